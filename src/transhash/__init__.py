@@ -1,0 +1,36 @@
+"""Compact binary codes for images from a vision transformer, and exact search by Hamming distance."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transhash.errors import ImageError as ImageError
+    from transhash.errors import TransHashError as TransHashError
+    from transhash.evaluation import evaluate as evaluate
+    from transhash.library import Library as Library
+    from transhash.model import HashModel as HashModel
+    from transhash.model import load as load
+    from transhash.search import HammingIndex as HammingIndex
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "HashModel": "transhash.model",
+    "load": "transhash.model",
+    "HammingIndex": "transhash.search",
+    "Library": "transhash.library",
+    "evaluate": "transhash.evaluation",
+    "TransHashError": "transhash.errors",
+    "ImageError": "transhash.errors",
+}
+
+__all__ = ["HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "evaluate", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use: `import transhash` stays fast."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'transhash' has no attribute {name!r}")
