@@ -1,0 +1,28 @@
+"""Where the tests find real data, and what they do without it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_BESIDE = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with `cifar10/` and `tiny-imagenet/` in Parquet; skips the test when there is none."""
+    root = Path(os.environ.get("TRANSHASH_DATA", _BESIDE / "data"))
+    if not (root / "cifar10" / "train.parquet").is_file():
+        pytest.skip(f"no real data at {root}: set TRANSHASH_DATA to a folder with cifar10/train.parquet")
+    return root
+
+
+@pytest.fixture(scope="session")
+def backbone_file() -> Path:
+    """The pretrained ViT-S/14 to start from; skips the test when it is absent."""
+    path = Path(os.environ.get("TRANSHASH_BACKBONE", _BESIDE / "weights" / "vits14-tinyimagenet.safetensors"))
+    if not path.is_file():
+        pytest.skip(f"no backbone at {path}: set TRANSHASH_BACKBONE to a ViT-S/14 safetensors file")
+    return path
