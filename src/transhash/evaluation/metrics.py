@@ -1,0 +1,168 @@
+"""From codes and labels to Scores.
+
+For each query the database is counted into a table of distance × relevance (B+1 by 2 numbers). All figures follow from
+these tables, except the conventional mAP, which depends on the order of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transhash.errors import DataError
+from transhash.evaluation.scores import Scores
+
+PRECISION_AT = (1, 5, 10, 50, 100, 500, 1000, 5000)
+_BLOCK = 32  # queries a thread takes at a time: few enough to share out, enough to hide the cost of a call
+
+
+def evaluate(
+    query_codes: NDArray[np.uint8],
+    query_labels: ArrayLike,
+    db_codes: NDArray[np.uint8],
+    db_labels: ArrayLike,
+    topk: int | None = None,
+    *,
+    precision_at: Sequence[int] | None = None,
+) -> Scores:
+    """Score the ranking of a database by Hamming distance to each query.
+
+    Codes are packed, uint8 [Q, B/8] and [N, B/8]. Labels are integer classes [Q] and [N], relevant if equal, or 0/1
+    columns [Q, C] and [N, C] for several labels an item, relevant if one is shared. mAP is cut at the first `topk`
+    items (default, and when there are fewer: the whole database). `precision_at` lists the N of precision@N (default:
+    those of `PRECISION_AT` that the database reaches). Memory grows with Q + N, not with Q·N.
+
+    Raises DataError for arrays that are not of this form or do not fit one another.
+    """
+    query_codes, db_codes = _codes(query_codes, "query"), _codes(db_codes, "database")
+    if query_codes.shape[1] != db_codes.shape[1]:
+        raise DataError(
+            f"query codes have {query_codes.shape[1] * 8} bits and database codes {db_codes.shape[1] * 8}: "
+            "encode both with the same model"
+        )
+    query_classes = _labels(query_labels, len(query_codes), "query")
+    db_classes = _labels(db_labels, len(db_codes), "database")
+    if query_classes.shape[1:] != db_classes.shape[1:]:
+        raise DataError(
+            f"query labels are {_form(query_classes)} and database labels {_form(db_classes)}: "
+            "give both as classes, or both as 0/1 columns of the same classes"
+        )
+    N, bits = len(db_codes), db_codes.shape[1] * 8
+    if topk is not None and topk < 1:
+        raise DataError(f"topk is {topk}: give at least 1, or leave it out to rank the whole database")
+    topk = N if topk is None else min(topk, N)
+    places = [place for place in PRECISION_AT if place <= N] if precision_at is None else list(precision_at)
+    for place in places:
+        if not 1 <= place <= N:
+            raise DataError(f"precision@{place} needs a place between 1 and the {N:,} items of the database")
+
+    from transhash.evaluation import kernels  # imports numba
+
+    overlap = query_classes.ndim == 2
+    queries, query_words = _words(query_codes), _label_words(query_classes)
+    database, db_words = _columns(_words(db_codes)), _columns(_label_words(db_classes))
+
+    def score(start: int) -> tuple[NDArray[np.float64], ...]:
+        """The sums of every figure over one block of queries."""
+        block = queries[start : start + _BLOCK]
+        counts = np.empty((len(block), bits + 1, 2), np.int64)
+        conventional = np.empty(len(block))
+        labels = query_words[start : start + _BLOCK]
+        kernels.count_and_rank(block, labels, database, db_words, overlap, topk, counts, conventional)
+        expected = kernels.expected_average_precision(counts, topk)
+        within = counts.cumsum(axis=1)  # [q, B+1, 2]: inside each radius
+        items, hits = within.sum(axis=2), within[:, :, 1]
+        relevant = hits[:, -1:]
+        found = conventional >= 0
+        return (
+            np.array([expected.sum(), conventional[found].sum(), found.sum(), np.count_nonzero(relevant)]),
+            np.array([_hits_among(place, items, hits).sum() / place for place in places]),
+            (hits / np.maximum(items, 1)).sum(axis=0),
+            (hits / np.maximum(relevant, 1)).sum(axis=0),
+        )
+
+    with ThreadPoolExecutor(kernels.threads()) as pool:
+        blocks = list(pool.map(score, range(0, len(queries), _BLOCK)))
+    (expected, conventional, found, answerable), at, precision, recall = (
+        sum(parts) for parts in zip(*blocks, strict=True)
+    )
+    Q = len(queries)
+    return Scores(
+        map=float(expected / Q),
+        map_conventional=float(conventional / Q),
+        map_skipping=float(conventional / max(found, 1)),
+        precision_at={place: float(hits / Q) for place, hits in zip(places, at, strict=True)},
+        precision_by_radius=precision / Q,
+        recall_by_radius=recall / max(answerable, 1),
+        bits=bits,
+        queries=Q,
+        queries_without_relevant=Q - int(answerable),
+        database=N,
+        topk=topk,
+    )
+
+
+def _hits_among(place: int, items: NDArray[np.int64], hits: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Expected hits [Q] among the first `place` items, from items and hits within each radius [Q, B+1]."""
+    rows = np.arange(len(items))
+    cut = (items < place).sum(axis=1)  # the radius at which the place is reached
+    before_items = np.where(cut > 0, items[rows, cut - 1], 0)
+    before_hits = np.where(cut > 0, hits[rows, cut - 1], 0)
+    share = (hits[rows, cut] - before_hits) / (items[rows, cut] - before_items)
+    expected: NDArray[np.float64] = before_hits + (place - before_items) * share
+    return expected
+
+
+def _codes(codes: NDArray[np.uint8], whose: str) -> NDArray[np.uint8]:
+    codes = np.asarray(codes)
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] == 0:
+        raise DataError(
+            f"{whose} codes are {codes.dtype} of shape {codes.shape}: they must be packed, uint8 [N, bits/8], "
+            "as model.encode and numpy.packbits(h > 0, axis=1) return them"
+        )
+    if len(codes) == 0:
+        raise DataError(f"there are no {whose} codes: give at least one")
+    return codes
+
+
+def _labels(labels: ArrayLike, count: int, whose: str) -> NDArray[np.int64] | NDArray[np.bool_]:
+    """Classes as int64 [N], or 0/1 columns as bool [N, C]."""
+    values = np.asarray(labels)
+    if values.dtype.kind not in "iub" or values.ndim not in (1, 2):
+        raise DataError(
+            f"{whose} labels are {values.dtype} of shape {values.shape}: "
+            "they must be integer classes [N] or 0/1 columns [N, C]"
+        )
+    if len(values) != count:
+        raise DataError(f"there are {count:,} {whose} codes and {len(values):,} labels: give one label for each code")
+    if values.ndim == 1:
+        return values.astype(np.int64)
+    if values.size and (values.min() < 0 or values.max() > 1):
+        raise DataError(
+            f"{whose} labels in columns run from {values.min()} to {values.max()}: "
+            "they must be 0 or 1, or be given as classes [N]"
+        )
+    return values.astype(np.bool_)
+
+
+def _form(labels: NDArray[np.int64] | NDArray[np.bool_]) -> str:
+    return "classes" if labels.ndim == 1 else f"0/1 columns of {labels.shape[1]} classes"
+
+
+def _words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Rows of bytes [N, b] as rows of 64-bit words, padded with zeros."""
+    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    return padded.view(np.uint64)
+
+
+def _label_words(labels: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.uint64]:
+    return labels.view(np.uint64)[:, None] if labels.ndim == 1 else _words(np.packbits(labels, axis=1))
+
+
+def _columns(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One row for each word [W, N]: the kernel reads a word of all items in one sweep."""
+    return np.ascontiguousarray(words.T)
