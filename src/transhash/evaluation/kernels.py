@@ -121,7 +121,7 @@ def expected_average_precision(counts: NDArray[np.int64], topk: int) -> NDArray[
             r = counts[q, d, 1]
             n = counts[q, d, 0] + r
             m = min(n, topk - before)
-            if m <= 0:
+            if m <= 0:  # no item here, or none inside the top k
                 continue
             if r > 0:
                 first, ties = _reciprocals(before, m)
