@@ -1,0 +1,104 @@
+"""Vector instructions for Numba, written as LLVM IR: population counts over many codes at once.
+
+LLVM lowers the generic vectors to what the machine has (AVX-512 VPOPCNTDQ, AVX2 shuffles, NEON CNT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    one = builder.insert_element(ir.Constant(ir.VectorType(value.type, 1), ir.Undefined), value, _I32(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+
+def _ctpop(builder: Any, vector: Any) -> Any:
+    kind = vector.type
+    name = f"llvm.ctpop.v{kind.count}i64" if isinstance(kind, ir.VectorType) else "llvm.ctpop.i64"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind]), name)
+    return builder.call(function, [vector])
+
+
+def _make_near(rows: int) -> Any:
+    def near(typing: Any, codes: Any, row: Any, query: Any, bound: Any) -> tuple[Any, Callable[..., Any]]:
+        words = query.count
+        signature = types.int64(codes, types.int64, query, types.int64)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            codes, row, query, bound = args
+            data = context.make_array(signature.args[0])(context, builder, codes).data
+            start = builder.gep(data, [builder.mul(row, _I64(words))])
+            block_type = ir.VectorType(_I64, rows * words)
+            block = builder.load(builder.bitcast(start, block_type.as_pointer()), align=8)
+            pattern = ir.Constant(ir.VectorType(_I64, words), ir.Undefined)
+            for place, word in enumerate(cgutils.unpack_tuple(builder, query, words)):
+                pattern = builder.insert_element(pattern, word, _I32(place))
+            repeat = ir.Constant(ir.VectorType(_I32, rows * words), [i % words for i in range(rows * words)])
+            pattern = builder.shuffle_vector(pattern, pattern, repeat)
+            counts = _ctpop(builder, builder.xor(block, pattern))
+            lanes = rows * words
+            while lanes > rows:  # add neighbours until one lane is one row
+                lanes //= 2
+                kind = ir.VectorType(_I32, lanes)
+                even = ir.Constant(kind, list(range(0, 2 * lanes, 2)))
+                odd = ir.Constant(kind, list(range(1, 2 * lanes, 2)))
+                counts = builder.add(
+                    builder.shuffle_vector(counts, counts, even), builder.shuffle_vector(counts, counts, odd)
+                )
+            mask = builder.icmp_signed("<=", counts, _splat(builder, bound, rows))
+            return builder.zext(builder.bitcast(mask, ir.IntType(rows)), _I64)
+
+        return signature, generate
+
+    near.__name__ = near.__qualname__ = f"near{rows}"
+    return intrinsic(near)
+
+
+# near8(codes uint64 [N, words], row, query words as a tuple, bound) -> bit i says that row + i is within `bound`.
+# All 8 (32) rows are read: arrays carry words.PADDING spare rows, and callers mask what lies beyond their end.
+near8 = _make_near(8)
+near32 = _make_near(32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def load(typing: Any, rows: Any, row: Any, width: Any) -> tuple[Any, Callable[..., Any]]:
+    """Row `row` of uint64 [N, len(width)] as a tuple: kernels learn the width at compile time from `width`."""
+    signature = types.UniTuple(types.uint64, width.count)(rows, types.int64, width)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.mul(args[1], _I64(width.count))
+        words = [builder.load(builder.gep(data, [builder.add(start, _I64(i))])) for i in range(width.count)]
+        return context.make_tuple(builder, signature.return_type, words)
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ones(typing: Any, value: Any) -> tuple[Any, Callable[..., Any]]:
+    """Set bits of a 64-bit integer."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _ctpop(builder, args[0])
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def lowest(typing: Any, value: Any) -> tuple[Any, Callable[..., Any]]:
+    """The place of the lowest set bit of a non-zero int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), generate

@@ -1,0 +1,117 @@
+"""The file of an index: a checksummed JSON header, then arrays, aligned so that they can be mapped into memory.
+
+Layout (little-endian): 8 bytes magic, uint32 version, uint32 header length, uint32 CRC-32 of the header, the
+header as JSON, then each array at the next multiple of 64.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transhash.errors import HammingIndexError
+
+MAGIC = b"THamming"
+VERSION = 1
+CHECKED_ON_OPEN = 64 << 20  # bytes: arrays of smaller files are always checked, which takes less than 0.1 s
+_PREFIX = struct.Struct("<8sIII")
+_ALIGN = 64
+
+
+def write(path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Write atomically: a reader sees the old file or the new one, and a failure leaves the old one."""
+    arrays = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()}
+    table = [
+        {
+            "name": name,
+            "dtype": array.dtype.str,
+            "shape": array.shape,
+            "crc": zlib.crc32(_bytes(array)),
+        }
+        for name, array in arrays.items()
+    ]
+    header = json.dumps({**head, "arrays": table}).encode()
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(_PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))
+            file.write(header)
+            for array in arrays.values():
+                file.write(bytes(-file.tell() % _ALIGN))
+                file.write(_bytes(array))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise HammingIndexError(
+            f"{path}: the index could not be written ({error.strerror or error}); free space or choose another place"
+        ) from error
+
+
+def read(path: Path, map_memory: bool, verify: bool | None) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """Header and read-only arrays; raises HammingIndexError naming what is damaged.
+
+    The header and the length are always checked; the arrays' checksums when `verify` is true, or when it is None and
+    the file is small or read into memory.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head, start = _read_header(path, file.read(_PREFIX.size), file)
+            if map_memory and size:
+                data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            else:
+                file.seek(0)
+                data = file.read()
+    except OSError as error:
+        raise HammingIndexError(
+            f"{path}: no index can be read here ({error.strerror or error}); give the file that save() wrote"
+        ) from error
+    if verify is None:
+        verify = not map_memory or size <= CHECKED_ON_OPEN
+    arrays = {}
+    for entry in head.pop("arrays"):
+        dtype = np.dtype(entry["dtype"])
+        count = int(np.prod(entry["shape"], dtype=np.int64))
+        start += -start % _ALIGN
+        if start + count * dtype.itemsize > size:
+            raise HammingIndexError(
+                f"{path}: the file is truncated, '{entry['name']}' ends at byte {start + count * dtype.itemsize} "
+                f"but the file has {size}; build the index again"
+            )
+        array = np.frombuffer(data, dtype, count, start).reshape(entry["shape"])
+        if verify and zlib.crc32(_bytes(array)) != entry["crc"]:
+            raise HammingIndexError(
+                f"{path}: '{entry['name']}' was altered, its checksum is wrong; build the index again"
+            )
+        array.flags.writeable = False
+        arrays[entry["name"]] = array.astype(dtype.newbyteorder("="), copy=False)
+        start += count * dtype.itemsize
+    return head, arrays
+
+
+def _read_header(path: Path, prefix: bytes, file: Any) -> tuple[dict[str, Any], int]:
+    if len(prefix) < _PREFIX.size or not prefix.startswith(MAGIC):
+        raise HammingIndexError(f"{path}: this is not a Hamming index; give the file that save() wrote")
+    _, version, length, checksum = _PREFIX.unpack(prefix)
+    if version != VERSION:
+        raise HammingIndexError(
+            f"{path}: the file has format version {version} and this program reads {VERSION}; "
+            f"{'update transhash' if version > VERSION else 'build the index again'}"
+        )
+    header = file.read(length)
+    if len(header) != length or zlib.crc32(header) != checksum:
+        raise HammingIndexError(f"{path}: the header is damaged; build the index again")
+    return json.loads(header), _PREFIX.size + length
+
+
+def _bytes(array: np.ndarray[Any, Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data

@@ -1,0 +1,118 @@
+"""The exact scan: a block of codes stays in the first-level cache while every query looks at it."""
+
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from transhash.search import selection
+from transhash.search.bitops import load, lowest, near32, ones
+from transhash.search.parallel import cuts, spread, workers
+from transhash.search.selection import BOUND, Keys
+from transhash.search.words import Words
+
+BLOCK_BYTES = 16384
+QUERIES_AT_ONCE = 256
+ROWS_WORTH_A_THREAD = 1 << 16
+
+
+def nearest(words: Words, size: int, queries: Words, k: int, bits: int) -> Keys:
+    """The k best of rows 0 to size: keys `distance << 32 | row`, int64 [Q, k], sorted, padded with NONE."""
+    by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
+    if by_rows:
+        pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), 32)]
+    else:
+        at_once = max(1, min(QUERIES_AT_ONCE, (1 << 22) // selection.room(k), -(-len(queries) // workers())))
+        pieces = [(first, min(first + at_once, len(queries)), 0, size) for first in range(0, len(queries), at_once)]
+    width = (0,) * words.shape[1]
+    block = BLOCK_BYTES // (8 * words.shape[1])
+
+    def run(piece: tuple[int, int, int, int]) -> Keys:
+        first, last, begin, end = piece
+        best = np.empty((last - first, k), np.int64)
+        _nearest(words, begin, end, block, queries[first:last], width, k, *selection.begin(last - first, k, bits), best)
+        return best
+
+    found = spread(run, pieces)
+    if by_rows:
+        return np.sort(np.concatenate(found, axis=1), axis=1)[:, :k]
+    return np.concatenate(found) if found else np.empty((0, k), np.int64)
+
+
+def within(words: Words, size: int, queries: Words, radius: int) -> tuple[npt.NDArray[np.int64], Keys]:
+    """All rows within `radius`: (hits of each query [Q], their keys, sorted for each query)."""
+    width = (0,) * words.shape[1]
+    block = BLOCK_BYTES // (8 * words.shape[1])
+
+    def run(piece: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Keys]:
+        owners, keys = _within(words, size, block, queries[slice(*piece)], width, radius)
+        order = np.lexsort((keys, owners))
+        return np.bincount(owners, minlength=piece[1] - piece[0]), keys[order]
+
+    at_once = max(1, min(QUERIES_AT_ONCE, -(-len(queries) // workers())))
+    found = spread(run, cuts(len(queries), -(-len(queries) // at_once)))
+    if not found:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return np.concatenate([counts for counts, _ in found]), np.concatenate([keys for _, keys in found])
+
+
+@njit(nogil=True, cache=True)
+def distance(words, row, query):  # type: ignore[no-untyped-def]
+    """Hamming distance between a row and a query given as a tuple of words."""
+    total = 0
+    for i in range(len(query)):
+        total += ones(words[row, i] ^ query[i])
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _nearest(words, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
+    for top in range(begin, end, block):
+        bottom = min(top + block, end)
+        for q in range(len(queries)):
+            query = load(queries, q, width)
+            mine = state[q]
+            bound = mine[BOUND]
+            for row in range(top, bottom, 32):
+                near = near32(words, row, query, bound)
+                if near:
+                    if bottom - row < 32:
+                        near &= (np.int64(1) << (bottom - row)) - 1
+                    while near:
+                        candidate = row + lowest(near)
+                        near &= near - 1
+                        d = distance(words, candidate, query)
+                        if d <= mine[BOUND]:
+                            selection.keep(keys[q], counts[q], mine, k, (d << 32) | candidate, 1)
+                    bound = mine[BOUND]
+    for q in range(len(queries)):
+        selection.finish(keys[q], state[q], k, best[q])
+
+
+@njit(nogil=True, cache=True)
+def _within(words, size, block, queries, width, radius):  # type: ignore[no-untyped-def]
+    owners = np.empty(1024, np.int64)
+    keys = np.empty(1024, np.int64)
+    found = 0
+    for top in range(0, size, block):
+        bottom = min(top + block, size)
+        for q in range(len(queries)):
+            query = load(queries, q, width)
+            for row in range(top, bottom, 32):
+                near = near32(words, row, query, radius)
+                if bottom - row < 32:
+                    near &= (np.int64(1) << (bottom - row)) - 1
+                if near:
+                    if found + 32 > len(keys):
+                        owners = np.concatenate((owners, np.empty_like(owners)))
+                        keys = np.concatenate((keys, np.empty_like(keys)))
+                    while near:
+                        candidate = row + lowest(near)
+                        near &= near - 1
+                        owners[found] = q
+                        keys[found] = (distance(words, candidate, query) << 32) | candidate
+                        found += 1
+    return owners[:found], keys[:found]

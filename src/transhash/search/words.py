@@ -1,0 +1,49 @@
+"""Codes as the engine sees them: rows of 64-bit words, so that a distance is a few population counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.errors import HammingIndexError
+
+MAX_BITS = 512
+PADDING = 64  # rows of zeros behind the last code: kernels read whole vectors and mask what lies beyond
+
+Words = npt.NDArray[np.uint64]
+
+
+def word_count(bits: int) -> int:
+    """Words in a row for codes of `bits` bits: 1, 2, 4 or 8 (a power of two, for the vector kernels)."""
+    if bits < 8 or bits > MAX_BITS or bits % 8:
+        raise HammingIndexError(f"codes of {bits} bits: use a multiple of 8 from 8 to {MAX_BITS}")
+    return int(1 << max(0, (bits - 1) // 64).bit_length())
+
+
+def to_words(codes: Any, bits: int, padding: int = 0) -> Words:
+    """Packed codes uint8 [N, bits/8] -> read-only uint64 [N + padding, words]; raises HammingIndexError."""
+    if not isinstance(codes, np.ndarray):
+        raise HammingIndexError(f"codes are a {type(codes).__name__}: give a NumPy array, uint8 [N, {bits // 8}]")
+    if codes.dtype != np.uint8:
+        raise HammingIndexError(f"codes have dtype {codes.dtype}: give packed bits, uint8 [N, {bits // 8}]")
+    if codes.ndim != 2:
+        raise HammingIndexError(
+            f"codes have {codes.ndim} dimension(s): give uint8 [N, {bits // 8}], a single code as code[None]"
+        )
+    if codes.shape[1] != bits // 8:
+        raise HammingIndexError(
+            f"codes have {codes.shape[1]} bytes each, but the index holds {bits}-bit codes of {bits // 8} bytes"
+        )
+    rows = np.zeros((len(codes) + padding, 8 * word_count(bits)), np.uint8)
+    rows[: len(codes), : codes.shape[1]] = codes
+    words = rows.view("<u8").astype(np.uint64, copy=False)
+    words.flags.writeable = False
+    return words
+
+
+def to_codes(words: Words, bits: int) -> npt.NDArray[np.uint8]:
+    """The inverse of `to_words` without padding: uint8 [N, bits/8], a copy."""
+    packed = np.ascontiguousarray(words).astype("<u8", copy=False).view(np.uint8)
+    return packed.reshape(len(words), 8 * words.shape[1])[:, : bits // 8].copy()

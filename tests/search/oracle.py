@@ -1,0 +1,28 @@
+"""Brute force, one pair at a time in spirit: what every strategy must equal."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def distances(queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    unpacked = np.unpackbits(queries, axis=1)[:, None] != np.unpackbits(codes, axis=1)[None]
+    return unpacked.sum(axis=2)
+
+
+def nearest(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    D = np.full((len(queries), k), -1, np.int32)
+    I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
+    for q, row in enumerate(distances(queries, codes)):
+        order = np.lexsort((ids, row))[:k]
+        D[q, : len(order)], I[q, : len(order)] = row[order], ids[order]
+    return D, I
+
+
+def within(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, radius: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    found = []
+    for row in distances(queries, codes):
+        order = np.lexsort((ids, row))
+        order = order[row[order] <= radius]
+        found.append((row[order], ids[order]))
+    return found
