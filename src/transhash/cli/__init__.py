@@ -1,0 +1,33 @@
+"""The command line: one thin module for each verb. Heavy imports happen inside the verbs, so that it starts at once."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import typer
+
+from transhash.cli.common import Verbs
+from transhash.cli.index import index
+from transhash.cli.info import info
+from transhash.cli.models import models
+from transhash.cli.search import search
+
+app = typer.Typer(
+    cls=Verbs,
+    help="Find similar pictures by compact binary codes.",
+    epilog="Exit codes: 0, everything was done; 1, a part of it was; 2, nothing was.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (index, search, info, models):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Run the program."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # a name that is not UTF-8 leaves as it came
+    app()

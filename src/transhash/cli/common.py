@@ -1,0 +1,116 @@
+"""What the verbs share: exit codes, errors as sentences, output, and where the library is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from transhash.errors import LibraryError, TransHashError
+
+if TYPE_CHECKING:
+    from transhash.library import Library
+
+DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
+ENVIRONMENT = "TRANSHASH_LIBRARY"
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option("--library", "-l", metavar="LIB", help="The library, or the folder that contains it."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", metavar="MODEL", help="The name of a model (`transhash models`), or its folder."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+class Verbs(TyperGroup):
+    """Runs a verb; what goes wrong becomes one sentence and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that the command line names."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # a reader that has gone is noticed here, where it is handled, and not at exit
+            return result
+        except TransHashError as error:
+            say(str(error))
+            raise typer.Exit(NOTHING) from error
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(PARTLY) from None
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Around the imports of an optional part: when it is missing, the error names the command that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "transhash").partition(".")[0] == "transhash":
+            raise
+        raise TransHashError(
+            f"this needs {error.name}, which is not installed; install it with: pip install 'transhash[{name}]'"
+        ) from error
+
+
+def say(message: str) -> None:
+    """Tell the user something that is not the result."""
+    print(shown(message), file=sys.stderr, flush=True)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print an object on one line; a name that is not UTF-8 has lone surrogates, as Python has it (`os.fsencode`)."""
+    print(json.dumps(value, default=os.fspath))
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    """A path, or a text that begins with one, for people: relative to the current folder if below it, on one line."""
+    text = os.fspath(text).removeprefix(os.path.join(os.getcwd(), ""))
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
+
+
+def find_library(named: Path | None, starts: Iterable[Path] = (), fallbacks: Iterable[Path] = ()) -> Path | None:
+    """The library that is meant, if there is any.
+
+    It is the one named, else the nearest `.transhash` at or above a start, else the one in TRANSHASH_LIBRARY, else the
+    nearest at or above a fallback.
+    """
+    environment = Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None
+    return named or _nearest(starts) or environment or _nearest(fallbacks)
+
+
+def _nearest(starts: Iterable[Path]) -> Path | None:
+    from transhash.library.library import FOLDER, Library
+
+    for start in starts:
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if Library.exists(folder / FOLDER):
+                return folder / FOLDER
+    return None
+
+
+def open_library(place: Path | None, model: str | None = None) -> Library:
+    """Open the library that `find_library` found, or say how to get one."""
+    from transhash.library import Library
+
+    if place is None:
+        raise LibraryError(
+            f"{Path.cwd()}: no library at or above this folder; make one with `transhash index DIR`, or name one with "
+            "--library"
+        )
+    if model is None:
+        return Library.open(place)
+    from transhash.model import load
+
+    return Library.open(place, load(model))

@@ -1,0 +1,25 @@
+"""transhash info: the facts of a library."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from transhash.cli.common import JsonOption, LibraryOption, find_library, open_library, print_json, shown
+
+
+def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
+    """Show what a library holds, and the model that its codes come from.
+
+    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
+    in TRANSHASH_LIBRARY.
+    """
+    with open_library(find_library(library, [Path.cwd()])) as opened:
+        facts = opened.info()
+    if as_json:
+        print_json(asdict(facts))
+        return
+    print(f"library   {shown(facts.path)}")
+    print(f"pictures  {facts.pictures} ({facts.skipped} files skipped, {facts.vanished} vanished)")
+    print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
+    print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")

@@ -1,0 +1,70 @@
+"""transhash search: the pictures most like given ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transhash.cli.common import (
+    DONE,
+    NOTHING,
+    PARTLY,
+    JsonOption,
+    LibraryOption,
+    ModelOption,
+    find_library,
+    open_library,
+    print_json,
+    say,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from transhash.library import Hit
+
+
+def search(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures.", show_default=False)],
+    *,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many hits a picture, at most.")] = 10,
+    max_distance: Annotated[
+        int | None, typer.Option(min=0, metavar="BITS", help="How many bits may differ, at most.")
+    ] = None,
+    library: LibraryOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the pictures of a library that are most like given ones: distance and path, nearest first.
+
+    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
+    in TRANSHASH_LIBRARY, else the nearest .transhash at or above a given picture.
+    """
+    import numpy as np
+
+    failed = 0
+    place = find_library(library, [Path.cwd()], (image.parent for image in images))
+    with open_library(place, model) as opened:
+        for batch in opened.model.stream(images):
+            codes = [encoded.code for encoded in batch if encoded.code is not None]
+            found = iter(opened.search_codes(np.stack(codes), k, max_distance=max_distance) if codes else [])
+            for encoded in batch:
+                if encoded.error:
+                    failed += 1
+                    say(str(encoded.error))
+                elif as_json:
+                    print_json({"query": encoded.item, "hits": [asdict(hit) for hit in next(found)]})
+                else:
+                    _print(encoded.item, next(found), heading=len(images) > 1)
+    raise typer.Exit(DONE if not failed else PARTLY if failed < len(images) else NOTHING)
+
+
+def _print(query: Path, hits: list[Hit], *, heading: bool) -> None:
+    if heading:
+        print(f"{shown(query)}:")
+    for hit in hits:
+        print(f"{hit.distance:4d}  {shown(hit.path)}")
+    if not hits:
+        say(f"{query}: nothing found; allow a greater --max-distance, or index more pictures")

@@ -1,0 +1,235 @@
+"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here.
+
+Folders and names are stored bytes (`transhash.library.places`). Whoever writes holds the lock for the length of one
+short transaction; readers never wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from transhash.errors import LibraryError
+from transhash.library.database import DAMAGED, Database, Facts
+
+PAGE = 4096  # rows held at a time
+
+
+class Known(NamedTuple):
+    """What the catalogue knows of a file before it is looked at."""
+
+    name: bytes
+    id: int
+    size: int
+    mtime_ns: int
+    digest: bytes
+    vanished: bool
+    reason: str | None
+    remedy: str | None
+
+
+class File(NamedTuple):
+    """A file as it was found: where, and what tells whether it has changed."""
+
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+class Coded(NamedTuple):
+    """What came of a file's content: a code, or (then `code` is None) the reason why there is none, and the remedy."""
+
+    width: int
+    height: int
+    code: bytes | None
+    reason: str | None
+    remedy: str | None
+
+
+class Twin(NamedTuple):
+    """A picture with the content that is looked for."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    coded: Coded
+
+
+class Placed(NamedTuple):
+    """Where a picture is, and its size in pixels."""
+
+    folder: bytes
+    name: bytes
+    width: int
+    height: int
+
+
+class Catalogue(Database):
+    """An open catalogue; used from the thread that opened it."""
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All writes inside happen, or none does; what search can find gets a new revision if it changed."""
+        self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
+        self._fault_ids: dict[tuple[str, str], int] = {}
+        self._changed = False
+        with self.transaction("IMMEDIATE"):
+            yield
+            if self._changed:
+                self.execute("UPDATE library SET revision = randomblob(8)")
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All reads inside see one moment."""
+        with self.transaction("DEFERRED"):
+            yield
+
+    # Reading
+
+    def facts(self) -> Facts:
+        """The model that the codes come from."""
+        rows = self.rows("SELECT model, fingerprint, bits, model_folder, created FROM library")
+        if len(rows) != 1:
+            raise LibraryError(f"{self.path}: {DAMAGED}")
+        return Facts(*rows[0])
+
+    def revision(self) -> str:
+        """Names the present state of what search can find."""
+        revision: bytes = self.rows("SELECT revision FROM library")[0][0]
+        return revision.hex()
+
+    def known(self, folder: bytes) -> Iterator[Known]:
+        """The files known of a folder, by name; pages of the present moment, so that writes may go on meanwhile."""
+        name = b""
+        while True:
+            rows = self.rows(
+                "SELECT name, picture.id, size, mtime_ns, digest, vanished IS NOT NULL, reason, remedy"
+                " FROM picture LEFT JOIN fault ON fault.id = picture.fault"
+                " WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name > ? ORDER BY name LIMIT ?",
+                (folder, name, PAGE),
+            )
+            yield from map(Known._make, rows)
+            if len(rows) < PAGE:
+                return
+            name = rows[-1][0]
+
+    def twins(self, digest: bytes) -> list[Twin]:
+        """Pictures with this content, vanished ones first; a few of them suffice."""
+        rows = self.rows(
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy FROM picture"
+            " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
+            " WHERE digest = ? ORDER BY vanished IS NULL, picture.id LIMIT 64",
+            (digest,),
+        )
+        return [Twin(row[0], row[1], row[2], Coded(*row[3:])) for row in rows]
+
+    def folders(self, ranges: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
+        """The known folders within half-open ranges."""
+        return {
+            path
+            for start, end in ranges
+            for (path,) in self.rows("SELECT path FROM folder WHERE path >= ? AND path < ?", (start, end))
+        }
+
+    def codes(self) -> Iterator[list[tuple[int, bytes]]]:
+        """(id, code) of every picture that search can find, in pages."""
+        cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
+        while rows := cursor.fetchmany(PAGE):
+            yield rows
+
+    def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
+        """Where pictures are, by id."""
+        sql = (
+            "SELECT folder.path, name, width, height FROM picture JOIN folder ON folder.id = picture.folder"
+            " WHERE picture.id = ?"
+        )
+        return {id_: Placed(*row) for id_ in set(ids) for row in self.rows(sql, (id_,))}
+
+    def counts(self) -> tuple[int, int, int]:
+        """Pictures that search can find, files with a fault, vanished pictures."""
+        rows = self.rows(
+            "SELECT COALESCE(SUM(code IS NOT NULL AND vanished IS NULL), 0),"
+            " COALESCE(SUM(code IS NULL AND vanished IS NULL), 0),"
+            " COALESCE(SUM(code IS NOT NULL AND vanished IS NOT NULL), 0) FROM picture"
+        )
+        return rows[0][0], rows[0][1], rows[0][2]
+
+    def vanished(self, when: int) -> int:
+        """How many pictures were found missing in the run that began at `when`."""
+        count: int = self.rows("SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,))[0][0]
+        return count
+
+    # Writing, inside `writing()`
+
+    def put(self, file: File, coded: Coded) -> None:
+        """Insert a picture, or replace what is known of its path; the id stays."""
+        fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
+        self.execute(
+            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
+            " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
+            " height = excluded.height, code = excluded.code, fault = excluded.fault, vanished = NULL",
+            (self._folder_id(file.folder), *file[1:], *coded[:3], fault),
+        )
+        self._changed = True
+
+    def touch(self, id_: int, size: int, mtime_ns: int) -> None:
+        """The same content has a new time of change."""
+        self.execute("UPDATE picture SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, id_))
+
+    def restore(self, id_: int) -> None:
+        """A vanished picture is back."""
+        self.execute("UPDATE picture SET vanished = NULL WHERE id = ?", (id_,))
+        self._changed = True
+
+    def move(self, id_: int, file: File) -> None:
+        """A picture has a new path; a row that another process wrote for that path meanwhile gives way."""
+        self.execute(
+            "UPDATE OR REPLACE picture SET folder = ?, name = ?, size = ?, mtime_ns = ?, vanished = NULL WHERE id = ?",
+            (self._folder_id(file.folder), file.name, file.size, file.mtime_ns, id_),
+        )
+        self._changed = True
+
+    def vanish(self, folder: bytes, name: bytes, when: int) -> None:
+        """A picture is no longer there."""
+        self._vanish("AND name = ?", when, folder, name)
+
+    def vanish_folder(self, folder: bytes, when: int) -> None:
+        """None of a folder's pictures is there any longer."""
+        self._vanish("", when, folder)
+
+    def prune(self, folder: bytes) -> int:
+        """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""
+        deleted = self.execute(
+            "DELETE FROM picture WHERE vanished IS NOT NULL AND folder = (SELECT id FROM folder WHERE path = ?)",
+            (folder,),
+        ).rowcount
+        self.execute(
+            "DELETE FROM folder WHERE path = ? AND NOT EXISTS (SELECT 1 FROM picture WHERE folder = folder.id)",
+            (folder,),
+        )
+        return deleted
+
+    def _vanish(self, further: str, *parameters: int | bytes) -> None:
+        cursor = self.execute(
+            "UPDATE picture SET vanished = ? WHERE vanished IS NULL"
+            f" AND folder = (SELECT id FROM folder WHERE path = ?) {further}",
+            parameters,
+        )
+        self._changed |= cursor.rowcount > 0
+
+    def _folder_id(self, path: bytes) -> int:
+        if path not in self._folder_ids:
+            self.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
+            self._folder_ids[path] = self.rows("SELECT id FROM folder WHERE path = ?", (path,))[0][0]
+        return self._folder_ids[path]
+
+    def _fault_id(self, reason: str, remedy: str) -> int:
+        key = (reason, remedy)
+        if key not in self._fault_ids:
+            self.execute("INSERT OR IGNORE INTO fault (reason, remedy) VALUES (?, ?)", key)
+            self._fault_ids[key] = self.rows("SELECT id FROM fault WHERE reason = ? AND remedy = ?", key)[0][0]
+        return self._fault_ids[key]

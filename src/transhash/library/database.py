@@ -1,0 +1,148 @@
+"""The SQLite file below the catalogue: schema, migrations, transactions, and errors as sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transhash.errors import LibraryError
+
+APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
+LOCK_SECONDS = 30
+
+# The schema is the sum of these steps; PRAGMA user_version counts those taken. Append: never edit a released one.
+MIGRATIONS = (
+    """
+    CREATE TABLE library (
+        model TEXT NOT NULL, fingerprint TEXT NOT NULL, bits INTEGER NOT NULL, model_folder BLOB NOT NULL,
+        created TEXT NOT NULL,
+        revision BLOB NOT NULL -- random; a new one with every change of what search can find
+    );
+    CREATE TABLE folder (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+    CREATE TABLE fault (id INTEGER PRIMARY KEY, reason TEXT NOT NULL, remedy TEXT NOT NULL, UNIQUE (reason, remedy));
+    CREATE TABLE picture (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, -- an id never names another picture later
+        folder INTEGER NOT NULL REFERENCES folder,
+        name BLOB NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        code BLOB, -- NULL: the file has a fault
+        fault INTEGER REFERENCES fault,
+        vanished INTEGER, -- when the file was found missing, in ns; NULL: it is there
+        UNIQUE (folder, name),
+        CHECK ((code IS NULL) <> (fault IS NULL))
+    );
+    CREATE INDEX picture_digest ON picture (digest);
+    CREATE INDEX picture_vanished ON picture (vanished) WHERE vanished IS NOT NULL;
+    """,
+)
+
+DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
+_SENTENCES = {  # by the beginning of SQLite's error name
+    "SQLITE_BUSY": "another process is writing to this library; try again when it has finished",
+    "SQLITE_FULL": "the disk is full; make room and run again, what was saved is kept",
+    "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and may be written",
+    "SQLITE_READONLY": "may not be written; check the permissions, or make a library in another place",
+    "SQLITE_IOERR": "reading or writing the disk failed; check the drive and run again, what was saved is kept",
+    "SQLITE_NOTADB": DAMAGED,
+    "SQLITE_CORRUPT": DAMAGED,
+}
+
+
+class Facts(NamedTuple):
+    """What a library was made with."""
+
+    model: str
+    fingerprint: str
+    bits: int
+    model_folder: bytes
+    created: str  # ISO 8601, UTC
+
+
+class Database:
+    """An open file with the present schema."""
+
+    def __init__(self, path: Path, *, new: Facts | None = None) -> None:
+        """Open the file, or with `new` make it if there is none.
+
+        Raises `LibraryError` when it is missing, damaged, something else, or written by a newer transhash.
+        """
+        self.path = path
+        with self._sentences():
+            uri = f"{path.absolute().as_uri()}?mode={'rwc' if new else 'rw'}"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
+        try:
+            self.execute("PRAGMA trusted_schema = OFF")  # a library may come from anyone
+            self.execute("PRAGMA foreign_keys = ON")
+            self.execute("PRAGMA synchronous = FULL")  # what was reported as saved survives a power cut
+            self._migrate(new)
+            with suppress(LibraryError):  # in use just now: whoever opens it next will do it
+                self.execute("PRAGMA journal_mode = WAL")
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def execute(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        with self._sentences():
+            return self._connection.execute(sql, tuple(parameters))
+
+    def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
+        """All rows of a query."""
+        with self._sentences():
+            return self._connection.execute(sql, tuple(parameters)).fetchall()
+
+    @contextmanager
+    def transaction(self, kind: str) -> Iterator[None]:
+        """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing."""
+        self.execute(f"BEGIN {kind}")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # SQLite ends it by itself when the disk is full
+                self.execute("ROLLBACK")
+            raise
+
+    def _migrate(self, new: Facts | None) -> None:
+        version, application = self._pragma("user_version"), self._pragma("application_id")
+        if version > len(MIGRATIONS):
+            raise LibraryError(f"{self.path}: written by a newer transhash; update transhash to use this library")
+        if application == APPLICATION_ID and version == len(MIGRATIONS):
+            return
+        if application != APPLICATION_ID and (new is None or self._pragma("schema_version")):
+            raise LibraryError(f"{self.path}: not the catalogue of a library; name another place for it")
+        with self.transaction("IMMEDIATE"):
+            version = self._pragma("user_version")  # another process may have been here while we waited
+            for step in MIGRATIONS[version:]:
+                for statement in step.split(";\n"):
+                    self.execute(statement)
+            if new and not version:
+                self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8))", new)
+            self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+
+    def _pragma(self, name: str) -> int:
+        value: int = self.rows(f"PRAGMA {name}")[0][0]
+        return value
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            name = getattr(error, "sqlite_errorname", "")
+            for beginning, sentence in _SENTENCES.items():
+                if name.startswith(beginning):
+                    raise LibraryError(f"{self.path}: {sentence}") from error
+            raise

@@ -1,0 +1,226 @@
+"""One indexing run: compare the folders with the catalogue, encode what is new, save in small transactions.
+
+Both sides come sorted by name, so that they are compared like two sorted lists, a folder at a time, and memory does not
+grow with the collection. A file with known size and time of change is not opened. Any other is hashed: content that is
+known under another path needs no decoding, and is the same picture, moved, when nothing is left at that path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from transhash.library.catalogue import Catalogue, Coded, File, Known, Twin
+from transhash.library.places import Places
+from transhash.library.results import IndexReport, Skipped
+from transhash.library.walk import Folder, walk
+
+if TYPE_CHECKING:
+    from transhash.model import Encoded, HashModel
+
+Progress = Callable[[IndexReport], None]
+
+_ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
+_CHUNK = 1 << 20
+
+
+class _Wanted(NamedTuple):
+    """A file that needs a code."""
+
+    path: bytes
+    file: File
+    findable: bool  # before this run
+
+
+class IndexRun:
+    """One run over some folders."""
+
+    def __init__(
+        self, catalogue: Catalogue, places: Places, model: HashModel, *, retry: bool, progress: Progress | None
+    ) -> None:
+        self.report = IndexReport()
+        self._catalogue = catalogue
+        self._places = places
+        self._model = model
+        self._retry = retry
+        self._progress = progress
+        self._started = time.time_ns()
+        self._changes: list[Callable[[], object]] = []
+        self._moving: set[int] = set()  # ids that the waiting changes move
+        self._written = time.monotonic()
+
+    def run(self, roots: Iterable[bytes], *, prune: bool) -> IndexReport:
+        """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
+        for batch in self._model.stream(self._files(roots), source=_path):
+            for encoded in batch:
+                self._put(encoded.item, _coded(encoded))
+        self._write()
+        self.report.removed = self._catalogue.vanished(self._started)
+        if prune:
+            with self._catalogue.writing():
+                for root in roots:
+                    for folder in self._catalogue.folders(self._places.ranges(root)):
+                        self.report.pruned += self._catalogue.prune(folder)
+        return self.report
+
+    def _files(self, roots: Iterable[bytes]) -> Iterator[_Wanted]:
+        """The files that need a code; everything else that is found out on the way is noted."""
+        for root in roots:
+            seen: set[bytes] = set()
+            unreadable: list[bytes] = []
+            for folder in walk(root):
+                stored = self._places.stored(folder.path)
+                if folder.error:
+                    unreadable.append(os.path.join(folder.path, b""))
+                    self._skip(folder.path, *_fault(folder.error))
+                else:
+                    seen.add(stored)
+                    yield from self._compare(folder, stored)
+            # A folder that cannot be read now says nothing about the pictures in it.
+            for stored in self._catalogue.folders(self._places.ranges(root)) - seen:
+                path = os.path.join(self._places.on_disk(stored), b"")
+                if not path.startswith(tuple(unreadable)):
+                    self._later(partial(self._catalogue.vanish_folder, stored, self._started))
+
+    def _compare(self, folder: Folder, stored: bytes) -> Iterator[_Wanted]:
+        known = self._catalogue.known(stored)
+        row = next(known, None)
+        for name in folder.names:
+            while row and row.name < name:
+                self._gone(stored, row)
+                row = next(known, None)
+            if row and row.name == name:
+                match, row = row, next(known, None)
+            else:
+                match = None
+            wanted = self._judge(os.path.join(folder.path, name), stored, name, match)
+            if wanted:
+                yield wanted
+            self._write_when_due()
+        while row:
+            self._gone(stored, row)
+            row = next(known, None)
+
+    def _gone(self, stored: bytes, row: Known) -> None:
+        if not row.vanished:
+            self._later(partial(self._catalogue.vanish, stored, row.name, self._started))
+
+    def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> _Wanted | None:
+        """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
+        try:
+            status = os.stat(path)
+            if stat.S_ISDIR(status.st_mode):  # through a link
+                return None
+            if not stat.S_ISREG(status.st_mode):
+                self._skip(path, "not a regular file", "replace it by a picture, or remove it")
+                return None
+            size, mtime_ns = status.st_size, status.st_mtime_ns
+            again = self._retry and row is not None and row.reason is not None
+            if row and not again and (row.size, row.mtime_ns) == (size, mtime_ns):
+                self._same(path, row)
+                return None
+            digest = _digest(path)
+        except OSError as error:
+            self._skip(path, *_fault(error))
+            return None
+        if row and not again and row.digest == digest:
+            self._later(partial(self._catalogue.touch, row.id, size, mtime_ns))
+            self._same(path, row)
+            return None
+        findable = row is not None and row.reason is None and not row.vanished
+        wanted = _Wanted(path, File(stored, name, size, mtime_ns, digest), findable)
+        return wanted if again else self._reuse(wanted, may_move=row is None)
+
+    def _same(self, path: bytes, row: Known) -> None:
+        if row.vanished:
+            self._later(partial(self._catalogue.restore, row.id))
+        if row.reason is not None:
+            self._skip(path, row.reason, row.remedy or "")
+        elif row.vanished:
+            self.report.added += 1
+        else:
+            self.report.unchanged += 1
+
+    def _reuse(self, wanted: _Wanted, *, may_move: bool) -> _Wanted | None:
+        """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
+        twins = self._catalogue.twins(wanted.file.digest)
+        if not twins:
+            return wanted
+        for twin in twins if may_move else []:
+            if twin.id not in self._moving and not os.path.lexists(self._path_of(twin)):
+                self._moving.add(twin.id)
+                self._later(partial(self._catalogue.move, twin.id, wanted.file))
+                if twin.coded.reason is None:
+                    self.report.moved += 1
+                else:
+                    self._skip(wanted.path, twin.coded.reason, twin.coded.remedy or "")
+                return None
+        self._put(wanted, twins[0].coded)
+        return None
+
+    def _path_of(self, twin: Twin) -> bytes:
+        return os.path.join(self._places.on_disk(twin.folder), twin.name)
+
+    def _put(self, wanted: _Wanted, coded: Coded) -> None:
+        self._later(partial(self._catalogue.put, wanted.file, coded))
+        if coded.reason is not None:
+            self._skip(wanted.path, coded.reason, coded.remedy or "")
+        elif wanted.findable:
+            self.report.updated += 1
+        else:
+            self.report.added += 1
+
+    def _skip(self, path: bytes, reason: str, remedy: str) -> None:
+        self.report.skipped.append(Skipped(Path(os.fsdecode(path)), reason, remedy))
+
+    def _later(self, change: Callable[[], object]) -> None:
+        self._changes.append(change)
+        self._write_when_due()
+
+    def _write_when_due(self) -> None:
+        if len(self._changes) >= _ROWS or time.monotonic() - self._written > _SECONDS:
+            self._write()
+
+    def _write(self) -> None:
+        if self._changes:
+            with self._catalogue.writing():
+                for change in self._changes:
+                    change()
+        self._changes.clear()
+        self._moving.clear()
+        self._written = time.monotonic()
+        if self._progress:
+            self._progress(self.report)
+
+
+def _path(wanted: _Wanted) -> str:
+    return os.fsdecode(wanted.path)
+
+
+def _coded(encoded: Encoded) -> Coded:
+    if encoded.code is not None:
+        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None)
+    assert encoded.error is not None  # there is one or the other
+    return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
+
+
+def _digest(path: bytes) -> bytes:
+    """BLAKE2b of the content, 16 bytes."""
+    digest = hashlib.blake2b(digest_size=16)
+    with open(path, "rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def _fault(error: OSError) -> tuple[str, str]:
+    if isinstance(error, FileNotFoundError):
+        return "missing file", "it has vanished, or is a link to nothing"
+    reason = (error.strerror or str(error)).lower()
+    return f"cannot be read ({reason})", "check its permissions and the drive"

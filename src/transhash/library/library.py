@@ -1,0 +1,263 @@
+"""Library: the pictures of some folders, indexed once and searched ever after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.library.catalogue import Catalogue, Placed
+from transhash.library.database import DAMAGED, Facts
+from transhash.library.indexer import IndexRun, Progress
+from transhash.library.places import Places
+from transhash.library.results import Hit, IndexReport, LibraryInfo
+from transhash.library.walk import count, roots
+
+if TYPE_CHECKING:
+    from transhash.images import Source
+    from transhash.model import HashModel
+    from transhash.search import HammingIndex
+
+Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
+FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
+CATALOGUE, CODES = "catalogue.sqlite", "codes.hamming"
+
+
+class Library:
+    """An indexed collection: a folder that holds a catalogue, and search over it.
+
+        library = Library.create("photos/.transhash", transhash.load())
+        library.index("photos/")
+        hits = library.search("query.jpg", k=10)
+
+    Used from one thread; any number of processes may read while one writes. Pictures below the folder that contains the
+    library are known relative to it, so that the folder can be moved with its library.
+    """
+
+    def __init__(self, path: Path, catalogue: Catalogue, model: HashModel | None) -> None:
+        """Use `create` or `open`."""
+        self.path = path
+        self._catalogue = catalogue
+        self._facts = catalogue.facts()
+        self._model = model
+        self._places = Places(os.fsencode(os.path.realpath(path.parent)))
+        self._index: HammingIndex | None = None
+        if model and model.fingerprint != self._facts.fingerprint:
+            raise LibraryError(
+                f"{path}: its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
+                f"compared with those of {model.name} ({model.fingerprint[:12]}); use its own, or make a new library"
+            )
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], model: HashModel, *, exist_ok: bool = False) -> Library:
+        """Make an empty library, a folder at `path`; with `exist_ok` open the one that is there.
+
+        Raises `LibraryError` when there is one already, or it cannot be made, or it belongs to another model.
+        """
+        path = Path(path).absolute()
+        if not exist_ok and cls.exists(path):
+            raise LibraryError(f"{path}: there is a library already; open it, or choose another place")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"{path}: no library can be made here ({error.strerror}); choose another place"
+            ) from error
+        folder = os.fsencode(os.path.abspath(model.folder))
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = Facts(model.name, model.fingerprint, model.bits, folder, created)
+        return cls._opened(path, Catalogue(path / CATALOGUE, new=facts), model)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
+        """Open a library: its folder, or the folder that contains it as `.transhash`.
+
+        Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
+        when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
+        """
+        path = Path(path).absolute()
+        if not (path / CATALOGUE).exists():
+            if not cls.exists(path):
+                raise LibraryError(f"{path}: no library here; make one with `transhash index`")
+            path = path / FOLDER
+        return cls._opened(path, Catalogue(path / CATALOGUE), model)
+
+    @staticmethod
+    def exists(path: str | os.PathLike[str]) -> bool:
+        """Whether `open` would find a library here."""
+        return any((Path(path) / inside / CATALOGUE).exists() for inside in ("", FOLDER))
+
+    @classmethod
+    def _opened(cls, path: Path, catalogue: Catalogue, model: HashModel | None) -> Library:
+        try:
+            return cls(path, catalogue, model)
+        except BaseException:
+            catalogue.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files; the library is not used any more."""
+        self._catalogue.close()
+        self._index = None
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many pictures search can find."""
+        return self._catalogue.counts()[0]
+
+    def __repr__(self) -> str:
+        return f"Library({str(self.path)!r}, model={self._facts.model!r}, bits={self._facts.bits})"
+
+    @property
+    def model(self) -> HashModel:
+        """The model that the codes come from; raises `LibraryError` when it is not at hand."""
+        if self._model is None:
+            self._model = self._find_model()
+        return self._model
+
+    def _find_model(self) -> HashModel:
+        from transhash.model import load, pretrained
+
+        # A library may come from anyone: only what ships with the package and local folders are looked at.
+        folder = os.fsdecode(self._facts.model_folder)
+        for place in (self._facts.model, folder):
+            if place in pretrained() or os.path.isabs(place):
+                with suppress(ModelError):
+                    model = load(place)
+                    if model.fingerprint == self._facts.fingerprint:
+                        return model
+        raise LibraryError(
+            f"{self.path}: its model {self._facts.model} ({self._facts.fingerprint[:12]}) is not at hand, neither with "
+            f"the package nor in {folder}; name the model's folder (--model)"
+        )
+
+    def index(
+        self,
+        folders: Folders,
+        *,
+        prune: bool = False,
+        retry: bool = False,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Bring the library up to date with the pictures below folders; what has been done once is not done again.
+
+        Files with known size and time of change are not opened; files with known content are not decoded. Pictures
+        whose files have vanished are no longer found by search; `prune` deletes them. Files that could not be used are
+        reported each time, but looked at again only when they change, or with `retry`. Hidden files and folders are
+        passed over; links to folders are not followed. `progress` is called with the report so far after each
+        transaction: what it counts is saved. Interrupted at any moment, the library is whole, and the next run goes on.
+
+        Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
+        """
+        found = roots(_each(folders))
+        run = IndexRun(self._catalogue, self._places, self.model, retry=retry, progress=progress)
+        report = run.run(found, prune=prune)
+        with self._catalogue.reading():
+            self._current_index()
+        return report
+
+    @overload
+    def search(self, query: list[Source], k: int = 10, *, max_distance: int | None = None) -> list[list[Hit]]: ...
+    @overload
+    def search(self, query: Source, k: int = 10, *, max_distance: int | None = None) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None) -> Any:
+        """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
+
+        At most `max_distance` bits may differ. Raises `ImageError` for the first query that cannot be used.
+        """
+        if isinstance(query, list):
+            return self.search_codes(self.model.encode(query), k, max_distance=max_distance)
+        return self.search_codes(self.model.encode([query]), k, max_distance=max_distance)[0]
+
+    def search_codes(
+        self, codes: NDArray[np.uint8], k: int = 10, *, max_distance: int | None = None
+    ) -> list[list[Hit]]:
+        """The hits of packed codes, uint8 [Q, bits/8]: equal distances in the order in which pictures were added."""
+        with self._catalogue.reading():  # one moment for the codes and the names
+            index = self._current_index()
+            distances, ids = index.search(codes, min(k, max(1, len(index))))
+            if max_distance is not None:
+                ids[distances > max_distance] = -1
+            placed = self._catalogue.placed(ids[ids >= 0].tolist())
+        return [
+            [self._hit(id_, distance, placed[id_]) for distance, id_ in zip(*row, strict=True) if id_ >= 0]
+            for row in zip(distances.tolist(), ids.tolist(), strict=True)
+        ]
+
+    def _hit(self, id_: int, distance: int, placed: Placed) -> Hit:
+        path = os.path.join(self._places.on_disk(placed.folder), placed.name)
+        return Hit(Path(os.fsdecode(path)), distance, id_, placed.width, placed.height)
+
+    def _current_index(self) -> HammingIndex:
+        """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""
+        from transhash.search import HammingIndex
+
+        revision = self._catalogue.revision()
+        file = self.path / CODES
+        if self._index is None:
+            with suppress(HammingIndexError):  # missing or damaged
+                self._index = HammingIndex.open(file)
+        index = self._index
+        if index is None or index.bits != self._facts.bits or index.meta.get("revision") != revision:
+            index = HammingIndex(self._facts.bits, meta={"revision": revision})
+            ids, codes = self._codes()
+            index.add(codes, ids)
+            with suppress(HammingIndexError):  # a library that may only be read: this process has it in memory
+                index.save(file)
+        self._index = index
+        return index
+
+    def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        ids, codes = bytearray(), bytearray()
+        for page in self._catalogue.codes():
+            ids += np.array([id_ for id_, _ in page], np.int64).tobytes()
+            codes += b"".join(code for _, code in page)
+        width = self._facts.bits // 8
+        if len(codes) != len(ids) // 8 * width:
+            raise LibraryError(f"{self.path}: {DAMAGED}")
+        return np.frombuffer(ids, np.int64), np.frombuffer(codes, np.uint8).reshape(-1, width)
+
+    def info(self) -> LibraryInfo:
+        """The facts of the library."""
+        with self._catalogue.reading():
+            pictures, skipped, vanished = self._catalogue.counts()
+        return LibraryInfo(
+            path=self.path,
+            pictures=pictures,
+            skipped=skipped,
+            vanished=vanished,
+            model=self._facts.model,
+            bits=self._facts.bits,
+            fingerprint=self._facts.fingerprint,
+            created=self._facts.created,
+            bytes=sum(_size(self.path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES)),
+        )
+
+
+def count_pictures(folders: Folders) -> int:
+    """How many files `Library.index` would look at; raises `LibraryError` when a folder is missing."""
+    return count(roots(_each(folders)))
+
+
+def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
+    return [folders] if isinstance(folders, str | os.PathLike) else folders
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,64 @@
+"""What a library answers: hits, the report of an indexing run, and the facts of a library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels."""
+
+    path: Path
+    distance: int
+    id: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or a folder, that could not be used: a short reason that can be grouped, and the remedy."""
+
+    path: Path
+    reason: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class IndexReport:
+    """What an indexing run did, in pictures."""
+
+    added: int = 0  # newly found by search, returned ones included
+    updated: int = 0  # content changed
+    moved: int = 0  # same content under a new path; the code and the id are kept
+    removed: int = 0  # the file has vanished: no longer found by search
+    unchanged: int = 0
+    pruned: int = 0  # rows of vanished files, deleted for good
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def usable(self) -> int:
+        """Pictures that were there and that search can find."""
+        return self.added + self.updated + self.moved + self.unchanged
+
+    @property
+    def seen(self) -> int:
+        """Files and folders judged so far."""
+        return self.usable + len(self.skipped)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """The facts of a library."""
+
+    path: Path
+    pictures: int  # that search can find
+    skipped: int  # files remembered as unusable
+    vanished: int  # pictures whose files were gone at the last look
+    model: str
+    bits: int
+    fingerprint: str  # of the model, SHA-256 in hex
+    created: str  # ISO 8601, UTC
+    bytes: int  # on disk

@@ -1,0 +1,34 @@
+"""Pictures to index, and a model that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from collection import draw
+from fake_model import FakeModel
+
+from transhash import Library
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six pictures in two class folders."""
+    folder = tmp_path / "photos"
+    for i in range(3):
+        draw(folder / "cat" / f"cat-{i}.png", i)
+        draw(folder / "dog" / f"dog-{i}.png", 10 + i)
+    return folder
+
+
+@pytest.fixture
+def library(photos: Path, model: FakeModel) -> Iterator[Library]:
+    """A library of them, still empty."""
+    with Library.create(photos / ".transhash", model) as library:
+        yield library

@@ -1,0 +1,50 @@
+"""A model without a network: the code of a picture is which pixels of its small copy are brighter than their mean."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from transhash.errors import ImageError
+from transhash.images import open_image, square
+from transhash.model import Encoded
+
+
+class FakeModel:
+    bits = 64
+    image_size = 8
+
+    def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:
+        self.name = name
+        self.folder = Path(folder)
+        self.fingerprint = hashlib.sha256(name.encode()).hexdigest()
+        self.decoded: list[Any] = []  # every source that was opened
+
+    def encode(self, items: Iterable[Any]) -> np.ndarray:
+        encoded = [one for batch in self.stream(items) for one in batch]
+        for one in encoded:
+            if one.error:
+                raise one.error
+        return np.stack([one.code for one in encoded])
+
+    def stream(
+        self, items: Iterable[Any], *, source: Callable[[Any], Any] | None = None, batch_size: int = 4
+    ) -> Iterator[list[Encoded]]:
+        iterator = iter(items)
+        while batch := list(islice(iterator, batch_size)):
+            yield [self._one(item, source(item) if source else item) for item in batch]
+
+    def _one(self, item: Any, source: Any) -> Encoded:
+        self.decoded.append(source)
+        try:
+            image = open_image(source)
+        except ImageError as error:
+            return Encoded(item, None, None, error, 0, 0)
+        grey = square(image, self.image_size).astype(np.float32).mean(axis=2).ravel()
+        values = grey - grey.mean()
+        return Encoded(item, np.packbits(values > 0), values, None, *image.size)
