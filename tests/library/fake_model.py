@@ -30,7 +30,7 @@ class FakeModel:
         for one in encoded:
             if one.error:
                 raise one.error
-        return np.stack([one.code for one in encoded])
+        return np.array([one.code for one in encoded], np.uint8).reshape(-1, self.bits // 8)
 
     def stream(
         self, items: Iterable[Any], *, source: Callable[[Any], Any] | None = None, batch_size: int = 4

@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in (index, search, info, models):
@@ -30,4 +31,4 @@ def main() -> None:
     """Run the program."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a name that is not UTF-8 leaves as it came
-    app()
+    app(prog_name="transhash")

@@ -32,7 +32,7 @@ EXAMPLES = 5  # skipped files named for each reason
 
 
 def index(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR…", help="Folders of pictures.", show_default=False)],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of pictures.", show_default=False)],
     *,
     library: LibraryOption = None,
     model: ModelOption = None,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def search(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Pictures.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures.", show_default=False)],
     *,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits a picture, at most.")] = 10,
     max_distance: Annotated[
@@ -37,7 +37,7 @@ def search(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the pictures of a library that are most like given ones: distance and path, nearest first.
+    """Find the most similar pictures of a library: distance and path, nearest first.
 
     The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
     in TRANSHASH_LIBRARY, else the nearest .transhash at or above a given picture.

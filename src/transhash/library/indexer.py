@@ -62,6 +62,7 @@ class IndexRun:
                 self._put(encoded.item, _coded(encoded))
         self._write()
         self.report.removed = self._catalogue.vanished(self._started)
+        self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
         if prune:
             with self._catalogue.writing():
                 for root in roots:

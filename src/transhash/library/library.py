@@ -178,7 +178,7 @@ class Library:
 
         At most `max_distance` bits may differ. Raises `ImageError` for the first query that cannot be used.
         """
-        if isinstance(query, list):
+        if isinstance(query, list | tuple):
             return self.search_codes(self.model.encode(query), k, max_distance=max_distance)
         return self.search_codes(self.model.encode([query]), k, max_distance=max_distance)[0]
 

@@ -1,0 +1,57 @@
+"""The program run in this process or in one of its own, with a model that needs no network."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
+
+import fake_transhash
+from collection import draw
+
+import transhash.model
+from transhash.cli import main
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the program here."""
+    monkeypatch.setattr(transhash.model, "load", fake_transhash.load)
+    monkeypatch.setattr(transhash.model, "pretrained", lambda: ["fake"])
+    monkeypatch.setattr(transhash.model, "DEFAULT", "fake")
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["transhash", *map(os.fspath, map(str, arguments))])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return Result(int(exit_.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Six pictures below `photos`, which is in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TRANSHASH_LIBRARY", raising=False)
+    for i in range(3):
+        draw(tmp_path / "photos" / "cat" / f"cat-{i}.png", i)
+        draw(tmp_path / "photos" / "dog" / f"dog-{i}.png", 10 + i)
+    return tmp_path / "photos"

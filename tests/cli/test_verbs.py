@@ -1,0 +1,181 @@
+"""What the verbs print and return."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from collection import draw
+from fake_model import FakeModel
+
+
+def distances(query: Path, pictures: list[Path]) -> list[tuple[int, Path]]:
+    codes = np.unpackbits(FakeModel().encode([query, *pictures]), axis=1).astype(int)
+    found = [int(np.abs(code - codes[0]).sum()) for code in codes[1:]]
+    return sorted(zip(found, pictures, strict=True))
+
+
+def test_index_makes_a_library_in_the_folder_and_says_what_it_did(run, photos: Path) -> None:
+    result = run("index", "photos")
+
+    assert (result.code, result.out, result.err) == (0, "6 pictures in photos/.transhash: 6 added\n", "")
+    assert (photos / ".transhash").is_dir()
+
+
+def test_index_again_says_what_has_changed(run, photos: Path) -> None:
+    run("index", "photos")
+    draw(photos / "new.png", 30)
+    draw(photos / "dog" / "dog-0.png", 31)
+    (photos / "cat" / "cat-0.png").rename(photos / "moved.png")
+    (photos / "cat" / "cat-1.png").unlink()
+    expected = "6 pictures in photos/.transhash: 1 added, 1 updated, 1 moved, 1 removed, 3 unchanged\n"
+
+    assert run("index", "photos").out == expected
+    assert run("index", "photos", "--prune").out == "6 pictures in photos/.transhash: 1 pruned, 6 unchanged\n"
+
+
+def test_index_json(run, photos: Path) -> None:
+    (photos / "bad.png").write_bytes(b"bad")
+    result = run("index", "photos", "--json")
+    report = json.loads(result.out)
+
+    assert (result.code, result.err) == (1, "")
+    assert report | {"skipped": []} == {
+        "library": str(photos / ".transhash"),
+        "pictures": 6,
+        "added": 6,
+        "updated": 0,
+        "moved": 0,
+        "removed": 0,
+        "unchanged": 0,
+        "pruned": 0,
+        "skipped": [],
+    }
+    assert [(set(skipped), skipped["path"]) for skipped in report["skipped"]] == [
+        ({"path", "reason", "remedy"}, str(photos / "bad.png"))
+    ]
+
+
+def test_search_prints_distance_and_path_nearest_first(run, photos: Path) -> None:
+    run("index", "photos")
+    query = Path("photos/cat/cat-1.png")
+    expected = distances(query, sorted(Path("photos").rglob("*.png")))
+    result = run("search", query, "-k", 4, "--library", "photos")
+
+    assert result.out == "".join(f"{distance:4d}  {path}\n" for distance, path in expected[:4])
+    assert (result.code, result.err) == (0, "")
+    assert expected[0] == (0, query)
+
+
+def test_search_for_several_prints_a_block_for_each(run, photos: Path) -> None:
+    run("index", "photos")
+    result = run("search", "photos/cat/cat-0.png", "photos/dog/dog-0.png", "--max-distance", 0, "-l", "photos")
+
+    assert result.out == (
+        "photos/cat/cat-0.png:\n   0  photos/cat/cat-0.png\nphotos/dog/dog-0.png:\n   0  photos/dog/dog-0.png\n"
+    )
+
+
+def test_search_json_has_a_line_for_each_query(run, photos: Path) -> None:
+    run("index", "photos")
+    result = run("search", "photos/cat/cat-0.png", "photos/dog/dog-0.png", "-k", 1, "-l", "photos", "--json")
+    lines = [json.loads(line) for line in result.out.splitlines()]
+
+    assert [line["query"] for line in lines] == ["photos/cat/cat-0.png", "photos/dog/dog-0.png"]
+    assert lines[0]["hits"] == [
+        {"path": str(photos / "cat" / "cat-0.png"), "distance": 0, "id": 1, "width": 24, "height": 24}
+    ]
+
+
+def test_search_that_finds_nothing_is_no_failure(run, photos: Path, tmp_path: Path) -> None:
+    run("index", "photos")
+    stranger = draw(tmp_path / "stranger.png", 500)
+    result = run("search", stranger, "--max-distance", 0, "-l", "photos")
+
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "stranger.png: nothing found; allow a greater --max-distance, or index more pictures\n"
+
+
+def test_info_and_models(run, photos: Path) -> None:
+    run("index", "photos")
+    lines = run("info", "-l", "photos").out.splitlines()
+    facts = json.loads(run("info", "-l", "photos", "--json").out)
+
+    assert lines[:2] == ["library   photos/.transhash", "pictures  6 (0 files skipped, 0 vanished)"]
+    assert (facts["path"], facts["pictures"], facts["bits"]) == (str(photos / ".transhash"), 6, 64)
+    assert facts["fingerprint"] == FakeModel().fingerprint
+    assert run("models").out == f"fake  64 bits, 8 pixels, {FakeModel().fingerprint[:12]}  (default)\n"
+    assert json.loads(run("models", "--json").out)["name"] == "fake"
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(run, photos: Path) -> None:
+    draw(photos / "evil\n\x1b[31m.png", 60)
+    run("index", "photos")
+
+    out = run("search", photos / "evil\n\x1b[31m.png", "-k", 1, "-l", "photos").out
+    assert out == "   0  photos/evil\\n\\x1b[31m.png\n"
+
+
+class TestWhichLibrary:
+    """Without --library: the nearest, TRANSHASH_LIBRARY, and for search that of the picture."""
+
+    @pytest.fixture
+    def indexed(self, run, photos: Path) -> Path:
+        run("index", "photos")
+        return photos
+
+    def found(self, result) -> int:
+        assert result.code == 0, result.err
+        return json.loads(result.out)["pictures"]
+
+    def test_the_nearest_at_or_above(self, run, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(indexed / "cat")
+
+        assert self.found(run("info", "--json")) == 6
+        assert run("search", "cat-0.png", "-k", 1).out == "   0  cat-0.png\n"
+
+    def test_the_environment_when_there_is_none_near(
+        self, run, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TRANSHASH_LIBRARY", str(indexed))
+        monkeypatch.chdir(draw(tmp_path / "far" / "a.png", 5).parent)
+
+        assert self.found(run("info", "--json")) == 6
+        run("index", ".")
+        assert self.found(run("info", "--json")) == 7
+
+    def test_that_of_the_picture_at_last(self, run, indexed: Path) -> None:
+        assert run("search", "photos/cat/cat-0.png", "-k", 1).out == "   0  photos/cat/cat-0.png\n"
+
+    def test_index_goes_on_with_the_one_above(self, run, indexed: Path) -> None:
+        draw(indexed / "cat" / "new.png", 5)
+
+        assert run("index", "photos/cat").out == "7 pictures in photos/.transhash: 1 added, 3 unchanged\n"
+        assert not (indexed / "cat" / ".transhash").exists()
+
+    def test_a_named_one(self, run, photos: Path, tmp_path: Path) -> None:
+        run("index", "photos", "--library", "elsewhere/lib")
+        assert self.found(run("info", "-l", "elsewhere/lib", "--json")) == 6
+        assert not (photos / ".transhash").exists()
+
+    def test_a_named_folder_of_other_things_contains_it(self, run, photos: Path) -> None:
+        run("index", "photos/cat", "--library", "photos")
+        assert self.found(run("info", "-l", "photos", "--json")) == 3
+        assert (photos / ".transhash").is_dir()
+
+    def test_several_folders_need_a_name(self, run, photos: Path, tmp_path: Path) -> None:
+        shutil.copytree(photos / "cat", tmp_path / "second")
+        result = run("index", "photos", "second")
+
+        assert (result.code, result.out) == (2, "")
+        assert result.err == "several folders need a library that is named; name it with --library LIB\n"
+        assert run("index", "photos", "second", "-l", "lib").code == 0
+
+    def test_none_at_all(self, run, photos: Path, tmp_path: Path) -> None:
+        result = run("info")
+
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith(f"{tmp_path}: no library at or above this folder; make one with `transhash index")
