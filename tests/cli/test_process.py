@@ -90,6 +90,15 @@ def test_kill_at_any_moment_keeps_what_was_saved(many: Path, tmp_path: Path) -> 
     assert_whole(many, tmp_path)
 
 
+def test_a_reader_that_is_gone_from_the_beginning_is_no_error(photos: Path) -> None:
+    index = subprocess.Popen([*PROGRAM, "index", "photos"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert index.stdout is not None
+    index.stdout.close()
+
+    assert index.stderr is not None
+    assert (index.stderr.read(), index.wait()) == (b"", 1)
+
+
 def test_a_reader_that_goes_away_is_no_error(photos: Path) -> None:
     program("index", "photos")
     queries = [os.fspath(path) for path in photos.rglob("*.png")] * 300  # more output than a pipe holds

@@ -1,4 +1,7 @@
-"""The command line: one thin module for each verb. Heavy imports happen inside the verbs, so that it starts at once."""
+"""The command line: one thin module for each verb, a function of the same name, listed in VERBS.
+
+Heavy imports happen inside the functions, so that the program starts at once.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,19 @@ from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
 
+VERBS = (index, search, info, models)
+
 app = typer.Typer(
     cls=Verbs,
     help="Find similar pictures by compact binary codes.",
-    epilog="Exit codes: 0, everything was done; 1, a part of it was; 2, nothing was.",
+    epilog="Exit codes: 0, everything was done; 1, a part of it was (errors, Ctrl-C); 2, nothing was (or wrong usage).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (index, search, info, models):
+for verb in VERBS:
     app.command()(verb)
 
 

@@ -39,15 +39,15 @@ class Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb that the command line names."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()  # a reader that has gone is noticed here, where it is handled, and not at exit
-            return result
+            return super().invoke(ctx)
         except TransHashError as error:
             say(str(error))
             raise typer.Exit(NOTHING) from error
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(PARTLY) from None
+        finally:
+            sys.stdout.flush()  # a reader that has gone is noticed here, where it is handled, and not at exit
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _nearest(starts: Iterable[Path]) -> Path | None:
     from transhash.library.library import FOLDER, Library
 
     for start in starts:
-        start = start.resolve()
+        start = Path(os.path.realpath(start))
         for folder in (start, *start.parents):
             if Library.exists(folder / FOLDER):
                 return folder / FOLDER

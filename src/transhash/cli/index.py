@@ -85,7 +85,7 @@ def _opened(folders: list[Path], named: Path | None, model: str | None) -> Libra
         return open_library(place, model)
     if not count_pictures(folders):
         raise _no_pictures(folders)
-    if place.is_dir() and any(place.iterdir()):
+    if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
     return Library.create(place, load(model), exist_ok=True)
 

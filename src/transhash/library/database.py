@@ -115,12 +115,14 @@ class Database:
             raise
 
     def _migrate(self, new: Facts | None) -> None:
-        version, application = self._pragma("user_version"), self._pragma("application_id")
+        with self.transaction("DEFERRED"):  # one moment: another process may be making the file
+            version, application = self._pragma("user_version"), self._pragma("application_id")
+            empty = not self._pragma("schema_version")
         if version > len(MIGRATIONS):
             raise LibraryError(f"{self.path}: written by a newer transhash; update transhash to use this library")
         if application == APPLICATION_ID and version == len(MIGRATIONS):
             return
-        if application != APPLICATION_ID and (new is None or self._pragma("schema_version")):
+        if application != APPLICATION_ID and not (new and empty):
             raise LibraryError(f"{self.path}: not the catalogue of a library; name another place for it")
         with self.transaction("IMMEDIATE"):
             version = self._pragma("user_version")  # another process may have been here while we waited

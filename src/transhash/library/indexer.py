@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.library.catalogue import Catalogue, Coded, File, Known, Twin
+from transhash.library.catalogue import Catalogue, Coded, File, Known
 from transhash.library.places import Places
 from transhash.library.results import IndexReport, Skipped
 from transhash.library.walk import Folder, walk
@@ -154,7 +154,8 @@ class IndexRun:
         if not twins:
             return wanted
         for twin in twins if may_move else []:
-            if twin.id not in self._moving and not os.path.lexists(self._path_of(twin)):
+            path = os.path.join(self._places.on_disk(twin.folder), twin.name)
+            if twin.id not in self._moving and _is_gone(path):
                 self._moving.add(twin.id)
                 self._later(partial(self._catalogue.move, twin.id, wanted.file))
                 if twin.coded.reason is None:
@@ -164,9 +165,6 @@ class IndexRun:
                 return None
         self._put(wanted, twins[0].coded)
         return None
-
-    def _path_of(self, twin: Twin) -> bytes:
-        return os.path.join(self._places.on_disk(twin.folder), twin.name)
 
     def _put(self, wanted: _Wanted, coded: Coded) -> None:
         self._later(partial(self._catalogue.put, wanted.file, coded))
@@ -218,6 +216,17 @@ def _digest(path: bytes) -> bytes:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.digest()
+
+
+def _is_gone(path: bytes) -> bool:
+    """Whether there is surely nothing at a path: one that cannot be looked at is not gone."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _fault(error: OSError) -> tuple[str, str]:

@@ -84,7 +84,7 @@ class Library:
         when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
         """
         path = Path(path).absolute()
-        if not (path / CATALOGUE).exists():
+        if not os.path.exists(path / CATALOGUE):
             if not cls.exists(path):
                 raise LibraryError(f"{path}: no library here; make one with `transhash index`")
             path = path / FOLDER
@@ -93,7 +93,7 @@ class Library:
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
         """Whether `open` would find a library here."""
-        return any((Path(path) / inside / CATALOGUE).exists() for inside in ("", FOLDER))
+        return any(os.path.exists(os.path.join(path, inside, CATALOGUE)) for inside in ("", FOLDER))
 
     @classmethod
     def _opened(cls, path: Path, catalogue: Catalogue, model: HashModel | None) -> Library:
