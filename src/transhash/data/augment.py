@@ -1,0 +1,92 @@
+"""Augmentation of a whole batch at once, in torch: uint8 pictures in, normalised network input out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in 0…1; what the backbones were trained with
+STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a training picture may stray from itself; the defaults change nothing."""
+
+    scale: float = 1.0  # least share of the picture's area that a random crop keeps
+    ratio: float = 1.0  # greatest aspect ratio of a random crop, drawn between 1/ratio and ratio
+    flip: bool = False  # mirror half of the pictures left to right
+    jitter: float = 0.0  # greatest relative change of brightness, contrast and saturation
+    grey: float = 0.0  # share of the pictures that lose their colour
+    erase: float = 0.0  # share of the pictures in which a rectangle is blanked
+
+
+def normalise(images: np.ndarray | Tensor) -> Tensor:
+    """uint8 (N, H, W, 3) to the network's input, float32 (N, 3, H, W)."""
+    x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
+    mean, std = (torch.tensor(v, device=x.device).view(3, 1, 1) * 255 for v in (MEAN, STD))
+    return (x - mean) / std
+
+
+def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor:
+    """uint8 (N, H, W, 3) to a random view of each picture, normalised, float32 (N, 3, size, size).
+
+    Draws from torch's global generator: seed it for a repeatable view.
+    """
+    x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
+    n = len(x)
+    area = torch.empty(n).uniform_(how.scale, 1)
+    log_ratio = torch.empty(n).uniform_(-1, 1) * torch.tensor(how.ratio).log()
+    width = (area.sqrt() * (log_ratio / 2).exp()).clamp(max=1)
+    height = (area.sqrt() * (-log_ratio / 2).exp()).clamp(max=1)
+    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0) if how.flip else torch.ones(n)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = width * mirror
+    theta[:, 1, 1] = height
+    theta[:, 0, 2] = torch.empty(n).uniform_(-1, 1) * (1 - width)
+    theta[:, 1, 2] = torch.empty(n).uniform_(-1, 1) * (1 - height)
+    grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
+    # crops much larger than the network's input are averaged down first: grid_sample does not antialias
+    if min(x.shape[-2:]) >= 2 * size:
+        x = F.interpolate(x, size=(round(size * 1.5),) * 2, mode="bilinear", antialias=True)
+    x = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp_(0, 255)
+    if how.jitter:
+        x = _jitter(x, how.jitter)
+    if how.grey:
+        x = torch.where((torch.rand(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
+    mean, std = (torch.tensor(v).view(3, 1, 1) * 255 for v in (MEAN, STD))
+    x = (x - mean) / std
+    return _erase(x, how.erase) if how.erase else x
+
+
+def _grey(x: Tensor) -> Tensor:
+    weights = torch.tensor((0.299, 0.587, 0.114)).view(3, 1, 1)
+    return (x * weights).sum(dim=1, keepdim=True)
+
+
+def _jitter(x: Tensor, strength: float) -> Tensor:
+    """Brightness, contrast and saturation, each by a factor drawn in 1 ± strength."""
+    brightness, contrast, saturation = (torch.empty(3, len(x), 1, 1, 1).uniform_(-1, 1) * strength + 1).unbind()
+    x = x * brightness
+    grey = _grey(x)
+    centre = grey.mean(dim=(2, 3), keepdim=True)
+    x = (x - centre) * contrast + centre
+    grey = (grey - centre) * contrast + centre
+    return (grey + (x - grey) * saturation).clamp_(0, 255)
+
+
+def _erase(x: Tensor, share: float) -> Tensor:
+    """Blank a rectangle of 2-25 % of the area with the mean colour in a share of the pictures (Zhong, AAAI 2020)."""
+    n, _, h, w = x.shape
+    area = torch.empty(n).uniform_(0.02, 0.25)
+    log_ratio = torch.empty(n).uniform_(-1, 1)
+    half_h = (area.sqrt() * (log_ratio / 2).exp() * h / 2).view(-1, 1, 1)
+    half_w = (area.sqrt() * (-log_ratio / 2).exp() * w / 2).view(-1, 1, 1)
+    row = (torch.arange(h).view(1, -1, 1) - torch.rand(n, 1, 1) * h).abs()
+    column = (torch.arange(w).view(1, 1, -1) - torch.rand(n, 1, 1) * w).abs()
+    chosen = (torch.rand(n) < share).view(-1, 1, 1)
+    return x.masked_fill((chosen & (row < half_h) & (column < half_w)).unsqueeze(1), 0.0)

@@ -1,0 +1,206 @@
+"""A hash model: pictures in, packed codes out.
+
+A model is a directory: `config.json` (shape, preprocessing, checksums), `model.safetensors` (weights) and `model.onnx`
+(the computation). Encoding needs ONNX Runtime alone.
+
+    model = transhash.load()
+    codes = model.encode(["a.jpg", "b.jpg"])  # uint8 (2, bits/8)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.codes import pack
+from transhash.errors import ImageError, ModelError
+from transhash.images import Source, open_image, square
+
+CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
+FORMAT = 1  # of the directory; a newer one needs a newer transhash
+PRETRAINED = Path(__file__).with_name("pretrained")
+DEFAULT = "vits14-cifar10"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of one item: its code and relaxed code, or the error that names why it has none."""
+
+    item: Any  # as it was passed in
+    code: NDArray[np.uint8] | None  # (bits/8,)
+    values: NDArray[np.float32] | None  # (bits,), the relaxed code, whose signs are the bits
+    error: ImageError | None
+    width: int  # of the picture as stored, pixels; 0 when unknown
+    height: int
+
+
+class HashModel:
+    """A model directory, opened for encoding. Safe to use from several threads."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Open a model directory; raises `ModelError` when a file is missing, altered or of a newer format."""
+        self.folder = Path(folder)
+        self.config = _read_config(self.folder)
+        self.name: str = self.config["name"]
+        self.bits: int = self.config["bits"]
+        self.image_size: int = self.config["image_size"]
+        checksums = self.config["sha256"]
+        for file in (WEIGHTS, GRAPH):
+            path = self.folder / file
+            if not path.is_file():
+                raise ModelError(f"{self.folder}: the model has no {file}; copy the whole directory again")
+            if file_hash(path) != checksums.get(file):
+                raise ModelError(f"{path}: differs from what was saved (checksum); copy the model again")
+        self.fingerprint: str = hashlib.sha256(
+            json.dumps([FORMAT, self.image_size, self.bits, checksums[WEIGHTS], checksums[GRAPH]]).encode()
+        ).hexdigest()
+        self._session: Any = None
+
+    def __repr__(self) -> str:
+        return f"HashModel({self.name!r}, bits={self.bits}, image_size={self.image_size})"
+
+    def encode(self, items: Iterable[Source]) -> NDArray[np.uint8]:
+        """Packed codes of pictures, uint8 (N, bits/8): paths, encoded bytes, Pillow images or uint8 (H, W, 3) arrays.
+
+        Raises `ImageError` for the first picture that cannot be used; `stream` goes on instead.
+        """
+        return pack(self.values(items))
+
+    def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
+        """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
+        rows = []
+        for batch in self.stream(items):
+            for encoded in batch:
+                if encoded.values is None:
+                    raise encoded.error or ModelError(f"{self.name}: no code and no error for {encoded.item!r}")
+                rows.append(encoded.values)
+        return np.stack(rows) if rows else np.empty((0, self.bits), np.float32)
+
+    def stream(
+        self,
+        items: Iterable[Any],
+        *,
+        source: Callable[[Any], Source] | None = None,
+        batch_size: int = 32,
+        threads: int | None = None,
+    ) -> Iterator[list[Encoded]]:
+        """Encode items in order, a batch at a time; a picture that cannot be used becomes its `error`.
+
+        `source` gives the picture of an item, where the item is something else than the picture itself. Each of
+        `threads` workers (by default as many as there are processors) decodes and encodes a batch of its own; at
+        most two batches a worker are under way, so that memory stays bounded however long `items` is.
+        """
+        session = self._open_session()
+        threads = threads or _processors()
+        iterator = iter(items)
+        waiting: deque[Future[list[Encoded]]] = deque()
+        with ThreadPoolExecutor(threads, "transhash-encode") as pool:
+            try:
+                while True:
+                    while len(waiting) < 2 * threads and (batch := list(islice(iterator, batch_size))):
+                        waiting.append(pool.submit(self._encode_batch, session, batch, source))
+                    if not waiting:
+                        return
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _encode_batch(
+        self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None
+    ) -> list[Encoded]:
+        size = self.image_size
+        pictures = np.empty((len(batch), size, size, 3), np.uint8)
+        sizes: list[tuple[int, int]] = []
+        errors: dict[int, ImageError] = {}
+        for i, item in enumerate(batch):
+            try:
+                image = open_image(source(item) if source else item, min_side=size)
+                pictures[i] = square(image, size)
+                sizes.append(image.info.get("transhash_size", image.size))
+            except ImageError as error:
+                errors[i] = error
+                pictures[i] = 0
+                sizes.append((0, 0))
+        values: NDArray[np.float32] = session.run(None, {"images": pictures})[0]
+        codes = pack(values)
+        return [
+            Encoded(item, None, None, errors[i], *sizes[i])
+            if i in errors
+            else Encoded(item, codes[i], values[i], None, *sizes[i])
+            for i, item in enumerate(batch)
+        ]
+
+    def _open_session(self) -> Any:
+        if self._session is None:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1  # workers run whole batches side by side, without waiting for one another
+            options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            self._session = onnxruntime.InferenceSession(
+                self.folder / GRAPH, options, providers=["CPUExecutionProvider"]
+            )
+        return self._session
+
+
+def load(name: str | os.PathLike[str] | None = None) -> HashModel:
+    """A model by the name of one that ships with the package (the default one without a name), or by its directory.
+
+    Raises `ModelError` when there is none of that name.
+    """
+    if name is None:
+        name = DEFAULT
+    path = Path(name)
+    if (path / CONFIG).is_file() or path.is_dir():
+        return HashModel(path)
+    shipped = pretrained()
+    if str(name) in shipped:
+        return HashModel(PRETRAINED / str(name))
+    raise ModelError(
+        f"{name}: neither a model directory nor a model that ships with transhash ({', '.join(shipped)}); "
+        "`transhash models` lists them"
+    )
+
+
+def pretrained() -> list[str]:
+    """The names of the models that ship with the package."""
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG}"))
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / CONFIG
+    try:
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if config["format"] > FORMAT:
+            raise ModelError(f"{folder}: a model of a newer format ({config['format']}); update transhash")
+        if not {"name", "bits", "image_size", "network", "sha256"} <= config.keys():
+            raise KeyError
+    except FileNotFoundError:
+        raise ModelError(f"{folder}: no model here (there is no {CONFIG}); give a model directory") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
+    return config
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,75 @@
+"""A trained network as a model directory, and back: `config.json`, `model.safetensors` and `model.onnx`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from transhash.model import CONFIG, GRAPH, WEIGHTS, HashModel, file_hash
+from transhash.nn import onnx_graph
+from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.vit import ViTConfig
+
+
+def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any]) -> HashModel:
+    """Write a model directory, overwriting one of that name; `about` is kept in its `config.json` for people to read.
+
+    Matrices are stored as int8 with one float32 scale for each output (a quarter of the bytes; computing stays in
+    float32), everything else as float32.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
+    save_file(_pack(network.state_dict()), folder / WEIGHTS)
+    (folder / GRAPH).write_bytes(onnx_graph.build(network.config, folder / WEIGHTS).SerializeToString())
+    config = {
+        "format": 1,
+        "name": name,
+        "bits": network.config.bits,
+        "image_size": network.config.vit.image_size,
+        "network": asdict(network.config),
+        "sha256": {file: file_hash(folder / file) for file in (WEIGHTS, GRAPH)},
+        "about": about,
+    }
+    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return HashModel(folder)
+
+
+def load_network(folder: Path) -> MGVT:
+    """The torch network of a model directory, with the very weights that its graph computes with."""
+    settings = HashModel(folder).config["network"]
+    network = MGVT(HashConfig(**{**settings, "vit": ViTConfig(**settings["vit"])}))
+    network.load_state_dict(_unpack(load_file(folder / WEIGHTS)))
+    return network.eval()
+
+
+def _pack(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    packed: dict[str, Tensor] = {}
+    for name, value in state.items():
+        value = value.detach().float().cpu().contiguous()
+        if name.endswith(".weight") and value.ndim > 1:
+            scale = value.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / 127
+            packed[name] = (value / _column(scale, value)).round().to(torch.int8)
+            packed[f"{name}.scale"] = scale
+        else:
+            packed[name] = value
+    return packed
+
+
+def _unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    state = {name: value.float() for name, value in packed.items() if not name.endswith(".scale")}
+    for name, value in packed.items():
+        if name.endswith(".scale"):
+            weight = name.removesuffix(".scale")
+            state[weight] = state[weight] * _column(value, state[weight])
+    return state
+
+
+def _column(scale: Tensor, like: Tensor) -> Tensor:
+    """One value for each output, shaped to multiply a matrix or a kernel stored output-first."""
+    return scale.view(-1, *[1] * (like.ndim - 1))

@@ -1,0 +1,244 @@
+"""Backbone checkpoints: timm's, transformers' (ViT, DINOv2) and the original JAX layout become one `ViT`.
+
+Every key of a file is either used, or known and named here as not part of the network; anything else is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from transhash.errors import ModelError
+from transhash.nn.vit import ViT, ViTConfig
+
+State = dict[str, Tensor]
+
+# parts of published checkpoints that a backbone without a head does not have
+_DROPPED = re.compile(
+    r"^(head|fc_norm|pre_logits|head_dist|classifier|pooler|decoder|lm_head)\b|mask_token$|^pre_logits/|^head/"
+)
+
+_TRANSFORMERS = [
+    (r"^(vit|dinov2|backbone|model)\.", ""),
+    (r"^embeddings\.cls_token$", "cls_token"),
+    (r"^embeddings\.position_embeddings$", "pos_embed"),
+    (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
+    (r"^(?:encoder\.)?layers?\.(\d+)\.", r"blocks.\1."),
+    (r"\.layernorm_before\.", ".norm1."),
+    (r"\.layernorm_after\.", ".norm2."),
+    (r"\.attention\.attention\.(query|key|value)\.", r".attn.\1."),
+    (r"\.attention\.q_proj\.", ".attn.query."),
+    (r"\.attention\.k_proj\.", ".attn.key."),
+    (r"\.attention\.v_proj\.", ".attn.value."),
+    (r"\.attention\.(?:output\.dense|o_proj)\.", ".attn.proj."),
+    (r"\.layer_scale(\d)\.lambda1$", r".ls\1.gamma"),
+    (r"\.intermediate\.dense\.", ".mlp.fc1."),
+    (r"^(blocks\.\d+)\.output\.dense\.", r"\1.mlp.fc2."),
+    (r"^layernorm\.", "norm."),
+]
+
+
+def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | None = None) -> ViT:
+    """A `ViT` from a file (`.safetensors`, `.npz`, `.onnx`), a folder as on the Hugging Face hub, or a hub id.
+
+    `image_size` (pixels; the checkpoint's own by default) resizes the position embedding to that grid. The number of
+    attention heads is read from the checkpoint's settings where it has them, else width/64; `heads` overrules both.
+    Raises `ModelError` when the source is missing, in no known layout, or has missing or unexpected keys.
+    """
+    state, settings = _read(source)
+    state, found_heads, eps = _to_timm(state, str(source))
+    if "cls_token" not in state or "pos_embed" not in state or "patch_embed.proj.weight" not in state:
+        raise ModelError(
+            f"{source}: no vision transformer in a known layout (timm's, transformers' ViT or DINOv2, the JAX .npz); "
+            f"its keys begin with {', '.join(sorted(state)[:3]) or 'nothing'}"
+        )
+    dim = state["cls_token"].shape[-1]
+    patch = state["patch_embed.proj.weight"].shape[-1]
+    depth = 1 + max((int(m[1]) for key in state if (m := re.match(r"blocks\.(\d+)\.", key))), default=-1)
+    grid = round((state["pos_embed"].shape[1] - 1) ** 0.5)
+    heads = heads or int(settings.get("num_attention_heads", 0)) or found_heads or max(1, dim // 64)
+    if depth < 2 or dim % heads or grid**2 + 1 != state["pos_embed"].shape[1]:
+        raise ModelError(
+            f"{source}: a transformer of width {dim}, {heads} heads, {depth} blocks and "
+            f"{state['pos_embed'].shape[1]} positions is not a plain ViT with a CLS token and a square grid"
+        )
+    config = ViTConfig(
+        image_size=grid * patch,
+        patch_size=patch,
+        dim=dim,
+        depth=depth,
+        heads=heads,
+        mlp_dim=state["blocks.0.mlp.fc1.weight"].shape[0] if "blocks.0.mlp.fc1.weight" in state else 4 * dim,
+        layer_scale="blocks.0.ls1.gamma" in state,
+        norm_eps=settings.get("layer_norm_eps") or eps,
+    )
+    if image_size is not None and image_size != config.image_size:
+        if image_size < patch or image_size % patch:
+            raise ModelError(f"{source}: image size {image_size} is not a multiple of the patch size {patch}")
+        config = replace(config, image_size=image_size)
+        state["pos_embed"] = resize_positions(state["pos_embed"], config.grid)
+    vit = ViT(config)
+    expected = set(vit.state_dict())
+    if state.keys() != expected:
+        raise ModelError(f"{source}: {_differences(expected - state.keys(), state.keys() - expected)}")
+    wrong = [key for key, value in vit.state_dict().items() if value.shape != state[key].shape]
+    if wrong:
+        raise ModelError(
+            f"{source}: {wrong[0]} has the shape {tuple(state[wrong[0]].shape)}, which does not fit the rest"
+        )
+    vit.load_state_dict(state)
+    return vit
+
+
+def resize_positions(pos_embed: Tensor, grid: int) -> Tensor:
+    """Position embedding (1, 1 + M, D) resized to `grid`² patches (bicubic, as DINOv2 does); CLS is kept."""
+    cls, patches = pos_embed[:, :1], pos_embed[:, 1:]
+    old = round(patches.shape[1] ** 0.5)
+    patches = patches.unflatten(1, (old, old)).permute(0, 3, 1, 2)  # (1, D, old, old)
+    patches = F.interpolate(patches, size=(grid, grid), mode="bicubic", align_corners=False)
+    return torch.cat([cls, patches.permute(0, 2, 3, 1).flatten(1, 2)], dim=1)
+
+
+def _differences(missing: set[str], unexpected: set[str]) -> str:
+    parts = []
+    for what, keys in (("missing", missing), ("unexpected", unexpected)):
+        if keys:
+            parts.append(f"{len(keys)} {what} keys ({', '.join(sorted(keys)[:3])}{', …' if len(keys) > 3 else ''})")
+    return " and ".join(parts) + "; the file is not a plain ViT, or not a whole one"
+
+
+def _read(source: str | Path) -> tuple[State, dict[str, int | float]]:
+    """The tensors of a checkpoint and, where there are any, the settings beside it."""
+    path = Path(source)
+    if not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+        path = _download(str(source))
+    settings = {}
+    if path.is_dir():
+        if (path / "config.json").is_file():
+            settings = json.loads((path / "config.json").read_text("utf-8"))
+        path = path / "model.safetensors"
+    if not path.is_file():
+        raise ModelError(
+            f"{source}: no such checkpoint; give a .safetensors, .npz or .onnx file, a folder, or a hub id"
+        )
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: torch.from_numpy(arrays[key]).float() for key in arrays.files}, settings
+    if path.suffix == ".onnx":
+        return _read_onnx(path), settings
+    if path.suffix != ".safetensors":
+        raise ModelError(
+            f"{path}: files of the kind {path.suffix or 'without suffix'} are not read, since they may run code when "
+            "opened; use the checkpoint's .safetensors (or .npz, .onnx)"
+        )
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return {key: value.float() for key, value in load_file(path).items()}, settings
+    except SafetensorError as error:
+        raise ModelError(f"{path}: not a whole safetensors file ({error}); download it again") from error
+
+
+def _download(name: str) -> Path:
+    """The files of a hub repository that a backbone needs, in the local cache."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"{name}: neither a local path nor available from the hub ({type(error).__name__}); "
+            "check the name and the connection, or give a local file"
+        ) from error
+
+
+def _read_onnx(path: Path) -> State:
+    """The initialisers of an exported DINOv2; linear weights lose their names in export, the order restores them."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
+    state = {name: value for name, value in values.items() if not name.startswith("onnx::")}
+    names = ["attention.attention.key", "attention.attention.value", "attention.attention.query"]
+    names += ["attention.output.dense", "mlp.fc1", "mlp.fc2"]
+    weights = [node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in values]
+    layers = {key.partition("encoder.layer.")[2].partition(".")[0] for key in state if "encoder.layer." in key}
+    if len(weights) != len(layers) * len(names):
+        raise ModelError(f"{path}: {len(weights)} anonymous weights for {len(layers)} blocks; not an exported DINOv2")
+    prefix = next(key for key in state if "encoder.layer." in key).partition("encoder.layer.")[0]
+    for i, weight in enumerate(weights):
+        layer, place = divmod(i, len(names))
+        state[f"{prefix}encoder.layer.{layer}.{names[place]}.weight"] = values[weight].T.contiguous()
+    return state
+
+
+def _to_timm(state: State, source: str) -> tuple[State, int | None, float]:
+    """Rename to timm's keys; the number of heads where the layout tells it, and the layout's epsilon."""
+    heads, eps = None, 1e-6
+    if any(key.startswith("Transformer/") for key in state):
+        state, heads = _from_jax(state)
+    elif any("embeddings.patch_embeddings." in key for key in state):
+        eps = 1e-6 if any("layer_scale1" in key for key in state) else 1e-12
+        state = _from_transformers(state)
+    return {key: value for key, value in state.items() if not _DROPPED.search(key)}, heads, eps
+
+
+def _from_transformers(state: State) -> State:
+    renamed: State = {}
+    for key, value in state.items():
+        for pattern, replacement in _TRANSFORMERS:
+            key = re.sub(pattern, replacement, key)
+        renamed[key] = value
+    for key in [key for key in renamed if ".attn.query." in key]:
+        parts = [renamed.get(key.replace(".query.", f".{name}.")) for name in ("query", "key", "value")]
+        if all(part is not None for part in parts):
+            for name in ("query", "key", "value"):
+                del renamed[key.replace(".query.", f".{name}.")]
+            renamed[key.replace(".query.", ".qkv.")] = torch.cat([part for part in parts if part is not None])
+    return renamed
+
+
+def _from_jax(state: State) -> tuple[State, int]:
+    """The layout of google-research/vision_transformer; kernels are stored input-first."""
+    heads = next(v.shape[1] for k, v in state.items() if k.endswith("/query/kernel"))
+    dim = state["cls"].shape[-1]
+    renamed: State = {}
+    for key, value in state.items():
+        block = re.match(r"Transformer/encoderblock_(\d+)/(.*)", key)
+        if block:
+            name = block[2]
+            name = re.sub(r"^LayerNorm_0/", "norm1.", name)
+            name = re.sub(r"^LayerNorm_2/", "norm2.", name)
+            name = re.sub(r"^MlpBlock_3/Dense_(\d)/", lambda m: f"mlp.fc{int(m[1]) + 1}.", name)
+            name = re.sub(r"^MultiHeadDotProductAttention_1/(query|key|value)/", r"attn.\1.", name)
+            name = re.sub(r"^MultiHeadDotProductAttention_1/out/", "attn.proj.", name)
+            key = f"blocks.{block[1]}.{name}"
+            if name.endswith("proj.kernel"):
+                value = value.reshape(dim, dim)
+            elif name.startswith("attn.") and name.endswith("kernel"):
+                value = value.reshape(dim, -1)
+            elif name.startswith("attn.") and "proj" not in name:
+                value = value.flatten()
+        key = key.replace("Transformer/posembed_input/pos_embedding", "pos_embed")
+        key = key.replace("Transformer/encoder_norm/", "norm.").replace("embedding/", "patch_embed.proj.")
+        key = "cls_token" if key == "cls" else key
+        if key == "patch_embed.proj.kernel":
+            value = value.permute(3, 2, 0, 1)
+        elif key.endswith("kernel") and key.startswith("blocks."):
+            value = value.T
+        key = re.sub(r"\.(kernel|scale)$", ".weight", key)
+        renamed[key] = value.contiguous()
+    for key in [key for key in renamed if ".attn.query." in key]:
+        parts = [renamed.pop(key.replace(".query.", f".{name}.")) for name in ("query", "key", "value")]
+        renamed[key.replace(".query.", ".qkv.")] = torch.cat(parts)
+    return renamed, heads

@@ -1,0 +1,87 @@
+"""Checkpoints that a run continues from exactly: plain files, and never a half-written one.
+
+A checkpoint is a folder `checkpoint-STEP/` with a safetensors file for each network and the optimiser, and `meta.json`.
+It is written under another name and renamed when whole, so that whatever carries the name is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from transhash.errors import RecipeError
+
+State = dict[str, Tensor]
+
+
+def save(
+    run: Path,
+    step: int,
+    networks: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    meta: dict[str, Any],
+) -> Path:
+    """Write the checkpoint of `step` under `run` and remove those before it."""
+    final = run / f"checkpoint-{step:07d}"
+    writing = run / f"writing-{step:07d}"
+    shutil.rmtree(writing, ignore_errors=True)
+    writing.mkdir(parents=True)
+    for name, network in networks.items():
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, writing / f"{name}.safetensors")
+    save_file(_optimizer_state(optimizer), writing / "optimizer.safetensors")
+    (writing / "meta.json").write_text(json.dumps({"step": step, **meta}, indent=1), "utf-8")
+    shutil.rmtree(final, ignore_errors=True)
+    writing.rename(final)
+    for old in run.glob("checkpoint-*"):
+        if old != final:
+            shutil.rmtree(old)
+    return final
+
+
+def latest(run: Path) -> Path | None:
+    """The newest checkpoint of a run, or none."""
+    return max(run.glob("checkpoint-*"), default=None)
+
+
+def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Load a checkpoint in place; returns its `meta.json`.
+
+    Raises `RecipeError` when it is damaged or of another network.
+    """
+    try:
+        for name, network in networks.items():
+            network.load_state_dict(load_file(path / f"{name}.safetensors"))
+        _restore_optimizer(optimizer, load_file(path / "optimizer.safetensors"))
+        meta: dict[str, Any] = json.loads((path / "meta.json").read_text("utf-8"))
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        raise RecipeError(
+            f"{path}: cannot be continued from ({type(error).__name__}: {str(error).splitlines()[0]}); "
+            "remove this checkpoint to start the run again"
+        ) from error
+    return meta
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> State:
+    """Optimiser state under flat names `parameter number/name of the value`."""
+    return {
+        f"{number}/{name}": value.contiguous()
+        for number, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, state: State) -> None:
+    values: dict[int, State] = {}
+    for key, value in state.items():
+        number, _, name = key.partition("/")
+        values.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": values, "param_groups": optimizer.state_dict()["param_groups"]})

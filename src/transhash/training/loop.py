@@ -1,0 +1,272 @@
+"""The training loop, top to bottom."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.distributed.nn.functional as dist_nn
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from transhash.codes import pack
+from transhash.data.augment import augment, normalise
+from transhash.data.datasets import ImageSet, load_dataset
+from transhash.data.protocols import split, validation_split
+from transhash.errors import RecipeError
+from transhash.evaluation import evaluate
+from transhash.losses import BayesianLoss
+from transhash.nn.mgvt import MGVT
+from transhash.nn.vit import ViT, ViTConfig
+from transhash.nn.weights import load_vit
+from transhash.training import checkpoint
+from transhash.training.recipe import Recipe
+from transhash.training.seeds import order, seed_everything
+from transhash.training.tokens import TokenCache
+
+CHECKPOINT_SECONDS = 60.0
+VALIDATIONS = 10  # times that a run looks at its validation images
+
+Progress = Callable[[str, int, int, str], None]  # what is being done, done so far, of how many, a word on how it goes
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run made: the network of the last epoch (its weight average if the recipe keeps one) and its history."""
+
+    network: MGVT
+    recipe: Recipe
+    classes: tuple[str, ...]
+    history: list[dict[str, float]]  # one entry a validation: epoch, loss and, with validation images, map
+
+
+def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
+    recipe: Recipe, run: Path, *, progress: Progress | None = None, stop_at: int | None = None
+) -> Trained:
+    """Train by `recipe`, keeping everything in the folder `run`; a run that was broken off continues there.
+
+    `stop_at`: leave after this step, as if broken off. Raises `RecipeError` when `run` holds another recipe's run.
+    """
+    precision = _precision(recipe.precision)
+    accelerator = Accelerator(mixed_precision="bf16" if precision == torch.bfloat16 else "no")
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    if recipe.batch_size % processes:
+        raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
+    _claim(run, recipe)
+
+    images = load_dataset(recipe.dataset, recipe.data)
+    rows = split(recipe.protocol, images.labels, seed=recipe.split_seed)
+    train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
+    pictures = images.images.decode(train_rows, recipe.image_size)  # uint8 (n, H, W, 3)
+    labels = torch.from_numpy(images.labels[train_rows])
+    if recipe.batch_size > len(pictures):
+        raise RecipeError(f"batch_size {recipe.batch_size} is more than the {len(pictures)} training images; lower it")
+
+    seed_everything(recipe.seed)
+    network = _network(recipe)
+    criterion = BayesianLoss(
+        network.config.branch_bits,
+        gamma=recipe.gamma,
+        scale_gamma=recipe.scale_gamma,
+        quantization=recipe.quantization,
+        likelihood=recipe.likelihood,
+        self_pairs=recipe.self_pairs,
+    )
+    network.set_drop_path(recipe.drop_path)
+    optimizer, scales = _optimizer(network, recipe)
+    average = copy.deepcopy(network) if recipe.average else network
+    networks = {"network": network, "average": average} if recipe.average else {"network": network}
+    network.to(accelerator.device)
+
+    step, history = 0, []
+    last = checkpoint.latest(run)
+    if last:
+        meta = checkpoint.restore(last, networks, optimizer)
+        step, history = meta["step"], meta["history"]
+    cache = TokenCache(run / "tokens", recipe.cached_views) if recipe.cached_views else None
+    steps_per_epoch = len(pictures) // recipe.batch_size
+    total = recipe.epochs * steps_per_epoch
+    if cache and step < total:
+        tell = (lambda done, of: progress("tokens", done, of, "")) if progress else None
+        cache.build(
+            network,
+            recipe.freeze,
+            pictures,
+            recipe.augmentation,
+            seed=recipe.seed,
+            precision=precision,
+            progress=tell,
+        )
+    parallel, optimizer = accelerator.prepare(network, optimizer)
+
+    saved = time.monotonic()
+    running = 0.0
+    network.train()
+    while step < total:
+        if step == stop_at:
+            return Trained(average, recipe, images.classes, history)
+        epoch, place = divmod(step, steps_per_epoch)
+        batch = order(recipe.seed, epoch, len(pictures))[place * recipe.batch_size :][: recipe.batch_size]
+        mine = batch[rank::processes]
+        rate = recipe.learning_rate * _schedule(step, recipe.warmup_steps, total)
+        for group, scale in zip(optimizer.param_groups, scales, strict=True):
+            group["lr"] = rate * scale
+
+        seed_everything(recipe.seed, step, rank)
+        with accelerator.autocast():
+            if cache:
+                h = parallel(cache.take(epoch, mine).to(accelerator.device), after=recipe.freeze)
+            else:
+                x = augment(pictures[mine], recipe.image_size, recipe.augmentation).to(accelerator.device)
+                if recipe.freeze:
+                    with torch.no_grad():
+                        z = network.lower(x, recipe.freeze)
+                    h = parallel(z, after=recipe.freeze)
+                else:
+                    h = parallel(x)
+        loss = criterion(gather(h), labels[_ranked(batch, processes)].to(h.device))
+        accelerator.backward(loss)
+        if recipe.clip:
+            accelerator.clip_grad_norm_(network.parameters(), recipe.clip)
+        optimizer.step()
+        optimizer.zero_grad()
+        if recipe.average:
+            _update_average(average, network, min(recipe.average, (1 + step) / (10 + step)))
+        step += 1
+
+        running = loss.item() if place == 0 else 0.95 * running + 0.05 * loss.item()
+        if not math.isfinite(running):
+            raise RecipeError(
+                f"the loss became {running} at step {step}; lower learning_rate (now {recipe.learning_rate})"
+            )
+        if progress:
+            progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {running:.3f}")
+        if place == steps_per_epoch - 1:
+            if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
+                entry = {"epoch": epoch + 1, "loss": running}
+                if len(validation_rows):
+                    entry["map"] = _validate(average, images, validation_rows, precision)
+                    network.train()
+                history.append(entry)
+                if accelerator.is_main_process:
+                    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+                        log.write(json.dumps(entry) + "\n")
+            if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
+                checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
+                saved = time.monotonic()
+    return Trained(average.eval(), recipe, images.classes, history)
+
+
+def gather(h: Tensor) -> Tensor:
+    """The codes of the whole global batch, gradients included: (n, B) on each process -> (processes·n, B) on all."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return h
+    return torch.cat(dist_nn.all_gather(h))
+
+
+def encode_rows(network: MGVT, images: ImageSet, rows: np.ndarray, precision: torch.dtype) -> np.ndarray:
+    """Relaxed codes of some images of a set, as the network in training sees them: float32 (len(rows), B)."""
+    network.eval()
+    size = network.config.vit.image_size
+    device = next(network.parameters()).device
+    h = []
+    for start in range(0, len(rows), 256):
+        x = normalise(images.images.decode(rows[start : start + 256], size)).to(device)
+        with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            h.append(network(x).float().cpu())
+    return torch.cat(h).numpy()
+
+
+def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, precision: torch.dtype) -> float:
+    """Tie-aware mAP among the validation images: each half queries the other."""
+    codes, labels = pack(encode_rows(network, images, rows, precision)), images.labels[rows]
+    one, two = slice(0, None, 2), slice(1, None, 2)
+    there = evaluate(codes[one], labels[one], codes[two], labels[two])
+    back = evaluate(codes[two], labels[two], codes[one], labels[one])
+    return (there.map + back.map) / 2
+
+
+def _ranked(batch: np.ndarray, processes: int) -> np.ndarray:
+    """The batch in the order in which `gather` returns it: process by process."""
+    return np.concatenate([batch[rank::processes] for rank in range(processes)])
+
+
+def _schedule(step: int, warmup: int, total: int) -> float:
+    """Share of the peak learning rate: linear warm-up, then a cosine to 0."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def _network(recipe: Recipe) -> MGVT:
+    if recipe.backbone:
+        vit = load_vit(recipe.backbone, image_size=recipe.image_size)
+    else:
+        vit = ViT(ViTConfig(image_size=recipe.image_size, patch_size=14, dim=384, heads=6, mlp_dim=1536))
+        for value in vit.parameters():
+            if value.ndim > 1:
+                nn.init.trunc_normal_(value, std=0.02)
+    depth = vit.config.depth
+    if recipe.freeze >= depth:
+        raise RecipeError(f"freeze {recipe.freeze} leaves nothing of {depth} blocks to train; use at most {depth - 1}")
+    return MGVT.from_vit(vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder)
+
+
+def _optimizer(network: MGVT, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:
+    """The optimiser, and for each of its parameter groups the learning rate as a multiple of the schedule's."""
+    depth = network.config.vit.depth
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        parts = name.split(".")
+        in_trunk = 1 + int(parts[2]) if parts[1] == "blocks" else 0
+        layer = in_trunk if parts[0] == "trunk" else depth
+        if layer <= recipe.freeze and recipe.freeze:
+            parameter.requires_grad_(False)
+            continue
+        scale = recipe.head_rate if parts[0].endswith("_hash") else recipe.layer_decay ** (depth - layer)
+        decay = recipe.weight_decay if parameter.ndim > 1 and "_token" not in name and "pos_embed" not in name else 0.0
+        groups.setdefault((scale, decay), []).append(parameter)
+    settings: list[dict[str, Any]] = [{"params": p, "weight_decay": decay} for (_, decay), p in groups.items()]
+    scales = [scale for scale, _ in groups]
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(settings, lr=recipe.learning_rate, momentum=0.9), scales
+    return torch.optim.AdamW(settings, lr=recipe.learning_rate, fused=True), scales
+
+
+@torch.no_grad()
+def _update_average(average: MGVT, network: MGVT, decay: float) -> None:
+    torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
+
+
+def _precision(wanted: str) -> torch.dtype:
+    if wanted != "auto":
+        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    capabilities = torch.cpu.get_capabilities()
+    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _claim(run: Path, recipe: Recipe) -> None:
+    """Write the recipe beside what it makes; a folder that another recipe's run lives in is refused."""
+    path = run / "run.yaml"
+    if path.exists():
+        before = Recipe.read(path)
+        changed = [k for k, v in recipe.model_dump().items() if v != before.model_dump()[k]]
+        if changed:
+            raise RecipeError(
+                f"{run}: holds a run with another {', '.join(changed)}; choose another --out, or remove the folder"
+            )
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    path.write_text(recipe.dump(), "utf-8")

@@ -1,0 +1,127 @@
+"""Every setting of a training run: one schema for recipe files, command line flags and the `run.yaml` of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from transhash.data.augment import Augmentation
+from transhash.errors import RecipeError
+from transhash.nn.mgvt import branch_bits
+
+
+class Recipe(BaseModel):
+    """The settings of a run. Defaults fine-tune a small pretrained ViT on a laptop's processor."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # data
+    dataset: str = Field("cifar10", description="data set: cifar10, or folder for a folder of class folders")
+    data: Path = Field(Path("data"), description="where the data set lies")
+    protocol: str = Field("cifar10", description="which images are queries, training set and database")
+    split_seed: int = Field(0, description="seed of the protocol's split")
+    validation: float = Field(0.1, ge=0, lt=1, description="share of the training images held out to choose by")
+
+    # network
+    backbone: str = Field("", description="pretrained ViT: a file, a folder or a hub id; empty: random weights")
+    image_size: int = Field(70, gt=0, description="side of the network's input in pixels")
+    bits: int = Field(64, gt=0, description="code length B")
+    groups: int = Field(2, ge=0, description="K, groups of patches in the local stream; 0: no local stream")
+    drop_remainder: bool = Field(False, description="leave out the patches that K does not divide")
+
+    # loss
+    likelihood: Literal["cauchy", "sigmoid"] = Field("cauchy", description="of a pair, given its distance")
+    gamma: float = Field(20.0, gt=0, description="γ, scale of the Cauchy likelihood in bits")
+    scale_gamma: bool = Field(False, description="γ is of the whole code; a branch of b bits uses γ·b/B")
+    quantization: float = Field(0.1, ge=0, description="λ, weight of the quantization prior")
+    self_pairs: bool = Field(False, description="count each image as similar to itself")
+
+    # optimisation
+    optimizer: Literal["adamw", "sgd"] = Field("adamw", description="SGD has momentum 0.9")
+    learning_rate: float = Field(3e-4, gt=0, description="peak, of the streams (the last block)")
+    head_rate: float = Field(3.0, gt=0, description="learning rate of the hash layers, as a multiple")
+    layer_decay: float = Field(0.75, gt=0, le=1, description="learning rate of each block, relative to the next")
+    weight_decay: float = Field(0.05, ge=0, description="on matrices; decoupled for adamw")
+    clip: float = Field(1.0, ge=0, description="greatest norm of the gradient; 0: any")
+    warmup_steps: int = Field(100, ge=0, description="steps in which the learning rate rises from 0")
+    epochs: int = Field(20, gt=0, description="passes over the training images; cosine decay to 0")
+    batch_size: int = Field(128, gt=1, description="images a step, over all processes")
+    freeze: int = Field(0, ge=0, description="the embedding and this many lower blocks keep their weights")
+    drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth at the last block")
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of the weight average that is kept as the model; 0: none"
+    )
+
+    # augmentation
+    crop_scale: float = Field(0.5, gt=0, le=1, description="least share of the area that a random crop keeps")
+    crop_ratio: float = Field(1.33, ge=1, description="greatest aspect ratio of a random crop")
+    flip: bool = Field(True, description="mirror half of the images")
+    jitter: float = Field(0.0, ge=0, lt=1, description="change of brightness, contrast and saturation")
+    grey: float = Field(0.0, ge=0, le=1, description="share of the images that lose their colour")
+    erase: float = Field(0.0, ge=0, le=1, description="share of the images with a blanked rectangle")
+
+    # machine
+    seed: int = Field(0, description="of weights, order and augmentation")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="of matrix products in training; auto: bfloat16 where the machine computes it fast",
+    )
+    cached_views: int = Field(
+        0,
+        ge=0,
+        description="token cache: views of each image kept as tokens of the frozen blocks; 0: no cache",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Recipe:
+        branch_bits(self.bits, self.groups)
+        if self.cached_views and not self.freeze:
+            raise RecipeError("cached_views needs freeze > 0: only frozen blocks give the same tokens every time")
+        return self
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The augmentation settings by themselves."""
+        return Augmentation(self.crop_scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase)
+
+    @classmethod
+    def build(cls, settings: dict[str, Any], where: str = "recipe") -> Recipe:
+        """A recipe from plain values; raises `RecipeError` naming each setting that is unknown or out of range."""
+        try:
+            return cls(**settings)
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'][:1].lower()}{e['msg'][1:]}"
+                for e in error.errors()
+            ]
+            raise RecipeError(
+                f"{where}: {'; '.join(problems)}; `transhash train --dump-recipe` prints every setting"
+            ) from error
+
+    @classmethod
+    def read(cls, path: str | Path | None, **changes: Any) -> Recipe:
+        """The recipe of a YAML file with `changes` on top; raises `RecipeError` for a file that is not one."""
+        settings: Any = {}
+        if path is not None:
+            try:
+                settings = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+            except OSError as error:
+                raise RecipeError(
+                    f"{path}: cannot be read ({error.strerror}); give the path of a YAML recipe"
+                ) from error
+            except (yaml.YAMLError, UnicodeDecodeError) as error:
+                raise RecipeError(f"{path}: not YAML ({str(error).splitlines()[0]}); correct the file") from error
+            if not isinstance(settings, dict):
+                raise RecipeError(f"{path}: not a recipe; write one `setting: value` a line")
+        return cls.build({**settings, **changes}, str(path or "recipe"))
+
+    def dump(self) -> str:
+        """The recipe as YAML, each setting with what it means."""
+        lines = []
+        for name, value in self.model_dump(mode="json").items():
+            setting = yaml.safe_dump({name: value}, default_flow_style=False, allow_unicode=True).strip()
+            lines.append(f"{setting:<28}  # {type(self).model_fields[name].description}")
+        return "\n".join(lines) + "\n"
