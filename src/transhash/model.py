@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
-from transhash.images import Source, open_image, square
+from transhash.images import Source, load_picture
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
@@ -117,18 +117,16 @@ class HashModel:
                 for future in waiting:
                     future.cancel()
 
-    def _encode_batch(
-        self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None
-    ) -> list[Encoded]:
+    def _encode_batch(self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None) -> list[Encoded]:
         size = self.image_size
         pictures = np.empty((len(batch), size, size, 3), np.uint8)
         sizes: list[tuple[int, int]] = []
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
-                image = open_image(source(item) if source else item, min_side=size)
-                pictures[i] = square(image, size)
-                sizes.append(image.info.get("transhash_size", image.size))
+                picture = load_picture(source(item) if source else item, size)
+                pictures[i] = picture.pixels
+                sizes.append((picture.width, picture.height))
             except ImageError as error:
                 errors[i] = error
                 pictures[i] = 0
