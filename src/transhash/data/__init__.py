@@ -1,0 +1,1 @@
+"""Data sets of labelled images, retrieval protocols and augmentation."""

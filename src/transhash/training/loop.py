@@ -64,7 +64,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     _claim(run, recipe)
 
     images = load_dataset(recipe.dataset, recipe.data)
-    rows = split(recipe.protocol, images.labels, seed=recipe.split_seed)
+    rows = split(recipe.protocol, images, seed=recipe.split_seed)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
     pictures = images.images.decode(train_rows, recipe.image_size)  # uint8 (n, H, W, 3)
     labels = torch.from_numpy(images.labels[train_rows])

@@ -1,0 +1,131 @@
+"""Data sets of labelled images, in the layouts that people have them in.
+
+images = load_dataset("cifar10", "data/cifar10")   # archives, class folders or Parquet: all give the same
+images.images.decode(rows, 70)                      # uint8 (len(rows), 70, 70, 3)
+images.labels                                       # int64 (N,)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.data import cifar
+from transhash.data.parquet import parquet_parts, read_parquet
+from transhash.errors import DataError
+from transhash.images import IMAGE_SUFFIXES, Source, load_square
+
+Labels = NDArray[np.int64] | NDArray[np.uint8]
+
+
+class Images:
+    """The pictures of a set: files, encoded bytes, or pixels; decoded when asked for."""
+
+    def __init__(self, sources: Sequence[Source] | NDArray[np.uint8]) -> None:
+        self.sources = sources
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def decode(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """The central squares of some pictures, resized: uint8 (len(rows), size, size, 3); raises `ImageError`."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            pictures = list(pool.map(lambda row: load_square(self.sources[row], size), rows, chunksize=64))
+        return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A labelled set. Where a set comes in two parts, the training part is first and has `training` images."""
+
+    name: str
+    images: Images
+    labels: Labels  # int64 (N,) class numbers, or uint8 (N, C) multi-hot
+    classes: tuple[str, ...]
+    training: int  # images of the training part; all of them where there is one part only
+
+
+def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
+    """The data set `name` (see `DATASETS`) found at `root`.
+
+    Raises `DataError` when the name is unknown or nothing at `root` is in a known layout.
+    """
+    if name not in DATASETS:
+        raise DataError(f"no data set is called {name!r}; there are {', '.join(DATASETS)}")
+    path = Path(root)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; give the place of the data set {name!r} (--data)")
+    return DATASETS[name](path)
+
+
+def _cifar10(root: Path) -> ImageSet:
+    """CIFAR-10, 60,000 images: the official Python or binary archive, class folders, or Parquet as on the hub.
+
+    Rows are in the official order (class folders: sorted by path), the 50,000 training images first.
+    """
+    found: tuple[Sequence[Source] | NDArray[np.uint8], NDArray[np.int64], tuple[str, ...], int]
+    if archive := cifar.find_archive(root):
+        pixels, labels = cifar.read_archive(archive)
+        found = pixels, labels, cifar.CLASSES, cifar.TRAINING
+    elif parts := parquet_parts(root):
+        train, test = (read_parquet(part, cifar.CLASSES) for part in parts)
+        found = (
+            train.pictures + test.pictures,
+            np.concatenate([train.labels, test.labels]),
+            train.classes,
+            len(train.labels),
+        )
+    elif (root / "train").is_dir() and (root / "test").is_dir():
+        train_files, train_labels, classes = _class_folders(root / "train")
+        test_files, test_labels, test_classes = _class_folders(root / "test")
+        if classes != test_classes:
+            raise DataError(f"{root}: train/ and test/ have different class folders; make them the same")
+        found = train_files + test_files, np.concatenate([train_labels, test_labels]), classes, len(train_labels)
+    else:
+        inside = ", ".join(sorted(p.name for p in root.iterdir())[:5]) if root.is_dir() else root.name
+        raise DataError(
+            f"{root}: no CIFAR-10 here (found {inside or 'an empty folder'}); accepted are cifar-10-python.tar.gz, "
+            "cifar-10-binary.tar.gz, either one extracted, train/CLASS/* and test/CLASS/* pictures, or "
+            "train*.parquet and test*.parquet as on the Hugging Face hub"
+        )
+    sources, labels, classes, training = found
+    if len(classes) != len(cifar.CLASSES):
+        raise DataError(
+            f"{root}: {len(classes)} classes where CIFAR-10 has 10; use the data set `folder` for other pictures"
+        )
+    return ImageSet("cifar10", Images(sources), labels, classes, training)
+
+
+def _folder(root: Path) -> ImageSet:
+    """A folder of class folders of pictures of any size: the class is the folder's name."""
+    files, labels, classes = _class_folders(root)
+    if len(classes) < 2:
+        raise DataError(
+            f"{root}: {len(classes)} class folders with pictures; put the pictures in a folder for each class"
+        )
+    return ImageSet("folder", Images(files), labels, classes, len(files))
+
+
+def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[str, ...]]:
+    """The pictures below each folder in `root`, sorted by path, and the folders' numbers."""
+    files: list[Source] = []
+    labels: list[int] = []
+    classes: list[str] = []
+    if not root.is_dir():
+        raise DataError(f"{root}: not a folder; give a folder of class folders")
+    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        if found:
+            files += found
+            labels += [len(classes)] * len(found)
+            classes.append(folder.name)
+    return files, np.array(labels, np.int64), tuple(classes)
+
+
+DATASETS: dict[str, Callable[[Path], ImageSet]] = {"cifar10": _cifar10, "folder": _folder}
