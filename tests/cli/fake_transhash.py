@@ -29,10 +29,11 @@ class SlowModel(FakeModel):
         return super()._one(item, source)
 
 
-def load(name: str | None = None) -> SlowModel:
-    if name not in (None, "fake", "other"):
+def load(name: str | Path | None = None) -> SlowModel:
+    name = Path(name or "fake").name
+    if name not in ("fake", "other"):
         raise ModelError(f"{name}: no model of that name; `transhash models` lists them")
-    return SlowModel(name or "fake")
+    return SlowModel(name)
 
 
 def use_fakes() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transhash.errors import ImageError
-from transhash.images import open_image, square
+from transhash.images import load_picture
 from transhash.model import Encoded
 
 
@@ -42,9 +42,9 @@ class FakeModel:
     def _one(self, item: Any, source: Any) -> Encoded:
         self.decoded.append(source)
         try:
-            image = open_image(source)
+            picture = load_picture(source, self.image_size)
         except ImageError as error:
             return Encoded(item, None, None, error, 0, 0)
-        grey = square(image, self.image_size).astype(np.float32).mean(axis=2).ravel()
+        grey = picture.pixels.astype(np.float32).mean(axis=2).ravel()
         values = grey - grey.mean()
-        return Encoded(item, np.packbits(values > 0), values, None, *image.size)
+        return Encoded(item, np.packbits(values > 0), values, None, picture.width, picture.height)

@@ -14,7 +14,8 @@ from fake_model import FakeModel
 
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library import IndexReport
+from transhash.images import DEFAULT_MAX_BYTES
+from transhash.library import IndexReport, indexer
 
 
 def counts(report: IndexReport) -> dict[str, int]:
@@ -225,13 +226,25 @@ def test_links_to_files_are_pictures_and_broken_links_are_named(library: Library
 
     report = library.index(photos)
     assert counts(report) == {"added": 7, "skipped": 1}
-    assert (report.skipped[0].path.name, report.skipped[0].reason) == ("bad.png", "missing file")
+    assert (report.skipped[0].path.name, report.skipped[0].reason) == ("bad.png", "no such file")
 
 
 def test_what_is_no_regular_file_is_named_and_not_opened(library: Library, photos: Path) -> None:
     os.mkfifo(photos / "pipe.png")  # opening it would wait for ever
 
     assert library.index(photos).skipped[0].reason == "not a regular file"
+
+
+def test_a_file_that_is_too_large_is_not_read(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(photos / "huge.png", "wb") as file:
+        file.truncate(DEFAULT_MAX_BYTES + 1)  # sparse
+    digest = indexer._digest
+    read: list[bytes] = []
+    monkeypatch.setattr(indexer, "_digest", lambda path: read.append(path) or digest(path))
+
+    report = library.index(photos)
+    assert len(read) == 6
+    assert [(skipped.path.name, skipped.reason) for skipped in report.skipped] == [("huge.png", "file too large")]
 
 
 def test_a_name_that_is_not_utf8_is_found(library: Library, photos: Path) -> None:

@@ -91,10 +91,8 @@ def _opened(folders: list[Path], named: Path | None, model: str | None) -> Libra
 
 
 def _no_pictures(folders: list[Path]) -> LibraryError:
-    from transhash.images import IMAGE_SUFFIXES
-
     names = ", ".join(map(str, folders))
-    return LibraryError(f"{names}: no pictures here ({' '.join(sorted(IMAGE_SUFFIXES))}); name a folder of pictures")
+    return LibraryError(f"{names}: no pictures here (.jpg, .png and the like); name a folder that has some")
 
 
 def _print(report: IndexReport, opened: Library) -> None:
@@ -103,12 +101,12 @@ def _print(report: IndexReport, opened: Library) -> None:
     print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts))}")
     groups = defaultdict(list)
     for skipped in report.skipped:
-        groups[skipped.reason, skipped.remedy].append(skipped.path)
-    for (reason, remedy), paths in groups.items():
-        for path in paths[:EXAMPLES]:
-            say(f"{path}: skipped: {reason}; {remedy}")
-        if len(paths) > EXAMPLES:
-            say(f"and {len(paths) - EXAMPLES} more for the same reason ({reason}); --json names them all")
+        groups[skipped.reason].append(skipped)
+    for reason, group in groups.items():
+        for skipped in group[:EXAMPLES]:
+            say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
+        if len(group) > EXAMPLES:
+            say(f"and {len(group) - EXAMPLES} more for the same reason ({reason}); --json names them all")
     if report.skipped and not report.usable:
         say(f"none of the {len(report.skipped)} files could be used")
 

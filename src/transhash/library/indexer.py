@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from transhash.images import DEFAULT_MAX_BYTES
 from transhash.library.catalogue import Catalogue, Coded, File, Known
 from transhash.library.places import Places
 from transhash.library.results import IndexReport, Skipped
@@ -118,8 +119,9 @@ class IndexRun:
             status = os.stat(path)
             if stat.S_ISDIR(status.st_mode):  # through a link
                 return None
-            if not stat.S_ISREG(status.st_mode):
-                self._skip(path, "not a regular file", "replace it by a picture, or remove it")
+            unfit = _unfit(status)
+            if unfit:
+                self._skip(path, *unfit)
                 return None
             size, mtime_ns = status.st_size, status.st_mtime_ns
             again = self._retry and row is not None and row.reason is not None
@@ -218,6 +220,15 @@ def _digest(path: bytes) -> bytes:
     return digest.digest()
 
 
+def _unfit(status: os.stat_result) -> tuple[str, str] | None:
+    """Why a file need not be opened at all, and the remedy."""
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file", "replace it by a picture, or remove it"
+    if status.st_size > DEFAULT_MAX_BYTES:  # hashing it would take long, and decoding refuse it
+        return "file too large", f"it has {status.st_size:,} bytes, the limit is {DEFAULT_MAX_BYTES:,}"
+    return None
+
+
 def _is_gone(path: bytes) -> bool:
     """Whether there is surely nothing at a path: one that cannot be looked at is not gone."""
     try:
@@ -231,6 +242,6 @@ def _is_gone(path: bytes) -> bool:
 
 def _fault(error: OSError) -> tuple[str, str]:
     if isinstance(error, FileNotFoundError):
-        return "missing file", "it has vanished, or is a link to nothing"
+        return "no such file", "it has vanished, or is a link to nothing"
     reason = (error.strerror or str(error)).lower()
     return f"cannot be read ({reason})", "check its permissions and the drive"

@@ -129,16 +129,16 @@ class Library:
         return self._model
 
     def _find_model(self) -> HashModel:
-        from transhash.model import load, pretrained
+        from transhash.model import PRETRAINED, load, pretrained
 
-        # A library may come from anyone: only what ships with the package and local folders are looked at.
-        folder = os.fsdecode(self._facts.model_folder)
-        for place in (self._facts.model, folder):
-            if place in pretrained() or os.path.isabs(place):
-                with suppress(ModelError):
-                    model = load(place)
-                    if model.fingerprint == self._facts.fingerprint:
-                        return model
+        # A library may come from anyone: only what ships with the package and a local folder are looked at.
+        folder = Path(os.fsdecode(self._facts.model_folder))
+        shipped = [PRETRAINED / name for name in pretrained() if name == self._facts.model]
+        for place in (*shipped, folder):
+            with suppress(ModelError):
+                model = load(place.absolute())
+                if model.fingerprint == self._facts.fingerprint:
+                    return model
         raise LibraryError(
             f"{self.path}: its model {self._facts.model} ({self._facts.fingerprint[:12]}) is not at hand, neither with "
             f"the package nor in {folder}; name the model's folder (--model)"
