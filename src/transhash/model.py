@@ -79,11 +79,11 @@ class HashModel:
 
     def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
-        rows = []
+        rows: list[Any] = []
         for batch in self.stream(items):
             for encoded in batch:
-                if encoded.values is None:
-                    raise encoded.error or ModelError(f"{self.name}: no code and no error for {encoded.item!r}")
+                if encoded.error:
+                    raise encoded.error
                 rows.append(encoded.values)
         return np.stack(rows) if rows else np.empty((0, self.bits), np.float32)
 

@@ -10,13 +10,16 @@ import sys
 
 import typer
 
+from transhash.cli.backbone import backbone
 from transhash.cli.common import Verbs
+from transhash.cli.evaluate import evaluate
 from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
+from transhash.cli.train import train
 
-VERBS = (index, search, info, models)
+VERBS = (index, search, info, models, train, evaluate, backbone)
 
 app = typer.Typer(
     cls=Verbs,

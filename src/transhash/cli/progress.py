@@ -13,13 +13,13 @@ def on_terminal() -> bool:
 
 
 @contextmanager
-def bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
-    """A bar on standard error for `total` steps; call what it gives with the steps done so far and a remark."""
+def stages() -> Iterator[Callable[[str, int, int | None, str], None]]:
+    """Bars on standard error, one a stage; call what it gives with (stage, done so far, of how many, remark)."""
     if not on_terminal():
-        yield lambda done, remark: None
+        yield lambda what, done, total, remark: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
@@ -29,12 +29,21 @@ def bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[remark]}"),
     )
+    tasks: dict[str, TaskID] = {}
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total, rate="", remark="")
 
-        def advance(done: int, remark: str) -> None:
-            progress.update(task, completed=done, remark=remark)
-            speed = progress.tasks[0].speed
-            progress.update(task, rate=f"{speed:.0f}/s" if speed else "")
+        def advance(what: str, done: int, total: int | None, remark: str) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total, rate="", remark="")
+            speed = progress.tasks[tasks[what]].speed
+            progress.update(tasks[what], completed=done, remark=remark, rate=f"{speed:.0f}/s" if speed else "")
 
         yield advance
+
+
+@contextmanager
+def bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
+    """One bar, for `total` steps (None: unknown); call what it gives with the steps done so far and a remark."""
+    with stages() as advance:
+        advance(what, 0, total, "")
+        yield lambda done, remark: advance(what, done, total, remark)

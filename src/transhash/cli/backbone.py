@@ -1,0 +1,35 @@
+"""transhash backbone: convert a pretrained vision transformer to one plain file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transhash.cli.common import extra
+
+
+def backbone(
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A .safetensors, .npz or .onnx file, a folder, or a hub id.")
+    ],
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The safetensors file to write.")],
+) -> None:
+    """Convert a pretrained ViT (timm's, transformers' ViT or DINOv2, the JAX .npz, an exported DINOv2) to one file.
+
+    The file has timm's names, in float16. Every tensor of SOURCE is accounted for: missing and unexpected ones are an
+    error.
+    """
+    with extra("train"):
+        from safetensors.torch import save_file
+
+        from transhash.nn.weights import load_vit
+    vit = load_vit(source)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: value.half().contiguous() for name, value in vit.state_dict().items()}, to)
+    config = vit.config
+    print(
+        f"{to}: ViT of width {config.dim}, {config.depth} blocks, {config.heads} heads, patches of {config.patch_size} "
+        f"pixels, positions for {config.image_size} pixels"
+    )
