@@ -59,7 +59,7 @@ def score(model: HashModel, dataset: str, data: Path, protocol: str, split_seed:
             for encoded in batch:
                 if encoded.error:
                     raise encoded.error
-                codes[encoded.item] = encoded.code
+                codes[encoded.item] = np.asarray(encoded.code)
             done += len(batch)
             advance(done, "")
     query, database = parts.query, parts.database
