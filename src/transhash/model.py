@@ -161,12 +161,11 @@ def load(name: str | os.PathLike[str] | None = None) -> HashModel:
     """
     if name is None:
         name = DEFAULT
-    path = Path(name)
-    if (path / CONFIG).is_file() or path.is_dir():
-        return HashModel(path)
-    shipped = pretrained()
-    if str(name) in shipped:
+    path, shipped = Path(name), pretrained()
+    if str(name) in shipped and not (path / CONFIG).is_file():
         return HashModel(PRETRAINED / str(name))
+    if path.is_dir():
+        return HashModel(path)
     raise ModelError(
         f"{name}: neither a model directory nor a model that ships with transhash ({', '.join(shipped)}); "
         "`transhash models` lists them"
