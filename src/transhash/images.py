@@ -63,17 +63,18 @@ def load_picture(
     source: Source,
     size: int,
     *,
+    crop: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Picture:
-    """The largest centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
+    """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
-    `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). Raises `ImageError`.
+    `crop`: side of the square as a share of the picture's shorter side. `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). Raises `ImageError`.
     """
     name = _name(source)
-    image, original = _open(source, name, 2 * size, max_pixels, max_bytes)
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
+    image, original = _open(source, name, round(2 * size / crop), max_pixels, max_bytes)
+    side = crop * min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
     if side != size or image.size != (size, size):
         box = (left, top, left + side, top + side)
         image = image.resize((size, size), _bicubic(), box=box, reducing_gap=3.0)
@@ -84,11 +85,12 @@ def load_square(
     source: Source,
     size: int,
     *,
+    crop: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> NDArray[np.uint8]:
     """The pixels of `load_picture`: uint8 (size, size, 3)."""
-    return load_picture(source, size, max_pixels=max_pixels, max_bytes=max_bytes).pixels
+    return load_picture(source, size, crop=crop, max_pixels=max_pixels, max_bytes=max_bytes).pixels
 
 
 def open_image(

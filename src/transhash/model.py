@@ -55,6 +55,7 @@ class HashModel:
         self.name: str = self.config["name"]
         self.bits: int = self.config["bits"]
         self.image_size: int = self.config["image_size"]
+        self.crop: float = self.config["crop"]
         checksums = self.config["sha256"]
         for file in (WEIGHTS, GRAPH):
             path = self.folder / file
@@ -63,7 +64,7 @@ class HashModel:
             if file_hash(path) != checksums.get(file):
                 raise ModelError(f"{path}: differs from what was saved (checksum); copy the model again")
         self.fingerprint: str = hashlib.sha256(
-            json.dumps([FORMAT, self.image_size, self.bits, checksums[WEIGHTS], checksums[GRAPH]]).encode()
+            json.dumps([FORMAT, self.image_size, self.crop, self.bits, checksums[WEIGHTS], checksums[GRAPH]]).encode()
         ).hexdigest()
         self._session: Any = None
 
@@ -124,7 +125,7 @@ class HashModel:
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
-                picture = load_picture(source(item) if source else item, size)
+                picture = load_picture(source(item) if source else item, size, crop=self.crop)
                 pictures[i] = picture.pixels
                 sizes.append((picture.width, picture.height))
             except ImageError as error:
@@ -189,7 +190,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["format"] > FORMAT:
             raise ModelError(f"{folder}: a model of a newer format ({config['format']}); update transhash")
-        if not {"name", "bits", "image_size", "network", "sha256"} <= config.keys():
+        if not {"name", "bits", "image_size", "crop", "network", "sha256"} <= config.keys():
             raise KeyError
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model here (there is no {CONFIG}); give a model directory") from None

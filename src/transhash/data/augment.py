@@ -17,7 +17,7 @@ STD = (0.229, 0.224, 0.225)
 class Augmentation:
     """How far a training picture may stray from itself; the defaults change nothing."""
 
-    scale: float = 1.0  # least share of the picture's area that a random crop keeps
+    scale: tuple[float, float] = (1.0, 1.0)  # least and greatest share of the area that a random crop keeps
     ratio: float = 1.0  # greatest aspect ratio of a random crop, drawn between 1/ratio and ratio
     flip: bool = False  # mirror half of the pictures left to right
     jitter: float = 0.0  # greatest relative change of brightness, contrast and saturation
@@ -39,7 +39,7 @@ def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor
     """
     x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
     n = len(x)
-    area = torch.empty(n).uniform_(how.scale, 1)
+    area = torch.empty(n).uniform_(*how.scale)
     log_ratio = torch.empty(n).uniform_(-1, 1) * torch.tensor(how.ratio).log()
     width = (area.sqrt() * (log_ratio / 2).exp()).clamp(max=1)
     height = (area.sqrt() * (-log_ratio / 2).exp()).clamp(max=1)

@@ -17,8 +17,10 @@ from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 
 
-def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any]) -> HashModel:
+def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], *, crop: float = 1.0) -> HashModel:
     """Write a model directory, overwriting one of that name; `about` is kept in its `config.json` for people to read.
+
+    `crop`: share of a picture's shorter side that the model is to see.
 
     Matrices are stored as int8 with one float32 scale for each output (a quarter of the bytes; computing stays in
     float32), everything else as float32.
@@ -32,6 +34,7 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any]) 
         "name": name,
         "bits": network.config.bits,
         "image_size": network.config.vit.image_size,
+        "crop": crop,
         "network": asdict(network.config),
         "sha256": {file: file_hash(folder / file) for file in (WEIGHTS, GRAPH)},
         "about": about,

@@ -154,7 +154,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
                 entry = {"epoch": epoch + 1, "loss": running}
                 if len(validation_rows):
-                    entry["map"] = _validate(average, images, validation_rows, precision)
+                    entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
                     network.train()
                 history.append(entry)
                 if accelerator.is_main_process:
@@ -173,22 +173,22 @@ def gather(h: Tensor) -> Tensor:
     return torch.cat(dist_nn.all_gather(h))
 
 
-def encode_rows(network: MGVT, images: ImageSet, rows: np.ndarray, precision: torch.dtype) -> np.ndarray:
-    """Relaxed codes of some images of a set, as the network in training sees them: float32 (len(rows), B)."""
+def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> np.ndarray:
+    """Relaxed codes of some images of a set, as they are computed outside training: float32 (len(rows), B)."""
     network.eval()
     size = network.config.vit.image_size
     device = next(network.parameters()).device
     h = []
     for start in range(0, len(rows), 256):
-        x = normalise(images.images.decode(rows[start : start + 256], size)).to(device)
+        x = normalise(images.images.decode(rows[start : start + 256], size, crop=crop)).to(device)
         with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
             h.append(network(x).float().cpu())
     return torch.cat(h).numpy()
 
 
-def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, precision: torch.dtype) -> float:
+def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> float:
     """Tie-aware mAP among the validation images: each half queries the other."""
-    codes, labels = pack(encode_rows(network, images, rows, precision)), images.labels[rows]
+    codes, labels = pack(_encode(network, images, rows, crop, precision)), images.labels[rows]
     one, two = slice(0, None, 2), slice(1, None, 2)
     there = evaluate(codes[one], labels[one], codes[two], labels[two])
     back = evaluate(codes[two], labels[two], codes[one], labels[one])

@@ -28,6 +28,9 @@ class Recipe(BaseModel):
     # network
     backbone: str = Field("", description="pretrained ViT: a file, a folder or a hub id; empty: random weights")
     image_size: int = Field(70, gt=0, description="side of the network's input in pixels")
+    centre_crop: float = Field(
+        1.0, gt=0, le=1, description="outside training: side of the central square, as a share of the shorter side"
+    )
     bits: int = Field(64, gt=0, description="code length B")
     groups: int = Field(2, ge=0, description="K, groups of patches in the local stream; 0: no local stream")
     drop_remainder: bool = Field(False, description="leave out the patches that K does not divide")
@@ -57,6 +60,7 @@ class Recipe(BaseModel):
 
     # augmentation
     crop_scale: float = Field(0.5, gt=0, le=1, description="least share of the area that a random crop keeps")
+    crop_scale_max: float = Field(1.0, gt=0, le=1, description="greatest share of the area that a random crop keeps")
     crop_ratio: float = Field(1.33, ge=1, description="greatest aspect ratio of a random crop")
     flip: bool = Field(True, description="mirror half of the images")
     jitter: float = Field(0.0, ge=0, lt=1, description="change of brightness, contrast and saturation")
@@ -85,7 +89,8 @@ class Recipe(BaseModel):
     @property
     def augmentation(self) -> Augmentation:
         """The augmentation settings by themselves."""
-        return Augmentation(self.crop_scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase)
+        scale = (self.crop_scale, max(self.crop_scale, self.crop_scale_max))
+        return Augmentation(scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase)
 
     @classmethod
     def build(cls, settings: dict[str, Any], where: str = "recipe") -> Recipe:

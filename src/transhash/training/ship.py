@@ -21,4 +21,4 @@ def ship(trained: Trained, folder: Path, name: str) -> HashModel:
         "recipe": recipe,
         "history": trained.history,
     }
-    return export_model(trained.network, folder, name, about)
+    return export_model(trained.network, folder, name, about, crop=trained.recipe.centre_crop)

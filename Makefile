@@ -1,0 +1,31 @@
+# make demo: index the example pictures and search them.  make test: the whole test suite.  make check: what CI checks.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: demo test check
+.DELETE_ON_ERROR:
+
+$(VENV)/light: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+# torch by itself first: the pinned build, before anything else can ask for another
+$(VENV)/dev: $(VENV)/light
+	$(PIP) torch
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/light
+	$(BIN)/transhash index examples/pictures
+	$(BIN)/transhash search -k 5 examples/pictures/horse/horse-01.jpg
+
+test: $(VENV)/dev
+	$(BIN)/pytest
+
+check: $(VENV)/dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
