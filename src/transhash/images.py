@@ -69,7 +69,8 @@ def load_picture(
 ) -> Picture:
     """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
-    `crop`: side of the square as a share of the picture's shorter side. `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). Raises `ImageError`.
+    `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). `crop`: side of the square as
+    a share of the picture's shorter side. Raises `ImageError`.
     """
     name = _name(source)
     image, original = _open(source, name, round(2 * size / crop), max_pixels, max_bytes)

@@ -34,7 +34,7 @@ class Images:
         return len(self.sources)
 
     def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
-        """Central squares of some pictures (see `load_picture`): uint8 (len(rows), size, size, 3); raises `ImageError`."""
+        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3)."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             pictures = list(pool.map(lambda row: load_square(self.sources[row], size, crop=crop), rows, chunksize=64))
         return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)

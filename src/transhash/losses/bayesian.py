@@ -24,7 +24,8 @@ _TINY = 1e-6  # bits of distance, and length of a code, below which logarithms a
 class BayesianLoss(nn.Module):
     """Sum over the branches of the pair loss and of λ times the quantization prior.
 
-    `branch_bits`: bits of each branch, global first. `gamma`: the Cauchy scale γ, in bits; a branch of b bits uses γ·b/B when `scale_gamma`: the same likelihood at the same share of differing bits.
+    `branch_bits`: bits of each branch, global first. `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch
+    of b bits uses γ·b/B, which gives the same likelihood at the same share of differing bits.
     `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the paper's ablation "without C".
     `self_pairs`: count i = j among the similar pairs.
     """

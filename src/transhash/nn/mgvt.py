@@ -34,7 +34,7 @@ def branch_bits(bits: int, groups: int) -> tuple[int, ...]:
     if bits % (2 * groups) or bits // (2 * groups) < MIN_LOCAL_BITS:
         fits = [k for k in range(1, bits) if bits % (2 * k) == 0 and bits // (2 * k) >= MIN_LOCAL_BITS]
         raise RecipeError(
-            f"{bits} bits cannot be split over {groups} local groups: each local head needs bits/(2·groups) whole bits, "
+            f"{bits} bits cannot be split over {groups} local groups: each local head needs bits/(2·groups) bits, "
             f"at least {MIN_LOCAL_BITS}; use {', '.join(map(str, fits))} groups, or another code length"
         )
     return (bits // 2, *[bits // (2 * groups)] * groups)
