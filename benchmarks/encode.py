@@ -3,8 +3,8 @@
     python benchmarks/encode.py [MODEL] [--pictures N] [--rounds R]
 
 The peer is `Dinov2Model` with random weights of the same shape (time does not depend on their values), in float32 and
-evaluation mode, on as many threads as there are processors, batches of 64. It is given normalised tensors, so that reading,
-decoding and resizing cost it nothing. Rounds are interleaved; the medians are compared.
+inference mode, on as many threads as there are processors, batches of 64. It is given normalised tensors, so that
+reading, decoding and resizing cost it nothing. Rounds are interleaved; the medians are compared.
 """
 
 from __future__ import annotations

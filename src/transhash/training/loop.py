@@ -34,6 +34,7 @@ from transhash.training.seeds import order, seed_everything
 from transhash.training.tokens import TokenCache
 
 CHECKPOINT_SECONDS = 60.0
+RECIPE = "run.yaml"  # beside what it makes
 VALIDATIONS = 10  # times that a run looks at its validation images
 
 Progress = Callable[[str, int, int, str], None]  # what is being done, done so far, of how many, a word on how it goes
@@ -56,12 +57,12 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
 
     `stop_at`: leave after this step, as if broken off. Raises `RecipeError` when `run` holds another recipe's run.
     """
-    precision = _precision(recipe.precision)
+    precision = precision_of(recipe.precision)
     accelerator = Accelerator(mixed_precision="bf16" if precision == torch.bfloat16 else "no")
     rank, processes = accelerator.process_index, accelerator.num_processes
     if recipe.batch_size % processes:
         raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
-    _claim(run, recipe)
+    _check_run(run, recipe)
 
     images = load_dataset(recipe.dataset, recipe.data)
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
@@ -92,6 +93,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     if last:
         meta = checkpoint.restore(last, networks, optimizer)
         step, history = meta["step"], meta["history"]
+    # only now that nothing can be wrong with the settings is the folder this run's
+    run.mkdir(parents=True, exist_ok=True)
+    (run / RECIPE).write_text(recipe.dump(), "utf-8")
     cache = TokenCache(run / "tokens", recipe.cached_views) if recipe.cached_views else None
     steps_per_epoch = len(pictures) // recipe.batch_size
     total = recipe.epochs * steps_per_epoch
@@ -247,7 +251,8 @@ def _update_average(average: MGVT, network: MGVT, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
 
 
-def _precision(wanted: str) -> torch.dtype:
+def precision_of(wanted: str) -> torch.dtype:
+    """The type of matrix products in training that a recipe's `precision` means on this machine."""
     if wanted != "auto":
         return torch.bfloat16 if wanted == "bfloat16" else torch.float32
     if torch.cuda.is_available():
@@ -257,9 +262,9 @@ def _precision(wanted: str) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def _claim(run: Path, recipe: Recipe) -> None:
-    """Write the recipe beside what it makes; a folder that another recipe's run lives in is refused."""
-    path = run / "run.yaml"
+def _check_run(run: Path, recipe: Recipe) -> None:
+    """Refuse a folder that another recipe's run lives in."""
+    path = run / RECIPE
     if path.exists():
         before = Recipe.read(path)
         changed = [k for k, v in recipe.model_dump().items() if v != before.model_dump()[k]]
@@ -267,6 +272,3 @@ def _claim(run: Path, recipe: Recipe) -> None:
             raise RecipeError(
                 f"{run}: holds a run with another {', '.join(changed)}; choose another --out, or remove the folder"
             )
-        return
-    run.mkdir(parents=True, exist_ok=True)
-    path.write_text(recipe.dump(), "utf-8")

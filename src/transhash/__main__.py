@@ -1,0 +1,5 @@
+"""`python -m transhash` is `transhash`."""
+
+from transhash.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""The verbs of a person who works on hashing, end to end over tiny data and a tiny backbone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from transhash.nn.vit import ViT, ViTConfig
+
+CLASSES = ("blue", "red")
+PER_CLASS = 12
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `data/` (two classes that colour tells apart) and `vit.safetensors`."""
+    place = tmp_path_factory.mktemp("train")
+    random = np.random.default_rng(0)
+    for number, name in enumerate(CLASSES):
+        (place / "data" / name).mkdir(parents=True)
+        for i in range(PER_CLASS):
+            pixels = random.integers(0, 80, (30, 30, 3), dtype=np.uint8)
+            pixels[..., 2 - 2 * number] += 150
+            Image.fromarray(pixels).save(place / "data" / name / f"{i:02d}.png")
+    torch.manual_seed(0)
+    vit = ViT(ViTConfig(image_size=28, patch_size=14, dim=64, depth=2, heads=1, mlp_dim=64))
+    save_file(
+        {name: torch.randn_like(value) * 0.05 for name, value in vit.state_dict().items()}, place / "vit.safetensors"
+    )
+    return place
+
+
+def transhash(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "transhash", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment, check=False)
+
+
+RECIPE = """
+dataset: folder
+protocol: folder
+data: data
+backbone: vit.safetensors
+image_size: 28
+bits: 16
+epochs: 6
+batch_size: 8
+warmup_steps: 2
+learning_rate: 0.003
+validation: 0
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Path:
+    (place / "recipe.yaml").write_text(RECIPE)
+    result = transhash("train", "recipe.yaml", "--out", "run", "--evaluate", "--json", cwd=place)
+    assert result.returncode == 0, result.stderr
+    (place / "train.json").write_text(result.stdout)
+    return place
+
+
+def test_train_leaves_a_model_that_tells_colours_apart(trained: Path) -> None:
+    result = json.loads((trained / "train.json").read_text())
+    assert result["scores"]["map"] > 0.95
+    assert result["scores"]["database"] == 2 * PER_CLASS - 2
+    assert result["history"][-1]["epoch"] == 6
+    assert {path.name for path in (trained / "run" / "model").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "model.onnx",
+    }
+
+
+def test_evaluate_repeats_what_train_measured(trained: Path) -> None:
+    result = transhash("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--json", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == json.loads((trained / "train.json").read_text())["scores"]
+
+
+def test_evaluate_prints_a_table_for_people(trained: Path) -> None:
+    result = transhash("evaluate", "run/model", "--dataset", "folder", "--data", "data", cwd=trained)
+    assert "2 queries, 22 items in the database, 16 bits" in result.stdout
+
+
+def test_the_model_indexes_and_searches(trained: Path) -> None:
+    assert transhash("index", "data", "--model", "run/model", cwd=trained).returncode == 0
+    result = transhash("search", "data/red/00.png", "-k", "12", "--json", cwd=trained)
+    hits = json.loads(result.stdout)["hits"]
+    assert hits[0]["distance"] == 0
+    assert sum("red" in hit["path"] for hit in hits) >= 10
+
+
+def test_dump_recipe_reads_back_as_the_same_recipe(trained: Path) -> None:
+    first = transhash("train", "recipe.yaml", "--bits", "32", "--set", "gamma=7", "--dump-recipe", cwd=trained)
+    assert "gamma: 7.0" in first.stdout
+    assert "bits: 32" in first.stdout
+    (trained / "dumped.yaml").write_text(first.stdout)
+    assert transhash("train", "dumped.yaml", "--dump-recipe", cwd=trained).stdout == first.stdout
+
+
+def test_backbone_converts_to_half_precision_under_the_same_names(place: Path) -> None:
+    result = transhash("backbone", "vit.safetensors", "--to", "out/half.safetensors", cwd=place)
+    assert result.returncode == 0, result.stderr
+    before, after = load_file(place / "vit.safetensors"), load_file(place / "out" / "half.safetensors")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(after[name], value.half()) for name, value in before.items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bits", "24", "--set", "groups=4"], "24 bits cannot be split over 4 local groups"),
+        (["--bits", "12"], "cannot be packed in bytes"),
+        (["--set", "gama=3"], "gama"),
+        (["--set", "gamma"], "NAME=VALUE"),
+        (["--set", "epochs=0"], "epochs"),
+        (["--data", "nowhere"], "nowhere: no such file or folder"),
+        (["--backbone", "nowhere.safetensors"], "nowhere.safetensors: no such checkpoint"),
+        (["--set", "batch_size=100"], "lower it"),
+        (["--set", "freeze=2"], "leaves nothing"),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(place: Path, arguments: list[str], words: str) -> None:
+    (place / "bad.yaml").write_text(RECIPE)
+    result = transhash("train", "bad.yaml", "--out", "bad-run", *arguments, cwd=place)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_another_recipe_does_not_mix_with_a_run(trained: Path) -> None:
+    result = transhash("train", "recipe.yaml", "--out", "run", "--epochs", "7", cwd=trained)
+    assert result.returncode == 2
+    assert "holds a run with another epochs" in result.stderr
+
+
+def test_without_the_extra_the_error_names_the_command(place: Path) -> None:
+    hidden = "import sys; sys.modules['torch'] = sys.modules['yaml'] = None; from transhash.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", hidden, "train"], cwd=place, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert "pip install 'transhash[train]'" in result.stderr
