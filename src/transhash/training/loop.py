@@ -167,6 +167,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
                 checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
                 saved = time.monotonic()
+    if cache and accelerator.is_main_process:
+        cache.remove()
     return Trained(average.eval(), recipe, images.classes, history)
 
 

@@ -6,6 +6,7 @@ e mod V, so V is the number of different augmentations an image has.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,11 @@ class TokenCache:
         if view not in self._open:
             self._open = {view: np.load(self._path(view), mmap_mode="r")}
         return torch.from_numpy(self._open[view][rows]).float()
+
+    def remove(self) -> None:
+        """Delete the files: some 20 KB for each view of each image, of no use once a run has ended."""
+        self._open.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, view: int) -> Path:
         return self.folder / f"view-{view:03d}.npy"
