@@ -113,12 +113,15 @@ class MGVT(nn.Module):
         streams: list[tuple[Block, nn.Module]] = [(self.global_block, self.global_norm)]
         return [*streams, (self.local_block, self.local_norm)] if self.config.groups else streams
 
-    def set_drop_path(self, rate: float) -> None:
-        """Stochastic depth in training, growing linearly from 0 at the first block to `rate` at the streams."""
+    def set_drop_path(self, rate: float, *, frozen: int = 0) -> None:
+        """Stochastic depth in training, growing linearly from 0 at the first block to `rate` at the streams.
+
+        The first `frozen` blocks keep every branch.
+        """
         depth = self.config.vit.depth
         blocks = [*cast(list[Block], list(self.trunk.blocks)), *(block for block, _ in self.streams())]
         for i, block in enumerate(blocks):
-            block.drop_path.rate = rate * min(i / (depth - 1), 1)
+            block.drop_path.rate = rate * min(i / (depth - 1), 1) if i >= frozen else 0.0
 
     def lower(self, x: Tensor, blocks: int) -> Tensor:
         """Images through the embedding and the first `blocks` blocks: (N, 3, H, W) -> (N, 1 + M, D)."""

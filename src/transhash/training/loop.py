@@ -24,6 +24,7 @@ from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
+from transhash.images import load_picture
 from transhash.losses import BayesianLoss
 from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import ViT, ViTConfig
@@ -67,13 +68,13 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     images = load_dataset(recipe.dataset, recipe.data)
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
-    pictures = images.images.decode(train_rows, recipe.image_size)  # uint8 (n, H, W, 3)
+    pictures = images.images.decode(train_rows, _stored_side(recipe, images, train_rows))  # uint8 (n, H, W, 3)
     labels = torch.from_numpy(images.labels[train_rows])
     if recipe.batch_size > len(pictures):
         raise RecipeError(f"batch_size {recipe.batch_size} is more than the {len(pictures)} training images; lower it")
 
     seed_everything(recipe.seed)
-    network = _network(recipe)
+    network = _network(recipe).to(accelerator.device)
     criterion = BayesianLoss(
         network.config.branch_bits,
         gamma=recipe.gamma,
@@ -82,11 +83,10 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         likelihood=recipe.likelihood,
         self_pairs=recipe.self_pairs,
     )
-    network.set_drop_path(recipe.drop_path)
+    network.set_drop_path(recipe.drop_path, frozen=recipe.freeze)
     optimizer, scales = _optimizer(network, recipe)
     average = copy.deepcopy(network) if recipe.average else network
     networks = {"network": network, "average": average} if recipe.average else {"network": network}
-    network.to(accelerator.device)
 
     step, history = 0, []
     last = checkpoint.latest(run)
@@ -211,6 +211,13 @@ def _schedule(step: int, warmup: int, total: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
+
+
+def _stored_side(recipe: Recipe, images: ImageSet, rows: np.ndarray) -> int:
+    """Side at which training pictures wait in memory: the smallest crops keep their detail, if there is any."""
+    first = load_picture(images.images.sources[rows[0]], recipe.image_size)  # a set's pictures are about one size
+    wanted = round(recipe.image_size / recipe.crop_scale**0.5)
+    return max(recipe.image_size, min(wanted, first.width, first.height))
 
 
 def _network(recipe: Recipe) -> MGVT:

@@ -43,6 +43,7 @@ class TokenCache:
         """Compute the views that are not there yet: images uint8 (n, H, W, 3)."""
         self.folder.mkdir(parents=True, exist_ok=True)
         size = network.config.vit.image_size
+        device = next(network.parameters()).device
         for view in range(self.views):
             path = self._path(view)
             if path.exists():
@@ -50,10 +51,10 @@ class TokenCache:
             tokens = np.empty((len(images), 1 + network.config.vit.patches, network.config.vit.dim), np.float16)
             for start in range(0, len(images), _CHUNK):
                 seed_everything(seed, view, start)
-                x = augment(images[start : start + _CHUNK], size, how)
-                with torch.no_grad(), torch.autocast("cpu", precision, enabled=precision != torch.float32):
+                x = augment(images[start : start + _CHUNK], size, how).to(device)
+                with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
                     z = network.lower(x, blocks)
-                tokens[start : start + _CHUNK] = z.half().numpy()
+                tokens[start : start + _CHUNK] = z.half().cpu().numpy()
                 if progress:
                     progress(view * len(images) + start + len(x), self.views * len(images))
             writing = path.with_suffix(".writing")
