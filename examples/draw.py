@@ -1,4 +1,4 @@
-"""Draw the example pictures: python examples/draw.py CIFAR10 - from queries of the protocol `cifar10`, never trained on."""
+"""Draw the example pictures from queries of the protocol `cifar10`: python examples/draw.py CIFAR10."""
 
 from __future__ import annotations
 
