@@ -20,7 +20,7 @@ $(VENV)/dev: $(VENV)/light
 
 demo: $(VENV)/light
 	$(BIN)/transhash index examples/pictures
-	$(BIN)/transhash search -k 5 examples/pictures/horse/horse-01.jpg
+	$(BIN)/transhash search -k 5 examples/pictures/cat/cat-01.jpg
 
 test: $(VENV)/dev
 	$(BIN)/pytest

@@ -22,12 +22,12 @@ def backbone(
     error.
     """
     with extra("train"):
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         from transhash.nn.weights import load_vit
     vit = load_vit(source)
     to.parent.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in vit.state_dict().items()}, to)
+    to.write_bytes(save({name: value.half().contiguous() for name, value in vit.state_dict().items()}))
     config = vit.config
     print(
         f"{to}: ViT of width {config.dim}, {config.depth} blocks, {config.heads} heads, patches of {config.patch_size} "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from transhash.model import CONFIG, GRAPH, WEIGHTS, HashModel, file_hash
@@ -27,7 +27,7 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], 
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
-    save_file(_pack(network.state_dict()), folder / WEIGHTS)
+    (folder / WEIGHTS).write_bytes(save(_pack(network.state_dict())))  # `save_file` would hide it from other users
     (folder / GRAPH).write_bytes(onnx_graph.build(network.config, folder / WEIGHTS).SerializeToString())
     config = {
         "format": 1,

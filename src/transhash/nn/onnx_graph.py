@@ -116,7 +116,7 @@ class _Graph:
         """Pictures to tokens: uint8 (N, S, S, 3) -> (N, 1 + M, D)."""
         vit = config.vit
         g, p, d = vit.grid, vit.patch_size, vit.dim
-        mean, std = np.float32(MEAN) * 255, np.float32(STD) * 255
+        mean, std = (np.array(v, np.float32) * 255 for v in (MEAN, STD))
         x = self.op("Cast", images, to=TensorProto.FLOAT)
         x = self.op("Mul", self.op("Sub", x, self.const(mean)), self.const(1 / std))
         if vit.image_size != g * p:  # a convolution ignores what is left of the last whole patch
