@@ -1,0 +1,132 @@
+"""The loss of TransHash, against a twin written from its formulas pair by pair."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from transhash.losses import BayesianLoss
+
+BRANCHES = (8, 4, 4)
+
+
+def twin(  # noqa: PLR0913
+    h: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    gamma: float = 20.0,
+    scale_gamma: bool = False,
+    quantization: float = 0.1,
+    likelihood: str = "cauchy",
+    self_pairs: bool = False,
+) -> torch.Tensor:
+    n, total, start = len(h), h.new_zeros(()), 0
+
+    def similar(i: int, j: int) -> bool:
+        if labels.ndim == 1:
+            return bool(labels[i] == labels[j])
+        return bool((labels[i].bool() & labels[j].bool()).any())
+
+    pairs = [(i, j) for i in range(n) for j in range(n) if self_pairs or i != j]
+    ones = sum(similar(i, j) for i, j in pairs)
+    for bits in BRANCHES:
+        branch = h[:, start : start + bits]
+        start += bits
+        g = gamma * bits / sum(BRANCHES) if scale_gamma else gamma
+        pair_loss = h.new_zeros(())
+        for i, j in pairs:
+            cosine = (branch[i] @ branch[j]) / (branch[i].norm() * branch[j].norm())
+            weight = len(pairs) / ones if similar(i, j) else len(pairs) / (len(pairs) - ones)
+            if likelihood == "cauchy":
+                d = (bits / 2 * (1 - cosine)).clamp(min=1e-6)
+                p = g / (g + d)
+            else:
+                p = torch.sigmoid(bits / 2 * cosine)
+            pair_loss = pair_loss - weight * torch.log(p if similar(i, j) else 1 - p)
+        prior = h.new_zeros(())
+        for i in range(n):
+            cosine = branch[i].abs().sum() / (branch[i].norm() * math.sqrt(bits))
+            prior = prior + torch.log(1 + bits / 2 * (1 - cosine) / g)
+        total = total + pair_loss / len(pairs) + quantization * prior / n
+    return total
+
+
+def example(n: int = 7, *, multi: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(n)
+    h = torch.randn(n, sum(BRANCHES), generator=random)
+    if multi:
+        return h, (torch.rand(n, 5, generator=random) < 0.3).long()
+    return h, torch.randint(3, (n,), generator=random)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"gamma": 3.0, "quantization": 0.7},
+        {"scale_gamma": True},
+        {"likelihood": "sigmoid"},
+        {"quantization": 0.0},
+        {"self_pairs": True},
+    ],
+)
+def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], multi: bool) -> None:
+    h, labels = example(multi=multi)
+    ours = h.clone().requires_grad_()
+    theirs = h.double().requires_grad_()
+    value = BayesianLoss(BRANCHES, **settings)(ours, labels)
+    expected = twin(theirs, labels, **settings)
+    torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-5)
+    value.backward()
+    expected.backward()
+    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=2e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", ["cauchy", "sigmoid"])
+@pytest.mark.parametrize(
+    ("h", "labels"),
+    [
+        (torch.ones(4, 16), torch.tensor([0, 0, 1, 1])),
+        (torch.zeros(4, 16), torch.tensor([0, 0, 1, 1])),
+        (torch.cat([torch.zeros(1, 16), torch.randn(3, 16)]), torch.tensor([0, 1, 1, 0])),
+        (torch.randn(4, 16), torch.zeros(4, dtype=torch.long)),
+        (torch.randn(4, 16), torch.arange(4)),
+        (torch.randn(1, 16), torch.tensor([3])),
+        (torch.randn(4, 16) * 1e18, torch.tensor([0, 0, 1, 1])),
+        (-torch.ones(2, 16) * torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 0])),
+        (torch.randn(3, 16), torch.zeros(3, 5, dtype=torch.long)),
+    ],
+    ids=["identical", "zero", "one zero", "one class", "all classes differ", "one image", "huge", "opposite", "no label"],
+)
+def test_corners_are_finite_in_value_and_gradient(h: torch.Tensor, labels: torch.Tensor, likelihood: str) -> None:
+    h = h.clone().requires_grad_()
+    value = BayesianLoss(BRANCHES, likelihood=likelihood)(h, labels)
+    value.backward()
+    assert value.isfinite()
+    assert h.grad.isfinite().all()
+
+
+def test_half_precision_codes_are_computed_in_full() -> None:
+    h, labels = example()
+    half = BayesianLoss(BRANCHES)(h.bfloat16(), labels)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, BayesianLoss(BRANCHES)(h.bfloat16().float(), labels))
+
+
+def test_the_order_of_the_batch_does_not_matter() -> None:
+    h, labels = example()
+    order = torch.randperm(len(h), generator=torch.Generator().manual_seed(0))
+    loss = BayesianLoss(BRANCHES)
+    torch.testing.assert_close(loss(h, labels), loss(h[order], labels[order]))
+
+
+def test_the_loss_prefers_codes_that_agree_with_the_labels() -> None:
+    code = torch.tensor([1.0, -1.0]).repeat(8)
+    labels = torch.tensor([0, 0, 1, 1])
+    right = torch.stack([code, code, -code, -code])
+    wrong = torch.stack([code, -code, code, -code])
+    loss = BayesianLoss(BRANCHES)
+    assert loss(right, labels) < loss(wrong, labels)
