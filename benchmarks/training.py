@@ -24,7 +24,7 @@ from transhash.data.augment import Augmentation, augment
 from transhash.losses import BayesianLoss
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
-from transhash.training.loop import precision_of
+from transhash.training.precision import autocast, precision_of
 from transhash.training.tokens import TokenCache
 
 BATCH = 128
@@ -51,7 +51,7 @@ def main() -> None:
         network.trunk.blocks[frozen:].requires_grad_(True)
         if not frozen:
             network.requires_grad_(True)
-        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        with autocast(torch.device("cpu"), precision):
             h = forward()
         criterion(h, labels).backward()
         network.zero_grad()

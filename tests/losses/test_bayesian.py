@@ -12,7 +12,7 @@ from transhash.losses import BayesianLoss
 BRANCHES = (8, 4, 4)
 
 
-def twin(  # noqa: PLR0913
+def twin(
     h: torch.Tensor,
     labels: torch.Tensor,
     *,
@@ -99,7 +99,17 @@ def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], mult
         (-torch.ones(2, 16) * torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 0])),
         (torch.randn(3, 16), torch.zeros(3, 5, dtype=torch.long)),
     ],
-    ids=["identical", "zero", "one zero", "one class", "all classes differ", "one image", "huge", "opposite", "no label"],
+    ids=[
+        "identical",
+        "zero",
+        "one zero",
+        "one class",
+        "all classes differ",
+        "one image",
+        "huge",
+        "opposite",
+        "no label",
+    ],
 )
 def test_corners_are_finite_in_value_and_gradient(h: torch.Tensor, labels: torch.Tensor, likelihood: str) -> None:
     h = h.clone().requires_grad_()

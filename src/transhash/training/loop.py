@@ -30,6 +30,7 @@ from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 from transhash.training import checkpoint
+from transhash.training.precision import autocast, precision_of
 from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
 from transhash.training.tokens import TokenCache
@@ -59,7 +60,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     `stop_at`: leave after this step, as if broken off. Raises `RecipeError` when `run` holds another recipe's run.
     """
     precision = precision_of(recipe.precision)
-    accelerator = Accelerator(mixed_precision="bf16" if precision == torch.bfloat16 else "no")
+    accelerator = Accelerator(mixed_precision="no")  # its own autocast is one for the whole process; ours is a run's
     rank, processes = accelerator.process_index, accelerator.num_processes
     if recipe.batch_size % processes:
         raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
@@ -126,7 +127,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             group["lr"] = rate * scale
 
         seed_everything(recipe.seed, step, rank)
-        with accelerator.autocast():
+        with autocast(accelerator.device, precision):
             if cache:
                 h = parallel(cache.take(epoch, mine).to(accelerator.device), after=recipe.freeze)
             else:
@@ -187,7 +188,7 @@ def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, prec
     h = []
     for start in range(0, len(rows), 256):
         x = normalise(images.images.decode(rows[start : start + 256], size, crop=crop)).to(device)
-        with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+        with torch.no_grad(), autocast(device, precision):
             h.append(network(x).float().cpu())
     return torch.cat(h).numpy()
 
@@ -258,17 +259,6 @@ def _optimizer(network: MGVT, recipe: Recipe) -> tuple[torch.optim.Optimizer, li
 @torch.no_grad()
 def _update_average(average: MGVT, network: MGVT, decay: float) -> None:
     torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
-
-
-def precision_of(wanted: str) -> torch.dtype:
-    """The type of matrix products in training that a recipe's `precision` means on this machine."""
-    if wanted != "auto":
-        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
-    if torch.cuda.is_available():
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    capabilities = torch.cpu.get_capabilities()
-    fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return torch.bfloat16 if fast else torch.float32
 
 
 def _check_run(run: Path, recipe: Recipe) -> None:

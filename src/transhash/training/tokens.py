@@ -16,6 +16,7 @@ from torch import Tensor
 
 from transhash.data.augment import Augmentation, augment
 from transhash.nn.mgvt import MGVT
+from transhash.training.precision import autocast
 from transhash.training.seeds import seed_everything
 
 _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a broken-off build continues exactly
@@ -52,7 +53,7 @@ class TokenCache:
             for start in range(0, len(images), _CHUNK):
                 seed_everything(seed, view, start)
                 x = augment(images[start : start + _CHUNK], size, how).to(device)
-                with torch.no_grad(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                with torch.no_grad(), autocast(device, precision):
                     z = network.lower(x, blocks)
                 tokens[start : start + _CHUNK] = z.half().cpu().numpy()
                 if progress:

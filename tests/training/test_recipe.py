@@ -1,0 +1,62 @@
+"""The settings schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from transhash.errors import RecipeError
+from transhash.training.recipe import Recipe
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_of_the_project_are_recipes(path: Path) -> None:
+    assert Recipe.read(path).bits == 64
+
+
+def test_a_dumped_recipe_is_the_same_recipe_and_explains_every_setting(tmp_path: Path) -> None:
+    recipe = Recipe.read(None, gamma=7.5, bits=32, backbone="a/b", data="x y")
+    (tmp_path / "r.yaml").write_text(recipe.dump(), "utf-8")
+    assert Recipe.read(tmp_path / "r.yaml") == recipe
+    lines = recipe.dump().splitlines()
+    assert len(lines) == len(Recipe.model_fields)
+    assert all("  # " in line for line in lines)
+
+
+def test_changes_overrule_the_file(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("bits: 32\ngamma: 5\n")
+    recipe = Recipe.read(tmp_path / "r.yaml", gamma=9)
+    assert (recipe.bits, recipe.gamma) == (32, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gama: 3", "gama"),
+        ("epochs: 0", "epochs"),
+        ("likelihood: gauss", "cauchy"),
+        ("bits: 20", "cannot be packed"),
+        ("bits: 16\ngroups: 4", "cannot be split"),
+        ("cached_views: 3", "needs freeze"),
+        ("- a\n- b", "not a recipe"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_a_bad_recipe_is_one_sentence_that_names_it(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError, match=words) as caught:
+        Recipe.read(tmp_path / "r.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_recipe_is_named() -> None:
+    with pytest.raises(RecipeError, match=r"nowhere\.yaml: cannot be read"):
+        Recipe.read("nowhere.yaml")
+
+
+def test_settings_are_plain_yaml() -> None:
+    assert yaml.safe_load(Recipe().dump())["data"] == "data"
