@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from transhash.errors import DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-TRAINING = 50_000
 _FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 _ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
 _FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
@@ -29,8 +28,11 @@ def find_archive(root: Path) -> Path | None:
     return next((root / name for name in (*_FOLDERS, *_ARCHIVES) if (root / name).exists()), None)
 
 
-def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Pixels uint8 (60000, 32, 32, 3) and labels int64 (60000,), training images first; raises `DataError`."""
+def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
+    """Pixels uint8 (60000, 32, 32, 3), labels int64 (60000,), and how many training images come first: 50,000.
+
+    Raises `DataError` for an archive that is not whole.
+    """
     files = _from_folder(path) if path.is_dir() else _from_tar(path)
     pixels, labels = [], []
     for name in _FILES:
@@ -42,7 +44,7 @@ def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
             raise DataError(f"{path}: {name} is missing; extract the whole archive again")
         pixels.append(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         labels.append(classes)
-    return np.concatenate(pixels), np.concatenate(labels)
+    return np.concatenate(pixels), np.concatenate(labels), sum(map(len, labels[:-1]))
 
 
 def _from_folder(path: Path) -> dict[str, bytes]:

@@ -71,8 +71,8 @@ def _cifar10(root: Path) -> ImageSet:
     """
     found: tuple[Sequence[Source] | NDArray[np.uint8], NDArray[np.int64], tuple[str, ...], int]
     if archive := cifar.find_archive(root):
-        pixels, labels = cifar.read_archive(archive)
-        found = pixels, labels, cifar.CLASSES, cifar.TRAINING
+        pixels, numbers, count = cifar.read_archive(archive)
+        found = pixels, numbers, cifar.CLASSES, count
     elif parts := parquet_parts(root):
         train, test = (read_parquet(part, cifar.CLASSES) for part in parts)
         found = (

@@ -12,18 +12,19 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.search import file, small
+from transhash.search import file
+from transhash.search.segment import Found, Ids, Segment, arrays_of, from_arrays
+from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, Words, to_codes, to_words, word_count
 
-Ids = npt.NDArray[np.int64]
-STRATEGIES = (None, "scan")
+STRATEGIES = (None, "scan", "mih")
+TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
 
 
 class _State(NamedTuple):
     """What a search sees: never altered, replaced as a whole, so that searches need no lock."""
 
-    ids: Ids  # sorted; a row's place is its label, so equal distances are in the order of ids
-    words: Words  # [N + PADDING, words]
+    segments: tuple[Segment, ...]  # from old to new; the last one is the tail, perhaps empty
     next_id: int
 
 
@@ -32,17 +33,21 @@ class HammingIndex:
 
     Searches may run in any number of threads while one adds or removes: each sees the index as it was at one moment.
     `meta` holds texts of the user's that are saved with the index.
+
+    New codes go to a tail that is scanned. A full tail becomes a segment, with tables for multi-index hashing when it is
+    large, and segments are merged when the newer have grown as large as the older: each code is moved a logarithmic
+    number of times. Removed codes are marks until their segment is merged, or half of it is gone.
     """
 
     def __init__(self, bits: int, meta: dict[str, str] | None = None) -> None:
-        width = word_count(bits)
+        word_count(bits)
         self.bits = bits
         self.meta = dict(meta or {})
         self._lock = threading.Lock()
-        self._state = _State(np.empty(0, np.int64), np.zeros((PADDING, width), np.uint64), 0)
+        self._state = _State((self._empty(),), 0)
 
     def __len__(self) -> int:
-        return len(self._state.ids)
+        return sum(len(part) for part in self._state.segments)
 
     def __repr__(self) -> str:
         return f"HammingIndex(bits={self.bits}, len={len(self)})"
@@ -50,7 +55,7 @@ class HammingIndex:
     @property
     def ids(self) -> Ids:
         """All ids, ascending, int64 [N]."""
-        return self._state.ids
+        return np.sort(np.concatenate([part.ids[part.alive_ranks()] for part in self._state.segments]))
 
     def add(self, codes: npt.NDArray[np.uint8], ids: npt.ArrayLike | None = None) -> Ids:
         """Add codes uint8 [N, bits/8] under ids int64 [N] (None: continuing numbers) and return their ids.
@@ -69,38 +74,49 @@ class HammingIndex:
             if new.min() < 0:
                 raise HammingIndexError(f"id {new.min()} is negative: ids are 0 or greater")
             order = np.argsort(new, kind="stable")
-            merged = np.concatenate((state.ids, new[order]))
-            place = np.argsort(merged, kind="stable")
-            merged = merged[place]
-            twice = merged[1:][merged[1:] == merged[:-1]]
-            if len(twice):
-                raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
-            rows = np.zeros((len(merged) + PADDING, words.shape[1]), np.uint64)
-            rows[: len(merged)] = np.concatenate((state.words[: len(state.ids)], words[order]))[place]
-            self._state = _frozen(merged, rows, max(state.next_id, int(new.max()) + 1))
+            _refuse_repeats(new[order], state.segments)
+            rows = np.concatenate((words[order], np.zeros((PADDING, words.shape[1]), np.uint64)))
+            batch = Segment(new[order], flat(rows), ALL, 0)
+            *parts, tail = state.segments
+            waiting = [tail, batch] if len(tail) else [batch]
+            if len(tail) + len(batch) > TAIL:
+                parts = [*self._settled(parts, waiting), self._empty()]
+            else:
+                parts.append(Segment.merged(waiting, self.bits))
+            self._state = _State(tuple(parts), max(state.next_id, int(new.max()) + 1))
         return new
 
     def remove(self, ids: npt.ArrayLike) -> int:
         """Remove these ids (unknown ones are passed over) and return how many there were."""
+        gone = np.unique(_as_ids(ids))
+        removed = 0
         with self._lock:
             state = self._state
-            stay = ~np.isin(state.ids, _as_ids(ids))
-            removed = len(stay) - int(stay.sum())
-            if removed:
-                rows = np.concatenate((state.words[: len(stay)][stay], state.words[len(stay) :]))
-                self._state = _frozen(state.ids[stay], rows, state.next_id)
+            parts = []
+            for part in state.segments:
+                _, ranks = part.find(gone)
+                removed += len(ranks)
+                kept = part.without(ranks) if len(ranks) else part
+                is_tail = part is state.segments[-1]
+                if kept.removed > len(kept) or (is_tail and kept.removed):
+                    kept = Segment.merged([kept], self.bits)
+                if is_tail or len(kept):
+                    parts.append(kept)
+            self._state = state._replace(segments=tuple(parts))
         return removed
 
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
-        state = self._state
         wanted = _as_ids(ids)
-        place = np.searchsorted(state.ids, wanted)
-        known = place < len(state.ids)
-        known[known] = state.ids[place[known]] == wanted[known]
+        words = np.zeros((len(wanted), word_count(self.bits)), np.uint64)
+        known = np.zeros(len(wanted), np.bool_)
+        for part in self._state.segments:
+            here, ranks = part.find(wanted)
+            words[here] = part.words(ranks)
+            known |= here
         if not known.all():
             raise HammingIndexError(f"id {wanted[~known][0]} is not in the index: give ids that were added")
-        return to_codes(state.words[place], self.bits)
+        return to_codes(words, self.bits)
 
     def search(
         self,
@@ -113,52 +129,54 @@ class HammingIndex:
         """The k nearest of each query, uint8 [Q, bits/8] -> (distances int32 [Q, k], ids int64 [Q, k]).
 
         Ordered by distance, equal distances by id; -1 pads when there are fewer than k. `ids` restricts the search: ids
-        as an array or a set, or a boolean array in which entry i allows id i. Raises HammingIndexError.
+        as an array or a set, or a boolean array in which entry i allows id i. `strategy` "scan" or "mih" (multi-index
+        hashing, in segments that have tables) is for measurements: None takes what costs less. Raises HammingIndexError.
         """
         if not isinstance(k, (int, np.integer)) or k < 1:
             raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
-        if strategy not in STRATEGIES:
-            raise HammingIndexError(f"strategy {strategy!r} is unknown: use None or 'scan'")
+        _check(strategy)
         queries = to_words(codes, self.bits)
-        state = self._state if ids is None else _restricted(self._state, ids)
+        segments = [part for part in self._state.segments if len(part)]
+        if ids is not None:
+            allowed = np.unique(_as_ids(np.flatnonzero(ids) if getattr(ids, "dtype", None) == np.bool_ else ids))
+            segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
-        useful = min(int(k), len(state.ids))
-        if useful:
-            if small.is_small(state.words, len(state.ids), queries):
-                keys = small.nearest(state.words, len(state.ids), queries, useful)
-            else:
-                from transhash.search import scan
-
-                keys = scan.nearest(state.words, len(state.ids), queries, useful, self.bits)
-            D[:, :useful] = keys >> 32
-            I[:, :useful] = state.ids[keys & 0xFFFFFFFF]
+        useful = min(int(k), sum(len(part) for part in segments))
+        if useful and len(queries):
+            D[:, :useful], I[:, :useful] = self._nearest(segments, queries, useful, strategy)
         return D, I
 
-    def range_search(self, codes: npt.NDArray[np.uint8], radius: int) -> tuple[Ids, npt.NDArray[np.int32], Ids]:
+    def range_search(
+        self, codes: npt.NDArray[np.uint8], radius: int, *, strategy: str | None = None
+    ) -> tuple[Ids, npt.NDArray[np.int32], Ids]:
         """Everything within `radius` of each query: (lims int64 [Q + 1], distances int32, ids int64).
 
-        The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id.
+        The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id. `strategy` as in
+        `search`. Raises HammingIndexError.
         """
         if not isinstance(radius, (int, np.integer)) or radius < 0:
             raise HammingIndexError(f"radius is {radius!r}: give a whole number of bits, 0 or more")
+        _check(strategy)
         queries = to_words(codes, self.bits)
-        state = self._state
-        size = len(state.ids)
-        if small.is_small(state.words, size, queries):
-            counts, keys = small.within(state.words, size, queries, int(radius))
-        else:
-            from transhash.search import scan
-
-            counts, keys = scan.within(state.words, size, queries, int(radius))
-        lims = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-        return lims, (keys >> 32).astype(np.int32), state.ids[keys & 0xFFFFFFFF]
+        parts = [part.within(queries, int(radius), self.bits, strategy) for part in self._state.segments]
+        counts = np.sum([counts for counts, _ in parts], axis=0)
+        distances = np.concatenate([found[0] for _, found in parts])
+        ids = np.concatenate([found[1] for _, found in parts])
+        if sum(len(found[0]) > 0 for _, found in parts) > 1:
+            owners = np.concatenate([np.repeat(np.arange(len(queries)), counts) for counts, _ in parts])
+            order = np.lexsort((ids, distances, owners))
+            distances, ids = distances[order], ids[order]
+        return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), distances.astype(np.int32), ids
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one file, atomically; raises HammingIndexError when it cannot be written."""
         state = self._state
-        head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta}
-        file.write(Path(path), head, {"ids": state.ids, "words": state.words})
+        head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
+        arrays = {}
+        for number, part in enumerate(state.segments):
+            arrays.update(arrays_of(part, str(number)))
+        file.write(Path(path), head, arrays)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool | None = None) -> HammingIndex:
@@ -169,14 +187,48 @@ class HammingIndex:
         """
         head, arrays = file.read(Path(path), mmap, verify)
         index = cls(head["bits"], head["meta"])
-        index._state = _State(arrays["ids"], arrays["words"], head["next_id"])
+        segments = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
+        index._state = _State(segments, head["next_id"])
         return index
 
+    def _empty(self) -> Segment:
+        return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(self.bits)), np.uint64), self.bits)
 
-def _frozen(ids: Ids, words: Words, next_id: int) -> _State:
-    ids.flags.writeable = False
-    words.flags.writeable = False
-    return _State(ids, words, next_id)
+    def _settled(self, parts: list[Segment], waiting: list[Segment]) -> list[Segment]:
+        """Segments with what waited merged in, and with it those older ones that are not larger than what merges."""
+        size = sum(len(part) for part in waiting)
+        while parts and len(parts[-1]) <= size:
+            size += len(parts[-1])
+            waiting = [parts[-1], *waiting]
+            parts = parts[:-1]
+        return [*parts, Segment.merged(waiting, self.bits)]
+
+    def _nearest(self, segments: list[Segment], queries: Words, k: int, strategy: str | None) -> Found:
+        """The k nearest over all segments; each starts from the bounds that the ones before it have set."""
+        bounds = np.full(len(queries), self.bits)
+        distances, ids = segments[0].nearest(queries, k, self.bits, bounds, strategy)
+        for part in segments[1:]:
+            bounds = np.minimum(distances[:, -1], self.bits)
+            more = part.nearest(queries, k, self.bits, bounds, strategy)
+            distances, ids = (np.concatenate(pair, axis=1) for pair in zip((distances, ids), more, strict=True))
+            order = np.lexsort((ids, distances), axis=1)[:, :k]
+            distances, ids = np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+        return distances, ids
+
+
+def _check(strategy: str | None) -> None:
+    if strategy not in STRATEGIES:
+        raise HammingIndexError(f"strategy {strategy!r} is unknown: use None, 'scan' or 'mih'")
+
+
+def _refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
+    twice = ids[1:][ids[1:] == ids[:-1]]
+    for part in segments:
+        if len(part.ids) and ids[0] <= part.ids[-1]:
+            here, _ = part.find(ids)
+            twice = np.append(twice, ids[here])
+    if len(twice):
+        raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
 
 
 def _as_ids(ids: Any) -> Ids:
@@ -188,12 +240,3 @@ def _as_ids(ids: Any) -> Ids:
     if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
         raise HammingIndexError(f"id {array.max()} does not fit in 64 bits with a sign: use smaller ids")
     return array.astype(np.int64)
-
-
-def _restricted(state: _State, ids: Any) -> _State:
-    """The state as if only these ids had been added."""
-    if isinstance(ids, np.ndarray) and ids.dtype == np.bool_:
-        ids = np.flatnonzero(ids)
-    stay = np.isin(state.ids, _as_ids(ids))
-    rows = np.concatenate((state.words[: len(stay)][stay], np.zeros_like(state.words[:PADDING])))
-    return _frozen(state.ids[stay], rows, state.next_id)

@@ -12,6 +12,7 @@ from transhash.search import selection
 from transhash.search.bitops import load, lowest, near32, ones
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
+from transhash.search.store import Bitmap, Store
 from transhash.search.words import Words
 
 BLOCK_BYTES = 16384
@@ -19,21 +20,22 @@ QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
 
 
-def nearest(words: Words, size: int, queries: Words, k: int, bits: int) -> Keys:
-    """The k best of rows 0 to size: keys `distance << 32 | row`, int64 [Q, k], sorted, padded with NONE."""
+def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> Keys:
+    """The k best entries within `bounds` [Q]: keys `distance << 32 | rank`, int64 [Q, k], sorted, padded with NONE."""
+    size = store.unique
     by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
     if by_rows:
         pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), 32)]
     else:
         at_once = max(1, min(QUERIES_AT_ONCE, (1 << 22) // selection.room(k), -(-len(queries) // workers())))
         pieces = [(first, min(first + at_once, len(queries)), 0, size) for first in range(0, len(queries), at_once)]
-    width = (0,) * words.shape[1]
-    block = BLOCK_BYTES // (8 * words.shape[1])
+    block = BLOCK_BYTES // (8 * len(store.width))
 
     def run(piece: tuple[int, int, int, int]) -> Keys:
         first, last, begin, end = piece
         best = np.empty((last - first, k), np.int64)
-        _nearest(words, begin, end, block, queries[first:last], width, k, *selection.begin(last - first, k, bits), best)
+        room = selection.begin(bounds[first:last], k, bits)
+        _nearest(store, alive, begin, end, block, queries[first:last], store.width, k, *room, best)
         return best
 
     found = spread(run, pieces)
@@ -42,13 +44,12 @@ def nearest(words: Words, size: int, queries: Words, k: int, bits: int) -> Keys:
     return np.concatenate(found) if found else np.empty((0, k), np.int64)
 
 
-def within(words: Words, size: int, queries: Words, radius: int) -> tuple[npt.NDArray[np.int64], Keys]:
-    """All rows within `radius`: (hits of each query [Q], their keys, sorted for each query)."""
-    width = (0,) * words.shape[1]
-    block = BLOCK_BYTES // (8 * words.shape[1])
+def within(store: Store, alive: Bitmap, queries: Words, radius: int) -> tuple[npt.NDArray[np.int64], Keys]:
+    """All entries within `radius`: (hits of each query [Q], their keys, sorted for each query)."""
+    block = BLOCK_BYTES // (8 * len(store.width))
 
     def run(piece: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Keys]:
-        owners, keys = _within(words, size, block, queries[slice(*piece)], width, radius)
+        owners, keys = _within(store, alive, block, queries[slice(*piece)], store.width, radius)
         order = np.lexsort((keys, owners))
         return np.bincount(owners, minlength=piece[1] - piece[0]), keys[order]
 
@@ -59,17 +60,18 @@ def within(words: Words, size: int, queries: Words, radius: int) -> tuple[npt.ND
     return np.concatenate([counts for counts, _ in found]), np.concatenate([keys for _, keys in found])
 
 
-@njit(nogil=True, cache=True)
-def distance(words, row, query):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, forceinline=True)
+def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
     """Hamming distance between a row and a query given as a tuple of words."""
     total = 0
     for i in range(len(query)):
-        total += ones(words[row, i] ^ query[i])
+        total += ones(codes[row, i] ^ query[i])
     return total
 
 
 @njit(nogil=True, cache=True)
-def _nearest(words, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
+def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
+    codes, labels, starts, members = store.codes, store.labels, store.starts, store.members
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         for q in range(len(queries)):
@@ -77,23 +79,26 @@ def _nearest(words, begin, end, block, queries, width, k, keys, counts, state, b
             mine = state[q]
             bound = mine[BOUND]
             for row in range(top, bottom, 32):
-                near = near32(words, row, query, bound)
+                near = near32(codes, row, query, bound)
                 if near:
                     if bottom - row < 32:
                         near &= (np.int64(1) << (bottom - row)) - 1
                     while near:
                         candidate = row + lowest(near)
                         near &= near - 1
-                        d = distance(words, candidate, query)
-                        if d <= mine[BOUND]:
-                            selection.keep(keys[q], counts[q], mine, k, (d << 32) | candidate, 1)
+                        distance = distance_to(codes, candidate, query)
+                        if distance <= mine[BOUND]:
+                            rank, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
+                            selection.keep(keys[q], counts[q], mine, k, (distance << 32) | rank, weight)
                     bound = mine[BOUND]
     for q in range(len(queries)):
-        selection.finish(keys[q], state[q], k, best[q])
+        selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q])
 
 
 @njit(nogil=True, cache=True)
-def _within(words, size, block, queries, width, radius):  # type: ignore[no-untyped-def]
+def _within(store, alive, block, queries, width, radius):  # type: ignore[no-untyped-def]
+    codes, labels, starts, members = store.codes, store.labels, store.starts, store.members
+    size = len(codes) // max(1, len(store.cuts) - 1) - 64
     owners = np.empty(1024, np.int64)
     keys = np.empty(1024, np.int64)
     found = 0
@@ -101,18 +106,17 @@ def _within(words, size, block, queries, width, radius):  # type: ignore[no-unty
         bottom = min(top + block, size)
         for q in range(len(queries)):
             query = load(queries, q, width)
+            before = found
             for row in range(top, bottom, 32):
-                near = near32(words, row, query, radius)
+                near = near32(codes, row, query, radius)
                 if bottom - row < 32:
                     near &= (np.int64(1) << (bottom - row)) - 1
-                if near:
-                    if found + 32 > len(keys):
-                        owners = np.concatenate((owners, np.empty_like(owners)))
-                        keys = np.concatenate((keys, np.empty_like(keys)))
-                    while near:
-                        candidate = row + lowest(near)
-                        near &= near - 1
-                        owners[found] = q
-                        keys[found] = (distance(words, candidate, query) << 32) | candidate
-                        found += 1
+                while near:
+                    candidate = row + lowest(near)
+                    near &= near - 1
+                    distance = distance_to(codes, candidate, query)
+                    keys, found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
+            if len(keys) > len(owners):
+                owners = np.concatenate((owners, np.empty(len(keys) - len(owners), np.int64)))
+            owners[before:found] = q
     return owners[:found], keys[:found]

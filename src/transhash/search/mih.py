@@ -1,0 +1,230 @@
+"""Multi-index hashing (Norouzi, Punjani and Fleet, TPAMI 2014): look only at codes that agree with the query in some substring.
+
+Each table has its own depth a: all buckets whose substring differs from the query's in at most a bits have been visited. A code
+not seen yet differs in at least a + 1 bits in each substring, so its distance is at least the sum of all a + 1 (the pigeonhole
+principle in its general form). The search deepens the table whose next ring of buckets is the cheapest by the sizes of those
+buckets, and is done when that sum exceeds the distance of the k-th result, or gives up when a scan would cost less.
+"""
+
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from transhash.search import scan, selection
+from transhash.search.bitops import load, lowest, near8, ones, prefetch
+from transhash.search.parallel import cuts, spread, workers
+from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
+from transhash.search.small import NONE
+from transhash.search.store import Bitmap, Store
+from transhash.search.tables import substring
+from transhash.search.words import Words
+
+# Relative costs, measured: a candidate in a bucket (a word of it), a visit to a bucket, a code in a scan (a word of it) when
+# many queries share the scan and when one query waits for memory.
+CANDIDATE, VISIT, SCANNED, SCANNED_ALONE = 1.0, 50.0, 0.11, 0.3
+COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
+AHEAD = 8  # buckets to prefetch
+CHUNK = 1024
+NEVER = np.int64(1) << 40
+
+Counts = npt.NDArray[np.int64]
+
+
+def nearest(
+    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
+) -> tuple[Keys, npt.NDArray[np.bool_]]:
+    """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now."""
+
+    found = _spread(store, alive, queries, k, bits, bounds, limit)
+    return np.concatenate([best for best, _, _, _ in found]), np.concatenate([done for _, _, _, done in found])
+
+
+def within(
+    store: Store, alive: Bitmap, queries: Words, radius: int, bits: int, limit: float
+) -> tuple[Counts, Keys, npt.NDArray[np.bool_]]:
+    """As `scan.within`, and which queries are done: the others met the cost limit and have no hits here."""
+    found = _spread(store, alive, queries, 0, bits, np.full(len(queries), min(radius, bits)), limit)
+    return (
+        np.concatenate([counts for _, counts, _, _ in found]),
+        np.concatenate([keys for _, _, keys, _ in found]),
+        np.concatenate([done for _, _, _, done in found]),
+    )
+
+
+def scan_cost(codes: int, queries: int, width: int) -> float:
+    """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
+    return codes * width * (SCANNED if queries >= 2 * workers() else SCANNED_ALONE)
+
+
+def _spread(
+    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
+) -> list[tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]]:
+    def run(piece: tuple[int, int]) -> tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]:
+        own = slice(*piece)
+        best = np.full((piece[1] - piece[0], k), NONE)
+        hits = np.zeros(len(best), np.int64)
+        done = np.zeros(len(best), np.bool_)
+        keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
+        given = (queries[own], store.width, () if k else (0,), k, bounds[own], limit)
+        return best, hits, _search(store, alive, *given, keys, counts, state, best, hits, done), done
+
+    return spread(run, cuts(len(queries), 4 * workers(), 4))
+
+
+@njit(nogil=True, cache=True)
+def _search(store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, hits, done):  # type: ignore[no-untyped-def]
+    """Each query's k best into `best`; with `every` (a tuple: its length is known when compiling) not empty, instead all
+    within the bound into the keys returned, and their number into `hits`.
+    """
+    codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
+    rows, starts, members = store.rows, store.starts, store.members
+    tables = len(ends) - 1
+    bases = np.zeros(tables, np.int64)
+    for t in range(tables - 1):
+        bases[t + 1] = bases[t] + (np.int64(1) << (ends[t + 1] - ends[t])) + 1
+    sought = np.empty(tables, np.int64)
+    depth = np.empty(tables, np.int64)
+    cost = np.empty(tables, np.float64)
+    when = np.empty((tables, 65), np.int64)
+    spans = np.empty((CHUNK, 2), np.int64)
+    found = 0
+    given_up = 0
+    for q in range(len(queries)):
+        if given_up == q and q >= 4:
+            break  # none of these queries is worth it
+        query = load(queries, q, width)
+        counts[:] = 0
+        state[SIZE] = 0
+        state[BOUND] = bounds[q]
+        state[WITHIN] = 0
+        state[LIMIT] = NONE
+        when[:] = NEVER
+        depth[:] = 0
+        for t in range(tables):
+            sought[t] = substring(queries, q, ends[t], ends[t + 1])
+            cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], 0, len(query))
+        before = found
+        certain = -1
+        step = 0
+        spent = 0.0
+        while certain < state[BOUND]:
+            t = np.argmin(cost)
+            spent += cost[t]
+            ahead = 0.0
+            if len(every) or state[WITHIN] >= k or bounds[q] < len(counts) - 1:
+                ahead = cost[t] * max(0, state[BOUND] - certain - 3)  # the bound may still fall a little
+            if spent + ahead > limit:
+                break
+            when[t, depth[t]] = step
+            keys, found = _visit(
+                codes, labels, offsets, ends, starts, members, alive, t, bases[t], sought, depth[t], when, step,
+                query, spans, every, k, keys, found, counts, state,
+            )  # fmt: skip
+            step += 1
+            certain += 1
+            depth[t] += 1
+            if depth[t] > ends[t + 1] - ends[t]:
+                certain = len(counts)  # every bucket of a table: every code
+            else:
+                cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], depth[t], len(query))
+        if certain < state[BOUND]:
+            given_up += 1
+            bounds[q] = state[BOUND]
+            found = before
+            continue
+        done[q] = True
+        if len(every):
+            hits[q] = found - before
+            keys[before:found].sort()
+        else:
+            selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
+    return keys[:found]
+
+
+@njit(nogil=True, cache=True)
+def _cost(offsets, base, width, sought, depth, words):  # type: ignore[no-untyped-def]
+    """What it costs to visit the buckets of a table at `depth` bits from `sought`."""
+    buckets = 1.0
+    for i in range(depth):
+        buckets = buckets * (width - i) / (i + 1)
+    if buckets > COUNTED:
+        mean = offsets[base + (np.int64(1) << width)] / (np.int64(1) << width)
+        return buckets * (VISIT + mean * CANDIDATE * words)
+    codes = np.int64(0)
+    change = (np.int64(1) << depth) - 1
+    while change >> width == 0:
+        bucket = base + (sought ^ change)
+        codes += np.int64(offsets[bucket + 1]) - np.int64(offsets[bucket])
+        change = _next(change, width)
+    return buckets * VISIT + codes * CANDIDATE * words
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def _next(bits, width):  # type: ignore[no-untyped-def]
+    """The next greater number with as many set bits; 0 is followed by one beyond `width` bits."""
+    if bits == 0:
+        return np.int64(1) << width
+    low = bits & -bits
+    high = bits + low
+    return (((high ^ bits) >> 2) >> lowest(low)) | high
+
+
+@njit(nogil=True, cache=True)
+def _visit(
+    codes, labels, offsets, ends, starts, members, alive, t, base, sought, depth, when, step,
+    query, spans, every, k, keys, found, counts, state,
+):  # type: ignore[no-untyped-def] # fmt: skip
+    """Look at all buckets of table t at `depth` bits from what is sought; returns `keys` and `found` anew."""
+    first_row = t * (len(codes) // (len(ends) - 1))
+    width = ends[t + 1] - ends[t]
+    change = (np.int64(1) << depth) - 1
+    bound = state[BOUND]
+    while change >> width == 0:
+        held = 0
+        while change >> width == 0 and held < CHUNK:
+            bucket = base + (sought[t] ^ change)
+            spans[held, 0] = first_row + offsets[bucket]
+            spans[held, 1] = first_row + offsets[bucket + 1]
+            held += spans[held, 1] > spans[held, 0]
+            change = _next(change, width)
+        for i in range(min(AHEAD, held)):
+            prefetch(codes, spans[i, 0])
+        for i in range(held):
+            if i + AHEAD < held:
+                prefetch(codes, spans[i + AHEAD, 0])
+            end = spans[i, 1]
+            for row in range(spans[i, 0], end, 8):
+                near = near8(codes, row, query, bound)
+                if near == 0:
+                    continue
+                if end - row < 8:
+                    near &= (np.int64(1) << (end - row)) - 1
+                while near:
+                    candidate = row + lowest(near)
+                    near &= near - 1
+                    distance = scan.distance_to(codes, candidate, query)
+                    if distance > state[BOUND] or _was_seen(codes, candidate, ends, sought, when, step):
+                        continue
+                    if len(every):
+                        keys, found = selection.collect(
+                            labels, starts, members, alive, keys, found, candidate, distance
+                        )
+                    else:
+                        rank, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
+                        selection.keep(keys, counts, state, k, (distance << 32) | rank, weight)
+                bound = state[BOUND]
+    return keys, found
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def _was_seen(codes, row, ends, sought, when, step):  # type: ignore[no-untyped-def]
+    """Whether an earlier step visited a bucket with this code: told by its substrings' distances alone."""
+    for t in range(len(sought)):
+        other = substring(codes, row, ends[t], ends[t + 1])
+        if when[t, ones(np.uint64(other ^ sought[t]))] < step:
+            return True
+    return False

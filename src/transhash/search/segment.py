@@ -1,0 +1,181 @@
+"""A segment: codes and ids that never change, with the structures to search them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.search import small
+from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, passing
+from transhash.search.words import PADDING, Words
+
+Ids = npt.NDArray[np.int64]
+Found = tuple[npt.NDArray[np.int64], Ids]
+
+WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
+ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Entries in the order of their ids. `alive` has a bit for each entry that is not removed; empty when all are there."""
+
+    ids: Ids
+    store: Store
+    alive: Bitmap
+    removed: int
+
+    def __post_init__(self) -> None:
+        self.ids.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.ids) - self.removed
+
+    @classmethod
+    def of(cls, ids: Ids, words: Words, bits: int) -> Segment:
+        """Ids ascending [n] and their codes [n + PADDING, words]; with tables when there are enough."""
+        if len(ids) < WORTH_TABLES:
+            return cls(ids, flat(words), ALL, 0)
+        from transhash.search import tables
+
+        return cls(ids, tables.build(words, bits), ALL, 0)
+
+    @classmethod
+    def merged(cls, segments: list[Segment], bits: int) -> Segment:
+        """One segment of what is alive in several."""
+        kept = [np.flatnonzero(part.alive_ranks()) for part in segments]
+        ids = np.concatenate([part.ids[ranks] for part, ranks in zip(segments, kept, strict=True)])
+        order = np.argsort(ids, kind="stable")
+        width = segments[0].store.codes.shape[1]
+        words = np.zeros((len(ids) + PADDING, width), np.uint64)
+        end = 0
+        for part, ranks in zip(segments, kept, strict=True):
+            words[end : end + len(ranks)] = part.words(ranks)
+            end += len(ranks)
+        if not (order[1:] > order[:-1]).all():
+            words[:end] = words[:end][order]
+        return cls.of(ids[order], words, bits)
+
+    def alive_ranks(self) -> npt.NDArray[np.bool_]:
+        """For each entry whether it is there."""
+        return passing(self.alive, np.arange(len(self.ids)))
+
+    def words(self, ranks: npt.NDArray[np.int64]) -> Words:
+        """The codes of entries, [len(ranks), words]."""
+        return self.store.codes[self.store.rows[ranks]]
+
+    def find(self, ids: Ids) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+        """Which of `ids` are here and not removed, and the ranks of those."""
+        if len(self.ids) == 0:
+            return np.zeros(len(ids), np.bool_), np.empty(0, np.int64)
+        ranks = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        here = (self.ids[ranks] == ids) & passing(self.alive, ranks)
+        return here, ranks[here]
+
+    def without(self, ranks: npt.NDArray[np.int64]) -> Segment:
+        """The same, with entries (that are there) marked as removed."""
+        flags = self.alive_ranks()
+        flags[ranks] = False
+        return replace(self, alive=bitmap(len(flags), np.flatnonzero(flags)), removed=len(flags) - int(flags.sum()))
+
+    def allowing(self, ids: Ids) -> Segment:
+        """The same with only `ids` (ascending) alive; few are gathered into a segment of their own."""
+        _, ranks = self.find(ids)
+        if len(ranks) <= ALLOWED_TO_SCAN:
+            return self.gathered(ranks)
+        return replace(self, alive=bitmap(len(self.ids), ranks), removed=len(self.ids) - len(ranks))
+
+    def gathered(self, ranks: npt.NDArray[np.int64]) -> Segment:
+        """A segment without tables of some entries (ranks ascending)."""
+        words = np.zeros((len(ranks) + PADDING, self.store.codes.shape[1]), np.uint64)
+        words[: len(ranks)] = self.words(ranks)
+        return Segment(self.ids[ranks], flat(words), ALL, 0)
+
+    def nearest(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None) -> Found:
+        """The k nearest within `bounds` [Q]: (distances, ids), int64 [Q, k], padded with `small.NONE` and -1."""
+        wanted = min(k, len(self))
+        keys = np.full((len(queries), k), small.NONE)
+        if wanted and strategy != "mih" and self._is_small(queries):
+            keys[:, :wanted] = small.nearest(self.store.codes, len(self.ids), queries, wanted)
+        elif wanted:
+            keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
+        return self._results(keys)
+
+    def within(
+        self, queries: Words, radius: int, bits: int, strategy: str | None
+    ) -> tuple[npt.NDArray[np.int64], Found]:
+        """All within `radius`: (hits of each query [Q], (distances, ids) of all hits)."""
+        if len(self) == 0 or len(queries) == 0:
+            return np.zeros(len(queries), np.int64), (np.empty(0, np.int64), np.empty(0, np.int64))
+        if self._is_small(queries):
+            counts, keys = small.within(self.store.codes, len(self.ids), queries, radius)
+            return counts, self._results(keys)
+        from transhash.search import mih, scan
+
+        if self.store.tables == 0 or strategy == "scan":
+            counts, keys = scan.within(self.store, self.alive, queries, radius)
+            return counts, self._results(keys)
+        limit = np.inf if strategy == "mih" else mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
+        counts, keys, done = mih.within(self.store, self.alive, queries, radius, bits, limit)
+        if not done.all():
+            more, scanned = scan.within(self.store, self.alive, queries[~done], radius)
+            owners = np.concatenate(
+                (np.repeat(np.arange(len(queries)), counts), np.repeat(np.flatnonzero(~done), more))
+            )
+            keys = np.concatenate((keys, scanned))[np.argsort(owners, kind="stable")]
+            counts[~done] = more
+        return counts, self._results(keys)
+
+    def _nearest(
+        self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None
+    ) -> npt.NDArray[np.int64]:
+        from transhash.search import mih, scan
+
+        store = self.store
+        if store.tables == 0 or strategy == "scan" or (strategy is None and 64 * k > len(self)):
+            return scan.nearest(store, self.alive, queries, k, bits, bounds)
+        limit = np.inf if strategy == "mih" else mih.scan_cost(len(self), len(queries), len(store.width))
+        bounds = bounds.copy()
+        keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
+        if done.all():
+            return keys
+        if len(self) * 8 < len(self.ids):  # a scan of what a filter left
+            ranks = np.flatnonzero(self.alive_ranks())
+            rest = scan.nearest(self.gathered(ranks).store, ALL, queries[~done], k, bits, bounds[~done])
+            here = rest != small.NONE
+            rest[here] = rest[here] >> 32 << 32 | ranks[rest[here] & 0xFFFFFFFF]
+            keys[~done] = rest
+        else:
+            keys[~done] = scan.nearest(store, self.alive, queries[~done], k, bits, bounds[~done])
+        return keys
+
+    def _is_small(self, queries: Words) -> bool:
+        return (
+            self.store.tables == 0 and len(self.alive) == 0 and small.is_small(self.store.codes, len(self.ids), queries)
+        )
+
+    def _results(self, keys: npt.NDArray[np.int64]) -> Found:
+        here = keys != small.NONE
+        ids = np.full(keys.shape, -1, np.int64)
+        ids[here] = self.ids[keys[here] & 0xFFFFFFFF]
+        return np.where(here, keys >> 32, small.NONE), ids
+
+
+def arrays_of(segment: Segment, name: str) -> dict[str, np.ndarray[Any, Any]]:
+    """What of a segment goes into a file, each array's name beginning with `name`."""
+    parts = {"ids": segment.ids, "alive": segment.alive, "codes": segment.store.codes}
+    if segment.store.tables:
+        parts.update(segment.store._asdict())
+    return {f"{name}.{part}": array for part, array in parts.items()}
+
+
+def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Segment:
+    """The inverse of `arrays_of`."""
+    parts = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+    ids, alive = parts.pop("ids"), parts.pop("alive")
+    store = Store(**parts) if "cuts" in parts else flat(parts["codes"])
+    removed = len(ids) - int(np.bitwise_count(alive).sum()) if len(alive) else 0
+    return Segment(ids, store, alive, removed)

@@ -1,0 +1,197 @@
+"""Building the tables of multi-index hashing: equal codes joined, then sorted by each substring (counting sort)."""
+
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from transhash.search.parallel import cuts, spread, workers
+from transhash.search.store import SHARED, U32, Ranks, Store, frozen
+from transhash.search.words import PADDING, Words
+
+CODES_IN_A_BUCKET = 7  # log2 of the mean that is aimed at: below, visiting buckets costs more than what is in them
+WIDEST = 22  # bits of a substring: 16 MB of offsets
+MOST = 8  # tables: each holds all codes again
+
+
+def substrings(bits: int, count: int) -> Ranks:
+    """Where to cut codes of `bits` bits for `count` of them: bit positions [tables + 1].
+
+    Long codes are not covered to their end: the rest takes no part in choosing candidates, only in their distances.
+    """
+    width = min(float(WIDEST), max(4.0, np.log2(max(2, count)) - CODES_IN_A_BUCKET))
+    tables = min(MOST, max(-(-bits // WIDEST), round(bits / width)))
+    covered = min(bits, tables * WIDEST if bits > MOST * WIDEST else bits)
+    return np.array([covered * t // tables for t in range(tables + 1)], np.int64)
+
+
+def build(words: Words, bits: int) -> Store:
+    """The store, with tables, of codes uint64 [n + PADDING, words] in the order of ranks."""
+    count = len(words) - PADDING
+    leaders = _leaders(words, count)
+    own = leaders == np.arange(count, dtype=np.uint32)
+    unique = int(own.sum())
+    if unique < count:
+        places, marks, starts, members = _group(leaders, unique)
+        words = np.concatenate((words[:count][own], words[count:]))
+    else:
+        places = marks = leaders
+        starts = members = np.empty(0, np.uint32)
+    cut = substrings(bits, unique)
+    tables = len(cut) - 1
+    stride = unique + PADDING
+    codes = np.zeros((tables * stride, words.shape[1]), np.uint64)
+    order = np.zeros(tables * stride, np.uint32)
+    ends = np.cumsum((1 << np.diff(cut)) + 1)
+    offsets = np.zeros(int(ends[-1]), np.uint32)
+
+    def fill(t: int) -> None:
+        part = slice(t * stride, (t + 1) * stride)
+        _sort(words, unique, cut[t], cut[t + 1], offsets[ends[t - 1] if t else 0 : ends[t]], codes[part], order[part])
+
+    spread(fill, range(tables))
+    rows = np.empty(unique, np.uint32)
+    rows[order[:unique]] = np.arange(unique, dtype=np.uint32)
+    if unique < count:
+        rows = rows[places]
+        order = marks[order]
+    return frozen(Store(codes, order, offsets, cut, rows, starts, members))
+
+
+def _leaders(words: Words, count: int) -> U32:
+    """For each rank the first rank with the same code: hashed in parts that stay in the cache."""
+    parts = 1 << max(0, int(count).bit_length() - 12)
+    hashes, ranks, ends = _partition(words, count, parts)
+    leaders = np.empty(count, np.uint32)
+
+    def lead(piece: tuple[int, int]) -> None:
+        _lead(words, hashes, ranks, ends, piece[0], piece[1], leaders)
+
+    spread(lead, cuts(parts, 4 * workers()))
+    return leaders
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def substring(words, row, begin, end):  # type: ignore[no-untyped-def]
+    """Bits `begin` to `end` (fewer than 64) of a row of words, as int64."""
+    word = begin >> 6
+    shift = begin & 63
+    value = words[row, word] >> np.uint64(shift)
+    if shift + end - begin > 64:
+        value |= words[row, word + 1] << np.uint64(64 - shift)
+    return np.int64(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
+
+
+@njit(nogil=True, cache=True, forceinline=True)
+def _hash(words, row):  # type: ignore[no-untyped-def]
+    value = np.uint64(0)
+    for i in range(words.shape[1]):
+        value = (value ^ words[row, i]) * np.uint64(0x9E3779B97F4A7C15)
+        value ^= value >> np.uint64(32)
+        value *= np.uint64(0xD6E8FEB86659FD93)
+        value ^= value >> np.uint64(32)
+    return value
+
+
+@njit(nogil=True, cache=True)
+def _partition(words, count, parts):  # type: ignore[no-untyped-def]
+    ends = np.zeros(parts + 1, np.int64)
+    low = np.uint64(parts - 1)
+    for rank in range(count):
+        ends[np.int64(_hash(words, rank) & low) + 1] += 1
+    for part in range(parts):
+        ends[part + 1] += ends[part]
+    place = ends[:-1].copy()
+    hashes = np.empty(count, np.uint64)
+    ranks = np.empty(count, np.uint32)
+    for rank in range(count):
+        value = _hash(words, rank)
+        part = np.int64(value & low)
+        hashes[place[part]] = value
+        ranks[place[part]] = rank
+        place[part] += 1
+    return hashes, ranks, ends
+
+
+@njit(nogil=True, cache=True)
+def _lead(words, hashes, ranks, ends, first, last, leaders):  # type: ignore[no-untyped-def]
+    for part in range(first, last):
+        begin = ends[part]
+        size = 16
+        while size < 2 * (ends[part + 1] - begin):
+            size *= 2
+        slots = np.full(size, -1, np.int64)
+        for i in range(begin, ends[part + 1]):
+            slot = np.int64(hashes[i] >> np.uint64(32)) & (size - 1)
+            while True:
+                other = slots[slot]
+                if other < 0:
+                    slots[slot] = i
+                    leaders[ranks[i]] = ranks[i]
+                    break
+                if hashes[other] == hashes[i]:
+                    same = True
+                    for word in range(words.shape[1]):
+                        same &= words[ranks[other], word] == words[ranks[i], word]
+                    if same:
+                        leaders[ranks[i]] = ranks[other]
+                        break
+                slot = (slot + 1) & (size - 1)
+
+
+@njit(nogil=True, cache=True)
+def _group(leaders, unique):  # type: ignore[no-untyped-def]
+    """For each entry the number of its code, for each code its label, and the groups' `starts` and `members`."""
+    count = len(leaders)
+    sizes = np.zeros(count, np.uint32)
+    for rank in range(count):
+        sizes[leaders[rank]] += np.uint32(1)
+    places = np.empty(count, np.uint32)
+    marks = np.empty(unique, np.uint32)
+    seen = 0
+    groups = 0
+    shared = 0
+    for rank in range(count):
+        if leaders[rank] == rank:
+            places[rank] = seen
+            marks[seen] = rank
+            if sizes[rank] > 1:
+                marks[seen] = SHARED + groups
+                groups += 1
+                shared += sizes[rank]
+            seen += 1
+        else:
+            places[rank] = places[leaders[rank]]
+    starts = np.zeros(groups + 1, np.uint32)
+    members = np.empty(shared, np.uint32)
+    for rank in range(count):
+        label = np.int64(marks[places[rank]])
+        if label >= SHARED:
+            starts[label - SHARED + 1] += np.uint32(1)
+    for group in range(groups):
+        starts[group + 1] += starts[group]
+    place = starts[:-1].copy()
+    for rank in range(count):
+        label = np.int64(marks[places[rank]])
+        if label >= SHARED:
+            members[place[label - SHARED]] = rank
+            place[label - SHARED] += np.uint32(1)
+    return places, marks, starts, members
+
+
+@njit(nogil=True, cache=True)
+def _sort(words, count, begin, end, offsets, codes, labels):  # type: ignore[no-untyped-def]
+    for row in range(count):
+        offsets[substring(words, row, begin, end) + 1] += np.uint32(1)
+    for bucket in range(len(offsets) - 1):
+        offsets[bucket + 1] += offsets[bucket]
+    place = offsets[:-1].copy()
+    for row in range(count):
+        bucket = substring(words, row, begin, end)
+        target = np.int64(place[bucket])
+        place[bucket] += np.uint32(1)
+        for word in range(words.shape[1]):
+            codes[target, word] = words[row, word]
+        labels[target] = row

@@ -1,0 +1,71 @@
+"""Augmentation of whole batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from transhash.data.augment import MEAN, STD, Augmentation, augment, normalise
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (64, 20, 20, 3), dtype=np.uint8)
+
+
+def shown(x: Tensor) -> Tensor:
+    """Back from the network's input to 0…255."""
+    mean, std = (torch.tensor(v).view(3, 1, 1) * 255 for v in (MEAN, STD))
+    return x * std + mean
+
+
+def test_normalised_as_the_backbones_were_trained() -> None:
+    x = normalise(IMAGES)
+    assert x.shape == (64, 3, 20, 20)
+    torch.testing.assert_close(shown(x), torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float(), atol=1e-3, rtol=0)
+
+
+def test_by_default_a_view_is_the_picture_resized() -> None:
+    expected = F.interpolate(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float(), size=(32, 32), mode="bicubic")
+    view = shown(augment(IMAGES, 32, Augmentation()))
+    torch.testing.assert_close(view[..., 3:-3, 3:-3], expected.clamp(0, 255)[..., 3:-3, 3:-3], atol=0.05, rtol=0)
+
+
+def test_half_of_the_pictures_are_mirrored() -> None:
+    torch.manual_seed(0)
+    same, flipped = 0, 0
+    view = augment(IMAGES, 20, Augmentation(flip=True))
+    for x, plain in zip(view, normalise(IMAGES), strict=True):
+        same += torch.allclose(x, plain, atol=1e-2)
+        flipped += torch.allclose(x, plain.flip(-1), atol=1e-2)
+    assert same + flipped == 64
+    assert 16 < flipped < 48
+
+
+def test_crops_keep_the_share_of_the_area_that_was_asked() -> None:
+    ramp = np.broadcast_to(np.arange(200, dtype=np.uint8)[None, None, :, None], (40, 200, 200, 3)).copy()
+    torch.manual_seed(0)
+    view = shown(augment(ramp, 70, Augmentation(scale=(0.25, 0.25))))
+    spread = view[:, 0, :, -1].mean(dim=-1) - view[:, 0, :, 0].mean(dim=-1)
+    assert (spread - 99).abs().max() < 3
+    assert view[:, 0].mean(dim=(1, 2)).std() > 10  # from different places
+
+
+def test_grey_jitter_and_erase_do_what_they_say() -> None:
+    torch.manual_seed(0)
+    grey = shown(augment(IMAGES, 20, Augmentation(grey=1.0)))
+    assert grey.std(dim=1).max() < 1e-2
+    jittered = shown(augment(IMAGES, 20, Augmentation(jitter=0.4))).mean(dim=(1, 2, 3))
+    assert jittered.std() > 5 * torch.from_numpy(IMAGES).float().mean(dim=(1, 2, 3)).std()
+    erased = (augment(IMAGES, 20, Augmentation(erase=1.0)) == 0).all(dim=1)
+    assert (erased.flatten(1).any(dim=1)).all()
+    assert erased.float().mean() < 0.25
+
+
+def test_a_seed_repeats_a_view() -> None:
+    how = Augmentation((0.3, 1.0), 1.5, True, 0.3, 0.2, 0.5)
+    views = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        views.append(augment(IMAGES, 24, how))
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])

@@ -1,0 +1,82 @@
+"""Splits: the right sizes, disjoint, and the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transhash.data.datasets import Images, ImageSet, load_dataset
+from transhash.data.protocols import split, validation_split
+from transhash.errors import DataError
+
+
+def image_set(per_class: int, classes: int = 10, training: int | None = None) -> ImageSet:
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(classes), per_class))
+    names = tuple(f"class {i}" for i in range(classes))
+    return ImageSet("toy", Images([b""] * len(labels)), labels, names, training or len(labels))
+
+
+def test_cifar10_pools_all_images_and_keeps_the_parts_apart() -> None:
+    images = image_set(700)
+    parts = split("cifar10", images)
+    assert [len(part) for part in (parts.query, parts.train, parts.database)] == [1000, 5000, 1000]
+    assert len(np.unique(np.concatenate([parts.query, parts.train, parts.database]))) == 7000
+    for part, each in ((parts.query, 100), (parts.train, 500), (parts.database, 100)):
+        assert np.bincount(images.labels[part]).tolist() == [each] * 10
+
+
+def test_cifar10_1_searches_the_training_images_too() -> None:
+    images = image_set(700)
+    parts, apart = split("cifar10-1", images), split("cifar10", images)
+    np.testing.assert_array_equal(parts.query, apart.query)
+    np.testing.assert_array_equal(parts.database, np.union1d(apart.train, apart.database))
+
+
+def test_cifar10_2_queries_with_the_test_images() -> None:
+    parts = split("cifar10-2", image_set(10, training=70))
+    assert parts.query.tolist() == list(range(70, 100))
+    assert parts.train.tolist() == parts.database.tolist() == list(range(70))
+    with pytest.raises(DataError, match="no test part"):
+        split("cifar10-2", image_set(10))
+
+
+def test_a_folder_of_ones_own_gives_a_tenth_as_queries() -> None:
+    parts = split("folder", image_set(25, classes=3))
+    assert len(parts.query) == 6
+    np.testing.assert_array_equal(parts.train, parts.database)
+    assert not np.intersect1d(parts.query, parts.train).size
+
+
+def test_a_seed_is_a_split() -> None:
+    images = image_set(700)
+    assert split("cifar10", images).checksum == split("cifar10", images, seed=0).checksum
+    assert split("cifar10", images, seed=1).checksum != split("cifar10", images).checksum
+
+
+def test_too_few_images_and_unknown_protocols_are_named() -> None:
+    with pytest.raises(DataError, match="class 'class 0' has 600 images, too few"):
+        split("cifar10", image_set(600))
+    with pytest.raises(DataError, match="there are cifar10, cifar10-1"):
+        split("cifar100", image_set(5))
+
+
+def test_validation_images_come_out_of_every_class_of_the_training_images() -> None:
+    images = image_set(50)
+    rows = np.arange(100, 500)
+    train, held = validation_split(rows, images.labels, 0.2, seed=0)
+    np.testing.assert_array_equal(np.union1d(train, held), rows)
+    assert not np.intersect1d(train, held).size
+    before, after = np.bincount(images.labels[rows]), np.bincount(images.labels[held])
+    np.testing.assert_array_equal(after, np.round(0.2 * before))
+    np.testing.assert_array_equal(validation_split(rows, images.labels, 0.2, seed=0)[1], held)
+    assert len(validation_split(rows, images.labels, 0, seed=0)[1]) == 0
+
+
+def test_the_split_of_the_real_images(data_root: Path) -> None:
+    images = load_dataset("cifar10", data_root / "cifar10")
+    assert np.bincount(images.labels).tolist() == [6000] * 10
+    parts = split("cifar10", images)
+    assert len(parts.database) == 54_000
+    assert parts.checksum == "f93b5dadfd56d1ecdc86a8545662f0ab2f5a858da98c16d5c0f3b0dcb348a0ca"

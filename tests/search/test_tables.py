@@ -1,0 +1,194 @@
+"""Multi-index hashing, joined equal codes, growth and filters against brute force, on collections small enough for one."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transhash.search import HammingIndex, index, mih, segment, small, tables
+from transhash.search.words import PADDING, to_words
+
+STRATEGIES = [None, "scan", "mih"]
+
+
+@pytest.fixture(autouse=True)
+def small_numbers() -> object:
+    """Tables for 50 codes, segments from 30 on: so that few codes go every way that many would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "WORTH_TABLES", 50)
+        patch.setattr(segment, "ALLOWED_TO_SCAN", 5)
+        patch.setattr(index, "TAIL", 30)
+        patch.setattr(small, "is_small", lambda *_: False)
+        yield
+
+
+def codes_of(rng: np.random.Generator, count: int, bits: int, kind: str) -> np.ndarray:
+    """Codes around three centres (near), few different ones (equal), or anywhere (uniform)."""
+    if kind == "uniform":
+        return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
+    centres = np.random.default_rng(bits).integers(0, 256, (3, bits // 8), dtype=np.uint8)
+    flips = rng.random((count, bits)) < (0.15 if kind == "near" else 1.5 / bits)
+    return centres[rng.integers(0, 3, count)] ^ np.packbits(flips, axis=1)
+
+
+def assert_all(
+    made: HammingIndex, queries: np.ndarray, held: dict[int, np.ndarray], allowed: np.ndarray | None
+) -> None:
+    ids = np.array([one for one in sorted(held) if allowed is None or one in allowed], np.int64)
+    codes = np.array([held[one] for one in ids], np.uint8).reshape(len(ids), made.bits // 8)
+    for strategy in STRATEGIES:
+        for k in (1, 7, 60, 500):
+            D, I = made.search(queries, k, ids=allowed, strategy=strategy)  # noqa: E741
+            expected = oracle.nearest(queries, codes, ids, k)
+            np.testing.assert_array_equal(D, expected[0])
+            np.testing.assert_array_equal(I, expected[1])
+        for radius in (0, 2, made.bits // 5) if allowed is None else ():
+            lims, D, I = made.range_search(queries, radius, strategy=strategy)  # noqa: E741
+            for q, (one, other) in enumerate(oracle.within(queries, codes, ids, radius)):
+                np.testing.assert_array_equal(D[lims[q] : lims[q + 1]], one)
+                np.testing.assert_array_equal(I[lims[q] : lims[q + 1]], other)
+            assert lims[-1] == len(D)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    bits=st.sampled_from([8, 16, 24, 32, 48, 64, 96, 128, 512]),
+    kind=st.sampled_from(["near", "equal", "uniform"]),
+    batches=st.lists(st.sampled_from([1, 20, 49, 50, 300]), min_size=1, max_size=4),
+    removed=st.sampled_from([0.0, 0.1, 0.7]),
+    own_ids=st.booleans(),
+)
+def test_every_strategy_equals_brute_force(
+    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    made = HammingIndex(bits)
+    held: dict[int, np.ndarray] = {}
+    for size in batches:
+        codes = codes_of(rng, size, bits, kind)
+        new = made.add(codes, rng.permutation(2**20)[:size] + 2**21 * len(held) if own_ids else None)
+        held.update(zip(new.tolist(), codes, strict=True))
+        gone = rng.choice(new, int(removed * size), replace=False)
+        assert made.remove(gone) == len(gone)
+        for one in gone.tolist():
+            del held[one]
+    assert len(made) == len(held)
+    np.testing.assert_array_equal(made.ids, sorted(held))
+    np.testing.assert_array_equal(
+        made.reconstruct(sorted(held)), np.array([held[one] for one in sorted(held)]).reshape(-1, bits // 8)
+    )
+    queries = codes_of(rng, 6, bits, kind)
+    assert_all(made, queries, held, None)
+    for share in (0.02, 0.3, 0.99):
+        assert_all(made, queries, held, rng.choice(sorted(held), int(share * len(held)), replace=False))
+
+
+def test_an_id_can_return_after_its_removal() -> None:
+    made = HammingIndex(16)
+    rng = np.random.default_rng(0)
+    first = codes_of(rng, 100, 16, "near")
+    made.add(first)
+    made.remove([7])
+    made.add(first[:1], [7])
+    held = dict(enumerate(first)) | {7: first[0]}
+    assert_all(made, first[:5], held, None)
+    np.testing.assert_array_equal(made.reconstruct([7]), first[:1])
+
+
+def test_queries_that_cost_too_much_are_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    codes = codes_of(rng, 400, 64, "near")
+    made = HammingIndex(64)
+    made.add(codes)
+    held = dict(enumerate(codes))
+    queries = np.concatenate((codes[:20], codes_of(rng, 20, 64, "uniform")))
+    for cost in (0.0, 300.0, 800.0):
+        monkeypatch.setattr(mih, "scan_cost", lambda *_, cost=cost: cost)
+        assert_all(made, queries, held, None)
+        assert_all(made, queries, held, np.arange(0, 400, 13))
+
+
+def test_many_equal_codes_are_held_once() -> None:
+    codes = np.repeat(codes_of(np.random.default_rng(2), 30, 64, "uniform"), 20, axis=0)
+    store = tables.build(to_words(codes, 64, PADDING), 64)
+    assert store.unique == 30
+    assert len(store.members) == 600
+    np.testing.assert_array_equal(store.codes[store.rows], to_words(codes, 64))
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 48, 64, 96, 128, 256, 512])
+@pytest.mark.parametrize("count", [2, 10**5, 10**7, 10**9])
+def test_substrings_do_not_overlap_and_fit(bits: int, count: int) -> None:
+    cut = tables.substrings(bits, count)
+    assert cut[0] == 0
+    assert cut[-1] <= bits
+    assert (np.diff(cut) >= 1).all()
+    assert (np.diff(cut) <= tables.WIDEST).all()
+    assert len(cut) - 1 <= tables.MOST
+
+
+def test_growth_moves_each_code_a_logarithmic_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = []
+    build = segment.Segment.of.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type, ids: np.ndarray, words: np.ndarray, bits: int) -> segment.Segment:
+        moved.append(len(ids))
+        return build(cls, ids, words, bits)
+
+    made = HammingIndex(32)
+    rng = np.random.default_rng(3)
+    made.add(codes_of(rng, 3000, 32, "uniform"))
+    monkeypatch.setattr(segment.Segment, "of", classmethod(counted))
+    for _ in range(64):
+        made.add(codes_of(rng, 31, 32, "uniform"))
+    assert sum(moved) <= 64 * 31 * 8
+    assert len(made._state.segments) <= 9
+
+
+def test_searches_while_adding_see_some_consistent_moment() -> None:
+    rng = np.random.default_rng(4)
+    codes = codes_of(rng, 1200, 64, "near")
+    made = HammingIndex(64)
+    made.add(codes[:200])
+    queries = codes[:8]
+    moments = [oracle.nearest(queries, codes[:end], np.arange(end), 10)[1].tobytes() for end in range(200, 1201, 20)]
+
+    def search_until_full() -> list[bytes]:
+        seen = []
+        while len(made) < 1200:
+            seen.append(made.search(queries, 10)[1].tobytes())
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        searches = [pool.submit(search_until_full) for _ in range(3)]
+        for begin in range(200, 1200, 20):
+            made.add(codes[begin : begin + 20])
+        results = [search.result() for search in searches]
+    for seen in results:
+        places = [moments.index(one) for one in seen]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool) -> None:
+    rng = np.random.default_rng(5)
+    codes = codes_of(rng, 260, 64, "equal")
+    made = HammingIndex(64)
+    made.add(codes[:200])
+    made.add(codes[200:])
+    made.remove(np.arange(0, 60, 3))
+    made.save(tmp_path / "i.index")
+    opened = HammingIndex.open(tmp_path / "i.index", mmap=mmap)
+    held = {one: codes[one] for one in made.ids.tolist()}
+    assert len(opened) == len(held) == 240
+    assert_all(opened, codes[:5], held, None)
+    opened.add(codes[:40], np.arange(1000, 1040))
+    held.update(zip(range(1000, 1040), codes[:40], strict=True))
+    assert_all(opened, codes[:5], held, np.arange(0, 1040, 2))
