@@ -1,4 +1,4 @@
-"""Multi-index hashing, joined equal codes, growth and filters against brute force, on collections small enough for one."""
+"""Multi-index hashing, joined equal codes, growth and filters against brute force, on small collections."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class HammingIndex:
     Searches may run in any number of threads while one adds or removes: each sees the index as it was at one moment.
     `meta` holds texts of the user's that are saved with the index.
 
-    New codes go to a tail that is scanned. A full tail becomes a segment, with tables for multi-index hashing when it is
-    large, and segments are merged when the newer have grown as large as the older: each code is moved a logarithmic
+    New codes go to a tail that is scanned. A full tail becomes a segment, with tables for multi-index hashing when it
+    is large, and segments are merged when the newer have grown as large as the older: each code is moved a logarithmic
     number of times. Removed codes are marks until their segment is merged, or half of it is gone.
     """
 
@@ -130,7 +130,8 @@ class HammingIndex:
 
         Ordered by distance, equal distances by id; -1 pads when there are fewer than k. `ids` restricts the search: ids
         as an array or a set, or a boolean array in which entry i allows id i. `strategy` "scan" or "mih" (multi-index
-        hashing, in segments that have tables) is for measurements: None takes what costs less. Raises HammingIndexError.
+        hashing, in segments that have tables) is for measurements: None takes what costs less. Raises
+        HammingIndexError.
         """
         if not isinstance(k, (int, np.integer)) or k < 1:
             raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
@@ -138,7 +139,8 @@ class HammingIndex:
         queries = to_words(codes, self.bits)
         segments = [part for part in self._state.segments if len(part)]
         if ids is not None:
-            allowed = np.unique(_as_ids(np.flatnonzero(ids) if getattr(ids, "dtype", None) == np.bool_ else ids))
+            is_bitmap = isinstance(ids, np.ndarray) and ids.dtype == np.bool_
+            allowed = np.unique(_as_ids(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids))
             segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741

@@ -1,9 +1,10 @@
-"""Multi-index hashing (Norouzi, Punjani and Fleet, TPAMI 2014): look only at codes that agree with the query in some substring.
+"""Multi-index hashing: look only at codes that agree with the query in some substring, and be certain of the result.
 
-Each table has its own depth a: all buckets whose substring differs from the query's in at most a bits have been visited. A code
-not seen yet differs in at least a + 1 bits in each substring, so its distance is at least the sum of all a + 1 (the pigeonhole
-principle in its general form). The search deepens the table whose next ring of buckets is the cheapest by the sizes of those
-buckets, and is done when that sum exceeds the distance of the k-th result, or gives up when a scan would cost less.
+Norouzi, Punjani and Fleet, "Fast Exact Search in Hamming Space with Multi-Index Hashing", TPAMI 2014. Each table has
+its own depth a: all buckets whose substring differs from the query's in fewer than a bits have been visited. A code not
+seen yet differs in at least a bits in each substring, so its distance is at least the sum of all a (the pigeonhole
+principle in its general form). A search deepens the table whose next ring of buckets is the cheapest by the sizes of
+its buckets; it is done when that sum exceeds the distance of the k-th result, and gives up when a scan costs less.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
@@ -20,15 +21,16 @@ from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
 from transhash.search.store import Bitmap, Store
-from transhash.search.tables import substring
+from transhash.search.tables import WIDEST, substring
 from transhash.search.words import Words
 
-# Relative costs, measured: a candidate in a bucket (a word of it), a visit to a bucket, a code in a scan (a word of it) when
-# many queries share the scan and when one query waits for memory.
+# Relative costs, measured: a word of a candidate in a bucket, a visit to a bucket, a word of a code in a scan that many
+# queries share, and the same when one query waits for memory.
 CANDIDATE, VISIT, SCANNED, SCANNED_ALONE = 1.0, 50.0, 0.11, 0.3
 COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
 AHEAD = 8  # buckets to prefetch
 CHUNK = 1024
+PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
 NEVER = np.int64(1) << 40
 
 Counts = npt.NDArray[np.int64]
@@ -76,9 +78,12 @@ def _spread(
 
 
 @njit(nogil=True, cache=True)
-def _search(store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, hits, done):  # type: ignore[no-untyped-def]
-    """Each query's k best into `best`; with `every` (a tuple: its length is known when compiling) not empty, instead all
-    within the bound into the keys returned, and their number into `hits`.
+def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
+    store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, hits, done
+):
+    """Each query's k best into `best`; or, when the tuple `every` is not empty, all within its bound as keys returned.
+
+    `hits` counts those. A tuple, because its length is known when compiling.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -89,12 +94,12 @@ def _search(store, alive, queries, width, every, k, bounds, limit, keys, counts,
     sought = np.empty(tables, np.int64)
     depth = np.empty(tables, np.int64)
     cost = np.empty(tables, np.float64)
-    when = np.empty((tables, 65), np.int64)
+    when = np.empty((tables, WIDEST + 1), np.int64)
     spans = np.empty((CHUNK, 2), np.int64)
     found = 0
     given_up = 0
     for q in range(len(queries)):
-        if given_up == q and q >= 4:
+        if given_up == q and q >= PATIENCE:
             break  # none of these queries is worth it
         query = load(queries, q, width)
         counts[:] = 0
@@ -108,40 +113,41 @@ def _search(store, alive, queries, width, every, k, bounds, limit, keys, counts,
             sought[t] = substring(queries, q, ends[t], ends[t + 1])
             cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], 0, len(query))
         before = found
-        certain = -1
+        nearer = 0  # than this all codes have been seen
         step = 0
         spent = 0.0
-        while certain < state[BOUND]:
-            t = np.argmin(cost)
-            spent += cost[t]
+        while nearer <= state[BOUND]:
+            table = np.argmin(cost)
+            spent += cost[table]
             ahead = 0.0
             if len(every) or state[WITHIN] >= k or bounds[q] < len(counts) - 1:
-                ahead = cost[t] * max(0, state[BOUND] - certain - 3)  # the bound may still fall a little
+                ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
             if spent + ahead > limit:
                 break
-            when[t, depth[t]] = step
+            when[table, depth[table]] = step
             keys, found = _visit(
-                codes, labels, offsets, ends, starts, members, alive, t, bases[t], sought, depth[t], when, step,
-                query, spans, every, k, keys, found, counts, state,
+                codes, labels, offsets, ends, starts, members, alive, table, bases[table], sought, depth[table],
+                when, step, query, spans, every, k, keys, found, counts, state,
             )  # fmt: skip
             step += 1
-            certain += 1
-            depth[t] += 1
-            if depth[t] > ends[t + 1] - ends[t]:
-                certain = len(counts)  # every bucket of a table: every code
+            nearer += 1
+            depth[table] += 1
+            bits = ends[table + 1] - ends[table]
+            if depth[table] > bits:
+                nearer = len(counts)  # all buckets of a table are all codes
             else:
-                cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], depth[t], len(query))
-        if certain < state[BOUND]:
+                cost[table] = _cost(offsets, bases[table], bits, sought[table], depth[table], len(query))
+        if nearer <= state[BOUND]:
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
-            continue
-        done[q] = True
-        if len(every):
-            hits[q] = found - before
-            keys[before:found].sort()
         else:
-            selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
+            done[q] = True
+            if len(every):
+                hits[q] = found - before
+                keys[before:found].sort()
+            else:
+                selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
     return keys[:found]
 
 
@@ -174,10 +180,10 @@ def _next(bits, width):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _visit(
+def _visit(  # type: ignore[no-untyped-def]
     codes, labels, offsets, ends, starts, members, alive, t, base, sought, depth, when, step,
     query, spans, every, k, keys, found, counts, state,
-):  # type: ignore[no-untyped-def] # fmt: skip
+):  # fmt: skip
     """Look at all buckets of table t at `depth` bits from what is sought; returns `keys` and `found` anew."""
     first_row = t * (len(codes) // (len(ends) - 1))
     width = ends[t + 1] - ends[t]

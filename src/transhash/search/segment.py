@@ -21,7 +21,7 @@ ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a t
 
 @dataclass(frozen=True)
 class Segment:
-    """Entries in the order of their ids. `alive` has a bit for each entry that is not removed; empty when all are there."""
+    """Entries in the order of their ids. `alive` has a bit for each entry, unset when it is removed; or is empty."""
 
     ids: Ids
     store: Store

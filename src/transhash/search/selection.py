@@ -1,8 +1,8 @@
 """The k best candidates of a query, kept so that a search learns early what it need not look at.
 
-A candidate is one integer, `distance << 32 | rank`: their order is the order of results. It stands for all entries that share
-one code and carries the rank of the first of them that may be found; the others are filled in at the end. A selection is a row
-of `keys` (room for more than k), a row of `counts` (entries seen at each distance) and a row of `state`.
+A candidate is one integer, `distance << 32 | rank`: their order is the order of results. It stands for all entries that
+share one code and carries the rank of the first of them that may be found; the others are filled in at the end. A
+selection is a row of `keys` (room for more than k), of `counts` (entries seen at each distance) and of `state`.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position

@@ -21,8 +21,8 @@ class Store(NamedTuple):
     """n entries, known by rank (their place in the order of ids), with u different codes.
 
     `codes` holds every different code once for each table, sorted by that table's substring (the bits from cuts[t] to
-    cuts[t + 1]). A row's label is the rank of the only entry with that code, or SHARED plus the number of a group of entries.
-    A store without tables holds the code of each entry, in the order of ranks.
+    cuts[t + 1]). A row's label is the rank of the only entry with that code, or SHARED plus the number of a group of
+    entries. A store without tables holds the code of each entry, in the order of ranks.
     """
 
     codes: Words  # [tables * stride, words], stride = u + PADDING
@@ -46,7 +46,7 @@ class Store(NamedTuple):
     @property
     def width(self) -> tuple[int, ...]:
         """As many zeros as a code has words: tells kernels the width at compile time."""
-        return (0,) * self.codes.shape[1]
+        return (0,) * int(self.codes.shape[1])
 
 
 def flat(words: Words) -> Store:
@@ -81,4 +81,4 @@ def passing(bits: Bitmap, ranks: Ranks) -> npt.NDArray[np.bool_]:
     """Which of `ranks` the bitmap lets pass."""
     if len(bits) == 0:
         return np.ones(len(ranks), np.bool_)
-    return (bits[ranks >> 6] >> (ranks & 63).astype(np.uint64)) & np.uint64(1) == 1
+    return np.asarray((bits[ranks >> 6] >> (ranks & 63).astype(np.uint64)) & np.uint64(1), np.bool_)

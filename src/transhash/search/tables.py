@@ -101,8 +101,8 @@ def _partition(words, count, parts):  # type: ignore[no-untyped-def]
     low = np.uint64(parts - 1)
     for rank in range(count):
         ends[np.int64(_hash(words, rank) & low) + 1] += 1
-    for part in range(parts):
-        ends[part + 1] += ends[part]
+    for i in range(parts):
+        ends[i + 1] += ends[i]
     place = ends[:-1].copy()
     hashes = np.empty(count, np.uint64)
     ranks = np.empty(count, np.uint32)
