@@ -119,3 +119,18 @@ def prefetch(typing: Any, array: Any, row: Any) -> tuple[Any, Callable[..., Any]
         return context.get_dummy_value()
 
     return types.void(array, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def borrow(typing: Any, array: Any) -> tuple[Any, Callable[..., Any]]:
+    """The same array without a reference count, for a loop in which counting costs more than the work.
+
+    Whoever called must hold the array meanwhile.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(array)(context, builder, args[0])
+        view.meminfo = ir.Constant(view.meminfo.type, None)
+        return view._getvalue()
+
+    return array(array), generate

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import njit
 
 from transhash.search import scan, selection
-from transhash.search.bitops import load, lowest, near8, ones, prefetch
+from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
@@ -98,7 +98,8 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
     spans = np.empty((CHUNK, 2), np.int64)
     found = 0
     given_up = 0
-    for q in range(len(queries)):
+    q = 0
+    while q < len(queries):
         if given_up == q and q >= PATIENCE:
             break  # none of these queries is worth it
         query = load(queries, q, width)
@@ -125,7 +126,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             if spent + ahead > limit:
                 break
             when[table, depth[table]] = step
-            keys, found = _visit(
+            found = _visit(
                 codes, labels, offsets, ends, starts, members, alive, table, bases[table], sought, depth[table],
                 when, step, query, spans, every, k, keys, found, counts, state,
             )  # fmt: skip
@@ -141,13 +142,18 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
+        elif found > len(keys):
+            keys = selection.grown(keys, found)
+            found = before
+            continue  # the same query again
         else:
             done[q] = True
             if len(every):
                 hits[q] = found - before
-                keys[before:found].sort()
+                selection.sort(keys[before:found])
             else:
                 selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
+        q += 1
     return keys[:found]
 
 
@@ -169,7 +175,7 @@ def _cost(offsets, base, width, sought, depth, words):  # type: ignore[no-untype
     return buckets * VISIT + codes * CANDIDATE * words
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def _next(bits, width):  # type: ignore[no-untyped-def]
     """The next greater number with as many set bits; 0 is followed by one beyond `width` bits."""
     if bits == 0:
@@ -184,7 +190,10 @@ def _visit(  # type: ignore[no-untyped-def]
     codes, labels, offsets, ends, starts, members, alive, t, base, sought, depth, when, step,
     query, spans, every, k, keys, found, counts, state,
 ):  # fmt: skip
-    """Look at all buckets of table t at `depth` bits from what is sought; returns `keys` and `found` anew."""
+    """Look at all buckets of table t at `depth` bits from what is sought; returns `found` anew."""
+    codes, labels, offsets, ends = borrow(codes), borrow(labels), borrow(offsets), borrow(ends)
+    starts, members, alive, sought, when = borrow(starts), borrow(members), borrow(alive), borrow(sought), borrow(when)
+    spans, keys, counts, state = borrow(spans), borrow(keys), borrow(counts), borrow(state)
     first_row = t * (len(codes) // (len(ends) - 1))
     width = ends[t + 1] - ends[t]
     change = (np.int64(1) << depth) - 1
@@ -216,17 +225,15 @@ def _visit(  # type: ignore[no-untyped-def]
                     if distance > state[BOUND] or _was_seen(codes, candidate, ends, sought, when, step):
                         continue
                     if len(every):
-                        keys, found = selection.collect(
-                            labels, starts, members, alive, keys, found, candidate, distance
-                        )
+                        found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
                     else:
-                        rank, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
-                        selection.keep(keys, counts, state, k, (distance << 32) | rank, weight)
+                        place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
+                        selection.keep(keys, counts, state, k, (distance << 32) | place, weight)
                 bound = state[BOUND]
-    return keys, found
+    return found
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def _was_seen(codes, row, ends, sought, when, step):  # type: ignore[no-untyped-def]
     """Whether an earlier step visited a bucket with this code: told by its substrings' distances alone."""
     for t in range(len(sought)):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from numba import njit
 
 from transhash.search import selection
-from transhash.search.bitops import load, lowest, near32, ones
+from transhash.search.bitops import borrow, load, lowest, near32, ones
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
@@ -60,7 +60,7 @@ def within(store: Store, alive: Bitmap, queries: Words, radius: int) -> tuple[np
     return np.concatenate([counts for counts, _ in found]), np.concatenate([keys for _, keys in found])
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
     """Hamming distance between a row and a query given as a tuple of words."""
     total = 0
@@ -71,7 +71,10 @@ def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
-    codes, labels, starts, members = store.codes, store.labels, store.starts, store.members
+    codes, labels, starts, members = (
+        borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
+    )  # fmt: skip
+    alive, queries, keys, counts, state = borrow(alive), borrow(queries), borrow(keys), borrow(counts), borrow(state)
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         for q in range(len(queries)):
@@ -88,8 +91,8 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
                         near &= near - 1
                         distance = distance_to(codes, candidate, query)
                         if distance <= mine[BOUND]:
-                            rank, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
-                            selection.keep(keys[q], counts[q], mine, k, (distance << 32) | rank, weight)
+                            place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
+                            selection.keep(keys[q], counts[q], mine, k, (distance << 32) | place, weight)
                     bound = mine[BOUND]
     for q in range(len(queries)):
         selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q])
@@ -97,14 +100,18 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
 
 @njit(nogil=True, cache=True)
 def _within(store, alive, block, queries, width, radius):  # type: ignore[no-untyped-def]
-    codes, labels, starts, members = store.codes, store.labels, store.starts, store.members
+    codes, labels, starts, members = (
+        borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
+    )  # fmt: skip
+    alive, queries = borrow(alive), borrow(queries)
     size = len(codes) // max(1, len(store.cuts) - 1) - 64
     owners = np.empty(1024, np.int64)
     keys = np.empty(1024, np.int64)
     found = 0
     for top in range(0, size, block):
         bottom = min(top + block, size)
-        for q in range(len(queries)):
+        q = 0
+        while q < len(queries):
             query = load(queries, q, width)
             before = found
             for row in range(top, bottom, 32):
@@ -115,8 +122,12 @@ def _within(store, alive, block, queries, width, radius):  # type: ignore[no-unt
                     candidate = row + lowest(near)
                     near &= near - 1
                     distance = distance_to(codes, candidate, query)
-                    keys, found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
-            if len(keys) > len(owners):
-                owners = np.concatenate((owners, np.empty(len(keys) - len(owners), np.int64)))
+                    found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
+            if found > len(keys):
+                keys = selection.grown(keys, found)
+                owners = selection.grown(owners, found)
+                found = before
+                continue  # the same query again
             owners[before:found] = q
+            q += 1
     return owners[:found], keys[:found]

@@ -1,7 +1,8 @@
 """The k best candidates of a query, kept so that a search learns early what it need not look at.
 
-A candidate is one integer, `distance << 32 | rank`: their order is the order of results. It stands for all entries that
-share one code and carries the rank of the first of them that may be found; the others are filled in at the end. A
+A result is one integer, `distance << 32 | rank`: their order is the order of results. A candidate stands for all
+entries with one code: `distance << 32 | rank << 1 | shared`, with the rank of the first of them that may be found.
+When `shared`, the others are filled in at the end, and only then is their group looked up: two cache misses. A
 selection is a row of `keys` (room for more than k), of `counts` (entries seen at each distance) and of `state`.
 """
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from transhash.search.bitops import borrow
 from transhash.search.small import NONE
 from transhash.search.store import SHARED
 
@@ -40,17 +42,18 @@ def begin(bounds: npt.NDArray[np.int64], k: int, bits: int) -> tuple[Keys, Keys,
     return np.empty((len(bounds), room(k)), np.int64), np.zeros((len(bounds), bits + 1), np.int64), state
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def passes(alive, rank):  # type: ignore[no-untyped-def]
     """Whether the bitmap `alive` lets an entry be found; an empty bitmap lets all."""
     return len(alive) == 0 or (alive[rank >> 6] >> np.uint64(rank & 63)) & np.uint64(1) != 0
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def stands_for(labels, starts, members, alive, row, k):  # type: ignore[no-untyped-def]
-    """(rank of the first entry with the code at `row` that may be found, number of such entries, or at least k)."""
+    """(`rank << 1 | shared` for the code at `row`, how many of its entries may be found, up to k)."""
     rank = np.int64(labels[row])
     weight = np.int64(1)
+    shared = np.int64(rank >= SHARED)
     if rank >= SHARED:
         first = np.int64(starts[rank - SHARED])
         last = np.int64(starts[rank - SHARED + 1])
@@ -68,16 +71,16 @@ def stands_for(labels, starts, members, alive, row, k):  # type: ignore[no-untyp
                         break
     elif not passes(alive, rank):
         weight = np.int64(0)
-    return rank, weight
+    return (rank << 1) | shared, weight
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def keep(keys, counts, state, k, key, weight):  # type: ignore[no-untyped-def]
     """Take in a candidate within the bound that stands for `weight` entries; the bound shrinks when it can."""
     if weight == 0 or key >= state[LIMIT]:
         return
     if state[SIZE] == len(keys):
-        _sort_out(keys, state, k)
+        _make_room(keys, state, k)
         if key >= state[LIMIT]:
             return
     keys[state[SIZE]] = key
@@ -93,10 +96,35 @@ def keep(keys, counts, state, k, key, weight):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _sort_out(keys, state, k):  # type: ignore[no-untyped-def]
-    keys.sort()
-    state[SIZE] = k
-    state[LIMIT] = keys[k - 1]
+def sort(keys):  # type: ignore[no-untyped-def]
+    """Sort in place (Shell sort): for the short rows here several times faster than the sort that Numba brings."""
+    gap = 1
+    while gap < len(keys) // 3:
+        gap = gap * 9 // 4 + 1
+    while gap > 0:
+        for i in range(gap, len(keys)):
+            key = keys[i]
+            j = i
+            while j >= gap and keys[j - gap] > key:
+                keys[j] = keys[j - gap]
+                j -= gap
+            keys[j] = key
+        gap = max(1, gap * 4 // 9) if gap > 1 else 0
+
+
+@njit(nogil=True, cache=True)
+def _make_room(keys, state, k):  # type: ignore[no-untyped-def]
+    """Drop what the bound has overtaken; when that is little, because many are equally near, keep the first k only."""
+    size = 0
+    for i in range(len(keys)):
+        if keys[i] >> 32 <= state[BOUND]:
+            keys[size] = keys[i]
+            size += 1
+    if size > len(keys) - len(keys) // 4:
+        sort(keys[:size])
+        size = k
+        state[LIMIT] = keys[k - 1]
+    state[SIZE] = size
 
 
 @njit(nogil=True, cache=True)
@@ -108,60 +136,76 @@ def finish(labels, rows, starts, members, alive, keys, state, k, best):  # type:
             keys[size] = keys[i]
             size += 1
     found = keys[:size]
-    found.sort()
-    if len(starts):
-        done = _expand(labels, rows, starts, members, alive, found, k, best)
-    else:
-        done = min(size, k)
-        best[:done] = found[:done]
+    sort(found)
+    done = _expand(labels, rows, starts, members, alive, found, k, best)
     best[done:] = NONE
 
 
 @njit(nogil=True, cache=True)
 def _expand(labels, rows, starts, members, alive, found, k, best):  # type: ignore[no-untyped-def]
-    """Replace each code by its entries: at each distance the first ranks of all codes there."""
+    """Replace each candidate by its entries: at each distance the first ranks of all codes there."""
+    labels, rows, starts, members = borrow(labels), borrow(rows), borrow(starts), borrow(members)
+    alive, found, best = borrow(alive), borrow(found), borrow(best)
     pool = np.empty(2 * k, np.int64)
     done = 0
     begin = 0
     while begin < len(found) and done < k:
         distance = found[begin] >> 32
         pooled = 0
+        mixed = False
         while begin < len(found) and found[begin] >> 32 == distance:
-            label = np.int64(labels[rows[found[begin] & 0xFFFFFFFF]])
-            first = np.int64(starts[label - SHARED]) if label >= SHARED else 0
-            last = np.int64(starts[label - SHARED + 1]) if label >= SHARED else 1
+            rank = (found[begin] & 0xFFFFFFFF) >> 1
+            first = np.int64(0)
+            last = np.int64(1)
+            shared = found[begin] & 1
+            if shared:
+                group = np.int64(labels[rows[rank]]) - SHARED
+                first = np.int64(starts[group])
+                last = np.int64(starts[group + 1])
+                mixed = True
             taken = 0
             for i in range(first, last):
-                rank = np.int64(members[i]) if label >= SHARED else label
-                if passes(alive, rank):
-                    if pooled == len(pool):
-                        pool.sort()
-                        pooled = k
-                    pool[pooled] = (distance << 32) | rank
-                    pooled += 1
-                    taken += 1
-                    if taken == k - done:
-                        break
+                if shared:
+                    rank = np.int64(members[i])
+                    if not passes(alive, rank):
+                        continue
+                if pooled == len(pool):
+                    sort(pool)
+                    pooled = k
+                pool[pooled] = (distance << 32) | rank
+                pooled += 1
+                taken += 1
+                if taken == k - done:
+                    break
             begin += 1
         level = pool[:pooled]
-        level.sort()
+        if mixed:
+            sort(level)
         pooled = min(pooled, k - done)
         best[done : done + pooled] = level[:pooled]
         done += pooled
     return done
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def collect(labels, starts, members, alive, keys, found, row, distance):  # type: ignore[no-untyped-def]
-    """Append every entry of the code at `row` to `keys`, of which `found` are in use; returns both anew."""
+    """Append all entries of the code at `row` to `keys`, of which `found` are in use, and return how many are then.
+
+    That may be more than there is room for: what does not fit is counted only.
+    """
     label = np.int64(labels[row])
     first = np.int64(starts[label - SHARED]) if label >= SHARED else 0
     last = np.int64(starts[label - SHARED + 1]) if label >= SHARED else 1
-    while found + last - first > len(keys):
-        keys = np.concatenate((keys, np.empty_like(keys)))
     for i in range(first, last):
         rank = np.int64(members[i]) if label >= SHARED else label
         if passes(alive, rank):
-            keys[found] = (distance << 32) | rank
+            if found < len(keys):
+                keys[found] = (distance << 32) | rank
             found += 1
-    return keys, found
+    return found
+
+
+@njit(nogil=True, cache=True)
+def grown(keys, wanted):  # type: ignore[no-untyped-def]
+    """The same keys with room for `wanted` and half as many again."""
+    return np.concatenate((keys, np.empty(wanted + wanted // 2 - len(keys), np.int64)))

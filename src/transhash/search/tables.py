@@ -73,7 +73,7 @@ def _leaders(words: Words, count: int) -> U32:
     return leaders
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def substring(words, row, begin, end):  # type: ignore[no-untyped-def]
     """Bits `begin` to `end` (fewer than 64) of a row of words, as int64."""
     word = begin >> 6
@@ -84,7 +84,7 @@ def substring(words, row, begin, end):  # type: ignore[no-untyped-def]
     return np.int64(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@njit(nogil=True, cache=True, inline="always")
 def _hash(words, row):  # type: ignore[no-untyped-def]
     value = np.uint64(0)
     for i in range(words.shape[1]):
