@@ -93,7 +93,7 @@ class HashModel:
         items: Iterable[Any],
         *,
         source: Callable[[Any], Source] | None = None,
-        batch_size: int = 32,
+        batch_size: int = 16,
         threads: int | None = None,
     ) -> Iterator[list[Encoded]]:
         """Encode items in order, a batch at a time; a picture that cannot be used becomes its `error`.

@@ -104,9 +104,16 @@ class _Graph:
         shape = self.ints(-1, *[1] * (len(self.header[name]["shape"]) - 1))  # one scale for each output
         return self.op("Mul", x, self.op("Reshape", self.stored(f"{name}.scale"), shape))
 
-    def linear(self, x: str, name: str) -> str:
-        """x (rows, in) through the layer `name`: (rows, out)."""
-        return self.op("Gemm", x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), transB=1)
+    def linear(self, x: str, name: str, gain: str | None = None) -> str:
+        """x (rows, in) through the layer `name`: (rows, out), times the parameter `gain` (out,), if any.
+
+        The gain goes into the weights, which a session computes once.
+        """
+        weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        if gain:
+            column = self.op("Reshape", self.weight(gain), self.ints(-1, 1))
+            weight, bias = self.op("Mul", weight, column), self.op("Mul", bias, self.weight(gain))
+        return self.op("Gemm", x, weight, bias, transB=1)
 
     def norm(self, x: str, name: str, config: HashConfig) -> str:
         scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
@@ -147,17 +154,17 @@ class _Graph:
         y = self.op("MatMul", self.op("Softmax", scores, axis=-1), v)
         return self.op("Reshape", self.op("Transpose", y, perm=[0, 2, 1, 3]), self.ints(-1, config.vit.dim))
 
-    def residual(self, x: str, y: str, gain: str, tokens: int, config: HashConfig) -> str:
-        """x (N, T, D) plus the branch y (N·T, D), with layer scale where the network has it."""
-        if config.vit.layer_scale:
-            y = self.op("Mul", y, self.weight(gain))
+    def residual(self, x: str, y: str, branch: tuple[str, str], tokens: int, config: HashConfig) -> str:
+        """x (N, T, D) plus y (N·T, in) through a branch's last layer and, where the network has it, its layer scale."""
+        layer, gain = branch
+        y = self.linear(y, layer, gain if config.vit.layer_scale else None)
         return self.op("Add", x, self.op("Reshape", y, self.ints(-1, tokens, config.vit.dim)))
 
     def mlp(self, x: str, name: str, tokens: int, config: HashConfig) -> str:
         """The second half of a block: (N, T, D) -> (N, T, D)."""
         y = self.op("Reshape", self.norm(x, f"{name}.norm2", config), self.ints(-1, config.vit.dim))
-        y = self.linear(self.op("Gelu", self.linear(y, f"{name}.mlp.fc1")), f"{name}.mlp.fc2")
-        return self.residual(x, y, f"{name}.ls2.gamma", tokens, config)
+        y = self.op("Gelu", self.linear(y, f"{name}.mlp.fc1"))
+        return self.residual(x, y, (f"{name}.mlp.fc2", f"{name}.ls2.gamma"), tokens, config)
 
     def block(self, x: str, name: str, config: HashConfig) -> str:
         """All tokens through a block of the trunk: (N, T, D) -> (N, T, D)."""
@@ -170,7 +177,7 @@ class _Graph:
             self.heads(v, tokens, config),
             config,
         )
-        x = self.residual(x, self.linear(y, f"{name}.attn.proj"), f"{name}.ls1.gamma", tokens, config)
+        x = self.residual(x, y, (f"{name}.attn.proj", f"{name}.ls1.gamma"), tokens, config)
         return self.mlp(x, name, tokens, config)
 
     def read(self, x: str, cls: str, stream: str, config: HashConfig, mask: np.ndarray[Any, Any] | None) -> str:
@@ -195,7 +202,7 @@ class _Graph:
             config,
             bias,
         )
-        y = self.residual(cls, self.linear(y, f"{name}.attn.proj"), f"{name}.ls1.gamma", groups, config)
+        y = self.residual(cls, y, (f"{name}.attn.proj", f"{name}.ls1.gamma"), groups, config)
         return self.norm(self.mlp(y, name, groups, config), f"{stream}_norm", config)
 
     def split(self, x: str, parts: int, axis: int = -1) -> list[str]:
