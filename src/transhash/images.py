@@ -204,7 +204,7 @@ def _upright_rgb(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
         orientation = _orientation(image)
         rgb = _to_rgb(image)
     except _DECODER_ERRORS as error:
-        cut = "truncated" in str(error) or "unexpected end" in str(error).lower()
+        cut = any(words in str(error).lower() for words in ("truncated", "unexpected end"))
         reason = "truncated file" if cut else "broken file"
         raise ImageError(name, reason, f"restore it from a copy ({str(error) or type(error).__name__})") from None
     turn = turns[orientation - 1]
