@@ -49,6 +49,12 @@ def test_a_folder_of_ones_own_gives_a_tenth_as_queries() -> None:
     assert not np.intersect1d(parts.query, parts.train).size
 
 
+def test_a_small_class_of_a_folder_still_gives_a_query() -> None:
+    assert len(split("folder", image_set(2, classes=3)).query) == 3
+    with pytest.raises(DataError, match="class 'class 0' has 1 images, too few for the protocol 'folder'"):
+        split("folder", image_set(1, classes=3))
+
+
 def test_a_seed_is_a_split() -> None:
     images = image_set(700)
     assert split("cifar10", images).checksum == split("cifar10", images, seed=0).checksum
@@ -58,6 +64,8 @@ def test_a_seed_is_a_split() -> None:
 def test_too_few_images_and_unknown_protocols_are_named() -> None:
     with pytest.raises(DataError, match="class 'class 0' has 600 images, too few"):
         split("cifar10", image_set(600))
+    with pytest.raises(DataError, match="the split's seed is -1"):
+        split("cifar10", image_set(700), seed=-1)
     with pytest.raises(DataError, match="there are cifar10, cifar10-1"):
         split("cifar100", image_set(5))
 

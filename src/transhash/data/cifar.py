@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import pickle
 import tarfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 _FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 _ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
 _FOLDERS = ("cifar-10-batches-py", "cifar-10-batches-bin")
+
+# what pickle's reader and the calls it makes raise on damaged files, its own error aside
+_READER_ERRORS = (EOFError, AttributeError, LookupError, TypeError, ValueError, OverflowError, MemoryError)
 
 
 def find_archive(root: Path) -> Path | None:
@@ -61,7 +66,9 @@ def _from_tar(path: Path) -> dict[str, bytes]:
                 if member.isfile() and name.removesuffix(".bin") in _FILES:
                     content = archive.extractfile(member)
                     files[name] = content.read() if content else b""
-    except (tarfile.TarError, EOFError, OSError) as error:
+            while archive.fileobj and archive.fileobj.read(1 << 20):
+                pass  # the checksum is at the very end, behind what tarfile reads
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{path}: not a whole archive ({error}); download it again") from error
     return files
 
@@ -73,31 +80,60 @@ def _read_binary(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray
     return _checked(records[:, 1:], records[:, 0].astype(np.int64), where)
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Reads the one pickle that the field cannot do without, and nothing but arrays in it.
+class _Inert:
+    """Stands where a pickle wants an array or its dtype: keeps what the pickle says of it and makes nothing of it."""
 
-    A pickle can name any function and have it called. This one may name the three that rebuild an array of plain
-    numbers; whatever else it asks for ends the reading before anything is called.
+    def __init__(self, *arguments: object) -> None:
+        self.arguments = arguments
+        self.state: object = None
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Reads the one pickle that the field cannot do without, and nothing but the description of arrays in it.
+
+    A pickle can name any function and have it called; whatever this one names beyond the parts of an array ends the
+    reading before anything is called. NumPy's own parts are not called either: a dtype that a pickle sets up can have
+    NumPy take bytes of the file for addresses of objects.
     """
 
-    _ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype"})
+    _ARRAY = frozenset(
+        {
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+        }
+    )
 
-    def find_class(self, module: str, name: str) -> Any:
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy") and name in self._ALLOWED:
-            return {"_reconstruct": np._core.multiarray._reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}[name]  # type: ignore[attr-defined]
+    def find_class(self, module: str, name: str) -> Callable[..., Any]:
+        if (module, name) in self._ARRAY:
+            return _Inert
         if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes in Python 2's protocol
-            return lambda text, encoding: text.encode("latin-1" if encoding == "latin1" else "ascii")
+            return lambda text, encoding: text.encode("latin-1")
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
 def _read_pickle(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     try:
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
-        rows = np.asarray(batch[b"data"], np.uint8)
-        classes = np.asarray(batch[b"labels"], np.int64)
-    except Exception as error:
-        raise DataError(f"{where}: not a batch of CIFAR-10 ({error}); download the archive again") from error
-    return _checked(rows, classes, where)
+        match batch:
+            case {b"data": _Inert() as array, b"labels": list(labels)} if all(type(label) is int for label in labels):
+                return _checked(_pixels(array), np.array(labels, np.int64), where)
+        raise pickle.UnpicklingError("it is no dictionary of `data` and `labels`")
+    except (pickle.UnpicklingError, *_READER_ERRORS) as error:
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{where}: not a batch of CIFAR-10 ({reason}); download the archive again") from error
+
+
+def _pixels(array: _Inert) -> NDArray[np.uint8]:
+    """The array that a pickle describes by (version, shape, dtype, whether in Fortran's order, content)."""
+    match array.state:
+        case (_, (int(n), int(width)), _Inert(arguments=("u1" | b"u1", *_)), fortran, bytes(content)):
+            return np.frombuffer(content, np.uint8).reshape((n, width), order="F" if fortran else "C")
+    raise pickle.UnpicklingError("its `data` is no table of bytes")
 
 
 def _checked(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from transhash.data import cifar
 from transhash.data.parquet import parquet_parts, read_parquet
-from transhash.errors import DataError
+from transhash.errors import DataError, ImageError
 from transhash.images import IMAGE_SUFFIXES, Source, load_square
 
 Labels = NDArray[np.int64] | NDArray[np.uint8]
@@ -34,10 +34,21 @@ class Images:
         return len(self.sources)
 
     def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
-        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3)."""
+        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3).
+
+        Raises `ImageError` for a picture that cannot be used.
+        """
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            pictures = list(pool.map(lambda row: load_square(self.sources[row], size, crop=crop), rows, chunksize=64))
+            pictures = list(pool.map(lambda row: self._decode(row, size, crop), rows))
         return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
+
+    def _decode(self, row: int, size: int, crop: float) -> NDArray[np.uint8]:
+        try:
+            return load_square(self.sources[row], size, crop=crop)
+        except ImageError as error:
+            if isinstance(self.sources[row], bytes):  # which have no name of their own
+                raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
+            raise
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,8 @@ def _cifar10(root: Path) -> ImageSet:
         found = pixels, numbers, cifar.CLASSES, count
     elif parts := parquet_parts(root):
         train, test = (read_parquet(part, cifar.CLASSES) for part in parts)
+        if train.classes != test.classes:
+            raise DataError(f"{root}: the training and the test files name different classes; take both from one set")
         found = (
             train.pictures + test.pictures,
             np.concatenate([train.labels, test.labels]),
@@ -113,14 +126,20 @@ def _folder(root: Path) -> ImageSet:
 
 
 def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[str, ...]]:
-    """The pictures below each folder in `root`, sorted by path, and the folders' numbers."""
+    """The pictures below each folder in `root`, sorted by path, and the folders' numbers; hidden ones left out."""
     files: list[Source] = []
     labels: list[int] = []
     classes: list[str] = []
     if not root.is_dir():
         raise DataError(f"{root}: not a folder; give a folder of class folders")
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        found = sorted(
+            p
+            for p in folder.rglob("*")
+            if p.suffix.lower() in IMAGE_SUFFIXES
+            and p.is_file()
+            and not any(part.startswith(".") for part in p.relative_to(folder).parts)
+        )
         if found:
             files += found
             labels += [len(classes)] * len(found)

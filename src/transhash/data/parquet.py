@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transhash.images import Source
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
+_SHARD = re.compile(r"-of-(\d+)\.parquet$")  # train-00000-of-00002.parquet
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,28 @@ class Part:
 
 
 def parquet_parts(root: Path) -> tuple[list[Path], list[Path]] | None:
-    """The shards of the training and of the test part at `root` or in a folder of it; none when either is missing."""
+    """The shards of the training and of the test part at `root` or in a folder of it; none when either is missing.
+
+    Raises `DataError` when some shards of a part are missing, or lie among those of another set.
+    """
     if not root.is_dir():
         return None
     for folder in (root, *sorted(p for p in root.iterdir() if p.is_dir())):
         train = sorted(folder.glob("train*.parquet"))
         test = sorted(folder.glob("test*.parquet"))
         if train and test:
+            _check_whole(train)
+            _check_whole(test)
             return train, test
     return None
+
+
+def _check_whole(shards: list[Path]) -> None:
+    """Raise `DataError` unless the shards are as many as their names say."""
+    totals = {int(found[1]) if (found := _SHARD.search(path.name)) else None for path in shards}
+    if totals not in ({None}, {len(shards)}):
+        names = ", ".join(path.name for path in shards[:3]) + (", …" if len(shards) > 3 else "")
+        raise DataError(f"{shards[0].parent}: {names} are not one whole set of files; keep all files of one set")
 
 
 def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = ()) -> Part:
@@ -51,25 +66,53 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = ()) -> P
     for path in shards:
         try:
             schema = pq.read_schema(path)
-            image = next(name for name in _IMAGE_COLUMNS if name in schema.names)
-            label = next(name for name in _LABEL_COLUMNS if name in schema.names)
+            image, label = _columns(schema, path)
             table = pq.read_table(path, columns=[image, label])
-            pictures += table[image].combine_chunks().field("bytes").to_pylist()
-            labels.append(table[label].to_numpy().astype(np.int64))
-        except StopIteration:
-            raise DataError(f"{path}: no columns `img` or `image` and `label`, but {', '.join(schema.names)}") from None
-        except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
-            raise DataError(f"{path}: not Parquet in the hub's layout ({error}); download it again") from error
+            encoded = table[image].combine_chunks().field("bytes")
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path}: not a whole Parquet file ({error}); download it again") from error
+        if table[image].null_count or encoded.null_count or table[label].null_count:
+            raise DataError(f"{path}: rows without a picture's bytes or without a label; leave them out of the file")
+        pictures += encoded.to_pylist()
+        labels.append(table[label].to_numpy().astype(np.int64))
         classes = _class_names(schema.metadata or {}, label) or classes
-    return Part(pictures, np.concatenate(labels), classes)
+    numbers = np.concatenate(labels)
+    if not len(numbers):
+        raise DataError(f"{shards[0]}: no rows; download it again")
+    if numbers.min() < 0 or numbers.max() >= len(classes):
+        raise DataError(
+            f"{shards[0].parent}: labels from {numbers.min()} to {numbers.max()} for {len(classes)} classes; "
+            "number the classes from 0"
+        )
+    return Part(pictures, numbers, classes)
+
+
+def _columns(schema: Any, path: Path) -> tuple[str, str]:
+    """The names of the columns of pictures and of class numbers; raises `DataError` when they are of other types."""
+    import pyarrow as pa
+
+    image = next((name for name in _IMAGE_COLUMNS if name in schema.names), None)
+    label = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
+    if image is None or label is None:
+        raise DataError(
+            f"{path}: no columns `img` or `image` and `label`, but {', '.join(schema.names)}; rename the columns"
+        )
+    kind = schema.field(image).type
+    content = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else None
+    if content not in (pa.binary(), pa.large_binary()):
+        raise DataError(f"{path}: column `{image}` is {kind}; it must be a struct with the picture file's `bytes`")
+    if not pa.types.is_integer(schema.field(label).type):
+        raise DataError(f"{path}: column `{label}` is {schema.field(label).type}; it must be the class's number")
+    return image, label
 
 
 def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
     """The class names that a file carries: a JSON list under `classes`, or the hub's description of its features."""
     try:
         if b"classes" in metadata:
-            return tuple(json.loads(metadata[b"classes"]))
-        features: dict[str, Any] = json.loads(metadata[b"huggingface"])["info"]["features"]
-        return tuple(features[label]["names"])
+            names = json.loads(metadata[b"classes"])
+        else:
+            names = json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, ValueError, TypeError):
         return ()
+    return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()

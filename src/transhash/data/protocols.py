@@ -39,10 +39,12 @@ class Split:
 def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     """The split of a data set under a protocol (see `PROTOCOLS`); the same seed gives the same split everywhere.
 
-    Raises `DataError` for an unknown protocol, or a class with too few images for it.
+    Raises `DataError` for an unknown protocol, a class with too few images for it, or a negative seed.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
+    if seed < 0:
+        raise DataError(f"the split's seed is {seed}; it must be 0 or more")
     labels = images.labels
     if labels.ndim != 1:
         raise DataError(f"the protocol {protocol!r} is for images with one label each")
