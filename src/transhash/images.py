@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import struct
 import warnings
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +20,11 @@ from numpy.typing import NDArray
 from transhash.errors import ImageError
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
-DEFAULT_MAX_PIXELS = 178_956_970  # 4 bytes each make 683 MB, the size at which Pillow warns as well
+DEFAULT_MAX_PIXELS = 178_956_970  # 4 bytes each make 683 MB; Pillow's own limit as well
 DEFAULT_MAX_BYTES = 512 << 20
 MAX_SIDE = 65_535  # the largest that JPEG can hold
 MAX_ELONGATION = 200  # longer side over shorter; a strip's square middle shows nothing of it
@@ -32,22 +35,16 @@ IMAGE_SUFFIXES = frozenset(
     | {".pgm", ".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".heic", ".heif"}
 )
 
-# what Pillow's decoders raise on damaged files, its own errors aside
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    EOFError,
-    OverflowError,
-    NotImplementedError,
-    RuntimeError,
-    AssertionError,
-    struct.error,
-)
+# Pillow's readers that a file may reach: the others read oddities, or start programs (EPS runs Ghostscript). HEIF is
+# one that a user may have registered; TGA comes last because it has no signature.
+_READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
+_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
+
+_UNLIKE = (SyntaxError, IndexError, TypeError, struct.error)  # how they say that a file is not for them
+_DAMAGE = (OSError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError, EOFError)
+_READER_ERRORS = (*_UNLIKE, *_DAMAGE, zlib.error)  # what they raise on damaged files
+
+_PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
 @dataclass(frozen=True)
@@ -70,16 +67,20 @@ def load_picture(
     """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
     `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). `crop`: side of the square as
-    a share of the picture's shorter side. Raises `ImageError`.
+    a share of the picture's shorter side. Raises `ImageError` for whatever cannot be used.
     """
-    name = _name(source)
-    image, original = _open(source, name, round(2 * size / crop), max_pixels, max_bytes)
-    side = crop * min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    if side != size or image.size != (size, size):
-        box = (left, top, left + side, top + side)
-        image = image.resize((size, size), _bicubic(), box=box, reducing_gap=3.0)
-    return Picture(np.asarray(image), *original)
+    from PIL.Image import Resampling
+
+    if size < 1 or not 0 < crop <= 1:
+        raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
+    with _Guard(source) as name:
+        image, orientation, (width, height) = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        side = crop * min(image.size)
+        if side != size or image.size != (size, size):
+            left, top = (image.width - side) / 2, (image.height - side) / 2
+            box = (left, top, left + side, top + side)
+            image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
+        return Picture(np.array(_turned(image, orientation)), width, height)
 
 
 def load_square(
@@ -103,67 +104,98 @@ def open_image(
 ) -> Image.Image:
     """A picture in RGB and upright (EXIF orientation applied); the first frame of an animation or of several pages.
 
-    Transparency is laid on white. With `min_side`, a JPEG may come smaller (never with a side under `min_side`),
-    which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
+    Transparency is laid on white, metadata is left behind. With `min_side`, a JPEG may come smaller (never with a side
+    under `min_side`), which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
     """
-    return _open(source, _name(source), min_side, max_pixels, max_bytes)[0]
+    with _Guard(source) as name:
+        image, orientation, _ = _decode(source, name, min_side, max_pixels, max_bytes)
+        image = image.copy() if orientation == 1 else _turned(image, orientation)
+        image.info = {}  # a second reader would apply the orientation again
+        return image
 
 
-def _open(
+class _Guard:
+    """What goes wrong inside becomes an `ImageError`, and Pillow's warnings stay inside."""
+
+    def __init__(self, source: Source) -> None:
+        self._name = _name(source)
+
+    def __enter__(self) -> str:
+        # Not `warnings.catch_warnings`: of several threads the last to leave would restore another one's silence for
+        # good. An entry of our own, taken out again, leaves everybody else's filters as they are.
+        self._filters = cast("list[Any]", warnings.filters)
+        self._filters.insert(0, _PILLOWS_WARNINGS)
+        return self._name
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        from PIL.Image import DecompressionBombError
+
+        with suppress(ValueError):  # the user has cleared the filters meanwhile
+            self._filters.remove(_PILLOWS_WARNINGS)
+        if isinstance(error, MemoryError):
+            reason, remedy = "not enough memory to decode it", "scale it down or free memory"
+        elif isinstance(error, DecompressionBombError):
+            reason, remedy = "too many pixels", "Pillow refuses so many in this format; scale it down"
+        elif isinstance(error, _READER_ERRORS):
+            said = str(error) or type(error).__name__
+            cut = "truncated" in said.lower() or "unexpected end" in said.lower()
+            reason, remedy = "truncated file" if cut else "broken file", f"restore it from a copy ({said})"
+        else:
+            return
+        raise ImageError(self._name, reason, remedy) from None
+
+
+def _decode(
     source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int
-) -> tuple[Image.Image, tuple[int, int]]:
-    """The upright RGB image, and its upright size as stored."""
-    from PIL import Image, UnidentifiedImageError
+) -> tuple[Image.Image, int, tuple[int, int]]:
+    """RGB as stored (it may be the user's own image), its EXIF orientation, and the size it has when upright."""
+    from PIL import Image
 
     if isinstance(source, np.ndarray):
-        source = _from_array(source, name)
-    if isinstance(source, Image.Image):
-        _check_size(source.size, name, max_pixels)
-        rgb, _ = _upright_rgb(source, name)
-        return rgb, rgb.size
-    data = source if isinstance(source, bytes) else _read(Path(source), name, max_bytes)
-    if not data:
-        raise ImageError(name, "empty file", "delete it or restore it from a copy")
-    if len(data) > max_bytes:
-        raise ImageError(name, "file too large", f"it has {len(data):,} bytes, the limit is {max_bytes:,}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes that are checked here, and of odd metadata
-            with Image.open(BytesIO(data)) as image:
-                _check_size(image.size, name, max_pixels)
-                stored = image.size
-                if min_side:
-                    image.draft(None, (min_side, min_side))
-                rgb, turned = _upright_rgb(image, name)
-    except ImageError:
-        raise
-    except UnidentifiedImageError:
-        raise _unidentified(data, name) from None
-    except Image.DecompressionBombError:
-        raise ImageError(name, "too many pixels", f"scale it down below {max_pixels / 1e6:.0f} megapixels") from None
-    except MemoryError:
-        raise ImageError(name, "not enough memory to decode it", "scale it down or free memory") from None
-    except _DECODER_ERRORS as error:  # of the header; what the pixels raise is named where they are read
-        raise ImageError(name, "broken file", f"restore it from a copy ({error or type(error).__name__})") from None
-    return rgb, (stored[1], stored[0]) if turned else stored
+        if source.dtype != np.uint8 or not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
+            raise ImageError(name, "not a picture array", "give uint8 of shape (H, W, 3) or (H, W)")
+        image = Image.fromarray(np.ascontiguousarray(source))
+    elif isinstance(source, Image.Image):
+        image = source
+    elif isinstance(source, bytes | str | os.PathLike):
+        data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
+        image = _identify(data, name, max_bytes)
+    else:
+        raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
+    size = image.size
+    _check_size(size, name, max_pixels)
+    drafted = image.draft(None, (min_side, min_side)) if min_side and image is not source else None
+    image.load()  # before the metadata: PNG may carry it after the pixels
+    if not drafted:  # some formats tell their size only here
+        size = image.size
+        _check_size(size, name, max_pixels)
+    orientation = _orientation(image)
+    return _to_rgb(image), orientation, size if orientation < 5 else (size[1], size[0])
 
 
-def _read(path: Path, name: str, max_bytes: int) -> bytes:
+def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
     try:
-        status = path.stat()
+        status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "a folder, not a picture", "give the path of a picture")
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(name, "not a regular file", "give the path of a picture")
-        if status.st_size > max_bytes:
-            raise ImageError(name, "file too large", f"it has {status.st_size:,} bytes, the limit is {max_bytes:,}")
-        return path.read_bytes()
+        _check_bytes(status.st_size, name, max_bytes)
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except FileNotFoundError:
         raise ImageError(name, "no such file", "check the path") from None
     except PermissionError:
         raise ImageError(name, "no permission to read it", "change its permissions or run as its owner") from None
     except (OSError, ValueError) as error:
         raise ImageError(name, "cannot be read", f"check the disk or the path ({error})") from None
+
+
+def _check_bytes(count: int, name: str, max_bytes: int) -> None:
+    if not count:
+        raise ImageError(name, "empty file", "delete it or restore it from a copy")
+    if count > max_bytes:
+        raise ImageError(name, "file too large", f"it has {count:,} bytes, the limit is {max_bytes:,}")
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
@@ -177,83 +209,84 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise ImageError(name, "too long and thin", f"it has {width}×{height} pixels; cut it into parts")
 
 
-def _unidentified(data: bytes, name: str) -> ImageError:
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis"):
-        return ImageError(name, "HEIC is not supported", "convert it to JPEG")
-    if len(data) < 32 or data[:2] in (b"\xff\xd8", b"\x89P", b"GI", b"BM", b"II", b"MM"):
-        return ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
-    return ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
+def _identify(data: bytes, name: str, max_bytes: int) -> ImageFile.ImageFile:
+    """The picture in a file's bytes, its header read and its pixels not.
 
-
-def _upright_rgb(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
-    """The image in RGB and upright, and whether that swapped its width and height."""
+    In place of `Image.open`, which knows no limit but the one that Pillow keeps for the whole process.
+    """
     from PIL import Image
 
-    turns = (
-        None,
-        Image.Transpose.FLIP_LEFT_RIGHT,
-        Image.Transpose.ROTATE_180,
-        Image.Transpose.FLIP_TOP_BOTTOM,
-        Image.Transpose.TRANSPOSE,
-        Image.Transpose.ROTATE_270,
-        Image.Transpose.TRANSVERSE,
-        Image.Transpose.ROTATE_90,
-    )
-    try:
-        image.load()  # before the metadata: PNG may carry it after the pixels
-        orientation = _orientation(image)
-        rgb = _to_rgb(image)
-    except _DECODER_ERRORS as error:
-        cut = any(words in str(error).lower() for words in ("truncated", "unexpected end"))
-        reason = "truncated file" if cut else "broken file"
-        raise ImageError(name, reason, f"restore it from a copy ({str(error) or type(error).__name__})") from None
-    turn = turns[orientation - 1]
-    return (rgb if turn is None else rgb.transpose(turn)), orientation >= 5
+    _check_bytes(len(data), name, max_bytes)
+    claimed = len(data) < 32
+    Image.preinit()
+    for reader in _READERS:
+        if reader not in Image.OPEN:
+            Image.init()
+        factory, accepts = Image.OPEN.get(reader, (None, None))
+        if factory and (accepts is None or accepts(data[:16]) is True):
+            with suppress(*_UNLIKE):
+                return factory(BytesIO(data), "")
+            claimed |= accepts is not None
+    brands = data[8:64] if data[4:8] == b"ftyp" else b""
+    if brands[:4] in _HEIC and b"avif" not in brands and "HEIF" not in Image.OPEN:
+        raise ImageError(name, "HEIC is not supported", "convert it to JPEG, by `magick IN.heic OUT.jpg` for example")
+    if b"avif" in brands and "AVIF" not in Image.OPEN:
+        raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
+    if claimed:
+        raise ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
+    raise ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
 
 
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation, 1 to 8; 1 (upright) when there is none or the metadata is broken."""
     try:
         value = image.getexif().get(0x0112, 1)
-    except _DECODER_ERRORS:
+    except _READER_ERRORS:
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    """Upright, from the EXIF orientation 1 to 8."""
+    from PIL.Image import Transpose
+
+    t = Transpose
+    turns = (t.FLIP_LEFT_RIGHT, t.ROTATE_180, t.FLIP_TOP_BOTTOM, t.TRANSPOSE, t.ROTATE_270, t.TRANSVERSE, t.ROTATE_90)
+    return image if orientation == 1 else image.transpose(turns[orientation - 2])
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     from PIL import Image
 
-    mode = image.mode
-    if mode == "RGB" and "transparency" not in image.info:
-        return image.copy()
-    if mode in ("I", "F") or mode.startswith("I;16"):
-        return _from_deep(np.asarray(image))
-    if mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_grey(image)).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _from_deep(values: NDArray[Any]) -> Image.Image:
-    """Grey with more than 8 bits: 16-bit integers keep their full scale, all else is stretched to its own range."""
-    from PIL import Image
+def _grey(image: Image.Image) -> NDArray[np.uint8]:
+    """Pixels of more than 8 bits brought to 8.
 
-    values = np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0)
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and 255 < high <= 65535:
-        low, high = 0.0, 65535.0
-    elif low >= 0 and 1 < high <= 255:
-        low, high = 0.0, 255.0
-    grey = (values - low) * (255 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
-
-
-def _from_array(array: NDArray[Any], name: str) -> Image.Image:
-    from PIL import Image
-
-    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)) or not array.size:
-        raise ImageError(name, "not a picture array", "give uint8 of shape (H, W, 3) or (H, W)")
-    return Image.fromarray(np.ascontiguousarray(array))
+    16-bit ones lose their lower byte. In wider ones white is the first of 1, 255 and 65,535 that none exceeds; when
+    there is none, or some are negative, the range found is stretched.
+    """
+    values: NDArray[Any] = np.asarray(image)
+    if image.mode.startswith("I;16"):
+        grey = (values >> 8).astype(np.uint8)
+    else:
+        values = np.clip(np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0), -1e38, 1e38)
+        low, high = float(values.min()), float(values.max())
+        if low >= 0 and high <= 65535:
+            low, high = 0.0, next(white for white in (1.0, 255.0, 65535.0) if high <= white)
+        span = (high - low) or 1.0
+        grey = np.rint(np.clip(values / span - low / span, 0, 1) * 255).astype(np.uint8)
+    if isinstance(clear := image.info.get("transparency"), int):
+        grey[values == clear] = 255
+    return grey
 
 
 def _name(source: Source) -> str:
@@ -263,10 +296,4 @@ def _name(source: Source) -> str:
         return f"<{len(source):,} bytes>"
     if isinstance(source, np.ndarray):
         return f"<array of {source.dtype}, shape {source.shape}>"
-    return str(getattr(source, "filename", "") or "<image>")
-
-
-def _bicubic() -> Any:
-    from PIL import Image
-
-    return Image.Resampling.BICUBIC
+    return str(getattr(source, "filename", "") or f"<{type(source).__name__}>")
