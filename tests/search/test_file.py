@@ -54,30 +54,24 @@ def test_every_altered_byte_is_noticed(index: HammingIndex, tmp_path: Path) -> N
             HammingIndex.open(path)
 
 
-def test_a_truncated_file_is_refused_without_reading_it(
-    index: HammingIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_truncated_file_is_refused_without_reading_it(index: HammingIndex, tmp_path: Path) -> None:
     path = tmp_path / "i.index"
     index.save(path)
     whole = path.read_bytes()
-    monkeypatch.setattr(file, "CHECKED_ON_OPEN", 0)
     for length in (0, 10, 40, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(HammingIndexError, match=r"truncated|damaged|not a Hamming index"):
-            HammingIndex.open(path)
+            HammingIndex.open(path, verify=False)
 
 
-def test_checksums_of_a_large_file_are_compared_on_demand(
-    index: HammingIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checksums_are_compared_unless_told_otherwise(index: HammingIndex, tmp_path: Path) -> None:
     path = tmp_path / "i.index"
     index.save(path)
     damaged = bytearray(path.read_bytes())
     damaged[-1] ^= 1
     path.write_bytes(damaged)
-    monkeypatch.setattr(file, "CHECKED_ON_OPEN", 0)
-    assert len(HammingIndex.open(path)) == 500
-    for options in ({"verify": True}, {"mmap": False}):
+    assert len(HammingIndex.open(path, verify=False)) == 500
+    for options in ({}, {"mmap": False}):
         with pytest.raises(HammingIndexError, match="checksum"):
             HammingIndex.open(path, **options)
 

@@ -20,7 +20,6 @@ from transhash.errors import HammingIndexError
 
 MAGIC = b"THamming"
 VERSION = 1
-CHECKED_ON_OPEN = 64 << 20  # bytes: arrays of smaller files are always checked, which takes less than 0.1 s
 _PREFIX = struct.Struct("<8sIII")
 _ALIGN = 64
 
@@ -56,11 +55,11 @@ def write(path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray[Any, An
         ) from error
 
 
-def read(path: Path, map_memory: bool, verify: bool | None) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def read(path: Path, map_memory: bool, verify: bool) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Header and read-only arrays; raises HammingIndexError naming what is damaged.
 
-    The header and the length are always checked; the arrays' checksums when `verify` is true, or when it is None and
-    the file is small or read into memory.
+    The header and the length are always checked; the arrays' checksums when `verify` is true: only then may a kernel
+    trust the offsets in them.
     """
     try:
         with open(path, "rb") as file:
@@ -75,8 +74,6 @@ def read(path: Path, map_memory: bool, verify: bool | None) -> tuple[dict[str, A
         raise HammingIndexError(
             f"{path}: no index can be read here ({error.strerror or error}); give the file that save() wrote"
         ) from error
-    if verify is None:
-        verify = not map_memory or size <= CHECKED_ON_OPEN
     arrays = {}
     for entry in head.pop("arrays"):
         dtype = np.dtype(entry["dtype"])

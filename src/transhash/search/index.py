@@ -181,11 +181,11 @@ class HammingIndex:
         file.write(Path(path), head, arrays)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool | None = None) -> HammingIndex:
+    def open(cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool = True) -> HammingIndex:
         """Open a saved index: mapped into memory, or read as a whole with `mmap=False`.
 
-        A truncated or altered file raises HammingIndexError. Checksums over all data are compared for files up to
-        64 MB, for `mmap=False`, and with `verify=True`.
+        A truncated or altered file raises HammingIndexError. `verify=False` leaves out the checksums over all data (and
+        the time to read them once): for a file that nobody else can have changed.
         """
         head, arrays = file.read(Path(path), mmap, verify)
         index = cls(head["bits"], head["meta"])
