@@ -6,10 +6,14 @@ A packed code is uint8 (B/8,); bit 0 is the most significant bit of byte 0. NumP
 from __future__ import annotations
 
 import os
+import struct
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,15 +21,18 @@ from numpy.typing import ArrayLike, NDArray
 from transhash.errors import DataError
 
 _FORMAT = "transhash codes 1"
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SyntaxError)
 _BLOCK_BYTES = 64 << 20  # of intermediate results in `hamming`
 
 
 def pack(bits: ArrayLike) -> NDArray[np.uint8]:
     """Bits or relaxed codes (N, B) to packed codes, uint8 (N, B/8): a value above 0 is a one, zero itself is not.
 
-    Raises `DataError` when B is not a positive multiple of 8 or a value is not a number.
+    Raises `DataError` when B is not a positive multiple of 8 or a value is not a real number.
     """
     values = np.asarray(bits)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"cannot pack an array of {values.dtype}: give bits or real values")
     if values.ndim != 2 or values.shape[1] == 0 or values.shape[1] % 8:
         raise DataError(f"cannot pack an array of shape {values.shape}: give (N, B) with B a positive multiple of 8")
     if values.dtype.kind == "f" and np.isnan(values).any():
@@ -33,9 +40,9 @@ def pack(bits: ArrayLike) -> NDArray[np.uint8]:
     return np.packbits(values > 0, axis=1)
 
 
-def unpack(codes: ArrayLike) -> NDArray[np.uint8]:
-    """Packed codes, uint8 (N, B/8), to their bits, uint8 (N, B) of zeros and ones."""
-    return np.unpackbits(check_codes(codes), axis=1)
+def unpack(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
+    """Packed codes, uint8 (N, B/8), to their bits, uint8 (N, B) of zeros and ones; `bits`: the B that is expected."""
+    return np.unpackbits(check_codes(codes, bits), axis=1)
 
 
 def to_signs(codes: ArrayLike) -> NDArray[np.float32]:
@@ -47,12 +54,18 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
     """Every distance between packed codes a (Na, B/8) and b (Nb, B/8): int32 (Na, Nb). Brute force; an oracle."""
     a = check_codes(a)
     b = check_codes(b, bits=8 * a.shape[1])
-    distances = np.empty((len(a), len(b)), np.int32)
-    rows = max(1, _BLOCK_BYTES // max(1, b.size))
+    words_a, words_b = _words(a), np.ascontiguousarray(_words(b).T)
+    distances = np.zeros((len(a), len(b)), np.int32)
+    rows = max(1, _BLOCK_BYTES // max(1, words_b[0].nbytes))
     for start in range(0, len(a), rows):
-        differing = np.bitwise_count(a[start : start + rows, None] ^ b[None])
-        distances[start : start + rows] = differing.sum(axis=2, dtype=np.int32)
+        for word_a, word_b in zip(words_a[start : start + rows].T, words_b, strict=True):
+            distances[start : start + rows] += np.bitwise_count(word_a[:, None] ^ word_b)
     return distances
+
+
+def _words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Codes as words of 64 bits, filled up with zeros, which do not differ: uint64 (N, words)."""
+    return np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8))).view(np.uint64)
 
 
 def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
@@ -72,44 +85,88 @@ def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
 class CodeFile:
     """The content of a code file."""
 
-    codes: NDArray[np.uint8]  # (N, B/8)
-    uris: list[str]  # what each code is of
+    codes: NDArray[np.uint8]  # (N, bits/8)
     fingerprint: str  # of the model that made them
+    ids: NDArray[np.int64] | None  # (N,)
+    uris: list[str] | None  # what each code is of
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code."""
+        return 8 * int(self.codes.shape[1])
 
 
-def save_codes(path: str | os.PathLike[str], codes: ArrayLike, uris: list[str], fingerprint: str) -> None:
-    """Write a code file (NumPy's `.npz`, without pickle), replacing an older one at once or not at all."""
+def save_codes(
+    path: str | os.PathLike[str],
+    codes: ArrayLike,
+    *,
+    fingerprint: str,
+    ids: ArrayLike | None = None,
+    uris: Iterable[str] | None = None,
+) -> None:
+    """Write a code file (NumPy's `.npz`, without pickle): a reader finds the old file or the new one, whole.
+
+    `ids`: int64 (N,). `uris`: N paths or addresses. Raises `DataError` when they do not fit the codes, or when nothing
+    can be written.
+    """
     array = check_codes(codes)
-    if len(uris) != len(array):
-        raise DataError(f"{len(array)} codes but {len(uris)} names: give one for each")
+    arrays: dict[str, Any] = {"codes": array, "fingerprint": np.array(fingerprint)}
+    if ids is not None:
+        arrays["ids"] = _checked_ids(ids, len(array))
+    if uris is not None:
+        names = list(uris)
+        if len(names) != len(array):
+            raise DataError(f"{len(array)} codes but {len(names)} names: give one for each")
+        if any("\0" in name for name in names):  # which no path or address contains
+            raise DataError("a name with a zero byte cannot be kept in a code file: leave it out")
+        text = "".join(f"{name}\0" for name in names)
+        arrays["uris"] = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     final = Path(path)
-    writing = final.with_name(f".{final.name}.writing")
-    with writing.open("wb") as file:
-        np.savez_compressed(
-            file, format=np.array(_FORMAT), codes=array, uris=_to_bytes(uris), fingerprint=np.array(fingerprint)
-        )
-    writing.replace(final)
+    writing = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with writing.open("wb") as file:
+            np.savez(file, format=np.array([_FORMAT, *arrays]), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        writing.replace(final)
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
+    finally:
+        with suppress(OSError):
+            writing.unlink()
 
 
 def load_codes(path: str | os.PathLike[str]) -> CodeFile:
     """Read a code file; raises `DataError` when it is missing, damaged or something else."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["format"]) != _FORMAT:
-                raise KeyError("format")
-            uris = file["uris"].tobytes().decode("utf-8", "surrogateescape")
-            found = CodeFile(check_codes(file["codes"]), uris.split("\0")[:-1], str(file["fingerprint"]))
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return _read(arrays)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such code file") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadZipFile, EOFError) as error:
-        raise DataError(f"{path}: not a whole code file; write it again with `save_codes`") from error
-    if len(found.uris) != len(found.codes):
-        raise DataError(f"{path}: {len(found.codes)} codes but {len(found.uris)} names; write it again")
-    return found
+        raise DataError(f"{path}: no such code file; check the path") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give the path of a code file") from None
+    except (*_DAMAGE, BadZipFile, EOFError, MemoryError, struct.error, DataError) as error:
+        raise DataError(f"{path}: not a whole code file ({error}); write it again with `save_codes`") from error
 
 
-def _to_bytes(uris: list[str]) -> NDArray[Any]:
-    """Names as one run of bytes, each ended by a zero byte, which no path or address contains."""
-    if any("\0" in uri for uri in uris):
-        raise DataError("a name with a zero byte cannot be kept in a code file: leave it out")
-    return np.frombuffer("".join(f"{uri}\0" for uri in uris).encode("utf-8", "surrogateescape"), np.uint8)
+def _checked_ids(ids: ArrayLike, count: int) -> NDArray[np.int64]:
+    found = np.asarray(ids)
+    if found.shape != (count,) or (count and not np.can_cast(found.dtype, np.int64)):
+        raise DataError(f"{count} codes but ids of {found.dtype}, shape {found.shape}: give an int64 for each")
+    return found.astype(np.int64)
+
+
+def _read(arrays: np.lib.npyio.NpzFile) -> CodeFile:
+    version, *expected = arrays["format"].tolist()
+    if version != _FORMAT:
+        raise ValueError(f"its format is {version}, known is {_FORMAT}")
+    entries = arrays.zip.infolist() if arrays.zip else []
+    if set(arrays) != {"format", *expected} or any(entry.compress_type != ZIP_STORED for entry in entries):
+        raise ValueError("it was not written so")  # the archive's directory has no checksum of its own
+    codes = check_codes(arrays["codes"])
+    ids, names = arrays.get("ids"), arrays.get("uris")
+    uris = None if names is None else names.tobytes().decode("utf-8", "surrogatepass").split("\0")[:-1]
+    if uris is not None and len(uris) != len(codes):
+        raise ValueError("codes and names differ in number")
+    return CodeFile(codes, str(arrays["fingerprint"]), None if ids is None else _checked_ids(ids, len(codes)), uris)
