@@ -75,14 +75,36 @@ def example(n: int = 7, *, multi: bool = False) -> tuple[torch.Tensor, torch.Ten
 )
 def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], multi: bool) -> None:
     h, labels = example(multi=multi)
-    ours = h.clone().requires_grad_()
     theirs = h.double().requires_grad_()
-    value = BayesianLoss(BRANCHES, **settings)(ours, labels)
     expected = twin(theirs, labels, **settings)
-    torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-5)
-    value.backward()
     expected.backward()
-    torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=2e-3, atol=1e-5)
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-4)):  # the weights are float32 in both
+        ours = h.detach().to(dtype).requires_grad_()
+        value = BayesianLoss(BRANCHES, **settings)(ours, labels)
+        value.backward()
+        assert value.dtype == dtype
+        torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("likelihood", ["cauchy", "sigmoid"])
+def test_gradient_is_that_of_the_value(likelihood: str) -> None:
+    h, labels = example()
+    loss = BayesianLoss(BRANCHES, likelihood=likelihood)
+    assert torch.autograd.gradcheck(lambda h: loss(h, labels), h.double().requires_grad_())
+
+
+@pytest.mark.parametrize("spread", [1e-1, 1e-2, 1e-3])
+def test_gradient_holds_while_the_codes_of_a_class_fall_together(spread: float) -> None:
+    random = torch.Generator().manual_seed(0)
+    h = torch.randn(16, generator=random).sign() + spread * torch.randn(8, 16, generator=random)
+    labels = torch.zeros(8, dtype=torch.long)
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        codes = h.detach().to(dtype).requires_grad_()
+        BayesianLoss((16,), quantization=0)(codes, labels).backward()
+        gradients.append(codes.grad.double())
+    assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[1].norm()
 
 
 @pytest.mark.parametrize("likelihood", ["cauchy", "sigmoid"])
@@ -96,6 +118,8 @@ def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], mult
         (torch.randn(4, 16), torch.arange(4)),
         (torch.randn(1, 16), torch.tensor([3])),
         (torch.randn(4, 16) * 1e18, torch.tensor([0, 0, 1, 1])),
+        (torch.randn(4, 16).clamp(-1, 1) * 3e38, torch.tensor([0, 0, 1, 1])),
+        ((torch.randn(4, 16) * 1e30).bfloat16(), torch.tensor([0, 0, 1, 1])),
         (-torch.ones(2, 16) * torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 0])),
         (torch.randn(3, 16), torch.zeros(3, 5, dtype=torch.long)),
     ],
@@ -107,6 +131,8 @@ def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], mult
         "all classes differ",
         "one image",
         "huge",
+        "greatest",
+        "huge in half precision",
         "opposite",
         "no label",
     ],
@@ -121,9 +147,12 @@ def test_corners_are_finite_in_value_and_gradient(h: torch.Tensor, labels: torch
 
 def test_half_precision_codes_are_computed_in_full() -> None:
     h, labels = example()
+    full = BayesianLoss(BRANCHES)(h.bfloat16().float(), labels)
     half = BayesianLoss(BRANCHES)(h.bfloat16(), labels)
     assert half.dtype == torch.float32
-    torch.testing.assert_close(half, BayesianLoss(BRANCHES)(h.bfloat16().float(), labels))
+    assert half == full
+    with torch.autocast("cpu", torch.bfloat16):
+        assert BayesianLoss(BRANCHES)(h.bfloat16(), labels) == full
 
 
 def test_the_order_of_the_batch_does_not_matter() -> None:

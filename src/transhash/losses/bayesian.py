@@ -49,8 +49,14 @@ class BayesianLoss(nn.Module):
         self.self_pairs = self_pairs
 
     def forward(self, h: Tensor, labels: Tensor) -> Tensor:
-        """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot."""
-        h = h.float()
+        """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot.
+
+        It is computed in float32 (float64 for codes in float64), also within an autocast.
+        """
+        with torch.autocast(h.device.type, enabled=False):
+            return self._total(h.to(torch.promote_types(h.dtype, torch.float32)), labels)
+
+    def _total(self, h: Tensor, labels: Tensor) -> Tensor:
         similar = similarity(labels)
         weights = balance(similar, self_pairs=self.self_pairs)
         total = h.new_zeros(())
@@ -71,7 +77,8 @@ class BayesianLoss(nn.Module):
             logit = cosine * (bits / 2)
             return F.softplus(logit) - similar * logit
         distance = (bits / 2 * (1 - cosine)).clamp(min=_TINY)
-        return similar * torch.log(distance / gamma) + torch.log1p(gamma / distance)
+        # s·log(D/γ) + log(1 + γ/D), without the difference of two large numbers that it is for D near 0 and s = 1
+        return torch.where(similar > 0, torch.log1p(distance / gamma), torch.log1p(gamma / distance))
 
     def _prior(self, h: Tensor, gamma: float) -> Tensor:
         """-log P(h_i), the mean over the batch of log(1 + D(|h_i|, 1)/γ): (N, b) -> scalar."""
