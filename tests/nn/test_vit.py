@@ -67,20 +67,30 @@ def test_dropping_the_remainder_leaves_out_the_last_tokens() -> None:
     assert not mask[:, 25].any()
 
 
-@pytest.mark.parametrize("groups", [0, 1, 2, 4])
-def test_network_equals_a_slow_twin_of_the_method(groups: int) -> None:
+@pytest.mark.parametrize(
+    ("groups", "drop_remainder", "sizes"),
+    [
+        (0, False, []),
+        (1, False, [16]),
+        (2, False, [8, 8]),
+        (4, True, [4] * 4),
+        (3, False, [6, 5, 5]),
+        (3, True, [5, 5, 5]),
+    ],
+)
+def test_network_equals_a_slow_twin_of_the_method(groups: int, drop_remainder: bool, sizes: list[int]) -> None:
     vit = random_vit()
-    network = MGVT.from_vit(vit, bits=32, groups=groups).double()
+    network = MGVT.from_vit(vit, bits=48 if groups == 3 else 32, groups=groups, drop_remainder=drop_remainder).double()
     x = torch.randn(2, 3, 28, 28, dtype=torch.float64)
     z = vit.embed(x)
     for block in vit.blocks[:-1]:
         z = block(z)
     h = [network.global_hash(vit.norm(vit.blocks[-1](z))[:, 0])]  # both streams start as the last block and norm
     if groups:
-        f = vit.norm(plain_groups(vit.blocks[-1], z, [16 // groups] * groups))
+        f = vit.norm(plain_groups(vit.blocks[-1], z, sizes))
         h += [network.local_hash[k](f[:, k]) for k in range(groups)]
     torch.testing.assert_close(network(x), torch.cat(h, dim=1), rtol=1e-9, atol=1e-9)
-    assert network(x).shape == (2, 32)
+    assert network(x).shape == (2, network.config.bits)
 
 
 def test_streams_are_trained_apart() -> None:

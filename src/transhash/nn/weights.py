@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError  # NumPy reads some headers as Python
 
 import numpy as np
 import torch
@@ -19,6 +22,9 @@ from transhash.errors import ModelError
 from transhash.nn.vit import ViT, ViTConfig
 
 State = dict[str, Tensor]
+
+_SUFFIXES = (".safetensors", ".npz", ".onnx")  # files that hold numbers and no code
+_AXES = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4}  # what tells a vision transformer's shape
 
 # parts of published checkpoints that a backbone without a head does not have
 _DROPPED = re.compile(
@@ -50,21 +56,27 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
 
     `image_size` (pixels; the checkpoint's own by default) resizes the position embedding to that grid. The number of
     attention heads is read from the checkpoint's settings where it has them, else width/64; `heads` overrules both.
-    Raises `ModelError` when the source is missing, in no known layout, or has missing or unexpected keys.
+    Raises `ModelError` when the source is missing, damaged, in no known layout, or has missing or unexpected keys.
     """
     state, settings = _read(source)
-    state, found_heads, eps = _to_timm(state, str(source))
-    if "cls_token" not in state or "pos_embed" not in state or "patch_embed.proj.weight" not in state:
+    state, found_heads, eps = _to_timm(state)
+    if not _AXES.keys() <= state.keys():
         raise ModelError(
             f"{source}: no vision transformer in a known layout (timm's, transformers' ViT or DINOv2, the JAX .npz); "
             f"its keys begin with {', '.join(sorted(state)[:3]) or 'nothing'}"
         )
+    for key, axes in _AXES.items():
+        if state[key].ndim != axes or not state[key].numel():
+            raise ModelError(
+                f"{source}: {key} has the shape {tuple(state[key].shape)}, which is not that of a vision transformer"
+            )
     dim = state["cls_token"].shape[-1]
     patch = state["patch_embed.proj.weight"].shape[-1]
-    depth = 1 + max((int(m[1]) for key in state if (m := re.match(r"blocks\.(\d+)\.", key))), default=-1)
+    depth = len({m[1] for key in state if (m := re.match(r"blocks\.(\d+)\.", key))})
     grid = round((state["pos_embed"].shape[1] - 1) ** 0.5)
+    hidden = state.get("blocks.0.mlp.fc1.bias")
     heads = heads or int(settings.get("num_attention_heads", 0)) or found_heads or max(1, dim // 64)
-    if depth < 2 or dim % heads or grid**2 + 1 != state["pos_embed"].shape[1]:
+    if depth < 2 or heads < 0 or dim % heads or grid < 1 or grid**2 + 1 != state["pos_embed"].shape[1]:
         raise ModelError(
             f"{source}: a transformer of width {dim}, {heads} heads, {depth} blocks and "
             f"{state['pos_embed'].shape[1]} positions is not a plain ViT with a CLS token and a square grid"
@@ -75,7 +87,7 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
         dim=dim,
         depth=depth,
         heads=heads,
-        mlp_dim=state["blocks.0.mlp.fc1.weight"].shape[0] if "blocks.0.mlp.fc1.weight" in state else 4 * dim,
+        mlp_dim=4 * dim if hidden is None else hidden.numel(),
         layer_scale="blocks.0.ls1.gamma" in state,
         norm_eps=settings.get("layer_norm_eps") or eps,
     )
@@ -114,47 +126,80 @@ def _differences(missing: set[str], unexpected: set[str]) -> str:
     return " and ".join(parts) + "; the file is not a plain ViT, or not a whole one"
 
 
-def _read(source: str | Path) -> tuple[State, dict[str, int | float]]:
+def _read(source: str | Path) -> tuple[State, dict[str, float]]:
     """The tensors of a checkpoint and, where there are any, the settings beside it."""
     path = Path(source)
-    if not path.exists() and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
+    if not path.exists() and path.suffix not in _SUFFIXES and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
         path = _download(str(source))
     settings = {}
     if path.is_dir():
-        if (path / "config.json").is_file():
-            settings = json.loads((path / "config.json").read_text("utf-8"))
+        settings = _read_settings(path / "config.json")
         path = path / "model.safetensors"
     if not path.is_file():
         raise ModelError(
-            f"{source}: no such checkpoint; give a .safetensors, .npz or .onnx file, a folder, or a hub id"
+            f"{path}: no such checkpoint; give a .safetensors, .npz or .onnx file, a folder with model.safetensors, or "
+            "a hub id"
         )
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: torch.from_numpy(arrays[key]).float() for key in arrays.files}, settings
-    if path.suffix == ".onnx":
-        return _read_onnx(path), settings
-    if path.suffix != ".safetensors":
+    if path.suffix not in _SUFFIXES:
         raise ModelError(
             f"{path}: files of the kind {path.suffix or 'without suffix'} are not read, since they may run code when "
             "opened; use the checkpoint's .safetensors (or .npz, .onnx)"
         )
+    read = {".npz": _read_npz, ".onnx": _read_onnx}.get(path.suffix, _read_safetensors)
+    return read(path), settings
+
+
+def _read_settings(path: Path) -> dict[str, float]:
+    """What a hub's `config.json` tells that the tensors do not: the number of heads and the epsilon of the norms."""
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: not the settings of a checkpoint ({error}); download it again") from error
+    if not isinstance(settings, dict):
+        raise ModelError(f"{path}: not the settings of a checkpoint; download it again")
+    if settings.get("hidden_act", "gelu") != "gelu":
+        raise ModelError(f"{path}: the network computes with {settings['hidden_act']}; only gelu is known here")
+    found = {}
+    for name in ("num_attention_heads", "layer_norm_eps"):
+        value = settings.get(name)
+        if value is not None:
+            if not isinstance(value, int | float) or not value > 0:
+                raise ModelError(f"{path}: {name} is {value!r}, not a positive number; correct it")
+            found[name] = value
+    return found
+
+
+def _read_safetensors(path: Path) -> State:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return {key: value.float() for key, value in load_file(path).items()}, settings
-    except SafetensorError as error:
+        return {key: value.float() for key, value in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a whole safetensors file ({error}); download it again") from error
+
+
+def _read_npz(path: Path) -> State:
+    try:
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise ModelError(f"{path}: a single array, not an archive of them; give the .npz of the whole network")
+        with arrays:
+            return {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays.files}
+    except (OSError, EOFError, ValueError, RuntimeError, TokenError, zipfile.BadZipFile, zlib.error) as error:
+        raise ModelError(f"{path}: not a whole .npz archive of numbers ({error}); download it again") from error
 
 
 def _download(name: str) -> Path:
     """The files of a hub repository that a backbone needs, in the local cache."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
             f"{name}: neither a local path nor available from the hub ({type(error).__name__}); "
             "check the name and the connection, or give a local file"
@@ -164,16 +209,23 @@ def _download(name: str) -> Path:
 def _read_onnx(path: Path) -> State:
     """The initialisers of an exported DINOv2; linear weights lose their names in export, the order restores them."""
     import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from onnx import numpy_helper
 
-    graph = onnx.load(path).graph
-    values = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()).float() for i in graph.initializer}
-    state = {name: value for name, value in values.items() if not name.startswith("onnx::")}
+    try:
+        graph = onnx.load(path).graph
+        values = {i.name: torch.from_numpy(numpy_helper.to_array(i).astype(np.float32)) for i in graph.initializer}
+        state = {name: value for name, value in values.items() if not name.startswith("onnx::")}
+    except (DecodeError, onnx.checker.ValidationError, OSError, KeyError, TypeError, ValueError) as error:
+        # KeyError: a type that does not exist; TypeError: a name that is not UTF-8
+        raise ModelError(
+            f"{path}: not a whole ONNX graph ({' '.join(str(error).split())}); download it again"
+        ) from error
     names = ["attention.attention.key", "attention.attention.value", "attention.attention.query"]
     names += ["attention.output.dense", "mlp.fc1", "mlp.fc2"]
-    weights = [node.input[1] for node in graph.node if node.op_type == "MatMul" and node.input[1] in values]
+    weights = [x for node in graph.node if node.op_type == "MatMul" for x in node.input[1:2] if x in values]
     layers = {key.partition("encoder.layer.")[2].partition(".")[0] for key in state if "encoder.layer." in key}
-    if len(weights) != len(layers) * len(names):
+    if not layers or len(weights) != len(layers) * len(names):
         raise ModelError(f"{path}: {len(weights)} anonymous weights for {len(layers)} blocks; not an exported DINOv2")
     prefix = next(key for key in state if "encoder.layer." in key).partition("encoder.layer.")[0]
     for i, weight in enumerate(weights):
@@ -182,7 +234,7 @@ def _read_onnx(path: Path) -> State:
     return state
 
 
-def _to_timm(state: State, source: str) -> tuple[State, int | None, float]:
+def _to_timm(state: State) -> tuple[State, int | None, float]:
     """Rename to timm's keys; the number of heads where the layout tells it, and the layout's epsilon."""
     heads, eps = None, 1e-6
     if any(key.startswith("Transformer/") for key in state):
@@ -199,19 +251,21 @@ def _from_transformers(state: State) -> State:
         for pattern, replacement in _TRANSFORMERS:
             key = re.sub(pattern, replacement, key)
         renamed[key] = value
-    for key in [key for key in renamed if ".attn.query." in key]:
-        parts = [renamed.get(key.replace(".query.", f".{name}.")) for name in ("query", "key", "value")]
-        if all(part is not None for part in parts):
-            for name in ("query", "key", "value"):
-                del renamed[key.replace(".query.", f".{name}.")]
-            renamed[key.replace(".query.", ".qkv.")] = torch.cat([part for part in parts if part is not None])
-    return renamed
+    return _joined(renamed)
 
 
-def _from_jax(state: State) -> tuple[State, int]:
-    """The layout of google-research/vision_transformer; kernels are stored input-first."""
-    heads = next(v.shape[1] for k, v in state.items() if k.endswith("/query/kernel"))
-    dim = state["cls"].shape[-1]
+def _joined(state: State) -> State:
+    """Query, key and value become one matrix, where all three are there and fit."""
+    for key in [key for key in state if ".attn.query." in key]:
+        keys = [key.replace(".query.", f".{name}.") for name in ("query", "key", "value")]
+        if all(k in state and state[k].ndim and state[k].shape == state[key].shape for k in keys):
+            state[key.replace(".query.", ".qkv.")] = torch.cat([state.pop(k) for k in keys])
+    return state
+
+
+def _from_jax(state: State) -> tuple[State, int | None]:
+    """The layout of google-research/vision_transformer; kernels are stored input-first, those of attention by head."""
+    heads = next((v.shape[1] for k, v in state.items() if k.endswith("/query/kernel") and v.ndim == 3), None)
     renamed: State = {}
     for key, value in state.items():
         block = re.match(r"Transformer/encoderblock_(\d+)/(.*)", key)
@@ -223,22 +277,17 @@ def _from_jax(state: State) -> tuple[State, int]:
             name = re.sub(r"^MultiHeadDotProductAttention_1/(query|key|value)/", r"attn.\1.", name)
             name = re.sub(r"^MultiHeadDotProductAttention_1/out/", "attn.proj.", name)
             key = f"blocks.{block[1]}.{name}"
-            if name.endswith("proj.kernel"):
-                value = value.reshape(dim, dim)
-            elif name.startswith("attn.") and name.endswith("kernel"):
-                value = value.reshape(dim, -1)
-            elif name.startswith("attn.") and "proj" not in name:
+            if name.endswith("kernel") and value.ndim == 3:
+                value = value.flatten(0, 1) if name.startswith("attn.proj.") else value.flatten(1)
+            elif name.startswith("attn.") and name.endswith("bias"):
                 value = value.flatten()
         key = key.replace("Transformer/posembed_input/pos_embedding", "pos_embed")
         key = key.replace("Transformer/encoder_norm/", "norm.").replace("embedding/", "patch_embed.proj.")
         key = "cls_token" if key == "cls" else key
-        if key == "patch_embed.proj.kernel":
+        if key == "patch_embed.proj.kernel" and value.ndim == 4:
             value = value.permute(3, 2, 0, 1)
-        elif key.endswith("kernel") and key.startswith("blocks."):
+        elif key.endswith("kernel") and value.ndim == 2:
             value = value.T
         key = re.sub(r"\.(kernel|scale)$", ".weight", key)
         renamed[key] = value.contiguous()
-    for key in [key for key in renamed if ".attn.query." in key]:
-        parts = [renamed.pop(key.replace(".query.", f".{name}.")) for name in ("query", "key", "value")]
-        renamed[key.replace(".query.", ".qkv.")] = torch.cat(parts)
-    return renamed, heads
+    return _joined(renamed), heads
