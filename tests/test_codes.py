@@ -87,6 +87,12 @@ def test_code_files_give_back_what_was_saved(tmp_path_factory: pytest.TempPathFa
     assert [p.name for p in path.parent.iterdir()] == ["a.npz"]
 
 
+def test_names_that_are_not_unicode_come_back(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"caf\xe9/\xff.jpg"), "\ud83d\ude00", "a\nb", "", "猫.jpg"]
+    save_codes(tmp_path / "a", np.zeros((5, 1), np.uint8), fingerprint="", uris=names)
+    assert load_codes(tmp_path / "a").uris == names
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "a.npz"
@@ -152,6 +158,9 @@ def test_places_without_a_code_file(tmp_path: Path) -> None:
             load_codes(tmp_path / name)
     with pytest.raises(DataError, match="cannot be written"):
         save_codes(tmp_path / "a.npy" / "b.npz", np.zeros((1, 8), np.uint8), fingerprint="")
+    for path in ("", "/", f"{tmp_path}/a\0b", f"{tmp_path}/\ud800"):
+        with pytest.raises(DataError, match="cannot be written"):
+            save_codes(path, np.zeros((1, 8), np.uint8), fingerprint="")
 
 
 def test_a_failed_save_leaves_the_old_file_and_nothing_else(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:

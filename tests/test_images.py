@@ -89,6 +89,9 @@ def test_transparency_is_laid_on_white() -> None:
     found = np.asarray(open_image(encoded(palette, "PNG", transparency=3)))
     assert (found[clear] == 255).all()
     np.testing.assert_array_equal(found[~clear], np.asarray(palette.convert("RGB"))[~clear])
+    for mode, colour in (("RGB", (1, 2, 3)), ("L", 7), ("1", 0)):
+        one = encoded(Image.new(mode, (8, 8), colour), "PNG", transparency=colour)
+        assert np.asarray(open_image(one)).min() == 255
     grey = Image.new("LA", (8, 8), (0, 0))
     assert np.asarray(open_image(encoded(grey, "PNG"))).min() == 255
 
@@ -141,6 +144,19 @@ def test_a_picture_is_turned_once() -> None:
     assert_close(open_image(upright), upright, 0)
 
 
+@pytest.mark.parametrize(("kind", "value"), [(3, b"\6\0"), (5, b"\6\0\0\0\1\0\0\0"), (11, b"\0\0\xc0\x40")])
+def test_an_orientation_of_another_number_type_counts(kind: int, value: bytes) -> None:
+    entry = struct.pack("<HHHI4sI", 1, TURNED, kind, 1, value if len(value) <= 4 else b"\x1a\0\0\0", 0)
+    data = encoded(photo(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0" + entry + value)
+    assert_close(open_image(data), open_image(turned(6)), 0)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0"])
+def test_a_picture_outlives_its_exif(kind: str, exif: bytes) -> None:
+    assert_close(open_image(encoded(photo(), kind, exif=exif)), open_image(encoded(photo(), kind)), 0)
+
+
 def test_broken_exif_costs_neither_the_picture_nor_a_warning() -> None:
     data = encoded(photo(), "JPEG", exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\xff" * 40)
     with pytest.warns(UserWarning, match="EXIF"):
@@ -162,6 +178,11 @@ def test_a_large_jpeg_comes_smaller_and_looks_the_same() -> None:
     assert 140 <= min(open_image(data, min_side=140).size) < 300
     picture = load_picture(data, 70)
     assert (picture.width, picture.height) == (1500, 1000)
+    exif = Image.Exif()
+    exif[TURNED] = 6
+    upright = load_picture(encoded(photo(1500, 1000), "JPEG", exif=exif), 70)
+    assert (upright.width, upright.height) == (1000, 1500)
+    np.testing.assert_array_equal(upright.pixels, np.rot90(picture.pixels, -1))
     whole = open_image(data).resize((70, 70), Image.Resampling.BICUBIC, box=(250, 0, 1250, 1000))
     assert_close(picture.pixels, whole, 1)
 
@@ -240,6 +261,13 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert reason("zero\0byte.jpg") == "cannot be read"
     monkeypatch.setattr(os, "stat", raising(PermissionError))
     assert reason(tmp_path / "none.jpg") == "no permission to read it"
+
+
+def test_a_file_too_large_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(photo(), "JPEG"))
+    monkeypatch.setattr("builtins.open", raising(AssertionError))
+    assert reason(path, max_bytes=100) == "file too large"
 
 
 def test_limits_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:

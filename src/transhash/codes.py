@@ -122,6 +122,8 @@ def save_codes(
         text = "".join(f"{name}\0" for name in names)
         arrays["uris"] = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     final = Path(path)
+    if not final.name:
+        raise DataError(f"{final}: cannot be written, for it names no file; give a path such as codes.npz")
     writing = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with writing.open("wb") as file:
@@ -129,11 +131,11 @@ def save_codes(
             file.flush()
             os.fsync(file.fileno())
         writing.replace(final)
-    except OSError as error:
-        reason = error.strerror or error
+    except (OSError, ValueError) as error:  # ValueError: no file can have this name
+        reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             writing.unlink()
 
 

@@ -243,7 +243,7 @@ def _orientation(image: Image.Image) -> int:
         value = image.getexif().get(0x0112, 1)
     except _READER_ERRORS:
         return 1
-    return value if value in range(1, 9) else 1
+    return int(value) if value in range(1, 9) else 1  # some write it as a fraction
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

@@ -43,6 +43,14 @@ def test_a_pickle_that_passes_bytes_off_as_addresses_is_refused(tmp_path: Path) 
         load_dataset("cifar10", tmp_path)
 
 
+@pytest.mark.parametrize("number", [b"r" + struct.pack("<I", 10**7), b"p10000000\n"], ids=["binary", "text"])
+def test_a_pickle_that_has_memory_taken_for_objects_it_lacks_is_refused(number: bytes, tmp_path: Path) -> None:
+    python(tmp_path)
+    (tmp_path / "cifar-10-batches-py" / "data_batch_3").write_bytes(b"\x80\2}" + number + b".")
+    with pytest.raises(DataError, match=r"data_batch_3: not a batch of CIFAR-10 \(it numbers 10,000,000 objects\)"):
+        load_dataset("cifar10", tmp_path)
+
+
 @pytest.mark.parametrize(
     "batch",
     [
@@ -159,6 +167,20 @@ def test_parts_with_different_classes_are_named(tmp_path: Path) -> None:
     pq.write_table(test.replace_schema_metadata(metadata), tmp_path / "test.parquet")
     with pytest.raises(DataError, match="name different classes"):
         load_dataset("cifar10", tmp_path)
+
+
+def test_parts_of_another_set_are_named(tmp_path: Path) -> None:
+    for part, names in (("train", "ab"), ("test", "ac")):
+        for name in names:
+            (tmp_path / part / name).mkdir(parents=True)
+            (tmp_path / part / name / "0.png").write_bytes(PICTURE["bytes"])
+    with pytest.raises(DataError, match="different class folders"):
+        load_dataset("cifar10", tmp_path)
+    (tmp_path / "test" / "c").rename(tmp_path / "test" / "b")
+    with pytest.raises(DataError, match="2 classes where CIFAR-10 has 10"):
+        load_dataset("cifar10", tmp_path)
+    with pytest.raises(DataError, match="not a folder; give a folder of class folders"):
+        load_dataset("folder", tmp_path / "train" / "a" / "0.png")
 
 
 def test_a_broken_picture_in_parquet_is_named_by_its_row(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import LABELS, LAYOUTS, PER_BATCH, PIXELS, TRAINING, folders
+from layouts import LABELS, LAYOUTS, PER_BATCH, PIXELS, TRAINING, folders, parquet
 from PIL import Image
 
 from transhash.data.cifar import CLASSES
@@ -25,6 +26,17 @@ def test_every_layout_gives_the_same_rows(layout: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels_of(images), PIXELS)
     np.testing.assert_array_equal(images.labels, LABELS)
     assert (images.classes, images.training, images.name) == (CLASSES, TRAINING, "cifar10")
+
+
+NAMES = [f"name {i}" for i in range(10)]
+DESCRIPTION = {"info": {"features": {"label": {"names": NAMES, "_type": "ClassLabel"}}}}
+
+
+@pytest.mark.parametrize("metadata", [{"classes": NAMES}, {"huggingface": DESCRIPTION}], ids=["classes", "hub's"])
+def test_class_names_are_those_the_files_carry(metadata: dict[str, object], tmp_path: Path) -> None:
+    carried = {key: json.dumps(value) for key, value in metadata.items()}
+    parquet(tmp_path, "img", "label", carried, ("train.parquet", "test.parquet"))
+    assert load_dataset("cifar10", tmp_path).classes == tuple(NAMES)
 
 
 def test_class_folders_give_the_same_pictures_sorted_by_class(tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def test_validation_images_come_out_of_every_class_of_the_training_images() -> N
     assert len(validation_split(rows, images.labels, 0, seed=0)[1]) == 0
 
 
+def test_validation_images_of_several_labels_come_out_of_every_first_label() -> None:
+    labels = np.eye(4, dtype=np.uint8)[np.arange(80) % 4]
+    _, held = validation_split(np.arange(80), labels, 0.25, seed=0)
+    assert labels[held].sum(axis=0).tolist() == [5] * 4
+    images = ImageSet("toy", Images([b""] * 80), labels, ("a", "b", "c", "d"), 80)
+    with pytest.raises(DataError, match="one label each"):
+        split("folder", images)
+
+
 def test_the_split_of_the_real_images(data_root: Path) -> None:
     images = load_dataset("cifar10", data_root / "cifar10")
     assert np.bincount(images.labels).tolist() == [6000] * 10

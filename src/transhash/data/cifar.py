@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -118,6 +119,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 def _read_pickle(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     try:
+        _check_numbers(content)
         batch = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         match batch:
             case {b"data": _Inert() as array, b"labels": list(labels)} if all(type(label) is int for label in labels):
@@ -126,6 +128,13 @@ def _read_pickle(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray
     except (pickle.UnpicklingError, *_READER_ERRORS) as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{where}: not a batch of CIFAR-10 ({reason}); download the archive again") from error
+
+
+def _check_numbers(content: bytes) -> None:
+    """Refuse a pickle that numbers more objects than it can hold: its reader takes memory up to the highest number."""
+    for operation, number, _ in pickletools.genops(content):
+        if operation.name in ("PUT", "LONG_BINPUT") and isinstance(number, int) and number > len(content):
+            raise pickle.UnpicklingError(f"it numbers {number:,} objects")
 
 
 def _pixels(array: _Inert) -> NDArray[np.uint8]:
