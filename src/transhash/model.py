@@ -102,6 +102,8 @@ class HashModel:
         `threads` workers (by default as many as there are processors) decodes and encodes a batch of its own; at
         most two batches a worker are under way, so that memory stays bounded however long `items` is.
         """
+        if batch_size < 1:
+            raise ValueError(f"a batch of {batch_size} pictures encodes nothing: give 1 or more")
         session = self._open_session()
         threads = threads or _processors()
         iterator = iter(items)
@@ -190,8 +192,14 @@ def _read_config(folder: Path) -> dict[str, Any]:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["format"] > FORMAT:
             raise ModelError(f"{folder}: a model of a newer format ({config['format']}); update transhash")
-        if not {"name", "bits", "image_size", "crop", "network", "sha256"} <= config.keys():
-            raise KeyError
+        network = config["network"]
+        if (
+            not isinstance(config["name"], str)
+            or not isinstance(config["sha256"], dict)
+            or not 0 < config["crop"] <= 1
+            or (config["bits"], config["image_size"]) != (network["bits"], network["vit"]["image_size"])
+        ):
+            raise ValueError
     except FileNotFoundError:
         raise ModelError(f"{folder}: no model here (there is no {CONFIG}); give a model directory") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
