@@ -128,6 +128,11 @@ def test_memory_is_bounded_by_a_window(model: HashModel) -> None:
     assert taken <= 4 * 2 * 2
 
 
+def test_a_batch_of_nothing_is_refused(model: HashModel) -> None:
+    with pytest.raises(ValueError, match="give 1 or more"):
+        next(model.stream(pictures(3), batch_size=0))
+
+
 def test_codes_are_the_signs_of_the_values(model: HashModel) -> None:
     images = pictures(20)
     np.testing.assert_array_equal(model.encode(images), pack(model.values(images)))
@@ -177,7 +182,21 @@ def test_a_damaged_model_is_one_sentence(harm, words: str, name: str, model: Has
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"format": 2}, "update transhash"), ({"bits": None}, "not the settings"), ({"sha256": None}, "not the settings")],
+    [
+        ({"format": 2}, "update transhash"),
+        ({"format": "1"}, "not the settings"),
+        ({"bits": None}, "not the settings"),
+        ({"bits": 64}, "not the settings"),
+        ({"bits": "32"}, "not the settings"),
+        ({"image_size": 70}, "not the settings"),
+        ({"crop": "all"}, "not the settings"),
+        ({"crop": 0}, "not the settings"),
+        ({"name": 3}, "not the settings"),
+        ({"network": {}}, "not the settings"),
+        ({"sha256": None}, "not the settings"),
+        ({"sha256": []}, "not the settings"),
+        ({"sha256": {}}, "checksum"),
+    ],
 )
 def test_settings_of_another_kind(change: dict[str, object], words: str, model: HashModel, tmp_path: Path) -> None:
     folder = tmp_path / "model"
@@ -187,6 +206,35 @@ def test_settings_of_another_kind(change: dict[str, object], words: str, model: 
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=words):
         HashModel(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_settings_that_are_none(content: bytes, model: HashModel, tmp_path: Path) -> None:
+    shutil.copytree(model.folder, tmp_path / "model")
+    (tmp_path / "model" / "config.json").write_bytes(content)
+    with pytest.raises(ModelError, match="not the settings"):
+        HashModel(tmp_path / "model")
+
+
+@pytest.mark.parametrize("change", [{"groups": 4}, {"groups": 5}, {"colour": True}, {"vit": {"image_size": 30}}])
+def test_a_network_that_is_not_that_of_the_weights(change, model: HashModel, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model.folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["network"] |= change
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="not of the network") as caught:
+        load_network(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_that_are_not_finite_are_no_model(model: HashModel, tmp_path: Path) -> None:
+    made = network()
+    made.global_hash.weight.data[0, 0] = float("nan")
+    shutil.copytree(model.folder, tmp_path / "model")
+    with pytest.raises(ModelError, match=r"tiny: global_hash\.weight is not finite"):
+        export_model(made, tmp_path / "model", "tiny", {})
+    assert HashModel(tmp_path / "model").fingerprint == model.fingerprint
 
 
 def test_a_name_that_is_no_model_lists_those_there_are() -> None:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from transhash.errors import ModelError, RecipeError
 from transhash.model import CONFIG, GRAPH, WEIGHTS, HashModel, file_hash
 from transhash.nn import onnx_graph
 from transhash.nn.mgvt import MGVT, HashConfig
@@ -23,8 +24,11 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], 
     `crop`: share of a picture's shorter side that the model is to see.
 
     Matrices are stored as int8 with one float32 scale for each output (a quarter of the bytes; computing stays in
-    float32), everything else as float32.
+    float32), everything else as float32. Raises `ModelError` for a network with weights that are not finite.
     """
+    broken = [key for key, value in network.state_dict().items() if not value.isfinite().all()]
+    if broken:
+        raise ModelError(f"{name}: {broken[0]} is not finite; train again with a lower learning rate")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
     (folder / WEIGHTS).write_bytes(save(_pack(network.state_dict())))  # `save_file` would hide it from other users
@@ -44,10 +48,19 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], 
 
 
 def load_network(folder: Path) -> MGVT:
-    """The torch network of a model directory, with the very weights that its graph computes with."""
+    """The torch network of a model directory, with the very weights that its graph computes with.
+
+    Raises `ModelError` when the directory is damaged.
+    """
     settings = HashModel(folder).config["network"]
-    network = MGVT(HashConfig(**{**settings, "vit": ViTConfig(**settings["vit"])}))
-    network.load_state_dict(_unpack(load_file(folder / WEIGHTS)))
+    try:
+        network = MGVT(HashConfig(**{**settings, "vit": ViTConfig(**settings["vit"])}))
+        network.load_state_dict(_unpack(load_file(folder / WEIGHTS)))
+    except (TypeError, RuntimeError, RecipeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{folder / CONFIG}: not of the network in {WEIGHTS} ({reason}); copy the model again"
+        ) from error
     return network.eval()
 
 
