@@ -61,6 +61,58 @@ def test_grey_jitter_and_erase_do_what_they_say() -> None:
     assert erased.float().mean() < 0.25
 
 
+def test_at_the_border_a_view_mirrors_the_picture() -> None:
+    padded = np.pad(IMAGES, ((0, 0), (8, 8), (8, 8), (0, 0)), mode="symmetric")
+    x = torch.from_numpy(padded).permute(0, 3, 1, 2).float()
+    expected = F.interpolate(x, size=(72, 72), mode="bicubic")[..., 16:-16, 16:-16]
+    view = shown(augment(IMAGES, 40, Augmentation()))
+    torch.testing.assert_close(view, expected.clamp(0, 255), atol=0.05, rtol=0)
+
+
+def test_large_pictures_are_averaged_rather_than_sampled() -> None:
+    stripes = np.zeros((2, 210, 210, 3), np.uint8)
+    stripes[:, :, ::3] = 240  # a third of all columns
+    view = shown(augment(stripes, 70, Augmentation()))
+    assert (view[..., 3:-3] - 80).abs().max() < 25
+
+
+def test_crops_have_the_shapes_that_were_asked() -> None:
+    y, x = np.mgrid[0:100, 0:100]
+    ramps = np.stack([x, y, 0 * x], axis=-1).astype(np.uint8)
+    torch.manual_seed(0)
+    view = shown(augment(np.stack([ramps] * 300), 60, Augmentation(scale=(0.25, 0.25), ratio=2)))
+    width = (view[:, 0, 30, -1] - view[:, 0, 30, 0]) / 100 * 60 / 59
+    height = (view[:, 1, -1, 30] - view[:, 1, 0, 30]) / 100 * 60 / 59
+    torch.testing.assert_close(width * height, torch.full((300,), 0.25), atol=0.02, rtol=0)
+    ratio = width / height
+    assert 0.47 < ratio.min() < 0.55
+    assert 1.8 < ratio.max() < 2.1
+
+
+def test_a_share_of_the_pictures_turns_grey_and_a_share_is_erased() -> None:
+    torch.manual_seed(0)
+    many = IMAGES.repeat(5, axis=0)
+    grey = shown(augment(many, 20, Augmentation(grey=0.3))).std(dim=1).amax(dim=(1, 2)) < 1e-2
+    assert 60 < grey.sum() < 132  # of 320: 96 ± 4.4 standard deviations
+    erased = (augment(many, 20, Augmentation(erase=0.3)) == 0).all(dim=1).flatten(1)
+    assert 60 < erased.any(dim=1).sum() < 132
+    assert erased.float().mean(dim=1).max() <= 0.3  # of the area: a quarter, and what whole pixels add
+
+
+def test_jitter_draws_brightness_contrast_and_saturation() -> None:
+    """Each factor is read back from a picture's mean, its spread in grey, and its spread in colour."""
+    soft = 100 + IMAGES.repeat(4, axis=0) // 16  # nothing is clipped
+    torch.manual_seed(0)
+    measures = []
+    for x in (shown(normalise(soft)), shown(augment(soft, 20, Augmentation(jitter=0.3)))):
+        grey = (x * torch.tensor((0.299, 0.587, 0.114)).view(3, 1, 1)).sum(dim=1)
+        measures.append((grey.mean(dim=(1, 2)), grey.std(dim=(1, 2)), (x - grey[:, None]).std(dim=(1, 2, 3))))
+    mean, grey, colour = (after / before for before, after in zip(*measures, strict=True))
+    for factor in (mean, grey / mean, colour / grey):
+        assert 0.69 < factor.min() < 0.72
+        assert 1.28 < factor.max() < 1.31
+
+
 def test_a_seed_repeats_a_view() -> None:
     how = Augmentation((0.3, 1.0), 1.5, True, 0.3, 0.2, 0.5)
     views = []
