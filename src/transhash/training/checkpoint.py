@@ -61,7 +61,9 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.opti
             network.load_state_dict(load_file(path / f"{name}.safetensors"))
         _restore_optimizer(optimizer, load_file(path / "optimizer.safetensors"))
         meta: dict[str, Any] = json.loads((path / "meta.json").read_text("utf-8"))
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValueError) as error:
+        if not isinstance(meta["step"], int) or not isinstance(meta["history"], list):
+            raise ValueError("meta.json is not that of a checkpoint")
+    except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(
             f"{path}: cannot be continued from ({type(error).__name__}: {str(error).splitlines()[0]}); "
             "remove this checkpoint to start the run again"

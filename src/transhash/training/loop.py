@@ -37,6 +37,7 @@ from transhash.training.tokens import TokenCache
 
 CHECKPOINT_SECONDS = 60.0
 RECIPE = "run.yaml"  # beside what it makes
+LOG = "log.jsonl"  # the history
 VALIDATIONS = 10  # times that a run looks at its validation images
 
 Progress = Callable[[str, int, int, str], None]  # what is being done, done so far, of how many, a word on how it goes
@@ -60,7 +61,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     `stop_at`: leave after this step, as if broken off. Raises `RecipeError` when `run` holds another recipe's run.
     """
     precision = precision_of(recipe.precision)
-    accelerator = Accelerator(mixed_precision="no")  # its own autocast is one for the whole process; ours is a run's
+    # its own autocast is one for the whole process, ours is a run's; without `cpu` it takes every process that torchrun
+    # starts on processors alone for the only one
+    accelerator = Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
     rank, processes = accelerator.process_index, accelerator.num_processes
     if recipe.batch_size % processes:
         raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
@@ -95,12 +98,14 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         meta = checkpoint.restore(last, networks, optimizer)
         step, history = meta["step"], meta["history"]
     # only now that nothing can be wrong with the settings is the folder this run's
-    run.mkdir(parents=True, exist_ok=True)
-    (run / RECIPE).write_text(recipe.dump(), "utf-8")
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / RECIPE).write_text(recipe.dump(), "utf-8")
     cache = TokenCache(run / "tokens", recipe.cached_views) if recipe.cached_views else None
     steps_per_epoch = len(pictures) // recipe.batch_size
     total = recipe.epochs * steps_per_epoch
-    if cache and step < total:
+    if cache and step < total and accelerator.is_main_process:
         tell = (lambda done, of: progress("tokens", done, of, "")) if progress else None
         cache.build(
             network,
@@ -111,6 +116,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             precision=precision,
             progress=tell,
         )
+    accelerator.wait_for_everyone()
     parallel, optimizer = accelerator.prepare(network, optimizer)
 
     saved = time.monotonic()
@@ -163,8 +169,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                     network.train()
                 history.append(entry)
                 if accelerator.is_main_process:
-                    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
-                        log.write(json.dumps(entry) + "\n")
+                    lines = "".join(json.dumps(entry) + "\n" for entry in history)  # epochs run again are in it once
+                    (run / LOG).write_text(lines, "utf-8")
             if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
                 checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
                 saved = time.monotonic()
@@ -263,6 +269,8 @@ def _update_average(average: MGVT, network: MGVT, decay: float) -> None:
 
 def _check_run(run: Path, recipe: Recipe) -> None:
     """Refuse a folder that another recipe's run lives in."""
+    if run.exists() and not run.is_dir():
+        raise RecipeError(f"{run}: a file, not a folder for a run; choose another --out")
     path = run / RECIPE
     if path.exists():
         before = Recipe.read(path)

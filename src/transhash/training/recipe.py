@@ -16,13 +16,13 @@ from transhash.nn.mgvt import branch_bits
 class Recipe(BaseModel):
     """The settings of a run. Defaults fine-tune a small pretrained ViT on a laptop's processor."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # data
     dataset: str = Field("cifar10", description="data set: cifar10, or folder for a folder of class folders")
     data: Path = Field(Path("data"), description="where the data set lies")
     protocol: str = Field("cifar10", description="which images are queries, training set and database")
-    split_seed: int = Field(0, description="seed of the protocol's split")
+    split_seed: int = Field(0, ge=0, description="seed of the protocol's split")
     validation: float = Field(0.1, ge=0, lt=1, description="share of the training images held out to choose by")
 
     # network
@@ -68,7 +68,7 @@ class Recipe(BaseModel):
     erase: float = Field(0.0, ge=0, le=1, description="share of the images with a blanked rectangle")
 
     # machine
-    seed: int = Field(0, description="of weights, order and augmentation")
+    seed: int = Field(0, ge=0, description="of weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="of matrix products in training; auto: bfloat16 where the machine computes it fast",
@@ -97,6 +97,8 @@ class Recipe(BaseModel):
         """A recipe from plain values; raises `RecipeError` naming each setting that is unknown or out of range."""
         try:
             return cls(**settings)
+        except RecipeError as error:
+            raise RecipeError(f"{where}: {error}") from error
         except ValidationError as error:
             problems = [
                 f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'][:1].lower()}{e['msg'][1:]}"
@@ -119,7 +121,7 @@ class Recipe(BaseModel):
                 ) from error
             except (yaml.YAMLError, UnicodeDecodeError) as error:
                 raise RecipeError(f"{path}: not YAML ({str(error).splitlines()[0]}); correct the file") from error
-            if not isinstance(settings, dict):
+            if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
                 raise RecipeError(f"{path}: not a recipe; write one `setting: value` a line")
         return cls.build({**settings, **changes}, str(path or "recipe"))
 
