@@ -1,4 +1,4 @@
-"""The training loop on tiny pictures: it learns, it resumes bit for bit, and several processes are one."""
+"""The training loop on tiny pictures: it learns, and it resumes bit for bit."""
 
 from __future__ import annotations
 
@@ -9,59 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
-from PIL import Image
-from safetensors.torch import save_file
+from tiny_run import SHAPE, STILL, recipe
 
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss
 from transhash.nn.mgvt import MGVT, HashConfig
-from transhash.nn.vit import ViT, ViTConfig
 from transhash.training import loop
-from transhash.training.loop import gather, train
+from transhash.training.loop import _schedule, train
 from transhash.training.recipe import Recipe
+from transhash.training.seeds import order, seed_everything
 from transhash.training.tokens import TokenCache
-
-SHAPE = ViTConfig(image_size=28, patch_size=14, dim=64, depth=3, heads=1, mlp_dim=64)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("loop")
-    random = np.random.default_rng(0)
-    for number, name in enumerate(("blue", "red")):
-        (place / "data" / name).mkdir(parents=True)
-        for i in range(14):
-            pixels = random.integers(0, 100, (32, 40, 3), dtype=np.uint8)
-            pixels[..., 2 - 2 * number] += 120
-            Image.fromarray(pixels).save(place / "data" / name / f"{i:02d}.png")
-    torch.manual_seed(0)
-    state = {name: torch.randn_like(value) * 0.05 for name, value in ViT(SHAPE).state_dict().items()}
-    save_file(state, place / "vit.safetensors")
-    return place
-
-
-def recipe(place: Path, **changes: object) -> Recipe:
-    settings = {
-        "dataset": "folder",
-        "protocol": "folder",
-        "data": place / "data",
-        "backbone": str(place / "vit.safetensors"),
-        "image_size": 28,
-        "bits": 16,
-        "epochs": 5,
-        "batch_size": 8,
-        "warmup_steps": 2,
-        "learning_rate": 0.003,
-        "validation": 0,
-        "jitter": 0.2,
-        "erase": 0.5,
-        "drop_path": 0.2,
-        "precision": "float32",
-    }
-    return Recipe(**{**settings, **changes})
 
 
 def test_it_learns_and_keeps_a_history(place: Path, tmp_path: Path) -> None:
@@ -109,6 +67,28 @@ def test_a_half_written_checkpoint_is_passed_over_and_a_damaged_one_named(
         train(recipe(place), run)
 
 
+@pytest.mark.parametrize(
+    "meta", ["{}", "[]", "null", '{"step": 6}', '{"step": "six", "history": []}', '{"step": 6, "history": 0}', "{", ""]
+)
+def test_a_checkpoint_that_does_not_say_where_it_is_is_named(
+    meta: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    train(recipe(place), tmp_path / "run", stop_at=3)
+    [saved] = (tmp_path / "run").glob("checkpoint-*")
+    (saved / "meta.json").write_text(meta)
+    with pytest.raises(RecipeError, match="remove this checkpoint"):
+        train(recipe(place), tmp_path / "run")
+
+
+def test_epochs_that_are_run_again_are_logged_once(place: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(recipe(place), run, stop_at=8)
+    assert not list(run.glob("checkpoint-*"))  # none was due, so that the run starts again
+    trained = train(recipe(place), run)
+    assert [json.loads(line) for line in (run / "log.jsonl").open()] == trained.history
+
+
 def test_frozen_blocks_do_not_move_and_the_others_do(place: Path, tmp_path: Path) -> None:
     before = train(recipe(place, freeze=1), tmp_path / "a", stop_at=0).network.state_dict()
     after = train(recipe(place, freeze=1), tmp_path / "b").network.state_dict()
@@ -133,12 +113,30 @@ def test_the_cache_holds_what_the_frozen_blocks_compute(tmp_path: Path) -> None:
         torch.testing.assert_close(cache.take(view, rows), expected, rtol=2e-3, atol=2e-3)
 
 
+def test_training_on_cached_tokens_is_training_on_computed_ones(place: Path, tmp_path: Path) -> None:
+    still = recipe(place, freeze=1, optimizer="sgd", **STILL)  # every view is the same, and Adam amplifies rounding
+    start, computed, cached = (
+        train(still.model_copy(update=changes), tmp_path / name, stop_at=stop).network.state_dict()
+        for name, changes, stop in (
+            ("start", {}, 0),
+            ("computed", {}, None),
+            ("cached", {"cached_views": 2}, None),
+        )
+    )
+    for name, value in computed.items():
+        difference, moved = (cached[name] - value).norm(), (value - start[name]).norm()
+        assert difference <= 0.01 * moved + 1e-7, name
+
+
 def test_the_folder_of_another_run_is_refused_and_a_failed_start_claims_nothing(place: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="lower it"):
         train(recipe(place, batch_size=1000), tmp_path / "run")
     train(recipe(place), tmp_path / "run", stop_at=1)
     with pytest.raises(RecipeError, match="another gamma, epochs"):
         train(recipe(place, epochs=6, gamma=3), tmp_path / "run")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecipeError, match="a file, not a folder"):
+        train(recipe(place), tmp_path / "file")
 
 
 def test_a_loss_that_breaks_ends_the_run_with_the_remedy(
@@ -149,27 +147,30 @@ def test_a_loss_that_breaks_ends_the_run_with_the_remedy(
         train(recipe(place), tmp_path / "run")
 
 
-def _one_process(rank: int, folder: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    h, labels = torch.load(folder / "batch.pt")
-    mine = h[rank::2].clone().requires_grad_()
-    both = torch.cat([labels[0::2], labels[1::2]])
-    loss = BayesianLoss((8, 4, 4))(gather(mine), both)
-    loss.backward()
-    # what DistributedDataParallel does with the gradients that each process comes to
-    torch.save((loss.detach(), mine.grad / 2), folder / f"{rank}.pt")
-    dist.destroy_process_group()
+def test_the_learning_rate_rises_then_falls_along_a_cosine() -> None:
+    shares = [_schedule(step, 10, 110) for step in range(110)]
+    assert shares[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert shares[10] == 1
+    assert shares[60] == pytest.approx(0.5)
+    assert shares[35] == pytest.approx(0.5 + 0.5**1.5)
+    assert shares[10:] == sorted(shares[10:], reverse=True)
+    assert 0 < shares[109] < 0.001
+    assert _schedule(0, 0, 5) == 1
 
 
-def test_two_processes_have_the_loss_and_gradient_of_one(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    h, labels = torch.randn(8, 16), torch.tensor([0, 1, 2, 0, 1, 2, 0, 0])
-    torch.save((h, labels), tmp_path / "batch.pt")
-    mp.spawn(_one_process, (tmp_path,), nprocs=2)
-    whole = h.clone().requires_grad_()
-    expected = BayesianLoss((8, 4, 4))(whole, labels)
-    expected.backward()
-    for rank in range(2):
-        loss, gradient = torch.load(tmp_path / f"{rank}.pt")
-        torch.testing.assert_close(loss, expected.detach())
-        torch.testing.assert_close(gradient, whole.grad[rank::2])
+def test_an_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:
+    orders = [order(seed, epoch, 50).tolist() for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(rows) == list(range(50)) for rows in orders)
+    assert len({tuple(rows) for rows in orders}) == 4
+    assert order(0, 1, 50).tolist() == orders[1]
+
+
+def test_each_place_in_a_run_has_random_numbers_of_its_own() -> None:
+    def draw(*place: int) -> float:
+        seed_everything(*place)
+        return torch.rand(()).item()
+
+    places = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (0, 12, 0), (0, 1, 2)]
+    drawn = [draw(*place) for place in places]
+    assert len(set(drawn)) == len(places)
+    assert [draw(*place) for place in places] == drawn

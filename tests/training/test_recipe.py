@@ -27,6 +27,15 @@ def test_a_dumped_recipe_is_the_same_recipe_and_explains_every_setting(tmp_path:
     assert all("  # " in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    "text", ["a # b", "a: b", " a ", "é😀", "a\nb", "x " * 100, "'", '"', "yes", "1e3", "- a", "{a}", "~"]
+)
+def test_any_text_comes_back_from_a_dumped_recipe(text: str, tmp_path: Path) -> None:
+    recipe = Recipe(backbone=text, data=text)
+    (tmp_path / "r.yaml").write_text(recipe.dump(), "utf-8")
+    assert Recipe.read(tmp_path / "r.yaml") == recipe
+
+
 def test_changes_overrule_the_file(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("bits: 32\ngamma: 5\n")
     recipe = Recipe.read(tmp_path / "r.yaml", gamma=9)
@@ -44,6 +53,13 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
         ("cached_views: 3", "needs freeze"),
         ("- a\n- b", "not a recipe"),
         ("a: [", "not YAML"),
+        ("1: 2", "not a recipe"),
+        ("gamma: .nan", "gamma"),
+        ("learning_rate: .inf", "learning_rate"),
+        ("seed: -1", "seed"),
+        ("split_seed: -1", "split_seed"),
+        ("epochs: 1.5", "epochs"),
+        ("a: !!python/object:os.system x", "not YAML"),
     ],
 )
 def test_a_bad_recipe_is_one_sentence_that_names_it(text: str, words: str, tmp_path: Path) -> None:
@@ -51,6 +67,7 @@ def test_a_bad_recipe_is_one_sentence_that_names_it(text: str, words: str, tmp_p
     with pytest.raises(RecipeError, match=words) as caught:
         Recipe.read(tmp_path / "r.yaml")
     assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path / 'r.yaml'}: ")
 
 
 def test_a_missing_recipe_is_named() -> None:
