@@ -108,6 +108,12 @@ def test_failures_are_reported_and_the_rest_goes_on(model: HashModel, tmp_path: 
         model.encode([tmp_path / name for name in names])
 
 
+def test_one_picture_where_several_are_expected_is_named(model: HashModel) -> None:
+    for one in ("a.jpg", Path("a.jpg"), b"JPEG"):
+        with pytest.raises(ModelError, match="give a list"):
+            model.encode(one)
+
+
 def test_nothing_in_nothing_out(model: HashModel) -> None:
     assert model.encode([]).shape == (0, 4)
     assert model.encode([]).dtype == np.uint8

@@ -80,6 +80,8 @@ class HashModel:
 
     def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
+        if isinstance(items, str | bytes | os.PathLike):
+            raise ModelError(f"{items!r}: one picture where several are expected; give a list, [{items!r}]")
         rows: list[Any] = []
         for batch in self.stream(items):
             for encoded in batch:

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from transhash.nn.vit import ViT, ViTConfig
+from transhash.nn.weights import load_vit
 
 CLASSES = ("blue", "red")
 PER_CLASS = 12
@@ -114,6 +115,16 @@ def test_backbone_converts_to_half_precision_under_the_same_names(place: Path) -
     before, after = load_file(place / "vit.safetensors"), load_file(place / "out" / "half.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(after[name], value.half()) for name, value in before.items())
+
+
+def test_backbone_keeps_the_heads_and_the_epsilon_that_the_tensors_do_not_tell(place: Path) -> None:
+    (place / "hub").mkdir()
+    (place / "hub" / "model.safetensors").write_bytes((place / "vit.safetensors").read_bytes())
+    (place / "hub" / "config.json").write_text('{"num_attention_heads": 4, "layer_norm_eps": 1e-12}')
+    result = transhash("backbone", "hub", "--to", "out/four.safetensors", cwd=place)
+    assert "4 heads" in result.stdout
+    loaded = load_vit(place / "out" / "four.safetensors").config
+    assert (loaded.heads, loaded.norm_eps) == (4, 1e-12)
 
 
 @pytest.mark.parametrize(

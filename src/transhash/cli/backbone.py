@@ -18,17 +18,18 @@ def backbone(
 ) -> None:
     """Convert a pretrained ViT (timm's, transformers' ViT or DINOv2, the JAX .npz, an exported DINOv2) to one file.
 
-    The file has timm's names, in float16. Every tensor of SOURCE is accounted for: missing and unexpected ones are an
-    error.
+    The file has timm's names, in float16, and says how many heads there are. Every tensor of SOURCE is accounted for:
+    missing and unexpected ones are an error.
     """
     with extra("train"):
         from safetensors.torch import save
 
-        from transhash.nn.weights import load_vit
+        from transhash.nn.weights import SETTINGS, load_vit
     vit = load_vit(source)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(save({name: value.half().contiguous() for name, value in vit.state_dict().items()}))
     config = vit.config
+    told = dict(zip(SETTINGS, (str(config.heads), str(config.norm_eps)), strict=True))
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(save({name: value.half().contiguous() for name, value in vit.state_dict().items()}, told))
     print(
         f"{to}: ViT of width {config.dim}, {config.depth} blocks, {config.heads} heads, patches of {config.patch_size} "
         f"pixels, positions for {config.image_size} pixels"

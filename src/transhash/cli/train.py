@@ -57,6 +57,8 @@ def train(
         return
 
     with extra("train"):
+        from accelerate import PartialState
+
         from transhash.training.loop import train as run_training
         from transhash.training.ship import ship
     try:
@@ -65,6 +67,8 @@ def train(
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on from the last checkpoint in {out}")
         raise
+    if not PartialState().is_main_process:  # of several processes one writes the model and prints
+        return
     model = ship(trained, out / "model", name=out.resolve().name)
     result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:

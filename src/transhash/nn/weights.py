@@ -12,6 +12,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 from tokenize import TokenError  # NumPy reads some headers as Python
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from transhash.nn.vit import ViT, ViTConfig
 State = dict[str, Tensor]
 
 _SUFFIXES = (".safetensors", ".npz", ".onnx")  # files that hold numbers and no code
+SETTINGS = ("num_attention_heads", "layer_norm_eps")  # what the tensors do not tell, under transformers' names
 _AXES = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4}  # what tells a vision transformer's shape
 
 # parts of published checkpoints that a backbone without a head does not have
@@ -145,8 +147,10 @@ def _read(source: str | Path) -> tuple[State, dict[str, float]]:
             f"{path}: files of the kind {path.suffix or 'without suffix'} are not read, since they may run code when "
             "opened; use the checkpoint's .safetensors (or .npz, .onnx)"
         )
-    read = {".npz": _read_npz, ".onnx": _read_onnx}.get(path.suffix, _read_safetensors)
-    return read(path), settings
+    if path.suffix == ".safetensors":
+        state, metadata = _read_safetensors(path)
+        return state, {**_positive(path, {name: metadata[name] for name in SETTINGS if name in metadata}), **settings}
+    return {".npz": _read_npz, ".onnx": _read_onnx}[path.suffix](path), settings
 
 
 def _read_settings(path: Path) -> dict[str, float]:
@@ -161,22 +165,30 @@ def _read_settings(path: Path) -> dict[str, float]:
         raise ModelError(f"{path}: not the settings of a checkpoint; download it again")
     if settings.get("hidden_act", "gelu") != "gelu":
         raise ModelError(f"{path}: the network computes with {settings['hidden_act']}; only gelu is known here")
+    return _positive(path, {name: settings[name] for name in SETTINGS if settings.get(name) is not None})
+
+
+def _positive(path: Path, settings: dict[str, Any]) -> dict[str, float]:
+    """Settings as numbers; safetensors keeps its metadata as text."""
     found = {}
-    for name in ("num_attention_heads", "layer_norm_eps"):
-        value = settings.get(name)
-        if value is not None:
-            if not isinstance(value, int | float) or not value > 0:
-                raise ModelError(f"{path}: {name} is {value!r}, not a positive number; correct it")
-            found[name] = value
+    for name, value in settings.items():
+        try:
+            number = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int | float) or not number > 0:
+            raise ModelError(f"{path}: {name} is {value!r}, not a positive number; correct it")
+        found[name] = number
     return found
 
 
-def _read_safetensors(path: Path) -> State:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
+    """The tensors of a file and its metadata."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return {key: value.float() for key, value in load_file(path).items()}
+        with safe_open(path, "pt") as file:
+            return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a whole safetensors file ({error}); download it again") from error
 
