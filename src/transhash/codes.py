@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
-import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transhash.errors import DataError
+from transhash.system import replacing
 
 _FORMAT = "transhash codes 1"
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SyntaxError)
@@ -54,7 +53,7 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
     """Every distance between packed codes a (Na, B/8) and b (Nb, B/8): int32 (Na, Nb). Brute force; an oracle."""
     a = check_codes(a)
     b = check_codes(b, bits=8 * a.shape[1])
-    words_a, words_b = _words(a), np.ascontiguousarray(_words(b).T)
+    words_a, words_b = to_words(a), np.ascontiguousarray(to_words(b).T)
     distances = np.zeros((len(a), len(b)), np.int32)
     rows = max(1, _BLOCK_BYTES // max(1, words_b[0].nbytes))
     for start in range(0, len(a), rows):
@@ -63,9 +62,11 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
     return distances
 
 
-def _words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Codes as words of 64 bits, filled up with zeros, which do not differ: uint64 (N, words)."""
-    return np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8))).view(np.uint64)
+def to_words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Rows of bytes, (N, b), as words of 64 bits, filled up with zeros, which do not differ: uint64 (N, words)."""
+    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    return padded.view(np.uint64)
 
 
 def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
@@ -124,19 +125,12 @@ def save_codes(
     final = Path(path)
     if not final.name:
         raise DataError(f"{final}: cannot be written, for it names no file; give a path such as codes.npz")
-    writing = final.with_name(f".{final.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with writing.open("wb") as file:
+        with replacing(final) as file:
             np.savez(file, format=np.array([_FORMAT, *arrays]), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        writing.replace(final)
     except (OSError, ValueError) as error:  # ValueError: no file can have this name
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
-    finally:
-        with suppress(OSError, ValueError):
-            writing.unlink()
 
 
 def load_codes(path: str | os.PathLike[str]) -> CodeFile:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
 from transhash.images import Source, load_picture
+from transhash.system import processors
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
@@ -107,7 +108,7 @@ class HashModel:
         if batch_size < 1:
             raise ValueError(f"a batch of {batch_size} pictures encodes nothing: give 1 or more")
         session = self._open_session()
-        threads = threads or _processors()
+        threads = threads or processors()
         iterator = iter(items)
         waiting: deque[Future[list[Encoded]]] = deque()
         with ThreadPoolExecutor(threads, "transhash-encode") as pool:
@@ -207,8 +208,3 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
     return config
-
-
-def _processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,7 +27,10 @@ class Augmentation:
 
 def normalise(images: np.ndarray | Tensor) -> Tensor:
     """uint8 (N, H, W, 3) to the network's input, float32 (N, 3, H, W)."""
-    x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
+    return _normalised(torch.as_tensor(images).permute(0, 3, 1, 2).float())
+
+
+def _normalised(x: Tensor) -> Tensor:
     mean, std = (torch.tensor(v, device=x.device).view(3, 1, 1) * 255 for v in (MEAN, STD))
     return (x - mean) / std
 
@@ -58,8 +61,7 @@ def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor
         x = _jitter(x, how.jitter)
     if how.grey:
         x = torch.where((torch.rand(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
-    mean, std = (torch.tensor(v).view(3, 1, 1) * 255 for v in (MEAN, STD))
-    x = (x - mean) / std
+    x = _normalised(x)
     return _erase(x, how.erase) if how.erase else x
 
 

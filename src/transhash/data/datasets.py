@@ -20,6 +20,7 @@ from transhash.data import cifar
 from transhash.data.parquet import parquet_parts, read_parquet
 from transhash.errors import DataError, ImageError
 from transhash.images import IMAGE_SUFFIXES, Source, load_square
+from transhash.system import processors
 
 Labels = NDArray[np.int64] | NDArray[np.uint8]
 
@@ -38,7 +39,7 @@ class Images:
 
         Raises `ImageError` for a picture that cannot be used.
         """
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             pictures = list(pool.map(lambda row: self._decode(row, size, crop), rows))
         return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
 

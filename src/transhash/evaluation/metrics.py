@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transhash.codes import to_words
 from transhash.errors import DataError
 from transhash.evaluation.scores import Scores
 
@@ -62,8 +63,8 @@ def evaluate(
     from transhash.evaluation import kernels  # imports numba
 
     overlap = query_classes.ndim == 2
-    queries, query_words = _words(query_codes), _label_words(query_classes)
-    database, db_words = _columns(_words(db_codes)), _columns(_label_words(db_classes))
+    queries, query_words = to_words(query_codes), _label_words(query_classes)
+    database, db_words = _columns(to_words(db_codes)), _columns(_label_words(db_classes))
 
     def score(start: int) -> tuple[NDArray[np.float64], ...]:
         """The sums of every figure over one block of queries."""
@@ -152,15 +153,8 @@ def _form(labels: NDArray[np.int64] | NDArray[np.bool_]) -> str:
     return "classes" if labels.ndim == 1 else f"0/1 columns of {labels.shape[1]} classes"
 
 
-def _words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """Rows of bytes [N, b] as rows of 64-bit words, padded with zeros."""
-    padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
-    padded[:, : rows.shape[1]] = rows
-    return padded.view(np.uint64)
-
-
 def _label_words(labels: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.uint64]:
-    return labels.view(np.uint64)[:, None] if labels.ndim == 1 else _words(np.packbits(labels, axis=1))
+    return labels.view(np.uint64)[:, None] if labels.ndim == 1 else to_words(np.packbits(labels, axis=1))
 
 
 def _columns(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

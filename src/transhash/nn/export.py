@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from transhash.errors import ModelError, RecipeError
-from transhash.model import CONFIG, GRAPH, WEIGHTS, HashModel, file_hash
+from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, file_hash
 from transhash.nn import onnx_graph
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
@@ -34,7 +34,7 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], 
     (folder / WEIGHTS).write_bytes(save(_pack(network.state_dict())))  # `save_file` would hide it from other users
     (folder / GRAPH).write_bytes(onnx_graph.build(network.config, folder / WEIGHTS).SerializeToString())
     config = {
-        "format": 1,
+        "format": FORMAT,
         "name": name,
         "bits": network.config.bits,
         "image_size": network.config.vit.image_size,

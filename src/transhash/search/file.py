@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from transhash.errors import HammingIndexError
+from transhash.system import replacing
 
 MAGIC = b"THamming"
 VERSION = 1
@@ -37,19 +38,14 @@ def write(path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray[Any, An
         for name, array in arrays.items()
     ]
     header = json.dumps({**head, "arrays": table}).encode()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with replacing(path) as file:
             file.write(_PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))
             file.write(header)
             for array in arrays.values():
                 file.write(bytes(-file.tell() % _ALIGN))
                 file.write(_bytes(array))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HammingIndexError(
             f"{path}: the index could not be written ({error.strerror or error}); free space or choose another place"
         ) from error

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from transhash.system import processors
+
 A = TypeVar("A")
 B = TypeVar("B")
 
@@ -18,7 +20,7 @@ def workers() -> int:
     wanted = os.environ.get("TRANSHASH_THREADS", "")
     if wanted.isdigit() and int(wanted) > 0:
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return processors()
 
 
 def spread(task: Callable[[A], B], pieces: Iterable[A]) -> list[B]:

@@ -13,7 +13,7 @@ from transhash.search.bitops import borrow, load, lowest, near32, ones
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
-from transhash.search.words import Words
+from transhash.search.words import PADDING, Words
 
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
@@ -104,7 +104,7 @@ def _within(store, alive, block, queries, width, radius):  # type: ignore[no-unt
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
-    size = len(codes) // max(1, len(store.cuts) - 1) - 64
+    size = len(codes) // max(1, len(store.cuts) - 1) - PADDING
     owners = np.empty(1024, np.int64)
     keys = np.empty(1024, np.int64)
     found = 0
