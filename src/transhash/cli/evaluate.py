@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transhash.cli.common import JsonOption, extra, print_json
-from transhash.cli.progress import bar
+from transhash.cli.progress import stages
 
 if TYPE_CHECKING:
+    from transhash.experiments import Measured
     from transhash.model import HashModel
 
 
@@ -32,45 +33,28 @@ def evaluate(
     """
     from transhash.model import load
 
-    scores, text = score(load(model), dataset, data, protocol or dataset, split_seed)
+    measured = measured_with_bar(load(model), dataset, data, protocol, split_seed)
     if as_json:
-        print_json(scores)
+        print_json(measured.to_dict())
     else:
-        print(text)
+        print(table(measured))
 
 
-def score(model: HashModel, dataset: str, data: Path, protocol: str, split_seed: int) -> tuple[dict[str, Any], str]:
-    """The scores of a model under a protocol, for machines and for people."""
-    import numpy as np
-
+def measured_with_bar(model: HashModel, dataset: str, data: Path, protocol: str | None, split_seed: int) -> Measured:
+    """The scores of a model under a protocol, with a bar while it encodes."""
     with extra("train"):
-        from transhash.data.datasets import load_dataset
-        from transhash.data.protocols import split
-    from transhash.evaluation import evaluate as evaluate_codes
+        from transhash.experiments import measure
+    with stages() as advance:
+
+        def progress(done: int, total: int) -> None:
+            advance("encoding", done, total, "")
+
+        return measure(model, dataset, data, protocol, split_seed=split_seed, progress=progress)
+
+
+def table(measured: Measured) -> str:
+    """What was measured, for people."""
     from transhash.evaluation import report
 
-    images = load_dataset(dataset, data)
-    parts = split(protocol, images, seed=split_seed)
-    rows = np.union1d(parts.query, parts.database)
-    codes = np.zeros((len(images.images), model.bits // 8), np.uint8)
-    done = 0
-    with bar("encoding", len(rows)) as advance:
-        for batch in model.stream((int(row) for row in rows), source=images.images.sources.__getitem__):
-            for encoded in batch:
-                if encoded.error:
-                    raise encoded.error
-                codes[encoded.item] = np.asarray(encoded.code)
-            done += len(batch)
-            advance(done, "")
-    query, database = parts.query, parts.database
-    scores = evaluate_codes(codes[query], images.labels[query], codes[database], images.labels[database])
-    facts = {
-        "model": model.name,
-        "fingerprint": model.fingerprint,
-        "dataset": dataset,
-        "protocol": protocol,
-        "split_seed": split_seed,
-        "split_sha256": parts.checksum,
-    }
-    title = f"{model.name} on {dataset}, protocol {protocol}, split {parts.checksum[:12]}"
-    return {**facts, **scores.to_dict()}, f"{title}\n{report.text(scores)}"
+    title = f"{measured.model} on {measured.dataset}, protocol {measured.protocol}, split {measured.split_sha256[:12]}"
+    return f"{title}\n{report.text(measured.scores)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from transhash.cli.common import JsonOption, extra, print_json, say
-from transhash.cli.evaluate import score
+from transhash.cli.evaluate import measured_with_bar, table
 from transhash.cli.progress import stages
 from transhash.errors import RecipeError
 
@@ -72,10 +72,10 @@ def train(
     model = ship(trained, out / "model", name=out.resolve().name)
     result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:
-        scores, text = score(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)
-        result["scores"] = scores
+        measured = measured_with_bar(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)
+        result["scores"] = measured.to_dict()
         if not as_json:
-            print(text)
+            print(table(measured))
     if as_json:
         print_json(result)
     else:

@@ -1,0 +1,70 @@
+"""A model measured under a retrieval protocol.
+
+measured = measure(transhash.load(), "cifar10", "data/cifar10")
+measured.scores.map
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transhash.data.datasets import load_dataset
+from transhash.data.protocols import split
+from transhash.evaluation import Scores, evaluate
+from transhash.model import HashModel
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The scores of a model, and what they are of."""
+
+    model: str
+    fingerprint: str
+    dataset: str
+    protocol: str
+    split_seed: int
+    split_sha256: str
+    scores: Scores
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in JSON's own types, the scores among the rest."""
+        facts = {name: value for name, value in vars(self).items() if name != "scores"}
+        return {**facts, **self.scores.to_dict()}
+
+
+def measure(
+    model: HashModel,
+    dataset: str,
+    data: str | os.PathLike[str],
+    protocol: str | None = None,
+    *,
+    split_seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Measured:
+    """Encode the queries and the database of a protocol (by default the data set's own) and score the codes.
+
+    `progress` is called with the images encoded so far, and of how many. Raises `DataError` for a data set or protocol
+    that is not there, `ImageError` for the first picture that cannot be used.
+    """
+    protocol = protocol or dataset
+    images = load_dataset(dataset, data)
+    parts = split(protocol, images, seed=split_seed)
+    rows = np.union1d(parts.query, parts.database)
+    codes = np.zeros((len(images.images), model.bits // 8), np.uint8)
+    done = 0
+    for batch in model.stream(rows.tolist(), source=images.images.sources.__getitem__):
+        for encoded in batch:
+            if encoded.error:
+                raise encoded.error
+            codes[encoded.item] = np.asarray(encoded.code)
+        done += len(batch)
+        if progress:
+            progress(done, len(rows))
+    query, database = parts.query, parts.database
+    scores = evaluate(codes[query], images.labels[query], codes[database], images.labels[database])
+    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores)
