@@ -11,6 +11,7 @@ import sys
 import typer
 
 from transhash.cli.backbone import backbone
+from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.evaluate import evaluate
 from transhash.cli.index import index
@@ -19,7 +20,7 @@ from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
 
-VERBS = (index, search, info, models, train, evaluate, backbone)
+VERBS = (index, search, info, models, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,

@@ -1,0 +1,159 @@
+"""Hamming search engines behind one face: ours by strategy, Faiss's and usearch's, and codes to try them on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import DataError
+from transhash.search import HammingIndex
+
+Codes = NDArray[np.uint8]
+
+EXACT = ("transhash", "transhash scan", "transhash mih", "faiss Flat")
+EFFORTS: dict[str, Sequence[int]] = {  # of the engines that trade recall for time
+    "faiss HNSW": (32, 64, 128, 256, 512, 1024, 2048),
+    "faiss IVF": (1, 2, 4, 8, 16, 32, 64, 128),
+    "faiss MultiHash": (0, 1, 2),
+    "usearch HNSW": (32, 64, 128, 256, 512, 1024, 2048),
+}
+ENGINES = (*EXACT, *EFFORTS)
+
+
+class Engine(Protocol):
+    """What is measured: a search, and where there is one, a search within a radius."""
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """Distances int32 [Q, k]."""
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """Number of hits of all queries."""
+
+
+class Ours:
+    """HammingIndex by one strategy (None: by its own choice)."""
+
+    def __init__(self, index: HammingIndex, strategy: str | None) -> None:
+        self.index, self.strategy = index, strategy
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """As `Engine.search`."""
+        return self.index.search(queries, k, strategy=self.strategy)[0]
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """As `Engine.within`."""
+        return int(self.index.range_search(queries, radius, strategy=self.strategy)[0][-1])
+
+
+class Faiss:
+    """A binary index of Faiss."""
+
+    def __init__(self, kind: str, codes: Codes) -> None:
+        import faiss
+
+        bits = codes.shape[1] * 8
+        if kind == "IVF":
+            lists = max(1, min(4096, len(codes) // 256))
+            self.coarse = faiss.IndexBinaryFlat(bits)  # which the index refers to, without holding it
+            self.index: Any = faiss.IndexBinaryIVF(self.coarse, bits, lists)
+            self.index.train(codes[: 64 * lists])
+        elif kind == "HNSW":
+            self.index = faiss.IndexBinaryHNSW(bits, 32)
+        elif kind == "MultiHash":
+            self.index = faiss.IndexBinaryMultiHash(bits, 4, bits // 4)
+        else:
+            self.index = faiss.IndexBinaryFlat(bits)
+        self.index.add(codes)
+
+    def set_effort(self, effort: int) -> None:
+        """How much to look at."""
+        if hasattr(self.index, "nprobe"):
+            self.index.nprobe = effort
+        elif hasattr(self.index, "hnsw"):
+            self.index.hnsw.efSearch = effort
+        else:
+            self.index.nflip = effort
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """As `Engine.search`."""
+        return np.asarray(self.index.search(queries, k)[0])
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """As `Engine.within`."""
+        return int(self.index.range_search(queries, radius + 1)[0][-1])  # faiss leaves the radius itself out
+
+
+class Usearch:
+    """The graph of usearch."""
+
+    def __init__(self, codes: Codes, threads: int) -> None:
+        from usearch.index import Index, MetricKind, ScalarKind
+
+        self.threads = threads
+        self.index = Index(ndim=codes.shape[1] * 8, metric=MetricKind.Hamming, dtype=ScalarKind.B1, connectivity=32)
+        self.index.add(np.arange(len(codes)), codes, threads=threads)
+
+    def set_effort(self, effort: int) -> None:
+        """How much to look at."""
+        self.index.expansion_search = effort
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """As `Engine.search`."""
+        found = np.asarray(self.index.search(queries, k, threads=self.threads).distances)
+        return found.reshape(len(queries), -1).astype(np.int32)
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """Not offered for comparison: a graph has no radius."""
+        raise NotImplementedError
+
+
+def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
+    """Codes uint8 [count, bits/8]: `uniform`, `clustered` (2,000 centres, 10 % of the bits flipped), or real ones.
+
+    Real ones come from an `.npy` file of codes: drawn from it, each bit flipped at the rate at which a code and its ten
+    nearest neighbours differ in it. Raises `DataError` when there is no such file.
+    """
+    rng = np.random.default_rng(seed)
+    if kind == "uniform":
+        return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
+    if kind == "clustered":
+        centres = rng.integers(0, 256, (2000, bits // 8), dtype=np.uint8)
+        rates = np.full(bits, 0.1, np.float32)
+    else:
+        centres = _real(Path(kind), bits)
+        rates = neighbour_rates(centres, rng)
+    codes = np.empty((count, bits // 8), np.uint8)
+    for begin in range(0, count, 1 << 18):
+        part = codes[begin : begin + (1 << 18)]
+        flips = np.packbits(rng.random((len(part), bits), dtype=np.float32) < rates, axis=1)
+        part[:] = centres[rng.integers(0, len(centres), len(part))] ^ flips
+    return codes
+
+
+def neighbour_rates(codes: Codes, rng: np.random.Generator) -> NDArray[np.float32]:
+    """For each bit, how often a code and its ten nearest neighbours (itself left out) differ in it: float32 [bits]."""
+    index = HammingIndex(codes.shape[1] * 8)
+    index.add(codes)
+    sample = rng.choice(len(codes), min(1000, len(codes)), replace=False)
+    _, near = index.search(codes[sample], 11)
+    others = near != sample[:, None]
+    others[others.all(axis=1), -1] = False  # a code with ten equals before it
+    near = near[others].reshape(len(sample), 10)
+    differ = np.unpackbits(codes[sample][:, None] ^ codes[near], axis=2)
+    return np.asarray(differ.mean(axis=(0, 1)), np.float32)
+
+
+def _real(path: Path, bits: int) -> Codes:
+    try:
+        codes = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no codes can be read here; give uniform, clustered, or an .npy file") from error
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] * 8 != bits or len(codes) < 11:
+        raise DataError(
+            f"{path}: {codes.dtype} of shape {codes.shape} where codes uint8 [N, {bits // 8}] are needed (N > 10)"
+        )
+    return np.asarray(codes)

@@ -1,0 +1,86 @@
+"""Pictures of results, as PNG and SVG, in colours that colour-blind people can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from transhash.experiments.bench import Row, per_query
+from transhash.experiments.peers import EFFORTS, ENGINES
+
+# Okabe and Ito's palette, and a mark for each engine
+STYLES = dict(
+    zip(
+        ENGINES,
+        [
+            ("#0072B2", "o"), ("#56B4E9", "v"), ("#009E73", "^"), ("#D55E00", "s"),
+            ("#CC79A7", "D"), ("#E69F00", "P"), ("#000000", "X"), ("#999999", "*"),
+        ],
+        strict=True,
+    )
+)  # fmt: skip
+
+
+def search(rows: Sequence[Row], out: Path) -> list[Path]:
+    """Time against the number of codes, and recall against time at the largest size that has both; the files drawn."""
+    kinds = sorted({row["codes"] for row in rows})
+    figure, panels = plt.subplots(1, len(kinds), figsize=(4.6 * len(kinds), 4.4), sharey=True, squeeze=False)
+    for panel, kind in zip(panels[0], kinds, strict=True):
+        for engine in ENGINES:
+            points = _fastest_good(row for row in rows if row["codes"] == kind and row["engine"] == engine)
+            if points:
+                _draw(panel, engine, sorted(points), [points[size] for size in sorted(points)])
+        panel.set(title=f"{kind} codes", xlabel="codes searched", xscale="log", yscale="log")
+        panel.grid(True, which="major", alpha=0.3)
+        panel.legend(fontsize=8, frameon=False)
+    panels[0][0].set_ylabel("ms a query, in a batch")
+    files = _save(figure, out / "search-time")
+
+    graded = [row for row in rows if row["engine"] in EFFORTS]
+    if graded:
+        kinds = sorted({row["codes"] for row in graded})
+        figure, panels = plt.subplots(1, len(kinds), figsize=(4.6 * len(kinds), 4.4), squeeze=False)
+        for panel, kind in zip(panels[0], kinds, strict=True):
+            size = max(row["size"] for row in graded if row["codes"] == kind)
+            here = [row for row in rows if (row["codes"], row["size"]) == (kind, size)]
+            for engine in ENGINES:
+                mine = sorted((row for row in here if row["engine"] == engine), key=per_query)
+                if mine:
+                    _draw(panel, engine, [per_query(row) for row in mine], [row["recall"] for row in mine])
+            panel.set(title=f"{kind} codes, {size:,}", xlabel="ms a query, in a batch", xscale="log")
+            panel.grid(True, which="major", alpha=0.3)
+            panel.legend(fontsize=8, frameon=False)
+        panels[0][0].set_ylabel("recall of the nearest (by distance)")
+        files += _save(figure, out / "search-recall")
+    return files
+
+
+def _fastest_good(rows: Any, recall: float = 0.95) -> dict[int, float]:
+    """For each size the least time with this recall."""
+    times: dict[int, list[float]] = {}
+    for row in rows:
+        if row["recall"] >= recall:
+            times.setdefault(row["size"], []).append(per_query(row))
+    return {size: min(found) for size, found in times.items()}
+
+
+def _draw(panel: Any, engine: str, x: Sequence[float], y: Sequence[float]) -> None:
+    colour, mark = STYLES[engine]
+    label = f"{engine} (recall ≥ 0.95)" if engine in EFFORTS and np.max(y) > 1 else engine
+    panel.plot(x, y, color=colour, marker=mark, label=label, linewidth=2.2 if engine == "transhash" else 1.2)
+
+
+def _save(figure: Any, stem: Path) -> list[Path]:
+    figure.tight_layout()
+    files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    for file in files:
+        figure.savefig(file, dpi=130)
+    plt.close(figure)
+    return files
