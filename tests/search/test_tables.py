@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transhash.search import HammingIndex, index, mih, segment, small, tables
+from transhash.search import HammingIndex, hits, index, mih, segment, small, tables
 from transhash.search.words import PADDING, to_words
 
 STRATEGIES = [None, "scan", "mih"]
@@ -25,6 +25,7 @@ def small_numbers() -> object:
         patch.setattr(segment, "ALLOWED_TO_SCAN", 5)
         patch.setattr(index, "TAIL", 30)
         patch.setattr(small, "is_small", lambda *_: False)
+        patch.setattr(hits, "FEW", 60)
         yield
 
 

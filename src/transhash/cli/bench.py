@@ -18,7 +18,7 @@ class What(StrEnum):
 
 
 def bench(
-    what: Annotated[What, typer.Argument(metavar="search", help="What to measure: Hamming search.")],  # noqa: ARG001
+    what: Annotated[What, typer.Argument(metavar="search", help="What to measure: Hamming search.")],
     *,
     codes: Annotated[
         list[str] | None,

@@ -5,8 +5,7 @@ They release the interpreter's lock and hold one query's distances at a time: th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -14,13 +13,9 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+from transhash.compiled import kernel
+
 Words = NDArray[np.uint64]
-
-
-def _compiled(function: Kernel) -> Kernel:
-    kernel: Kernel = numba.njit(cache=True, nogil=True)(function)
-    return kernel
 
 
 def _popcount(_typing: Any, _word: Any) -> Any:
@@ -38,7 +33,7 @@ def threads() -> int:
     return int(numba.get_num_threads())
 
 
-@_compiled
+@kernel
 def count_and_rank(  # noqa: PLR0917 - compiled functions have no keyword-only arguments
     queries: Words,
     query_labels: Words,
@@ -69,7 +64,7 @@ def count_and_rank(  # noqa: PLR0917 - compiled functions have no keyword-only a
         average_precision[q] = _average_precision(keys, counts[q], topk)
 
 
-@_compiled
+@kernel
 def _mark_relevant(label: Words, db_labels: Words, overlap: bool, keys: NDArray[np.uint32]) -> None:
     keys[:] = 0
     for w in range(db_labels.shape[0]):
@@ -82,7 +77,7 @@ def _mark_relevant(label: Words, db_labels: Words, overlap: bool, keys: NDArray[
                 keys[i] = column[i] == word
 
 
-@_compiled
+@kernel
 def _average_precision(keys: NDArray[np.uint32], counts: NDArray[np.int64], topk: int) -> float:
     """One query's AP@topk in the order of (distance, id); no sort: each distance counts on from its first place."""
     place = np.empty(counts.shape[0], np.int64)  # place in the ranking of the last item seen at a distance
@@ -104,7 +99,7 @@ def _average_precision(keys: NDArray[np.uint32], counts: NDArray[np.int64], topk
     return total / inside if inside else -1.0
 
 
-@_compiled
+@kernel
 def expected_average_precision(counts: NDArray[np.int64], topk: int) -> NDArray[np.float64]:
     """AP@topk of each query [Q], averaged over all orders of equal distances, from `counts` [Q, B+1, 2].
 
@@ -136,7 +131,7 @@ def expected_average_precision(counts: NDArray[np.int64], topk: int) -> NDArray[
     return expected
 
 
-@_compiled
+@kernel
 def _reciprocals(before: int, places: int) -> tuple[float, float]:
     """Sums over t = 1 … places of 1/(before + t) and (t - 1)/(before + t); term by term, for closed forms cancel."""
     first = ties = 0.0
@@ -147,14 +142,14 @@ def _reciprocals(before: int, places: int) -> tuple[float, float]:
     return first, ties
 
 
-@_compiled
+@kernel
 def _precisions(hits: int, first: float, ties: float, h: int, m: int) -> float:
     """Expected sum of the precisions at h hits in random order over m places, `hits` hits ahead of them."""
     share = (h - 1) / (m - 1) if m > 1 else 0.0
     return h / m * ((hits + 1) * first + share * ties)
 
 
-@_compiled
+@kernel
 def _cut(  # noqa: PLR0917 - as above
     total: float, hits: int, first: float, ties: float, n: int, r: int, m: int
 ) -> float:

@@ -135,22 +135,17 @@ def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii
             row = rows[name]
             if turn > 1 and row["batch_s"][0] > SLOW:
                 continue
-            row["batch_s"].append(_seconds(lambda engine=engine: engine.search(queries, k)))
+            row["batch_s"].append(_seconds(engine.search, queries, k))
             if turn == 0:
-                for q in range(SINGLES):
-                    row["single_s"].append(
-                        _seconds(lambda engine=engine, q=q: engine.search(queries[q : q + 1], k))
-                    )
+                row["single_s"] = [_seconds(engine.search, queries[q : q + 1], k) for q in range(SINGLES)]
             for radius in radii:
-                row["radius_s"][str(radius)].append(
-                    _seconds(lambda engine=engine, radius=radius: engine.within(queries, radius))
-                )
+                row["radius_s"][str(radius)].append(_seconds(engine.within, queries, radius))
     return rows
 
 
-def _seconds(action: Callable[[], Any]) -> float:
+def _seconds(action: Callable[..., Any], *arguments: Any) -> float:
     begin = time.perf_counter()
-    action()
+    action(*arguments)
     return time.perf_counter() - begin
 
 

@@ -94,7 +94,9 @@ class Usearch:
         from usearch.index import Index, MetricKind, ScalarKind
 
         self.threads = threads
-        self.index = Index(ndim=codes.shape[1] * 8, metric=MetricKind.Hamming, dtype=ScalarKind.B1, connectivity=32)
+        self.index: Any = Index(
+            ndim=codes.shape[1] * 8, metric=MetricKind.Hamming, dtype=ScalarKind.B1, connectivity=32
+        )
         self.index.add(np.arange(len(codes)), codes, threads=threads)
 
     def set_effort(self, effort: int) -> None:

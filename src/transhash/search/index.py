@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.search import file
+from transhash.search import file, hits
 from transhash.search.segment import Found, Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, Words, to_codes, to_words, word_count
@@ -161,15 +162,9 @@ class HammingIndex:
             raise HammingIndexError(f"radius is {radius!r}: give a whole number of bits, 0 or more")
         _check(strategy)
         queries = to_words(codes, self.bits)
-        parts = [part.within(queries, int(radius), self.bits, strategy) for part in self._state.segments]
-        counts = np.sum([counts for counts, _ in parts], axis=0)
-        distances = np.concatenate([found[0] for _, found in parts])
-        ids = np.concatenate([found[1] for _, found in parts])
-        if sum(len(found[0]) > 0 for _, found in parts) > 1:
-            owners = np.concatenate([np.repeat(np.arange(len(queries)), counts) for counts, _ in parts])
-            order = np.lexsort((ids, distances, owners))
-            distances, ids = distances[order], ids[order]
-        return np.concatenate((np.zeros(1, np.int64), np.cumsum(counts))), distances.astype(np.int32), ids
+        segments = self._state.segments
+        found = reduce(hits.merged, (part.within(queries, int(radius), self.bits, strategy) for part in segments))
+        return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one file, atomically; raises HammingIndexError when it cannot be written."""
@@ -212,9 +207,7 @@ class HammingIndex:
         for part in segments[1:]:
             bounds = np.minimum(distances[:, -1], self.bits)
             more = part.nearest(queries, k, self.bits, bounds, strategy)
-            distances, ids = (np.concatenate(pair, axis=1) for pair in zip((distances, ids), more, strict=True))
-            order = np.lexsort((ids, distances), axis=1)[:, :k]
-            distances, ids = np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+            distances, ids = hits.merged_best((distances, ids), more)
         return distances, ids
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from transhash.search import scan, selection
+from transhash.compiled import inlined, kernel
+from transhash.search import hits, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
+from transhash.search.hits import Hits
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
@@ -46,15 +47,12 @@ def nearest(
 
 
 def within(
-    store: Store, alive: Bitmap, queries: Words, radius: int, bits: int, limit: float
-) -> tuple[Counts, Keys, npt.NDArray[np.bool_]]:
+    store: Store, alive: Bitmap, ids: Counts, queries: Words, radius: int, bits: int, limit: float
+) -> tuple[Hits, npt.NDArray[np.bool_]]:
     """As `scan.within`, and which queries are done: the others met the cost limit and have no hits here."""
     found = _spread(store, alive, queries, 0, bits, np.full(len(queries), min(radius, bits)), limit)
-    return (
-        np.concatenate([counts for _, counts, _, _ in found]),
-        np.concatenate([keys for _, _, keys, _ in found]),
-        np.concatenate([done for _, _, _, done in found]),
-    )
+    parts = [hits.resolved(counts, keys, ids) for _, counts, keys, _ in found]
+    return hits.joined(parts), np.concatenate([done for _, _, _, done in found])
 
 
 def scan_cost(codes: int, queries: int, width: int) -> float:
@@ -68,22 +66,22 @@ def _spread(
     def run(piece: tuple[int, int]) -> tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]:
         own = slice(*piece)
         best = np.full((piece[1] - piece[0], k), NONE)
-        hits = np.zeros(len(best), np.int64)
+        numbers = np.zeros(len(best), np.int64)
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
         given = (queries[own], store.width, () if k else (0,), k, bounds[own], limit)
-        return best, hits, _search(store, alive, *given, keys, counts, state, best, hits, done), done
+        return best, numbers, _search(store, alive, *given, keys, counts, state, best, numbers, done), done
 
     return spread(run, cuts(len(queries), 4 * workers(), 4))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
-    store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, hits, done
+    store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
 ):
     """Each query's k best into `best`; or, when the tuple `every` is not empty, all within its bound as keys returned.
 
-    `hits` counts those. A tuple, because its length is known when compiling.
+    `numbers` counts those. A tuple, because its length is known when compiling.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -149,7 +147,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
         else:
             done[q] = True
             if len(every):
-                hits[q] = found - before
+                numbers[q] = found - before
                 selection.sort(keys[before:found])
             else:
                 selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
@@ -157,7 +155,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
     return keys[:found]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _cost(offsets, base, width, sought, depth, words):  # type: ignore[no-untyped-def]
     """What it costs to visit the buckets of a table at `depth` bits from `sought`."""
     buckets = 1.0
@@ -175,7 +173,7 @@ def _cost(offsets, base, width, sought, depth, words):  # type: ignore[no-untype
     return buckets * VISIT + codes * CANDIDATE * words
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _next(bits, width):  # type: ignore[no-untyped-def]
     """The next greater number with as many set bits; 0 is followed by one beyond `width` bits."""
     if bits == 0:
@@ -185,7 +183,7 @@ def _next(bits, width):  # type: ignore[no-untyped-def]
     return (((high ^ bits) >> 2) >> lowest(low)) | high
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _visit(  # type: ignore[no-untyped-def]
     codes, labels, offsets, ends, starts, members, alive, t, base, sought, depth, when, step,
     query, spans, every, k, keys, found, counts, state,
@@ -233,7 +231,7 @@ def _visit(  # type: ignore[no-untyped-def]
     return found
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _was_seen(codes, row, ends, sought, when, step):  # type: ignore[no-untyped-def]
     """Whether an earlier step visited a bucket with this code: told by its substrings' distances alone."""
     for t in range(len(sought)):

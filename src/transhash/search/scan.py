@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from transhash.search import selection
+from transhash.compiled import inlined, kernel
+from transhash.search import hits, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
+from transhash.search.hits import Hits
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
@@ -44,23 +45,20 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
     return np.concatenate(found) if found else np.empty((0, k), np.int64)
 
 
-def within(store: Store, alive: Bitmap, queries: Words, radius: int) -> tuple[npt.NDArray[np.int64], Keys]:
-    """All entries within `radius`: (hits of each query [Q], their keys, sorted for each query)."""
+def within(store: Store, alive: Bitmap, ids: npt.NDArray[np.int64], queries: Words, radius: int) -> Hits:
+    """All entries within `radius`."""
     block = BLOCK_BYTES // (8 * len(store.width))
 
-    def run(piece: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Keys]:
+    def run(piece: tuple[int, int]) -> Hits:
         owners, keys = _within(store, alive, block, queries[slice(*piece)], store.width, radius)
-        order = np.lexsort((keys, owners))
-        return np.bincount(owners, minlength=piece[1] - piece[0]), keys[order]
+        counts, keys = selection.grouped(owners, keys, piece[1] - piece[0])
+        return hits.resolved(counts, keys, ids)
 
     at_once = max(1, min(QUERIES_AT_ONCE, -(-len(queries) // workers())))
-    found = spread(run, cuts(len(queries), -(-len(queries) // at_once)))
-    if not found:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    return np.concatenate([counts for counts, _ in found]), np.concatenate([keys for _, keys in found])
+    return hits.joined(spread(run, cuts(len(queries), -(-len(queries) // at_once))))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
     """Hamming distance between a row and a query given as a tuple of words."""
     total = 0
@@ -69,7 +67,7 @@ def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
@@ -98,14 +96,14 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
         selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _within(store, alive, block, queries, width, radius):  # type: ignore[no-untyped-def]
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
     size = len(codes) // max(1, len(store.cuts) - 1) - PADDING
-    owners = np.empty(1024, np.int64)
+    owners = np.empty(1024, np.int32)
     keys = np.empty(1024, np.int64)
     found = 0
     for top in range(0, size, block):

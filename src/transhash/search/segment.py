@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transhash.search import small
+from transhash.search import hits, small
+from transhash.search.hits import Hits
 from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, passing
 from transhash.search.words import PADDING, Words
 
@@ -104,30 +105,24 @@ class Segment:
             keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
         return self._results(keys)
 
-    def within(
-        self, queries: Words, radius: int, bits: int, strategy: str | None
-    ) -> tuple[npt.NDArray[np.int64], Found]:
-        """All within `radius`: (hits of each query [Q], (distances, ids) of all hits)."""
+    def within(self, queries: Words, radius: int, bits: int, strategy: str | None) -> Hits:
+        """All within `radius`."""
         if len(self) == 0 or len(queries) == 0:
-            return np.zeros(len(queries), np.int64), (np.empty(0, np.int64), np.empty(0, np.int64))
+            return Hits(np.zeros(len(queries), np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
         if self._is_small(queries):
-            counts, keys = small.within(self.store.codes, len(self.ids), queries, radius)
-            return counts, self._results(keys)
+            return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, radius), self.ids)
         from transhash.search import mih, scan
 
         if self.store.tables == 0 or strategy == "scan":
-            counts, keys = scan.within(self.store, self.alive, queries, radius)
-            return counts, self._results(keys)
+            return scan.within(self.store, self.alive, self.ids, queries, radius)
         limit = np.inf if strategy == "mih" else mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
-        counts, keys, done = mih.within(self.store, self.alive, queries, radius, bits, limit)
-        if not done.all():
-            more, scanned = scan.within(self.store, self.alive, queries[~done], radius)
-            owners = np.concatenate(
-                (np.repeat(np.arange(len(queries)), counts), np.repeat(np.flatnonzero(~done), more))
-            )
-            keys = np.concatenate((keys, scanned))[np.argsort(owners, kind="stable")]
-            counts[~done] = more
-        return counts, self._results(keys)
+        found, done = mih.within(self.store, self.alive, self.ids, queries, radius, bits, limit)
+        if done.all():
+            return found
+        scanned = scan.within(self.store, self.alive, self.ids, queries[~done], radius)
+        counts = np.zeros(len(queries), np.int64)
+        counts[~done] = scanned.counts
+        return hits.merged(found, scanned._replace(counts=counts))
 
     def _nearest(
         self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None

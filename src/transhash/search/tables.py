@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from transhash.compiled import inlined, kernel
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.store import SHARED, U32, Ranks, Store, frozen
 from transhash.search.words import PADDING, Words
@@ -73,7 +73,7 @@ def _leaders(words: Words, count: int) -> U32:
     return leaders
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def substring(words, row, begin, end):  # type: ignore[no-untyped-def]
     """Bits `begin` to `end` (fewer than 64) of a row of words, as int64."""
     word = begin >> 6
@@ -84,7 +84,7 @@ def substring(words, row, begin, end):  # type: ignore[no-untyped-def]
     return np.int64(value & ((np.uint64(1) << np.uint64(end - begin)) - np.uint64(1)))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _hash(words, row):  # type: ignore[no-untyped-def]
     value = np.uint64(0)
     for i in range(words.shape[1]):
@@ -95,7 +95,7 @@ def _hash(words, row):  # type: ignore[no-untyped-def]
     return value
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _partition(words, count, parts):  # type: ignore[no-untyped-def]
     ends = np.zeros(parts + 1, np.int64)
     low = np.uint64(parts - 1)
@@ -115,7 +115,7 @@ def _partition(words, count, parts):  # type: ignore[no-untyped-def]
     return hashes, ranks, ends
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _lead(words, hashes, ranks, ends, first, last, leaders):  # type: ignore[no-untyped-def]
     for part in range(first, last):
         begin = ends[part]
@@ -141,7 +141,7 @@ def _lead(words, hashes, ranks, ends, first, last, leaders):  # type: ignore[no-
                 slot = (slot + 1) & (size - 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _group(leaders, unique):  # type: ignore[no-untyped-def]
     """For each entry the number of its code, for each code its label, and the groups' `starts` and `members`."""
     count = len(leaders)
@@ -181,7 +181,7 @@ def _group(leaders, unique):  # type: ignore[no-untyped-def]
     return places, marks, starts, members
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sort(words, count, begin, end, offsets, codes, labels):  # type: ignore[no-untyped-def]
     for row in range(count):
         offsets[substring(words, row, begin, end) + 1] += np.uint32(1)

@@ -1,0 +1,72 @@
+"""Results of several places brought together: nearest ones and hits within a radius, by (distance, id)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.search.parallel import cuts, spread, workers
+
+Numbers = npt.NDArray[np.int64]
+
+FEW = 1 << 12  # results that NumPy sorts in less time than the compiler needs to be imported
+
+
+class Hits(NamedTuple):
+    """All hits of some queries, those of one query after another, each query's by (distance, id)."""
+
+    counts: Numbers  # [Q]
+    distances: npt.NDArray[np.int32]
+    ids: Numbers
+
+
+def resolved(counts: Numbers, keys: Numbers, ids: Numbers) -> Hits:
+    """Hits from sorted keys `distance << 32 | rank`, where `ids` has the id of each rank."""
+    return Hits(counts, (keys >> 32).astype(np.int32), ids[keys & 0xFFFFFFFF])
+
+
+def joined(parts: list[Hits]) -> Hits:
+    """The hits of one group of queries after those of another."""
+    return parts[0] if len(parts) == 1 else Hits(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def merged(a: Hits, b: Hits) -> Hits:
+    """The hits of the same queries in two places."""
+    if len(a.ids) == 0 or len(b.ids) == 0:
+        return a if len(b.ids) == 0 else b
+    counts = a.counts + b.counts
+    if len(a.ids) + len(b.ids) <= FEW:
+        distances, ids = np.concatenate((a.distances, b.distances)), np.concatenate((a.ids, b.ids))
+        owners = np.concatenate([np.repeat(np.arange(len(counts)), each.counts) for each in (a, b)])
+        order = np.lexsort((ids, distances, owners))
+        return Hits(counts, distances[order], ids[order])
+    from transhash.search import merging
+
+    distances, ids = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.int64)
+    begins = [np.concatenate((np.zeros(1, np.int64), np.cumsum(each))) for each in (a.counts, b.counts, counts)]
+
+    def run(piece: tuple[int, int]) -> None:
+        merging.hits(*piece, begins[0], *a[1:], begins[1], *b[1:], begins[2], distances, ids)
+
+    spread(run, cuts(len(counts), workers()))
+    return Hits(counts, distances, ids)
+
+
+def merged_best(a: tuple[Numbers, Numbers], b: tuple[Numbers, Numbers]) -> tuple[Numbers, Numbers]:
+    """The k nearest of each query, from its k nearest in two places: (distances, ids) int64 [Q, k], padded."""
+    if a[0].size <= FEW:
+        distances, ids = (np.concatenate(pair, axis=1) for pair in zip(a, b, strict=True))
+        order = np.lexsort((ids, distances), axis=1)[:, : a[0].shape[1]]
+        return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+    from transhash.search import merging
+
+    distances, ids = np.empty_like(a[0]), np.empty_like(a[1])
+
+    def run(piece: tuple[int, int]) -> None:
+        own = slice(*piece)
+        merging.best(a[0][own], a[1][own], b[0][own], b[1][own], distances[own], ids[own])
+
+    spread(run, cuts(len(distances), workers()))
+    return distances, ids
