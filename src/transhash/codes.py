@@ -82,6 +82,22 @@ def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array)
 
 
+def check_values(values: ArrayLike, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Relaxed codes as float64 (N, B); raises `DataError` when they are not those of the packed codes (N, B/8)."""
+    array = np.asarray(values)
+    shape = (len(codes), 8 * codes.shape[1])
+    if array.dtype.kind != "f" or array.shape != shape:
+        raise DataError(
+            f"values are {array.dtype} of shape {array.shape}: give the relaxed codes, float {shape}, as "
+            "`HashModel.values` returns them"
+        )
+    if not np.isfinite(array).all():
+        raise DataError("values contain infinity or NaN: the model that made them is broken")
+    if (pack(array) != codes).any():
+        raise DataError("the signs of the values are not the bits of the codes: give values of the same rows")
+    return array.astype(np.float64)
+
+
 @dataclass(frozen=True)
 class CodeFile:
     """The content of a code file."""

@@ -30,6 +30,33 @@ def draw(seed: int, *, Q: int, N: int, width: int, classes: int, several: bool) 
     return query_codes, random.integers(0, classes, Q), db_codes, random.integers(0, classes, N)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    N=st.integers(1, 90),
+    width=st.sampled_from([1, 2, 8]),
+    several=st.booleans(),
+    topk=st.integers(1, 120),
+)
+def test_reranking_orders_equal_distances_by_the_inner_product(
+    seed: int, N: int, width: int, several: bool, topk: int
+) -> None:
+    query_codes, query_labels, db_codes, db_labels = draw(seed, Q=5, N=N, width=width, classes=4, several=several)
+    sizes = np.random.default_rng(seed).integers(1, 3, (5, 8 * width))
+    values = signs(query_codes) * sizes  # whole numbers: inner products are exact, and often equal
+    scores = evaluate(query_codes, query_labels, db_codes, db_labels, topk, query_values=values)
+    assert scores.map_reranked is not None
+    found = []
+    for q in range(5):
+        distances = (signs(db_codes) != signs(query_codes)[q]).sum(1)
+        grades = distances * 10**6 - (signs(db_codes) @ values[q]).astype(int)
+        order = np.unique(grades, return_inverse=True)[1]  # ranks with ties, as distances of a chain of longer codes
+        chain = np.packbits(np.arange(96) < order[:, None], axis=1)
+        one = evaluate(np.zeros((1, 12), np.uint8), query_labels[q : q + 1], chain, db_labels, topk)
+        found.append(one.map)
+    assert scores.map_reranked == pytest.approx(np.mean(found), abs=1e-12)
+
+
 def tie_free(seed: int) -> Arrays:
     """64 queries and a database of 65 codes of 64 bits at distances 0 … 64 of each, in random order."""
     random = np.random.default_rng(seed)

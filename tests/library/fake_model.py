@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.images import load_picture
 from transhash.model import Encoded
@@ -26,11 +27,14 @@ class FakeModel:
         self.decoded: list[Any] = []  # every source that was opened
 
     def encode(self, items: Iterable[Any]) -> np.ndarray:
+        return pack(self.values(items))
+
+    def values(self, items: Iterable[Any]) -> np.ndarray:
         encoded = [one for batch in self.stream(items) for one in batch]
         for one in encoded:
             if one.error:
                 raise one.error
-        return np.array([one.code for one in encoded], np.uint8).reshape(-1, self.bits // 8)
+        return np.array([one.values for one in encoded], np.float32).reshape(-1, self.bits)
 
     def stream(
         self, items: Iterable[Any], *, source: Callable[[Any], Any] | None = None, batch_size: int = 4

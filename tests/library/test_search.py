@@ -21,10 +21,13 @@ def filled(library: Library, photos: Path) -> Library:
 
 def test_hits_are_the_nearest_of_all_in_order(filled: Library, photos: Path, model: FakeModel) -> None:
     pictures = sorted(photos.rglob("*.png"))
-    codes = np.unpackbits(model.encode(pictures), axis=1).astype(int)
+    signs = np.unpackbits(model.encode(pictures), axis=1) * 2.0 - 1
     query = pictures[2]
+    (values,) = model.values([query])
 
-    expected = sorted((int(np.abs(code - codes[2]).sum()), path) for code, path in zip(codes, pictures, strict=True))
+    distances = (signs != signs[2]).sum(1).tolist()
+    graded = sorted(zip(distances, -(signs @ values), pictures, strict=True))
+    expected = [(distance, path) for distance, _, path in graded]
     assert [(hit.distance, hit.path) for hit in filled.search(query, k=10)] == expected
     assert [(hit.distance, hit.path) for hit in filled.search(query, k=2)] == expected[:2]
     limit = expected[3][0]
@@ -40,6 +43,29 @@ def test_a_list_gives_a_list_for_each_and_every_kind_of_picture_will_do(filled: 
     assert filled.search([str(path), image, np.asarray(image)], k=3) == [one, one, one]
     assert filled.search(np.asarray(image), k=3) == one
     assert filled.search([], k=3) == []
+
+
+def test_equal_distances_are_ordered_by_how_sure_the_query_is(library: Library, photos: Path, model: FakeModel) -> None:
+    rng = np.random.default_rng(0)
+    query = np.zeros((8, 8), np.uint8)
+    query[:4], query[4:] = rng.integers(150, 200, (4, 8)), rng.integers(0, 60, (4, 8))
+    for number in range(30):  # one bit off: a pixel that was dark is bright
+        picture = query.copy()
+        picture[4 + number // 8, number % 8] = 160
+        Image.fromarray(picture).save(photos / f"near-{number:02}.png")
+    Image.fromarray(query).save(photos / "query.png")
+    library.index(photos)
+    pictures = sorted(photos.glob("*.png"))
+    (values,) = model.values([photos / "query.png"])
+    signs = np.unpackbits(model.encode(pictures), axis=1) * 2.0 - 1
+    distances = (signs != signs[-1]).sum(1)
+    products = dict(zip(pictures, signs @ values, strict=True))
+
+    hits = library.search(photos / "query.png", k=len(pictures))
+    assert [hit.distance for hit in hits] == sorted(distances)
+    found = [(hit.distance, -products[hit.path]) for hit in hits]
+    assert found == sorted(found)
+    assert len({round(product, 3) for _, product in found}) > 2
 
 
 def test_a_hit_knows_the_size_of_the_picture(filled: Library, photos: Path) -> None:

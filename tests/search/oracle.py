@@ -26,3 +26,16 @@ def within(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, radius: int)
         order = order[row[order] <= radius]
         found.append((row[order], ids[order]))
     return found
+
+
+def reranked(
+    queries: np.ndarray, values: np.ndarray, codes: np.ndarray, ids: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `nearest`, equal distances by the inner product with ±1 codes, then by id."""
+    D = np.full((len(queries), k), -1, np.int32)
+    I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
+    signs = np.unpackbits(codes, axis=1) * 2.0 - 1
+    for q, row in enumerate(distances(queries, codes)):
+        order = np.lexsort((ids, -(signs @ values[q]), row))[:k]
+        D[q, : len(order)], I[q, : len(order)] = row[order], ids[order]
+    return D, I

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transhash.errors import HammingIndexError
+from transhash.errors import DataError, HammingIndexError
 from transhash.search import HammingIndex, small
 
 BITS = st.sampled_from([8, 16, 24, 32, 48, 64, 72, 96, 128, 136, 256, 264, 512])
@@ -35,6 +35,16 @@ def assert_search(index: HammingIndex, queries: np.ndarray, codes: np.ndarray, i
     assert (D.dtype, I.dtype) == (np.int32, np.int64)
     np.testing.assert_array_equal(D, expected_D)
     np.testing.assert_array_equal(I, expected_I)
+    values = np.where(np.unpackbits(queries, axis=1), 1.0, -1.0) * sizes_of(queries)
+    D, I = index.search(queries, k, values=values)  # noqa: E741
+    expected_D, expected_I = oracle.reranked(queries, values, codes, ids, k)
+    np.testing.assert_array_equal(D, expected_D)
+    np.testing.assert_array_equal(I, expected_I)
+
+
+def sizes_of(queries: np.ndarray) -> np.ndarray:
+    """How sure a query is of each bit: small whole numbers, so that inner products are exact and often equal."""
+    return np.random.default_rng(0).integers(1, 4, (len(queries), queries.shape[1] * 8))
 
 
 def assert_range(index: HammingIndex, queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, radius: int) -> None:
@@ -188,6 +198,22 @@ def test_misuse_is_one_clear_error_and_changes_nothing(action: object, message: 
     with pytest.raises(HammingIndexError, match=message):
         action(index)  # type: ignore[operator]
     np.testing.assert_array_equal(index.ids, [3])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.ones((2, 8)), r"float64 of shape \(2, 8\)"),
+        (np.ones((2, 64), int), "int64"),
+        (np.full((2, 64), np.nan), "NaN"),
+        (np.ones((2, 64)), "signs of the values"),
+    ],
+)
+def test_values_of_something_else_are_refused(values: np.ndarray, message: str) -> None:
+    index = HammingIndex(64)
+    index.add(CODES)
+    with pytest.raises(DataError, match=message):
+        index.search(CODES, values=values)
 
 
 @pytest.mark.parametrize("bits", [0, -8, 12, 520])

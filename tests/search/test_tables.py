@@ -38,6 +38,13 @@ def codes_of(rng: np.random.Generator, count: int, bits: int, kind: str) -> np.n
     return centres[rng.integers(0, 3, count)] ^ np.packbits(flips, axis=1)
 
 
+def values_of(codes: np.ndarray) -> np.ndarray:
+    """Relaxed codes with these bits; small whole numbers, so that many inner products are equal and all are exact."""
+    bits = np.unpackbits(codes, axis=1)
+    sizes = np.random.default_rng(0).integers(1, 4, bits.shape)
+    return np.where(bits, sizes, -sizes).astype(np.float32)
+
+
 def assert_all(
     made: HammingIndex, queries: np.ndarray, held: dict[int, np.ndarray], allowed: np.ndarray | None
 ) -> None:
@@ -47,6 +54,11 @@ def assert_all(
         for k in (1, 7, 60, 500):
             D, I = made.search(queries, k, ids=allowed, strategy=strategy)  # noqa: E741
             expected = oracle.nearest(queries, codes, ids, k)
+            np.testing.assert_array_equal(D, expected[0])
+            np.testing.assert_array_equal(I, expected[1])
+            values = values_of(queries)
+            D, I = made.search(queries, k, ids=allowed, values=values, strategy=strategy)  # noqa: E741
+            expected = oracle.reranked(queries, values, codes, ids, k)
             np.testing.assert_array_equal(D, expected[0])
             np.testing.assert_array_equal(I, expected[1])
         for radius in (0, 2, made.bits // 5) if allowed is None else ():

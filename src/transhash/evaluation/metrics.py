@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.codes import to_words
+from transhash.codes import check_values, to_words
 from transhash.errors import DataError
 from transhash.evaluation.scores import Scores
 
@@ -28,13 +28,15 @@ def evaluate(
     topk: int | None = None,
     *,
     precision_at: Sequence[int] | None = None,
+    query_values: ArrayLike | None = None,
 ) -> Scores:
     """Score the ranking of a database by Hamming distance to each query.
 
     Codes are packed, uint8 [Q, B/8] and [N, B/8]. Labels are integer classes [Q] and [N], relevant if equal, or 0/1
     columns [Q, C] and [N, C] for several labels an item, relevant if one is shared. mAP is cut at the first `topk`
     items (default, and when there are fewer: the whole database). `precision_at` lists the N of precision@N (default:
-    those of `PRECISION_AT` that the database reaches). Memory grows with Q + N, not with Q·N.
+    those of `PRECISION_AT` that the database reaches). With the queries' relaxed codes, `query_values` float [Q, B], it
+    also tells what asymmetric re-ranking gains, `Scores.map_reranked`. Memory grows with Q + N, not with Q·N.
 
     Raises DataError for arrays that are not of this form or do not fit one another.
     """
@@ -60,7 +62,9 @@ def evaluate(
         if not 1 <= place <= N:
             raise DataError(f"precision@{place} needs a place between 1 and the {N:,} items of the database")
 
-    from transhash.evaluation import kernels  # imports numba
+    values = None if query_values is None else check_values(query_values, query_codes)
+
+    from transhash.evaluation import asymmetric, kernels  # imports numba
 
     overlap = query_classes.ndim == 2
     queries, query_words = to_words(query_codes), _label_words(query_classes)
@@ -103,6 +107,9 @@ def evaluate(
         queries_without_relevant=Q - int(answerable),
         database=N,
         topk=topk,
+        map_reranked=None
+        if values is None
+        else asymmetric.expected_map(query_codes, values, query_classes, db_codes, db_classes, topk=topk),
     )
 
 

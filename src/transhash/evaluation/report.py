@@ -14,6 +14,11 @@ def text(scores: Scores) -> str:
         (f"{cut}, mean over the orders of ties", scores.map),
         (f"{cut}, ties in database order", scores.map_conventional),
         (f"{cut}, the same without queries that hit nothing", scores.map_skipping),
+        *(
+            [(f"{cut}, ties by the query's relaxed code", scores.map_reranked)]
+            if scores.map_reranked is not None
+            else []
+        ),
         *((f"precision@{place:,}", precision) for place, precision in scores.precision_at.items()),
         ("precision within radius 2", scores.precision_radius_2),
         ("recall within radius 2", scores.recall_radius_2),

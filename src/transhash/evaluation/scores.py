@@ -40,6 +40,8 @@ class Scores:
     """Number of items searched."""
     topk: int
     """Where the ranking was cut for mAP, in items; at most `database`."""
+    map_reranked: float | None = None
+    """As `map`, equal distances ordered by the inner product of the query's relaxed code; None without those."""
 
     @property
     def precision_radius_2(self) -> float:
@@ -57,6 +59,7 @@ class Scores:
             "map": self.map,
             "map_conventional": self.map_conventional,
             "map_skipping": self.map_skipping,
+            "map_reranked": self.map_reranked,
             "precision_at": {str(place): precision for place, precision in self.precision_at.items()},
             "precision_radius_2": self.precision_radius_2,
             "recall_radius_2": self.recall_radius_2,

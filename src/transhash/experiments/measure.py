@@ -56,15 +56,19 @@ def measure(
     parts = split(protocol, images, seed=split_seed)
     rows = np.union1d(parts.query, parts.database)
     codes = np.zeros((len(images.images), model.bits // 8), np.uint8)
+    places = {int(row): place for place, row in enumerate(parts.query)}
+    values = np.zeros((len(parts.query), model.bits), np.float32)
     done = 0
     for batch in model.stream(rows.tolist(), source=images.images.sources.__getitem__):
         for encoded in batch:
             if encoded.error:
                 raise encoded.error
             codes[encoded.item] = np.asarray(encoded.code)
+            if encoded.item in places:
+                values[places[encoded.item]] = np.asarray(encoded.values)
         done += len(batch)
         if progress:
             progress(done, len(rows))
     query, database = parts.query, parts.database
-    scores = evaluate(codes[query], images.labels[query], codes[database], images.labels[database])
+    scores = evaluate(codes[query], images.labels[query], codes[database], images.labels[database], query_values=values)
     return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
 from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.database import DAMAGED, Facts
@@ -176,19 +177,29 @@ class Library:
     def search(self, query: Any, k: int = 10, *, max_distance: int | None = None) -> Any:
         """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
 
-        At most `max_distance` bits may differ. Raises `ImageError` for the first query that cannot be used.
+        At most `max_distance` bits may differ. Equal distances are ordered by how sure the query is of the bits that
+        differ. Raises `ImageError` for the first query that cannot be used.
         """
-        if isinstance(query, list | tuple):
-            return self.search_codes(self.model.encode(query), k, max_distance=max_distance)
-        return self.search_codes(self.model.encode([query]), k, max_distance=max_distance)[0]
+        several = isinstance(query, list | tuple)
+        values = self.model.values(query if several else [query])
+        hits = self.search_codes(pack(values), k, max_distance=max_distance, values=values)
+        return hits if several else hits[0]
 
     def search_codes(
-        self, codes: NDArray[np.uint8], k: int = 10, *, max_distance: int | None = None
+        self,
+        codes: NDArray[np.uint8],
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        values: NDArray[np.float32] | None = None,
     ) -> list[list[Hit]]:
-        """The hits of packed codes, uint8 [Q, bits/8]: equal distances in the order in which pictures were added."""
+        """The hits of packed codes, uint8 [Q, bits/8]: equal distances in the order in which pictures were added.
+
+        With the relaxed codes that belong to them, `values` float32 [Q, bits], equal distances are ordered by those.
+        """
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
-            distances, ids = index.search(codes, min(k, max(1, len(index))))
+            distances, ids = index.search(codes, min(k, max(1, len(index))), values=values)
             if max_distance is not None:
                 ids[distances > max_distance] = -1
             placed = self._catalogue.placed(ids[ids >= 0].tolist())

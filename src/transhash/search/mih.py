@@ -47,10 +47,10 @@ def nearest(
 
 
 def within(
-    store: Store, alive: Bitmap, ids: Counts, queries: Words, radius: int, bits: int, limit: float
+    store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, most: int, bits: int, limit: float
 ) -> tuple[Hits, npt.NDArray[np.bool_]]:
     """As `scan.within`, and which queries are done: the others met the cost limit and have no hits here."""
-    found = _spread(store, alive, queries, 0, bits, np.full(len(queries), min(radius, bits)), limit)
+    found = _spread(store, alive, queries, 0, bits, np.minimum(bounds, bits), limit, most)
     parts = [hits.resolved(counts, keys, ids) for _, counts, keys, _ in found]
     return hits.joined(parts), np.concatenate([done for _, _, _, done in found])
 
@@ -61,7 +61,7 @@ def scan_cost(codes: int, queries: int, width: int) -> float:
 
 
 def _spread(
-    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
+    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float, most: int = 0
 ) -> list[tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]]:
     def run(piece: tuple[int, int]) -> tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]:
         own = slice(*piece)
@@ -69,7 +69,7 @@ def _spread(
         numbers = np.zeros(len(best), np.int64)
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
-        given = (queries[own], store.width, () if k else (0,), k, bounds[own], limit)
+        given = (queries[own], store.width, (most,) if most else (), k, bounds[own], limit)
         return best, numbers, _search(store, alive, *given, keys, counts, state, best, numbers, done), done
 
     return spread(run, cuts(len(queries), 4 * workers(), 4))
@@ -79,9 +79,9 @@ def _spread(
 def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
     store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
 ):
-    """Each query's k best into `best`; or, when the tuple `every` is not empty, all within its bound as keys returned.
+    """Each query's k best into `best`; or all within its bound as keys returned, `numbers` of them for each query.
 
-    `numbers` counts those. A tuple, because its length is known when compiling.
+    The latter when the tuple `every` holds how many of those that share a code: its length is known when compiling.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -223,7 +223,9 @@ def _visit(  # type: ignore[no-untyped-def]
                     if distance > state[BOUND] or _was_seen(codes, candidate, ends, sought, when, step):
                         continue
                     if len(every):
-                        found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
+                        found = selection.collect(
+                            labels, starts, members, alive, every[0], keys, found, candidate, distance
+                        )
                     else:
                         place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
                         selection.keep(keys, counts, state, k, (distance << 32) | place, weight)

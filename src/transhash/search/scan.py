@@ -5,12 +5,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from transhash.compiled import inlined, kernel
 from transhash.search import hits, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
-from transhash.search.hits import Hits
+from transhash.search.hits import Hits, Numbers
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
@@ -21,7 +20,7 @@ QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
 
 
-def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> Keys:
+def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
     """The k best entries within `bounds` [Q]: keys `distance << 32 | rank`, int64 [Q, k], sorted, padded with NONE."""
     size = store.unique
     by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
@@ -45,12 +44,12 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
     return np.concatenate(found) if found else np.empty((0, k), np.int64)
 
 
-def within(store: Store, alive: Bitmap, ids: npt.NDArray[np.int64], queries: Words, radius: int) -> Hits:
-    """All entries within `radius`."""
+def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
+    """All entries within `bounds` [Q], at most `most` of those that share a code in a store with tables."""
     block = BLOCK_BYTES // (8 * len(store.width))
 
     def run(piece: tuple[int, int]) -> Hits:
-        owners, keys = _within(store, alive, block, queries[slice(*piece)], store.width, radius)
+        owners, keys = _within(store, alive, block, queries[slice(*piece)], store.width, bounds[slice(*piece)], most)
         counts, keys = selection.grouped(owners, keys, piece[1] - piece[0])
         return hits.resolved(counts, keys, ids)
 
@@ -97,7 +96,7 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
 
 
 @kernel
-def _within(store, alive, block, queries, width, radius):  # type: ignore[no-untyped-def]
+def _within(store, alive, block, queries, width, bounds, most):  # type: ignore[no-untyped-def]
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
@@ -113,14 +112,14 @@ def _within(store, alive, block, queries, width, radius):  # type: ignore[no-unt
             query = load(queries, q, width)
             before = found
             for row in range(top, bottom, 32):
-                near = near32(codes, row, query, radius)
+                near = near32(codes, row, query, bounds[q])
                 if bottom - row < 32:
                     near &= (np.int64(1) << (bottom - row)) - 1
                 while near:
                     candidate = row + lowest(near)
                     near &= near - 1
                     distance = distance_to(codes, candidate, query)
-                    found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
+                    found = selection.collect(labels, starts, members, alive, most, keys, found, candidate, distance)
             if found > len(keys):
                 keys = selection.grown(keys, found)
                 owners = selection.grown(owners, found)

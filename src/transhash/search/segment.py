@@ -17,6 +17,7 @@ Ids = npt.NDArray[np.int64]
 Found = tuple[npt.NDArray[np.int64], Ids]
 
 WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
+EVERY = 1 << 32  # more entries than any code has
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
 
@@ -105,21 +106,23 @@ class Segment:
             keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
         return self._results(keys)
 
-    def within(self, queries: Words, radius: int, bits: int, strategy: str | None) -> Hits:
-        """All within `radius`."""
+    def within(
+        self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None, most: int = EVERY
+    ) -> Hits:
+        """All within `bounds` [Q]; of entries that share a code, `most` or more, the first ones."""
         if len(self) == 0 or len(queries) == 0:
             return Hits(np.zeros(len(queries), np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
         if self._is_small(queries):
-            return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, radius), self.ids)
+            return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
         from transhash.search import mih, scan
 
         if self.store.tables == 0 or strategy == "scan":
-            return scan.within(self.store, self.alive, self.ids, queries, radius)
+            return scan.within(self.store, self.alive, self.ids, queries, bounds, most)
         limit = np.inf if strategy == "mih" else mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
-        found, done = mih.within(self.store, self.alive, self.ids, queries, radius, bits, limit)
+        found, done = mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits, limit)
         if done.all():
             return found
-        scanned = scan.within(self.store, self.alive, self.ids, queries[~done], radius)
+        scanned = scan.within(self.store, self.alive, self.ids, queries[~done], bounds[~done], most)
         counts = np.zeros(len(queries), np.int64)
         counts[~done] = scanned.counts
         return hits.merged(found, scanned._replace(counts=counts))

@@ -240,17 +240,20 @@ def _expand(labels, rows, starts, members, alive, found, k, best):  # type: igno
 
 
 @inlined
-def collect(labels, starts, members, alive, keys, found, row, distance):  # type: ignore[no-untyped-def]
-    """Append all entries of the code at `row` to `keys`, of which `found` are in use, and return how many are then.
+def collect(labels, starts, members, alive, most, keys, found, row, distance):  # type: ignore[no-untyped-def]
+    """Append the first `most` entries of the code at `row` to `keys`, and return how many of `keys` are in use then.
 
     That may be more than there is room for: what does not fit is counted only.
     """
     label = np.int64(labels[row])
     first = np.int64(starts[label - SHARED]) if label >= SHARED else 0
     last = np.int64(starts[label - SHARED + 1]) if label >= SHARED else 1
+    end = found + most
     for i in range(first, last):
         rank = np.int64(members[i]) if label >= SHARED else label
         if passes(alive, rank):
+            if found == end:
+                break
             if found < len(keys):
                 keys[found] = (distance << 32) | rank
             found += 1

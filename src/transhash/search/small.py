@@ -32,10 +32,10 @@ def nearest(words: Words, size: int, queries: Words, k: int) -> Keys:
     return best
 
 
-def within(words: Words, size: int, queries: Words, radius: int) -> tuple[npt.NDArray[np.int64], Keys]:
+def within(words: Words, size: int, queries: Words, bounds: Keys) -> tuple[npt.NDArray[np.int64], Keys]:
     """The same as `scan.within`."""
     keys = np.sort(_keys(words, size, queries), axis=1)
-    near = keys >> 32 <= radius
+    near = keys >> 32 <= bounds[:, None]
     return near.sum(axis=1), keys[near]
 
 
