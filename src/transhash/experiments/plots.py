@@ -10,7 +10,6 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-import numpy as np
 
 from transhash.experiments.bench import Row, per_query
 from transhash.experiments.peers import EFFORTS, ENGINES
@@ -39,8 +38,8 @@ def search(rows: Sequence[Row], out: Path) -> list[Path]:
                 _draw(panel, engine, sorted(points), [points[size] for size in sorted(points)])
         panel.set(title=f"{kind} codes", xlabel="codes searched", xscale="log", yscale="log")
         panel.grid(True, which="major", alpha=0.3)
-        panel.legend(fontsize=8, frameon=False)
-    panels[0][0].set_ylabel("ms a query, in a batch")
+        _legend(panel)
+    panels[0][0].set_ylabel("ms a query in a batch; approximate engines at recall ≥ 0.95")
     files = _save(figure, out / "search-time")
 
     graded = [row for row in rows if row["engine"] in EFFORTS]
@@ -56,7 +55,7 @@ def search(rows: Sequence[Row], out: Path) -> list[Path]:
                     _draw(panel, engine, [per_query(row) for row in mine], [row["recall"] for row in mine])
             panel.set(title=f"{kind} codes, {size:,}", xlabel="ms a query, in a batch", xscale="log")
             panel.grid(True, which="major", alpha=0.3)
-            panel.legend(fontsize=8, frameon=False)
+            _legend(panel)
         panels[0][0].set_ylabel("recall of the nearest (by distance)")
         files += _save(figure, out / "search-recall")
     return files
@@ -71,10 +70,14 @@ def _fastest_good(rows: Any, recall: float = 0.95) -> dict[int, float]:
     return {size: min(found) for size, found in times.items()}
 
 
+def _legend(panel: Any) -> None:
+    if panel.lines:
+        panel.legend(fontsize=8, frameon=False)
+
+
 def _draw(panel: Any, engine: str, x: Sequence[float], y: Sequence[float]) -> None:
     colour, mark = STYLES[engine]
-    label = f"{engine} (recall ≥ 0.95)" if engine in EFFORTS and np.max(y) > 1 else engine
-    panel.plot(x, y, color=colour, marker=mark, label=label, linewidth=2.2 if engine == "transhash" else 1.2)
+    panel.plot(x, y, color=colour, marker=mark, label=engine, linewidth=2.2 if engine == "transhash" else 1.2)
 
 
 def _save(figure: Any, stem: Path) -> list[Path]:

@@ -1,0 +1,59 @@
+"""The comparison of search engines, on few codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from transhash.errors import DataError
+from transhash.experiments import bench, peers, plots
+
+
+def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
+    out = tmp_path / "search.json"
+    rows = bench.run(["clustered"], [3000], peers.ENGINES, out, k=10)
+    assert {row["engine"] for row in rows} == set(peers.ENGINES)
+    for row in rows:
+        assert row["size"] == 3000
+        assert row["recall"] == 1 or row["engine"] in peers.EFFORTS
+        assert min(row["batch_s"] + row["single_s"]) > 0
+    hits = [row["hits"] for row in rows if row["engine"] in peers.EXACT]
+    assert hits == hits[:1] * len(peers.EXACT)
+
+    again: list[object] = []
+    assert bench.run(["clustered"], [3000], peers.ENGINES, out, k=10, report=again.append) == rows
+    assert again == []
+    assert json.loads(out.read_text()) == rows
+    more = bench.run(["uniform"], [3000], ["transhash"], out, k=10, report=again.append)
+    assert (len(again), len(more)) == (1, len(rows) + 1)
+
+    files = plots.search(more, tmp_path)
+    assert {file.name for file in files} == {
+        f"{name}.{kind}" for name in ("search-time", "search-recall") for kind in ("png", "svg")
+    }
+    for file in files:
+        assert file.stat().st_size > 1000
+    assert bench.table(more).count("\n") == 2  # only where Faiss was measured too
+
+
+def test_real_codes_are_enlarged_at_the_rate_at_which_neighbours_differ(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    bits = np.repeat(rng.integers(0, 2, (50, 64)), 20, axis=0)  # 50 clusters of 20
+    bits[:, :8] ^= rng.random((1000, 8)) < 0.2  # whose members differ in the first byte alone
+    np.save(tmp_path / "mine.npy", np.packbits(bits, axis=1))
+    codes = peers.make_codes(str(tmp_path / "mine.npy"), 5000, 64)
+    assert codes.shape == (5000, 8)
+    known = {row.tobytes() for row in np.packbits(bits, axis=1)[:, 1:]}
+    assert {row.tobytes() for row in codes[:, 1:]} <= known
+    assert len(np.unique(codes, axis=0)) > 1000 > len(known)
+
+
+def test_a_file_that_holds_no_codes_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent\.npy"):
+        peers.make_codes(str(tmp_path / "absent.npy"), 10, 64)
+    np.save(tmp_path / "wide.npy", np.zeros((100, 4), np.uint8))
+    with pytest.raises(DataError, match=r"N, 8"):
+        peers.make_codes(str(tmp_path / "wide.npy"), 10, 64)
