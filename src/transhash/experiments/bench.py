@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from transhash.experiments.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
-from transhash.search import HammingIndex
-from transhash.search.parallel import workers
+from transhash.search import HammingIndex, scan
+from transhash.search.parallel import cuts, spread, workers
+from transhash.search.store import ALL, flat
+from transhash.search.words import PADDING, to_words
 from transhash.system import replacing
 
 QUERIES = 500  # in a batch
@@ -94,10 +96,10 @@ def _measure(
             skipped(name, str(error))
             continue
         builds[name] = built if name.startswith("transhash") else time.perf_counter() - begin
-    yield [
-        {"engine": name, "effort": None, "build_s": builds[name], **row}
-        for name, row in _timed(exact, queries, k, truth, RADII).items()
-    ]
+    rows = _timed(exact, queries, k, truth, RADII)
+    if "transhash scan" in rows:
+        rows["transhash scan"]["floor"] = floors(stored)
+    yield [{"engine": name, "effort": None, "build_s": builds[name], **row} for name, row in rows.items()]
     del exact
     for name in names:
         if name in EFFORTS:
@@ -108,14 +110,14 @@ def _measure(
                 skipped(name, str(error))
                 continue
             build = time.perf_counter() - begin
-            rows = []
+            graded = []
             for effort in EFFORTS[name]:
                 engine.set_effort(effort)
                 [row] = _timed({name: engine}, queries, k, truth, ()).values()
-                rows.append({"engine": name, "effort": effort, "build_s": build, **row})
+                graded.append({"engine": name, "effort": effort, "build_s": build, **row})
                 if row["recall"] >= ENOUGH or row["batch_s"][0] > SLOW:
                     break
-            yield rows
+            yield graded
             del engine
 
 
@@ -149,6 +151,34 @@ def _seconds(action: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - begin
 
 
+def floors(stored: Codes) -> dict[str, float]:
+    """What no scan of these codes can undercut here, in seconds, by measurement.
+
+    `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
+    queries on all threads when everything is in the first-level cache and nothing is near.
+    """
+    words = np.zeros((1 << 22, 8), np.uint64)  # 256 MB
+
+    def read(piece: tuple[int, int]) -> None:
+        np.bitwise_or.reduce(words[slice(*piece)], axis=None)
+
+    pieces = cuts(len(words), workers())
+    reading = min(_seconds(spread, read, pieces) for _ in range(5)) / words.nbytes
+
+    few = 2048
+    queries = to_words(stored[:QUERIES], stored.shape[1] * 8)
+    store = flat(to_words(stored[:few], stored.shape[1] * 8, PADDING))
+
+    def compare(_: int) -> None:
+        scan.nearest(store, ALL, queries, 1, stored.shape[1] * 8, np.full(len(queries), -1))
+
+    comparing = min(_seconds(compare, 0) for _ in range(20)) / min(few, len(stored)) / len(queries)
+    return {
+        "single_s": reading * len(stored) * 8 * len(store.width),
+        "batch_s": comparing * len(stored) * QUERIES,
+    }
+
+
 def per_query(row: Row) -> float:
     """Milliseconds a query takes in a batch, the median of the rounds."""
     return float(np.median(row["batch_s"])) / QUERIES * 1e3
@@ -162,6 +192,9 @@ def line(row: Row) -> str:
     text += f"  batch {per_query(row):9.4f}  alone {np.median(row['single_s']) * 1e3:9.4f}"
     for radius, times in row["radius_s"].items():
         text += f"  r<={radius} {np.median(times) / QUERIES * 1e3:9.4f}"
+    if "floor" in row:
+        floor = row["floor"]
+        text += f"  (floor: batch {floor['batch_s'] / QUERIES * 1e3:.4f}, alone {floor['single_s'] * 1e3:.4f})"
     return text + " ms"
 
 
