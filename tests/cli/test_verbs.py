@@ -13,9 +13,11 @@ from fake_model import FakeModel
 
 
 def distances(query: Path, pictures: list[Path]) -> list[tuple[int, Path]]:
-    codes = np.unpackbits(FakeModel().encode([query, *pictures]), axis=1).astype(int)
-    found = [int(np.abs(code - codes[0]).sum()) for code in codes[1:]]
-    return sorted(zip(found, pictures, strict=True))
+    """Distances and pictures as search orders them: by distance, then by how sure the query is of what differs."""
+    signs = np.unpackbits(FakeModel().encode([query, *pictures]), axis=1) * 2.0 - 1
+    (values,) = FakeModel().values([query])
+    found = (signs[1:] != signs[0]).sum(1).tolist()
+    return [(each[0], each[2]) for each in sorted(zip(found, -(signs[1:] @ values), pictures, strict=True))]
 
 
 def test_index_makes_a_library_in_the_folder_and_says_what_it_did(run, photos: Path) -> None:

@@ -48,8 +48,8 @@ def search(
     place = find_library(library, [Path.cwd()], (image.parent for image in images))
     with open_library(place, model) as opened:
         for batch in opened.model.stream(images):
-            codes = [encoded.code for encoded in batch if encoded.code is not None]
-            found = iter(opened.search_codes(np.stack(codes), k, max_distance=max_distance) if codes else [])
+            values = [encoded.values for encoded in batch if encoded.values is not None]
+            found = iter(opened.search_values(np.stack(values), k, max_distance=max_distance) if values else [])
             for encoded in batch:
                 if encoded.error:
                     failed += 1

@@ -181,25 +181,16 @@ class Library:
         differ. Raises `ImageError` for the first query that cannot be used.
         """
         several = isinstance(query, list | tuple)
-        values = self.model.values(query if several else [query])
-        hits = self.search_codes(pack(values), k, max_distance=max_distance, values=values)
+        hits = self.search_values(self.model.values(query if several else [query]), k, max_distance=max_distance)
         return hits if several else hits[0]
 
-    def search_codes(
-        self,
-        codes: NDArray[np.uint8],
-        k: int = 10,
-        *,
-        max_distance: int | None = None,
-        values: NDArray[np.float32] | None = None,
+    def search_values(
+        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None
     ) -> list[list[Hit]]:
-        """The hits of packed codes, uint8 [Q, bits/8]: equal distances in the order in which pictures were added.
-
-        With the relaxed codes that belong to them, `values` float32 [Q, bits], equal distances are ordered by those.
-        """
+        """The hits of relaxed codes, float32 [Q, bits], in the order of `search`."""
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
-            distances, ids = index.search(codes, min(k, max(1, len(index))), values=values)
+            distances, ids = index.search(pack(values), min(k, max(1, len(index))), values=values)
             if max_distance is not None:
                 ids[distances > max_distance] = -1
             placed = self._catalogue.placed(ids[ids >= 0].tolist())
