@@ -130,6 +130,7 @@ def test_one_query_is_shared_by_threads(monkeypatch: pytest.MonkeyPatch) -> None
     index.add(codes)
     monkeypatch.setattr(small, "is_small", lambda *_: False)
     assert_search(index, codes[:1], codes, np.arange(5000), 700)
+    assert_range(index, codes[:2], codes, np.arange(5000), 3)
 
 
 def test_only_the_allowed_ids_are_found(path: str) -> None:

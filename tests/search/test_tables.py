@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transhash.search import HammingIndex, hits, index, mih, segment, small, tables
+from transhash.search import HammingIndex, hits, index, mih, scan, segment, small, tables
 from transhash.search.words import PADDING, to_words
 
 STRATEGIES = [None, "scan", "mih"]
@@ -26,6 +26,9 @@ def small_numbers() -> object:
         patch.setattr(index, "TAIL", 30)
         patch.setattr(small, "is_small", lambda *_: False)
         patch.setattr(hits, "FEW", 60)
+        patch.setattr(mih, "HITS_AT_ONCE", 16)
+        patch.setattr(scan, "HITS_AT_ONCE", 32)
+        patch.setattr(scan, "COUNTED", 4)
         yield
 
 

@@ -11,6 +11,9 @@ its buckets; it is done when that sum exceeds the distance of the k-th result, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,7 +36,9 @@ AHEAD = 8  # buckets to prefetch
 CHUNK = 1024
 PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
 NEVER = np.int64(1) << 40
+HITS_AT_ONCE = 1 << 18  # hits that a thread holds before they become results; more if those of one query are more
 
+T = TypeVar("T")
 Counts = npt.NDArray[np.int64]
 
 
@@ -42,17 +47,50 @@ def nearest(
 ) -> tuple[Keys, npt.NDArray[np.bool_]]:
     """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now."""
 
-    found = _spread(store, alive, queries, k, bits, bounds, limit)
-    return np.concatenate([best for best, _, _, _ in found]), np.concatenate([done for _, _, _, done in found])
+    def run(piece: tuple[int, int]) -> tuple[Keys, npt.NDArray[np.bool_]]:
+        own = slice(*piece)
+        best = np.full((piece[1] - piece[0], k), NONE)
+        done = np.zeros(len(best), np.bool_)
+        keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
+        given = (queries[own], store.width, (), k, bounds[own], limit, keys, counts, state)
+        _search(store, alive, *given, best, np.empty(0, np.int64), done)
+        return best, done
+
+    found = _pieces(run, queries)
+    return np.concatenate([best for best, _ in found]), np.concatenate([done for _, done in found])
 
 
-def within(
-    store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, most: int, bits: int, limit: float
-) -> tuple[Hits, npt.NDArray[np.bool_]]:
-    """As `scan.within`, and which queries are done: the others met the cost limit and have no hits here."""
-    found = _spread(store, alive, queries, 0, bits, np.minimum(bounds, bits), limit, most)
-    parts = [hits.resolved(counts, keys, ids) for _, counts, keys, _ in found]
-    return hits.joined(parts), np.concatenate([done for _, _, _, done in found])
+def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, most: int, bits: int) -> Hits:
+    """As `scan.within`."""
+    bounds = np.minimum(bounds, bits)
+
+    def run(piece: tuple[int, int]) -> Hits:
+        first, last = piece
+        _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
+        keys = np.empty(HITS_AT_ONCE, np.int64)
+        parts = []
+        while first < last:
+            totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
+            given = (queries[first:last], store.width, (most,), 0, bounds[first:last], np.inf, keys, counts, state)
+            _search(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
+            if not done[0]:  # the hits of this query alone are too many
+                keys = np.empty(8 * len(keys), np.int64)
+                continue
+            totals = totals[done]
+            part = Hits(totals, np.empty(totals.sum(), np.int32), np.empty(totals.sum(), np.int64))
+            selection.resolve(keys[: len(part.ids)], ids, part.distances, part.ids)
+            parts.append(part)
+            first += len(totals)
+        return hits.joined(parts)
+
+    return hits.joined(_pieces(run, queries))
+
+
+def is_worth_it(store: Store, queries: Words, bounds: Counts, limit: float) -> bool:
+    """Whether to see all codes within `bounds` [Q] costs less than `limit` a query, on average."""
+    costs = np.empty(len(queries))
+    _pieces(lambda piece: _plan(store, queries, *piece, store.width, bounds, costs), queries)
+    return bool(costs.mean() < limit)
 
 
 def scan_cost(codes: int, queries: int, width: int) -> float:
@@ -60,35 +98,23 @@ def scan_cost(codes: int, queries: int, width: int) -> float:
     return codes * width * (SCANNED if queries >= 2 * workers() else SCANNED_ALONE)
 
 
-def _spread(
-    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float, most: int = 0
-) -> list[tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]]:
-    def run(piece: tuple[int, int]) -> tuple[Keys, Counts, Keys, npt.NDArray[np.bool_]]:
-        own = slice(*piece)
-        best = np.full((piece[1] - piece[0], k), NONE)
-        numbers = np.zeros(len(best), np.int64)
-        done = np.zeros(len(best), np.bool_)
-        keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
-        given = (queries[own], store.width, (most,) if most else (), k, bounds[own], limit)
-        return best, numbers, _search(store, alive, *given, keys, counts, state, best, numbers, done), done
-
+def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
     return spread(run, cuts(len(queries), 4 * workers(), 4))
 
 
 @kernel
-def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
+def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
     store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
 ):
-    """Each query's k best into `best`; or all within its bound as keys returned, `numbers` of them for each query.
+    """Each query's k best into `best`; or all within its bound into `keys`, `numbers` of them for each query.
 
     The latter when the tuple `every` holds how many of those that share a code: its length is known when compiling.
+    When `keys` is full, it stops: what is not `done` is left for later.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
     tables = len(ends) - 1
-    bases = np.zeros(tables, np.int64)
-    for t in range(tables - 1):
-        bases[t + 1] = bases[t] + (np.int64(1) << (ends[t + 1] - ends[t])) + 1
+    bases = _bases(ends)
     sought = np.empty(tables, np.int64)
     depth = np.empty(tables, np.int64)
     cost = np.empty(tables, np.float64)
@@ -119,7 +145,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             table = np.argmin(cost)
             spent += cost[table]
             ahead = 0.0
-            if len(every) or state[WITHIN] >= k or bounds[q] < len(counts) - 1:
+            if not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
                 ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
             if spent + ahead > limit:
                 break
@@ -140,19 +166,49 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
-        elif found > len(keys):
-            keys = selection.grown(keys, found)
-            found = before
-            continue  # the same query again
+        elif len(every):
+            if found > len(keys):
+                return
+            done[q] = True
+            numbers[q] = found - before
+            selection.sort(keys[before:found])
         else:
             done[q] = True
-            if len(every):
-                numbers[q] = found - before
-                selection.sort(keys[before:found])
-            else:
-                selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
+            selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
         q += 1
-    return keys[:found]
+
+
+@kernel
+def _plan(store, queries, first, last, width, bounds, costs):  # type: ignore[no-untyped-def]
+    """What it costs each query to see all codes within its bound: the rings of buckets that `_search` will visit."""
+    offsets, ends = store.offsets, store.cuts
+    bases = _bases(ends)
+    cost = np.empty(len(bases), np.float64)
+    depth = np.empty(len(bases), np.int64)
+    for q in range(first, last):
+        depth[:] = 0
+        for t in range(len(bases)):
+            sought = substring(queries, q, ends[t], ends[t + 1])
+            cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought, 0, len(width))
+        costs[q] = 0.0
+        for _ in range(bounds[q] + 1):
+            table = np.argmin(cost)
+            costs[q] += cost[table]
+            depth[table] += 1
+            bits = ends[table + 1] - ends[table]
+            if depth[table] > bits:
+                break
+            sought = substring(queries, q, ends[table], ends[table + 1])
+            cost[table] = _cost(offsets, bases[table], bits, sought, depth[table], len(width))
+
+
+@kernel
+def _bases(ends):  # type: ignore[no-untyped-def]
+    """Where the offsets of each table begin."""
+    bases = np.zeros(len(ends) - 1, np.int64)
+    for t in range(len(bases) - 1):
+        bases[t + 1] = bases[t] + (np.int64(1) << (ends[t + 1] - ends[t])) + 1
+    return bases
 
 
 @kernel

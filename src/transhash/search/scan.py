@@ -13,11 +13,13 @@ from transhash.search.hits import Hits, Numbers
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
-from transhash.search.words import PADDING, Words
+from transhash.search.words import Words
 
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
+COUNTED = 1 << 10  # queries whose hits are counted before the first is written
+HITS_AT_ONCE = 1 << 23  # hits of a group of queries that are held while they are sorted
 
 
 def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
@@ -46,15 +48,66 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
 
 def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
     """All entries within `bounds` [Q], at most `most` of those that share a code in a store with tables."""
+    parts = [
+        _within(store, alive, ids, queries[first : first + COUNTED], bounds[first : first + COUNTED], most)
+        for first in range(0, len(queries), COUNTED)
+    ]
+    return hits.joined(parts)
+
+
+def _within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
+    """Count first, then write every hit once to where it belongs: hits may be many, and fresh memory is dear."""
+    size, Q = store.unique, len(queries)
     block = BLOCK_BYTES // (8 * len(store.width))
+    by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
+    rows = cuts(size, workers() if by_rows else 1, block)
+    some = np.zeros((-(-size // block), Q), np.bool_)  # which blocks have hits of which queries
+    counts = np.zeros((len(rows), Q), np.int64)
+    given = (store, alive, block, queries, store.width, bounds, most, some)
 
-    def run(piece: tuple[int, int]) -> Hits:
-        owners, keys = _within(store, alive, block, queries[slice(*piece)], store.width, bounds[slice(*piece)], most)
-        counts, keys = selection.grouped(owners, keys, piece[1] - piece[0])
-        return hits.resolved(counts, keys, ids)
+    def count(piece: tuple[int, int, int]) -> None:
+        part, first, last = piece
+        _count(*given, *rows[part], first, last, counts[part])
 
-    at_once = max(1, min(QUERIES_AT_ONCE, -(-len(queries) // workers())))
-    return hits.joined(spread(run, cuts(len(queries), -(-len(queries) // at_once))))
+    step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
+    spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
+    totals = counts.sum(axis=0)
+    ends = np.cumsum(totals)
+    distances, found = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
+
+    def collect(group: tuple[int, int]) -> None:
+        first, last = group
+        own = slice(ends[first] - totals[first], ends[last - 1])
+        keys = np.empty(own.stop - own.start, np.int64)
+        places = ends[first:last] - totals[first:last] - own.start + np.cumsum(counts[:, first:last], axis=0)
+        places -= counts[:, first:last]
+
+        def fill(part: int) -> None:
+            _fill(*given, *rows[part], first, last, places[part], keys)
+
+        spread(fill, range(len(rows)))
+        _sort(keys, ends[first:last] - own.start, np.empty(totals[first:last].max(), np.int64))
+        selection.resolve(keys, ids, distances[own], found[own])
+
+    groups = _groups(totals, step)
+    if by_rows:  # threads share the rows of one group
+        for group in groups:
+            collect(group)
+    else:
+        spread(collect, groups)
+    return Hits(totals, distances, found)
+
+
+def _groups(totals: Numbers, most: int) -> list[tuple[int, int]]:
+    """Cut the queries into runs of at most `most`, with few enough hits together to be held beside the results."""
+    groups = []
+    first = held = 0
+    for q, total in enumerate(totals.tolist()):
+        if q > first and (held + total > HITS_AT_ONCE or q - first == most):
+            groups.append((first, q))
+            first, held = q, 0
+        held += total
+    return [*groups, (first, len(totals))]
 
 
 @inlined
@@ -96,21 +149,46 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
 
 
 @kernel
-def _within(store, alive, block, queries, width, bounds, most):  # type: ignore[no-untyped-def]
+def _count(store, alive, block, queries, width, bounds, most, some, begin, end, first, last, counts):  # type: ignore[no-untyped-def]
+    """Count the hits of queries `first` to `last` among rows `begin` to `end`."""
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
-    size = len(codes) // max(1, len(store.cuts) - 1) - PADDING
-    owners = np.empty(1024, np.int32)
-    keys = np.empty(1024, np.int64)
-    found = 0
-    for top in range(0, size, block):
-        bottom = min(top + block, size)
-        q = 0
-        while q < len(queries):
+    for top in range(begin, end, block):
+        bottom = min(top + block, end)
+        for q in range(first, last):
             query = load(queries, q, width)
-            before = found
+            bound = bounds[q]
+            count = np.int64(0)
+            for row in range(top, bottom, 32):
+                near = near32(codes, row, query, bound)
+                if near:
+                    if bottom - row < 32:
+                        near &= (np.int64(1) << (bottom - row)) - 1
+                    while near:
+                        _, weight = selection.stands_for(labels, starts, members, alive, row + lowest(near), most)
+                        near &= near - 1
+                        count += min(weight, most)
+            if count:
+                some[top // block, q] = True
+                counts[q] += count
+
+
+@kernel
+def _fill(store, alive, block, queries, width, bounds, most, some, begin, end, first, last, places, keys):  # type: ignore[no-untyped-def]
+    """Write the keys of what `_count` counted, those of query `first + i` from `places[i]` on."""
+    codes, labels, starts, members = (
+        borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
+    )  # fmt: skip
+    alive, queries, keys = borrow(alive), borrow(queries), borrow(keys)
+    for top in range(begin, end, block):
+        bottom = min(top + block, end)
+        for q in range(first, last):
+            if not some[top // block, q]:
+                continue
+            query = load(queries, q, width)
+            place = places[q - first]
             for row in range(top, bottom, 32):
                 near = near32(codes, row, query, bounds[q])
                 if bottom - row < 32:
@@ -119,12 +197,14 @@ def _within(store, alive, block, queries, width, bounds, most):  # type: ignore[
                     candidate = row + lowest(near)
                     near &= near - 1
                     distance = distance_to(codes, candidate, query)
-                    found = selection.collect(labels, starts, members, alive, most, keys, found, candidate, distance)
-            if found > len(keys):
-                keys = selection.grown(keys, found)
-                owners = selection.grown(owners, found)
-                found = before
-                continue  # the same query again
-            owners[before:found] = q
-            q += 1
-    return owners[:found], keys[:found]
+                    place = selection.collect(labels, starts, members, alive, most, keys, place, candidate, distance)
+            places[q - first] = place
+
+
+@kernel
+def _sort(keys, ends, spare):  # type: ignore[no-untyped-def]
+    """Sort the keys of each query."""
+    begin = 0
+    for end in ends:
+        selection.sort_beside(keys[begin:end], spare)
+        begin = end

@@ -116,16 +116,17 @@ class Segment:
             return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
         from transhash.search import mih, scan
 
-        if self.store.tables == 0 or strategy == "scan":
+        if self._scans_within(queries, bounds, strategy):
             return scan.within(self.store, self.alive, self.ids, queries, bounds, most)
-        limit = np.inf if strategy == "mih" else mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
-        found, done = mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits, limit)
-        if done.all():
-            return found
-        scanned = scan.within(self.store, self.alive, self.ids, queries[~done], bounds[~done], most)
-        counts = np.zeros(len(queries), np.int64)
-        counts[~done] = scanned.counts
-        return hits.merged(found, scanned._replace(counts=counts))
+        return mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits)
+
+    def _scans_within(self, queries: Words, bounds: npt.NDArray[np.int64], strategy: str | None) -> bool:
+        from transhash.search import mih
+
+        if self.store.tables == 0 or strategy:
+            return strategy != "mih" or self.store.tables == 0
+        cost = mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
+        return not mih.is_worth_it(self.store, queries, bounds, cost)
 
     def _nearest(
         self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None

@@ -99,9 +99,18 @@ def keep(keys, counts, state, k, key, weight):  # type: ignore[no-untyped-def]
 
 @kernel
 def sort(keys):  # type: ignore[no-untyped-def]
-    """Sort in place: short rows by Shell's method, several times faster for them than the sort that Numba brings."""
+    """Sort in place."""
+    sort_beside(keys, np.empty(len(keys) if len(keys) > SHORT else 0, np.int64))
+
+
+@kernel
+def sort_beside(keys, spare):  # type: ignore[no-untyped-def]
+    """Sort in place, with as much spare room as there are keys.
+
+    Short rows by Shell's method, several times faster for them than the sort that Numba brings.
+    """
     if len(keys) > SHORT:
-        _sort_by_digits(keys)
+        _sort_by_digits(keys, spare[: len(keys)])
         return
     gap = 1
     while gap < len(keys) // 3:
@@ -118,7 +127,7 @@ def sort(keys):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sort_by_digits(keys):  # type: ignore[no-untyped-def]
+def _sort_by_digits(keys, target):  # type: ignore[no-untyped-def]
     """Radix sort. Digits in which all agree are passed over, and those of the rank when ranks ascend already."""
     differing = np.int64(0)
     ascending = True
@@ -127,7 +136,6 @@ def _sort_by_digits(keys):  # type: ignore[no-untyped-def]
         ascending &= (keys[i] & 0xFFFFFFFF) >= (keys[i - 1] & 0xFFFFFFFF)
     places = np.empty(2048, np.int64)
     source = keys
-    target = np.empty_like(keys)
     for shift, digit in ((0, 2047), (11, 2047), (22, 1023), (32, 1023)):
         if (differing >> shift) & digit == 0 or (ascending and shift < 32):
             continue
@@ -145,23 +153,6 @@ def _sort_by_digits(keys):  # type: ignore[no-untyped-def]
             places[value] += 1
         source, target = target, source
     keys[:] = source
-
-
-@kernel
-def grouped(owners, keys, owner_count):  # type: ignore[no-untyped-def]
-    """Keys of several owners: (how many each has, the keys of one owner after another, sorted)."""
-    counts = np.zeros(owner_count, np.int64)
-    for owner in owners:
-        counts[owner] += 1
-    ends = np.cumsum(counts)
-    places = ends - counts
-    found = np.empty_like(keys)
-    for i in range(len(keys)):
-        found[places[owners[i]]] = keys[i]
-        places[owners[i]] += 1
-    for owner in range(owner_count):
-        sort(found[ends[owner] - counts[owner] : ends[owner]])
-    return counts, found
 
 
 @kernel
@@ -261,6 +252,8 @@ def collect(labels, starts, members, alive, most, keys, found, row, distance):  
 
 
 @kernel
-def grown(keys, wanted):  # type: ignore[no-untyped-def]
-    """The same keys with room for `wanted` and half as many again."""
-    return np.concatenate((keys, np.empty(wanted + wanted // 2 - len(keys), keys.dtype)))
+def resolve(keys, all_ids, distances, ids):  # type: ignore[no-untyped-def]
+    """Write the distance and the id of each key."""
+    for i in range(len(keys)):
+        distances[i] = keys[i] >> 32
+        ids[i] = all_ids[keys[i] & 0xFFFFFFFF]

@@ -31,14 +31,10 @@ def build(words: Words, bits: int) -> Store:
     """The store, with tables, of codes uint64 [n + PADDING, words] in the order of ranks."""
     count = len(words) - PADDING
     leaders = _leaders(words, count)
-    own = leaders == np.arange(count, dtype=np.uint32)
-    unique = int(own.sum())
+    firsts = np.flatnonzero(leaders == np.arange(count, dtype=np.uint32)).astype(np.uint32)  # the rank of each code
+    unique = len(firsts)
     if unique < count:
-        places, marks, starts, members = _group(leaders, unique)
-        words = np.concatenate((words[:count][own], words[count:]))
-    else:
-        places = marks = leaders
-        starts = members = np.empty(0, np.uint32)
+        words = np.concatenate((words[firsts], words[count:]))
     cut = substrings(bits, unique)
     tables = len(cut) - 1
     stride = unique + PADDING
@@ -54,9 +50,11 @@ def build(words: Words, bits: int) -> Store:
     spread(fill, range(tables))
     rows = np.empty(unique, np.uint32)
     rows[order[:unique]] = np.arange(unique, dtype=np.uint32)
+    starts = members = np.empty(0, np.uint32)
     if unique < count:
+        places, labels, starts, members = _group(leaders, firsts, order[:unique])
         rows = rows[places]
-        order = marks[order]
+        order = labels[order]
     return frozen(Store(codes, order, offsets, cut, rows, starts, members))
 
 
@@ -142,43 +140,40 @@ def _lead(words, hashes, ranks, ends, first, last, leaders):  # type: ignore[no-
 
 
 @kernel
-def _group(leaders, unique):  # type: ignore[no-untyped-def]
-    """For each entry the number of its code, for each code its label, and the groups' `starts` and `members`."""
+def _group(leaders, firsts, order):  # type: ignore[no-untyped-def]
+    """For each entry the number of its code, for each code its label, and the groups' `starts` and `members`.
+
+    Groups are numbered as their codes lie in the first table, whose `order` is given: a scan reads them in sequence.
+    """
     count = len(leaders)
-    sizes = np.zeros(count, np.uint32)
-    for rank in range(count):
-        sizes[leaders[rank]] += np.uint32(1)
+    sizes = np.zeros(len(firsts), np.uint32)
     places = np.empty(count, np.uint32)
-    marks = np.empty(unique, np.uint32)
-    seen = 0
+    for code in range(len(firsts)):
+        places[firsts[code]] = code
+    for rank in range(count):  # whose leader is the rank itself or before it
+        places[rank] = places[leaders[rank]]
+        sizes[places[rank]] += np.uint32(1)
+    labels = firsts.copy()
     groups = 0
     shared = 0
-    for rank in range(count):
-        if leaders[rank] == rank:
-            places[rank] = seen
-            marks[seen] = rank
-            if sizes[rank] > 1:
-                marks[seen] = SHARED + groups
-                groups += 1
-                shared += sizes[rank]
-            seen += 1
-        else:
-            places[rank] = places[leaders[rank]]
+    for code in order:
+        if sizes[code] > 1:
+            labels[code] = SHARED + groups
+            groups += 1
+            shared += sizes[code]
     starts = np.zeros(groups + 1, np.uint32)
+    for code in order:
+        if sizes[code] > 1:
+            group = np.int64(labels[code]) - SHARED
+            starts[group + 1] = starts[group] + sizes[code]
     members = np.empty(shared, np.uint32)
-    for rank in range(count):
-        label = np.int64(marks[places[rank]])
-        if label >= SHARED:
-            starts[label - SHARED + 1] += np.uint32(1)
-    for group in range(groups):
-        starts[group + 1] += starts[group]
     place = starts[:-1].copy()
     for rank in range(count):
-        label = np.int64(marks[places[rank]])
+        label = np.int64(labels[places[rank]])
         if label >= SHARED:
             members[place[label - SHARED]] = rank
             place[label - SHARED] += np.uint32(1)
-    return places, marks, starts, members
+    return places, labels, starts, members
 
 
 @kernel
