@@ -208,3 +208,29 @@ def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool) -> None:
     opened.add(codes[:40], np.arange(1000, 1040))
     held.update(zip(range(1000, 1040), codes[:40], strict=True))
     assert_all(opened, codes[:5], held, np.arange(0, 1040, 2))
+
+
+def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    codes = codes_of(rng, 1000, 64, "uniform")
+    made = HammingIndex(64)
+    made.add(codes)
+    tried = []
+    nearest = mih.nearest
+
+    def counted(*arguments: object) -> object:
+        tried.append(1)
+        return nearest(*arguments)
+
+    monkeypatch.setattr(mih, "nearest", counted)
+    monkeypatch.setattr(mih, "scan_cost", lambda *_: 0.0)
+    for _ in range(40):
+        D, I = made.search(codes[:1], 5)  # noqa: E741
+        expected = oracle.nearest(codes[:1], codes, np.arange(1000), 5)
+        np.testing.assert_array_equal(D, expected[0])
+        np.testing.assert_array_equal(I, expected[1])
+    assert 4 <= len(tried) <= 8
+    monkeypatch.setattr(mih, "scan_cost", lambda *_: np.inf)
+    for _ in range(40):
+        made.search(codes[:1], 5)
+    assert len(tried) > 20  # they pay again, and are used again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ Ids = npt.NDArray[np.int64]
 Found = tuple[npt.NDArray[np.int64], Ids]
 
 WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
+DISCOURAGED, AGAIN = 4, 16  # searches in vain after which tables are tried again in one of so many only
 EVERY = 1 << 32  # more entries than any code has
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
@@ -29,6 +30,7 @@ class Segment:
     store: Store
     alive: Bitmap
     removed: int
+    misses: dict[int, int] = field(init=False, repr=False, compare=False, default_factory=dict)  # `_tries_tables`
 
     def __post_init__(self) -> None:
         self.ids.flags.writeable = False
@@ -134,11 +136,12 @@ class Segment:
         from transhash.search import mih, scan
 
         store = self.store
-        if store.tables == 0 or strategy == "scan" or (strategy is None and 64 * k > len(self)):
+        if store.tables == 0 or strategy == "scan" or (strategy is None and not self._tries_tables(k)):
             return scan.nearest(store, self.alive, queries, k, bits, bounds)
         limit = np.inf if strategy == "mih" else mih.scan_cost(len(self), len(queries), len(store.width))
         bounds = bounds.copy()
         keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
+        self.misses[k.bit_length()] = 0 if done.any() else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
             return keys
         if len(self) * 8 < len(self.ids):  # a scan of what a filter left
@@ -150,6 +153,19 @@ class Segment:
         else:
             keys[~done] = scan.nearest(store, self.alive, queries[~done], k, bits, bounds[~done])
         return keys
+
+    def _tries_tables(self, k: int) -> bool:
+        """Whether to look into the tables first, which costs as much as a scan again if they turn out too dear.
+
+        After some searches for about as many results in which they were, only now and then.
+        """
+        if 64 * k > len(self):
+            return False
+        misses = self.misses.get(k.bit_length(), 0)
+        if misses < DISCOURAGED or misses % AGAIN == 0:
+            return True
+        self.misses[k.bit_length()] = misses + 1
+        return False
 
     def _is_small(self, queries: Words) -> bool:
         return (
