@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -23,10 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
 from transhash.images import Source, load_picture
-from transhash.system import processors
+from transhash.system import processors, replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
@@ -71,6 +73,21 @@ class HashModel:
 
     def __repr__(self) -> str:
         return f"HashModel({self.name!r}, bits={self.bits}, image_size={self.image_size})"
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What turns distances into probabilities, if the model has been calibrated."""
+        return Calibration(**self.config["calibration"]) if self.config.get("calibration") else None
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Keep a calibration with the model, whose codes stay what they are; raises `ModelError` when it cannot."""
+        config = {**self.config, "calibration": calibration.to_dict()}
+        try:
+            with replacing(self.folder / CONFIG) as file:
+                file.write(config_text(config).encode())
+        except OSError as error:
+            raise ModelError(f"{self.folder}: cannot be written ({error.strerror}); copy the model first") from error
+        self.config = config
 
     def encode(self, items: Iterable[Source]) -> NDArray[np.uint8]:
         """Packed codes of pictures, uint8 (N, bits/8): paths, encoded bytes, Pillow images or uint8 (H, W, 3) arrays.
@@ -183,6 +200,11 @@ def pretrained() -> list[str]:
     return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG}"))
 
 
+def config_text(config: dict[str, Any]) -> str:
+    """The text of a `config.json`."""
+    return json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb") as file:
@@ -200,6 +222,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
             not isinstance(config["name"], str)
             or not isinstance(config["sha256"], dict)
             or not 0 < config["crop"] <= 1
+            or not _is_calibration(config.get("calibration"))
             or (config["bits"], config["image_size"]) != (network["bits"], network["vit"]["image_size"])
         ):
             raise ValueError
@@ -208,3 +231,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
     return config
+
+
+def _is_calibration(value: Any) -> bool:
+    """Whether a setting is a calibration, or there is none."""
+    if value is None:
+        return True
+    calibration = Calibration(**value)
+    numbers = (calibration.certainty, calibration.gamma, calibration.power)
+    return all(isinstance(number, float) and 0 < number < math.inf for number in numbers) and calibration.certainty <= 1

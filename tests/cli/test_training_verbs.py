@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from transhash.errors import ModelError
+from transhash.model import load
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 
@@ -57,7 +60,7 @@ epochs: 6
 batch_size: 8
 warmup_steps: 2
 learning_rate: 0.003
-validation: 0
+validation: 0.2
 """
 
 
@@ -86,6 +89,33 @@ def test_evaluate_repeats_what_train_measured(trained: Path) -> None:
     result = transhash("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--json", cwd=trained)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == json.loads((trained / "train.json").read_text())["scores"]
+
+
+def test_training_calibrates_on_what_it_held_out(trained: Path) -> None:
+    model = load(trained / "run" / "model")
+    assert model.calibration is not None
+    assert (model.calibration.pairs, model.calibration.data) == (6, "folder")  # two images of each class
+    near, far = model.calibration.probability([0, model.bits])
+    assert near > 0.5 > far
+    other = replace(model.calibration, gamma=3.5)
+    model.calibrate(other)
+    again = load(trained / "run" / "model")
+    assert (again.calibration, again.fingerprint) == (other, model.fingerprint)
+
+    config = trained / "run" / "model" / "config.json"
+    text = config.read_text()
+    config.write_text(text.replace('"gamma": 3.5', '"gamma": -3.5'))
+    with pytest.raises(ModelError, match="not the settings of a model"):
+        load(trained / "run" / "model")
+    config.write_text(text)
+
+
+def test_calibrating_needs_images_that_the_protocol_leaves(trained: Path) -> None:
+    asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--calibrate")
+    result = transhash(*asked, cwd=trained)
+    assert result.returncode == 2
+    assert "16 bits" in result.stdout  # what was measured is printed all the same
+    assert "0 images are left to calibrate on" in result.stderr
 
 
 def test_evaluate_prints_a_table_for_people(trained: Path) -> None:

@@ -24,6 +24,14 @@ def evaluate(
         str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
     ] = None,
     split_seed: Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")] = 0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Also keep with the model what probability of relevance each distance means, from images of the "
+            "data set that are neither queries nor trained on.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Encode the queries and the database of a protocol and print how well the codes retrieve.
@@ -33,11 +41,16 @@ def evaluate(
     """
     from transhash.model import load
 
-    measured = measured_with_bar(load(model), dataset, data, protocol, split_seed)
+    opened = load(model)
+    measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
     if as_json:
         print_json(measured.to_dict())
     else:
         print(table(measured))
+    if calibrate:
+        from transhash.experiments.calibrate import calibrate_under
+
+        opened.calibrate(calibrate_under(opened, dataset, data, protocol, split_seed=split_seed))
 
 
 def measured_with_bar(model: HashModel, dataset: str, data: Path, protocol: str | None, split_seed: int) -> Measured:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from transhash.errors import ModelError, RecipeError
-from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, file_hash
+from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, config_text, file_hash
 from transhash.nn import onnx_graph
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
@@ -43,7 +42,7 @@ def export_model(network: MGVT, folder: Path, name: str, about: dict[str, Any], 
         "sha256": {file: file_hash(folder / file) for file in (WEIGHTS, GRAPH)},
         "about": about,
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / CONFIG).write_text(config_text(config), "utf-8")
     return HashModel(folder)
 
 

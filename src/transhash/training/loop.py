@@ -49,8 +49,9 @@ class Trained:
 
     network: MGVT
     recipe: Recipe
-    classes: tuple[str, ...]
     history: list[dict[str, float]]  # one entry a validation: epoch, loss and, with validation images, map
+    images: ImageSet
+    held_out: np.ndarray  # rows of `images` that are neither queries nor trained on
 
 
 def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
@@ -72,6 +73,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     images = load_dataset(recipe.dataset, recipe.data)
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
+    held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
     pictures = images.images.decode(train_rows, _stored_side(recipe, images, train_rows))  # uint8 (n, H, W, 3)
     labels = torch.from_numpy(images.labels[train_rows])
     if recipe.batch_size > len(pictures):
@@ -124,7 +126,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     network.train()
     while step < total:
         if step == stop_at:
-            return Trained(average, recipe, images.classes, history)
+            return Trained(average, recipe, history, images, held_out)
         epoch, place = divmod(step, steps_per_epoch)
         batch = order(recipe.seed, epoch, len(pictures))[place * recipe.batch_size :][: recipe.batch_size]
         mine = batch[rank::processes]
@@ -176,7 +178,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                 saved = time.monotonic()
     if cache and accelerator.is_main_process:
         cache.remove()
-    return Trained(average.eval(), recipe, images.classes, history)
+    return Trained(average.eval(), recipe, history, images, held_out)
 
 
 def gather(h: Tensor) -> Tensor:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import transhash
+from transhash.errors import DataError
+from transhash.experiments.calibrate import calibrate
 from transhash.model import HashModel
 from transhash.nn.export import export_model
 from transhash.training.loop import Trained
 
 
 def ship(trained: Trained, folder: Path, name: str) -> HashModel:
-    """Write the model of a run, with what it was trained on and how."""
+    """Write the model of a run, with what it was trained on and how, calibrated on what was held out."""
     recipe = trained.recipe.model_dump(mode="json")
     # places on the machine that trained it say nothing elsewhere, and may say too much
     recipe |= {"data": trained.recipe.data.name, "backbone": Path(trained.recipe.backbone).name}
     about = {
         "transhash": transhash.__version__,
-        "classes": trained.classes,
+        "classes": trained.images.classes,
         "recipe": recipe,
         "history": trained.history,
     }
-    return export_model(trained.network, folder, name, about, crop=trained.recipe.centre_crop)
+    model = export_model(trained.network, folder, name, about, crop=trained.recipe.centre_crop)
+    with suppress(DataError):  # nothing was held out, or of one class only
+        model.calibrate(calibrate(model, trained.images, trained.held_out))
+    return model

@@ -1,0 +1,49 @@
+"""Calibrating a model on images that it was not trained on."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.calibration import Calibration, fit
+from transhash.codes import hamming
+from transhash.data.datasets import ImageSet, load_dataset
+from transhash.data.protocols import split
+from transhash.errors import DataError
+from transhash.model import HashModel
+
+MOST = 2000  # images: two million pairs
+
+
+def calibrate_under(
+    model: HashModel, dataset: str, data: str | os.PathLike[str], protocol: str | None = None, *, split_seed: int = 0
+) -> Calibration:
+    """Fit it to what a protocol neither queries nor trains with; raises `DataError` when that is too little."""
+    images = load_dataset(dataset, data)
+    parts = split(protocol or dataset, images, seed=split_seed)
+    return calibrate(model, images, np.setdiff1d(parts.database, parts.train))
+
+
+def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Calibration:
+    """Fit the probability of relevance to all pairs of some images of a set, at most `MOST` of them, drawn by a seed.
+
+    Raises `DataError` when they are too few, or none or all of their pairs are relevant.
+    """
+    random = np.random.Generator(np.random.PCG64(0))
+    rows = random.permutation(rows)[:MOST]
+    if len(rows) < 2:
+        raise DataError(f"{len(rows)} images are left to calibrate on: give a data set with some outside of training")
+    codes = model.encode([images.images.sources[row] for row in rows])
+    labels = images.labels[rows]
+    same = (
+        (labels[:, None] == labels) if labels.ndim == 1 else (labels.astype(np.int32) @ labels.T.astype(np.int32) > 0)
+    )
+    one, other = np.triu_indices(len(rows), 1)
+    distances = hamming(codes, codes)[one, other]
+    relevant = np.bincount(distances[same[one, other]], minlength=model.bits + 1)
+    pairs = np.bincount(distances, minlength=model.bits + 1)
+    if relevant.sum() in (0, pairs.sum()):
+        raise DataError("all pairs of images are relevant, or none: a calibration needs images of several classes")
+    return fit(relevant, pairs, images.name)
