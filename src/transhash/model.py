@@ -31,6 +31,9 @@ from transhash.images import Source, load_picture
 from transhash.system import processors, replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
+HEAD = (
+    "head.npy"  # of a fitted model: float32 (F + 1, B), which takes the place of the hash layers; the last row is added
+)
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 PRETRAINED = Path(__file__).with_name("pretrained")
 DEFAULT = "vits14-cifar10"
@@ -46,6 +49,7 @@ class Encoded:
     error: ImageError | None
     width: int  # of the picture as stored, pixels; 0 when unknown
     height: int
+    features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
 
 
 class HashModel:
@@ -60,15 +64,17 @@ class HashModel:
         self.image_size: int = self.config["image_size"]
         self.crop: float = self.config["crop"]
         checksums = self.config["sha256"]
-        for file in (WEIGHTS, GRAPH):
+        files = (WEIGHTS, GRAPH, HEAD) if HEAD in checksums else (WEIGHTS, GRAPH)
+        for file in files:
             path = self.folder / file
             if not path.is_file():
                 raise ModelError(f"{self.folder}: the model has no {file}; copy the whole directory again")
             if file_hash(path) != checksums.get(file):
                 raise ModelError(f"{path}: differs from what was saved (checksum); copy the model again")
         self.fingerprint: str = hashlib.sha256(
-            json.dumps([FORMAT, self.image_size, self.crop, self.bits, checksums[WEIGHTS], checksums[GRAPH]]).encode()
+            json.dumps([FORMAT, self.image_size, self.crop, self.bits, *(checksums[file] for file in files)]).encode()
         ).hexdigest()
+        self._head = _read_head(self.folder / HEAD, self.bits) if HEAD in checksums else None
         self._session: Any = None
 
     def __repr__(self) -> str:
@@ -154,12 +160,14 @@ class HashModel:
                 errors[i] = error
                 pictures[i] = 0
                 sizes.append((0, 0))
-        values: NDArray[np.float32] = session.run(None, {"images": pictures})[0]
+        values, features = session.run(["values", "features"], {"images": pictures})
+        if self._head is not None:
+            values = features @ self._head[:-1] + self._head[-1]
         codes = pack(values)
         return [
             Encoded(item, None, None, errors[i], *sizes[i])
             if i in errors
-            else Encoded(item, codes[i], values[i], None, *sizes[i])
+            else Encoded(item, codes[i], values[i], None, *sizes[i], features[i])
             for i, item in enumerate(batch)
         ]
 
@@ -223,7 +231,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
             or not isinstance(config["sha256"], dict)
             or not 0 < config["crop"] <= 1
             or not _is_calibration(config.get("calibration"))
-            or (config["bits"], config["image_size"]) != (network["bits"], network["vit"]["image_size"])
+            or config["image_size"] != network["vit"]["image_size"]
+            or (config["bits"] != network["bits"] and HEAD not in config["sha256"])
         ):
             raise ValueError
     except FileNotFoundError:
@@ -231,6 +240,13 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
     return config
+
+
+def _read_head(path: Path, bits: int) -> NDArray[np.float32]:
+    head = np.load(path, allow_pickle=False)
+    if head.dtype != np.float32 or head.ndim != 2 or head.shape[1] != bits:
+        raise ModelError(f"{path}: not the head of {bits}-bit codes; copy the model again")
+    return np.asarray(head)
 
 
 def _is_calibration(value: Any) -> bool:

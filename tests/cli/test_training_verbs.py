@@ -131,6 +131,35 @@ def test_the_model_indexes_and_searches(trained: Path) -> None:
     assert sum("red" in hit["path"] for hit in hits) >= 10
 
 
+def test_fit_makes_a_model_of_a_collection_without_labels(trained: Path) -> None:
+    (trained / "data" / "red" / "broken.png").write_bytes(b"no picture")
+    asked = ("fit", "data", "--bits", "8", "--model", "run/model", "--out", "fitted")
+    made = transhash(*asked, "--json", cwd=trained)
+    assert made.returncode == 0, made.stderr
+    assert "broken.png" in made.stderr
+    (trained / "data" / "red" / "broken.png").unlink()
+    facts = json.loads(made.stdout)
+    assert (facts["bits"], facts["pictures"], facts["base"]) == (8, 2 * PER_CLASS, "run")
+
+    base, model = load(trained / "run" / "model"), load(trained / "fitted")
+    assert model.fingerprint == facts["fingerprint"] != base.fingerprint
+    assert model.calibration is None
+    pictures = sorted((trained / "data").rglob("*.png"))
+    features = np.stack([one.features for batch in base.stream(pictures) for one in batch])
+    head = np.load(trained / "fitted" / "head.npy")
+    np.testing.assert_allclose(model.values(pictures), features @ head[:-1] + head[-1], atol=1e-4)
+    codes = np.unpackbits(model.encode(pictures), axis=1)
+    assert (codes.mean(axis=0) > 0.1).all()
+    assert (codes.mean(axis=0) < 0.9).all()
+
+    indexed = transhash("index", "data", "--model", "fitted", "--library", "other", cwd=trained)
+    assert indexed.returncode == 0, indexed.stderr
+    assert transhash(*asked, cwd=trained).returncode == 2  # it is there already
+    (trained / "fitted" / "head.npy").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"head\.npy"):
+        load(trained / "fitted")
+
+
 def test_dump_recipe_reads_back_as_the_same_recipe(trained: Path) -> None:
     first = transhash("train", "recipe.yaml", "--bits", "32", "--set", "gamma=7", "--dump-recipe", cwd=trained)
     assert "gamma: 7.0" in first.stdout

@@ -14,13 +14,14 @@ from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.evaluate import evaluate
+from transhash.cli.fit import fit
 from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
 
-VERBS = (index, search, info, models, train, evaluate, backbone, bench)
+VERBS = (index, search, info, models, fit, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,

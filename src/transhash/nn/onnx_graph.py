@@ -23,8 +23,9 @@ _ONNX_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": Tenso
 
 
 def build(config: HashConfig, weights_file: Path) -> ModelProto:
-    """The graph `images` uint8 (N, S, S, 3) -> `values` float32 (N, B) over the weights in `weights_file`.
+    """The graph `images` uint8 (N, S, S, 3) -> `values` float32 (N, B), `features` float32 (N, (1 + K)·D).
 
+    The features are what the hash layers read, the global one first; the weights are those in `weights_file`.
     The file holds MGVT's parameters by name; one stored as int8 has its scales beside it as `NAME.scale`.
     """
     graph = _Graph(weights_file)
@@ -34,19 +35,25 @@ def build(config: HashConfig, weights_file: Path) -> ModelProto:
         x = graph.block(x, f"trunk.blocks.{i}", config)
     cls = graph.op("Slice", x, graph.ints(0), graph.ints(1), graph.ints(1))  # (N, 1, D)
     f = graph.read(x, cls, "global", config, None)
-    h = [graph.linear(graph.op("Reshape", f, graph.ints(-1, vit.dim)), "global_hash")]
+    features = [graph.op("Reshape", f, graph.ints(-1, vit.dim))]
+    h = [graph.linear(features[0], "global_hash")]
     if config.groups:
         mask = group_mask(vit.patches, config.groups, drop_remainder=config.drop_remainder).numpy()
         f = graph.read(x, cls, "local", config, mask)  # (N, K, D)
         for k in range(config.groups):
-            h.append(graph.linear(graph.op("Gather", f, graph.const(np.int64(k)), axis=1), f"local_hash.{k}"))
+            features.append(graph.op("Gather", f, graph.const(np.int64(k)), axis=1))
+            h.append(graph.linear(features[-1], f"local_hash.{k}"))
     graph.nodes.append(helper.make_node("Concat", h, ["values"], axis=1))
+    graph.nodes.append(helper.make_node("Concat", features, ["features"], axis=1))
     return helper.make_model(
         helper.make_graph(
             graph.nodes,
             "transhash",
             [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", vit.image_size, vit.image_size, 3])],
-            [helper.make_tensor_value_info("values", TensorProto.FLOAT, ["N", config.bits])],
+            [
+                helper.make_tensor_value_info("values", TensorProto.FLOAT, ["N", config.bits]),
+                helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", len(features) * vit.dim]),
+            ],
             list(graph.initializers.values()),
         ),
         producer_name="transhash",

@@ -1,0 +1,50 @@
+"""transhash fit: codes for a collection without labels."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transhash.cli.common import JsonOption, ModelOption, print_json, say, shown
+from transhash.cli.progress import bar
+
+
+def fit(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of pictures.", show_default=False)],
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The model to write.", show_default=False)],
+    bits: Annotated[int, typer.Option("--bits", help="Bits of a code, a multiple of 8.")] = 64,
+    model: ModelOption = None,
+    most: Annotated[int, typer.Option("--pictures", min=1, help="Learn from so many, drawn by chance.")] = 10_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn codes from the pictures of a collection, without labels: a model like any other.
+
+    Use it with `transhash index DIR --model MODEL`. The network is that of --model, or the one in the box; the bits are
+    chosen so that they tell these pictures apart.
+    """
+    from transhash import fitting
+    from transhash.library.walk import roots, walk
+    from transhash.model import load
+
+    found = [
+        os.path.join(folder.path, name) for root in roots(folders) for folder in walk(root) for name in folder.names
+    ]
+    chosen = random.Random(0).sample(found, min(most, len(found)))
+    with bar("learning", len(chosen)) as advance:
+        fitted = fitting.fit(
+            load(model),
+            map(os.fsdecode, sorted(chosen)),
+            bits,
+            out,
+            progress=lambda done: advance(done, ""),
+            skipped=lambda error: say(str(error)),
+        )
+    if as_json:
+        print_json({"model": fitted.folder, "bits": bits, "fingerprint": fitted.fingerprint, **fitted.config["about"]})
+    else:
+        print(f"{bits}-bit model of {fitted.config['about']['pictures']} pictures in {shown(fitted.folder)}")

@@ -1,0 +1,70 @@
+"""A model for a collection without labels: the hash layers are learned from the pictures themselves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+import transhash
+from transhash.errors import DataError, ImageError, ModelError
+from transhash.images import Source
+from transhash.model import CONFIG, GRAPH, HEAD, WEIGHTS, HashModel, config_text, file_hash
+from transhash.shallow import itq
+
+
+def fit(
+    base: HashModel,
+    pictures: Iterable[Source],
+    bits: int,
+    folder: str | os.PathLike[str],
+    *,
+    progress: Callable[[int], None] | None = None,
+    skipped: Callable[[ImageError], None] | None = None,
+) -> HashModel:
+    """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
+
+    What the base model's hash layers read is whitened and hashed by ITQ instead. Pictures that cannot be used are
+    passed over, and `skipped` is called with the reason. Some thousands of pictures suffice; all their features are
+    held in memory. Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
+    """
+    folder = Path(folder)
+    if bits < 8 or bits % 8:
+        raise DataError(f"codes of {bits} bits: use a multiple of 8")
+    if folder.exists():
+        raise ModelError(f"{folder}: is there already; choose another place")
+    features = []
+    for batch in base.stream(pictures):
+        for encoded in batch:
+            if encoded.features is not None:
+                features.append(encoded.features)
+            elif skipped and encoded.error:
+                skipped(encoded.error)
+        if progress:
+            progress(len(features))
+    if not features:
+        raise DataError("none of the pictures could be used: there is nothing to learn from")
+    head = itq(np.stack(features), bits, whiten=True)
+    making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        making.mkdir(parents=True)
+        for file in (WEIGHTS, GRAPH):
+            shutil.copyfile(base.folder / file, making / file)
+        np.save(making / HEAD, head)
+        config = {key: value for key, value in base.config.items() if key != "calibration"}
+        config |= {
+            "name": folder.name,
+            "bits": bits,
+            "sha256": {file: file_hash(making / file) for file in (WEIGHTS, GRAPH, HEAD)},
+            "about": {"transhash": transhash.__version__, "base": base.name, "pictures": len(features)},
+        }
+        (making / CONFIG).write_text(config_text(config), "utf-8")
+        making.replace(folder)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return HashModel(folder)

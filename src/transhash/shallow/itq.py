@@ -1,0 +1,44 @@
+"""ITQ: principal components, rotated so that their signs lose least.
+
+Gong and Lazebnik, "Iterative Quantization: A Procrustean Approach to Learning Binary Codes", CVPR 2011.
+
+    head = itq(features, bits=64)             # float32 (F + 1, B)
+    values = features @ head[:-1] + head[-1]  # their signs are the codes
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import DataError
+
+ITERATIONS = 50  # as published
+
+
+def itq(features: NDArray[np.float32], bits: int, *, whiten: bool = False, seed: int = 0) -> NDArray[np.float32]:
+    """A linear hash function for features (N, F): float32 (F + 1, bits), weights and below them what is added.
+
+    With `whiten`, components count alike, however much they vary: where a few directions dominate, as they do in
+    features that were trained to tell some classes apart, all bits would otherwise speak of those.
+
+    Raises `DataError` when there are fewer features, or fewer items, than bits.
+    """
+    N, F = features.shape
+    if min(N - 1, F) < bits:
+        raise DataError(f"{bits} bits need more than {bits} pictures and as many features; there are {N} and {F}")
+    mean = features.mean(axis=0, dtype=np.float64)
+    centred = features - mean
+    variances, vectors = np.linalg.eigh(centred.T @ centred / N)
+    components = vectors[:, ::-1][:, :bits]  # (F, B), the greatest first
+    if whiten:
+        components /= np.sqrt(np.maximum(variances[::-1][:bits], variances[-1] * 1e-9 + 1e-30))
+    projected = centred @ components
+    random = np.random.Generator(np.random.PCG64(seed))
+    rotation = np.linalg.qr(random.standard_normal((bits, bits)))[0]
+    for _ in range(ITERATIONS):
+        signs = np.where(projected @ rotation > 0, 1.0, -1.0)
+        left, _, right = np.linalg.svd(projected.T @ signs)
+        rotation = left @ right  # the rotation that takes the components nearest to their signs
+    weights = components @ rotation
+    return np.vstack([weights, -(mean @ weights)]).astype(np.float32)
