@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,6 +74,7 @@ def index(
 def _opened(folders: list[Path], named: Path | None, model: str | None) -> Library:
     """The library to index into, made when there is none and there is something to put into it."""
     from transhash.library import Library, count_pictures
+    from transhash.library.database import UnmadeError
     from transhash.library.library import FOLDER
     from transhash.model import load
 
@@ -82,7 +84,8 @@ def _opened(folders: list[Path], named: Path | None, model: str | None) -> Libra
             raise LibraryError("several folders need a library that is named; name it with --library LIB")
         place = folders[0] / FOLDER
     if Library.exists(place):
-        return open_library(place, model)
+        with suppress(UnmadeError):
+            return open_library(place, model)
     if not count_pictures(folders):
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):

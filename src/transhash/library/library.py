@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
 from transhash.library.catalogue import Catalogue, Placed
-from transhash.library.database import DAMAGED, Facts
+from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
 from transhash.library.results import Hit, IndexReport, LibraryInfo
@@ -94,7 +94,7 @@ class Library:
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
         """Whether `open` would find a library here."""
-        return any(os.path.exists(os.path.join(path, inside, CATALOGUE)) for inside in ("", FOLDER))
+        return any(_size(Path(path, inside, CATALOGUE)) for inside in ("", FOLDER))  # an empty one is not made yet
 
     @classmethod
     def _opened(cls, path: Path, catalogue: Catalogue, model: HashModel | None) -> Library:
@@ -224,12 +224,9 @@ class Library:
 
     def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         ids, codes = bytearray(), bytearray()
-        for page in self._catalogue.codes():
+        for page in self._catalogue.codes(width := self._facts.bits // 8):
             ids += np.array([id_ for id_, _ in page], np.int64).tobytes()
             codes += b"".join(code for _, code in page)
-        width = self._facts.bits // 8
-        if len(codes) != len(ids) // 8 * width:
-            raise LibraryError(f"{self.path}: {DAMAGED}")
         return np.frombuffer(ids, np.int64), np.frombuffer(codes, np.uint8).reshape(-1, width)
 
     def info(self) -> LibraryInfo:
@@ -261,5 +258,5 @@ def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0
