@@ -46,6 +46,9 @@ def index(
     The library is the one named by --library, else the nearest .transhash at or above the folder, else the one in
     TRANSHASH_LIBRARY, else a new one, DIR/.transhash. What is done is not done again: run it as often as you like, and
     after Ctrl-C to go on. Hidden files and folders are passed over; links to folders are not followed.
+
+    A file .transhashignore in a folder names what is passed over there and below, one pattern a line, as in .gitignore:
+    *.png by name, drafts/ folders only, /scans only here, a/**/b at any depth, !keep.png not after all, # a comment.
     """
     from transhash.library import count_pictures
 
