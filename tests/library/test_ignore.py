@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -111,7 +112,8 @@ pieces = st.sampled_from(
         "\\*",
     ]
 )
-patterns = st.lists(pieces, max_size=7).map("".join)
+# Git takes `x**/` for `x` and `**/`, against its own manual: stars that stand beside others are left out.
+patterns = st.lists(pieces, max_size=7).map("".join).filter(lambda line: not re.search(r"[^/!]\*\*|\*\*\\", line))
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")

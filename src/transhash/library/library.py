@@ -158,8 +158,9 @@ class Library:
         Files with known size and time of change are not opened; files with known content are not decoded. Pictures
         whose files have vanished are no longer found by search; `prune` deletes them. Files that could not be used are
         reported each time, but looked at again only when they change, or with `retry`. Hidden files and folders are
-        passed over, and what `.transhashignore` names; links to folders are not followed. `progress` is called with the report so far after each
-        transaction: what it counts is saved. Interrupted at any moment, the library is whole, and the next run goes on.
+        passed over, and what `.transhashignore` names; links to folders are not followed. `progress` is called with
+        the report so far after each transaction: what it counts is saved. Interrupted at any moment, the library is
+        whole, and the next run goes on.
 
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
