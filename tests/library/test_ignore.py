@@ -117,7 +117,7 @@ patterns = st.lists(pieces, max_size=7).map("".join).filter(lambda line: not re.
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is the oracle")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(top=st.lists(patterns, max_size=4), deep=st.lists(patterns, max_size=2))
 def test_git_agrees(top: list[str], deep: list[str]) -> None:
     home = Path(tempfile.mkdtemp(prefix="transhash-"))

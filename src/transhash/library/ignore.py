@@ -171,5 +171,5 @@ def _bracket(glob: str, position: int) -> tuple[str, int]:
 
 
 _ESCAPED_SLASH = re.compile(r"((?<!\\)(?:\\\\)*)\\/")
-_BRACKET = re.compile(r"(?P<inverse>[!^]?)(?P<items>\]?(?:\[:[a-z]*:\]|\\.|[^\\\]])*)\]", re.DOTALL)
+_BRACKET = re.compile(r"(?P<inverse>[!^]?+)(?P<items>\]?+(?:\[:[a-z]*:\]|\\.|[^\\\]])*)\]", re.DOTALL)
 _ITEM = re.compile(r"\[:(?P<named>[a-z]*):\]|(?P<low>\\.|[^\\])(?:-(?P<high>\\.|[^\\\]]))?", re.DOTALL)
