@@ -65,6 +65,7 @@ class IndexRun:
         """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
         for batch in self._model.stream(self._files(roots), source=_path):
             for encoded in batch:
+                self.report.first_frames += encoded.is_first
                 self._put(encoded.item, _coded(encoded))
         self._write()
         self.report.removed = self._catalogue.vanished(self._started)
