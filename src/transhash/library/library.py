@@ -109,6 +109,18 @@ class Library:
         self._catalogue.close()
         self._index = None
 
+    def reopen(self) -> None:
+        """Open the same place again, after a drive was away; raises `LibraryError` while the library is not there."""
+        self.close()
+        if not self.exists(self.path):
+            raise LibraryError(f"{self.path}: the library is not there; check that its drive is connected")
+        catalogue = Catalogue(self.path / CATALOGUE)
+        facts = catalogue.facts()
+        if facts.fingerprint != self._facts.fingerprint:
+            catalogue.close()
+            raise LibraryError(f"{self.path}: another library is in its place, with codes of another model; open that")
+        self._catalogue, self._facts = catalogue, facts
+
     def __enter__(self) -> Library:
         return self
 
