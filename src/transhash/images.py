@@ -47,6 +47,13 @@ _READER_ERRORS = (*_UNLIKE, *_DAMAGE, zlib.error)  # what they raise on damaged 
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
+# Reasons that may be gone the next time, though the file stays as it is: they say nothing of its content.
+PASSING_REASONS = frozenset(
+    {"no such file", "no permission to read it", "cannot be read", "not a regular file", "a folder, not a picture"}
+    | {"not enough memory to decode it"}
+)
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture as the network sees it, and its size as stored."""

@@ -355,3 +355,36 @@ class InterruptedModel(FakeModel):
             if self.left <= 0:
                 raise KeyboardInterrupt
             yield batch
+
+
+@pytest.mark.parametrize(
+    ("moment", "skipped"), [("hashing", ["no such folder", "no such file"]), ("decoding", ["no such file"])]
+)
+def test_a_folder_that_goes_away_meanwhile_loses_nothing(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, moment: str, skipped: list[str]
+) -> None:
+    library.index(photos)
+    draw(photos / "cat" / "cat-9.png", 90)
+    place, away = photos.parent / "photos", photos.parent / "away"
+    usual = {"hashing": indexer._digest, "decoding": FakeModel._one}[moment]
+
+    def leave(*arguments: object) -> object:
+        if place.exists():
+            place.rename(away)
+        return usual(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"hashing": (indexer, "_digest"), "decoding": (FakeModel, "_one")}[moment], leave)
+        report = library.index(photos, prune=True)
+    assert [one.reason for one in report.skipped][: len(skipped)] == skipped
+    assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
+
+    away.rename(place)
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 6}
+
+
+def test_too_little_memory_is_not_remembered(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.Image.Image.resize", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+        assert len(library.index(photos).skipped) == 6
+    assert counts(library.index(photos)) == {"added": 6}

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.images import DEFAULT_MAX_BYTES
+from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
 from transhash.library.catalogue import Catalogue, Coded, File, Known
 from transhash.library.places import Places
 from transhash.library.results import IndexReport, Skipped
@@ -65,6 +65,9 @@ class IndexRun:
         """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
         for batch in self._model.stream(self._files(roots), source=_path):
             for encoded in batch:
+                if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
+                    self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
+                    continue
                 self.report.first_frames += encoded.is_first
                 self._put(encoded.item, _coded(encoded))
         self._write()
@@ -90,6 +93,9 @@ class IndexRun:
                 else:
                     seen.add(stored)
                     yield from self._compare(folder, stored)
+            if not os.path.isdir(root):  # went away meanwhile, and with it what is below
+                self._skip(root, "no such folder", "check that its drive is connected, and index again")
+                continue
             # A folder that cannot be read now says nothing about the pictures in it.
             for stored in self._catalogue.folders(self._places.ranges(root)) - seen:
                 path = os.path.join(self._places.on_disk(stored), b"")
