@@ -70,14 +70,14 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def make_garbage(folder: Path, number: int, seed: int) -> list[Path]:
-    """So many files, bombs among them."""
+def make_garbage(folder: Path, number: int, seed: int, *, large: bool = True) -> list[Path]:
+    """So many files, bombs among them; without `large`, only those that are cheap to make."""
     randomly = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     sound = {suffix: pictures for suffix, kind in FORMATS.items() if (pictures := encoded(kind, seed))}
     assert len(sound) >= 10, f"this Pillow writes {', '.join(sound)} alone"
     files = []
-    for name, content in bombs().items():
+    for name, content in bombs(large=large).items():
         files.append(folder / f"bomb-{name}")
         files[-1].write_bytes(content)
     while len(files) < number:
@@ -171,8 +171,8 @@ def keep(content: bytearray, _: random.Random) -> bytearray:
 MUTATIONS = (cut, flip, lie, zero, double, remove, exchange, keep)
 
 
-def bombs() -> dict[str, bytes]:
-    """Small files that claim, or hold, very much."""
+def bombs(*, large: bool = True) -> dict[str, bytes]:
+    """Small files that claim, or (`large`) hold, very much."""
 
     def png(width: int, height: int, *chunks: tuple[bytes, bytes], colour: int = 2) -> bytes:
         parts = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)), *chunks, (b"IEND", b"")]
@@ -182,6 +182,7 @@ def bombs() -> dict[str, bytes]:
         )
 
     def packed(size: int) -> bytes:
+        size = size if large else 1 << 20
         packer = zlib.compressobj(9)
         return b"".join(packer.compress(bytes(1 << 20)) for _ in range(size >> 20)) + packer.flush()
 
