@@ -36,7 +36,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 
 # Pillow's readers that a file may reach: the others read oddities, or start programs (EPS runs Ghostscript). HEIF is
-# one that a user may have registered; TGA comes last because it has no signature.
+# that of the extra `heif`; TGA comes last because it has no signature.
 _READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
 
@@ -44,7 +44,16 @@ _UNLIKE = (SyntaxError, IndexError, TypeError, struct.error)  # how they say tha
 _DAMAGE = (OSError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError, EOFError)
 _READER_ERRORS = (*_UNLIKE, *_DAMAGE, zlib.error)  # what they raise on damaged files
 
+_STRIP = 64  # rows
+
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+
+
+# Reasons that may be gone the next time, though the file stays as it is: they say nothing of its content.
+PASSING_REASONS = frozenset(
+    {"no such file", "no permission to read it", "cannot be read", "not a regular file", "a folder, not a picture"}
+    | {"not enough memory to decode it"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class Picture:
     pixels: NDArray[np.uint8]  # (size, size, 3)
     width: int  # upright, pixels
     height: int
+    is_first: bool = False  # of several frames or pages
 
 
 def load_picture(
@@ -74,13 +84,15 @@ def load_picture(
     if size < 1 or not 0 < crop <= 1:
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
-        image, orientation, (width, height) = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        image, orientation, (width, height), is_first = _decode(
+            source, name, round(2 * size / crop), max_pixels, max_bytes
+        )
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
             image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        return Picture(np.array(_turned(image, orientation)), width, height)
+        return Picture(np.array(_turned(image, orientation)), width, height, is_first)
 
 
 def load_square(
@@ -108,7 +120,7 @@ def open_image(
     under `min_side`), which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
     """
     with _Guard(source) as name:
-        image, orientation, _ = _decode(source, name, min_side, max_pixels, max_bytes)
+        image, orientation, *_ = _decode(source, name, min_side, max_pixels, max_bytes)
         image = image.copy() if orientation == 1 else _turned(image, orientation)
         image.info = {}  # a second reader would apply the orientation again
         return image
@@ -147,9 +159,11 @@ class _Guard:
 
 def _decode(
     source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int
-) -> tuple[Image.Image, int, tuple[int, int]]:
-    """RGB as stored (it may be the user's own image), its EXIF orientation, and the size it has when upright."""
+) -> tuple[Image.Image, int, tuple[int, int], bool]:
+    """RGB as stored (or the user's own image), its EXIF orientation, its size when upright, and whether more follow."""
     from PIL import Image
+
+    is_first = False
 
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
@@ -160,6 +174,7 @@ def _decode(
     elif isinstance(source, bytes | str | os.PathLike):
         data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
         image = _identify(data, name, max_bytes)
+        is_first = _has_more(image, data)
     else:
         raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
     size = image.size
@@ -170,7 +185,7 @@ def _decode(
         size = image.size
         _check_size(size, name, max_pixels)
     orientation = _orientation(image)
-    return _to_rgb(image), orientation, size if orientation < 5 else (size[1], size[0])
+    return _to_rgb(image), orientation, size if orientation < 5 else (size[1], size[0]), is_first
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
@@ -219,6 +234,13 @@ def _identify(data: bytes, name: str, max_bytes: int) -> ImageFile.ImageFile:
     _check_bytes(len(data), name, max_bytes)
     claimed = len(data) < 32
     Image.preinit()
+    brands = data[8:64] if data[4:8] == b"ftyp" else b""
+    is_heic = brands[:4] in _HEIC and b"avif" not in brands
+    if is_heic and "HEIF" not in Image.OPEN:
+        with suppress(ImportError):
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()
     for reader in _READERS:
         if reader not in Image.OPEN:
             Image.init()
@@ -227,14 +249,23 @@ def _identify(data: bytes, name: str, max_bytes: int) -> ImageFile.ImageFile:
             with suppress(*_UNLIKE):
                 return factory(BytesIO(data), "")
             claimed |= accepts is not None
-    brands = data[8:64] if data[4:8] == b"ftyp" else b""
-    if brands[:4] in _HEIC and b"avif" not in brands and "HEIF" not in Image.OPEN:
-        raise ImageError(name, "HEIC is not supported", "convert it to JPEG, by `magick IN.heic OUT.jpg` for example")
+    if is_heic and "HEIF" not in Image.OPEN:
+        remedy = "run `pip install 'transhash[heif]'` and index with --retry, or convert it to JPEG"
+        raise ImageError(name, "HEIC needs pillow-heif", remedy)
     if b"avif" in brands and "AVIF" not in Image.OPEN:
         raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
     if claimed:
         raise ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
     raise ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
+
+
+def _has_more(image: ImageFile.ImageFile, data: bytes) -> bool:
+    """Whether an animation or a document of several pages begins with this picture; as far as its header tells."""
+    if image.format == "GIF":  # tells only by going on to the next, which it does on a copy of its own
+        with suppress(*_READER_ERRORS):
+            return bool(cast(Any, type(image)(BytesIO(data), "")).is_animated)
+        return False
+    return image.format in ("PNG", "WEBP", "TIFF", "AVIF", "HEIF") and bool(getattr(image, "is_animated", False))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -263,9 +294,21 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "La":
         image = image.convert("LA")
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Transparency laid on white; in strips, which spares three more copies of a large picture."""
+    from PIL import Image
+
+    done = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP):
+        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
+        strip.info = {k: v for k, v in image.info.items() if k == "transparency"}
+        strip = strip.convert("RGBA")
+        done.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
+    return done
 
 
 def _grey(image: Image.Image) -> NDArray[np.uint8]:

@@ -49,6 +49,7 @@ class Encoded:
     error: ImageError | None
     width: int  # of the picture as stored, pixels; 0 when unknown
     height: int
+    is_first: bool = False  # of several frames or pages
     features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
 
 
@@ -149,25 +150,25 @@ class HashModel:
     def _encode_batch(self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None) -> list[Encoded]:
         size = self.image_size
         pictures = np.empty((len(batch), size, size, 3), np.uint8)
-        sizes: list[tuple[int, int]] = []
+        facts: list[tuple[int, int, bool]] = []
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
                 picture = load_picture(source(item) if source else item, size, crop=self.crop)
                 pictures[i] = picture.pixels
-                sizes.append((picture.width, picture.height))
+                facts.append((picture.width, picture.height, picture.is_first))
             except ImageError as error:
                 errors[i] = error
                 pictures[i] = 0
-                sizes.append((0, 0))
+                facts.append((0, 0, False))
         values, features = session.run(["values", "features"], {"images": pictures})
         if self._head is not None:
             values = features @ self._head[:-1] + self._head[-1]
         codes = pack(values)
         return [
-            Encoded(item, None, None, errors[i], *sizes[i])
+            Encoded(item, None, None, errors[i], *facts[i])
             if i in errors
-            else Encoded(item, codes[i], values[i], None, *sizes[i], features[i])
+            else Encoded(item, codes[i], values[i], None, *facts[i], features[i])
             for i, item in enumerate(batch)
         ]
 

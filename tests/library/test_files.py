@@ -55,14 +55,14 @@ def test_create_names_the_place_where_nothing_can_be_made(photos: Path, model: F
         Library.create(photos / "cat" / "cat-0.png" / "lib", model)
 
 
-@pytest.mark.parametrize("damage", ["text", "empty", "middle"])
+@pytest.mark.parametrize("damage", ["text", "middle"])
 def test_a_damaged_catalogue_is_an_error_with_a_remedy(filled: Path, damage: str, model: FakeModel) -> None:
     catalogue = filled / CATALOGUE
     content = bytearray(catalogue.read_bytes())
     content[4096:] = b"\xaa" * (len(content) - 4096)
-    catalogue.write_bytes({"text": b"hello" * 1000, "empty": b"", "middle": bytes(content)}[damage])
+    catalogue.write_bytes({"text": b"hello" * 1000, "middle": bytes(content)}[damage])
 
-    with pytest.raises(LibraryError, match=r"catalogue\.sqlite: (the catalogue is damaged|not the catalogue)"):
+    with pytest.raises(LibraryError, match=r"catalogue\.sqlite: the catalogue is damaged"):
         query(filled, model)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -37,7 +38,14 @@ def test_a_second_run_opens_nothing(library: Library, photos: Path, model: FakeM
     assert model.decoded == []
 
 
+def age(folder: Path, seconds: float = 60) -> None:
+    """As if its pictures had been made a while ago."""
+    for picture in folder.rglob("*.png"):
+        os.utime(picture, ns=(picture.stat().st_mtime_ns - int(seconds * 1e9),) * 2)
+
+
 def test_a_known_file_is_not_even_read(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    age(photos)
     library.index(photos)
 
     def read(path: bytes) -> bytes:
@@ -45,6 +53,38 @@ def test_a_known_file_is_not_even_read(library: Library, photos: Path, monkeypat
 
     monkeypatch.setattr("transhash.library.indexer._digest", read)
     assert counts(library.index(photos)) == {"unchanged": 6}
+
+
+@pytest.mark.parametrize("ahead", [0, 2, 3600])
+def test_an_edit_within_one_tick_of_the_clock_is_found(library: Library, photos: Path, ahead: int) -> None:
+    picture, twin = photos / "cat" / "cat-0.png", photos / "cat" / "cat-1.png"
+    longest = max(picture.stat().st_size, twin.stat().st_size)
+    for file in (picture, twin):
+        file.write_bytes(file.read_bytes().ljust(longest, b"\0"))  # of the same size
+    now = time.time_ns() // 2_000_000_000 * 2_000_000_000 + ahead * 10**9  # as a drive has it that counts in 2 s
+    os.utime(picture, ns=(now, now))
+    library.index(photos)
+    picture.write_bytes(twin.read_bytes())
+    os.utime(picture, ns=(now, now))
+
+    assert counts(library.index(photos)) == {"updated": 1, "unchanged": 5}
+    assert found(library, twin) == [picture, twin]
+
+
+def test_a_file_looked_at_in_time_is_hashed_once_more_and_then_known(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(photos)
+    hashed: list[bytes] = []
+    digest = indexer._digest
+    monkeypatch.setattr(indexer, "_digest", lambda path: hashed.append(path) or digest(path))
+    later = time.time_ns() + 10 * 10**9
+    monkeypatch.setattr(indexer.time, "time_ns", lambda: later)
+
+    assert counts(library.index(photos)) == {"unchanged": 6}
+    assert len(hashed) == 6
+    assert counts(library.index(photos)) == {"unchanged": 6}
+    assert len(hashed) == 6
 
 
 def test_a_new_file_is_added(library: Library, photos: Path, model: FakeModel) -> None:
@@ -60,6 +100,7 @@ def test_a_new_file_is_added(library: Library, photos: Path, model: FakeModel) -
 def test_a_touched_file_is_not_decoded_and_then_known(
     library: Library, photos: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    age(photos)
     library.index(photos)
     model.decoded.clear()
     os.utime(photos / "cat" / "cat-1.png", (1, 1))
@@ -314,3 +355,36 @@ class InterruptedModel(FakeModel):
             if self.left <= 0:
                 raise KeyboardInterrupt
             yield batch
+
+
+@pytest.mark.parametrize(
+    ("moment", "skipped"), [("hashing", ["no such folder", "no such file"]), ("decoding", ["no such file"])]
+)
+def test_a_folder_that_goes_away_meanwhile_loses_nothing(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, moment: str, skipped: list[str]
+) -> None:
+    library.index(photos)
+    draw(photos / "cat" / "cat-9.png", 90)
+    place, away = photos.parent / "photos", photos.parent / "away"
+    usual = {"hashing": indexer._digest, "decoding": FakeModel._one}[moment]
+
+    def leave(*arguments: object) -> object:
+        if place.exists():
+            place.rename(away)
+        return usual(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"hashing": (indexer, "_digest"), "decoding": (FakeModel, "_one")}[moment], leave)
+        report = library.index(photos, prune=True)
+    assert [one.reason for one in report.skipped][: len(skipped)] == skipped
+    assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
+
+    away.rename(place)
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 6}
+
+
+def test_too_little_memory_is_not_remembered(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("PIL.Image.Image.resize", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+        assert len(library.index(photos).skipped) == 6
+    assert counts(library.index(photos)) == {"added": 6}

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections import defaultdict
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,10 +27,11 @@ from transhash.cli.common import (
     shown,
 )
 from transhash.cli.progress import bar, on_terminal
+from transhash.cli.report import check_report, write_report
 from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
-    from transhash.library import IndexReport, Library
+    from transhash.library import IndexReport, Library, Skipped
 
 EXAMPLES = 5  # skipped files named for each reason
 
@@ -38,6 +43,14 @@ def index(
     model: ModelOption = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files have vanished.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that could not be used.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Write what was skipped, and why: .jsonl, or else CSV."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Then keep it current until Ctrl-C or SIGTERM.")] = False,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="How often --watch looks.")
+    ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
     """Index the pictures below folders, or bring the index up to date.
@@ -45,34 +58,81 @@ def index(
     The library is the one named by --library, else the nearest .transhash at or above the folder, else the one in
     TRANSHASH_LIBRARY, else a new one, DIR/.transhash. What is done is not done again: run it as often as you like, and
     after Ctrl-C to go on. Hidden files and folders are passed over; links to folders are not followed.
+
+    A file .transhashignore in a folder names what is passed over there and below, one pattern a line, as in .gitignore:
+    *.png by name, drafts/ folders only, /scans only here, a/**/b at any depth, !keep.png not after all, # a comment.
     """
+    if watch and prune:
+        raise LibraryError("--prune with --watch: a drive that is away for a while would be forgotten; leave one out")
+    if report:
+        check_report(report)
+    if watch:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the one way to end it is as good as the other
+    try:
+        with _opened(folders, library, model, may_be_empty=watch) as opened:
+            done = _first_run(opened, folders, prune=prune, retry=retry, on_interrupt=DONE if watch else PARTLY)
+            if not watch and not (done.seen or done.removed or done.pruned):
+                raise _no_pictures(folders)
+            _tell(done, opened, report, as_json=as_json)
+            if watch:
+                _keep_current(opened, folders, done, report, interval=interval, as_json=as_json)
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+        say("stopped watching")
+        raise typer.Exit(DONE) from None
+    raise typer.Exit(_exit_code(done))
+
+
+def _first_run(opened: Library, folders: list[Path], *, prune: bool, retry: bool, on_interrupt: int) -> IndexReport:
     from transhash.library import count_pictures
 
-    with _opened(folders, library, model) as opened:
-        total = count_pictures(folders) if on_terminal() else None
-        try:
-            with bar("indexing", total) as advance:
-                report = opened.index(
-                    folders,
-                    prune=prune,
-                    retry=retry,
-                    progress=lambda so_far: advance(so_far.seen, _count(len(so_far.skipped), "skipped")),
-                )
-        except KeyboardInterrupt:
-            say(f"interrupted: {len(opened)} pictures are in {shown(opened.path)}; run the same command again to go on")
-            raise typer.Exit(PARTLY) from None
-        if not (report.seen or report.removed or report.pruned):
-            raise _no_pictures(folders)
-        if as_json:
-            print_json({"library": opened.path, "pictures": len(opened), **asdict(report)})
-        else:
-            _print(report, opened)
-    raise typer.Exit(_exit_code(report))
+    total = count_pictures(folders) if on_terminal() else None
+    try:
+        with bar("indexing", total) as advance:
+            return opened.index(
+                folders,
+                prune=prune,
+                retry=retry,
+                progress=lambda so_far: advance(so_far.seen, _count(len(so_far.skipped), "skipped")),
+            )
+    except KeyboardInterrupt:
+        say(f"interrupted: {len(opened)} pictures are in {shown(opened.path)}; run the same command again to go on")
+        raise typer.Exit(on_interrupt) from None
 
 
-def _opened(folders: list[Path], named: Path | None, model: str | None) -> Library:
+def _keep_current(
+    opened: Library, folders: list[Path], known: IndexReport, report: Path | None, *, interval: float, as_json: bool
+) -> None:
+    """Look again until the user interrupts; a line for each run that changed something."""
+    from transhash.library import watch
+
+    skipped = set(known.skipped)
+    for changed in watch(opened, folders, interval=interval, known=known, trouble=say):
+        _tell(changed, opened, report, as_json=as_json, named=skipped)
+        skipped = set(changed.skipped)
+
+
+def _tell(
+    done: IndexReport, opened: Library, report: Path | None, *, as_json: bool, named: Collection[Skipped] = ()
+) -> None:
+    """Print what a run did, and name the skipped files that are not named yet."""
+    if report:
+        write_report(report, done.skipped)
+    if as_json:
+        print_json({"library": opened.path, "pictures": len(opened), **asdict(done)})
+    else:
+        _print(done, opened)
+        _name_skipped([skipped for skipped in done.skipped if skipped not in named])
+        if done.skipped and not done.usable:
+            say(f"none of the {len(done.skipped)} files could be used")
+    sys.stdout.flush()
+
+
+def _opened(folders: list[Path], named: Path | None, model: str | None, *, may_be_empty: bool) -> Library:
     """The library to index into, made when there is none and there is something to put into it."""
     from transhash.library import Library, count_pictures
+    from transhash.library.database import UnmadeError
     from transhash.library.library import FOLDER
     from transhash.model import load
 
@@ -82,8 +142,9 @@ def _opened(folders: list[Path], named: Path | None, model: str | None) -> Libra
             raise LibraryError("several folders need a library that is named; name it with --library LIB")
         place = folders[0] / FOLDER
     if Library.exists(place):
-        return open_library(place, model)
-    if not count_pictures(folders):
+        with suppress(UnmadeError):
+            return open_library(place, model)
+    if not count_pictures(folders) and not may_be_empty:
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
@@ -95,27 +156,30 @@ def _no_pictures(folders: list[Path]) -> LibraryError:
     return LibraryError(f"{names}: no pictures here (.jpg, .png and the like); name a folder that has some")
 
 
-def _print(report: IndexReport, opened: Library) -> None:
+def _print(done: IndexReport, opened: Library) -> None:
     counts = ("added", "updated", "moved", "removed", "pruned", "unchanged")
-    parts = [_count(getattr(report, name), name) for name in counts] + [_count(len(report.skipped), "skipped")]
-    print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts))}")
+    parts = [_count(getattr(done, name), name) for name in counts] + [_count(len(done.skipped), "skipped")]
+    print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
+    if done.first_frames:
+        say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
+
+
+def _name_skipped(files: Iterable[Skipped]) -> None:
     groups = defaultdict(list)
-    for skipped in report.skipped:
+    for skipped in files:
         groups[skipped.reason].append(skipped)
     for reason, group in groups.items():
         for skipped in group[:EXAMPLES]:
             say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
         if len(group) > EXAMPLES:
-            say(f"and {len(group) - EXAMPLES} more for the same reason ({reason}); --json names them all")
-    if report.skipped and not report.usable:
-        say(f"none of the {len(report.skipped)} files could be used")
+            say(f"and {len(group) - EXAMPLES} more for the same reason ({reason}); --report FILE names them all")
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number else ""
 
 
-def _exit_code(report: IndexReport) -> int:
-    if not report.skipped:
+def _exit_code(done: IndexReport) -> int:
+    if not done.skipped:
         return DONE
-    return PARTLY if report.usable else NOTHING
+    return PARTLY if done.usable else NOTHING

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from transhash.errors import LibraryError
-from transhash.library.database import DAMAGED, Database, Facts
+from transhash.library.cells import is_coded, is_count, is_fault, is_folder, is_name
+from transhash.library.database import Database, Facts
 
 PAGE = 4096  # rows held at a time
+MAX_BITS = 512  # that an index takes
 
 
 class Known(NamedTuple):
@@ -92,13 +94,19 @@ class Catalogue(Database):
     def facts(self) -> Facts:
         """The model that the codes come from."""
         rows = self.rows("SELECT model, fingerprint, bits, model_folder, created FROM library")
-        if len(rows) != 1:
-            raise LibraryError(f"{self.path}: {DAMAGED}")
-        return Facts(*rows[0])
+        if len(rows) != 1 or [*map(type, rows[0])] != [str, str, int, bytes, str]:
+            raise self.damaged()
+        facts = Facts(*rows[0])
+        if not 0 < facts.bits <= MAX_BITS or facts.bits % 8 or b"\0" in facts.model_folder:
+            raise self.damaged()
+        return facts
 
     def revision(self) -> str:
         """Names the present state of what search can find."""
-        revision: bytes = self.rows("SELECT revision FROM library")[0][0]
+        rows = self.rows("SELECT revision FROM library")
+        if not rows or not isinstance(rows[0][0], bytes):
+            raise self.damaged()
+        revision: bytes = rows[0][0]
         return revision.hex()
 
     def known(self, folder: bytes) -> Iterator[Known]:
@@ -111,7 +119,10 @@ class Catalogue(Database):
                 " WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name > ? ORDER BY name LIMIT ?",
                 (folder, name, PAGE),
             )
-            yield from map(Known._make, rows)
+            for row in rows:
+                if not (is_name(row[0]) and is_count(row[2]) and is_fault(row[6], row[7]) and isinstance(row[3], int)):
+                    raise self.damaged()
+                yield Known._make(row)
             if len(rows) < PAGE:
                 return
             name = rows[-1][0]
@@ -124,20 +135,27 @@ class Catalogue(Database):
             " WHERE digest = ? ORDER BY vanished IS NULL, picture.id LIMIT 64",
             (digest,),
         )
+        if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:]) for row in rows):
+            raise self.damaged()
         return [Twin(row[0], row[1], row[2], Coded(*row[3:])) for row in rows]
 
     def folders(self, ranges: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
         """The known folders within half-open ranges."""
-        return {
+        paths = {
             path
             for start, end in ranges
             for (path,) in self.rows("SELECT path FROM folder WHERE path >= ? AND path < ?", (start, end))
         }
+        if not all(map(is_folder, paths)):
+            raise self.damaged()
+        return paths
 
-    def codes(self) -> Iterator[list[tuple[int, bytes]]]:
-        """(id, code) of every picture that search can find, in pages."""
+    def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
+        """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
         cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
-        while rows := cursor.fetchmany(PAGE):
+        while rows := self.page(cursor, PAGE):
+            if not all(is_count(id_) and isinstance(code, bytes) and len(code) == width for id_, code in rows):
+                raise self.damaged()
             yield rows
 
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
@@ -146,7 +164,14 @@ class Catalogue(Database):
             "SELECT folder.path, name, width, height FROM picture JOIN folder ON folder.id = picture.folder"
             " WHERE picture.id = ?"
         )
-        return {id_: Placed(*row) for id_ in set(ids) for row in self.rows(sql, (id_,))}
+        wanted = set(ids)
+        placed = {id_: Placed(*row) for id_ in wanted for row in self.rows(sql, (id_,))}
+        if len(placed) < len(wanted):
+            raise LibraryError(f"{self.path.parent}: the file of its codes is not of its catalogue; delete that file")
+        for folder, name, width, height in placed.values():
+            if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
+                raise self.damaged()
+        return placed
 
     def counts(self) -> tuple[int, int, int]:
         """Pictures that search can find, files with a fault, vanished pictures."""

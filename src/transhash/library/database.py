@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,7 +45,11 @@ MIGRATIONS = (
 )
 
 DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
+_UNFINISHED = "its last writing was interrupted and it may not be written here; make a copy and open that"
 _SENTENCES = {  # by the beginning of SQLite's error name
+    "SQLITE_READONLY_CANTINIT": _UNFINISHED,
+    "SQLITE_READONLY_RECOVERY": _UNFINISHED,
+    "SQLITE_READONLY_ROLLBACK": _UNFINISHED,
     "SQLITE_BUSY": "another process is writing to this library; try again when it has finished",
     "SQLITE_FULL": "the disk is full; make room and run again, what was saved is kept",
     "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and may be written",
@@ -65,18 +70,22 @@ class Facts(NamedTuple):
     created: str  # ISO 8601, UTC
 
 
+class UnmadeError(LibraryError):
+    """An empty catalogue: the library is being made just now, or its making was interrupted in the first moment."""
+
+
 class Database:
     """An open file with the present schema."""
 
     def __init__(self, path: Path, *, new: Facts | None = None) -> None:
         """Open the file, or with `new` make it if there is none.
 
-        Raises `LibraryError` when it is missing, damaged, something else, or written by a newer transhash.
+        On media that may only be read it is opened for reading. Raises `LibraryError` when it is missing, damaged,
+        something else, or written by a newer transhash, and `UnmadeError` when it is empty and `new` is not given.
         """
         self.path = path
         with self._sentences():
-            uri = f"{path.absolute().as_uri()}?mode={'rwc' if new else 'rw'}"
-            self._connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
+            self._connection = self._connect(["mode=rwc"] if new else ["mode=rw", "mode=ro"])
         try:
             self.execute("PRAGMA trusted_schema = OFF")  # a library may come from anyone
             self.execute("PRAGMA foreign_keys = ON")
@@ -102,6 +111,11 @@ class Database:
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters)).fetchall()
 
+    def page(self, cursor: sqlite3.Cursor, size: int) -> list[Any]:
+        """The next rows of a query that `execute` began."""
+        with self._sentences():
+            return cursor.fetchmany(size)
+
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
         """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing."""
@@ -114,6 +128,24 @@ class Database:
                 self.execute("ROLLBACK")
             raise
 
+    def _connect(self, ways: list[str]) -> sqlite3.Connection:
+        """Open the file in the first of several ways that permissions allow."""
+        if not any(os.path.exists(f"{self.path}{waiting}") for waiting in ("-wal", "-journal")):
+            # SQLite would make files beside it even for reading; without them, it has to know that nobody writes.
+            ways = [*ways, "mode=ro&immutable=1"] if ways[0] != "mode=rwc" else ways
+        for way in ways:
+            uri = f"{self.path.absolute().as_uri()}?{way}"
+            connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
+            try:
+                connection.execute("PRAGMA schema_version").fetchall()
+                return connection
+            except BaseException as error:
+                connection.close()
+                name = getattr(error, "sqlite_errorname", "")
+                if way is ways[-1] or not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                    raise
+        raise AssertionError("there is no way")
+
     def _migrate(self, new: Facts | None) -> None:
         with self.transaction("DEFERRED"):  # one moment: another process may be making the file
             version, application = self._pragma("user_version"), self._pragma("application_id")
@@ -121,7 +153,10 @@ class Database:
         if version > len(MIGRATIONS):
             raise LibraryError(f"{self.path}: written by a newer transhash; update transhash to use this library")
         if application == APPLICATION_ID and version == len(MIGRATIONS):
+            self._refuse_programs()
             return
+        if empty and not application and not new:
+            raise UnmadeError(f"{self.path}: this library is not made yet; run `transhash index`, again if need be")
         if application != APPLICATION_ID and not (new and empty):
             raise LibraryError(f"{self.path}: not the catalogue of a library; name another place for it")
         with self.transaction("IMMEDIATE"):
@@ -134,6 +169,11 @@ class Database:
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
+    def _refuse_programs(self) -> None:
+        """Ours has no views and triggers: they would run statements that came with the file."""
+        if self.rows("SELECT name FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1"):
+            raise self.damaged()
+
     def _pragma(self, name: str) -> int:
         value: int = self.rows(f"PRAGMA {name}")[0][0]
         return value
@@ -142,9 +182,15 @@ class Database:
     def _sentences(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged schema
             name = getattr(error, "sqlite_errorname", "")
             for beginning, sentence in _SENTENCES.items():
                 if name.startswith(beginning):
                     raise LibraryError(f"{self.path}: {sentence}") from error
-            raise
+            if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+                raise
+            raise self.damaged() from error  # tables, types or texts that no catalogue has
+
+    def damaged(self) -> LibraryError:
+        """The error for content that no sound catalogue has."""
+        return LibraryError(f"{self.path}: {DAMAGED}")

@@ -3,6 +3,9 @@
 Both sides come sorted by name, so that they are compared like two sorted lists, a folder at a time, and memory does not
 grow with the collection. A file with known size and time of change is not opened. Any other is hashed: content that is
 known under another path needs no decoding, and is the same picture, moved, when nothing is left at that path.
+
+A file that was changed just before it was looked at may change once more within the same tick of its clock (2 s on some
+drives). It is remembered under a time that it does not have, so that the next run hashes it again.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.images import DEFAULT_MAX_BYTES
+from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
 from transhash.library.catalogue import Catalogue, Coded, File, Known
 from transhash.library.places import Places
 from transhash.library.results import IndexReport, Skipped
@@ -29,6 +32,8 @@ Progress = Callable[[IndexReport], None]
 
 _ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
 _CHUNK = 1 << 20
+_TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
+_AHEAD = 24 * 3600 * 10**9  # ns; how far a drive's clock may be before ours: FAT keeps local time
 
 
 class _Wanted(NamedTuple):
@@ -60,6 +65,10 @@ class IndexRun:
         """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
         for batch in self._model.stream(self._files(roots), source=_path):
             for encoded in batch:
+                if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
+                    self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
+                    continue
+                self.report.first_frames += encoded.is_first
                 self._put(encoded.item, _coded(encoded))
         self._write()
         self.report.removed = self._catalogue.vanished(self._started)
@@ -84,6 +93,9 @@ class IndexRun:
                 else:
                     seen.add(stored)
                     yield from self._compare(folder, stored)
+            if not os.path.isdir(root):  # went away meanwhile, and with it what is below
+                self._skip(root, "no such folder", "check that its drive is connected, and index again")
+                continue
             # A folder that cannot be read now says nothing about the pictures in it.
             for stored in self._catalogue.folders(self._places.ranges(root)) - seen:
                 path = os.path.join(self._places.on_disk(stored), b"")
@@ -123,9 +135,9 @@ class IndexRun:
             if unfit:
                 self._skip(path, *unfit)
                 return None
-            size, mtime_ns = status.st_size, status.st_mtime_ns
+            size, mtime_ns = status.st_size, _remembered(status.st_mtime_ns, time.time_ns())
             again = self._retry and row is not None and row.reason is not None
-            if row and not again and (row.size, row.mtime_ns) == (size, mtime_ns):
+            if row and not again and (row.size, row.mtime_ns) == (size, status.st_mtime_ns):
                 self._same(path, row)
                 return None
             digest = _digest(path)
@@ -133,7 +145,8 @@ class IndexRun:
             self._skip(path, *_fault(error))
             return None
         if row and not again and row.digest == digest:
-            self._later(partial(self._catalogue.touch, row.id, size, mtime_ns))
+            if (row.size, row.mtime_ns) != (size, mtime_ns):
+                self._later(partial(self._catalogue.touch, row.id, size, mtime_ns))
             self._same(path, row)
             return None
         findable = row is not None and row.reason is None and not row.vanished
@@ -209,6 +222,11 @@ def _coded(encoded: Encoded) -> Coded:
         return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None)
     assert encoded.error is not None  # there is one or the other
     return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
+
+
+def _remembered(mtime_ns: int, now_ns: int) -> int:
+    """The time of change to remember: one nanosecond off when the file may change again without its time changing."""
+    return mtime_ns - 1 if -_AHEAD < now_ns - mtime_ns < _TICK else mtime_ns
 
 
 def _digest(path: bytes) -> bytes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
 from transhash.library.catalogue import Catalogue, Placed
-from transhash.library.database import DAMAGED, Facts
+from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
 from transhash.library.results import Hit, IndexReport, LibraryInfo
@@ -94,7 +94,7 @@ class Library:
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
         """Whether `open` would find a library here."""
-        return any(os.path.exists(os.path.join(path, inside, CATALOGUE)) for inside in ("", FOLDER))
+        return any(_size(Path(path, inside, CATALOGUE)) for inside in ("", FOLDER))  # an empty one is not made yet
 
     @classmethod
     def _opened(cls, path: Path, catalogue: Catalogue, model: HashModel | None) -> Library:
@@ -108,6 +108,18 @@ class Library:
         """Close the files; the library is not used any more."""
         self._catalogue.close()
         self._index = None
+
+    def reopen(self) -> None:
+        """Open the same place again, after a drive was away; raises `LibraryError` while the library is not there."""
+        self.close()
+        if not self.exists(self.path):
+            raise LibraryError(f"{self.path}: the library is not there; check that its drive is connected")
+        catalogue = Catalogue(self.path / CATALOGUE)
+        facts = catalogue.facts()
+        if facts.fingerprint != self._facts.fingerprint:
+            catalogue.close()
+            raise LibraryError(f"{self.path}: another library is in its place, with codes of another model; open that")
+        self._catalogue, self._facts = catalogue, facts
 
     def __enter__(self) -> Library:
         return self
@@ -158,8 +170,9 @@ class Library:
         Files with known size and time of change are not opened; files with known content are not decoded. Pictures
         whose files have vanished are no longer found by search; `prune` deletes them. Files that could not be used are
         reported each time, but looked at again only when they change, or with `retry`. Hidden files and folders are
-        passed over; links to folders are not followed. `progress` is called with the report so far after each
-        transaction: what it counts is saved. Interrupted at any moment, the library is whole, and the next run goes on.
+        passed over, and what `.transhashignore` names; links to folders are not followed. `progress` is called with
+        the report so far after each transaction: what it counts is saved. Interrupted at any moment, the library is
+        whole, and the next run goes on.
 
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
@@ -224,12 +237,9 @@ class Library:
 
     def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         ids, codes = bytearray(), bytearray()
-        for page in self._catalogue.codes():
+        for page in self._catalogue.codes(width := self._facts.bits // 8):
             ids += np.array([id_ for id_, _ in page], np.int64).tobytes()
             codes += b"".join(code for _, code in page)
-        width = self._facts.bits // 8
-        if len(codes) != len(ids) // 8 * width:
-            raise LibraryError(f"{self.path}: {DAMAGED}")
         return np.frombuffer(ids, np.int64), np.frombuffer(codes, np.uint8).reshape(-1, width)
 
     def info(self) -> LibraryInfo:
@@ -261,5 +271,5 @@ def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:
         return 0

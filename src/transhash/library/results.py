@@ -36,6 +36,7 @@ class IndexReport:
     removed: int = 0  # the file has vanished: no longer found by search
     unchanged: int = 0
     pruned: int = 0  # rows of vanished files, deleted for good
+    first_frames: int = 0  # of those decoded, animations and documents of several pages: the first frame is taken
     skipped: list[Skipped] = field(default_factory=list)
 
     @property

@@ -1,7 +1,7 @@
 """The pictures below a folder, in a fixed order, a folder at a time.
 
-Hidden files and folders (their names start with a dot) are passed over. Links to folders are not followed, links to
-files are. Everything is bytes, as the file system gives it.
+Hidden files and folders (their names start with a dot) are passed over, and what `.transhashignore` names. Links to
+folders are not followed, links to files are. Everything is bytes, as the file system gives it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from transhash.errors import LibraryError
 from transhash.images import IMAGE_SUFFIXES
+from transhash.library.ignore import IGNORE_FILE, Ignore, around, inside
 
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 
@@ -40,28 +41,38 @@ def roots(folders: Iterable[str | os.PathLike[str]]) -> list[bytes]:
 
 def walk(root: bytes) -> Iterator[Folder]:
     """Every folder below `root` and `root` itself, parents first; one that vanishes meanwhile is left out."""
-    waiting = [root]
+    waiting: list[tuple[bytes, Ignore | None]] = []
+    try:
+        waiting.append((root, around(root)))
+    except OSError as error:
+        yield Folder(root, [], error)
     while waiting:
-        path = waiting.pop()
+        path, ignored = waiting.pop()
         names: list[bytes] = []
-        inside: list[bytes] = []
+        inner: list[bytes] = []
+        has_ignore_file = False
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
                     if entry.name.startswith(b"."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        inside.append(entry.path)
+                        has_ignore_file |= entry.name == IGNORE_FILE
+                    elif entry.is_dir(follow_symlinks=False):
+                        inner.append(entry.path)
                     elif entry.name.lower().endswith(_SUFFIXES):
                         names.append(entry.name)
+            if has_ignore_file:
+                ignored = inside(path, ignored)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Folder(path, [], error)
             continue
+        if ignored:
+            names = [name for name in names if (os.path.join(path, name), False) not in ignored]
+            inner = [folder for folder in inner if (folder, True) not in ignored]
         names.sort()
         yield Folder(path, names)
-        waiting.extend(sorted(inside, reverse=True))
+        waiting.extend((folder, ignored) for folder in sorted(inner, reverse=True))
 
 
 def count(folders: Iterable[bytes]) -> int:

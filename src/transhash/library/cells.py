@@ -1,0 +1,42 @@
+"""What may stand in a cell of a catalogue: a library may come from anyone, and SQLite keeps any type in any column."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+_SEPARATORS = frozenset(separator.encode() for separator in (os.sep, os.altsep) if separator)
+
+
+def is_name(value: Any) -> bool:
+    """Whether it is the name of a file in a folder, one that leads nowhere else."""
+    return (
+        isinstance(value, bytes)
+        and value not in (b"", b".", b"..")
+        and b"\0" not in value
+        and not any(separator in value for separator in _SEPARATORS)
+    )
+
+
+def is_folder(value: Any) -> bool:
+    """Whether it is a stored folder (`transhash.library.places`): absolute, or one that stays below the base."""
+    return isinstance(value, bytes) and b"\0" not in value and b".." not in value.replace(b"\\", b"/").split(b"/")
+
+
+def is_count(value: Any) -> bool:
+    """Whether it is a whole number of something."""
+    return isinstance(value, int) and value >= 0
+
+
+def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any) -> bool:
+    """Whether it is what became of a file: pixels and a code, or a reason and its remedy."""
+    if not (is_count(width) and is_count(height)):
+        return False
+    if code is None:
+        return reason is not None and is_fault(reason, remedy)
+    return isinstance(code, bytes) and reason is None
+
+
+def is_fault(reason: Any, remedy: Any) -> bool:
+    """Whether it is a reason with its remedy, or neither."""
+    return (isinstance(reason, str) and isinstance(remedy, str)) or (reason is None and remedy is None)

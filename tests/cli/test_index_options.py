@@ -1,0 +1,96 @@
+"""transhash index --watch and --report, as a user meets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from collection import draw
+from fake_transhash import PROGRAM
+from PIL import Image
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_watch_tells_of_each_change_and_stops_cleanly(photos: Path, end: signal.Signals) -> None:
+    command = [*PROGRAM, "index", "photos", "--watch", "--interval", "0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "6 pictures in photos/.transhash: 6 added\n"
+        draw(photos / "new.tmp", 50).rename(photos / "new.png")  # as a whole
+        assert process.stdout.readline() == "7 pictures in photos/.transhash: 1 added, 6 unchanged\n"
+        photos.rename("away")
+        assert process.stderr.readline().endswith("; waiting until that is mended\n")
+        Path("away").rename(photos)
+        assert process.stderr.readline() == "mended: the library is kept current again\n"
+        (photos / "new.png").unlink()
+        assert process.stdout.readline() == "6 pictures in photos/.transhash: 1 removed, 6 unchanged\n"
+        process.send_signal(end)
+
+        assert process.communicate() == ("", "stopped watching\n")
+        assert process.returncode == 0
+
+
+def test_watch_begins_with_an_empty_folder(photos: Path) -> None:
+    Path("inbox").mkdir()
+    command = [*PROGRAM, "index", "inbox", "--watch", "--interval", "0.1", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["pictures"] == 0
+        (photos / "cat" / "cat-0.png").rename("inbox/a.png")
+        assert json.loads(process.stdout.readline())["added"] == 1
+        process.terminate()
+    assert process.returncode == 0
+
+
+def test_watch_and_prune_are_not_for_one_another(run, photos: Path) -> None:
+    result = run("index", "photos", "--watch", "--prune")
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("--prune with --watch: a drive that is away")
+
+
+def test_report_has_each_skipped_file(photos: Path) -> None:
+    odd = photos / os.fsdecode(b'caf\xe9, "one".png')
+    odd.write_bytes(b"bad")
+    for number in range(7):
+        (photos / f"{number}.jpg").write_bytes(b"")
+    for name in ("skipped.jsonl", "skipped.csv"):
+        done = subprocess.run([*PROGRAM, "index", "photos", "--report", name], stderr=subprocess.PIPE, check=False)
+        assert done.returncode == 1
+        assert b"and 2 more for the same reason (empty file); --report FILE names them all" in done.stderr.splitlines()
+
+    as_json = [json.loads(line) for line in Path("skipped.jsonl").read_text().splitlines()]
+    with open("skipped.csv", newline="", errors="surrogateescape") as file:
+        assert list(csv.DictReader(file)) == as_json
+    assert len(as_json) == 8
+    assert as_json[0] == {
+        "path": str(photos / "0.jpg"),
+        "reason": "empty file",
+        "remedy": "delete it or restore it from a copy",
+    }
+    assert as_json[-1]["path"] == str(odd)
+
+
+@pytest.mark.parametrize("place", ["photos", "nowhere/skipped.csv"])
+def test_a_report_that_cannot_be_written_stops_it_before_the_work(run, photos: Path, place: str) -> None:
+    result = run("index", "photos", "--report", place)
+
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"{place}: ")
+    assert not (photos / ".transhash").exists()
+
+
+def test_first_frames_are_said_once(run, photos: Path) -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    for name in ("a.gif", "b.webp", "c.tiff"):
+        frames[0].save(photos / name, save_all=True, append_images=frames[1:])
+
+    result = run("index", "photos")
+    assert (result.code, result.err) == (0, "3 animated or multi-page files: the first frame is taken\n")
+    assert run("index", "photos").err == ""
