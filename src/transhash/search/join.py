@@ -74,35 +74,29 @@ def of(words: Words, ids: Numbers, bits: int, radius: int) -> Join:
 
 
 def _pairs(words: Words, bits: int, radius: int) -> Iterator[Pairs]:
-    if radius < 1 or len(words) < 2:
-        return
+    if radius >= 1 and len(words) > 1:
+        for agreeing, differing in _plan(words, bits, radius):
+            yield from _agreeing(words, radius, agreeing, differing)
+
+
+def _agreeing(words: Words, radius: int, agreeing: Words, differing: Words) -> Iterator[Pairs]:
+    """The pairs of one choice of blocks."""
     width = (0,) * int(words.shape[1])
-    for agreeing, differing in _plan(words, bits, radius):
-        order, ends = _runs(words, agreeing)
-        rows = np.zeros((len(order) + PADDING, words.shape[1]), np.uint64)
-        np.take(words, order, axis=0, out=rows[: len(order)])
-        pieces = _pieces(ends, PIECE, ROWS)
-        at_once = 2 * workers()
+    order, ends = _runs(words, agreeing)
+    rows = np.zeros((len(order) + PADDING, words.shape[1]), np.uint64)
+    np.take(words, order, axis=0, out=rows[: len(order)])
 
-        def run(piece: Numbers) -> tuple[Numbers, npt.NDArray[np.int32]]:
-            found: tuple[Numbers, npt.NDArray[np.int32]] = _compare(
-                rows,
-                ends,
-                piece[0],
-                piece[1],
-                width,
-                radius,
-                agreeing,
-                differing,
-                order,  # noqa: B023
-            )
-            return found
+    def run(piece: Numbers) -> tuple[Numbers, npt.NDArray[np.int32]]:
+        given = (rows, ends, piece[0], piece[1], width, radius, agreeing, differing, order)
+        found: tuple[Numbers, npt.NDArray[np.int32]] = _compare(*given)
+        return found
 
-        for begin in range(0, len(pieces), at_once):
-            found = spread(run, pieces[begin : begin + at_once])
-            keys = np.concatenate([each[0] for each in found])
-            if len(keys):
-                yield Pairs(keys >> 32, keys & 0xFFFFFFFF, np.concatenate([each[1] for each in found]))
+    pieces = _pieces(ends, PIECE, ROWS)
+    for begin in range(0, len(pieces), 2 * workers()):
+        found = spread(run, pieces[begin : begin + 2 * workers()])
+        keys = np.concatenate([each[0] for each in found])
+        if len(keys):
+            yield Pairs(keys >> 32, keys & 0xFFFFFFFF, np.concatenate([each[1] for each in found]))
 
 
 def _plan(words: Words, bits: int, radius: int) -> list[tuple[Words, Words]]:
@@ -164,7 +158,8 @@ def _runs(words: Words, mask: Words) -> tuple[Numbers, Numbers]:
         return np.arange(len(words)), np.full(len(words), len(words))
     spread(lambda piece: _hash(words, mask, *piece, hashes), cuts(len(words), workers()))
     order = np.argsort(hashes)
-    return _in_runs(order, hashes)
+    found: tuple[Numbers, Numbers] = _in_runs(order, hashes)
+    return found
 
 
 @kernel
