@@ -169,7 +169,7 @@ class HammingIndex:
         found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
 
-    def join(self, radius: int) -> Join:
+    def join(self, radius: int, *, ids: npt.ArrayLike | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
 
             join = index.join(3)
@@ -177,22 +177,21 @@ class HammingIndex:
             for first, second, distances in join.pairs():  # numbers of different codes, some pairs at a time
                 ...
 
-        Memory does not grow with the number of pairs. Raises HammingIndexError.
+        Memory does not grow with the number of pairs. `ids` restricts it to these. Raises HammingIndexError.
         """
         _check_radius(radius)
         from transhash.search import join
 
-        segments = [part for part in self._state.segments if len(part)]
-        kept = [np.flatnonzero(part.alive_ranks()) for part in segments]
-        ids = np.concatenate(
-            [np.empty(0, np.int64)] + [part.ids[ranks] for part, ranks in zip(segments, kept, strict=True)]
-        )
-        words = np.zeros((len(ids) + PADDING, word_count(self.bits)), np.uint64)
-        end = 0
-        for part, ranks in zip(segments, kept, strict=True):
-            words[end : end + len(ranks)] = part.words(ranks)
-            end += len(ranks)
-        return join.of(words, ids, self.bits, int(radius))
+        parts = [part for part in self._state.segments if len(part)]
+        kept = [np.flatnonzero(part.alive_ranks()) for part in parts]
+        if ids is not None:
+            allowed = np.unique(_as_ids(ids))
+            kept = [part.find(allowed)[1] for part in parts]
+        entries = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
+        words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
+        padding = np.zeros((PADDING, word_count(self.bits)), np.uint64)
+        own = np.concatenate([np.empty(0, np.int64), *entries])
+        return join.of(np.concatenate([*words, padding]), own, self.bits, int(radius))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one file, atomically; raises HammingIndexError when it cannot be written."""
