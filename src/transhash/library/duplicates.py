@@ -78,7 +78,7 @@ class Search:
         self._paths = paths
         self._progress = progress or (lambda what, done, total: None)
         self._skipped: dict[str, Skipped] = {}
-        self._shapes = np.log(contents.widths / contents.heights)
+        self._shapes = np.log(np.maximum(contents.widths, 1) / np.maximum(contents.heights, 1))
         self._codes = np.empty(len(contents.ids), np.int64)  # the number of each picture's code
         places = np.searchsorted(contents.ids, join.ids)
         self._codes[places] = np.repeat(np.arange(len(join.words)), np.diff(join.starts))
@@ -111,6 +111,8 @@ class Search:
         """Which contents have another one within the radius of their code."""
         codes = self._codes[first]
         held = np.bincount(codes, minlength=len(self._join.words))
+        if self._join.radius >= self._join.bits:
+            return np.full(len(first), len(first) > 1)
         accompanied = held > 1
         for some in self._join.pairs():
             accompanied[some.first] = True
@@ -121,7 +123,6 @@ class Search:
         """Write the thumbnails of pictures one behind the other: (those that could be read, their hashes)."""
         kept, hashes = [np.empty(0, np.int64)], [np.empty((0, likeness.HASH_BITS // 8), np.uint8)]
         for begin in range(0, len(pictures), READ_AT_ONCE):
-            self._progress("reading", begin, len(pictures))
             some = self._present(pictures[begin : begin + READ_AT_ONCE])
             read = spread(_thumbnail, [path for _, path in some])
             good = [picture for (picture, _), one in zip(some, read, strict=True) if not isinstance(one, ImageError)]
@@ -133,6 +134,7 @@ class Search:
                 file.write(rows.tobytes())
                 kept.append(np.array(good, np.int64))
                 hashes.append(likeness.hashes(rows))
+            self._progress("reading", min(begin + READ_AT_ONCE, len(pictures)), len(pictures))
         return np.concatenate(kept), np.concatenate(hashes)
 
     def _present(self, pictures: Numbers) -> list[tuple[int, str]]:
@@ -166,8 +168,8 @@ class Search:
         join = index.join(likeness.HASH_RADIUS)
         speakers = []  # of each hash the pictures that are not alike among themselves
         for number, (begin, end) in enumerate(zip(join.starts[:-1].tolist(), join.starts[1:].tolist(), strict=True)):
-            if number % READ_AT_ONCE == 0:
-                self._progress("comparing", begin, len(kept))
+            if number % READ_AT_ONCE == 0 or end == len(kept):
+                self._progress("comparing", end, len(kept))
             rest = kept[join.ids[begin:end]]
             mine = []
             while len(rest):
