@@ -25,8 +25,6 @@ from transhash.cli.queries import queries
 from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from transhash.library import Hit
 
 
@@ -60,13 +58,14 @@ def search(
     import numpy as np
 
     from transhash.cli import terminal
-    from transhash.library.sheet import Sheet
+    from transhash.library.sheet import Sheet, check_name
 
     if not images and not clipboard:
         raise typer.BadParameter("name a picture, or - for standard input, or --clipboard", context, param_hint="IMAGE")
     if show and as_json:
         raise TransHashError("--show and --json do not go together; use --sheet FILE for a file beside the JSON")
-    kind = _sheet_kind(sheet) if sheet else None
+    if sheet:
+        check_name(sheet)
     wanted = queries(images or [], clipboard=clipboard)
     page = Sheet() if sheet or show else None
     failed = 0
@@ -88,32 +87,11 @@ def search(
                 if page:
                     page.add(encoded.item.name, encoded.item.source, hits)
     if page and failed < len(wanted):
-        drawn = page.draw()
         if sheet:
-            _save(drawn, sheet, kind)
+            page.save(sheet)
         if show:
-            terminal.show(drawn)
+            terminal.show(page.draw())
     raise typer.Exit(DONE if not failed else PARTLY if failed < len(wanted) else NOTHING)
-
-
-def _sheet_kind(sheet: Path) -> str:
-    """The format that a file's name asks for; raises `TransHashError` before anything is searched."""
-    kinds = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".tif": "TIFF"}
-    kind = kinds.get(sheet.suffix.lower())
-    if kind is None:
-        raise TransHashError(f"{sheet}: no sheet can be drawn in this format; name a file that ends in .jpg or .png")
-    return kind
-
-
-def _save(drawn: Image.Image, sheet: Path, kind: str | None) -> None:
-    from transhash.system import replacing
-
-    try:
-        with replacing(sheet) as file:
-            drawn.save(file, kind, quality=90)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise TransHashError(f"{sheet}: the sheet cannot be written ({reason}); choose another place") from error
 
 
 def _print(query: str, hits: list[Hit], *, heading: bool) -> None:

@@ -166,29 +166,27 @@ class Search:
         index = HammingIndex(likeness.HASH_BITS)
         index.add(hashes)
         join = index.join(likeness.HASH_RADIUS)
-        speakers = []  # of each hash the pictures that are not alike among themselves
-        for number, (begin, end) in enumerate(zip(join.starts[:-1].tolist(), join.starts[1:].tolist(), strict=True)):
-            if number % READ_AT_ONCE == 0 or end == len(kept):
-                self._progress("comparing", end, len(kept))
-            rest = kept[join.ids[begin:end]]
-            mine = []
-            while len(rest):
-                mine.append(rest[0])
-                if len(rest) == 1:
-                    break
-                same = self._alike(np.full(len(rest) - 1, rest[0]), rest[1:])
-                for other in rest[1:][same].tolist():
-                    self._unite(int(rest[0]), other)
-                rest = rest[1:][~same]
-            speakers.append(mine)
-        counts = np.array([len(mine) for mine in speakers], np.int64)
-        starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-        flat = np.array([one for mine in speakers for one in mine], np.int64)
+        entries = kept[join.ids]
+        speaks = np.ones(len(entries), np.bool_)  # of pictures that share a hash and are copies only the first does
+        for number in np.flatnonzero(np.diff(join.starts) > 1).tolist():
+            rest = np.arange(join.starts[number], join.starts[number + 1])
+            while len(rest) > 1:
+                one, rest = int(entries[rest[0]]), rest[1:]
+                same = self._alike(np.full(len(rest), one), entries[rest])
+                speaks[rest[same]] = False
+                for other in entries[rest[same]].tolist():
+                    self._unite(one, other)
+                rest = rest[~same]
+            self._progress("comparing", int(join.starts[number]), len(kept))
+        before: Numbers = np.concatenate((np.zeros(1, np.int64), np.cumsum(speaks)))
+        starts = before[join.starts]
+        flat = entries[speaks]
         for some in join.pairs():
             for ones, others in _expanded(some.first, some.second, starts, flat):
                 same = self._alike(ones, others)
                 for one, other in zip(ones[same].tolist(), others[same].tolist(), strict=True):
                     self._unite(one, other)
+        self._progress("comparing", len(kept), len(kept))
 
     def _alike(self, ones: Numbers, others: Numbers) -> Flags:
         """Which pairs of pictures are copies: near codes, like shapes, like pixels."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import ImageError, TransHashError
 from transhash.search.parallel import spread
+from transhash.system import replacing
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
     from transhash.images import Source
     from transhash.library.results import Hit
+
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".tif": "TIFF"}
 
 TILE = 160  # pixels a side that a picture may take
 CAPTION = 34  # below it: two lines
@@ -61,8 +65,26 @@ class Sheet:
             top += _lines(hits) * (TILE + CAPTION + GAP)
         return page
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Draw the page into a file of the format that its name asks for; raises `TransHashError` when it cannot be."""
+        path, kind = Path(path), check_name(path)
+        try:
+            with replacing(path) as file:
+                self.draw().save(file, kind, quality=90)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise TransHashError(f"{path}: the sheet cannot be written ({reason}); choose another place") from error
+
     def _height(self) -> int:
         return GAP + sum(_lines(hits) for _, hits in self._rows) * (TILE + CAPTION + GAP)
+
+
+def check_name(path: str | os.PathLike[str]) -> str:
+    """The format that a file's name asks for; raises `TransHashError` when no sheet can be drawn in it."""
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise TransHashError(f"{path}: no sheet can be drawn in this format; name a file that ends in .jpg or .png")
+    return kind
 
 
 class _Tile:
