@@ -24,7 +24,7 @@ from transhash.search.parallel import cuts, spread, workers
 from transhash.search.scan import distance_to
 from transhash.search.words import PADDING, Words
 
-SORTED, COMPARED = 60.0, 0.3  # nanoseconds, measured: to bring one code to those it agrees with, to compare two codes
+SORTED, COMPARED = 60.0, 0.06  # nanoseconds, measured: to bring one code to those it agrees with, to compare two codes
 FEW = 1 << 12  # codes that are compared all with all without reckoning
 SAMPLE = 1 << 14  # codes to reckon from
 RECKONED = 24  # choices of blocks to reckon from
@@ -32,6 +32,7 @@ CHOICES = 1 << 10  # at most
 BLOCK = 2048  # codes that stay in the first-level cache
 TILE = 256  # codes that are compared with them meanwhile
 PIECE = 1 << 23  # comparisons a thread does at once, and so the most pairs it can find
+ROOM = 1 << 16  # pairs that a piece has room for at first
 ROWS = 1 << 15  # codes that a thread takes at once
 
 Numbers = npt.NDArray[np.int64]
@@ -87,9 +88,15 @@ def _agreeing(words: Words, radius: int, agreeing: Words, differing: Words) -> I
     np.take(words, order, axis=0, out=rows[: len(order)])
 
     def run(piece: Numbers) -> tuple[Numbers, npt.NDArray[np.int32]]:
-        given = (rows, ends, piece[0], piece[1], width, radius, agreeing, differing, order)
-        found: tuple[Numbers, npt.NDArray[np.int32]] = _compare(*given)
-        return found
+        found = np.empty(ROOM, np.int64)
+        count = _near(rows, ends, piece[0], piece[1], width, radius, found)
+        if count > ROOM:
+            found = np.empty(count, np.int64)
+            _near(rows, ends, piece[0], piece[1], width, radius, found)
+        settled: tuple[Numbers, npt.NDArray[np.int32]] = _settled(
+            rows, found[:count], width, agreeing, differing, order
+        )
+        return settled
 
     pieces = _pieces(ends, PIECE, ROWS)
     for begin in range(0, len(pieces), 2 * workers()):
@@ -215,13 +222,14 @@ def _pieces(ends, most, rows):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _compare(rows, ends, first, last, width, radius, agreeing, differing, order):  # type: ignore[no-untyped-def]
-    """Pairs of which one is at a place from `first` to `last`, the other later in its run: (keys, distances)."""
-    rows, ends, order = borrow(rows), borrow(ends), borrow(order)
-    agreeing, differing = borrow(agreeing), borrow(differing)
-    keys = np.empty(1024, np.int64)
-    distances = np.empty(1024, np.int32)
-    found = 0
+def _near(rows, ends, first, last, width, radius, found):  # type: ignore[no-untyped-def]
+    """How many pairs within the radius have one at a place from `first` to `last`, the other later in its run.
+
+    As many as there is room for go into `found`, `place << 32 | other place`. Nothing else is done here: with more to
+    do in its innermost loop the compiler makes it twenty times slower.
+    """
+    rows, ends, found = borrow(rows), borrow(ends), borrow(found)
+    count = 0
     for top in range(first, last, TILE):
         bottom = min(top + TILE, last)
         for block in range(top + 1, ends[bottom - 1], BLOCK):
@@ -236,18 +244,29 @@ def _compare(rows, ends, first, last, width, radius, agreeing, differing, order)
                     if end - row < 32:
                         near &= (np.int64(1) << (end - row)) - 1
                     while near:
-                        other = row + lowest(near)
+                        if count < len(found):
+                            found[count] = (place << 32) | (row + lowest(near))
+                        count += 1
                         near &= near - 1
-                        if not _is_first(rows, other, code, agreeing, differing):
-                            continue
-                        if found == len(keys):
-                            keys = np.concatenate((keys, np.empty_like(keys)))
-                            distances = np.concatenate((distances, np.empty_like(distances)))
-                        one = min(order[place], order[other])
-                        keys[found] = (one << 32) | max(order[place], order[other])
-                        distances[found] = distance_to(rows, other, code)
-                        found += 1
-    return keys[:found], distances[:found]
+    return count
+
+
+@kernel
+def _settled(rows, found, width, agreeing, differing, order):  # type: ignore[no-untyped-def]
+    """Of pairs of places those that belong to this choice of blocks: (keys of the codes' numbers, distances)."""
+    rows, found, order = borrow(rows), borrow(found), borrow(order)
+    agreeing, differing = borrow(agreeing), borrow(differing)
+    keys = np.empty(len(found), np.int64)
+    distances = np.empty(len(found), np.int32)
+    held = 0
+    for i in range(len(found)):
+        place = found[i] >> 32
+        other = found[i] & 0xFFFFFFFF
+        code = load(rows, place, width)
+        keys[held] = (min(order[place], order[other]) << 32) | max(order[place], order[other])
+        distances[held] = distance_to(rows, other, code)
+        held += _is_first(rows, other, code, agreeing, differing)
+    return keys[:held], distances[:held]
 
 
 @inlined
