@@ -13,6 +13,7 @@ import typer
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
+from transhash.cli.duplicates import duplicates
 from transhash.cli.evaluate import evaluate
 from transhash.cli.fit import fit
 from transhash.cli.index import index
@@ -21,7 +22,7 @@ from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
 
-VERBS = (index, search, info, models, fit, train, evaluate, backbone, bench)
+VERBS = (index, search, duplicates, info, models, fit, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,

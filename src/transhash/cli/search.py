@@ -21,18 +21,31 @@ from transhash.cli.common import (
     say,
     shown,
 )
+from transhash.cli.queries import queries
+from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
     from transhash.library import Hit
 
 
 def search(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Pictures.", show_default=False)],
+    context: typer.Context,
+    images: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IMAGE", help="Pictures; - is one from standard input.", show_default=False),
+    ] = None,
     *,
+    clipboard: Annotated[
+        bool, typer.Option("--clipboard", help="Search for the picture, or the picture's file, in the clipboard.")
+    ] = False,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits a picture, at most.")] = 10,
     max_distance: Annotated[
         int | None, typer.Option(min=0, metavar="BITS", help="How many bits may differ, at most.")
     ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the pictures and their hits on one page (JPEG, PNG, …).")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show them in the terminal, if it can.")] = False,
     library: LibraryOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -44,24 +57,44 @@ def search(
     """
     import numpy as np
 
+    from transhash.cli import terminal
+    from transhash.library.sheet import Sheet, check_name
+
+    if not images and not clipboard:
+        raise typer.BadParameter("name a picture, or - for standard input, or --clipboard", context, param_hint="IMAGE")
+    if show and as_json:
+        raise TransHashError("--show and --json do not go together; use --sheet FILE for a file beside the JSON")
+    if sheet:
+        check_name(sheet)
+    wanted = queries(images or [], clipboard=clipboard)
+    page = Sheet() if sheet or show else None
     failed = 0
-    place = find_library(library, [Path.cwd()], (image.parent for image in images))
+    place = find_library(library, [Path.cwd()], (query.folder for query in wanted if query.folder))
     with open_library(place, model) as opened:
-        for batch in opened.model.stream(images):
+        for batch in opened.model.stream(wanted, source=lambda query: query.source):
             values = [encoded.values for encoded in batch if encoded.values is not None]
             found = iter(opened.search_values(np.stack(values), k, max_distance=max_distance) if values else [])
             for encoded in batch:
                 if encoded.error:
                     failed += 1
-                    say(str(encoded.error))
-                elif as_json:
-                    print_json({"query": encoded.item, "hits": [asdict(hit) for hit in next(found)]})
+                    say(f"{encoded.item.called}: {encoded.error.reason}; {encoded.error.remedy}")
+                    continue
+                hits = next(found)
+                if as_json:
+                    print_json({"query": encoded.item.name, "hits": [asdict(hit) for hit in hits]})
                 else:
-                    _print(encoded.item, next(found), heading=len(images) > 1)
-    raise typer.Exit(DONE if not failed else PARTLY if failed < len(images) else NOTHING)
+                    _print(encoded.item.called, hits, heading=len(wanted) > 1)
+                if page:
+                    page.add(encoded.item.name, encoded.item.source, hits)
+    if page and failed < len(wanted):
+        if sheet:
+            page.save(sheet)
+        if show:
+            terminal.show(page.draw())
+    raise typer.Exit(DONE if not failed else PARTLY if failed < len(wanted) else NOTHING)
 
 
-def _print(query: Path, hits: list[Hit], *, heading: bool) -> None:
+def _print(query: str, hits: list[Hit], *, heading: bool) -> None:
     if heading:
         print(f"{shown(query)}:")
     for hit in hits:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
-from transhash.library.results import Hit, IndexReport, LibraryInfo, Skipped
+from transhash.library.results import Copy, Duplicates, DuplicatesReport, Hit, IndexReport, LibraryInfo, Skipped
 from transhash.library.watch import watch
 
-__all__ = ["Hit", "IndexReport", "Library", "LibraryInfo", "Skipped", "count_pictures", "watch"]
+__all__ = [
+    "Copy",
+    "Duplicates",
+    "DuplicatesReport",
+    "Hit",
+    "IndexReport",
+    "Library",
+    "LibraryInfo",
+    "Skipped",
+    "count_pictures",
+    "watch",
+]

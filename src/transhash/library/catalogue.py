@@ -158,6 +158,26 @@ class Catalogue(Database):
                 raise self.damaged()
             yield rows
 
+    def contents(
+        self, ranges: Iterable[tuple[bytes, bytes]] | None = None
+    ) -> Iterator[list[tuple[int, bytes, int, int, int, int]]]:
+        """(id, digest, size, mtime_ns, width, height) of every picture that search can find, in pages.
+
+        With half-open ranges of folders only what is in these.
+        """
+        sql = (
+            "SELECT picture.id, digest, size, mtime_ns, width, height FROM picture"
+            " WHERE code IS NOT NULL AND vanished IS NULL"
+        )
+        within = " AND folder IN (SELECT id FROM folder WHERE path >= ? AND path < ?)"
+        queries: list[tuple[str, tuple[bytes, ...]]] = [(sql, ())]
+        if ranges is not None:
+            queries = [(sql + within, bounds) for bounds in ranges]
+        for query, parameters in queries:
+            cursor = self.execute(query, parameters)
+            while rows := cursor.fetchmany(PAGE):
+                yield rows
+
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
         """Where pictures are, by id."""
         sql = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.results import Hit, IndexReport, LibraryInfo
+from transhash.library.results import DuplicatesReport, Hit, IndexReport, LibraryInfo
 from transhash.library.walk import count, roots
 
 if TYPE_CHECKING:
@@ -212,9 +212,48 @@ class Library:
             for row in zip(distances.tolist(), ids.tolist(), strict=True)
         ]
 
+    def duplicates(
+        self,
+        max_distance: int = 3,
+        *,
+        folders: Folders | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> DuplicatesReport:
+        """Groups of near-identical pictures, each with the one to keep; nothing is changed or deleted.
+
+        Pictures whose codes differ in at most `max_distance` bits are candidates. They are duplicates when their bytes
+        are equal, or small copies of them agree after a little cropping, scaling and brightening: pictures that are
+        merely similar are not, nor are mirrored ones. To keep is the one with the most pixels, then the largest file,
+        then the oldest, then by path; every other one of its group is a copy of that one. With `folders` only pictures
+        below these count. `progress` is called with (stage, done, total).
+
+        Raises `LibraryError` when a folder is missing, `HammingIndexError` for a distance below 0.
+        """
+        from transhash.library.duplicates import Contents, Search
+
+        ranges = None
+        if folders is not None:
+            ranges = [each for root in roots(_each(folders)) for each in self._places.ranges(root)]
+        with self._catalogue.reading():  # one moment for the codes and the contents
+            try:
+                contents = Contents.of(self._catalogue.contents(ranges))
+            except ValueError as error:
+                raise self._catalogue.damaged() from error
+            index = self._current_index()
+        join = index.join(max_distance, ids=contents.ids)
+        return Search(contents, join, self._paths, progress).run()
+
+    def _paths(self, ids: list[int]) -> dict[int, str]:
+        """Where pictures are, by id."""
+        with self._catalogue.reading():
+            placed = self._catalogue.placed(ids)
+        return {id_: self._path(each) for id_, each in placed.items()}
+
+    def _path(self, placed: Placed) -> str:
+        return os.fsdecode(os.path.join(self._places.on_disk(placed.folder), placed.name))
+
     def _hit(self, id_: int, distance: int, placed: Placed) -> Hit:
-        path = os.path.join(self._places.on_disk(placed.folder), placed.name)
-        return Hit(Path(os.fsdecode(path)), distance, id_, placed.width, placed.height)
+        return Hit(Path(self._path(placed)), distance, id_, placed.width, placed.height)
 
     def _current_index(self) -> HammingIndex:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""

@@ -63,3 +63,32 @@ class LibraryInfo:
     fingerprint: str  # of the model, SHA-256 in hex
     created: str  # ISO 8601, UTC
     bytes: int  # on disk
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A picture in a group of near-identical ones."""
+
+    path: Path
+    id: int
+    width: int
+    height: int
+    bytes: int
+    distance: int  # of its code to that of the one to keep
+    identical: bool  # the same bytes as the one to keep
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """Near-identical pictures: the one to keep, and copies of it, the best first."""
+
+    keep: Copy
+    same: list[Copy]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatesReport:
+    """What a search for duplicates found, by the paths to keep, and pictures that it could not look at."""
+
+    groups: list[Duplicates]
+    skipped: list[Skipped]

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from functools import reduce
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from transhash.search import file, hits, rerank
 from transhash.search.segment import Found, Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, Words, to_codes, to_words, word_count
+
+if TYPE_CHECKING:
+    from transhash.search.join import Join
 
 STRATEGIES = (None, "scan", "mih")
 TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
@@ -158,14 +161,37 @@ class HammingIndex:
         The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id. `strategy` as in
         `search`. Raises HammingIndexError.
         """
-        if not isinstance(radius, (int, np.integer)) or radius < 0:
-            raise HammingIndexError(f"radius is {radius!r}: give a whole number of bits, 0 or more")
+        _check_radius(radius)
         _check(strategy)
         queries = to_words(codes, self.bits)
         segments = self._state.segments
         bounds = np.full(len(queries), min(int(radius), self.bits))
         found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+
+    def join(self, radius: int, *, ids: npt.ArrayLike | None = None) -> Join:
+        """All pairs of entries within `radius`, through the different codes and what shares each.
+
+            join = index.join(3)
+            join.ids[join.starts[i] : join.starts[i + 1]]  # the entries with code number i
+            for first, second, distances in join.pairs():  # numbers of different codes, some pairs at a time
+                ...
+
+        Memory does not grow with the number of pairs. `ids` restricts it to these. Raises HammingIndexError.
+        """
+        _check_radius(radius)
+        from transhash.search import join
+
+        parts = [part for part in self._state.segments if len(part)]
+        kept = [np.flatnonzero(part.alive_ranks()) for part in parts]
+        if ids is not None:
+            allowed = np.unique(_as_ids(ids))
+            kept = [part.find(allowed)[1] for part in parts]
+        entries = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
+        words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
+        padding = np.zeros((PADDING, word_count(self.bits)), np.uint64)
+        own = np.concatenate([np.empty(0, np.int64), *entries])
+        return join.of(np.concatenate([*words, padding]), own, self.bits, int(radius))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one file, atomically; raises HammingIndexError when it cannot be written."""
@@ -241,6 +267,11 @@ class HammingIndex:
 def _check(strategy: str | None) -> None:
     if strategy not in STRATEGIES:
         raise HammingIndexError(f"strategy {strategy!r} is unknown: use None, 'scan' or 'mih'")
+
+
+def _check_radius(radius: int) -> None:
+    if not isinstance(radius, (int, np.integer)) or radius < 0:
+        raise HammingIndexError(f"radius is {radius!r}: give a whole number of bits, 0 or more")
 
 
 def _refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:

@@ -30,7 +30,7 @@ def substrings(bits: int, count: int) -> Ranks:
 def build(words: Words, bits: int) -> Store:
     """The store, with tables, of codes uint64 [n + PADDING, words] in the order of ranks."""
     count = len(words) - PADDING
-    leaders = _leaders(words, count)
+    leaders = first_equals(words, count)
     firsts = np.flatnonzero(leaders == np.arange(count, dtype=np.uint32)).astype(np.uint32)  # the rank of each code
     unique = len(firsts)
     if unique < count:
@@ -58,7 +58,7 @@ def build(words: Words, bits: int) -> Store:
     return frozen(Store(codes, order, offsets, cut, rows, starts, members))
 
 
-def _leaders(words: Words, count: int) -> U32:
+def first_equals(words: Words, count: int) -> U32:
     """For each rank the first rank with the same code: hashed in parts that stay in the cache."""
     parts = 1 << max(0, int(count).bit_length() - 12)
     hashes, ranks, ends = _partition(words, count, parts)

@@ -1,0 +1,85 @@
+"""The pictures that a search is for: files, standard input, the clipboard."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from transhash.errors import TransHashError
+
+if TYPE_CHECKING:
+    from transhash.images import Source
+
+STANDARD_INPUT = "-"
+CLIPBOARD = "clipboard"
+
+
+class Query(NamedTuple):
+    """A picture to search for, and what to call it."""
+
+    name: str
+    source: Source
+
+    @property
+    def called(self) -> str:
+        """The same for people."""
+        return "standard input" if self.name == STANDARD_INPUT else self.name
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder it is in, for a file."""
+        return Path(self.source).parent if isinstance(self.source, str | os.PathLike) else None
+
+
+def queries(images: list[str], *, clipboard: bool) -> list[Query]:
+    """The pictures named on the command line ("-" is standard input) and, when asked for, in the clipboard.
+
+    Raises `TransHashError` when there is none where one was promised.
+    """
+    found = []
+    for image in images:
+        if image == STANDARD_INPUT:
+            found.append(Query(STANDARD_INPUT, _standard_input()))
+        else:
+            path = Path(image)
+            found.append(Query(str(path), path))
+    if clipboard:
+        found += _clipboard()
+    return found
+
+
+def _standard_input() -> bytes:
+    from transhash.images import DEFAULT_MAX_BYTES
+
+    if sys.stdin.isatty():
+        raise TransHashError(
+            "standard input is the keyboard: send a picture into it, as in `cat cat.jpg | transhash search -`"
+        )
+    return sys.stdin.buffer.read(DEFAULT_MAX_BYTES + 1)  # what is more is refused like a file of that size
+
+
+def _clipboard() -> list[Query]:
+    """A picture that was copied, or the files that were."""
+    from PIL import Image, ImageGrab
+
+    try:
+        held = ImageGrab.grabclipboard()
+    except (NotImplementedError, ImportError) as error:
+        raise TransHashError(
+            f"the clipboard cannot be reached ({error}); on Linux install wl-clipboard (Wayland) or xclip (X11), or "
+            "name a file"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise TransHashError(f"the clipboard cannot be read ({_first_line(error)}); name a file instead") from error
+    if isinstance(held, Image.Image):
+        return [Query(CLIPBOARD, held)]
+    files = [Query(str(Path(name)), Path(name)) for name in held or []]
+    if not files:
+        raise TransHashError("the clipboard holds no picture: copy one, or a picture's file, and try again")
+    return files
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

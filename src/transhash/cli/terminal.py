@@ -1,0 +1,59 @@
+"""Pictures in terminals that can show them: kitty's graphics protocol, and iTerm2's inline images."""
+
+from __future__ import annotations
+
+import base64
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from transhash.cli.common import say
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+CHUNK = 4096  # of base64, as kitty has it
+KITTY = ("kitty", "ghostty")
+ITERM = ("iTerm.app", "WezTerm", "mintty", "rio", "WarpTerminal")
+
+
+def protocol(environment: Mapping[str, str]) -> str | None:
+    """What the terminal understands: "kitty", "iterm", or None."""
+    term, program = environment.get("TERM", ""), environment.get("TERM_PROGRAM", "")
+    if environment.get("TMUX") or term.startswith(("screen", "tmux", "dumb")):
+        return None  # what stands between does not pass pictures on
+    if environment.get("KITTY_WINDOW_ID") or any(name in term or name == program for name in KITTY):
+        return "kitty"
+    if program in ITERM or environment.get("LC_TERMINAL") == "iTerm2":
+        return "iterm"
+    return None
+
+
+def show(image: Image.Image) -> None:
+    """Show a picture in the terminal, or say that it cannot."""
+    language = protocol(os.environ) if sys.stdout.isatty() else None
+    if language is None:
+        say(
+            "--show: this is no terminal that is known to show pictures (kitty, Ghostty, iTerm2, WezTerm …); use "
+            "--sheet FILE to have them in a file"
+        )
+        return
+    data = BytesIO()
+    image.save(data, "PNG")
+    for part in escapes(data.getvalue(), language):
+        sys.stdout.write(part)
+    sys.stdout.write("\n")
+
+
+def escapes(png: bytes, language: str) -> Iterator[str]:
+    """What to write for a PNG file to appear."""
+    text = base64.standard_b64encode(png).decode()
+    if language == "iterm":
+        yield f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07"
+        return
+    for begin in range(0, len(text), CHUNK):
+        head = "a=T,f=100,q=2," if begin == 0 else ""
+        more = int(begin + CHUNK < len(text))
+        yield f"\x1b_G{head}m={more};{text[begin : begin + CHUNK]}\x1b\\"

@@ -1,0 +1,139 @@
+"""Contact sheets: pictures that were searched for, each with its hits and their distances, drawn on one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transhash.errors import ImageError, TransHashError
+from transhash.search.parallel import spread
+from transhash.system import replacing
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw, ImageFont
+
+    from transhash.images import Source
+    from transhash.library.results import Hit
+
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".tif": "TIFF"}
+
+TILE = 160  # pixels a side that a picture may take
+CAPTION = 34  # below it: two lines
+GAP = 10
+COLUMNS = 10  # hits side by side; more of them make further lines
+HIGHEST = 30_000  # pixels: what every viewer opens
+TEXT = 12
+BACKGROUND, INK, FAINT, FRAME, EMPTY = "#ffffff", "#202020", "#707070", "#1f6feb", "#ececec"
+
+
+class Sheet:
+    """A page that grows by a query at a time; small copies are all that it keeps of pictures."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[_Tile, list[_Tile]]] = []
+
+    def add(self, name: str, query: Source, hits: Iterable[Hit]) -> None:
+        """Add a query and its hits. A picture that cannot be read gets an empty tile that says why.
+
+        Raises `TransHashError` when the page would become too high.
+        """
+        wanted: list[tuple[Source, str, str]] = [(query, "query", os.path.basename(name))]
+        wanted += [(hit.path, f"{hit.distance} bit{'' if hit.distance == 1 else 's'}", hit.path.name) for hit in hits]
+        tiles = spread(lambda each: _Tile(*each), wanted)
+        self._rows.append((tiles[0], tiles[1:]))
+        if self._height() > HIGHEST:
+            raise TransHashError(
+                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}; ask for fewer hits (-k), "
+                "or for fewer pictures at once"
+            )
+
+    def draw(self) -> Image.Image:
+        """The page."""
+        from PIL import Image, ImageDraw
+
+        columns = 1 + min(COLUMNS, max((len(hits) for _, hits in self._rows), default=0))
+        page = Image.new("RGB", (columns * (TILE + GAP) + 2 * GAP, self._height()), BACKGROUND)
+        pen = ImageDraw.Draw(page)
+        top = GAP
+        for query, hits in self._rows:
+            query.draw(page, pen, GAP, top, framed=True)
+            for number, hit in enumerate(hits):
+                line, column = divmod(number, COLUMNS)
+                hit.draw(page, pen, 2 * GAP + (1 + column) * (TILE + GAP), top + line * (TILE + CAPTION + GAP))
+            top += _lines(hits) * (TILE + CAPTION + GAP)
+        return page
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Draw the page into a file of the format that its name asks for; raises `TransHashError` when it cannot be."""
+        path, kind = Path(path), check_name(path)
+        try:
+            with replacing(path) as file:
+                self.draw().save(file, kind, quality=90)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise TransHashError(f"{path}: the sheet cannot be written ({reason}); choose another place") from error
+
+    def _height(self) -> int:
+        return GAP + sum(_lines(hits) for _, hits in self._rows) * (TILE + CAPTION + GAP)
+
+
+def check_name(path: str | os.PathLike[str]) -> str:
+    """The format that a file's name asks for; raises `TransHashError` when no sheet can be drawn in it."""
+    kind = FORMATS.get(Path(path).suffix.lower())
+    if kind is None:
+        raise TransHashError(f"{path}: no sheet can be drawn in this format; name a file that ends in .jpg or .png")
+    return kind
+
+
+class _Tile:
+    """A picture made small, its proportions kept, or the reason why there is none; with two lines below."""
+
+    def __init__(self, source: Source, title: str, name: str) -> None:
+        from transhash.images import open_image
+
+        self._title, self._name = title, name
+        self._image: Image.Image | None = None
+        self._reason = ""
+        try:
+            image = open_image(source, min_side=TILE)
+            scale = TILE / max(image.size)
+            size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+            self._image = image.resize(size, reducing_gap=3.0)
+        except ImageError as error:
+            self._reason = error.reason
+
+    def draw(self, page: Image.Image, pen: ImageDraw.ImageDraw, left: int, top: int, *, framed: bool = False) -> None:
+        if self._image:
+            x, y = left + (TILE - self._image.width) // 2, top + (TILE - self._image.height) // 2
+            page.paste(self._image, (x, y))
+            if framed:
+                pen.rectangle((x - 3, y - 3, x + self._image.width + 2, y + self._image.height + 2), None, FRAME, 3)
+        else:
+            pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), EMPTY)
+            reason = _fitting(pen, self._reason, TILE - 2 * GAP)
+            pen.text((left + TILE / 2, top + TILE / 2), reason, FAINT, _font(), anchor="mm")
+        pen.text((left, top + TILE + 4), self._title, INK, _font())
+        pen.text((left, top + TILE + 18), _fitting(pen, self._name, TILE), FAINT, _font())
+
+
+def _lines(hits: list[_Tile]) -> int:
+    return max(1, -(-len(hits) // COLUMNS))
+
+
+def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(TEXT)
+
+
+def _fitting(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+    """A text on one line, its middle left out where it is too long."""
+    text = " ".join(os.fsencode(text).decode(errors="replace").split())
+    kept = text
+    for length in range(min(len(text), 80), 0, -1):
+        if len(kept) <= 80 and pen.textlength(kept, _font()) <= width:
+            break
+        kept = f"{text[: length // 2]}…{text[len(text) - length // 2 :]}"
+    return kept

@@ -1,0 +1,109 @@
+"""What `transhash duplicates` prints and returns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from transhash import Library
+
+
+@pytest.fixture
+def copied(run, photos: Path) -> Path:
+    """Six pictures, one of them there three times, another twice."""
+    for name in ("dog/zero.png", "cat/zero.png"):
+        shutil.copy(photos / "cat" / "cat-0.png", photos / name)
+    shutil.copy(photos / "dog" / "dog-2.png", photos / "dog" / "two.png")
+    assert run("index", "photos").code == 0
+    return photos
+
+
+def test_groups_are_separated_by_blank_lines_and_what_to_keep_comes_first(run, copied: Path) -> None:
+    result = run("duplicates", "photos")
+    blocks = [block.splitlines() for block in result.out.split("\n\n")]
+
+    assert [[line[:6] for line in block] for block in blocks] == [["keep  ", "same  ", "same  "], ["keep  ", "same  "]]
+    assert {line[6:] for line in blocks[0]} == {"photos/cat/cat-0.png", "photos/cat/zero.png", "photos/dog/zero.png"}
+    assert {line[6:] for line in blocks[1]} == {"photos/dog/dog-2.png", "photos/dog/two.png"}
+    assert result.code == 0
+    assert result.err.startswith("2 groups with 3 copies of what is kept, ")
+    assert len(list(photos_of(copied))) == 9
+
+
+def photos_of(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.png"))
+
+
+def test_a_folder_restricts_the_search(run, copied: Path) -> None:
+    assert set(run("duplicates", "photos/cat").out.split()) == {
+        "keep",
+        "photos/cat/cat-0.png",
+        "same",
+        "photos/cat/zero.png",
+    }
+
+
+def test_json_has_an_object_for_each_group(run, copied: Path) -> None:
+    lines = [json.loads(line) for line in run("duplicates", "--library", "photos", "--json").out.splitlines()]
+
+    assert [len(line["same"]) for line in lines] == [2, 1]
+    assert set(lines[0]["keep"]) == {"path", "id", "width", "height", "bytes", "distance", "identical"}
+    assert all(copy["identical"] for line in lines for copy in line["same"])
+    assert Path(lines[0]["keep"]["path"]).is_absolute()
+
+
+def test_csv_has_a_line_for_each_picture(run, copied: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("duplicates", "photos", "--csv").out)))
+
+    assert [(row["group"], row["mark"]) for row in rows] == [
+        ("1", "keep"),
+        ("1", "same"),
+        ("1", "same"),
+        ("2", "keep"),
+        ("2", "same"),
+    ]
+    assert rows[0]["width"] == "24"
+
+
+def test_json_and_csv_at_once_are_refused(run, copied: Path) -> None:
+    result = run("duplicates", "photos", "--json", "--csv")
+    assert (result.code, result.out) == (2, "")
+
+
+def test_none_is_no_failure(run, photos: Path) -> None:
+    run("index", "photos")
+    result = run("duplicates", "photos")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == "0 groups with 0 copies of what is kept, 0.0 MB\n"
+
+
+def test_a_file_that_has_gone_is_named_and_the_rest_is_done(run, copied: Path) -> None:
+    (copied / "cat" / "zero.png").unlink()
+    result = run("duplicates", "photos")
+    assert result.code == 1
+    assert "photos/cat/zero.png: skipped: cannot be read" in result.err
+    assert result.out.count("same") == 2
+
+
+def test_without_a_library_the_remedy_is_named(run, photos: Path) -> None:
+    result = run("duplicates", "photos")
+    assert (result.code, result.out) == (2, "")
+    assert "transhash index" in result.err
+
+
+def test_interrupted_it_says_that_nothing_was_changed(run, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Library, "duplicates", interrupted)
+    result = run("duplicates", "photos")
+    assert (result.code, result.out, result.err) == (
+        1,
+        "",
+        "interrupted: nothing was changed; run the same command again\n",
+    )
