@@ -35,7 +35,7 @@ def duplicates(
     ] = None,
     *,
     max_distance: Annotated[
-        int, typer.Option(min=0, metavar="BITS", help="How many bits the codes of candidates may differ in, at most.")
+        int, typer.Option(min=0, metavar="BITS", help="How many bits may differ in the codes of pictures to compare.")
     ] = 3,
     library: LibraryOption = None,
     as_json: JsonOption = False,
@@ -46,6 +46,9 @@ def duplicates(
     Copies are pictures with equal bytes, or the same picture saved anew: resized, recompressed, a little cropped,
     brighter or darker. Pictures that are merely similar are no copies, nor are mirrored ones. One path a line, marked
     "keep" (the most pixels, then the largest file, then the oldest) or "same"; a blank line between groups.
+
+    Pictures are compared when their codes are near. A greater --max-distance finds more copies and takes longer, with
+    no less precision: as many bits as a code has compares all pictures.
 
     The library is the one named by --library, else the nearest .transhash at or above DIR or the current folder, else
     the one in TRANSHASH_LIBRARY.

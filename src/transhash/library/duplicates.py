@@ -32,6 +32,7 @@ Progress = Callable[[str, int, int], None]
 
 READ_AT_ONCE = 256
 COMPARED_AT_ONCE = 1 << 16
+LOOKED_AT_ONCE = 1 << 12  # pairs whose thumbnails are in memory
 COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
 CHANGED = "changed since it was indexed"
@@ -195,8 +196,8 @@ class Search:
         slots = self._slots[self._content[ones]], self._slots[self._content[others]]
         near &= (slots[0] >= 0) & (slots[1] >= 0)
         places = np.flatnonzero(near)
-        for begin in range(0, len(places), likeness.AT_ONCE):
-            some = places[begin : begin + likeness.AT_ONCE]
+        for begin in range(0, len(places), LOOKED_AT_ONCE):
+            some = places[begin : begin + LOOKED_AT_ONCE]
             near[some] = likeness.alike(self._thumbnails[slots[0][some]], self._thumbnails[slots[1][some]])
         return near
 
