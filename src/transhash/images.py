@@ -10,6 +10,7 @@ import warnings
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -49,11 +50,12 @@ _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the network sees it, and its size as stored."""
+    """A picture as the network sees it, its size as stored, and when it was taken."""
 
     pixels: NDArray[np.uint8]  # (size, size, 3)
     width: int  # upright, pixels
     height: int
+    taken: datetime | None = None  # by the camera's clock, without a time zone
 
 
 def load_picture(
@@ -74,13 +76,14 @@ def load_picture(
     if size < 1 or not 0 < crop <= 1:
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
-        image, orientation, (width, height) = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        decoded = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        image, orientation, (width, height), taken = decoded
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
             image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        return Picture(np.array(_turned(image, orientation)), width, height)
+        return Picture(np.array(_turned(image, orientation)), width, height, taken)
 
 
 def load_square(
@@ -108,7 +111,7 @@ def open_image(
     under `min_side`), which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
     """
     with _Guard(source) as name:
-        image, orientation, _ = _decode(source, name, min_side, max_pixels, max_bytes)
+        image, orientation, _, _ = _decode(source, name, min_side, max_pixels, max_bytes)
         image = image.copy() if orientation == 1 else _turned(image, orientation)
         image.info = {}  # a second reader would apply the orientation again
         return image
@@ -147,8 +150,8 @@ class _Guard:
 
 def _decode(
     source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int
-) -> tuple[Image.Image, int, tuple[int, int]]:
-    """RGB as stored (it may be the user's own image), its EXIF orientation, and the size it has when upright."""
+) -> tuple[Image.Image, int, tuple[int, int], datetime | None]:
+    """RGB as stored (perhaps the user's own image), its EXIF orientation, size when upright and date."""
     from PIL import Image
 
     if isinstance(source, np.ndarray):
@@ -165,12 +168,14 @@ def _decode(
     size = image.size
     _check_size(size, name, max_pixels)
     drafted = image.draft(None, (min_side, min_side)) if min_side and image is not source else None
+    taken = _taken(image) if image.format == "TIFF" else None  # whose file is closed with the last pixel
     image.load()  # before the metadata: PNG may carry it after the pixels
     if not drafted:  # some formats tell their size only here
         size = image.size
         _check_size(size, name, max_pixels)
     orientation = _orientation(image)
-    return _to_rgb(image), orientation, size if orientation < 5 else (size[1], size[0])
+    upright = size if orientation < 5 else (size[1], size[0])
+    return _to_rgb(image), orientation, upright, taken or _taken(image)
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
@@ -244,6 +249,16 @@ def _orientation(image: Image.Image) -> int:
     except _READER_ERRORS:
         return 1
     return int(value) if value in range(1, 9) else 1  # some write it as a fraction
+
+
+def _taken(image: Image.Image) -> datetime | None:
+    """EXIF DateTimeOriginal; None when there is none, or it is no date."""
+    try:
+        text = image.getexif().get_ifd(0x8769).get(0x9003)
+        text = text.decode("ascii") if isinstance(text, bytes) else text
+        return datetime.strptime(text.strip("\0 ")[:19], "%Y:%m:%d %H:%M:%S") if isinstance(text, str) else None
+    except _READER_ERRORS:
+        return None
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

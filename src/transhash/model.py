@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ class Encoded:
     error: ImageError | None
     width: int  # of the picture as stored, pixels; 0 when unknown
     height: int
+    taken: datetime | None = None  # by the camera's clock
 
 
 class HashModel:
@@ -126,23 +128,23 @@ class HashModel:
     def _encode_batch(self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None) -> list[Encoded]:
         size = self.image_size
         pictures = np.empty((len(batch), size, size, 3), np.uint8)
-        sizes: list[tuple[int, int]] = []
+        facts: list[tuple[int, int, datetime | None]] = []
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
                 picture = load_picture(source(item) if source else item, size, crop=self.crop)
                 pictures[i] = picture.pixels
-                sizes.append((picture.width, picture.height))
+                facts.append((picture.width, picture.height, picture.taken))
             except ImageError as error:
                 errors[i] = error
                 pictures[i] = 0
-                sizes.append((0, 0))
+                facts.append((0, 0, None))
         values: NDArray[np.float32] = session.run(None, {"images": pictures})[0]
         codes = pack(values)
         return [
-            Encoded(item, None, None, errors[i], *sizes[i])
+            Encoded(item, None, None, errors[i], *facts[i])
             if i in errors
-            else Encoded(item, codes[i], values[i], None, *sizes[i])
+            else Encoded(item, codes[i], values[i], None, *facts[i])
             for i, item in enumerate(batch)
         ]
 

@@ -51,4 +51,4 @@ class FakeModel:
             return Encoded(item, None, None, error, 0, 0)
         grey = picture.pixels.astype(np.float32).mean(axis=2).ravel()
         values = grey - grey.mean()
-        return Encoded(item, np.packbits(values > 0), values, None, picture.width, picture.height)
+        return Encoded(item, np.packbits(values > 0), values, None, picture.width, picture.height, picture.taken)

@@ -47,6 +47,7 @@ class Coded(NamedTuple):
     code: bytes | None
     reason: str | None
     remedy: str | None
+    taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
 
 
 class Twin(NamedTuple):
@@ -119,7 +120,7 @@ class Catalogue(Database):
     def twins(self, digest: bytes) -> list[Twin]:
         """Pictures with this content, vanished ones first; a few of them suffice."""
         rows = self.rows(
-            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy FROM picture"
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken FROM picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
             " WHERE digest = ? ORDER BY vanished IS NULL, picture.id LIMIT 64",
             (digest,),
@@ -168,11 +169,12 @@ class Catalogue(Database):
         """Insert a picture, or replace what is known of its path; the id stays."""
         fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
         self.execute(
-            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
+            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
             " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
-            " height = excluded.height, code = excluded.code, fault = excluded.fault, vanished = NULL",
-            (self._folder_id(file.folder), *file[1:], *coded[:3], fault),
+            " height = excluded.height, code = excluded.code, fault = excluded.fault, taken = excluded.taken,"
+            " vanished = NULL",
+            (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken),
         )
         self._changed = True
 
