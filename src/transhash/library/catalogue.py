@@ -1,4 +1,5 @@
-"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here.
+"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here,
+but those about users' own columns (`transhash.library.own_columns`) and filters (`transhash.library.filtering`).
 
 Folders and names are stored bytes (`transhash.library.places`). Whoever writes holds the lock for the length of one
 short transaction; readers never wait.
@@ -11,7 +12,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from transhash.errors import LibraryError
-from transhash.library.database import DAMAGED, Database, Facts
+from transhash.library.database import DAMAGED, Facts
+from transhash.library.own_columns import OwnColumns
 
 PAGE = 4096  # rows held at a time
 
@@ -68,7 +70,7 @@ class Placed(NamedTuple):
     height: int
 
 
-class Catalogue(Database):
+class Catalogue(OwnColumns):
     """An open catalogue; used from the thread that opened it."""
 
     @contextmanager

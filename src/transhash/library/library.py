@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
 from transhash.library.catalogue import Catalogue, Placed
+from transhash.library.columns import Value
 from transhash.library.database import DAMAGED, Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
@@ -171,37 +172,53 @@ class Library:
         return report
 
     @overload
-    def search(self, query: list[Source], k: int = 10, *, max_distance: int | None = None) -> list[list[Hit]]: ...
+    def search(
+        self, query: list[Source], k: int = 10, *, max_distance: int | None = None, where: str | None = None
+    ) -> list[list[Hit]]: ...
     @overload
-    def search(self, query: Source, k: int = 10, *, max_distance: int | None = None) -> list[Hit]: ...
-    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None) -> Any:
+    def search(
+        self, query: Source, k: int = 10, *, max_distance: int | None = None, where: str | None = None
+    ) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None, where: str | None = None) -> Any:
         """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
 
-        At most `max_distance` bits may differ. Equal distances are ordered by how sure the query is of the bits that
-        differ. Raises `ImageError` for the first query that cannot be used.
+        At most `max_distance` bits may differ. `where` is a filter: the nearest of all pictures that pass it, such as
+        `"width >= 800 and label = 'cat'"` (`transhash.library.where` has the language). Paths that begin with / are
+        compared with absolute paths; others with paths relative to the folder that contains the library. Equal
+        distances are ordered by how sure the query is of the bits that differ.
+
+        Raises `ImageError` for the first query that cannot be used, and `FilterError` for a filter that makes no sense.
         """
         several = isinstance(query, list | tuple)
-        hits = self.search_values(self.model.values(query if several else [query]), k, max_distance=max_distance)
+        values = self.model.values(query if several else [query])
+        hits = self.search_values(values, k, max_distance=max_distance, where=where)
         return hits if several else hits[0]
 
     def search_values(
-        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None
+        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None, where: str | None = None
     ) -> list[list[Hit]]:
         """The hits of relaxed codes, float32 [Q, bits], in the order of `search`."""
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
-            distances, ids = index.search(pack(values), min(k, max(1, len(index))), values=values)
+            allowed = None if where is None else self._catalogue.matching(where, self._places.base)
+            k = min(k, max(1, len(index)))
+            distances, ids = index.search(pack(values), k, ids=allowed, values=values)
             if max_distance is not None:
                 ids[distances > max_distance] = -1
-            placed = self._catalogue.placed(ids[ids >= 0].tolist())
+            found = ids[ids >= 0].tolist()
+            placed, columns = self._catalogue.placed(found), self._catalogue.own_values(found)
         return [
-            [self._hit(id_, distance, placed[id_]) for distance, id_ in zip(*row, strict=True) if id_ >= 0]
+            [
+                self._hit(id_, distance, placed[id_], columns[id_])
+                for distance, id_ in zip(*row, strict=True)
+                if id_ >= 0
+            ]
             for row in zip(distances.tolist(), ids.tolist(), strict=True)
         ]
 
-    def _hit(self, id_: int, distance: int, placed: Placed) -> Hit:
+    def _hit(self, id_: int, distance: int, placed: Placed, columns: dict[str, Value]) -> Hit:
         path = os.path.join(self._places.on_disk(placed.folder), placed.name)
-        return Hit(Path(os.fsdecode(path)), distance, id_, placed.width, placed.height)
+        return Hit(Path(os.fsdecode(path)), distance, id_, placed.width, placed.height, columns)
 
     def _current_index(self) -> HammingIndex:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""

@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transhash.library.columns import Value
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels."""
+    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels.
+
+    `columns` has the user's own columns (`Library.annotate`) that have a value for it.
+    """
 
     path: Path
     distance: int
     id: int
     width: int
     height: int
+    columns: dict[str, Value] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

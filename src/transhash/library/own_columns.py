@@ -1,0 +1,74 @@
+"""Users' own columns in the catalogue, their values as `columns.to_stored` gives them, and the filters over all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.library.columns import Kind, Stored, Value, to_value
+from transhash.library.database import Database
+from transhash.library.filtering import compiled
+from transhash.library.where import parse
+
+_PAGE = 1 << 16  # ids held as Python numbers at a time
+
+
+class OwnColumn(NamedTuple):
+    """A column that a user has added."""
+
+    id: int
+    name: str
+    kind: Kind
+
+
+class OwnColumns(Database):
+    """A database with users' own columns."""
+
+    def own_columns(self) -> dict[str, OwnColumn]:
+        """Users' own columns by name, in the order in which they were added."""
+        rows = self.rows("SELECT id, name, kind FROM own_column ORDER BY id")
+        return {name: OwnColumn(id_, name, Kind(kind)) for id_, name, kind in rows}
+
+    def matching(self, where: str, base: bytes) -> NDArray[np.int64]:
+        """The ids of the pictures that pass a filter, whether search can find them or not; raises `FilterError`.
+
+        `base` is the folder that contains the library.
+        """
+        own = self.own_columns()
+        tree = parse(where, {name: column.kind for name, column in own.items()})
+        sql, parameters = compiled(tree, {name: column.id for name, column in own.items()}, base)
+        cursor = self.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
+        pages = []
+        while rows := cursor.fetchmany(_PAGE):
+            pages.append(np.array(rows, np.int64)[:, 0])
+        return np.concatenate(pages) if pages else np.empty(0, np.int64)
+
+    def own_values(self, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
+        """Users' own values of pictures, by id; a picture without any has an empty entry."""
+        columns = {column.id: column for column in self.own_columns().values()}
+        found: dict[int, dict[str, Value]] = {id_: {} for id_ in ids}
+        for id_ in found if columns else ():
+            for column_id, value in self.rows("SELECT own_column, value FROM own_value WHERE picture = ?", (id_,)):
+                column = columns[column_id]
+                found[id_][column.name] = to_value(value, column.kind)
+        return found
+
+    def add_column(self, name: str, kind: Kind) -> OwnColumn:
+        """Add a column, inside a transaction."""
+        self.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))
+        return self.own_columns()[name]
+
+    def drop_column(self, id_: int) -> None:
+        """Remove a column with all its values, inside a transaction."""
+        self.execute("DELETE FROM own_column WHERE id = ?", (id_,))
+
+    def set_values(self, picture: int, values: Mapping[int, Stored | None]) -> None:
+        """Set values of a picture by column id, inside a transaction; None removes one."""
+        for column, value in values.items():
+            if value is None:
+                self.execute("DELETE FROM own_value WHERE picture = ? AND own_column = ?", (picture, column))
+            else:
+                self.execute("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", (picture, column, value))
