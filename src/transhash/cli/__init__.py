@@ -10,6 +10,7 @@ import sys
 
 import typer
 
+from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
@@ -20,7 +21,7 @@ from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
 
-VERBS = (index, search, info, models, train, evaluate, backbone, bench)
+VERBS = (index, search, annotate, info, models, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
-from transhash.library.results import Hit, IndexReport, LibraryInfo, Skipped
+from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Skipped
 
-__all__ = ["Hit", "IndexReport", "Library", "LibraryInfo", "Skipped", "count_pictures"]
+__all__ = ["AnnotationReport", "Hit", "IndexReport", "Library", "LibraryInfo", "Skipped", "count_pictures"]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,12 +15,14 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.columns import Value
 from transhash.library.database import DAMAGED, Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.results import Hit, IndexReport, LibraryInfo
+from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo
+from transhash.library.rows import Rows, read
 from transhash.library.walk import count, roots
 
 if TYPE_CHECKING:
@@ -220,6 +223,45 @@ class Library:
         path = os.path.join(self._places.on_disk(placed.folder), placed.name)
         return Hit(Path(os.fsdecode(path)), distance, id_, placed.width, placed.height, columns)
 
+    def annotate(
+        self,
+        rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+        *,
+        key: str = "path",
+    ) -> AnnotationReport:
+        """Add your own columns to pictures, for filters (`search`, `where`) and hits (`Hit.columns`).
+
+        `rows`: a CSV or Parquet file, a mapping from a picture to its values, or mappings of which each names its
+        picture under `key`. A picture is named by its path, absolute or relative to the folder that contains the
+        library (or the file's), or by its name when no other has that. Values are texts, numbers, dates and booleans,
+        and a column has one kind; in CSV files they are recognised, a new column's by all of its values. What is
+        imported again is replaced; an empty value (None) is removed.
+
+        Raises `DataError`, before anything is imported, when a file cannot be read or a value does not fit.
+        """
+        beside, written = None, False
+        again: Rows
+        if isinstance(rows, str | os.PathLike):
+            path = Path(rows)
+            again, written = read(path), path.suffix.lower() != ".parquet"
+            beside = os.fsencode(os.path.abspath(path.parent))
+        else:
+            if isinstance(rows, Mapping):
+                rows = [{**values, key: picture} for picture, values in rows.items()]
+            listed = list(rows)
+            again = partial(iter, listed)
+        return Annotation(self._catalogue, self._places, key, beside).run(again, written=written)
+
+    def drop_column(self, name: str) -> None:
+        """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
+        with self._catalogue.writing():
+            columns = self._catalogue.own_columns()
+            column = columns.get(name)
+            if column is None:
+                known = ", ".join(columns) or "none yet"
+                raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
+            self._catalogue.drop_column(column.id)
+
     def _current_index(self) -> HammingIndex:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""
         from transhash.search import HammingIndex
@@ -253,6 +295,7 @@ class Library:
         """The facts of the library."""
         with self._catalogue.reading():
             pictures, skipped, vanished = self._catalogue.counts()
+            columns = {name: str(column.kind) for name, column in self._catalogue.own_columns().items()}
         return LibraryInfo(
             path=self.path,
             pictures=pictures,
@@ -263,6 +306,7 @@ class Library:
             fingerprint=self._facts.fingerprint,
             created=self._facts.created,
             bytes=sum(_size(self.path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES)),
+            columns=columns,
         )
 
 

@@ -56,6 +56,27 @@ class OwnColumns(Database):
                 found[id_][column.name] = to_value(value, column.kind)
         return found
 
+    def at(self, folder: bytes, name: bytes) -> int | None:
+        """The id of the picture at a stored path."""
+        rows = self.rows(
+            "SELECT id FROM picture WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name = ?", (folder, name)
+        )
+        return rows[0][0] if rows else None
+
+    def index_names(self) -> None:
+        """Prepare for `named`: a table of this connection's, which SQLite keeps on disk when it is large."""
+        self.execute("DROP TABLE IF EXISTS temp.named")
+        self.execute("CREATE TEMP TABLE named (name BLOB PRIMARY KEY, picture INTEGER) WITHOUT ROWID")
+        self.execute(
+            "INSERT INTO temp.named SELECT name, CASE WHEN COUNT(*) = 1 THEN MIN(id) END FROM main.picture"
+            " WHERE vanished IS NULL GROUP BY name"
+        )
+
+    def named(self, name: bytes) -> int | None:
+        """The id of the only picture of this name; None when there are none or several."""
+        rows = self.rows("SELECT picture FROM temp.named WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
     def add_column(self, name: str, kind: Kind) -> OwnColumn:
         """Add a column, inside a transaction."""
         self.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))

@@ -55,6 +55,17 @@ class IndexReport:
         return self.usable + len(self.skipped)
 
 
+@dataclass(slots=True)
+class AnnotationReport:
+    """What came of rows with a user's own columns."""
+
+    rows: int = 0
+    matched: int = 0  # rows whose picture is in the library
+    unmatched: list[str] = field(default_factory=list)  # the first of the others: what was looked for
+    columns: dict[str, str] = field(default_factory=dict)  # imported: name and kind
+    left_out: list[str] = field(default_factory=list)  # columns with the name of something known of every picture
+
+
 @dataclass(frozen=True, slots=True)
 class LibraryInfo:
     """The facts of a library."""
@@ -68,3 +79,4 @@ class LibraryInfo:
     fingerprint: str  # of the model, SHA-256 in hex
     created: str  # ISO 8601, UTC
     bytes: int  # on disk
+    columns: dict[str, str] = field(default_factory=dict, hash=False)  # the user's own: name and kind
