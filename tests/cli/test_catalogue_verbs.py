@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from transhash.library.library import CATALOGUE, CODES
+
 
 @pytest.fixture
 def indexed(run, photos: Path) -> Path:
@@ -53,3 +55,30 @@ def test_annotate_json(run, indexed: Path, tmp_path: Path) -> None:
     assert (result.code, result.err) == (0, "")
     report = {"rows": 1, "matched": 1, "unmatched": [], "columns": {"score": "number"}, "left_out": []}
     assert json.loads(result.out) == report
+
+
+def test_verify(run, indexed: Path) -> None:
+    sound = run("verify", "-l", "photos")
+    assert (sound.code, sound.out, sound.err) == (0, "photos/.transhash: 6 pictures, all is well\n", "")
+    assert run("verify", "-l", "photos", "--deep").out == (
+        "photos/.transhash: 6 pictures, all is well, 6 files read, 6 encoded again\n"
+    )
+    (indexed / ".transhash" / CODES).unlink()
+    mended = run("verify", "-l", "photos")
+    assert mended.code == 0
+    assert mended.err.startswith("photos/.transhash/codes.hamming: ")
+    (indexed / "cat" / "cat-0.png").unlink()
+    gone = run("verify", "-l", "photos", "--deep")
+    assert gone.code == 1
+    assert gone.out.startswith("1 files are gone: ")
+    assert gone.out.endswith("; mount their drive, or run `transhash index` on their folders\n")
+    problems = json.loads(run("verify", "-l", "photos", "--deep", "--json").out)["problems"]
+    assert [sorted(problem) for problem in problems] == [["remedy", "what"]]
+
+
+def test_verify_a_library_that_cannot_be_opened(run, indexed: Path) -> None:
+    (indexed / ".transhash" / CATALOGUE).write_bytes(b"SQLite format 3\0" + b"\xaa" * 9000)
+    result = run("verify", "-l", "photos")
+    assert (result.code, result.out) == (1, "")
+    assert "catalogue.sqlite: " in result.err
+    assert run("verify", "-l", "nowhere").code == 2

@@ -20,8 +20,9 @@ from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
+from transhash.cli.verify import verify
 
-VERBS = (index, search, annotate, info, models, train, evaluate, backbone, bench)
+VERBS = (index, search, annotate, verify, info, models, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
-from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Skipped
+from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Problem, Skipped, Verification
 
-__all__ = ["AnnotationReport", "Hit", "IndexReport", "Library", "LibraryInfo", "Skipped", "count_pictures"]
+__all__ = [
+    "AnnotationReport",
+    "Hit",
+    "IndexReport",
+    "Library",
+    "LibraryInfo",
+    "Problem",
+    "Skipped",
+    "Verification",
+    "count_pictures",
+]

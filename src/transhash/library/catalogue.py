@@ -70,6 +70,21 @@ class Placed(NamedTuple):
     height: int
 
 
+class Indexed(NamedTuple):
+    """A picture that search can find, and its file as it was indexed."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+    width: int
+    height: int
+    code: bytes
+    taken: int | None
+
+
 class Catalogue(OwnColumns):
     """An open catalogue; used from the thread that opened it."""
 
@@ -164,6 +179,42 @@ class Catalogue(OwnColumns):
         """How many pictures were found missing in the run that began at `when`."""
         count: int = self.rows("SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,))[0][0]
         return count
+
+    def indexed(self) -> Iterator[list[Indexed]]:
+        """Every picture that search can find, by id, in pages; of one moment inside `reading`."""
+        last = -1
+        while rows := self.rows(
+            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
+            " JOIN folder ON folder.id = picture.folder WHERE picture.id > ? AND code IS NOT NULL AND vanished IS NULL"
+            " ORDER BY picture.id LIMIT ?",
+            (last, PAGE),
+        ):
+            yield list(map(Indexed._make, rows))
+            last = rows[-1][0]
+
+    def damages(self) -> list[str]:
+        """What SQLite finds wrong with the file: pages, indexes, constraints, references."""
+        lines = [line for (text,) in self.rows("PRAGMA integrity_check(10)") for line in str(text).splitlines()]
+        found = [line for line in lines if line != "ok" and not line.startswith("***")]
+        return found + [f"a row of {row[0]} refers to no {row[2]}" for row in self.rows("PRAGMA foreign_key_check")]
+
+    def misfits(self, width: int) -> dict[str, int]:
+        """How many pictures have something that no indexing run writes, by what it is; `width`: bytes of a code."""
+        row = self.rows(
+            "SELECT TOTAL(code IS NOT NULL AND (typeof(code) <> 'blob' OR length(code) <> ?)),"
+            " TOTAL(typeof(digest) <> 'blob' OR length(digest) <> 16),"
+            " TOTAL(typeof(name) <> 'blob' OR length(name) = 0 OR name IN (x'2E', x'2E2E') OR instr(name, x'2F') > 0),"
+            " TOTAL(typeof(size) <> 'integer' OR typeof(mtime_ns) <> 'integer' OR typeof(width) <> 'integer'"
+            " OR typeof(height) <> 'integer' OR typeof(taken) NOT IN ('integer', 'null'))"
+            " FROM picture",
+            (width,),
+        )[0]
+        kinds = ("codes of another length", "no proper digest", "no proper name", "sizes or times that are no numbers")
+        (folders,) = self.rows(
+            "SELECT COUNT(*) FROM picture JOIN folder ON folder.id = picture.folder WHERE typeof(path) <> 'blob'"
+            " OR instr(x'2F' || CAST(path AS TEXT) || '/', '/../') > 0"
+        )[0]
+        return {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
 
     # Writing, inside `writing()`
 

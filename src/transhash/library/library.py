@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -21,8 +21,9 @@ from transhash.library.columns import Value
 from transhash.library.database import DAMAGED, Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo
+from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Problem, Verification
 from transhash.library.rows import Rows, read
+from transhash.library.verify import FileCheck, catalogue_problems
 from transhash.library.walk import count, roots
 
 if TYPE_CHECKING:
@@ -262,6 +263,48 @@ class Library:
                 raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
             self._catalogue.drop_column(column.id)
 
+    def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
+        """Check the library from end to end: the catalogue, its codes, the index file, the model.
+
+        An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
+        what was indexed, and encodes a sample of them; `progress` is then told how many have been looked at.
+        """
+        result = Verification()
+        result.problems.extend(catalogue_problems(self._catalogue, self._facts.bits))
+        if result.problems:
+            return result
+        with self._catalogue.reading():
+            result.pictures = self._catalogue.counts()[0]
+            if reason := self._index_misfit():
+                (self.path / CODES).unlink(missing_ok=True)
+                self._index = None
+                self._current_index()
+                result.mended.append(f"{self.path / CODES}: {reason}; it has been built anew from the catalogue")
+        try:
+            model: HashModel | None = self.model
+        except LibraryError as error:
+            result.problems.append(Problem(*_halves(str(error))))
+            model = None
+        if deep:
+            FileCheck(self._catalogue, self._places, model).run(result, progress)
+        return result
+
+    def _index_misfit(self) -> str | None:
+        """Why the index file is not that of the catalogue, if it is not."""
+        from transhash.search import HammingIndex
+
+        try:
+            index = HammingIndex.open(self.path / CODES)
+        except HammingIndexError as error:
+            return str(error).removeprefix(f"{self.path / CODES}: ").partition(";")[0]
+        if index.bits != self._facts.bits or index.meta.get("revision") != self._catalogue.revision():
+            return "older than the catalogue"
+        ids, codes = self._codes()
+        order = np.argsort(ids)
+        if not np.array_equal(index.ids, ids[order]) or not np.array_equal(index.reconstruct(ids), codes):
+            return "its codes are not those of the catalogue"
+        return None
+
     def _current_index(self) -> HammingIndex:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""
         from transhash.search import HammingIndex
@@ -317,6 +360,12 @@ def count_pictures(folders: Folders) -> int:
 
 def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
     return [folders] if isinstance(folders, str | os.PathLike) else folders
+
+
+def _halves(sentence: str) -> tuple[str, str]:
+    """What is wrong, and the remedy."""
+    what, _, remedy = sentence.partition("; ")
+    return what, remedy
 
 
 def _size(path: Path) -> int:

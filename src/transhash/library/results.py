@@ -55,6 +55,25 @@ class IndexReport:
         return self.usable + len(self.skipped)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a library, and the remedy."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """What `Library.verify` found."""
+
+    pictures: int = 0
+    files: int = 0  # looked at
+    encoded: int = 0  # encoded again
+    problems: list[Problem] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)  # what did not fit and has been made anew
+
+
 @dataclass(slots=True)
 class AnnotationReport:
     """What came of rows with a user's own columns."""
