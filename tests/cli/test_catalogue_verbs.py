@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,18 @@ def test_verify_a_library_that_cannot_be_opened(run, indexed: Path) -> None:
     assert (result.code, result.out) == (1, "")
     assert "catalogue.sqlite: " in result.err
     assert run("verify", "-l", "nowhere").code == 2
+
+
+def test_export_and_import(run, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("export", "-l", "photos", "--to", "all.parquet").out == "6 pictures in all.parquet\n"
+    assert run("export", "-l", "photos", "--to", ".").out == "6 pictures in library.parquet\n"
+    assert run("export", "-l", "photos", "--to", "all.csv").code == 2
+    again = run("import", "all.parquet", "-l", "photos")
+    assert (again.code, again.out, again.err) == (0, "6 pictures in photos/.transhash: 0 added, 6 replaced\n", "")
+
+    shutil.rmtree(indexed / ".transhash")
+    monkeypatch.chdir(indexed)
+    assert run("import", "../all.parquet").out == "6 pictures in .transhash: 6 added\n"
+    assert run("search", "cat/cat-0.png", "-k", 1).out == "   0  cat/cat-0.png\n"
+    assert run("import", "../all.parquet", "--model", "other", "-l", "../new").code == 2
+    assert not (tmp_path / "new").exists()

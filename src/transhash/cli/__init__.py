@@ -1,6 +1,7 @@
 """The command line: one thin module for each verb, a function of the same name, listed in VERBS.
 
-Heavy imports happen inside the functions, so that the program starts at once.
+A name that Python keeps for itself has an underscore after it there (`import_`). Heavy imports happen inside the
+functions, so that the program starts at once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.evaluate import evaluate
+from transhash.cli.export import export
+from transhash.cli.import_ import import_
 from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
@@ -22,7 +25,7 @@ from transhash.cli.search import search
 from transhash.cli.train import train
 from transhash.cli.verify import verify
 
-VERBS = (index, search, annotate, verify, info, models, train, evaluate, backbone, bench)
+VERBS = (index, search, annotate, verify, export, import_, info, models, train, evaluate, backbone, bench)
 
 app = typer.Typer(
     cls=Verbs,
@@ -35,7 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.rstrip("_"))(verb)
 
 
 def main() -> None:

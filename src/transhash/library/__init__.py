@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
-from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Problem, Skipped, Verification
+from transhash.library.results import (
+    AnnotationReport,
+    Hit,
+    ImportReport,
+    IndexReport,
+    LibraryInfo,
+    Problem,
+    Skipped,
+    Verification,
+)
 
 __all__ = [
     "AnnotationReport",
     "Hit",
+    "ImportReport",
     "IndexReport",
     "Library",
     "LibraryInfo",

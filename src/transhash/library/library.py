@@ -15,13 +15,22 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.library import carry
 from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.columns import Value
 from transhash.library.database import DAMAGED, Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.results import AnnotationReport, Hit, IndexReport, LibraryInfo, Problem, Verification
+from transhash.library.results import (
+    AnnotationReport,
+    Hit,
+    ImportReport,
+    IndexReport,
+    LibraryInfo,
+    Problem,
+    Verification,
+)
 from transhash.library.rows import Rows, read
 from transhash.library.verify import FileCheck, catalogue_problems
 from transhash.library.walk import count, roots
@@ -71,15 +80,17 @@ class Library:
         path = Path(path).absolute()
         if not exist_ok and cls.exists(path):
             raise LibraryError(f"{path}: there is a library already; open it, or choose another place")
+        folder = os.fsencode(os.path.abspath(model.folder))
+        return cls._made(path, Facts(model.name, model.fingerprint, model.bits, folder, _now()), model)
+
+    @classmethod
+    def _made(cls, path: Path, facts: Facts, model: HashModel | None) -> Library:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(
                 f"{path}: no library can be made here ({error.strerror}); choose another place"
             ) from error
-        folder = os.fsencode(os.path.abspath(model.folder))
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = Facts(model.name, model.fingerprint, model.bits, folder, created)
         return cls._opened(path, Catalogue(path / CATALOGUE, new=facts), model)
 
     @classmethod
@@ -95,6 +106,44 @@ class Library:
                 raise LibraryError(f"{path}: no library here; make one with `transhash index`")
             path = path / FOLDER
         return cls._opened(path, Catalogue(path / CATALOGUE), model)
+
+    @classmethod
+    def import_(
+        cls,
+        file: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        model: HashModel | None = None,
+        *,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> tuple[Library, ImportReport]:
+        """Take an exported library (`export`) into the one at `path`, which is made when there is none.
+
+        Nothing is decoded. A picture takes the place of one of the same path. A new library remembers `model`, or finds
+        its own when that ships with the package. The file is checked whole before anything is written: raises
+        `DataError` when it is damaged, and `LibraryError` when its model is not the library's.
+        """
+        file, path = Path(file), Path(path).absolute()
+        head = carry.head(file)
+        for _ in carry.rows(file):
+            pass
+        if cls.exists(path):
+            library = cls.open(path, model)
+        else:
+            if model and model.fingerprint != head.fingerprint:
+                raise LibraryError(
+                    f"{file}: its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} "
+                    f"({model.fingerprint[:12]}); name that model, or none"
+                )
+            folder = os.fsencode(os.path.abspath(model.folder)) if model else b""
+            library = cls._made(path, Facts(head.model, head.fingerprint, head.bits, folder, _now()), model)
+        try:
+            report = carry.bring(file, library._catalogue, library._places, progress)
+            with library._catalogue.reading():
+                library._current_index()
+        except BaseException:
+            library.close()
+            raise
+        return library, report
 
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
@@ -263,6 +312,13 @@ class Library:
                 raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
             self._catalogue.drop_column(column.id)
 
+    def export(self, file: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
+        """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
+
+        Returns how many. Needs pyarrow; raises `DataError` when the file cannot be written.
+        """
+        return carry.write(Path(file), self._catalogue, progress)
+
     def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.
 
@@ -360,6 +416,10 @@ def count_pictures(folders: Folders) -> int:
 
 def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
     return [folders] if isinstance(folders, str | os.PathLike) else folders
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _halves(sentence: str) -> tuple[str, str]:

@@ -56,6 +56,19 @@ class OwnColumns(Database):
                 found[id_][column.name] = to_value(value, column.kind)
         return found
 
+    def own_range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
+        """Stored values by column id and picture, of the pictures with ids from `first` to `last`."""
+        found: dict[int, dict[int, Stored]] = {}
+        sql = "SELECT own_column, picture, value FROM own_value WHERE picture BETWEEN ? AND ?"
+        for column, picture, value in self.rows(sql, (first, last)):
+            found.setdefault(column, {})[picture] = value
+        return found
+
+    def has_reals(self, column: int) -> bool:
+        """Whether some values of a column are no whole numbers."""
+        sql = "SELECT EXISTS (SELECT 1 FROM own_value WHERE own_column = ? AND typeof(value) = 'real')"
+        return bool(self.rows(sql, (column,))[0][0])
+
     def at(self, folder: bytes, name: bytes) -> int | None:
         """The id of the picture at a stored path."""
         rows = self.rows(

@@ -75,6 +75,14 @@ class Verification:
 
 
 @dataclass(slots=True)
+class ImportReport:
+    """What came of an exported library, in pictures."""
+
+    added: int = 0
+    replaced: int = 0  # a picture of the same path was there
+
+
+@dataclass(slots=True)
 class AnnotationReport:
     """What came of rows with a user's own columns."""
 
