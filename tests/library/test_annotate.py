@@ -202,3 +202,27 @@ def test_the_model_is_not_needed(filled: Library) -> None:
         assert library.annotate({"cat-0.png": {"label": "x"}}).matched == 1
     with Library.open(filled.path, FakeModel()) as library:
         assert columns(library) == {"cat-0.png": {"label": "x"}}
+
+
+@pytest.mark.parametrize("sql", ["UPDATE own_value SET value = x'00'", "UPDATE own_column SET kind = 'x'", "date"])
+def test_what_no_transhash_wrote_is_damage(filled: Library, photos: Path, sql: str) -> None:
+    filled.annotate({"cat-0.png": {"label": "x"}})
+    if sql == "date":
+        sql = "UPDATE own_column SET kind = 'date'; UPDATE own_value SET value = 1 << 62"
+    with sqlite3.connect(filled.path / CATALOGUE) as database:
+        database.executescript(sql)
+    with pytest.raises(LibraryError, match="the catalogue is damaged"):
+        filled.search(photos / "cat" / "cat-0.png")
+
+
+def test_a_filter_sees_what_is_annotated_here_and_elsewhere(filled: Library, photos: Path) -> None:
+    def found() -> list[str]:
+        return [hit.path.name for hit in filled.search(photos / "cat" / "cat-0.png", where="label = 'x'")]
+
+    filled.annotate({"cat-0.png": {"label": "y"}})
+    assert found() == []
+    filled.annotate({"cat-0.png": {"label": "x"}})
+    assert found() == ["cat-0.png"]
+    with Library.open(filled.path) as other:
+        other.annotate({"cat-0.png": {"label": None}, "dog-0.png": {"label": "x"}})
+    assert found() == ["dog-0.png"]

@@ -214,7 +214,14 @@ class Catalogue(OwnColumns):
             "SELECT COUNT(*) FROM picture JOIN folder ON folder.id = picture.folder WHERE typeof(path) <> 'blob'"
             " OR instr(x'2F' || CAST(path AS TEXT) || '/', '/../') > 0"
         )[0]
-        return {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
+        (values,) = self.rows(
+            "SELECT COUNT(DISTINCT picture) FROM own_value JOIN own_column ON own_column.id = own_column"
+            " WHERE NOT CASE kind WHEN 'text' THEN typeof(value) = 'text'"
+            " WHEN 'number' THEN typeof(value) IN ('integer', 'real')"
+            " WHEN 'boolean' THEN value IN (0, 1) WHEN 'date' THEN typeof(value) = 'integer' ELSE 0 END"
+        )[0]
+        counts = {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
+        return {**counts, "values that do not fit their column": values}
 
     # Writing, inside `writing()`
 

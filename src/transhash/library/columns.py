@@ -124,12 +124,19 @@ def to_stored(value: Any, kind: Kind) -> Stored | None:
 
 
 def to_value(stored: Any, kind: Kind) -> Value:
-    """A stored value as Python has it."""
-    if kind == Kind.BOOLEAN:
-        return bool(stored)
-    if kind == Kind.DATE:
-        return moment(int(stored))
-    return stored  # type: ignore[no-any-return]
+    """A stored value as Python has it; raises `UnfitError` for what `to_stored` never gives."""
+    try:
+        if kind == Kind.TEXT and isinstance(stored, str):
+            return stored
+        if kind == Kind.NUMBER and isinstance(stored, int | float):
+            return stored
+        if kind == Kind.BOOLEAN and stored in (0, 1):
+            return bool(stored)
+        if kind == Kind.DATE and isinstance(stored, int):
+            return moment(stored)
+    except OverflowError:
+        pass
+    raise UnfitError(f"a {kind}")
 
 
 def _plain(value: Any) -> Stored:

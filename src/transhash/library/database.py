@@ -116,6 +116,10 @@ class Database:
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters)).fetchall()
 
+    def state(self) -> tuple[int, int]:
+        """Differs from what it was when this process or another has changed something in between."""
+        return self._pragma("data_version"), self._connection.total_changes
+
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
         """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing."""

@@ -65,6 +65,7 @@ class Library:
         self._model = model
         self._places = Places(os.fsencode(os.path.realpath(path.parent)))
         self._index: HammingIndex | None = None
+        self._filtered: tuple[tuple[str, tuple[int, int]], NDArray[np.int64]] | None = None
         if model and model.fingerprint != self._facts.fingerprint:
             raise LibraryError(
                 f"{path}: its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
@@ -253,7 +254,7 @@ class Library:
         """The hits of relaxed codes, float32 [Q, bits], in the order of `search`."""
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
-            allowed = None if where is None else self._catalogue.matching(where, self._places.base)
+            allowed = None if where is None else self._passing(where)
             k = min(k, max(1, len(index)))
             distances, ids = index.search(pack(values), k, ids=allowed, values=values)
             if max_distance is not None:
@@ -268,6 +269,13 @@ class Library:
             ]
             for row in zip(distances.tolist(), ids.tolist(), strict=True)
         ]
+
+    def _passing(self, where: str) -> NDArray[np.int64]:
+        """The ids that pass a filter; the last filter's are kept, for many queries in several batches."""
+        key = (where, self._catalogue.state())
+        if self._filtered is None or self._filtered[0] != key:
+            self._filtered = key, self._catalogue.matching(where, self._places.base)
+        return self._filtered[1]
 
     def _hit(self, id_: int, distance: int, placed: Placed, columns: dict[str, Value]) -> Hit:
         path = os.path.join(self._places.on_disk(placed.folder), placed.name)

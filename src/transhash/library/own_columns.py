@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.errors import LibraryError
 from transhash.library.columns import Kind, Stored, Value, to_value
-from transhash.library.database import Database
+from transhash.library.database import DAMAGED, Database
 from transhash.library.filtering import compiled
 from transhash.library.where import parse
 
@@ -30,7 +32,8 @@ class OwnColumns(Database):
     def own_columns(self) -> dict[str, OwnColumn]:
         """Users' own columns by name, in the order in which they were added."""
         rows = self.rows("SELECT id, name, kind FROM own_column ORDER BY id")
-        return {name: OwnColumn(id_, name, Kind(kind)) for id_, name, kind in rows}
+        with self._undamaged():
+            return {name: OwnColumn(id_, name, Kind(kind)) for id_, name, kind in rows}
 
     def matching(self, where: str, base: bytes) -> NDArray[np.int64]:
         """The ids of the pictures that pass a filter, whether search can find them or not; raises `FilterError`.
@@ -52,9 +55,18 @@ class OwnColumns(Database):
         found: dict[int, dict[str, Value]] = {id_: {} for id_ in ids}
         for id_ in found if columns else ():
             for column_id, value in self.rows("SELECT own_column, value FROM own_value WHERE picture = ?", (id_,)):
-                column = columns[column_id]
-                found[id_][column.name] = to_value(value, column.kind)
+                with self._undamaged():
+                    column = columns[column_id]
+                    found[id_][column.name] = to_value(value, column.kind)
         return found
+
+    @contextmanager
+    def _undamaged(self) -> Iterator[None]:
+        """Around the reading of what no transhash wrote, perhaps: a catalogue may come from anyone."""
+        try:
+            yield
+        except (ValueError, KeyError) as error:
+            raise LibraryError(f"{self.path}: {DAMAGED}") from error
 
     def own_range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
         """Stored values by column id and picture, of the pictures with ids from `first` to `last`."""
