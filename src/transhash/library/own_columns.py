@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -36,18 +37,19 @@ class OwnColumns(Database):
             return {name: OwnColumn(id_, name, Kind(kind)) for id_, name, kind in rows}
 
     def matching(self, where: str, base: bytes) -> NDArray[np.int64]:
-        """The ids of the pictures that pass a filter, whether search can find them or not; raises `FilterError`.
+        """The ids of the pictures that pass a filter, ascending; raises `FilterError`.
 
-        `base` is the folder that contains the library.
+        Those that search cannot find are among them: the index does not know them anyway. `base` is the folder that
+        contains the library.
         """
         own = self.own_columns()
         tree = parse(where, {name: column.kind for name, column in own.items()})
         sql, parameters = compiled(tree, {name: column.id for name, column in own.items()}, base)
         cursor = self.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
-        pages = []
+        pages = [np.empty(0, np.int64)]
         while rows := cursor.fetchmany(_PAGE):
-            pages.append(np.array(rows, np.int64)[:, 0])
-        return np.concatenate(pages) if pages else np.empty(0, np.int64)
+            pages.append(np.fromiter(chain.from_iterable(rows), np.int64, len(rows)))
+        return np.sort(np.concatenate(pages))
 
     def own_values(self, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
         """Users' own values of pictures, by id; a picture without any has an empty entry."""
