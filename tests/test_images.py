@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,24 @@ def test_an_orientation_of_another_number_type_counts(kind: int, value: bytes) -
 @pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0MM\0*\0\0\0"])
 def test_a_picture_outlives_its_exif(kind: str, exif: bytes) -> None:
     assert_close(open_image(encoded(photo(), kind, exif=exif)), open_image(encoded(photo(), kind)), 0)
+
+
+def dated(value: object, kind: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = value
+    exif[0x8769] = 0  # where it will be: Pillow puts that in, but writes none that is not there
+    return encoded(photo(), kind, exif=exif)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_when_a_picture_was_taken(kind: str) -> None:
+    assert load_picture(dated("2024:05:01 12:30:45", kind), 20).taken == datetime(2024, 5, 1, 12, 30, 45)
+    assert load_picture(encoded(photo(), kind), 20).taken is None
+
+
+@pytest.mark.parametrize("value", ["", "0000:00:00 00:00:00", "2024:13:01 12:30:45", "noon", "    :  :     :  :  "])
+def test_a_date_that_is_none_costs_nothing(value: str) -> None:
+    assert load_picture(dated(value), 20).taken is None
 
 
 def test_broken_exif_costs_neither_the_picture_nor_a_warning() -> None:

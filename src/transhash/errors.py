@@ -36,6 +36,10 @@ class LibraryError(TransHashError):
     """A library that cannot be opened or does not fit the model it is used with."""
 
 
+class FilterError(TransHashError):
+    """A filter (`where`) that cannot be understood: at which character, and what was expected there."""
+
+
 class DataError(TransHashError):
     """A data set that is missing, damaged or not in a known layout."""
 

@@ -10,6 +10,7 @@ import warnings
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -58,12 +59,13 @@ PASSING_REASONS = frozenset(
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the network sees it, and its size as stored."""
+    """A picture as the network sees it, its size as stored, and when it was taken."""
 
     pixels: NDArray[np.uint8]  # (size, size, 3)
     width: int  # upright, pixels
     height: int
     is_first: bool = False  # of several frames or pages
+    taken: datetime | None = None  # by the camera's clock, without a time zone
 
 
 def load_picture(
@@ -84,15 +86,14 @@ def load_picture(
     if size < 1 or not 0 < crop <= 1:
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
-        image, orientation, (width, height), is_first = _decode(
-            source, name, round(2 * size / crop), max_pixels, max_bytes
-        )
+        decoded = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        image, orientation, (width, height), is_first, taken = decoded
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
             image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        return Picture(np.array(_turned(image, orientation)), width, height, is_first)
+        return Picture(np.array(_turned(image, orientation)), width, height, is_first, taken)
 
 
 def load_square(
@@ -159,8 +160,8 @@ class _Guard:
 
 def _decode(
     source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int
-) -> tuple[Image.Image, int, tuple[int, int], bool]:
-    """RGB as stored (or the user's own image), its EXIF orientation, its size when upright, and whether more follow."""
+) -> tuple[Image.Image, int, tuple[int, int], bool, datetime | None]:
+    """RGB as stored (or the user's own image), EXIF orientation, upright size, whether more follow, and the date."""
     from PIL import Image
 
     is_first = False
@@ -180,12 +181,14 @@ def _decode(
     size = image.size
     _check_size(size, name, max_pixels)
     drafted = image.draft(None, (min_side, min_side)) if min_side and image is not source else None
+    taken = _taken(image) if image.format == "TIFF" else None  # whose file is closed with the last pixel
     image.load()  # before the metadata: PNG may carry it after the pixels
     if not drafted:  # some formats tell their size only here
         size = image.size
         _check_size(size, name, max_pixels)
     orientation = _orientation(image)
-    return _to_rgb(image), orientation, size if orientation < 5 else (size[1], size[0]), is_first
+    upright = size if orientation < 5 else (size[1], size[0])
+    return _to_rgb(image), orientation, upright, is_first, taken or _taken(image)
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
@@ -275,6 +278,16 @@ def _orientation(image: Image.Image) -> int:
     except _READER_ERRORS:
         return 1
     return int(value) if value in range(1, 9) else 1  # some write it as a fraction
+
+
+def _taken(image: Image.Image) -> datetime | None:
+    """EXIF DateTimeOriginal; None when there is none, or it is no date."""
+    try:
+        text = image.getexif().get_ifd(0x8769).get(0x9003)
+        text = text.decode("ascii") if isinstance(text, bytes) else text
+        return datetime.strptime(text.strip("\0 ")[:19], "%Y:%m:%d %H:%M:%S") if isinstance(text, str) else None
+    except _READER_ERRORS:
+        return None
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

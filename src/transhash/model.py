@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Encoded:
     width: int  # of the picture as stored, pixels; 0 when unknown
     height: int
     is_first: bool = False  # of several frames or pages
+    taken: datetime | None = None  # by the camera's clock
     features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
 
 
@@ -150,17 +152,17 @@ class HashModel:
     def _encode_batch(self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None) -> list[Encoded]:
         size = self.image_size
         pictures = np.empty((len(batch), size, size, 3), np.uint8)
-        facts: list[tuple[int, int, bool]] = []
+        facts: list[tuple[int, int, bool, datetime | None]] = []
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
                 picture = load_picture(source(item) if source else item, size, crop=self.crop)
                 pictures[i] = picture.pixels
-                facts.append((picture.width, picture.height, picture.is_first))
+                facts.append((picture.width, picture.height, picture.is_first, picture.taken))
             except ImageError as error:
                 errors[i] = error
                 pictures[i] = 0
-                facts.append((0, 0, False))
+                facts.append((0, 0, False, None))
         values, features = session.run(["values", "features"], {"images": pictures})
         if self._head is not None:
             values = features @ self._head[:-1] + self._head[-1]

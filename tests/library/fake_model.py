@@ -51,4 +51,5 @@ class FakeModel:
             return Encoded(item, None, None, error, 0, 0)
         grey = picture.pixels.astype(np.float32).mean(axis=2).ravel()
         values = grey - grey.mean()
-        return Encoded(item, np.packbits(values > 0), values, None, picture.width, picture.height, picture.is_first)
+        facts = (picture.width, picture.height, picture.is_first, picture.taken)
+        return Encoded(item, np.packbits(values > 0), values, None, *facts)

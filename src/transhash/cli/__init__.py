@@ -1,6 +1,7 @@
 """The command line: one thin module for each verb, a function of the same name, listed in VERBS.
 
-Heavy imports happen inside the functions, so that the program starts at once.
+A name that Python keeps for itself has an underscore after it there (`import_`). Heavy imports happen inside the
+functions, so that the program starts at once.
 """
 
 from __future__ import annotations
@@ -10,19 +11,25 @@ import sys
 
 import typer
 
+from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.duplicates import duplicates
 from transhash.cli.evaluate import evaluate
+from transhash.cli.export import export
 from transhash.cli.fit import fit
+from transhash.cli.import_ import import_
 from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.train import train
+from transhash.cli.verify import verify
 
-VERBS = (index, search, duplicates, info, models, fit, train, evaluate, backbone, bench)
+VERBS = (
+    index, search, duplicates, annotate, verify, export, import_, info, models, fit, train, evaluate, backbone, bench,
+)  # fmt: skip
 
 app = typer.Typer(
     cls=Verbs,
@@ -35,7 +42,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for verb in VERBS:
-    app.command()(verb)
+    app.command(verb.__name__.rstrip("_"))(verb)
 
 
 def main() -> None:

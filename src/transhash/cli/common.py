@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,7 +71,7 @@ def say(message: str) -> None:
 
 def print_json(value: dict[str, Any]) -> None:
     """Print an object on one line; a name that is not UTF-8 has lone surrogates, as Python has it (`os.fsencode`)."""
-    print(json.dumps(value, default=os.fspath))
+    print(json.dumps(value, default=lambda other: other.isoformat() if isinstance(other, date) else os.fspath(other)))
 
 
 def shown(text: str | os.PathLike[str]) -> str:

@@ -22,4 +22,6 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     print(f"library   {shown(facts.path)}")
     print(f"pictures  {facts.pictures} ({facts.skipped} files skipped, {facts.vanished} vanished)")
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
+    if facts.columns:
+        print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
     print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")

@@ -42,6 +42,10 @@ def search(
     max_distance: Annotated[
         int | None, typer.Option(min=0, metavar="BITS", help="How many bits may differ, at most.")
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="FILTER", help="Only pictures that pass, such as \"width >= 800 and taken < '2020'\"."),
+    ] = None,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the pictures and their hits on one page (JPEG, PNG, …).")
     ] = None,
@@ -54,6 +58,9 @@ def search(
 
     The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
     in TRANSHASH_LIBRARY, else the nearest .transhash at or above a given picture.
+
+    A FILTER compares path, folder, name, width, height, size (2MB), taken, modified ('2024', '2024-05-01', UTC) and
+    columns of your own (`transhash annotate`): = != < <= > >=, like (* for anything), in (...), is null; and, or, not.
     """
     import numpy as np
 
@@ -73,7 +80,9 @@ def search(
     with open_library(place, model) as opened:
         for batch in opened.model.stream(wanted, source=lambda query: query.source):
             values = [encoded.values for encoded in batch if encoded.values is not None]
-            found = iter(opened.search_values(np.stack(values), k, max_distance=max_distance) if values else [])
+            found = iter(
+                opened.search_values(np.stack(values), k, max_distance=max_distance, where=where) if values else []
+            )
             for encoded in batch:
                 if encoded.error:
                     failed += 1

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
-from transhash.library.results import Copy, Duplicates, DuplicatesReport, Hit, IndexReport, LibraryInfo, Skipped
+from transhash.library.results import (
+    AnnotationReport,
+    Copy,
+    Duplicates,
+    DuplicatesReport,
+    Hit,
+    ImportReport,
+    IndexReport,
+    LibraryInfo,
+    Problem,
+    Skipped,
+    Verification,
+)
 from transhash.library.watch import watch
 
 __all__ = [
+    "AnnotationReport",
     "Copy",
     "Duplicates",
     "DuplicatesReport",
     "Hit",
+    "ImportReport",
     "IndexReport",
     "Library",
     "LibraryInfo",
+    "Problem",
     "Skipped",
+    "Verification",
     "count_pictures",
     "watch",
 ]

@@ -1,4 +1,5 @@
-"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here.
+"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here,
+but those about users' own columns (`transhash.library.own_columns`) and filters (`transhash.library.filtering`).
 
 Folders and names are stored bytes (`transhash.library.places`). Whoever writes holds the lock for the length of one
 short transaction; readers never wait.
@@ -12,7 +13,8 @@ from typing import NamedTuple
 
 from transhash.errors import LibraryError
 from transhash.library.cells import is_coded, is_count, is_fault, is_folder, is_name
-from transhash.library.database import Database, Facts
+from transhash.library.database import Facts
+from transhash.library.own_columns import OwnColumns
 
 PAGE = 4096  # rows held at a time
 MAX_BITS = 512  # that an index takes
@@ -49,6 +51,7 @@ class Coded(NamedTuple):
     code: bytes | None
     reason: str | None
     remedy: str | None
+    taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
 
 
 class Twin(NamedTuple):
@@ -69,7 +72,22 @@ class Placed(NamedTuple):
     height: int
 
 
-class Catalogue(Database):
+class Indexed(NamedTuple):
+    """A picture that search can find, and its file as it was indexed."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+    width: int
+    height: int
+    code: bytes
+    taken: int | None
+
+
+class Catalogue(OwnColumns):
     """An open catalogue; used from the thread that opened it."""
 
     @contextmanager
@@ -130,7 +148,7 @@ class Catalogue(Database):
     def twins(self, digest: bytes) -> list[Twin]:
         """Pictures with this content, vanished ones first; a few of them suffice."""
         rows = self.rows(
-            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy FROM picture"
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken FROM picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
             " WHERE digest = ? ORDER BY vanished IS NULL, picture.id LIMIT 64",
             (digest,),
@@ -175,7 +193,7 @@ class Catalogue(Database):
             queries = [(sql + within, bounds) for bounds in ranges]
         for query, parameters in queries:
             cursor = self.execute(query, parameters)
-            while rows := cursor.fetchmany(PAGE):
+            while rows := self.page(cursor, PAGE):
                 yield rows
 
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
@@ -207,17 +225,63 @@ class Catalogue(Database):
         count: int = self.rows("SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,))[0][0]
         return count
 
+    def indexed(self) -> Iterator[list[Indexed]]:
+        """Every picture that search can find, by id, in pages; of one moment inside `reading`."""
+        last = -1
+        while rows := self.rows(
+            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
+            " JOIN folder ON folder.id = picture.folder WHERE picture.id > ? AND code IS NOT NULL AND vanished IS NULL"
+            " ORDER BY picture.id LIMIT ?",
+            (last, PAGE),
+        ):
+            if not all(is_folder(row[1]) and is_name(row[2]) for row in rows):
+                raise self.damaged()
+            yield list(map(Indexed._make, rows))
+            last = rows[-1][0]
+
+    def damages(self) -> list[str]:
+        """What SQLite finds wrong with the file: pages, indexes, constraints, references."""
+        lines = [line for (text,) in self.rows("PRAGMA integrity_check(10)") for line in str(text).splitlines()]
+        found = [line for line in lines if line != "ok" and not line.startswith("***")]
+        return found + [f"a row of {row[0]} refers to no {row[2]}" for row in self.rows("PRAGMA foreign_key_check")]
+
+    def misfits(self, width: int) -> dict[str, int]:
+        """How many pictures have something that no indexing run writes, by what it is; `width`: bytes of a code."""
+        row = self.rows(
+            "SELECT TOTAL(code IS NOT NULL AND (typeof(code) <> 'blob' OR length(code) <> ?)),"
+            " TOTAL(typeof(digest) <> 'blob' OR length(digest) <> 16),"
+            " TOTAL(typeof(name) <> 'blob' OR length(name) = 0 OR name IN (x'2E', x'2E2E') OR instr(name, x'2F') > 0),"
+            " TOTAL(typeof(size) <> 'integer' OR typeof(mtime_ns) <> 'integer' OR typeof(width) <> 'integer'"
+            " OR typeof(height) <> 'integer' OR typeof(taken) NOT IN ('integer', 'null'))"
+            " FROM picture",
+            (width,),
+        )[0]
+        kinds = ("codes of another length", "no proper digest", "no proper name", "sizes or times that are no numbers")
+        (folders,) = self.rows(
+            "SELECT COUNT(*) FROM picture JOIN folder ON folder.id = picture.folder WHERE typeof(path) <> 'blob'"
+            " OR instr(x'2F' || CAST(path AS TEXT) || '/', '/../') > 0"
+        )[0]
+        (values,) = self.rows(
+            "SELECT COUNT(DISTINCT picture) FROM own_value JOIN own_column ON own_column.id = own_column"
+            " WHERE NOT CASE kind WHEN 'text' THEN typeof(value) = 'text'"
+            " WHEN 'number' THEN typeof(value) IN ('integer', 'real')"
+            " WHEN 'boolean' THEN value IN (0, 1) WHEN 'date' THEN typeof(value) = 'integer' ELSE 0 END"
+        )[0]
+        counts = {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
+        return {**counts, "values that do not fit their column": values}
+
     # Writing, inside `writing()`
 
     def put(self, file: File, coded: Coded) -> None:
         """Insert a picture, or replace what is known of its path; the id stays."""
         fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
         self.execute(
-            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
+            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
             " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
-            " height = excluded.height, code = excluded.code, fault = excluded.fault, vanished = NULL",
-            (self._folder_id(file.folder), *file[1:], *coded[:3], fault),
+            " height = excluded.height, code = excluded.code, fault = excluded.fault, taken = excluded.taken,"
+            " vanished = NULL",
+            (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken),
         )
         self._changed = True
 

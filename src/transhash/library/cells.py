@@ -28,9 +28,9 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and value >= 0
 
 
-def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any) -> bool:
+def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any, taken: Any) -> bool:  # noqa: PLR0917
     """Whether it is what became of a file: pixels and a code, or a reason and its remedy."""
-    if not (is_count(width) and is_count(height)):
+    if not (is_count(width) and is_count(height) and isinstance(taken, int | None)):
         return False
     if code is None:
         return reason is not None and is_fault(reason, remedy)

@@ -42,6 +42,20 @@ MIGRATIONS = (
     CREATE INDEX picture_digest ON picture (digest);
     CREATE INDEX picture_vanished ON picture (vanished) WHERE vanished IS NOT NULL;
     """,
+    """
+    -- when it was taken by the camera's clock, seconds since 1970; NULL: not known
+    ALTER TABLE picture ADD COLUMN taken INTEGER;
+    CREATE TABLE own_column ( -- what users add to the pictures
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE COLLATE NOCASE, kind TEXT NOT NULL
+    );
+    CREATE TABLE own_value (
+        picture INTEGER NOT NULL REFERENCES picture ON DELETE CASCADE,
+        own_column INTEGER NOT NULL REFERENCES own_column ON DELETE CASCADE,
+        value NOT NULL, -- text; integer or real; booleans are 0 and 1, dates seconds since 1970
+        PRIMARY KEY (picture, own_column)
+    ) WITHOUT ROWID;
+    CREATE INDEX own_value_by_value ON own_value (own_column, value);
+    """,
 )
 
 DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
@@ -115,6 +129,10 @@ class Database:
         """The next rows of a query that `execute` began."""
         with self._sentences():
             return cursor.fetchmany(size)
+
+    def state(self) -> tuple[int, int]:
+        """Differs from what it was when this process or another has changed something in between."""
+        return self._pragma("data_version"), self._connection.total_changes
 
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ drives). It is remembered under a time that it does not have, so that the next r
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import os
 import stat
@@ -219,7 +220,8 @@ def _path(wanted: _Wanted) -> str:
 
 def _coded(encoded: Encoded) -> Coded:
     if encoded.code is not None:
-        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None)
+        taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
+        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken)
     assert encoded.error is not None  # there is one or the other
     return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
 

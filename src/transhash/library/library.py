@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -14,11 +15,25 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.library import carry
+from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
+from transhash.library.columns import Value
 from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.results import DuplicatesReport, Hit, IndexReport, LibraryInfo
+from transhash.library.results import (
+    AnnotationReport,
+    DuplicatesReport,
+    Hit,
+    ImportReport,
+    IndexReport,
+    LibraryInfo,
+    Problem,
+    Verification,
+)
+from transhash.library.rows import Rows, read
+from transhash.library.verify import FileCheck, catalogue_problems
 from transhash.library.walk import count, roots
 
 if TYPE_CHECKING:
@@ -51,6 +66,7 @@ class Library:
         self._model = model
         self._places = Places(os.fsencode(os.path.realpath(path.parent)))
         self._index: HammingIndex | None = None
+        self._filtered: tuple[tuple[str, tuple[int, int]], NDArray[np.int64]] | None = None
         if model and model.fingerprint != self._facts.fingerprint:
             raise LibraryError(
                 f"{path}: its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
@@ -66,15 +82,17 @@ class Library:
         path = Path(path).absolute()
         if not exist_ok and cls.exists(path):
             raise LibraryError(f"{path}: there is a library already; open it, or choose another place")
+        folder = os.fsencode(os.path.abspath(model.folder))
+        return cls._made(path, Facts(model.name, model.fingerprint, model.bits, folder, _now()), model)
+
+    @classmethod
+    def _made(cls, path: Path, facts: Facts, model: HashModel | None) -> Library:
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(
                 f"{path}: no library can be made here ({error.strerror}); choose another place"
             ) from error
-        folder = os.fsencode(os.path.abspath(model.folder))
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = Facts(model.name, model.fingerprint, model.bits, folder, created)
         return cls._opened(path, Catalogue(path / CATALOGUE, new=facts), model)
 
     @classmethod
@@ -90,6 +108,44 @@ class Library:
                 raise LibraryError(f"{path}: no library here; make one with `transhash index`")
             path = path / FOLDER
         return cls._opened(path, Catalogue(path / CATALOGUE), model)
+
+    @classmethod
+    def import_(
+        cls,
+        file: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        model: HashModel | None = None,
+        *,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> tuple[Library, ImportReport]:
+        """Take an exported library (`export`) into the one at `path`, which is made when there is none.
+
+        Nothing is decoded. A picture takes the place of one of the same path. A new library remembers `model`, or finds
+        its own when that ships with the package. The file is checked whole before anything is written: raises
+        `DataError` when it is damaged, and `LibraryError` when its model is not the library's.
+        """
+        file, path = Path(file), Path(path).absolute()
+        head = carry.head(file)
+        for _ in carry.rows(file):
+            pass
+        if cls.exists(path):
+            library = cls.open(path, model)
+        else:
+            if model and model.fingerprint != head.fingerprint:
+                raise LibraryError(
+                    f"{file}: its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} "
+                    f"({model.fingerprint[:12]}); name that model, or none"
+                )
+            folder = os.fsencode(os.path.abspath(model.folder)) if model else b""
+            library = cls._made(path, Facts(head.model, head.fingerprint, head.bits, folder, _now()), model)
+        try:
+            report = carry.bring(file, library._catalogue, library._places, progress)
+            with library._catalogue.reading():
+                library._current_index()
+        except BaseException:
+            library.close()
+            raise
+        return library, report
 
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
@@ -184,31 +240,47 @@ class Library:
         return report
 
     @overload
-    def search(self, query: list[Source], k: int = 10, *, max_distance: int | None = None) -> list[list[Hit]]: ...
+    def search(
+        self, query: list[Source], k: int = 10, *, max_distance: int | None = None, where: str | None = None
+    ) -> list[list[Hit]]: ...
     @overload
-    def search(self, query: Source, k: int = 10, *, max_distance: int | None = None) -> list[Hit]: ...
-    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None) -> Any:
+    def search(
+        self, query: Source, k: int = 10, *, max_distance: int | None = None, where: str | None = None
+    ) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None, where: str | None = None) -> Any:
         """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
 
-        At most `max_distance` bits may differ. Equal distances are ordered by how sure the query is of the bits that
-        differ. Raises `ImageError` for the first query that cannot be used.
+        At most `max_distance` bits may differ. `where` is a filter: the nearest of all pictures that pass it, such as
+        `"width >= 800 and label = 'cat'"` (`transhash.library.where` has the language). Paths that begin with / are
+        compared with absolute paths; others with paths relative to the folder that contains the library. Equal
+        distances are ordered by how sure the query is of the bits that differ.
+
+        Raises `ImageError` for the first query that cannot be used, and `FilterError` for a filter that makes no sense.
         """
         several = isinstance(query, list | tuple)
-        hits = self.search_values(self.model.values(query if several else [query]), k, max_distance=max_distance)
+        values = self.model.values(query if several else [query])
+        hits = self.search_values(values, k, max_distance=max_distance, where=where)
         return hits if several else hits[0]
 
     def search_values(
-        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None
+        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None, where: str | None = None
     ) -> list[list[Hit]]:
         """The hits of relaxed codes, float32 [Q, bits], in the order of `search`."""
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
-            distances, ids = index.search(pack(values), min(k, max(1, len(index))), values=values)
+            allowed = None if where is None else self._passing(where)
+            k = min(k, max(1, len(index)))
+            distances, ids = index.search(pack(values), k, ids=allowed, values=values)
             if max_distance is not None:
                 ids[distances > max_distance] = -1
-            placed = self._catalogue.placed(ids[ids >= 0].tolist())
+            found = ids[ids >= 0].tolist()
+            placed, columns = self._catalogue.placed(found), self._catalogue.own_values(found)
         return [
-            [self._hit(id_, distance, placed[id_]) for distance, id_ in zip(*row, strict=True) if id_ >= 0]
+            [
+                self._hit(id_, distance, placed[id_], columns[id_])
+                for distance, id_ in zip(*row, strict=True)
+                if id_ >= 0
+            ]
             for row in zip(distances.tolist(), ids.tolist(), strict=True)
         ]
 
@@ -252,8 +324,103 @@ class Library:
     def _path(self, placed: Placed) -> str:
         return os.fsdecode(os.path.join(self._places.on_disk(placed.folder), placed.name))
 
-    def _hit(self, id_: int, distance: int, placed: Placed) -> Hit:
-        return Hit(Path(self._path(placed)), distance, id_, placed.width, placed.height)
+    def _hit(self, id_: int, distance: int, placed: Placed, columns: dict[str, Value]) -> Hit:
+        return Hit(Path(self._path(placed)), distance, id_, placed.width, placed.height, columns)
+
+    def _passing(self, where: str) -> NDArray[np.int64]:
+        """The ids that pass a filter; the last filter's are kept, for many queries in several batches."""
+        key = (where, self._catalogue.state())
+        if self._filtered is None or self._filtered[0] != key:
+            self._filtered = key, self._catalogue.matching(where, self._places.base)
+        return self._filtered[1]
+
+    def annotate(
+        self,
+        rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+        *,
+        key: str = "path",
+    ) -> AnnotationReport:
+        """Add your own columns to pictures, for filters (`search`, `where`) and hits (`Hit.columns`).
+
+        `rows`: a CSV or Parquet file, a mapping from a picture to its values, or mappings of which each names its
+        picture under `key`. A picture is named by its path, absolute or relative to the folder that contains the
+        library (or the file's), or by its name when no other has that. Values are texts, numbers, dates and booleans,
+        and a column has one kind; in CSV files they are recognised, a new column's by all of its values. What is
+        imported again is replaced; an empty value (None) is removed.
+
+        Raises `DataError`, before anything is imported, when a file cannot be read or a value does not fit.
+        """
+        beside, written = None, False
+        again: Rows
+        if isinstance(rows, str | os.PathLike):
+            path = Path(rows)
+            again, written = read(path), path.suffix.lower() != ".parquet"
+            beside = os.fsencode(os.path.abspath(path.parent))
+        else:
+            if isinstance(rows, Mapping):
+                rows = [{**values, key: picture} for picture, values in rows.items()]
+            listed = list(rows)
+            again = partial(iter, listed)
+        return Annotation(self._catalogue, self._places, key, beside).run(again, written=written)
+
+    def drop_column(self, name: str) -> None:
+        """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
+        with self._catalogue.writing():
+            columns = self._catalogue.own_columns()
+            column = columns.get(name)
+            if column is None:
+                known = ", ".join(columns) or "none yet"
+                raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
+            self._catalogue.drop_column(column.id)
+
+    def export(self, file: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
+        """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
+
+        Returns how many. Needs pyarrow; raises `DataError` when the file cannot be written.
+        """
+        return carry.write(Path(file), self._catalogue, progress)
+
+    def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
+        """Check the library from end to end: the catalogue, its codes, the index file, the model.
+
+        An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
+        what was indexed, and encodes a sample of them; `progress` is then told how many have been looked at.
+        """
+        result = Verification()
+        result.problems.extend(catalogue_problems(self._catalogue, self._facts.bits))
+        if result.problems:
+            return result
+        with self._catalogue.reading():
+            result.pictures = self._catalogue.counts()[0]
+            if reason := self._index_misfit():
+                (self.path / CODES).unlink(missing_ok=True)
+                self._index = None
+                self._current_index()
+                result.mended.append(f"{self.path / CODES}: {reason}; it has been built anew from the catalogue")
+        try:
+            model: HashModel | None = self.model
+        except LibraryError as error:
+            result.problems.append(Problem(*_halves(str(error))))
+            model = None
+        if deep:
+            FileCheck(self._catalogue, self._places, model).run(result, progress)
+        return result
+
+    def _index_misfit(self) -> str | None:
+        """Why the index file is not that of the catalogue, if it is not."""
+        from transhash.search import HammingIndex
+
+        try:
+            index = HammingIndex.open(self.path / CODES)
+        except HammingIndexError as error:
+            return str(error).removeprefix(f"{self.path / CODES}: ").partition(";")[0]
+        if index.bits != self._facts.bits or index.meta.get("revision") != self._catalogue.revision():
+            return "older than the catalogue"
+        ids, codes = self._codes()
+        order = np.argsort(ids)
+        if not np.array_equal(index.ids, ids[order]) or not np.array_equal(index.reconstruct(ids), codes):
+            return "its codes are not those of the catalogue"
+        return None
 
     def _current_index(self) -> HammingIndex:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""
@@ -285,6 +452,7 @@ class Library:
         """The facts of the library."""
         with self._catalogue.reading():
             pictures, skipped, vanished = self._catalogue.counts()
+            columns = {name: str(column.kind) for name, column in self._catalogue.own_columns().items()}
         return LibraryInfo(
             path=self.path,
             pictures=pictures,
@@ -295,6 +463,7 @@ class Library:
             fingerprint=self._facts.fingerprint,
             created=self._facts.created,
             bytes=sum(_size(self.path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES)),
+            columns=columns,
         )
 
 
@@ -305,6 +474,16 @@ def count_pictures(folders: Folders) -> int:
 
 def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
     return [folders] if isinstance(folders, str | os.PathLike) else folders
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _halves(sentence: str) -> tuple[str, str]:
+    """What is wrong, and the remedy."""
+    what, _, remedy = sentence.partition("; ")
+    return what, remedy
 
 
 def _size(path: Path) -> int:

@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from transhash.library.columns import Value
+
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels."""
+    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels.
+
+    `columns` has the user's own columns (`Library.annotate`) that have a value for it.
+    """
 
     path: Path
     distance: int
     id: int
     width: int
     height: int
+    columns: dict[str, Value] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,44 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a library, and the remedy."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Verification:
+    """What `Library.verify` found."""
+
+    pictures: int = 0
+    files: int = 0  # looked at
+    encoded: int = 0  # encoded again
+    problems: list[Problem] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)  # what did not fit and has been made anew
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What came of an exported library, in pictures."""
+
+    added: int = 0
+    replaced: int = 0  # a picture of the same path was there
+
+
+@dataclass(slots=True)
+class AnnotationReport:
+    """What came of rows with a user's own columns."""
+
+    rows: int = 0
+    matched: int = 0  # rows whose picture is in the library
+    unmatched: list[str] = field(default_factory=list)  # the first of the others: what was looked for
+    columns: dict[str, str] = field(default_factory=dict)  # imported: name and kind
+    left_out: list[str] = field(default_factory=list)  # columns with the name of something known of every picture
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryInfo:
     """The facts of a library."""
 
@@ -63,6 +107,7 @@ class LibraryInfo:
     fingerprint: str  # of the model, SHA-256 in hex
     created: str  # ISO 8601, UTC
     bytes: int  # on disk
+    columns: dict[str, str] = field(default_factory=dict, hash=False)  # the user's own: name and kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,9 @@ class HammingIndex:
         segments = [part for part in self._state.segments if len(part)]
         if ids is not None:
             is_bitmap = isinstance(ids, np.ndarray) and ids.dtype == np.bool_
-            allowed = np.unique(_as_ids(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids))
+            allowed = _as_ids(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
+            if not (allowed[1:] > allowed[:-1]).all():  # those of a filter or a bitmap ascend already
+                allowed = np.unique(allowed)
             segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741

@@ -1,0 +1,129 @@
+"""Users' own columns brought into a library: rows are matched with pictures by path or by name, values are checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
+
+from transhash.errors import DataError
+from transhash.library.catalogue import Catalogue
+from transhash.library.columns import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
+from transhash.library.places import Places
+from transhash.library.results import AnnotationReport
+from transhash.library.rows import Row, Rows, kinds, unfit
+
+EXAMPLES = 20  # unmatched rows that a report names
+_BATCH = 2048  # rows a transaction
+
+
+class Annotation:
+    """One import of rows into a catalogue."""
+
+    def __init__(self, catalogue: Catalogue, places: Places, key: str, beside: bytes | None) -> None:
+        """`key`: the column that says which picture a row is about. `beside`: the folder of the rows' file, if any."""
+        self._catalogue = catalogue
+        self._key = key
+        self._bases = [places.base, *([beside] if beside else [])]
+        self._report = AnnotationReport()
+        self._names_ready = False
+        # A folder is looked at once, not for each of its pictures.
+        self._stored = lru_cache(4096)(lambda folder: list(dict.fromkeys(map(places.stored, _spellings(folder)))))
+
+    def run(self, rows: Rows, *, written: bool) -> AnnotationReport:
+        """Import all rows; `written` ones have texts for values, whose kinds are recognised.
+
+        Raises `DataError` when a value does not fit its column; then nothing is imported.
+        """
+        columns = self._columns(rows())
+        known = {name.lower(): column for name, column in self._catalogue.own_columns().items()}
+        new = [column for column in columns if column.lower() not in known]
+        found = {column: known[column.lower()].kind for column in columns if column.lower() in known}
+        found |= kinds(rows(), new, written=written)
+        for _ in self._checked(rows(), found):  # all of them, before any is imported
+            pass
+        with self._catalogue.writing():
+            known = {name.lower(): column for name, column in self._catalogue.own_columns().items()}
+            for column, kind in found.items():
+                if column.lower() not in known:
+                    known[column.lower()] = self._catalogue.add_column(column, kind)
+        ids = {column: known[column.lower()].id for column in found}
+        waiting = self._checked(rows(), found)
+        while batch := list(islice(waiting, _BATCH)):
+            with self._catalogue.writing():
+                for key, values in batch:
+                    self._put(key, {ids[column]: value for column, value in values.items()})
+        self._report.columns = {known[column.lower()].name: str(kind) for column, kind in found.items()}
+        return self._report
+
+    def _columns(self, rows: Iterator[Row]) -> list[str]:
+        """The columns to import; those that pictures have anyway are left out and named in the report."""
+        names: dict[str, None] = {}
+        for number, row in enumerate(rows, 1):
+            if self._key not in row:
+                listed = ", ".join(map(str, row)) or "none"
+                raise DataError(f"row {number} has no column {self._key!r}, but {listed}; name the picture's (--key)")
+            names |= dict.fromkeys(row)
+        names.pop(self._key, None)
+        if bad := [name for name in names if not _is_name(name)]:
+            raise DataError(f"{bad[0]!r} is no name for a column: give one of 1 to {MAX_NAME} printable characters")
+        self._report.left_out = [name for name in names if name.lower() in RESERVED]
+        columns = [name for name in names if name.lower() not in RESERVED]
+        if len({column.lower() for column in columns}) < len(columns):
+            raise DataError(f"two of the columns {', '.join(columns)} differ in case only; rename one")
+        return columns
+
+    def _checked(self, rows: Iterator[Row], kinds: dict[str, Kind]) -> Iterator[tuple[str, dict[str, Stored | None]]]:
+        for number, row in enumerate(rows, 1):
+            values = {}
+            for column, kind in kinds.items():
+                if column in row:
+                    try:
+                        values[column] = to_stored(row[column], kind)
+                    except UnfitError as error:
+                        raise unfit(number, column, row[column], error) from None
+            key = row[self._key]
+            if isinstance(key, os.PathLike):
+                key = os.fspath(key)
+            if not isinstance(key, str | bytes):
+                raise DataError(f"row {number}: the picture is {key!r:.40}, not a path or a name; change it")
+            yield os.fsdecode(key), values
+
+    def _put(self, key: str, values: dict[int, Stored | None]) -> None:
+        self._report.rows += 1
+        picture = self._find(key)
+        if picture is not None:
+            self._report.matched += 1
+            self._catalogue.set_values(picture, values)
+        elif len(self._report.unmatched) < EXAMPLES:
+            self._report.unmatched.append(key)
+
+    def _find(self, key: str) -> int | None:
+        """The picture at a path (absolute, or relative to the library's folder or the file's), or of a unique name."""
+        try:
+            path = os.fsencode(key)
+        except UnicodeEncodeError:
+            return None
+        if b"\0" in path or not path:
+            return None
+        for base in self._bases:
+            folder, name = os.path.split(os.path.normpath(os.path.join(base, path)))
+            for stored in self._stored(folder):
+                if (found := self._catalogue.at(stored, name)) is not None:
+                    return found
+        if os.sep in key:
+            return None
+        if not self._names_ready:
+            self._catalogue.index_names()
+            self._names_ready = True
+        return self._catalogue.named(path)
+
+
+def _spellings(folder: bytes) -> list[bytes]:
+    """A folder as it was written, and without symbolic links, as pictures are known."""
+    return [folder, os.path.realpath(folder)]
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.strip() == name and name.isprintable() and 1 <= len(name) <= MAX_NAME

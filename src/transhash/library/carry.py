@@ -1,0 +1,266 @@
+"""A library as one Parquet file and back: its pictures in batches, its model's name and fingerprint in the metadata.
+
+Columns: path (relative to the folder that contains the library; absolute for a picture elsewhere), path_bytes (only
+where the path is not UTF-8), code (bits/8 bytes), width, height, size, modified (UTC), digest (BLAKE2b of the file, 16
+bytes), taken (by the camera's clock), then the user's own columns. A file that comes in may be anyone's: its schema is
+compared with ours and every row is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from transhash.errors import DataError, LibraryError
+from transhash.images import MAX_SIDE
+from transhash.library.catalogue import Catalogue, Coded, File, Indexed
+from transhash.library.columns import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
+from transhash.library.parquet import parquet, pyarrow
+from transhash.library.places import Places
+from transhash.library.results import ImportReport
+from transhash.system import replacing
+
+FORMAT = 1  # of the file; a newer one needs a newer transhash
+_BATCH = 8192  # rows in memory at a time
+_GROUP = 1 << 17  # rows of a row group: a million pictures are eight of them
+_PREFIX = b"transhash."
+_YEARS = (-62_135_596_800, 253_402_300_800)  # seconds since 1970: from the year 1 to 9999
+
+
+class Carried(NamedTuple):
+    """A picture as it is carried."""
+
+    file: File
+    coded: Coded
+    own: dict[str, Stored | None]
+
+
+class Head(NamedTuple):
+    """What a file says of itself."""
+
+    model: str
+    fingerprint: str
+    bits: int
+    columns: dict[str, Kind]
+
+
+def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -> int:
+    """Write every picture that search can find; a reader sees the old file or the new one. Returns how many."""
+    arrow = pyarrow()
+    rows = 0
+    try:
+        with catalogue.reading(), replacing(path) as file:
+            facts, columns = catalogue.facts(), catalogue.own_columns()
+            real = {column.id: catalogue.has_reals(column.id) for column in columns.values()}
+            head = Head(facts.model, facts.fingerprint, facts.bits, {name: each.kind for name, each in columns.items()})
+            schema = _schema(head, {name for name, column in columns.items() if real[column.id]})
+            options = {"compression": "zstd", "write_page_checksum": True}
+            with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
+                waiting: list[Any] = []
+                for page in catalogue.indexed():
+                    own = catalogue.own_range(page[0].id, page[-1].id)
+                    waiting.append(_batch(schema, page, {c.name: own.get(c.id, {}) for c in columns.values()}))
+                    rows += len(page)
+                    if sum(len(batch) for batch in waiting) >= _GROUP:
+                        writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=_GROUP)
+                        waiting = []
+                        progress(rows)
+                if waiting:
+                    writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=_GROUP)
+                # Pages have checksums, but nothing says how many there should be.
+                writer.add_key_value_metadata({_PREFIX + b"pictures": str(rows).encode()})
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
+    progress(rows)
+    return rows
+
+
+def head(path: Path) -> Head:
+    """What a file says of itself; raises `DataError` when it is damaged or is not what `write` writes."""
+    with parquet(path) as file:
+        return _head(path, file.schema_arrow)
+
+
+def rows(path: Path) -> Iterator[list[Carried]]:
+    """The pictures of a file in batches; raises `DataError` for the first that cannot be."""
+    with parquet(path) as file:
+        facts = _head(path, file.schema_arrow)
+        number = 0
+        for batch in file.iter_batches(batch_size=_BATCH):
+            yield [_carried(path, number + at, row, facts) for at, row in enumerate(_plain(batch).to_pylist(), 1)]
+            number += len(batch)
+        if str(number).encode() != (file.metadata.metadata or {}).get(_PREFIX + b"pictures"):
+            raise DataError(f"{path}: it has {number:,} pictures, which are not all; export the library again")
+
+
+def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[int], object]) -> ImportReport:
+    """Take all pictures of a checked file into a catalogue of the same model, in place of those of the same path."""
+    facts = catalogue.facts()
+    found = head(path)
+    if (found.fingerprint, found.bits) != (facts.fingerprint, facts.bits):
+        raise LibraryError(
+            f"{path}: its codes come from model {found.model} ({found.fingerprint[:12]}) and cannot be compared with "
+            f"those of {facts.model} ({facts.fingerprint[:12]}); import it into a library of its own"
+        )
+    report = ImportReport()
+    known = {name.lower(): column for name, column in catalogue.own_columns().items()}
+    for name, kind in found.columns.items():
+        if name.lower() in known and known[name.lower()].kind != kind:
+            raise DataError(
+                f"{path}: column {name!r} holds a {kind}, but a {known[name.lower()].kind} in the library; drop it "
+                "there (`transhash annotate --drop`) or rename it"
+            )
+    with catalogue.writing():
+        known = {name.lower(): column for name, column in catalogue.own_columns().items()}
+        own = {
+            name: known.get(name.lower()) or catalogue.add_column(name, kind) for name, kind in found.columns.items()
+        }
+    for batch in rows(path):
+        with catalogue.writing():
+            for one in batch:
+                file = one.file._replace(folder=places.stored(one.file.folder))
+                id_ = catalogue.at(file.folder, file.name)
+                report.replaced += id_ is not None
+                report.added += id_ is None
+                catalogue.put(file, one.coded)
+                if one.own:
+                    id_ = id_ or catalogue.at(file.folder, file.name)
+                    assert id_ is not None  # it has just been put there
+                    catalogue.set_values(id_, {own[name].id: value for name, value in one.own.items()})
+        progress(report.added + report.replaced)
+    return report
+
+
+def _schema(found: Head, reals: set[str]) -> Any:
+    arrow = pyarrow()
+    metadata = {"format": str(FORMAT), "model": found.model, "fingerprint": found.fingerprint, "bits": str(found.bits)}
+    metadata["columns"] = json.dumps({name: str(kind) for name, kind in found.columns.items()})
+    own = [
+        arrow.field(name, arrow.float64() if name in reals else _type(arrow, kind))
+        for name, kind in found.columns.items()
+    ]
+    fixed = [arrow.field(name, kind, nullable) for name, (kind, nullable) in _fixed(arrow, found.bits).items()]
+    return arrow.schema([*fixed, *own], {_PREFIX + key.encode(): value.encode() for key, value in metadata.items()})
+
+
+def _fixed(arrow: Any, bits: int) -> dict[str, tuple[Any, bool]]:
+    """Our columns: type, and whether a value may be missing."""
+    return {
+        "path": (arrow.string(), False),
+        "path_bytes": (arrow.binary(), True),
+        "code": (arrow.binary(bits // 8), False),
+        "width": (arrow.int32(), False),
+        "height": (arrow.int32(), False),
+        "size": (arrow.int64(), False),
+        "modified": (arrow.timestamp("ns", tz="UTC"), False),
+        "digest": (arrow.binary(16), False),
+        "taken": (arrow.timestamp("ms"), True),
+    }
+
+
+def _type(arrow: Any, kind: Kind) -> Any:
+    types = {Kind.NUMBER: arrow.int64(), Kind.BOOLEAN: arrow.bool_(), Kind.DATE: arrow.timestamp("ms")}
+    return types.get(kind, arrow.string())
+
+
+def _batch(schema: Any, page: list[Indexed], own: dict[str, dict[int, Stored]]) -> Any:
+    arrow = pyarrow()
+    paths = [os.path.join(each.folder, each.name) for each in page]
+    texts = [path.decode("utf-8", "replace") for path in paths]
+    values: dict[str, list[Any]] = {
+        "path": texts,
+        "path_bytes": [None if text.encode() == path else path for text, path in zip(texts, paths, strict=True)],
+        "code": [each.code for each in page],
+        "width": [each.width for each in page],
+        "height": [each.height for each in page],
+        "size": [each.size for each in page],
+        "modified": [each.mtime_ns for each in page],
+        "digest": [each.digest for each in page],
+        "taken": [each.taken for each in page],
+    }
+    values |= {name: [of.get(each.id) for each in page] for name, of in own.items()}
+    arrays = []
+    for field in schema:
+        column = values[field.name]
+        if arrow.types.is_timestamp(field.type):
+            units = 1000 if field.type.unit == "ms" else 1
+            moments = [None if each is None else each * units for each in column]
+            arrays.append(arrow.array(moments, arrow.int64()).cast(field.type))
+        elif field.type in (arrow.bool_(), arrow.float64()):
+            made = bool if field.type == arrow.bool_() else float
+            arrays.append(arrow.array([None if each is None else made(each) for each in column], field.type))
+        else:
+            arrays.append(arrow.array(column, field.type))
+    return arrow.record_batch(arrays, schema)
+
+
+def _plain(batch: Any) -> Any:
+    """A batch with its moments as whole numbers."""
+    arrow = pyarrow()
+    arrays = [
+        column.cast(arrow.int64()) if arrow.types.is_timestamp(column.type) else column for column in batch.columns
+    ]
+    return arrow.record_batch(arrays, batch.schema.names)
+
+
+def _head(path: Path, schema: Any) -> Head:
+    arrow = pyarrow()
+    said = {
+        key.removeprefix(_PREFIX): value for key, value in (schema.metadata or {}).items() if key.startswith(_PREFIX)
+    }
+    try:
+        if int(said[b"format"]) > FORMAT:
+            raise DataError(f"{path}: written by a newer transhash; update transhash to import it")
+        columns = {str(name): Kind(kind) for name, kind in json.loads(said[b"columns"]).items()}
+        found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: not a library that transhash has exported; give a file of `transhash export`"
+        ) from error
+    sound = found.bits % 8 == 0 and 8 <= found.bits <= 512 and len(found.fingerprint) == 64 and len(found.model) <= 1000
+    sound &= len({name.lower() for name in columns}) == len(columns) and not {n.lower() for n in columns} & RESERVED
+    sound &= all(name.isprintable() and 1 <= len(name) <= MAX_NAME for name in columns)
+    sound &= not set(columns.values()) & {Kind.PATH, Kind.BYTES}
+    expected = {name: kind for name, (kind, _) in _fixed(arrow, found.bits).items()} if sound else {}
+    sound &= schema.names == [*expected, *columns]
+    for field in schema if sound else ():
+        kind = columns.get(field.name)
+        types = [expected[field.name]] if kind is None else [_type(arrow, kind)]
+        sound &= field.type in types or (kind == Kind.NUMBER and field.type == arrow.float64())
+    if not sound:
+        raise DataError(f"{path}: its columns are not those that transhash exports; export the library again")
+    return found
+
+
+def _carried(path: Path, number: int, row: dict[str, Any], found: Head) -> Carried:
+    try:
+        place = row["path_bytes"] if row["path_bytes"] is not None else (row["path"] or "").encode()
+        parts = place.split(b"/")[place.startswith(b"/") :]
+        _require(b"\0" not in place and not {b"", b".", b".."} & set(parts), "the path of a picture")
+        _require(row["code"] is not None and row["digest"] is not None, "a code and a digest")
+        _require(
+            all(side is not None and 0 < side <= MAX_SIDE for side in (row["width"], row["height"])), "a picture's size"
+        )
+        _require(row["size"] is not None and row["size"] >= 0 and row["modified"] is not None, "a file's size and time")
+        own = {name: _own(row[name], kind) for name, kind in found.columns.items()}
+        coded = Coded(row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE))
+    except UnfitError as error:
+        raise DataError(f"{path}, row {number}: expected {error}; export the library again") from None
+    return Carried(File(*os.path.split(place), row["size"], row["modified"], row["digest"]), coded, own)
+
+
+def _own(value: Any, kind: Kind) -> Any:
+    """A value as the catalogue stores it; moments come in milliseconds."""
+    if kind != Kind.DATE or value is None:
+        return to_stored(value, kind)
+    _require(_YEARS[0] <= value // 1000 < _YEARS[1], "a date from the year 1 to 9999")
+    return value // 1000
+
+
+def _require(sound: bool, what: str) -> None:
+    if not sound:
+        raise UnfitError(what)

@@ -1,0 +1,36 @@
+"""Parquet files, opened by pyarrow: whatever is wrong with one is a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from transhash.errors import DataError, TransHashError
+
+
+def pyarrow() -> Any:
+    """The package, or an error that names the command which installs it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise TransHashError(
+            "Parquet needs pyarrow, which is not installed; install it with: pip install 'transhash[parquet]'"
+        ) from error
+    return pyarrow
+
+
+@contextmanager
+def parquet(path: Path) -> Iterator[Any]:
+    """A `pyarrow.parquet.ParquetFile`; raises `DataError` when it is damaged, there and while it is read."""
+    arrow = pyarrow()
+    try:
+        with arrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; check the path") from None
+    except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: not a whole Parquet file ({said}); write it again") from error

@@ -1,0 +1,85 @@
+"""Rows of a user's own columns from a file: CSV (comma, semicolon or tab) by the standard library, Parquet by pyarrow.
+
+A file is read twice, a row at a time: for the kinds of its columns, and for the rows.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from transhash.errors import DataError
+from transhash.library.columns import Kind, UnfitError, common, kind_of, kind_of_text
+from transhash.library.parquet import parquet
+
+Row = Mapping[str, Any]
+Rows = Callable[[], Iterator[Row]]  # anew at each call
+
+_DELIMITERS = ",;\t"
+_BATCH = 4096
+
+
+def read(path: Path) -> Rows:
+    """The rows of a file; raises `DataError` when it is missing, of another kind or damaged."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; check the path")
+    if suffix == ".parquet":
+        return lambda: _parquet(path)
+    if suffix in (".csv", ".tsv", ".txt"):
+        return lambda: _csv(path)
+    raise DataError(f"{path}: neither CSV nor Parquet by its name; call it .csv or .parquet")
+
+
+def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str, Kind]:
+    """The kinds of these columns by their values, which in `written` rows are texts; a column without any has none."""
+    found: dict[str, set[Kind]] = {column: set() for column in columns}
+    for number, row in enumerate(rows, 1):
+        for column in columns:
+            value = row.get(column)
+            if value is None or (isinstance(value, str) and not value.strip()):
+                continue
+            try:
+                found[column].add(kind_of_text(value.strip()) if written else kind_of(value))
+            except UnfitError as error:
+                raise unfit(number, column, value, error) from None
+    return {column: common(looks) for column, looks in found.items() if looks}
+
+
+def unfit(number: int, column: str, value: Any, error: UnfitError) -> DataError:
+    """The error about a value."""
+    return DataError(f"row {number}, column {column!r}: expected {error}, but found {str(value)[:40]!r}; change it")
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    # A path need not be UTF-8; that texts are is checked where they are stored.
+    with _damage(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        first = file.readline()
+        file.seek(0)
+        reader = csv.reader(file, delimiter=max(_DELIMITERS, key=first.count), strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        if not any(header) or len(set(header)) < len(header):
+            raise DataError(f"{path}: its first line must name the columns, each once; add that line")
+        for row in reader:
+            if len(row) != len(header) and row:
+                raise DataError(f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns; mend it")
+            if row:
+                yield dict(zip(header, row, strict=True))
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    with parquet(path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _damage(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read as CSV ({reason}); mend the file, or save it again as CSV") from error

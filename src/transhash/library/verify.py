@@ -1,0 +1,117 @@
+"""A library checked from end to end: the catalogue, the codes, the index file, the model, and the files themselves."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transhash.errors import ImageError, LibraryError
+from transhash.library.catalogue import Catalogue, Indexed
+from transhash.library.indexer import _digest, _unfit
+from transhash.library.places import Places
+from transhash.library.results import Problem, Verification
+
+if TYPE_CHECKING:
+    from transhash.model import HashModel
+
+EXAMPLES = 5  # paths that a problem names
+SAMPLE = 256  # pictures that are encoded again
+UNSURE = 0.01  # a bit whose relaxed value is nearer to 0 than this may differ between processors
+
+_REMADE = "restore the catalogue from a copy, or remove the library and index the folders again"
+_KINDS = {  # what is wrong with files, and the remedy
+    "gone": ("are gone", "mount their drive, or run `transhash index` on their folders"),
+    "changed": ("have changed since they were indexed", "run `transhash index` on their folders"),
+    "silent": (
+        "have another content than was indexed, under the same size and time",
+        "restore them from a copy, or `touch` them and run `transhash index`",
+    ),
+    "unreadable": ("cannot be read", "check their permissions and the drive"),
+    "codes": ("are encoded to other codes than the library has", _REMADE),
+}
+
+
+def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
+    """What is wrong with the catalogue by itself."""
+    with suppress(LibraryError):  # which is then damaged so much that the check ends
+        if damages := catalogue.damages():
+            yield Problem(f"the catalogue is damaged ({'; '.join(damages[:EXAMPLES])})", _REMADE)
+        for what, count in catalogue.misfits(bits // 8).items():
+            if count:
+                yield Problem(f"{count:,} pictures have {what}", _REMADE)
+        return
+    yield Problem("the catalogue cannot be read to its end", _REMADE)
+
+
+class FileCheck:
+    """Compares files with what the catalogue says of them, and encodes a sample of them again."""
+
+    def __init__(self, catalogue: Catalogue, places: Places, model: HashModel | None) -> None:
+        self._catalogue = catalogue
+        self._places = places
+        self._model = model
+        self._found: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
+        self._sample: list[tuple[str, bytes]] = []
+        self._random = random.Random(0)
+
+    def run(self, result: Verification, progress: Callable[[int], object]) -> None:
+        """Add to a result what is found; `progress` is told how many files have been looked at."""
+        sound = 0
+        for page in self._catalogue.indexed():
+            for picture in page:
+                path = os.path.join(self._places.on_disk(picture.folder), picture.name)
+                kind = _look(path, picture)
+                if kind:
+                    self._found[kind].append(Path(os.fsdecode(path)))
+                else:
+                    sound += 1
+                    self._keep(sound, (os.fsdecode(path), picture.code))
+                result.files += 1
+            progress(result.files)
+        if self._model:
+            self._encode(self._model)
+            result.encoded = len(self._sample)
+        for kind, paths in self._found.items():
+            if paths:
+                what, remedy = _KINDS[kind]
+                names = ", ".join(map(str, paths[:EXAMPLES])) + (", …" if len(paths) > EXAMPLES else "")
+                result.problems.append(Problem(f"{len(paths):,} files {what}: {names}", remedy))
+
+    def _keep(self, number: int, one: tuple[str, bytes]) -> None:
+        """Each of the sound pictures is in the sample with the same probability."""
+        if len(self._sample) < SAMPLE:
+            self._sample.append(one)
+        elif (place := self._random.randrange(number)) < SAMPLE:
+            self._sample[place] = one
+
+    def _encode(self, model: HashModel) -> None:
+        for batch in model.stream(self._sample, source=lambda one: one[0]):
+            for encoded in batch:
+                path, code = encoded.item
+                if isinstance(encoded.error, ImageError) or encoded.code is None or encoded.values is None:
+                    self._found["codes"].append(Path(path))
+                    continue
+                differing = np.unpackbits(encoded.code ^ np.frombuffer(code, np.uint8)).astype(bool)
+                if (np.abs(encoded.values[differing]) > UNSURE).any():
+                    self._found["codes"].append(Path(path))
+
+
+def _look(path: bytes, picture: Indexed) -> str | None:
+    """What is wrong with a file, a key of `_KINDS`."""
+    try:
+        status = os.stat(path)
+        if (status.st_size, status.st_mtime_ns) != (picture.size, picture.mtime_ns):
+            return "changed"
+        if _unfit(status):
+            return "unreadable"
+        return None if _digest(path) == picture.digest else "silent"
+    except (FileNotFoundError, NotADirectoryError):
+        return "gone"
+    except (OSError, ValueError):
+        return "unreadable"
