@@ -104,6 +104,8 @@ class Database:
             self.execute("PRAGMA trusted_schema = OFF")  # a library may come from anyone
             self.execute("PRAGMA foreign_keys = ON")
             self.execute("PRAGMA synchronous = FULL")  # what was reported as saved survives a power cut
+            # Pages; digests are random, so that a batch touches many, and later batches the same ones again.
+            self.execute("PRAGMA wal_autocheckpoint = 8192")
             self._migrate(new)
             with suppress(LibraryError):  # in use just now: whoever opens it next will do it
                 self.execute("PRAGMA journal_mode = WAL")
