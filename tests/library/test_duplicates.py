@@ -218,3 +218,12 @@ def test_groups_of_hashes_expand_to_all_pairs() -> None:
     pieces = list(duplicates._expanded(np.array([0, 1]), np.array([2, 2]), starts, flat))
     pairs = [(int(a), int(b)) for ones, others in pieces for a, b in zip(ones, others, strict=True)]
     assert pairs == [(a, b) for a in (10, 11) for b in (30, 31, 32)] + [(20, b) for b in (30, 31, 32)]
+
+
+def test_without_room_for_small_copies_the_remedy_is_named(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(duplicates.tempfile, "TemporaryFile", full)
+    with pytest.raises(LibraryError, match=r"No space left on device.*TMPDIR"):
+        groups_of(pictures)
