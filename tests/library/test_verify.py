@@ -125,6 +125,8 @@ def test_deep_compares_files_with_what_was_indexed(filled: Library, photos: Path
     (photos / "cat" / "cat-0.png").unlink()
     draw(photos / "cat" / "cat-1.png", 99)
     silent = photos / "dog" / "dog-0.png"
+    os.utime(silent, (1_600_000_000, 1_600_000_000))  # long before it is looked at
+    filled.index(photos / "dog")
     content, status = bytearray(silent.read_bytes()), os.stat(silent)
     content[-20] ^= 1
     silent.write_bytes(content)

@@ -106,11 +106,12 @@ def _look(path: bytes, picture: Indexed) -> str | None:
     """What is wrong with a file, a key of `_KINDS`."""
     try:
         status = os.stat(path)
-        if (status.st_size, status.st_mtime_ns) != (picture.size, picture.mtime_ns):
-            return "changed"
         if _unfit(status):
             return "unreadable"
-        return None if _digest(path) == picture.digest else "silent"
+        if _digest(path) == picture.digest:
+            return None
+        noticed = (status.st_size, status.st_mtime_ns) != (picture.size, picture.mtime_ns)  # by the next run
+        return "changed" if noticed else "silent"
     except (FileNotFoundError, NotADirectoryError):
         return "gone"
     except (OSError, ValueError):
