@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.images import load_picture
@@ -19,6 +20,7 @@ from transhash.model import Encoded
 class FakeModel:
     bits = 64
     image_size = 8
+    calibration: Calibration | None = None
 
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:
         self.name = name

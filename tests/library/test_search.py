@@ -10,7 +10,8 @@ from fake_model import FakeModel
 from PIL import Image
 
 from transhash import ImageError, Library
-from transhash.errors import HammingIndexError
+from transhash.calibration import Calibration
+from transhash.errors import HammingIndexError, LibraryError
 
 
 @pytest.fixture
@@ -66,6 +67,26 @@ def test_equal_distances_are_ordered_by_how_sure_the_query_is(library: Library, 
     found = [(hit.distance, -products[hit.path]) for hit in hits]
     assert found == sorted(found)
     assert len({round(product, 3) for _, product in found}) > 2
+
+
+def test_hits_have_the_probability_that_the_model_was_calibrated_to_tell(
+    filled: Library, photos: Path, model: FakeModel
+) -> None:
+    query = photos / "cat" / "cat-0.png"
+    assert [hit.probability for hit in filled.search(query, k=2)] == [None, None]
+    with pytest.raises(LibraryError, match="calibrate"):
+        filled.search(query, min_probability=0.5)
+
+    model.calibration = Calibration(0.9, 20.0, 2.0, 100, "photos")
+    hits = filled.search(query)
+    assert [hit.probability for hit in hits] == [0.9 / (1 + (hit.distance / 20) ** 2) for hit in hits]
+    limit = hits[2].probability
+    assert limit is not None
+    likely = filled.search(query, min_probability=limit)
+    assert likely == [hit for hit in hits if hit.probability is not None and hit.probability >= limit]
+    assert 0 < len(likely) < len(hits)
+    assert filled.search(query, min_probability=0.95) == []
+    assert filled.search(query, min_probability=limit, max_distance=0) == hits[:1]
 
 
 def test_a_hit_knows_the_size_of_the_picture(filled: Library, photos: Path) -> None:

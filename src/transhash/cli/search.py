@@ -42,6 +42,10 @@ def search(
     max_distance: Annotated[
         int | None, typer.Option(min=0, metavar="BITS", help="How many bits may differ, at most.")
     ] = None,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="P", help="How probable it must be that a hit is relevant, from 0 to 1."),
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(metavar="FILTER", help="Only pictures that pass, such as \"width >= 800 and taken < '2020'\"."),
@@ -54,7 +58,9 @@ def search(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the most similar pictures of a library: distance and path, nearest first.
+    """Find the most similar pictures of a library, nearest first.
+
+    Printed are the distance, the probability of relevance if the model was calibrated, and the path.
 
     The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
     in TRANSHASH_LIBRARY, else the nearest .transhash at or above a given picture.
@@ -80,9 +86,14 @@ def search(
     with open_library(place, model) as opened:
         for batch in opened.model.stream(wanted, source=lambda query: query.source):
             values = [encoded.values for encoded in batch if encoded.values is not None]
-            found = iter(
-                opened.search_values(np.stack(values), k, max_distance=max_distance, where=where) if values else []
+            hits_of_each = opened.search_values(
+                np.stack(values) if values else np.empty((0, opened.model.bits), np.float32),
+                k,
+                max_distance=max_distance,
+                min_probability=min_probability,
+                where=where,
             )
+            found = iter(hits_of_each)
             for encoded in batch:
                 if encoded.error:
                     failed += 1
@@ -107,6 +118,7 @@ def _print(query: str, hits: list[Hit], *, heading: bool) -> None:
     if heading:
         print(f"{shown(query)}:")
     for hit in hits:
-        print(f"{hit.distance:4d}  {shown(hit.path)}")
+        probability = "" if hit.probability is None else f"{hit.probability:5.0%}  "
+        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}")
     if not hits:
-        say(f"{query}: nothing found; allow a greater --max-distance, or index more pictures")
+        say(f"{query}: nothing found; allow a greater distance or less probability, or index more pictures")

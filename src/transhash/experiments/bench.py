@@ -27,6 +27,7 @@ SINGLES = 30  # queries asked one at a time
 RADII = (2, 8)
 MOST_WITHIN = 10_000_000  # codes: of learned ones a batch finds gigabytes within a radius
 ROUNDS = 5
+PAUSE = 0.3  # seconds before each engine's turn: threads of the one before may still be waiting in a loop for work
 SLOW = 10.0  # seconds; a batch that takes longer is timed twice only
 ENOUGH = 0.999  # recall, beyond which no greater effort is tried
 
@@ -136,6 +137,7 @@ def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii
     for turn in range(ROUNDS):
         for name, engine in engines.items():
             row = rows[name]
+            time.sleep(PAUSE)
             if turn > 1 and row["batch_s"][0] > SLOW:
                 continue
             row["batch_s"].append(_seconds(engine.search, queries, k))
@@ -156,7 +158,7 @@ def floors(stored: Codes) -> dict[str, float]:
     """What no scan of these codes can undercut here, in seconds, by measurement.
 
     `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
-    queries on all threads when everything is in the first-level cache and nothing is near.
+    queries on all threads when everything is in the cache and nothing is near.
     """
     words = np.zeros((1 << 22, 8), np.uint64)  # 256 MB
 
@@ -166,14 +168,13 @@ def floors(stored: Codes) -> dict[str, float]:
     pieces = cuts(len(words), workers())
     reading = min(_seconds(spread, read, pieces) for _ in range(5)) / words.nbytes
 
-    few = 2048
+    few = 1 << 15  # codes that stay in the second-level cache
     queries = to_words(stored[:QUERIES], stored.shape[1] * 8)
-    store = flat(to_words(stored[:few], stored.shape[1] * 8, PADDING))
-
-    def compare(_: int) -> None:
-        scan.nearest(store, ALL, queries, 1, stored.shape[1] * 8, np.full(len(queries), -1))
-
-    comparing = min(_seconds(compare, 0) for _ in range(20)) / min(few, len(stored)) / len(queries)
+    store = flat(to_words(np.resize(stored, (few, stored.shape[1])), stored.shape[1] * 8, PADDING))
+    bounds = np.full(len(queries), -1)
+    comparing = min(_seconds(scan.nearest, store, ALL, queries, 1, stored.shape[1] * 8, bounds) for _ in range(20)) / (
+        few * len(queries)
+    )
     return {
         "single_s": reading * len(stored) * 8 * len(store.width),
         "batch_s": comparing * len(stored) * QUERIES,

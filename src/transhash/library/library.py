@@ -18,7 +18,6 @@ from transhash.errors import HammingIndexError, LibraryError, ModelError
 from transhash.library import carry
 from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
-from transhash.library.columns import Value
 from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
@@ -241,47 +240,95 @@ class Library:
 
     @overload
     def search(
-        self, query: list[Source], k: int = 10, *, max_distance: int | None = None, where: str | None = None
+        self,
+        query: list[Source],
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
     ) -> list[list[Hit]]: ...
     @overload
     def search(
-        self, query: Source, k: int = 10, *, max_distance: int | None = None, where: str | None = None
+        self,
+        query: Source,
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
     ) -> list[Hit]: ...
-    def search(self, query: Any, k: int = 10, *, max_distance: int | None = None, where: str | None = None) -> Any:
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
+    ) -> Any:
         """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
 
-        At most `max_distance` bits may differ. `where` is a filter: the nearest of all pictures that pass it, such as
-        `"width >= 800 and label = 'cat'"` (`transhash.library.where` has the language). Paths that begin with / are
-        compared with absolute paths; others with paths relative to the folder that contains the library. Equal
-        distances are ordered by how sure the query is of the bits that differ.
-
-        Raises `ImageError` for the first query that cannot be used, and `FilterError` for a filter that makes no sense.
+        The limits are those of `search_values`. Equal distances are ordered by how sure the query is of the bits that
+        differ. Raises `ImageError` for the first query that cannot be used.
         """
         several = isinstance(query, list | tuple)
         values = self.model.values(query if several else [query])
-        hits = self.search_values(values, k, max_distance=max_distance, where=where)
+        hits = self.search_values(values, k, max_distance=max_distance, min_probability=min_probability, where=where)
         return hits if several else hits[0]
 
     def search_values(
-        self, values: NDArray[np.float32], k: int = 10, *, max_distance: int | None = None, where: str | None = None
+        self,
+        values: NDArray[np.float32],
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
     ) -> list[list[Hit]]:
-        """The hits of relaxed codes, float32 [Q, bits], in the order of `search`."""
+        """The hits of relaxed codes, float32 [Q, bits], in the order of `search`.
+
+        At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
+        least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
+        and label = 'cat'"` (`transhash.library.where` has the language). Paths that begin with / are compared with
+        absolute paths; others with paths relative to the folder that contains the library.
+
+        Raises `FilterError` for a filter that makes no sense, and `LibraryError` for a probability that the model was
+        not calibrated to tell.
+        """
+        calibration = self.model.calibration
+        radius = self._facts.bits if max_distance is None else max_distance
+        if min_probability is not None:
+            if calibration is None:
+                raise LibraryError(
+                    f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
+                    "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
+                )
+            radius = min(radius, calibration.radius(min_probability))
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
             allowed = None if where is None else self._passing(where)
             k = min(k, max(1, len(index)))
             distances, ids = index.search(pack(values), k, ids=allowed, values=values)
-            if max_distance is not None:
-                ids[distances > max_distance] = -1
+            ids[distances > radius] = -1
             found = ids[ids >= 0].tolist()
             placed, columns = self._catalogue.placed(found), self._catalogue.own_values(found)
+        probabilities = calibration.probability(distances).tolist() if calibration else None
         return [
             [
-                self._hit(id_, distance, placed[id_], columns[id_])
-                for distance, id_ in zip(*row, strict=True)
+                Hit(
+                    Path(self._path(placed[id_])),
+                    distance,
+                    id_,
+                    placed[id_].width,
+                    placed[id_].height,
+                    columns[id_],
+                    probabilities[q][place] if probabilities else None,
+                )
+                for place, (distance, id_) in enumerate(zip(distances[q].tolist(), ids[q].tolist(), strict=True))
                 if id_ >= 0
             ]
-            for row in zip(distances.tolist(), ids.tolist(), strict=True)
+            for q in range(len(ids))
         ]
 
     def duplicates(
@@ -323,9 +370,6 @@ class Library:
 
     def _path(self, placed: Placed) -> str:
         return os.fsdecode(os.path.join(self._places.on_disk(placed.folder), placed.name))
-
-    def _hit(self, id_: int, distance: int, placed: Placed, columns: dict[str, Value]) -> Hit:
-        return Hit(Path(self._path(placed)), distance, id_, placed.width, placed.height, columns)
 
     def _passing(self, where: str) -> NDArray[np.int64]:
         """The ids that pass a filter; the last filter's are kept, for many queries in several batches."""

@@ -12,7 +12,8 @@ from transhash.library.columns import Value
 class Hit:
     """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels.
 
-    `columns` has the user's own columns (`Library.annotate`) that have a value for it.
+    `columns` has the user's own columns (`Library.annotate`) that have a value for it. `probability` is that of being
+    relevant to the query, in a collection like the one that the model was calibrated on; None when it was on none.
     """
 
     path: Path
@@ -21,6 +22,7 @@ class Hit:
     width: int
     height: int
     columns: dict[str, Value] = field(default_factory=dict, hash=False)
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
