@@ -160,7 +160,7 @@ def floors(stored: Codes) -> dict[str, float]:
     `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
     queries on all threads when everything is in the cache and nothing is near.
     """
-    words = np.zeros((1 << 22, 8), np.uint64)  # 256 MB
+    words = np.ones((1 << 22, 8), np.uint64)  # 256 MB; zeros would be one page of the system
 
     def read(piece: tuple[int, int]) -> None:
         np.bitwise_or.reduce(words[slice(*piece)], axis=None)

@@ -32,7 +32,8 @@ from transhash.search.words import Words
 # queries share, and the same when one query waits for memory.
 CANDIDATE, VISIT, SCANNED, SCANNED_ALONE = 1.0, 50.0, 0.11, 0.3
 COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
-AHEAD = 8  # buckets to prefetch
+AHEAD = 4  # buckets whose codes are asked for before it is their turn
+LINES = 48  # cache lines of each, at most
 CHUNK = 1024
 PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
 NEVER = np.int64(1) << 40
@@ -261,10 +262,10 @@ def _visit(  # type: ignore[no-untyped-def]
             held += spans[held, 1] > spans[held, 0]
             change = _next(change, width)
         for i in range(min(AHEAD, held)):
-            prefetch(codes, spans[i, 0])
+            _prefetch(codes, spans[i, 0], spans[i, 1], len(query))
         for i in range(held):
             if i + AHEAD < held:
-                prefetch(codes, spans[i + AHEAD, 0])
+                _prefetch(codes, spans[i + AHEAD, 0], spans[i + AHEAD, 1], len(query))
             end = spans[i, 1]
             for row in range(spans[i, 0], end, 8):
                 near = near8(codes, row, query, bound)
@@ -287,6 +288,14 @@ def _visit(  # type: ignore[no-untyped-def]
                         selection.keep(keys, counts, state, k, (distance << 32) | place, weight)
                 bound = state[BOUND]
     return found
+
+
+@inlined
+def _prefetch(codes, begin, end, words):  # type: ignore[no-untyped-def]
+    """Ask for the cache lines of a bucket, as many as may be on their way at a time."""
+    step = 8 // words
+    for row in range(begin, min(end, begin + LINES * step), step):
+        prefetch(codes, row)
 
 
 @inlined

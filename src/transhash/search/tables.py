@@ -38,14 +38,16 @@ def build(words: Words, bits: int) -> Store:
     cut = substrings(bits, unique)
     tables = len(cut) - 1
     stride = unique + PADDING
-    codes = np.zeros((tables * stride, words.shape[1]), np.uint64)
-    order = np.zeros(tables * stride, np.uint32)
+    codes = np.empty((tables * stride, words.shape[1]), np.uint64)  # for `empty` NumPy asks for large pages
+    order = np.empty(tables * stride, np.uint32)
     ends = np.cumsum((1 << np.diff(cut)) + 1)
     offsets = np.zeros(int(ends[-1]), np.uint32)
 
     def fill(t: int) -> None:
         part = slice(t * stride, (t + 1) * stride)
         _sort(words, unique, cut[t], cut[t + 1], offsets[ends[t - 1] if t else 0 : ends[t]], codes[part], order[part])
+        codes[part][unique:] = 0
+        order[part][unique:] = 0
 
     spread(fill, range(tables))
     rows = np.empty(unique, np.uint32)
