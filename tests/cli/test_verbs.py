@@ -89,7 +89,15 @@ def test_search_json_has_a_line_for_each_query(run, photos: Path) -> None:
 
     assert [line["query"] for line in lines] == ["photos/cat/cat-0.png", "photos/dog/dog-0.png"]
     assert lines[0]["hits"] == [
-        {"path": str(photos / "cat" / "cat-0.png"), "distance": 0, "id": 1, "width": 24, "height": 24, "columns": {}}
+        {
+            "path": str(photos / "cat" / "cat-0.png"),
+            "distance": 0,
+            "id": 1,
+            "width": 24,
+            "height": 24,
+            "columns": {},
+            "probability": None,
+        }
     ]
 
 
