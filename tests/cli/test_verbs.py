@@ -107,7 +107,7 @@ def test_search_that_finds_nothing_is_no_failure(run, photos: Path, tmp_path: Pa
     result = run("search", stranger, "--max-distance", 0, "-l", "photos")
 
     assert (result.code, result.out) == (0, "")
-    assert result.err == "stranger.png: nothing found; allow a greater --max-distance, or index more pictures\n"
+    assert result.err == "stranger.png: nothing found; allow a greater distance or less probability, or index more pictures\n"
 
 
 def test_info_and_models(run, photos: Path) -> None:
