@@ -158,7 +158,7 @@ def floors(stored: Codes) -> dict[str, float]:
     """What no scan of these codes can undercut here, in seconds, by measurement.
 
     `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
-    queries on all threads when everything is in the cache and nothing is near.
+    queries on all threads when nothing is near, so that nothing is ever selected.
     """
     words = np.ones((1 << 22, 8), np.uint64)  # 256 MB; zeros would be one page of the system
 
@@ -168,7 +168,7 @@ def floors(stored: Codes) -> dict[str, float]:
     pieces = cuts(len(words), workers())
     reading = min(_seconds(spread, read, pieces) for _ in range(5)) / words.nbytes
 
-    few = 1 << 15  # codes that stay in the second-level cache
+    few = 1 << 19
     queries = to_words(stored[:QUERIES], stored.shape[1] * 8)
     store = flat(to_words(np.resize(stored, (few, stored.shape[1])), stored.shape[1] * 8, PADDING))
     bounds = np.full(len(queries), -1)

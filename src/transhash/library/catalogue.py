@@ -146,11 +146,13 @@ class Catalogue(OwnColumns):
             name = rows[-1][0]
 
     def twins(self, digest: bytes) -> list[Twin]:
-        """Pictures with this content, vanished ones first; a few of them suffice."""
+        """Some pictures with this content, the first that were found, vanished ones before others."""
         rows = self.rows(
-            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken FROM picture"
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken FROM"
+            # in the order of the index: of files that are all equal there may be any number
+            " (SELECT * FROM picture WHERE digest = ? ORDER BY id LIMIT 64) AS picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
-            " WHERE digest = ? ORDER BY vanished IS NULL, picture.id LIMIT 64",
+            " ORDER BY vanished IS NULL, picture.id",
             (digest,),
         )
         if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:]) for row in rows):
