@@ -107,7 +107,8 @@ def test_search_that_finds_nothing_is_no_failure(run, photos: Path, tmp_path: Pa
     result = run("search", stranger, "--max-distance", 0, "-l", "photos")
 
     assert (result.code, result.out) == (0, "")
-    assert result.err == "stranger.png: nothing found; allow a greater distance or less probability, or index more pictures\n"
+    remedy = "allow a greater distance or less probability, or index more pictures"
+    assert result.err == f"stranger.png: nothing found; {remedy}\n"
 
 
 def test_info_and_models(run, photos: Path) -> None:
