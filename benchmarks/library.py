@@ -34,6 +34,7 @@ BITS = 64
 class NoNetwork:
     """A model whose codes are random, the same for the same file name."""
 
+    calibration = None
     bits, name, folder = BITS, "random", Path("/nowhere")
     fingerprint = hashlib.sha256(b"random").hexdigest()
 
