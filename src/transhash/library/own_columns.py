@@ -46,7 +46,7 @@ class OwnColumns(Database):
         sql, parameters = compiled(tree, {name: column.id for name, column in own.items()}, base)
         cursor = self.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
         pages = [np.empty(0, np.int64)]
-        while rows := cursor.fetchmany(_PAGE):
+        while rows := self.page(cursor, _PAGE):
             pages.append(np.fromiter(chain.from_iterable(rows), np.int64, len(rows)))
         return np.sort(np.concatenate(pages))
 

@@ -25,13 +25,13 @@ HITS_AT_ONCE = 1 << 23  # hits of a group of queries that are held while they ar
 def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
     """The k best entries within `bounds` [Q]: keys `distance << 32 | rank`, int64 [Q, k], sorted, padded with NONE."""
     size = store.unique
-    by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
+    by_rows = _is_shared_by_rows(len(queries), size)
     if by_rows:
         pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), 32)]
     else:
         at_once = max(1, min(QUERIES_AT_ONCE, (1 << 22) // selection.room(k), -(-len(queries) // workers())))
         pieces = [(first, min(first + at_once, len(queries)), 0, size) for first in range(0, len(queries), at_once)]
-    block = BLOCK_BYTES // (8 * len(store.width))
+    block = _block(store)
 
     def run(piece: tuple[int, int, int, int]) -> Keys:
         first, last, begin, end = piece
@@ -58,8 +58,8 @@ def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Nu
 def _within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
     """Count first, then write every hit once to where it belongs: hits may be many, and fresh memory is dear."""
     size, Q = store.unique, len(queries)
-    block = BLOCK_BYTES // (8 * len(store.width))
-    by_rows = len(queries) < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
+    block = _block(store)
+    by_rows = _is_shared_by_rows(len(queries), size)
     rows = cuts(size, workers() if by_rows else 1, block)
     some = np.zeros((-(-size // block), Q), np.bool_)  # which blocks have hits of which queries
     counts = np.zeros((len(rows), Q), np.int64)
@@ -96,6 +96,16 @@ def _within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: N
     else:
         spread(collect, groups)
     return Hits(totals, distances, found)
+
+
+def _is_shared_by_rows(queries: int, size: int) -> bool:
+    """Whether threads share the rows rather than the queries: there are too few queries, and rows enough."""
+    return queries < 2 * workers() and size >= 2 * ROWS_WORTH_A_THREAD
+
+
+def _block(store: Store) -> int:
+    """Rows that stay in the first-level cache while every query looks at them."""
+    return BLOCK_BYTES // (8 * len(store.width))
 
 
 def _groups(totals: Numbers, most: int) -> list[tuple[int, int]]:

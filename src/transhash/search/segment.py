@@ -118,17 +118,12 @@ class Segment:
             return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
         from transhash.search import mih, scan
 
-        if self._scans_within(queries, bounds, strategy):
-            return scan.within(self.store, self.alive, self.ids, queries, bounds, most)
-        return mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits)
-
-    def _scans_within(self, queries: Words, bounds: npt.NDArray[np.int64], strategy: str | None) -> bool:
-        from transhash.search import mih
-
-        if self.store.tables == 0 or strategy:
-            return strategy != "mih" or self.store.tables == 0
-        cost = mih.scan_cost(self.store.unique, len(queries), len(self.store.width))
-        return not mih.is_worth_it(self.store, queries, bounds, cost)
+        store = self.store
+        if store.tables and strategy != "scan":
+            cost = mih.scan_cost(store.unique, len(queries), len(store.width))
+            if strategy == "mih" or mih.is_worth_it(store, queries, bounds, cost):
+                return mih.within(store, self.alive, self.ids, queries, bounds, most, bits)
+        return scan.within(store, self.alive, self.ids, queries, bounds, most)
 
     def _nearest(
         self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None
