@@ -24,4 +24,5 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
-    print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")
+    if facts.created:  # of a library elsewhere neither is known
+        print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")

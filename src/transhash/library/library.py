@@ -21,6 +21,7 @@ from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.database import Facts
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
+from transhash.library.remote import is_address, open_address
 from transhash.library.results import (
     AnnotationReport,
     DuplicatesReport,
@@ -98,9 +99,12 @@ class Library:
     def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
         """Open a library: its folder, or the folder that contains it as `.transhash`.
 
-        Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
-        when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
+        Or a library elsewhere, by its address: `milvus://host:port/collection`. Without `model`, its own is loaded when
+        a picture is first encoded. Raises `LibraryError` when there is none, when it is damaged or of a newer
+        transhash, or when `model` is not the one that its codes come from.
         """
+        if elsewhere := open_address(path, model):
+            return elsewhere
         path = Path(path).absolute()
         if not os.path.exists(path / CATALOGUE):
             if not cls.exists(path):
@@ -296,15 +300,7 @@ class Library:
         Raises `FilterError` for a filter that makes no sense, and `LibraryError` for a probability that the model was
         not calibrated to tell.
         """
-        calibration = self.model.calibration
-        radius = self._facts.bits if max_distance is None else max_distance
-        if min_probability is not None:
-            if calibration is None:
-                raise LibraryError(
-                    f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
-                    "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
-                )
-            radius = min(radius, calibration.radius(min_probability))
+        calibration, radius = self.model.calibration, self._radius(max_distance, min_probability)
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
             allowed = None if where is None else self._passing(where)
@@ -330,6 +326,19 @@ class Library:
             ]
             for q in range(len(ids))
         ]
+
+    def _radius(self, max_distance: int | None, min_probability: float | None) -> int:
+        """The greatest distance of a hit."""
+        radius = self._facts.bits if max_distance is None else max_distance
+        if min_probability is None:
+            return radius
+        calibration = self.model.calibration
+        if calibration is None:
+            raise LibraryError(
+                f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
+                "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
+            )
+        return min(radius, calibration.radius(min_probability))
 
     def duplicates(
         self,
@@ -417,12 +426,24 @@ class Library:
                 raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
             self._catalogue.drop_column(column.id)
 
-    def export(self, file: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
-        """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
+    def export(
+        self,
+        to: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> int:
+        """Write every picture that search can find, with its code and all that is known of it; returns how many.
 
-        Returns how many. Needs pyarrow; raises `DataError` when the file cannot be written.
+        `to` is a Parquet file, or a collection in Milvus (`milvus://host:port/collection`), which then holds what the
+        library holds: new rows are put and old ones deleted. `replace` a collection of another model or other columns.
+        Raises `DataError` when the file cannot be written, `LibraryError` when the collection cannot.
         """
-        return carry.write(Path(file), self._catalogue, progress)
+        if is_address(to):
+            from transhash.library.milvus import send
+
+            return send(str(to), self._catalogue, self._places, progress, replace=replace)
+        return carry.write(Path(to), self._catalogue, progress)
 
     def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.
