@@ -16,6 +16,7 @@ from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.duplicates import duplicates
+from transhash.cli.encode import encode
 from transhash.cli.evaluate import evaluate
 from transhash.cli.export import export
 from transhash.cli.fit import fit
@@ -28,7 +29,8 @@ from transhash.cli.train import train
 from transhash.cli.verify import verify
 
 VERBS = (
-    index, search, duplicates, annotate, verify, export, import_, info, models, fit, train, evaluate, backbone, bench,
+    index, search, duplicates, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
+    backbone, bench,
 )  # fmt: skip
 
 app = typer.Typer(
