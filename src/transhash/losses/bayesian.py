@@ -3,36 +3,37 @@
 Chen et al., "TransHash: Transformer-based Hamming Hashing for Efficient Image Retrieval", ICMR 2022
 (https://arxiv.org/abs/2105.01823), section 3.3, equations 9-17; the Cauchy terms are those of DCH (Cao, CVPR 2018).
 
-    loss = BayesianLoss(branch_bits=(32, 16, 16))
+    loss = BayesianLoss(Task(branch_bits=(32, 16, 16)))
     value = loss(h, labels)  # h: (N, 64) relaxed codes, labels: (N,) classes or (N, C) multi-hot
     value.backward()
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from transhash.errors import RecipeError
+from transhash.losses.hash_loss import HashLoss, Task
 
 Likelihood = Literal["cauchy", "sigmoid"]
 _TINY = 1e-6  # bits of distance, and length of a code, below which logarithms and quotients are held finite
 
 
-class BayesianLoss(nn.Module):
+class BayesianLoss(HashLoss):
     """Sum over the branches of the pair loss and of λ times the quantization prior.
 
-    `branch_bits`: bits of each branch, global first. `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch
-    of b bits uses γ·b/B, which gives the same likelihood at the same share of differing bits.
-    `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the paper's ablation "without C".
-    `self_pairs`: count i = j among the similar pairs.
+    `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch of b bits uses γ·b/B, which gives the same
+    likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
+    paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
     """
 
     def __init__(
         self,
-        branch_bits: Sequence[int],
+        task: Task,
         *,
         gamma: float = 20.0,
         scale_gamma: bool = False,
@@ -40,19 +41,20 @@ class BayesianLoss(nn.Module):
         likelihood: Likelihood = "cauchy",
         self_pairs: bool = False,
     ) -> None:
-        super().__init__()
-        self.branch_bits = tuple(branch_bits)
+        super().__init__(task)
+        if likelihood not in get_args(Likelihood):
+            raise RecipeError(f"likelihood {likelihood!r}: there are {', '.join(get_args(Likelihood))}")
+        if gamma <= 0 or quantization < 0:
+            raise RecipeError(f"gamma {gamma} and quantization {quantization}: γ must be positive, λ not negative")
+        self.branch_bits = task.branch_bits
         whole = sum(self.branch_bits)
         self.gammas = tuple(gamma * b / whole if scale_gamma else gamma for b in self.branch_bits)
         self.quantization = quantization
         self.likelihood = likelihood
         self.self_pairs = self_pairs
 
-    def forward(self, h: Tensor, labels: Tensor) -> Tensor:
-        """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot.
-
-        It is computed in float32 (float64 for codes in float64), also within an autocast.
-        """
+    def forward(self, h: Tensor, labels: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The loss of one batch, computed in float32 (float64 for codes in float64), also within an autocast."""
         with torch.autocast(h.device.type, enabled=False):
             return self._total(h.to(torch.promote_types(h.dtype, torch.float32)), labels)
 

@@ -1,0 +1,56 @@
+"""What every loss is made for, and what the training loop asks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from transhash.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Task:
+    """The code that a loss shapes, and the training images that it learns from."""
+
+    branch_bits: tuple[int, ...]
+    """Bits of each branch of the network, global first; one number where there is no local stream."""
+    classes: int = 0
+    """Number of classes."""
+    images: int = 0
+    """Number of training images."""
+    multi_label: bool = False
+    """Whether labels are (N, C) multi-hot; else (N,) class numbers."""
+    seed: int = 0
+    """Of whatever a method draws: centres, targets, a classifier's first weights."""
+
+    @property
+    def bits(self) -> int:
+        """B, the length of the whole code."""
+        return sum(self.branch_bits)
+
+
+class HashLoss(nn.Module):
+    """A loss on relaxed codes. What it learns itself (a classifier) are its parameters, what it keeps its buffers."""
+
+    single_label_only: ClassVar[bool] = False
+
+    progress: float = 0.0
+    """Share of the training that is done, 0…1, which the loop sets before each step (continuation methods)."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        if task.multi_label and self.single_label_only:
+            raise RecipeError(
+                f"{type(self).__name__.removesuffix('Loss')} is defined for images with one class each, and these have "
+                "several; leave the method out, or use a data set with single labels"
+            )
+        self.task = task
+
+    def forward(self, h: Tensor, labels: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot.
+
+        `rows` int64 (N,): which of the training images these are, for methods that remember all codes.
+        """
+        raise NotImplementedError
