@@ -15,6 +15,7 @@ from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
+from transhash.cli.compare import compare
 from transhash.cli.duplicates import duplicates
 from transhash.cli.evaluate import evaluate
 from transhash.cli.export import export
@@ -28,7 +29,8 @@ from transhash.cli.train import train
 from transhash.cli.verify import verify
 
 VERBS = (
-    index, search, duplicates, annotate, verify, export, import_, info, models, fit, train, evaluate, backbone, bench,
+    index, search, duplicates, annotate, verify, export, import_, info, models, fit, train, evaluate, compare, backbone,
+    bench,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -1,5 +1,10 @@
 """Methods without a network: linear hash functions learned from features."""
 
+from collections.abc import Callable
+from typing import Any
+
 from transhash.shallow.itq import itq
 
-__all__ = ["itq"]
+METHODS: dict[str, Callable[..., Any]] = {}
+
+__all__ = ["METHODS", "itq"]
