@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data import cifar
+from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
 from transhash.data.sets import Images, ImageSet
 from transhash.data.tiny_imagenet import imagenet100_64
@@ -111,6 +112,7 @@ def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[s
 
 DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10": _cifar10,
+    "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
     "imagenet100-64": imagenet100_64,
     "folder": _folder,
 }

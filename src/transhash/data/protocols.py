@@ -31,11 +31,15 @@ PROTOCOLS = {
     "cifar10": Protocol("100 queries and 500 training images a class of all 60,000; the other 54,000 are searched"),
     "cifar10-1": Protocol("as cifar10, but the training images are searched too (59,000)"),
     "cifar10-2": Protocol("the 10,000 test images are queries; the 50,000 training images train and are searched"),
+    "cifar10-mosaic": Protocol(
+        "the 1,000 mosaics of test images are queries; of the 25,000 others 5,000 train and 20,000 are searched", 5000
+    ),
     "imagenet100-64": Protocol(
         "the 5,000 validation images are queries; the 50,000 training images are searched, 130 a class train", 1000
     ),
     "folder": Protocol("a tenth of each class are queries; the rest trains and is searched"),
 }
+_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64")
 
 
 @dataclass(frozen=True)
@@ -62,16 +66,25 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
         raise DataError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
     if seed < 0:
         raise DataError(f"the split's seed is {seed}; it must be 0 or more")
-    if images.labels.ndim != 1:
+    if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
         raise DataError(f"the protocol {protocol!r} is for images with one label each")
-    if protocol in ("cifar10-2", "imagenet100-64"):
-        rows = np.arange(len(images.labels))
-        searched, query = rows[: images.training], rows[images.training :]
-        if not len(query):
-            raise DataError(f"{images.name} has no test part, which the protocol {protocol} queries with")
-        train = searched if protocol == "cifar10-2" else _some_of_each_class(130, searched, images, protocol, seed)
-        return Split(query, train, searched)
-    return _drawn_queries(protocol, images, seed)
+    return _test_part(protocol, images, seed) if protocol in _TEST_PART else _drawn_queries(protocol, images, seed)
+
+
+def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
+    """The protocols whose queries are the test part of the set."""
+    rows = np.arange(len(images.labels))
+    others, query = rows[: images.training], rows[images.training :]
+    if not len(query):
+        raise DataError(f"{images.name} has no test part, which the protocol {protocol} queries with")
+    if protocol == "cifar10-2":
+        return Split(query, others, others)
+    if protocol == "imagenet100-64":
+        return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)
+    if len(others) <= 5000:
+        raise DataError(f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}")
+    drawn = np.random.Generator(np.random.PCG64(seed)).permutation(others)
+    return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
 
 
 def _drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:

@@ -31,14 +31,16 @@ class Images:
         Raises `ImageError` for a picture that cannot be used.
         """
         with ThreadPoolExecutor(processors()) as pool:
-            pictures = list(pool.map(lambda row: self._decode(row, size, crop), rows))
+            pictures = list(pool.map(lambda row: self.decode_one(row, size, crop=crop), rows))
         return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
 
-    def _decode(self, row: int, size: int, crop: float) -> NDArray[np.uint8]:
+    def decode_one(self, row: int, size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
+        """As `decode`, of one picture: uint8 (size, size, 3)."""
+        source = self.sources[row]
         try:
-            return load_square(self.sources[row], size, crop=crop)
+            return load_square(source, size, crop=crop)
         except ImageError as error:
-            if isinstance(self.sources[row], bytes):  # which have no name of their own
+            if isinstance(source, bytes):  # which have no name of their own
                 raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
             raise
 
