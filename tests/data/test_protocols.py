@@ -82,13 +82,33 @@ def test_validation_images_come_out_of_every_class_of_the_training_images() -> N
     assert len(validation_split(rows, images.labels, 0, seed=0)[1]) == 0
 
 
-def test_validation_images_of_several_labels_come_out_of_every_first_label() -> None:
+def test_validation_images_of_several_labels_come_out_of_every_label() -> None:
+    random = np.random.default_rng(0)
+    labels = (random.random((4000, 21)) < np.geomspace(0.005, 0.4, 21)).astype(np.uint8)
+    rows = np.arange(500, 4000)
+    train, held = validation_split(rows, labels, 0.2, seed=0)
+    np.testing.assert_array_equal(np.union1d(train, held), rows)
+    assert not np.intersect1d(train, held).size
+    wanted = 0.2 * labels[rows].sum(axis=0)
+    np.testing.assert_array_less(np.abs(labels[held].sum(axis=0) - wanted), 1 + 0.1 * wanted)
+    unlabelled = ~labels.any(axis=1)
+    assert np.count_nonzero(unlabelled[held]) == round(0.2 * np.count_nonzero(unlabelled[rows]))
+    np.testing.assert_array_equal(validation_split(rows, labels, 0.2, seed=0)[1], held)
+
+
+def test_one_label_each_in_columns_is_held_out_as_classes_are() -> None:
     labels = np.eye(4, dtype=np.uint8)[np.arange(80) % 4]
     _, held = validation_split(np.arange(80), labels, 0.25, seed=0)
     assert labels[held].sum(axis=0).tolist() == [5] * 4
     images = ImageSet("toy", Images([b""] * 80), labels, ("a", "b", "c", "d"), 80)
     with pytest.raises(DataError, match="one label each"):
         split("folder", images)
+
+
+def test_the_held_out_rows_of_single_labels_are_fixed() -> None:
+    """A run that was broken off must find the same rows held out when it goes on."""
+    _, held = validation_split(np.arange(60), np.arange(60) % 3, 0.1, seed=0)
+    assert held.tolist() == [38, 16, 4, 30, 0, 59]
 
 
 def test_the_split_of_the_real_images(data_root: Path) -> None:
