@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-from transhash.experiments.plots import plt, save
+from transhash.experiments.plots import save
 from transhash.experiments.tables import spreads
 
 # Okabe and Ito's palette, darkest first; what it cannot tell apart, marks and dashes do
