@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data import cifar
+from transhash.data.lists import COLUMNS, read_lists
 from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
 from transhash.data.sets import Images, ImageSet
@@ -115,4 +117,5 @@ DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
     "imagenet100-64": imagenet100_64,
     "folder": _folder,
+    **{name: partial(read_lists, name) for name in COLUMNS},
 }
