@@ -43,7 +43,7 @@ def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
 def _cifar10(root: Path) -> ImageSet:
     """CIFAR-10, 60,000 images: the official Python or binary archive, class folders, or Parquet as on the hub.
 
-    Rows are in the official order (class folders: sorted by path), the 50,000 training images first.
+    Rows are in the order of the files (class folders: sorted by path), the 50,000 training images first.
     """
     found: tuple[Sequence[Source] | NDArray[np.uint8], NDArray[np.int64], tuple[str, ...], int]
     if archive := cifar.find_archive(root):

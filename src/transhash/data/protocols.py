@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data.lists import COLUMNS
+from transhash.data.published import is_published, published_rows
 from transhash.data.sets import ImageSet, Rows, Split
 from transhash.errors import DataError
 
@@ -71,7 +72,11 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
         return images.given
     if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
         raise DataError(f"the protocol {protocol!r} is for images with one label each")
-    return _test_part(protocol, images, seed) if protocol in _TEST_PART else _drawn_queries(protocol, images, seed)
+    if is_published(protocol, images, seed):
+        query, train = (published_rows(part, images) for part in ("query", "train"))
+        searched = np.setdiff1d(np.arange(len(images.labels)), query)
+        return Split(query, train, np.setdiff1d(searched, train) if protocol == "cifar10" else searched)
+    return _test_part(protocol, images, seed) if protocol in _TEST_PART else drawn_queries(protocol, images, seed)
 
 
 def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
@@ -90,7 +95,7 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
 
 
-def _drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
+def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
     """The protocols whose queries are drawn, like their training images, from all images of a class."""
     random = np.random.Generator(np.random.PCG64(seed))
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
