@@ -111,9 +111,17 @@ def test_the_held_out_rows_of_single_labels_are_fixed() -> None:
     assert held.tolist() == [38, 16, 4, 30, 0, 59]
 
 
-def test_the_split_of_the_real_images(data_root: Path) -> None:
-    images = load_dataset("cifar10", data_root / "cifar10")
-    assert np.bincount(images.labels).tolist() == [6000] * 10
-    parts = split("cifar10", images)
-    assert len(parts.database) == 54_000
-    assert parts.checksum == "f93b5dadfd56d1ecdc86a8545662f0ab2f5a858da98c16d5c0f3b0dcb348a0ca"
+CHECKSUMS = {
+    "cifar10": "f93b5dadfd56d1ecdc86a8545662f0ab2f5a858da98c16d5c0f3b0dcb348a0ca",
+    "cifar10-1": "055a34d42563872ee393c8a98f82397ed5f98241879fc98169ba43ad1d4ff6e0",
+    "cifar10-2": "9959e42c291ea8ea9805bf626b247ccc7d7ff396c41c9430ed80ddc8b4a75db4",
+    "cifar10-mosaic": "02d5badf4ef77a8d683ee0969bcf82a64d3fdbb8120a7e40c343db88d8e2f1b0",
+    "imagenet100-64": "71cad106061d442b62bd77006d62627d284541de0c02380151e693659ca02514",
+}
+
+
+@pytest.mark.parametrize("protocol", CHECKSUMS)
+def test_the_splits_of_the_real_images_are_those_of_the_documentation(protocol: str, data_root: Path) -> None:
+    name = "cifar10" if protocol in ("cifar10-1", "cifar10-2") else protocol
+    images = load_dataset(name, data_root / ("tiny-imagenet" if name == "imagenet100-64" else "cifar10"))
+    assert split(protocol, images).checksum == CHECKSUMS[protocol]

@@ -63,6 +63,8 @@ def train(
         raise
     if not PartialState().is_main_process:  # of several processes one writes the model and prints
         return
+    for note in trained.images.notes:
+        say(note)
     model = ship(trained, out / "model", name=out.resolve().name)
     result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data import cifar
+from transhash.data.lists import COLUMNS, read_lists
 from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
 from transhash.data.sets import Images, ImageSet
@@ -41,7 +43,7 @@ def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
 def _cifar10(root: Path) -> ImageSet:
     """CIFAR-10, 60,000 images: the official Python or binary archive, class folders, or Parquet as on the hub.
 
-    Rows are in the official order (class folders: sorted by path), the 50,000 training images first.
+    Rows are in the order of the files (class folders: sorted by path), the 50,000 training images first.
     """
     found: tuple[Sequence[Source] | NDArray[np.uint8], NDArray[np.int64], tuple[str, ...], int]
     if archive := cifar.find_archive(root):
@@ -115,4 +117,5 @@ DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
     "imagenet100-64": imagenet100_64,
     "folder": _folder,
+    **{name: partial(read_lists, name) for name in COLUMNS},
 }

@@ -7,16 +7,17 @@ PROTOCOLS["imagenet100-64"].topk                    # 1000: where the field cuts
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.data.sets import ImageSet
+from transhash.data.lists import COLUMNS
+from transhash.data.published import is_published, published_rows
+from transhash.data.sets import ImageSet, Rows, Split
 from transhash.errors import DataError
 
-Rows = NDArray[np.int64]
+__all__ = ["PROTOCOLS", "Protocol", "Split", "split", "validation_split"]
 
 
 @dataclass(frozen=True)
@@ -37,38 +38,45 @@ PROTOCOLS = {
     "imagenet100-64": Protocol(
         "the 5,000 validation images are queries; the 50,000 training images are searched, 130 a class train", 1000
     ),
+    **{
+        name: Protocol("queries, training images and database as the list files give them", topk)
+        for name, topk in (
+            ("imagenet100", 1000),
+            ("nuswide-21", 5000),
+            ("nuswide-81", 5000),
+            ("coco", 5000),
+            ("mirflickr", 5000),
+            ("lists", None),
+        )
+    },
     "folder": Protocol("a tenth of each class are queries; the rest trains and is searched"),
 }
 _TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64")
 
 
-@dataclass(frozen=True)
-class Split:
-    """Row numbers of a data set, each part sorted."""
-
-    query: Rows
-    train: Rows
-    database: Rows
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the three parts, hex: equal checksums are equal splits."""
-        parts = (part.astype("<i8").tobytes() for part in (self.query, self.train, self.database))
-        return hashlib.sha256(b"|".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
 def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     """The split of a data set under a protocol (see `PROTOCOLS`); the same seed gives the same split everywhere.
 
-    Raises `DataError` for an unknown protocol, a class with too few images for it, or a negative seed.
+    Where list files give the parts, the seed changes nothing. Raises `DataError` for an unknown protocol, a class with
+    too few images for it, or a negative seed.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
     if seed < 0:
         raise DataError(f"the split's seed is {seed}; it must be 0 or more")
+    if protocol in COLUMNS:
+        if images.given is None:
+            raise DataError(
+                f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from"
+            )
+        return images.given
     if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
         raise DataError(f"the protocol {protocol!r} is for images with one label each")
-    return _test_part(protocol, images, seed) if protocol in _TEST_PART else _drawn_queries(protocol, images, seed)
+    if is_published(protocol, images, seed):
+        query, train = (published_rows(part, images) for part in ("query", "train"))
+        searched = np.setdiff1d(np.arange(len(images.labels)), query)
+        return Split(query, train, np.setdiff1d(searched, train) if protocol == "cifar10" else searched)
+    return _test_part(protocol, images, seed) if protocol in _TEST_PART else drawn_queries(protocol, images, seed)
 
 
 def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
@@ -87,7 +95,7 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
 
 
-def _drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
+def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
     """The protocols whose queries are drawn, like their training images, from all images of a class."""
     random = np.random.Generator(np.random.PCG64(seed))
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from transhash.errors import ImageError
 from transhash.images import Source, load_square
 from transhash.system import processors
 
+Rows = NDArray[np.int64]
 Labels = NDArray[np.int64] | NDArray[np.uint8]
 
 
@@ -46,6 +48,21 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Split:
+    """Row numbers of a data set, each part sorted."""
+
+    query: Rows
+    train: Rows
+    database: Rows
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the three parts, hex: equal checksums are equal splits."""
+        parts = (part.astype("<i8").tobytes() for part in (self.query, self.train, self.database))
+        return hashlib.sha256(b"|".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """A labelled set. Where a set comes in two parts, the training part is first and has `training` images."""
 
@@ -55,3 +72,4 @@ class ImageSet:
     classes: tuple[str, ...]
     training: int  # images of the training part; all of them where there is one part only
     notes: tuple[str, ...] = ()  # what a user should know of it, a sentence each
+    given: Split | None = None  # the parts, where the set's own files give them

@@ -30,6 +30,7 @@ class Measured:
     split_seed: int
     split_sha256: str
     scores: Scores
+    notes: tuple[str, ...] = ()  # what a user should know of the data set
 
     def to_dict(self) -> dict[str, Any]:
         """All of it in JSON's own types, the scores among the rest."""
@@ -78,4 +79,4 @@ def measure(
         PROTOCOLS[protocol].topk,
         query_values=values,
     )
-    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores)
+    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores, images.notes)

@@ -20,7 +20,9 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # data
-    dataset: str = Field("cifar10", description="data set: cifar10, or folder for a folder of class folders")
+    dataset: str = Field(
+        "cifar10", description="data set: cifar10, imagenet100-64, …; folder for class folders of your own"
+    )
     data: Path = Field(Path("data"), description="where the data set lies")
     protocol: str = Field("cifar10", description="which images are queries, training set and database")
     split_seed: int = Field(0, ge=0, description="seed of the protocol's split")
