@@ -11,10 +11,30 @@ from collections.abc import Callable, Mapping
 
 from transhash.errors import RecipeError
 from transhash.losses.bayesian import BayesianLoss
+from transhash.losses.csq import CSQLoss
+from transhash.losses.dch import DCHLoss
+from transhash.losses.dhn import DHNLoss
+from transhash.losses.dpn import DPNLoss
+from transhash.losses.dpsh import DPSHLoss
+from transhash.losses.dsh import DSHLoss
+from transhash.losses.greedyhash import GreedyHashLoss
 from transhash.losses.hash_loss import HashLoss, Task
+from transhash.losses.hashnet import HashNetLoss
+from transhash.losses.idhn import IDHNLoss
+from transhash.losses.orthohash import OrthoHashLoss
 
 METHODS: dict[str, Callable[..., HashLoss]] = {  # (task, *, its hyper-parameters)
     "transhash": BayesianLoss,
+    "dsh": DSHLoss,
+    "dpsh": DPSHLoss,
+    "dhn": DHNLoss,
+    "hashnet": HashNetLoss,
+    "dch": DCHLoss,
+    "idhn": IDHNLoss,
+    "greedyhash": GreedyHashLoss,
+    "dpn": DPNLoss,
+    "csq": CSQLoss,
+    "orthohash": OrthoHashLoss,
 }
 
 Settings = Mapping[str, bool | int | float | str]
@@ -37,4 +57,21 @@ def check_settings(method: str, settings: Settings) -> None:
             raise RecipeError(f"{method}: {name} is {value}; it must be a finite number")
 
 
-__all__ = ["METHODS", "BayesianLoss", "HashLoss", "Settings", "Task", "check_settings"]
+__all__ = [
+    "METHODS",
+    "BayesianLoss",
+    "CSQLoss",
+    "DCHLoss",
+    "DHNLoss",
+    "DPNLoss",
+    "DPSHLoss",
+    "DSHLoss",
+    "GreedyHashLoss",
+    "HashLoss",
+    "HashNetLoss",
+    "IDHNLoss",
+    "OrthoHashLoss",
+    "Settings",
+    "Task",
+    "check_settings",
+]

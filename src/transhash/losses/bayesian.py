@@ -13,14 +13,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
 from transhash.losses.hash_loss import HashLoss, Task
+from transhash.losses.pairs import balance, cauchy, cosines, logistic, ones_distance, similarity
 
 Likelihood = Literal["cauchy", "sigmoid"]
-_TINY = 1e-6  # bits of distance, and length of a code, below which logarithms and quotients are held finite
 
 
 class BayesianLoss(HashLoss):
@@ -53,12 +52,8 @@ class BayesianLoss(HashLoss):
         self.likelihood = likelihood
         self.self_pairs = self_pairs
 
-    def forward(self, h: Tensor, labels: Tensor, rows: Tensor | None = None) -> Tensor:
-        """The loss of one batch, computed in float32 (float64 for codes in float64), also within an autocast."""
-        with torch.autocast(h.device.type, enabled=False):
-            return self._total(h.to(torch.promote_types(h.dtype, torch.float32)), labels)
-
-    def _total(self, h: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        """The sum over the branches."""
         similar = similarity(labels)
         weights = balance(similar, self_pairs=self.self_pairs)
         total = h.new_zeros(())
@@ -72,38 +67,12 @@ class BayesianLoss(HashLoss):
     def _pairs(self, h: Tensor, similar: Tensor, gamma: float) -> Tensor:
         """-log P(s_ij | h_i, h_j) for every pair: (N, b) -> (N, N)."""
         bits = h.shape[1]
-        unit = F.normalize(h, dim=1, eps=_TINY)
-        cosine = unit @ unit.T
+        cosine = cosines(h)
         if self.likelihood == "sigmoid":
             # P(s = 1) = sigmoid(<h_i, h_j>/2) on codes of length sqrt(b), the likelihood of DHN and HashNet
-            logit = cosine * (bits / 2)
-            return F.softplus(logit) - similar * logit
-        distance = (bits / 2 * (1 - cosine)).clamp(min=_TINY)
-        # s·log(D/γ) + log(1 + γ/D), without the difference of two large numbers that it is for D near 0 and s = 1
-        return torch.where(similar > 0, torch.log1p(distance / gamma), torch.log1p(gamma / distance))
+            return logistic(cosine * (bits / 2), similar)
+        return cauchy(bits / 2 * (1 - cosine), similar, gamma)
 
     def _prior(self, h: Tensor, gamma: float) -> Tensor:
         """-log P(h_i), the mean over the batch of log(1 + D(|h_i|, 1)/γ): (N, b) -> scalar."""
-        bits = h.shape[1]
-        cosine = F.normalize(h, dim=1, eps=_TINY).abs().sum(dim=1) / bits**0.5
-        return torch.log1p(bits / 2 * (1 - cosine) / gamma).mean()
-
-
-def similarity(labels: Tensor) -> Tensor:
-    """The dynamic similarity matrix: float (N, N), 1 where two images share a class."""
-    if labels.ndim == 1:
-        return (labels[:, None] == labels[None, :]).float()
-    labels = labels.float()
-    return (labels @ labels.T > 0).float()
-
-
-def balance(similar: Tensor, *, self_pairs: bool = False) -> Tensor:
-    """Weights against the imbalance of pairs: float (N, N), |S|/|S1| on similar and |S|/|S0| on dissimilar pairs."""
-    counted = torch.ones_like(similar)
-    if not self_pairs:
-        counted.fill_diagonal_(0)
-    pairs = counted.sum()
-    positive = (similar * counted).sum()
-    negative = pairs - positive
-    weights = similar * (pairs / positive.clamp(min=1)) + (1 - similar) * (pairs / negative.clamp(min=1))
-    return weights * counted
+        return torch.log1p(ones_distance(h) / gamma).mean()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from transhash.errors import RecipeError
@@ -31,7 +33,7 @@ class Task:
         return sum(self.branch_bits)
 
 
-class HashLoss(nn.Module):
+class HashLoss(nn.Module, ABC):
     """A loss on relaxed codes. What it learns itself (a classifier) are its parameters, what it keeps its buffers."""
 
     single_label_only: ClassVar[bool] = False
@@ -51,6 +53,26 @@ class HashLoss(nn.Module):
     def forward(self, h: Tensor, labels: Tensor, rows: Tensor | None = None) -> Tensor:
         """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot.
 
-        `rows` int64 (N,): which of the training images these are, for methods that remember all codes.
+        `rows` int64 (N,): which of the training images these are, for methods that remember all codes. Computed in
+        float32 (float64 for codes in float64), also within an autocast.
         """
-        raise NotImplementedError
+        with torch.autocast(h.device.type, enabled=False):
+            return self.loss(h.to(torch.promote_types(h.dtype, torch.float32)), labels, rows)
+
+    @abstractmethod
+    def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        """What `forward` returns, of codes in full precision: the method's formula."""
+
+
+def require_positive(**settings: float) -> None:
+    """Raise `RecipeError` that names the first hyper-parameter that is not above 0."""
+    for name, value in settings.items():
+        if value <= 0:
+            raise RecipeError(f"{name} is {value}; it must be above 0")
+
+
+def require_not_negative(**settings: float) -> None:
+    """Raise `RecipeError` that names the first hyper-parameter that is below 0."""
+    for name, value in settings.items():
+        if value < 0:
+            raise RecipeError(f"{name} is {value}; it must not be below 0")
