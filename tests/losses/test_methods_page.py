@@ -13,7 +13,10 @@ from transhash.errors import RecipeError
 from transhash.losses import METHODS, HashLoss, Task, check_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "methods.md").read_text("utf-8")
-ROWS = {row[0].strip("` "): row[1:] for row in re.findall(r"^\| (`(?!method`)\w+`) \|(.*)\|(.*)\|(.*)\|$", PAGE, re.MULTILINE)}
+ROWS = {
+    row[0].strip("` "): row[1:]
+    for row in re.findall(r"^\| (`(?!method`)\w+`) \|(.*)\|(.*)\|(.*)\|$", PAGE, re.MULTILINE)
+}
 
 
 def test_the_table_has_every_method() -> None:
