@@ -77,9 +77,19 @@ def compare(
             name = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
             say(f"{name}: mAP {result['scores']['map']:.4f}, {sum(result['seconds'].values()):.0f} s")
 
+    told: set[str] = set()
+
+    def skipped(cell: Any, reason: str) -> None:
+        if cell.method not in told:
+            say(f"{cell.method}: left out ({reason})")
+            told.add(cell.method)
+
     try:
         with stages() as progress:
-            results = comparison.compare(cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report)
+            results = comparison.compare(
+                cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
+                skipped=skipped if methods == "all" else None,
+            )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")
         raise

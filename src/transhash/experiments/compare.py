@@ -24,6 +24,8 @@ from transhash.experiments.bench import machine
 from transhash.experiments.cell import Prepared, run
 from transhash.experiments.matrix import Cell
 from transhash.experiments.tokens import Progress, Tokens
+from transhash.losses import METHODS, Task
+from transhash.nn.mgvt import branch_bits
 from transhash.system import processors, replacing
 from transhash.training.recipe import Recipe
 
@@ -41,11 +43,13 @@ def compare(
     jobs: int | None = None,
     progress: Progress,
     report: Callable[[Result], None] = lambda result: None,
+    skipped: Callable[[Cell, str], None] | None = None,
 ) -> dict[str, Any]:
     """Run the cells that `out` has no result of, and return what is in its `results.json` then.
 
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
-    default. `jobs`: processes, one processor each; as many as there are processors by default.
+    default. `jobs`: processes, one processor each; as many as there are processors by default. `skipped`: gets each
+    cell whose method is not defined for such labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
     first = cells[0].recipe
@@ -57,6 +61,7 @@ def compare(
         "machine": machine(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+    cells = [cell for cell in cells if _is_defined(cell, prepared, skipped)]
     keys = {cell.key(facts): cell for cell in cells}
     waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
     if waiting:
@@ -113,6 +118,22 @@ def _prepare(recipe: Recipe, tokens: Path) -> tuple[Prepared, dict[str, Any]]:
     rows = np.union1d(np.union1d(parts.query, parts.database), parts.train)
     folder = tokens / token_files.place(recipe, facts, augmented=False, rows=rows)
     return Prepared(images, parts, Tokens(folder, rows)), facts
+
+
+def _is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
+    """Whether a cell's method is defined for the labels of the data set."""
+    images = prepared.images
+    if cell.is_shallow:
+        return True
+    bits = branch_bits(cell.bits, cell.recipe.groups)
+    try:
+        METHODS[cell.recipe.method](Task(bits, len(images.classes), 1, images.labels.ndim == 2), **cell.recipe.loss)
+    except RecipeError as error:
+        if skipped is None:
+            raise
+        skipped(cell, str(error))
+        return False
+    return True
 
 
 def _backbone_digest(backbone: str) -> str:
