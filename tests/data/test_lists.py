@@ -119,8 +119,14 @@ def test_missing_images_are_named_and_counted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.png: not there \(.*database\.txt, line 2\); give"):
         load_dataset("lists", root)
     (root / "q.png").unlink()
-    with pytest.raises(DataError, match=r"a\.png: not there .*, nor are 1 others of 5; give"):
+    with pytest.raises(DataError, match=r"a\.png: not there .*, nor are 1 more of the 5 images; give"):
         load_dataset("lists", root)
+
+
+def test_a_path_that_no_system_takes_is_missing(tmp_path: Path) -> None:
+    lists = changed("database.txt", "a.png 0 1 0", f"{'long' * 2000}.png 1 0 0")
+    with pytest.raises(DataError, match=r"not there \(.*database\.txt, line 2\)"):
+        load_dataset("lists", write(tmp_path, lists))
 
 
 MISTAKES = {

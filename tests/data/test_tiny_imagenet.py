@@ -39,8 +39,49 @@ def test_it_is_the_first_hundred_classes_of_both_parts(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images.images.decode(np.arange(300), 4)[:, 0, 0, 0], expected)
 
 
+def archive(root: Path, train: np.ndarray, valid: np.ndarray) -> Path:
+    """The same as the unpacked archive, pictures named as it names them."""
+    folder = root / "tiny-imagenet-200"
+    ids = [name.split()[0] for name in NAMES]
+    for row, label in enumerate(train):
+        place = folder / "train" / ids[label] / "images" / f"{ids[label]}_{row % 2}.JPEG"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(png(np.full((4, 4, 3), row % 256, np.uint8)))
+    (folder / "val" / "images").mkdir(parents=True)
+    for row in range(len(valid)):
+        (folder / "val" / "images" / f"val_{row}.JPEG").write_bytes(png(np.full((4, 4, 3), row % 256, np.uint8)))
+    listed = [f"val_{row}.JPEG\t{ids[label]}\t0\t0\t62\t62\n" for row, label in enumerate(valid)]
+    (folder / "val" / "val_annotations.txt").write_text("".join(listed))
+    (folder / "words.txt").write_text("".join(f"{name.split()[0]}\t{name.split(' ', 1)[1]}\n" for name in NAMES))
+    return root
+
+
+def test_the_unpacked_archive_gives_the_same(tmp_path: Path) -> None:
+    train, valid = np.repeat(np.arange(200), 2), np.random.default_rng(0).permutation(200)
+    part(tmp_path / "train.parquet", train)
+    part(tmp_path / "valid.parquet", valid)
+    expected = load_dataset("imagenet100-64", tmp_path)
+    found = load_dataset("imagenet100-64", archive(tmp_path, train, valid))
+    assert (found.classes, found.training) == (expected.classes, expected.training)
+    assert isinstance(found.images.sources[0], Path)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    rows = np.arange(300)
+    np.testing.assert_array_equal(found.images.decode(rows, 4), expected.images.decode(rows, 4))
+
+
+def test_an_archive_that_is_not_whole_is_named(tmp_path: Path) -> None:
+    root = archive(tmp_path, np.repeat(np.arange(200), 2), np.arange(200))
+    annotations = root / "tiny-imagenet-200" / "val" / "val_annotations.txt"
+    annotations.write_text(annotations.read_text() + "val_200.JPEG\tn99999999\n")
+    with pytest.raises(DataError, match=r"val_annotations\.txt, line 201: no picture and class"):
+        load_dataset("imagenet100-64", root)
+    annotations.write_text("val_0.JPEG\tn00000001\n")
+    with pytest.raises(DataError, match=r"val: no images of class 'n00000000 thing 0'"):
+        load_dataset("imagenet100-64", root)
+
+
 def test_files_of_something_else_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"put its train\*\.parquet and valid\*\.parquet"):
+    with pytest.raises(DataError, match=r"no Tiny-ImageNet here; give the folder of the unpacked"):
         load_dataset("imagenet100-64", tmp_path)
     every = np.arange(200)
     part(tmp_path / "train.parquet", every)

@@ -19,7 +19,7 @@ from transhash.data.sets import Images, ImageSet, Labels, Split
 from transhash.errors import DataError
 
 FILES = ("database.txt", "train.txt", "test.txt")
-COLUMNS = {  # of the public lists, where one data set has lists of several kinds
+COLUMNS = {  # the data sets that come as lists, and how many label columns the public ones have
     "imagenet100": (100,),
     "nuswide-21": (21,),
     "nuswide-81": (81,),
@@ -171,10 +171,10 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
     probed = (_author_folders(root, path) for path in listed[:_PROBED])
     dropped = next((folders for folders in probed if folders is not None), "")
     files = [root / path.removeprefix(dropped) for path in listed]
-    missing = [row for row, file in enumerate(files) if not file.is_file()]
+    missing = [row for row, file in enumerate(files) if not os.path.isfile(file)]
     if missing:
         each, number = origins[missing[0]]
-        others = f", nor are {len(missing) - 1:,} others of {len(files):,}" if len(missing) > 1 else ""
+        others = f", nor are {len(missing) - 1:,} more of the {len(files):,} images" if len(missing) > 1 else ""
         raise DataError(
             f"{files[missing[0]]}: not there ({each.line(number)}){others}; give as the data set's place the folder "
             "that the listed paths start from"
@@ -184,12 +184,12 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
 
 def _author_folders(root: Path, path: str) -> str | None:
     """What the root does not have of a listed path's beginning; None when it has not even the file."""
-    if (root / path).is_file():
+    if os.path.isfile(root / path):
         return ""
     parts = PurePosixPath(path).parts
     for count in range(1, len(parts)):
         rest = "/".join(parts[count:])
-        if (root / rest).is_file():
+        if os.path.isfile(root / rest):
             return path.removesuffix(rest)
     return None
 

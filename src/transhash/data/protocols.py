@@ -22,7 +22,7 @@ __all__ = ["PROTOCOLS", "Protocol", "Split", "split", "validation_split"]
 
 @dataclass(frozen=True)
 class Protocol:
-    """What a protocol is called for, and where its mAP cuts the ranking by convention."""
+    """A protocol in words, and where its mAP cuts the ranking by convention."""
 
     text: str
     topk: int | None = None  # items; None: the whole database
@@ -156,13 +156,13 @@ def _hold_out_of_each_label(
     held: NDArray[np.bool_], labels: NDArray[np.bool_], share: float, random: np.random.Generator
 ) -> None:
     """Set `held` (n) for a share of the images of each label (n, C), the rarest label first."""
-    open_ = np.ones(len(held), bool)  # images that nothing is decided on
-    while labels[open_].any():
-        counts = labels[open_].sum(axis=0)
+    undecided = np.ones(len(held), bool)
+    while labels[undecided].any():
+        counts = labels[undecided].sum(axis=0)
         label = np.where(counts > 0, counts, len(held) + 1).argmin()
-        members = random.permutation(np.flatnonzero(labels[:, label] & open_))
+        members = random.permutation(np.flatnonzero(labels[:, label] & undecided))
         wanted = round(share * labels[:, label].sum()) - np.count_nonzero(labels[:, label] & held)
         held[members[: max(0, wanted)]] = True
-        open_[members] = False
-    unlabelled = random.permutation(np.flatnonzero(open_))
+        undecided[members] = False
+    unlabelled = random.permutation(np.flatnonzero(undecided))
     held[unlabelled[: round(share * len(unlabelled))]] = True
