@@ -45,3 +45,8 @@ def test_it_is_its_twin(kinds: tuple[np.ndarray, np.ndarray], bits: int) -> None
 def test_long_sides_take_the_bits() -> None:
     axes, modes = slowest(np.array([6.0, 2.9, 0.1]), 6)
     assert list(zip(axes, modes, strict=True)) == [(0, 1), (0, 2), (1, 1), (0, 3), (0, 4), (1, 2)]
+
+
+def test_one_long_side_takes_them_all() -> None:
+    axes, modes = slowest(np.array([6.0, 0.1]), 3)
+    assert list(zip(axes, modes, strict=True)) == [(0, 1), (0, 2), (0, 3)]

@@ -24,7 +24,7 @@ from transhash.shallow.similarity import Similarity
 BASIS = 50  # pictures a bit, as published
 TRAINING = 1000  # pictures, as published
 SWEEPS = 30  # over all weights, at most
-TOLERANCE = 1e-3  # of the objective: a sweep that gains less is the last
+TOLERANCE = 1e-4  # of the objective: a sweep that gains less is the last
 _GAP = 1e-7  # between the places where two pictures change: closer ones count as one, lest rounding tells them apart
 
 
