@@ -31,6 +31,7 @@ from transhash.training.recipe import Recipe
 
 RESULTS = "results.json"
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Result = dict[str, Any]
 
@@ -70,10 +71,13 @@ def compare(
 
     done = len(keys) - len(waiting)
     progress("cells", done, len(keys), "")
-    jobs = min(jobs or processors(), len(waiting))
+    jobs = min(jobs or processors(), max(1, len(waiting)))
     if waiting:
+        threads = processors() // jobs
+        for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
+            os.environ.setdefault(name, str(threads))
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, processors() // jobs)) as pool:
+        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, threads)) as pool:
             futures: dict[Future[Result], str] = {
                 pool.submit(_run, cell, views[key], out / "runs" / key): key for key, cell in waiting.items()
             }
@@ -159,7 +163,6 @@ _prepared: Prepared  # of a worker process, read once
 def _start_worker(recipe: Recipe, tokens: Path, threads: int) -> None:
     global _prepared  # a worker's own, set before its first cell
     torch.set_num_threads(threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)
     _prepared, _ = _prepare(recipe, tokens)
 
 
