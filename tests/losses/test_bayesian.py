@@ -87,6 +87,34 @@ def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], mult
         torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("multi", [False, True])
+def test_anchors_add_the_cross_entropy_with_the_centres(multi: bool) -> None:
+    h, labels = example(multi=multi)
+    task = Task(BRANCHES, classes=5, multi_label=multi, seed=3)
+    loss = BayesianLoss(task, anchor=0.7, scale=4.0, margin=0.3)
+    theirs = h.double().requires_grad_()
+    expected = twin(theirs, labels)
+    for i in range(len(h)):
+        logits, start = [], 0
+        mine = [labels[i].item()] if not multi else labels[i].nonzero().flatten().tolist()
+        for c in range(5):
+            agreement, start = theirs.new_zeros(()), 0
+            for bits in BRANCHES:
+                part, target = theirs[i, start : start + bits], loss.targets[c, start : start + bits].double()
+                agreement = agreement + math.sqrt(bits) * (part @ target) / part.norm()
+                start += bits
+            logits.append(4.0 * (agreement / sum(BRANCHES) - 0.3 * (c in mine)))
+        total = torch.stack(logits).exp().sum().log()
+        for c in mine:
+            expected = expected + 0.7 * (total - logits[c]) / len(mine) / len(h)
+    expected.backward()
+    ours = h.double().requires_grad_()
+    value = loss(ours, labels)
+    value.backward()
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("likelihood", ["cauchy", "sigmoid"])
 def test_gradient_is_that_of_the_value(likelihood: str) -> None:
     h, labels = example()

@@ -26,6 +26,7 @@ from transhash.training.tokens import TokenCache
 
 _PART = 4096  # images a file; what was computed of a build that was broken off is kept by files
 _BATCH = 256
+_KINDS = ("features", "tokens")
 
 Progress = Callable[[str, int, int, str], None]
 
@@ -39,7 +40,8 @@ class Tokens:
 
     def build(self, recipe: Recipe, images: ImageSet, progress: Progress) -> None:
         """Compute the files that are not there yet."""
-        missing = [part for part in range(0, len(self.rows), _PART) if not self._path(part).exists()]
+        parts = range(0, len(self.rows), _PART)
+        missing = [part for part in parts if not all(self._path(part, what).exists() for what in _KINDS)]
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -13,11 +13,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
-from transhash.losses.hash_loss import HashLoss, Task
-from transhash.losses.pairs import balance, cauchy, cosines, logistic, ones_distance, similarity
+from transhash.losses.centres import classification, generator, separated
+from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
+from transhash.losses.pairs import TINY, balance, cauchy, cosines, logistic, ones_distance, similarity
 
 Likelihood = Literal["cauchy", "sigmoid"]
 
@@ -28,7 +30,13 @@ class BayesianLoss(HashLoss):
     `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch of b bits uses γ·b/B, which gives the same
     likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
     paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
+
+    Ours, 0 as published: `anchor`, the weight of a classification of the whole code by its cosine with separated class
+    centres, each branch counting by its bits; its `scale` and `margin` are those of OrthoHash. Pairs tell which images
+    are alike, centres where in Hamming space there is room for them.
     """
+
+    targets: Tensor
 
     def __init__(
         self,
@@ -39,6 +47,9 @@ class BayesianLoss(HashLoss):
         quantization: float = 0.1,
         likelihood: Likelihood = "cauchy",
         self_pairs: bool = False,
+        anchor: float = 0.0,
+        scale: float = 8.0,
+        margin: float = 0.2,
     ) -> None:
         super().__init__(task)
         if likelihood not in get_args(Likelihood):
@@ -51,6 +62,11 @@ class BayesianLoss(HashLoss):
         self.quantization = quantization
         self.likelihood = likelihood
         self.self_pairs = self_pairs
+        require_not_negative(anchor=anchor, margin=margin)
+        require_positive(scale=scale)
+        self.anchor, self.scale, self.margin = anchor, scale, margin
+        if anchor:
+            self.register_buffer("targets", separated(task.classes, task.bits, generator(task)))
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the branches."""
@@ -62,6 +78,12 @@ class BayesianLoss(HashLoss):
             total = total + (weights * pairs).sum() / weights.count_nonzero().clamp(min=1)
             if self.quantization:
                 total = total + self.quantization * self._prior(branch, gamma)
+        if self.anchor:
+            # branches at the length of their codes, so that each counts by its bits
+            unit = [F.normalize(b, dim=1, eps=TINY) * b.shape[1] ** 0.5 for b in h.split(self.branch_bits, dim=1)]
+            total = total + self.anchor * classification(
+                torch.cat(unit, dim=1), labels, self.targets.to(h.dtype), scale=self.scale, margin=self.margin
+            )
         return total
 
     def _pairs(self, h: Tensor, similar: Tensor, gamma: float) -> Tensor:
@@ -69,7 +91,7 @@ class BayesianLoss(HashLoss):
         bits = h.shape[1]
         cosine = cosines(h)
         if self.likelihood == "sigmoid":
-            # P(s = 1) = sigmoid(<h_i, h_j>/2) on codes of length sqrt(b), the likelihood of DHN and HashNet
+            # P(s = 1) = sigmoid(<h_i, h_j>/2) on codes of length sqrt(b), the likelihood of DPSH
             return logistic(cosine * (bits / 2), similar)
         return cauchy(bits / 2 * (1 - cosine), similar, gamma)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
 from transhash.losses.hash_loss import Task
+from transhash.losses.pairs import cosines
 
 _DRAWS = 20
 
@@ -34,6 +36,18 @@ def separated(classes: int, bits: int, random: torch.Generator) -> Tensor:
         return torch.cat([h, -h])[:classes]
     draws = [_balanced(classes, bits, random) for _ in range(_DRAWS)]
     return max(draws, key=least_distance)
+
+
+def classification(h: Tensor, labels: Tensor, targets: Tensor, *, scale: float, margin: float) -> Tensor:
+    """Cross-entropy of s·(cos(h, target) - m·y) over the classes, the mean over the images: a scalar.
+
+    With several labels an image, each has an equal share of 1; an image without any adds nothing.
+    """
+    y = F.one_hot(labels, len(targets)) if labels.ndim == 1 else labels
+    y = y.to(h.dtype)
+    logits = scale * (cosines(h, targets) - margin * y)
+    share = y / y.sum(dim=1, keepdim=True).clamp(min=1)
+    return -(share * logits.log_softmax(dim=1)).sum(dim=1).mean()
 
 
 def hadamard(bits: int) -> Tensor:

@@ -10,12 +10,10 @@ Hoe et al., "One Loss for All: Deep Hashing with a Single Cosine Similarity base
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from transhash.losses.centres import bernoulli, generator
+from transhash.losses.centres import bernoulli, classification, generator
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
-from transhash.losses.pairs import cosines
 
 
 class OrthoHashLoss(HashLoss):
@@ -38,8 +36,4 @@ class OrthoHashLoss(HashLoss):
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """Mean over the images; one without any label adds nothing."""
-        y = F.one_hot(labels, len(self.targets)) if labels.ndim == 1 else labels
-        y = y.to(h.dtype)
-        logits = self.scale * (cosines(h, self.targets.to(h.dtype)) - self.margin * y)
-        share = y / y.sum(dim=1, keepdim=True).clamp(min=1)
-        return -(share * logits.log_softmax(dim=1)).sum(dim=1).mean()
+        return classification(h, labels, self.targets.to(h.dtype), scale=self.scale, margin=self.margin)

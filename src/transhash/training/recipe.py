@@ -24,7 +24,10 @@ class Recipe(BaseModel):
         "cifar10", description="data set: cifar10, imagenet100-64, …; folder for class folders of your own"
     )
     data: Path = Field(Path("data"), description="where the data set lies")
-    protocol: str = Field("cifar10", description="which images are queries, training set and database")
+    protocol: str = Field(
+        default_factory=lambda settings: settings.get("dataset", ""),
+        description="which images are queries, training set and database; by default the data set's own",
+    )
     split_seed: int = Field(0, ge=0, description="seed of the protocol's split")
     validation: float = Field(0.1, ge=0, lt=1, description="share of the training images held out to choose by")
 
