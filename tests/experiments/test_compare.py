@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,19 @@ def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) 
 def test_an_unknown_method_is_named(place: Path) -> None:
     with pytest.raises(RecipeError, match=r"'nohash'.*transhash-sigmoid"):
         cells(place, "nohash")
+
+
+def test_a_method_that_the_labels_do_not_suit_is_told_or_left_out(place: Path) -> None:
+    images = load_dataset("folder", place / "data")
+    several = replace(images, labels=np.eye(2, dtype=np.uint8)[images.labels])
+    prepared = compare.Prepared(several, split("folder", images), Tokens(place, np.arange(1)))
+    greedy, plain = cells(place, "greedyhash,transhash")
+    with pytest.raises(RecipeError, match="one class each"):
+        compare.is_defined(greedy, prepared, None)
+    told: list[str] = []
+    assert not compare.is_defined(greedy, prepared, lambda cell, reason: told.append(f"{cell.method}: {reason}"))
+    assert told[0].startswith("greedyhash: GreedyHash is defined for images with one class each")
+    assert compare.is_defined(plain, prepared, None)
 
 
 def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:

@@ -62,7 +62,7 @@ def compare(
         "machine": machine(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
-    cells = [cell for cell in cells if _is_defined(cell, prepared, skipped)]
+    cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     keys = {cell.key(facts): cell for cell in cells}
     waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
     if waiting:
@@ -124,7 +124,7 @@ def _prepare(recipe: Recipe, tokens: Path) -> tuple[Prepared, dict[str, Any]]:
     return Prepared(images, parts, Tokens(folder, rows)), facts
 
 
-def _is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
+def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
     """Whether a cell's method is defined for the labels of the data set."""
     images = prepared.images
     if cell.is_shallow:
