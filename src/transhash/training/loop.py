@@ -66,7 +66,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     """Train by `recipe`, keeping everything in the folder `run`; a run that was broken off continues there.
 
     `images`: the recipe's data set, where it is read already. `cache`: the tokens of its training images after the
-    frozen blocks, where they are computed already; it is kept. `stop_at`: leave after this step, as if broken off.
+    frozen blocks, where they are computed already; it is kept, and whoever has it validates. `stop_at`: leave after this step, as if broken off.
     Raises `RecipeError` when `run` holds another recipe's run.
     """
     precision = precision_of(recipe.precision)
@@ -176,7 +176,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         if place == steps_per_epoch - 1:
             if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
                 entry = {"epoch": epoch + 1, "loss": running}
-                if len(validation_rows):
+                if len(validation_rows) and not ready:
                     entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
                     network.train()
                 history.append(entry)
