@@ -41,6 +41,8 @@ def main() -> None:
         program = [sys.executable, "-m", "transhash", "encode", str(given.pictures), "--shard-size", "2"]
         subprocess.run([*program, "--to", str(whole)], check=False, stdout=subprocess.DEVNULL)
         expected = rows(whole)
+        if not (whole / "manifest.json").exists():
+            sys.exit("the run that nobody killed did not finish")
         command = [*program, "--to", str(folder), "--engine", given.engine]
         kills = {"driver": 0, "worker": 0}
         finished = wrong = 0

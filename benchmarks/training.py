@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from transhash.data.augment import Augmentation, augment
-from transhash.losses import BayesianLoss
+from transhash.losses import BayesianLoss, Task
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 from transhash.training.precision import autocast, precision_of
@@ -40,7 +40,7 @@ def main() -> None:
     blocks, precision = arguments.blocks, precision_of("auto")
     config = ViTConfig(image_size=70, patch_size=14, dim=384, heads=6, mlp_dim=1536, layer_scale=True)
     network = MGVT(HashConfig(config))
-    criterion = BayesianLoss(network.config.branch_bits)
+    criterion = BayesianLoss(Task(network.config.branch_bits))
     random = np.random.default_rng(0)
     pictures = random.integers(0, 256, (BATCH * 4, 70, 70, 3), dtype=np.uint8)
     labels = torch.arange(BATCH) % 10

@@ -82,7 +82,21 @@ def test_validation_images_come_out_of_every_class_of_the_training_images() -> N
     assert len(validation_split(rows, images.labels, 0, seed=0)[1]) == 0
 
 
-def test_validation_images_of_several_labels_come_out_of_every_first_label() -> None:
+def test_validation_images_of_several_labels_come_out_of_every_label() -> None:
+    random = np.random.default_rng(0)
+    labels = (random.random((4000, 21)) < np.geomspace(0.005, 0.4, 21)).astype(np.uint8)
+    rows = np.arange(500, 4000)
+    train, held = validation_split(rows, labels, 0.2, seed=0)
+    np.testing.assert_array_equal(np.union1d(train, held), rows)
+    assert not np.intersect1d(train, held).size
+    wanted = 0.2 * labels[rows].sum(axis=0)
+    np.testing.assert_array_less(np.abs(labels[held].sum(axis=0) - wanted), 1 + 0.1 * wanted)
+    unlabelled = ~labels.any(axis=1)
+    assert np.count_nonzero(unlabelled[held]) == round(0.2 * np.count_nonzero(unlabelled[rows]))
+    np.testing.assert_array_equal(validation_split(rows, labels, 0.2, seed=0)[1], held)
+
+
+def test_one_label_each_in_columns_is_held_out_as_classes_are() -> None:
     labels = np.eye(4, dtype=np.uint8)[np.arange(80) % 4]
     _, held = validation_split(np.arange(80), labels, 0.25, seed=0)
     assert labels[held].sum(axis=0).tolist() == [5] * 4
@@ -91,9 +105,23 @@ def test_validation_images_of_several_labels_come_out_of_every_first_label() -> 
         split("folder", images)
 
 
-def test_the_split_of_the_real_images(data_root: Path) -> None:
-    images = load_dataset("cifar10", data_root / "cifar10")
-    assert np.bincount(images.labels).tolist() == [6000] * 10
-    parts = split("cifar10", images)
-    assert len(parts.database) == 54_000
-    assert parts.checksum == "f93b5dadfd56d1ecdc86a8545662f0ab2f5a858da98c16d5c0f3b0dcb348a0ca"
+def test_the_held_out_rows_of_single_labels_are_fixed() -> None:
+    """A run that was broken off must find the same rows held out when it goes on."""
+    _, held = validation_split(np.arange(60), np.arange(60) % 3, 0.1, seed=0)
+    assert held.tolist() == [38, 16, 4, 30, 0, 59]
+
+
+CHECKSUMS = {
+    "cifar10": "f93b5dadfd56d1ecdc86a8545662f0ab2f5a858da98c16d5c0f3b0dcb348a0ca",
+    "cifar10-1": "055a34d42563872ee393c8a98f82397ed5f98241879fc98169ba43ad1d4ff6e0",
+    "cifar10-2": "9959e42c291ea8ea9805bf626b247ccc7d7ff396c41c9430ed80ddc8b4a75db4",
+    "cifar10-mosaic": "02d5badf4ef77a8d683ee0969bcf82a64d3fdbb8120a7e40c343db88d8e2f1b0",
+    "imagenet100-64": "71cad106061d442b62bd77006d62627d284541de0c02380151e693659ca02514",
+}
+
+
+@pytest.mark.parametrize("protocol", CHECKSUMS)
+def test_the_splits_of_the_real_images_are_those_of_the_documentation(protocol: str, data_root: Path) -> None:
+    name = "cifar10" if protocol in ("cifar10-1", "cifar10-2") else protocol
+    images = load_dataset(name, data_root / ("tiny-imagenet" if name == "imagenet100-64" else "cifar10"))
+    assert split(protocol, images).checksum == CHECKSUMS[protocol]

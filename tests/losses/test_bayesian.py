@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from transhash.losses import BayesianLoss
+from transhash.losses import BayesianLoss, Task
 
 BRANCHES = (8, 4, 4)
 
@@ -80,17 +80,45 @@ def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], mult
     expected.backward()
     for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-4)):  # the weights are float32 in both
         ours = h.detach().to(dtype).requires_grad_()
-        value = BayesianLoss(BRANCHES, **settings)(ours, labels)
+        value = BayesianLoss(Task(BRANCHES), **settings)(ours, labels)
         value.backward()
         assert value.dtype == dtype
         torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
         torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("multi", [False, True])
+def test_anchors_add_the_cross_entropy_with_the_centres(multi: bool) -> None:
+    h, labels = example(multi=multi)
+    task = Task(BRANCHES, classes=5, multi_label=multi, seed=3)
+    loss = BayesianLoss(task, anchor=0.7, scale=4.0, margin=0.3)
+    theirs = h.double().requires_grad_()
+    expected = twin(theirs, labels)
+    for i in range(len(h)):
+        logits, start = [], 0
+        mine = [labels[i].item()] if not multi else labels[i].nonzero().flatten().tolist()
+        for c in range(5):
+            agreement, start = theirs.new_zeros(()), 0
+            for bits in BRANCHES:
+                part, target = theirs[i, start : start + bits], loss.targets[c, start : start + bits].double()
+                agreement = agreement + math.sqrt(bits) * (part @ target) / part.norm()
+                start += bits
+            logits.append(4.0 * (agreement / sum(BRANCHES) - 0.3 * (c in mine)))
+        total = torch.stack(logits).exp().sum().log()
+        for c in mine:
+            expected = expected + 0.7 * (total - logits[c]) / len(mine) / len(h)
+    expected.backward()
+    ours = h.double().requires_grad_()
+    value = loss(ours, labels)
+    value.backward()
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=1e-6)
+
+
 @pytest.mark.parametrize("likelihood", ["cauchy", "sigmoid"])
 def test_gradient_is_that_of_the_value(likelihood: str) -> None:
     h, labels = example()
-    loss = BayesianLoss(BRANCHES, likelihood=likelihood)
+    loss = BayesianLoss(Task(BRANCHES), likelihood=likelihood)
     assert torch.autograd.gradcheck(lambda h: loss(h, labels), h.double().requires_grad_())
 
 
@@ -102,7 +130,7 @@ def test_gradient_holds_while_the_codes_of_a_class_fall_together(spread: float) 
     gradients = []
     for dtype in (torch.float32, torch.float64):
         codes = h.detach().to(dtype).requires_grad_()
-        BayesianLoss((16,), quantization=0)(codes, labels).backward()
+        BayesianLoss(Task((16,)), quantization=0)(codes, labels).backward()
         gradients.append(codes.grad.double())
     assert (gradients[0] - gradients[1]).norm() < 1e-3 * gradients[1].norm()
 
@@ -139,7 +167,7 @@ def test_gradient_holds_while_the_codes_of_a_class_fall_together(spread: float) 
 )
 def test_corners_are_finite_in_value_and_gradient(h: torch.Tensor, labels: torch.Tensor, likelihood: str) -> None:
     h = h.clone().requires_grad_()
-    value = BayesianLoss(BRANCHES, likelihood=likelihood)(h, labels)
+    value = BayesianLoss(Task(BRANCHES), likelihood=likelihood)(h, labels)
     value.backward()
     assert value.isfinite()
     assert h.grad.isfinite().all()
@@ -147,18 +175,18 @@ def test_corners_are_finite_in_value_and_gradient(h: torch.Tensor, labels: torch
 
 def test_half_precision_codes_are_computed_in_full() -> None:
     h, labels = example()
-    full = BayesianLoss(BRANCHES)(h.bfloat16().float(), labels)
-    half = BayesianLoss(BRANCHES)(h.bfloat16(), labels)
+    full = BayesianLoss(Task(BRANCHES))(h.bfloat16().float(), labels)
+    half = BayesianLoss(Task(BRANCHES))(h.bfloat16(), labels)
     assert half.dtype == torch.float32
     assert half == full
     with torch.autocast("cpu", torch.bfloat16):
-        assert BayesianLoss(BRANCHES)(h.bfloat16(), labels) == full
+        assert BayesianLoss(Task(BRANCHES))(h.bfloat16(), labels) == full
 
 
 def test_the_order_of_the_batch_does_not_matter() -> None:
     h, labels = example()
     order = torch.randperm(len(h), generator=torch.Generator().manual_seed(0))
-    loss = BayesianLoss(BRANCHES)
+    loss = BayesianLoss(Task(BRANCHES))
     torch.testing.assert_close(loss(h, labels), loss(h[order], labels[order]))
 
 
@@ -167,5 +195,5 @@ def test_the_loss_prefers_codes_that_agree_with_the_labels() -> None:
     labels = torch.tensor([0, 0, 1, 1])
     right = torch.stack([code, code, -code, -code])
     wrong = torch.stack([code, -code, code, -code])
-    loss = BayesianLoss(BRANCHES)
+    loss = BayesianLoss(Task(BRANCHES))
     assert loss(right, labels) < loss(wrong, labels)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from transhash.errors import DataError
-from transhash.shallow import itq
+from transhash.shallow import itq, itq_function
 
 
 def loss(features: np.ndarray, head: np.ndarray) -> float:
@@ -38,6 +40,36 @@ def test_the_signs_lose_less_than_those_of_other_rotations(features: np.ndarray)
     assert loss(features, head) < min(loss(features, head @ other) for other in others[1:])
     assert itq(features, 16).tobytes() == head.tobytes()
     assert itq(features, 16, seed=1).tobytes() != head.tobytes()
+
+
+def twin(features: np.ndarray, bits: int, iterations: int) -> np.ndarray:
+    """Values by the formulas of the paper: PCA, then B = sign(V R), S Ω Ŝᵀ = svd(Bᵀ V), R = Ŝ Sᵀ, in turn."""
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    variances, vectors = np.linalg.eig(np.cov(centred.T))
+    V = centred @ vectors[:, np.argsort(-variances)[:bits]]
+    start = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :bits]
+    V *= np.sign((V * (centred @ start)).sum(axis=0))  # a component has no sign of its own: take the method's
+    R = np.linalg.qr(np.random.Generator(np.random.PCG64(0)).standard_normal((bits, bits)))[0]
+    for _ in range(iterations):
+        B = np.where(V @ R > 0, 1.0, -1.0)
+        S, _, S_hat = np.linalg.svd(B.T @ V)
+        R = S_hat.T @ S.T
+    return V @ R
+
+
+def test_it_is_its_twin_and_loses_less_with_every_iteration(
+    features: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = []
+    for iterations in range(6):
+        monkeypatch.setattr(sys.modules["transhash.shallow.itq"], "ITERATIONS", iterations)
+        head = itq(features, 16)
+        values = features.astype(np.float64) @ head[:-1] + head[-1]
+        np.testing.assert_allclose(values, twin(features, 16, iterations), atol=1e-3)
+        np.testing.assert_allclose(itq_function(features, None, 16).values(features), values, atol=1e-3)
+        losses.append(loss(features, head))
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]
 
 
 def test_whitened_components_count_alike(features: np.ndarray) -> None:

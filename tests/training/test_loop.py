@@ -132,8 +132,8 @@ def test_the_folder_of_another_run_is_refused_and_a_failed_start_claims_nothing(
     with pytest.raises(RecipeError, match="lower it"):
         train(recipe(place, batch_size=1000), tmp_path / "run")
     train(recipe(place), tmp_path / "run", stop_at=1)
-    with pytest.raises(RecipeError, match="another gamma, epochs"):
-        train(recipe(place, epochs=6, gamma=3), tmp_path / "run")
+    with pytest.raises(RecipeError, match="another loss, epochs"):
+        train(recipe(place, epochs=6, loss={"gamma": 3}), tmp_path / "run")
     (tmp_path / "file").write_text("")
     with pytest.raises(RecipeError, match="a file, not a folder"):
         train(recipe(place), tmp_path / "file")
@@ -142,7 +142,7 @@ def test_the_folder_of_another_run_is_refused_and_a_failed_start_claims_nothing(
 def test_a_loss_that_breaks_ends_the_run_with_the_remedy(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BayesianLoss, "forward", lambda self, h, labels: h.sum() * float("nan"))
+    monkeypatch.setattr(BayesianLoss, "forward", lambda self, h, labels, rows: h.sum() * float("nan"))
     with pytest.raises(RecipeError, match="lower learning_rate"):
         train(recipe(place), tmp_path / "run")
 

@@ -13,7 +13,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from tiny_run import STILL, recipe
 
-from transhash.losses import BayesianLoss
+from transhash.losses import BayesianLoss, Task
 from transhash.training.loop import gather, train
 
 
@@ -22,7 +22,7 @@ def _one_process(rank: int, folder: Path) -> None:
     h, labels = torch.load(folder / "batch.pt")
     mine = h[rank::2].clone().requires_grad_()
     both = torch.cat([labels[0::2], labels[1::2]])
-    loss = BayesianLoss((8, 4, 4))(gather(mine), both)
+    loss = BayesianLoss(Task((8, 4, 4)))(gather(mine), both)
     loss.backward()
     # what DistributedDataParallel does with the gradients that each process comes to
     torch.save((loss.detach(), mine.grad / 2), folder / f"{rank}.pt")
@@ -35,7 +35,7 @@ def test_two_processes_have_the_loss_and_gradient_of_one(tmp_path: Path) -> None
     torch.save((h, labels), tmp_path / "batch.pt")
     mp.spawn(_one_process, (tmp_path,), nprocs=2)
     whole = h.clone().requires_grad_()
-    expected = BayesianLoss((8, 4, 4))(whole, labels)
+    expected = BayesianLoss(Task((8, 4, 4)))(whole, labels)
     expected.backward()
     for rank in range(2):
         loss, gradient = torch.load(tmp_path / f"{rank}.pt")

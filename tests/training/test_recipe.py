@@ -19,7 +19,7 @@ def test_the_recipes_of_the_project_are_recipes(path: Path) -> None:
 
 
 def test_a_dumped_recipe_is_the_same_recipe_and_explains_every_setting(tmp_path: Path) -> None:
-    recipe = Recipe.read(None, gamma=7.5, bits=32, backbone="a/b", data="x y")
+    recipe = Recipe.read(None, loss={"gamma": 7.5}, bits=32, backbone="a/b", data="x y")
     (tmp_path / "r.yaml").write_text(recipe.dump(), "utf-8")
     assert Recipe.read(tmp_path / "r.yaml") == recipe
     lines = recipe.dump().splitlines()
@@ -37,9 +37,9 @@ def test_any_text_comes_back_from_a_dumped_recipe(text: str, tmp_path: Path) -> 
 
 
 def test_changes_overrule_the_file(tmp_path: Path) -> None:
-    (tmp_path / "r.yaml").write_text("bits: 32\ngamma: 5\n")
-    recipe = Recipe.read(tmp_path / "r.yaml", gamma=9)
-    assert (recipe.bits, recipe.gamma) == (32, 9.0)
+    (tmp_path / "r.yaml").write_text("bits: 32\nloss:\n  gamma: 5\n  quantization: 0.5\n")
+    recipe = Recipe.read(tmp_path / "r.yaml", **{"loss.gamma": 9})
+    assert (recipe.bits, recipe.loss) == (32, {"gamma": 9, "quantization": 0.5})
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,14 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
     [
         ("gama: 3", "gama"),
         ("epochs: 0", "epochs"),
-        ("likelihood: gauss", "cauchy"),
+        ("loss: {likelihood: gauss}", "cauchy"),
         ("bits: 20", "cannot be packed"),
         ("bits: 16\ngroups: 4", "cannot be split"),
         ("cached_views: 3", "needs freeze"),
         ("- a\n- b", "not a recipe"),
         ("a: [", "not YAML"),
         ("1: 2", "not a recipe"),
-        ("gamma: .nan", "gamma"),
+        ("loss: {gamma: .nan}", "gamma"),
         ("learning_rate: .inf", "learning_rate"),
         ("seed: -1", "seed"),
         ("split_seed: -1", "split_seed"),

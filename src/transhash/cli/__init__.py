@@ -15,6 +15,7 @@ from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
+from transhash.cli.compare import compare
 from transhash.cli.duplicates import duplicates
 from transhash.cli.encode import encode
 from transhash.cli.evaluate import evaluate
@@ -30,7 +31,7 @@ from transhash.cli.verify import verify
 
 VERBS = (
     index, search, duplicates, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
-    backbone, bench,
+    compare, backbone, bench,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import JsonOption, extra, print_json
+from transhash.cli.common import JsonOption, extra, print_json, say
 from transhash.cli.progress import stages
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's folder, or the name of a shipped one.")],
     *,
-    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME", help="cifar10, or folder.")] = "cifar10",
+    dataset: Annotated[
+        str, typer.Option("--dataset", metavar="NAME", help="Such as cifar10, or folder for your own.")
+    ] = "cifar10",
     data: Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")] = Path("data"),
     protocol: Annotated[
         str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
@@ -43,6 +45,8 @@ def evaluate(
 
     opened = load(model)
     measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
+    for note in measured.notes:
+        say(note)
     if as_json:
         print_json(measured.to_dict())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,15 +42,8 @@ def train(
     model is left in DIR/model, ready for `transhash index --model DIR/model`.
     """
     with extra("train"):
-        import yaml
-
         from transhash.training.recipe import Recipe
-    changes: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise RecipeError(f"--set {setting}: give NAME=VALUE, such as --set learning_rate=1e-4")
-        changes[name.strip()] = yaml.safe_load(value)
+    changes = settings_of(settings)
     named = {"data": data, "backbone": backbone, "bits": bits, "epochs": epochs}
     wanted = Recipe.read(recipe, **changes, **{name: value for name, value in named.items() if value is not None})
     if dump_recipe:
@@ -69,6 +63,8 @@ def train(
         raise
     if not PartialState().is_main_process:  # of several processes one writes the model and prints
         return
+    for note in trained.images.notes:
+        say(note)
     model = ship(trained, out / "model", name=out.resolve().name)
     result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:
@@ -80,3 +76,16 @@ def train(
         print_json(result)
     else:
         print(f"model in {model.folder}")
+
+
+def settings_of(given: Iterable[str]) -> dict[str, Any]:
+    """Recipe settings from NAME=VALUE words, values in YAML's notation; raises `RecipeError` for what is none."""
+    import yaml
+
+    changes: dict[str, Any] = {}
+    for setting in given:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise RecipeError(f"--set {setting}: give NAME=VALUE, such as --set learning_rate=1e-4")
+        changes[name.strip()] = yaml.safe_load(value)
+    return changes

@@ -9,58 +9,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data import cifar
+from transhash.data.lists import COLUMNS, read_lists
+from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
-from transhash.errors import DataError, ImageError
-from transhash.images import IMAGE_SUFFIXES, Source, load_square
-from transhash.system import processors
+from transhash.data.sets import Images, ImageSet
+from transhash.data.tiny_imagenet import imagenet100_64
+from transhash.errors import DataError
+from transhash.images import IMAGE_SUFFIXES, Source
 
-Labels = NDArray[np.int64] | NDArray[np.uint8]
-
-
-class Images:
-    """The pictures of a set: files, encoded bytes, or pixels; decoded when asked for."""
-
-    def __init__(self, sources: Sequence[Source] | NDArray[np.uint8]) -> None:
-        self.sources = sources
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-    def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
-        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3).
-
-        Raises `ImageError` for a picture that cannot be used.
-        """
-        with ThreadPoolExecutor(processors()) as pool:
-            pictures = list(pool.map(lambda row: self._decode(row, size, crop), rows))
-        return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
-
-    def _decode(self, row: int, size: int, crop: float) -> NDArray[np.uint8]:
-        try:
-            return load_square(self.sources[row], size, crop=crop)
-        except ImageError as error:
-            if isinstance(self.sources[row], bytes):  # which have no name of their own
-                raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
-            raise
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A labelled set. Where a set comes in two parts, the training part is first and has `training` images."""
-
-    name: str
-    images: Images
-    labels: Labels  # int64 (N,) class numbers, or uint8 (N, C) multi-hot
-    classes: tuple[str, ...]
-    training: int  # images of the training part; all of them where there is one part only
+__all__ = ["DATASETS", "ImageSet", "Images", "load_dataset"]
 
 
 def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
@@ -79,7 +43,7 @@ def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
 def _cifar10(root: Path) -> ImageSet:
     """CIFAR-10, 60,000 images: the official Python or binary archive, class folders, or Parquet as on the hub.
 
-    Rows are in the official order (class folders: sorted by path), the 50,000 training images first.
+    Rows are in the order of the files (class folders: sorted by path), the 50,000 training images first.
     """
     found: tuple[Sequence[Source] | NDArray[np.uint8], NDArray[np.int64], tuple[str, ...], int]
     if archive := cifar.find_archive(root):
@@ -148,4 +112,10 @@ def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[s
     return files, np.array(labels, np.int64), tuple(classes)
 
 
-DATASETS: dict[str, Callable[[Path], ImageSet]] = {"cifar10": _cifar10, "folder": _folder}
+DATASETS: dict[str, Callable[[Path], ImageSet]] = {
+    "cifar10": _cifar10,
+    "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
+    "imagenet100-64": imagenet100_64,
+    "folder": _folder,
+    **{name: partial(read_lists, name) for name in COLUMNS},
+}

@@ -28,8 +28,10 @@ class Part:
     classes: tuple[str, ...]
 
 
-def parquet_parts(root: Path) -> tuple[list[Path], list[Path]] | None:
+def parquet_parts(root: Path, test_part: str = "test") -> tuple[list[Path], list[Path]] | None:
     """The shards of the training and of the test part at `root` or in a folder of it; none when either is missing.
+
+    `test_part`: how the names of the test part's files begin.
 
     Raises `DataError` when some shards of a part are missing, or lie among those of another set.
     """
@@ -37,7 +39,7 @@ def parquet_parts(root: Path) -> tuple[list[Path], list[Path]] | None:
         return None
     for folder in (root, *sorted(p for p in root.iterdir() if p.is_dir())):
         train = sorted(folder.glob("train*.parquet"))
-        test = sorted(folder.glob("test*.parquet"))
+        test = sorted(folder.glob(f"{test_part}*.parquet"))
         if train and test:
             _check_whole(train)
             _check_whole(test)
@@ -53,8 +55,11 @@ def _check_whole(shards: list[Path]) -> None:
         raise DataError(f"{shards[0].parent}: {names} are not one whole set of files; keep all files of one set")
 
 
-def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = ()) -> Part:
-    """The images and labels of some shards; raises `DataError` when they are not in the hub's layout."""
+def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, below: int | None = None) -> Part:
+    """The images and labels of some shards; raises `DataError` when they are not in the hub's layout.
+
+    `below`: read only the rows of classes with smaller numbers, and no more of the files than these lie in.
+    """
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -67,7 +72,8 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = ()) -> P
         try:
             schema = pq.read_schema(path)
             image, label = _columns(schema, path)
-            table = pq.read_table(path, columns=[image, label])
+            only = None if below is None else [(label, "<", below)]
+            table = pq.read_table(path, columns=[image, label], filters=only)
             encoded = table[image].combine_chunks().field("bytes")
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path}: not a whole Parquet file ({error}); download it again") from error

@@ -1,69 +1,112 @@
-"""Retrieval protocols: which images of a set are queries, which train, which are searched."""
+"""Retrieval protocols: which images of a set are queries, which train, which are searched.
+
+parts = split("cifar10", load_dataset("cifar10", "data/cifar10"))
+parts.query, parts.train, parts.database            # row numbers
+PROTOCOLS["imagenet100-64"].topk                    # 1000: where the field cuts the ranking for mAP
+"""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.data.datasets import ImageSet
+from transhash.data.lists import COLUMNS
+from transhash.data.published import is_published, published_rows
+from transhash.data.sets import ImageSet, Rows, Split
 from transhash.errors import DataError
 
-Rows = NDArray[np.int64]
-
-PROTOCOLS = {
-    "cifar10": "100 queries and 500 training images a class of all 60,000; the other 54,000 are searched",
-    "cifar10-1": "as cifar10, but the training images are searched too (59,000)",
-    "cifar10-2": "the 10,000 test images are queries; the 50,000 training images train and are searched",
-    "folder": "a tenth of each class are queries; the rest trains and is searched",
-}
+__all__ = ["PROTOCOLS", "Protocol", "Split", "split", "validation_split"]
 
 
 @dataclass(frozen=True)
-class Split:
-    """Row numbers of a data set, each part sorted."""
+class Protocol:
+    """A protocol in words, and where its mAP cuts the ranking by convention."""
 
-    query: Rows
-    train: Rows
-    database: Rows
+    text: str
+    topk: int | None = None  # items; None: the whole database
 
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the three parts, hex: equal checksums are equal splits."""
-        parts = (part.astype("<i8").tobytes() for part in (self.query, self.train, self.database))
-        return hashlib.sha256(b"|".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+PROTOCOLS = {
+    "cifar10": Protocol("100 queries and 500 training images a class of all 60,000; the other 54,000 are searched"),
+    "cifar10-1": Protocol("as cifar10, but the training images are searched too (59,000)"),
+    "cifar10-2": Protocol("the 10,000 test images are queries; the 50,000 training images train and are searched"),
+    "cifar10-mosaic": Protocol(
+        "the 1,000 mosaics of test images are queries; of the 25,000 others 5,000 train and 20,000 are searched", 5000
+    ),
+    "imagenet100-64": Protocol(
+        "the 5,000 validation images are queries; the 50,000 training images are searched, 130 a class train", 1000
+    ),
+    **{
+        name: Protocol("queries, training images and database as the list files give them", topk)
+        for name, topk in (
+            ("imagenet100", 1000),
+            ("nuswide-21", 5000),
+            ("nuswide-81", 5000),
+            ("coco", 5000),
+            ("mirflickr", 5000),
+            ("lists", None),
+        )
+    },
+    "folder": Protocol("a tenth of each class are queries; the rest trains and is searched"),
+}
+_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64")
 
 
 def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     """The split of a data set under a protocol (see `PROTOCOLS`); the same seed gives the same split everywhere.
 
-    Raises `DataError` for an unknown protocol, a class with too few images for it, or a negative seed.
+    Where list files give the parts, the seed changes nothing. Raises `DataError` for an unknown protocol, a class with
+    too few images for it, or a negative seed.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
     if seed < 0:
         raise DataError(f"the split's seed is {seed}; it must be 0 or more")
-    labels = images.labels
-    if labels.ndim != 1:
+    if protocol in COLUMNS:
+        if images.given is None:
+            raise DataError(
+                f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from"
+            )
+        return images.given
+    if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
         raise DataError(f"the protocol {protocol!r} is for images with one label each")
-    rows = np.arange(len(labels))
+    if is_published(protocol, images, seed):
+        query, train = (published_rows(part, images) for part in ("query", "train"))
+        searched = np.setdiff1d(np.arange(len(images.labels)), query)
+        return Split(query, train, np.setdiff1d(searched, train) if protocol == "cifar10" else searched)
+    return _test_part(protocol, images, seed) if protocol in _TEST_PART else drawn_queries(protocol, images, seed)
+
+
+def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
+    """The protocols whose queries are the test part of the set."""
+    rows = np.arange(len(images.labels))
+    others, query = rows[: images.training], rows[images.training :]
+    if not len(query):
+        raise DataError(f"{images.name} has no test part, which the protocol {protocol} queries with")
     if protocol == "cifar10-2":
-        train, query = rows[: images.training], rows[images.training :]
-        if not len(query):
-            raise DataError(f"{images.name} has no test part, which the protocol cifar10-2 queries with")
-        return Split(query, train, train)
+        return Split(query, others, others)
+    if protocol == "imagenet100-64":
+        return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)
+    if len(others) <= 5000:
+        raise DataError(f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}")
+    drawn = np.random.Generator(np.random.PCG64(seed)).permutation(others)
+    return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
+
+
+def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
+    """The protocols whose queries are drawn, like their training images, from all images of a class."""
     random = np.random.Generator(np.random.PCG64(seed))
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
     for number, name in enumerate(images.classes):
-        members = random.permutation(np.flatnonzero(labels == number))
+        members = random.permutation(np.flatnonzero(images.labels == number))
         queries, training = (100, 500)
         if protocol == "folder":
             queries = max(1, len(members) // 10)
             training = len(members) - queries
         if len(members) < queries + max(1, training) + (protocol == "cifar10"):  # something must be left to search
-            raise DataError(f"class {name!r} has {len(members)} images, too few for the protocol {protocol!r}")
+            raise _too_few(name, len(members), protocol)
         parts[0].append(members[:queries])
         parts[1].append(members[queries : queries + training])
         parts[2].append(members[queries + (training if protocol == "cifar10" else 0) :])
@@ -71,16 +114,55 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     return Split(query, train, database)
 
 
+def _some_of_each_class(count: int, rows: Rows, images: ImageSet, protocol: str, seed: int) -> Rows:
+    """Draw `count` images of each class out of some rows, sorted."""
+    random = np.random.Generator(np.random.PCG64(seed))
+    drawn = []
+    for number, name in enumerate(images.classes):
+        members = random.permutation(rows[images.labels[rows] == number])
+        if len(members) < count:
+            raise _too_few(name, len(members), protocol)
+        drawn.append(members[:count])
+    return np.sort(np.concatenate(drawn))
+
+
+def _too_few(name: str, count: int, protocol: str) -> DataError:
+    return DataError(f"class {name!r} has {count} images, too few for the protocol {protocol!r}")
+
+
 def validation_split(
     train: Rows, labels: NDArray[np.int64] | NDArray[np.uint8], share: float, *, seed: int
 ) -> tuple[Rows, Rows]:
-    """Hold out a share of the training images, the same of each class: what is left to train on, and the held-out."""
+    """Hold out a share of the training images, the same of each class: what is left to train on, and the held-out.
+
+    Of images with several labels, each label keeps its share as nearly as its images' other labels allow (iterative
+    stratification; Sechidis et al., ECML PKDD 2011).
+    """
     if not share:
         return train, train[:0]
     random = np.random.Generator(np.random.PCG64([seed, 1]))
     held = np.zeros(len(train), bool)
-    strata = labels[train] if labels.ndim == 1 else labels[train].argmax(axis=1)
-    for number in np.unique(strata):
-        members = random.permutation(np.flatnonzero(strata == number))
-        held[members[: round(share * len(members))]] = True
+    if labels.ndim == 1:
+        strata = labels[train]
+        for number in np.unique(strata):
+            members = random.permutation(np.flatnonzero(strata == number))
+            held[members[: round(share * len(members))]] = True
+    else:
+        _hold_out_of_each_label(held, labels[train].astype(bool), share, random)
     return train[~held], random.permutation(train[held])
+
+
+def _hold_out_of_each_label(
+    held: NDArray[np.bool_], labels: NDArray[np.bool_], share: float, random: np.random.Generator
+) -> None:
+    """Set `held` (n) for a share of the images of each label (n, C), the rarest label first."""
+    undecided = np.ones(len(held), bool)
+    while labels[undecided].any():
+        counts = labels[undecided].sum(axis=0)
+        label = np.where(counts > 0, counts, len(held) + 1).argmin()
+        members = random.permutation(np.flatnonzero(labels[:, label] & undecided))
+        wanted = round(share * labels[:, label].sum()) - np.count_nonzero(labels[:, label] & held)
+        held[members[: max(0, wanted)]] = True
+        undecided[members] = False
+    unlabelled = random.permutation(np.flatnonzero(undecided))
+    held[unlabelled[: round(share * len(unlabelled))]] = True

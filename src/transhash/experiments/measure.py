@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split
+from transhash.data.protocols import PROTOCOLS, split
 from transhash.evaluation import Scores, evaluate
 from transhash.model import HashModel
 
@@ -30,6 +30,7 @@ class Measured:
     split_seed: int
     split_sha256: str
     scores: Scores
+    notes: tuple[str, ...] = ()  # what a user should know of the data set
 
     def to_dict(self) -> dict[str, Any]:
         """All of it in JSON's own types, the scores among the rest."""
@@ -70,5 +71,12 @@ def measure(
         if progress:
             progress(done, len(rows))
     query, database = parts.query, parts.database
-    scores = evaluate(codes[query], images.labels[query], codes[database], images.labels[database], query_values=values)
-    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores)
+    scores = evaluate(
+        codes[query],
+        images.labels[query],
+        codes[database],
+        images.labels[database],
+        PROTOCOLS[protocol].topk,
+        query_values=values,
+    )
+    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores, images.notes)

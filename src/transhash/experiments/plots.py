@@ -43,7 +43,7 @@ def search(rows: Sequence[Row], out: Path) -> list[Path]:
         panel.grid(True, which="major", alpha=0.3)
         _legend(panel)
     panels[0][0].set_ylabel("ms a query in a batch")
-    files = _save(figure, out / "search-time")
+    files = save(figure, out / "search-time")
 
     graded = [row for row in rows if row["engine"] in EFFORTS]
     if graded:
@@ -60,7 +60,7 @@ def search(rows: Sequence[Row], out: Path) -> list[Path]:
             panel.grid(True, which="major", alpha=0.3)
             _legend(panel)
         panels[0][0].set_ylabel("recall of the nearest (by distance)")
-        files += _save(figure, out / "search-recall")
+        files += save(figure, out / "search-recall")
     return files
 
 
@@ -83,7 +83,8 @@ def _draw(panel: Any, engine: str, x: Sequence[float], y: Sequence[float]) -> No
     panel.plot(x, y, color=colour, marker=mark, label=engine, linewidth=2.2 if engine == "transhash" else 1.2)
 
 
-def _save(figure: Any, stem: Path) -> list[Path]:
+def save(figure: Any, stem: Path) -> list[Path]:
+    """Write a figure beside `stem` as PNG and SVG, and close it; the files."""
     figure.tight_layout()
     files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     for file in files:

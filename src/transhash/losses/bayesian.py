@@ -3,60 +3,73 @@
 Chen et al., "TransHash: Transformer-based Hamming Hashing for Efficient Image Retrieval", ICMR 2022
 (https://arxiv.org/abs/2105.01823), section 3.3, equations 9-17; the Cauchy terms are those of DCH (Cao, CVPR 2018).
 
-    loss = BayesianLoss(branch_bits=(32, 16, 16))
+    loss = BayesianLoss(Task(branch_bits=(32, 16, 16)))
     value = loss(h, labels)  # h: (N, 64) relaxed codes, labels: (N,) classes or (N, C) multi-hot
     value.backward()
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from transhash.errors import RecipeError
+from transhash.losses.centres import classification, generator, separated
+from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
+from transhash.losses.pairs import TINY, balance, cauchy, cosines, logistic, ones_distance, similarity
 
 Likelihood = Literal["cauchy", "sigmoid"]
-_TINY = 1e-6  # bits of distance, and length of a code, below which logarithms and quotients are held finite
 
 
-class BayesianLoss(nn.Module):
+class BayesianLoss(HashLoss):
     """Sum over the branches of the pair loss and of λ times the quantization prior.
 
-    `branch_bits`: bits of each branch, global first. `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch
-    of b bits uses γ·b/B, which gives the same likelihood at the same share of differing bits.
-    `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the paper's ablation "without C".
-    `self_pairs`: count i = j among the similar pairs.
+    `gamma`: the Cauchy scale γ, in bits; with `scale_gamma` a branch of b bits uses γ·b/B, which gives the same
+    likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
+    paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
+
+    Ours, 0 as published: `anchor`, the weight of a classification of the whole code by its cosine with separated class
+    centres, each branch counting by its bits; its `scale` and `margin` are those of OrthoHash. Pairs tell which images
+    are alike, centres where in Hamming space there is room for them.
     """
+
+    targets: Tensor
 
     def __init__(
         self,
-        branch_bits: Sequence[int],
+        task: Task,
         *,
         gamma: float = 20.0,
         scale_gamma: bool = False,
         quantization: float = 0.1,
         likelihood: Likelihood = "cauchy",
         self_pairs: bool = False,
+        anchor: float = 0.0,
+        scale: float = 8.0,
+        margin: float = 0.2,
     ) -> None:
-        super().__init__()
-        self.branch_bits = tuple(branch_bits)
+        super().__init__(task)
+        if likelihood not in get_args(Likelihood):
+            raise RecipeError(f"likelihood {likelihood!r}: there are {', '.join(get_args(Likelihood))}")
+        if gamma <= 0 or quantization < 0:
+            raise RecipeError(f"gamma {gamma} and quantization {quantization}: γ must be positive, λ not negative")
+        self.branch_bits = task.branch_bits
         whole = sum(self.branch_bits)
         self.gammas = tuple(gamma * b / whole if scale_gamma else gamma for b in self.branch_bits)
         self.quantization = quantization
         self.likelihood = likelihood
         self.self_pairs = self_pairs
+        require_not_negative(anchor=anchor, margin=margin)
+        require_positive(scale=scale)
+        self.anchor, self.scale, self.margin = anchor, scale, margin
+        if anchor:
+            self.register_buffer("targets", separated(task.classes, task.bits, generator(task)))
 
-    def forward(self, h: Tensor, labels: Tensor) -> Tensor:
-        """The loss of one batch, a scalar: h (N, B) relaxed codes, labels (N,) int64 or (N, C) multi-hot.
-
-        It is computed in float32 (float64 for codes in float64), also within an autocast.
-        """
-        with torch.autocast(h.device.type, enabled=False):
-            return self._total(h.to(torch.promote_types(h.dtype, torch.float32)), labels)
-
-    def _total(self, h: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        """The sum over the branches."""
         similar = similarity(labels)
         weights = balance(similar, self_pairs=self.self_pairs)
         total = h.new_zeros(())
@@ -65,43 +78,23 @@ class BayesianLoss(nn.Module):
             total = total + (weights * pairs).sum() / weights.count_nonzero().clamp(min=1)
             if self.quantization:
                 total = total + self.quantization * self._prior(branch, gamma)
+        if self.anchor:
+            # branches at the length of their codes, so that each counts by its bits
+            unit = [F.normalize(b, dim=1, eps=TINY) * b.shape[1] ** 0.5 for b in h.split(self.branch_bits, dim=1)]
+            total = total + self.anchor * classification(
+                torch.cat(unit, dim=1), labels, self.targets.to(h.dtype), scale=self.scale, margin=self.margin
+            )
         return total
 
     def _pairs(self, h: Tensor, similar: Tensor, gamma: float) -> Tensor:
         """-log P(s_ij | h_i, h_j) for every pair: (N, b) -> (N, N)."""
         bits = h.shape[1]
-        unit = F.normalize(h, dim=1, eps=_TINY)
-        cosine = unit @ unit.T
+        cosine = cosines(h)
         if self.likelihood == "sigmoid":
-            # P(s = 1) = sigmoid(<h_i, h_j>/2) on codes of length sqrt(b), the likelihood of DHN and HashNet
-            logit = cosine * (bits / 2)
-            return F.softplus(logit) - similar * logit
-        distance = (bits / 2 * (1 - cosine)).clamp(min=_TINY)
-        # s·log(D/γ) + log(1 + γ/D), without the difference of two large numbers that it is for D near 0 and s = 1
-        return torch.where(similar > 0, torch.log1p(distance / gamma), torch.log1p(gamma / distance))
+            # P(s = 1) = sigmoid(<h_i, h_j>/2) on codes of length sqrt(b), the likelihood of DPSH
+            return logistic(cosine * (bits / 2), similar)
+        return cauchy(bits / 2 * (1 - cosine), similar, gamma)
 
     def _prior(self, h: Tensor, gamma: float) -> Tensor:
         """-log P(h_i), the mean over the batch of log(1 + D(|h_i|, 1)/γ): (N, b) -> scalar."""
-        bits = h.shape[1]
-        cosine = F.normalize(h, dim=1, eps=_TINY).abs().sum(dim=1) / bits**0.5
-        return torch.log1p(bits / 2 * (1 - cosine) / gamma).mean()
-
-
-def similarity(labels: Tensor) -> Tensor:
-    """The dynamic similarity matrix: float (N, N), 1 where two images share a class."""
-    if labels.ndim == 1:
-        return (labels[:, None] == labels[None, :]).float()
-    labels = labels.float()
-    return (labels @ labels.T > 0).float()
-
-
-def balance(similar: Tensor, *, self_pairs: bool = False) -> Tensor:
-    """Weights against the imbalance of pairs: float (N, N), |S|/|S1| on similar and |S|/|S0| on dissimilar pairs."""
-    counted = torch.ones_like(similar)
-    if not self_pairs:
-        counted.fill_diagonal_(0)
-    pairs = counted.sum()
-    positive = (similar * counted).sum()
-    negative = pairs - positive
-    weights = similar * (pairs / positive.clamp(min=1)) + (1 - similar) * (pairs / negative.clamp(min=1))
-    return weights * counted
+        return torch.log1p(ones_distance(h) / gamma).mean()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError
+from transhash.shallow.functions import Features, Labels, Linear
 
 ITERATIONS = 50  # as published
 
@@ -42,3 +43,8 @@ def itq(features: NDArray[np.float32], bits: int, *, whiten: bool = False, seed:
         rotation = left @ right  # the rotation that takes the components nearest to their signs
     weights = components @ rotation
     return np.vstack([weights, -(mean @ weights)]).astype(np.float32)
+
+
+def itq_function(features: Features, labels: Labels, bits: int, *, seed: int = 0) -> Linear:
+    """ITQ as published, as a hash function; of `labels` nothing is used."""
+    return Linear(itq(features, bits, seed=seed))

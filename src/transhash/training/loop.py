@@ -25,7 +25,7 @@ from transhash.data.protocols import split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.images import load_picture
-from transhash.losses import BayesianLoss
+from transhash.losses import METHODS, HashLoss, Task
 from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
@@ -55,11 +55,19 @@ class Trained:
 
 
 def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
-    recipe: Recipe, run: Path, *, progress: Progress | None = None, stop_at: int | None = None
+    recipe: Recipe,
+    run: Path,
+    *,
+    images: ImageSet | None = None,
+    cache: TokenCache | None = None,
+    progress: Progress | None = None,
+    stop_at: int | None = None,
 ) -> Trained:
     """Train by `recipe`, keeping everything in the folder `run`; a run that was broken off continues there.
 
-    `stop_at`: leave after this step, as if broken off. Raises `RecipeError` when `run` holds another recipe's run.
+    `images`: the recipe's data set, where it is read already. `cache`: the tokens of its training images after the
+    frozen blocks, where they are computed already; it is kept, and whoever has it validates. `stop_at`: leave after this step, as if broken off.
+    Raises `RecipeError` when `run` holds another recipe's run.
     """
     precision = precision_of(recipe.precision)
     # its own autocast is one for the whole process, ours is a run's; without `cpu` it takes every process that torchrun
@@ -70,29 +78,28 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
     _check_run(run, recipe)
 
-    images = load_dataset(recipe.dataset, recipe.data)
+    images = images or load_dataset(recipe.dataset, recipe.data)
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
     held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
-    pictures = images.images.decode(train_rows, _stored_side(recipe, images, train_rows))  # uint8 (n, H, W, 3)
     labels = torch.from_numpy(images.labels[train_rows])
-    if recipe.batch_size > len(pictures):
-        raise RecipeError(f"batch_size {recipe.batch_size} is more than the {len(pictures)} training images; lower it")
+    if recipe.batch_size > len(labels):
+        raise RecipeError(f"batch_size {recipe.batch_size} is more than the {len(labels)} training images; lower it")
+    ready = cache is not None
+    pictures = np.empty(0, np.uint8) if ready else training_pictures(recipe, images, train_rows)
 
     seed_everything(recipe.seed)
-    network = _network(recipe).to(accelerator.device)
-    criterion = BayesianLoss(
-        network.config.branch_bits,
-        gamma=recipe.gamma,
-        scale_gamma=recipe.scale_gamma,
-        quantization=recipe.quantization,
-        likelihood=recipe.likelihood,
-        self_pairs=recipe.self_pairs,
+    network = initial_network(recipe).to(accelerator.device)
+    task = Task(
+        network.config.branch_bits, len(images.classes), len(train_rows), images.labels.ndim == 2, seed=recipe.seed
     )
+    criterion = METHODS[recipe.method](task, **recipe.loss).to(accelerator.device)
     network.set_drop_path(recipe.drop_path, frozen=recipe.freeze)
-    optimizer, scales = _optimizer(network, recipe)
+    optimizer, scales = _optimizer(network, criterion, recipe)
     average = copy.deepcopy(network) if recipe.average else network
-    networks = {"network": network, "average": average} if recipe.average else {"network": network}
+    networks: dict[str, nn.Module] = {"network": network}
+    networks |= {"average": average} if recipe.average else {}
+    networks |= {"loss": criterion} if criterion.state_dict() else {}
 
     step, history = 0, []
     last = checkpoint.latest(run)
@@ -104,10 +111,11 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     if accelerator.is_main_process:
         run.mkdir(parents=True, exist_ok=True)
         (run / RECIPE).write_text(recipe.dump(), "utf-8")
-    cache = TokenCache(run / "tokens", recipe.cached_views) if recipe.cached_views else None
-    steps_per_epoch = len(pictures) // recipe.batch_size
+    if recipe.cached_views and not ready:
+        cache = TokenCache(run / "tokens", recipe.cached_views)
+    steps_per_epoch = len(labels) // recipe.batch_size
     total = recipe.epochs * steps_per_epoch
-    if cache and step < total and accelerator.is_main_process:
+    if cache and not ready and step < total and accelerator.is_main_process:
         tell = (lambda done, of: progress("tokens", done, of, "")) if progress else None
         cache.build(
             network,
@@ -128,7 +136,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         if step == stop_at:
             return Trained(average, recipe, history, images, held_out)
         epoch, place = divmod(step, steps_per_epoch)
-        batch = order(recipe.seed, epoch, len(pictures))[place * recipe.batch_size :][: recipe.batch_size]
+        batch = order(recipe.seed, epoch, len(labels))[place * recipe.batch_size :][: recipe.batch_size]
         mine = batch[rank::processes]
         rate = recipe.learning_rate * _schedule(step, recipe.warmup_steps, total)
         for group, scale in zip(optimizer.param_groups, scales, strict=True):
@@ -146,10 +154,12 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                     h = parallel(z, after=recipe.freeze)
                 else:
                     h = parallel(x)
-        loss = criterion(gather(h), labels[_ranked(batch, processes)].to(h.device))
+        seen = torch.from_numpy(_ranked(batch, processes))
+        criterion.progress = step / total
+        loss = criterion(gather(h), labels[seen].to(h.device), seen.to(h.device))
         accelerator.backward(loss)
         if recipe.clip:
-            accelerator.clip_grad_norm_(network.parameters(), recipe.clip)
+            accelerator.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
         optimizer.step()
         optimizer.zero_grad()
         if recipe.average:
@@ -166,7 +176,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         if place == steps_per_epoch - 1:
             if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
                 entry = {"epoch": epoch + 1, "loss": running}
-                if len(validation_rows):
+                if len(validation_rows) and not ready:
                     entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
                     network.train()
                 history.append(entry)
@@ -176,7 +186,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
                 checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
                 saved = time.monotonic()
-    if cache and accelerator.is_main_process:
+    if cache and not ready and accelerator.is_main_process:
         cache.remove()
     return Trained(average.eval(), recipe, history, images, held_out)
 
@@ -222,14 +232,15 @@ def _schedule(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
-def _stored_side(recipe: Recipe, images: ImageSet, rows: np.ndarray) -> int:
-    """Side at which training pictures wait in memory: the smallest crops keep their detail, if there is any."""
+def training_pictures(recipe: Recipe, images: ImageSet, rows: np.ndarray) -> np.ndarray:
+    """What is augmented, uint8 (n, H, W, 3), of a side at which the smallest crops keep what detail there is."""
     first = load_picture(images.images.sources[rows[0]], recipe.image_size)  # a set's pictures are about one size
     wanted = round(recipe.image_size / recipe.crop_scale**0.5)
-    return max(recipe.image_size, min(wanted, first.width, first.height))
+    return images.images.decode(rows, max(recipe.image_size, min(wanted, first.width, first.height)))
 
 
-def _network(recipe: Recipe) -> MGVT:
+def initial_network(recipe: Recipe) -> MGVT:
+    """The network that a recipe starts from."""
     if recipe.backbone:
         vit = load_vit(recipe.backbone, image_size=recipe.image_size)
     else:
@@ -243,7 +254,7 @@ def _network(recipe: Recipe) -> MGVT:
     return MGVT.from_vit(vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder)
 
 
-def _optimizer(network: MGVT, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:
+def _optimizer(network: MGVT, criterion: HashLoss, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:
     """The optimiser, and for each of its parameter groups the learning rate as a multiple of the schedule's."""
     depth = network.config.vit.depth
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -257,6 +268,8 @@ def _optimizer(network: MGVT, recipe: Recipe) -> tuple[torch.optim.Optimizer, li
         scale = recipe.head_rate if parts[0].endswith("_hash") else recipe.layer_decay ** (depth - layer)
         decay = recipe.weight_decay if parameter.ndim > 1 and "_token" not in name and "pos_embed" not in name else 0.0
         groups.setdefault((scale, decay), []).append(parameter)
+    for parameter in criterion.parameters():  # a method's own classifier is a head, too
+        groups.setdefault((recipe.head_rate, recipe.weight_decay), []).append(parameter)
     settings: list[dict[str, Any]] = [{"params": p, "weight_decay": decay} for (_, decay), p in groups.items()]
     scales = [scale for scale, _ in groups]
     if recipe.optimizer == "sgd":

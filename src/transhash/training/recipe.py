@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
+from transhash.losses import METHODS, Task, check_settings
 from transhash.nn.mgvt import branch_bits
 
 
@@ -19,9 +20,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     # data
-    dataset: str = Field("cifar10", description="data set: cifar10, or folder for a folder of class folders")
+    dataset: str = Field(
+        "cifar10", description="data set: cifar10, imagenet100-64, …; folder for class folders of your own"
+    )
     data: Path = Field(Path("data"), description="where the data set lies")
-    protocol: str = Field("cifar10", description="which images are queries, training set and database")
+    protocol: str = Field(
+        default_factory=lambda settings: settings.get("dataset", ""),
+        description="which images are queries, training set and database; by default the data set's own",
+    )
     split_seed: int = Field(0, ge=0, description="seed of the protocol's split")
     validation: float = Field(0.1, ge=0, lt=1, description="share of the training images held out to choose by")
 
@@ -36,11 +42,10 @@ class Recipe(BaseModel):
     drop_remainder: bool = Field(False, description="leave out the patches that K does not divide")
 
     # loss
-    likelihood: Literal["cauchy", "sigmoid"] = Field("cauchy", description="of a pair, given its distance")
-    gamma: float = Field(20.0, gt=0, description="γ, scale of the Cauchy likelihood in bits")
-    scale_gamma: bool = Field(False, description="γ is of the whole code; a branch of b bits uses γ·b/B")
-    quantization: float = Field(0.1, ge=0, description="λ, weight of the quantization prior")
-    self_pairs: bool = Field(False, description="count each image as similar to itself")
+    method: str = Field("transhash", description="whose loss: transhash, or another of transhash.losses.METHODS")
+    loss: dict[str, bool | int | float | str] = Field(
+        default_factory=dict, description="the method's own hyper-parameters, where they are not to be its defaults"
+    )
 
     # optimisation
     optimizer: Literal["adamw", "sgd"] = Field("adamw", description="SGD has momentum 0.9")
@@ -82,6 +87,8 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _agree(self) -> Recipe:
         branch_bits(self.bits, self.groups)
+        check_settings(self.method, self.loss)
+        METHODS[self.method](Task(branch_bits(self.bits, self.groups), classes=2, images=1), **self.loss)
         if self.cached_views and not self.freeze:
             raise RecipeError("cached_views needs freeze > 0: only frozen blocks give the same tokens every time")
         return self
@@ -110,7 +117,10 @@ class Recipe(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path | None, **changes: Any) -> Recipe:
-        """The recipe of a YAML file with `changes` on top; raises `RecipeError` for a file that is not one."""
+        """The recipe of a YAML file with `changes` on top, such as `bits=32` or `**{"loss.gamma": 30}`.
+
+        Raises `RecipeError` for a file that is not one.
+        """
         settings: Any = {}
         if path is not None:
             try:
@@ -123,12 +133,19 @@ class Recipe(BaseModel):
                 raise RecipeError(f"{path}: not YAML ({str(error).splitlines()[0]}); correct the file") from error
             if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
                 raise RecipeError(f"{path}: not a recipe; write one `setting: value` a line")
+        loss = settings.get("loss") or {}
+        if isinstance(loss, dict):
+            inner = {
+                name.removeprefix("loss."): changes.pop(name) for name in list(changes) if name.startswith("loss.")
+            }
+            changes = {**({"loss": {**loss, **inner}} if inner else {}), **changes}
         return cls.build({**settings, **changes}, str(path or "recipe"))
 
     def dump(self) -> str:
         """The recipe as YAML, each setting with what it means."""
         lines = []
         for name, value in self.model_dump(mode="json").items():
-            setting = yaml.safe_dump({name: value}, default_flow_style=False, allow_unicode=True).strip()
+            setting = f"{name}: {yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=999)}"
+            setting = setting.removesuffix("...\n").strip()
             lines.append(f"{setting:<28}  # {type(self).model_fields[name].description}")
         return "\n".join(lines) + "\n"

@@ -63,6 +63,11 @@ class TokenCache:
                 np.save(file, tokens)
             writing.rename(path)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every view is there."""
+        return all(self._path(view).exists() for view in range(self.views))
+
     def take(self, view: int, rows: np.ndarray) -> Tensor:
         """Tokens of some images in one view: float32 (len(rows), 1 + M, D)."""
         view %= self.views

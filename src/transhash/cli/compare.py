@@ -1,0 +1,113 @@
+"""transhash compare: every method on one backbone, under a published protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transhash.cli.common import JsonOption, extra, print_json, say
+from transhash.cli.progress import on_terminal, stages
+from transhash.cli.train import settings_of
+
+
+def compare(
+    *,
+    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME", help="The data set.")] = "cifar10",
+    data: Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")] = Path("data"),
+    protocol: Annotated[
+        str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
+    ] = None,
+    split_seed: Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")] = 0,
+    backbone: Annotated[
+        str, typer.Option("--backbone", metavar="VIT", help="Pretrained ViT: a file, a folder or a hub id.")
+    ] = "",
+    image_size: Annotated[int, typer.Option("--image-size", min=1, help="Side of the network's input, pixels.")] = 70,
+    methods: Annotated[
+        str, typer.Option("--methods", metavar="M,…", help="all, names, or recipe files (.yaml), with commas between.")
+    ] = "all",
+    bits: Annotated[str, typer.Option("--bits", metavar="B,…", help="Code lengths.")] = "16,32,48,64",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, seeds 0, 1, …")] = 1,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Results, tables and curves.")] = Path("compare"),
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of every named method with a network; repeatable."),
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option("--tokens", metavar="DIR", help="Where tokens of the backbone are kept; DIR/tokens by default."),
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; one a processor by default.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="DIR", help="Draw what DIR holds, run nothing.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train and score methods × code lengths × seeds on one backbone whose lower blocks stay as they are.
+
+    What leaves those blocks is computed once and kept in DIR/tokens; a cell then trains and encodes with the last
+    block only. A cell that is done is not run again, so a comparison that was broken off goes on when the same command
+    is given again. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and SVG.
+    """
+    with extra("train"):
+        from transhash.experiments import compare as comparison
+        from transhash.experiments import matrix
+    if plot is not None:
+        _write(comparison.read(plot), plot)
+        return
+    common: dict[str, Any] = {
+        "dataset": dataset,
+        "data": data,
+        "protocol": protocol or dataset,
+        "split_seed": split_seed,
+        "backbone": backbone,
+        "image_size": image_size,
+    }
+    try:
+        lengths = [int(length) for length in bits.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{bits!r} are no numbers with commas between", param_hint="--bits") from None
+    cells = matrix.cells(methods.split(","), lengths, seeds, common, changes=settings_of(settings or ()))
+
+    def report(result: dict[str, Any]) -> None:
+        if as_json:
+            print_json(result)
+        elif not on_terminal():
+            name = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
+            say(f"{name}: mAP {result['scores']['map']:.4f}, {sum(result['seconds'].values()):.0f} s")
+
+    told: set[str] = set()
+
+    def skipped(cell: Any, reason: str) -> None:
+        if cell.method not in told:
+            say(f"{cell.method}: left out ({reason})")
+            told.add(cell.method)
+
+    try:
+        with stages() as progress:
+            results = comparison.compare(
+                cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
+                skipped=skipped if methods == "all" else None,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        say(f"interrupted; give the same command again to go on with what is not yet in {out}")
+        raise
+    table = _write(results, out)
+    if not as_json:
+        print(table)
+
+
+def _write(results: dict[str, Any], out: Path) -> str:
+    """Tables, and curves where matplotlib is installed; the Markdown table."""
+    from transhash.experiments import tables
+
+    table = "\n\n".join(tables.markdown(results, figure) for figure in tables.FIGURES)
+    (out / "table.md").write_text(table + "\n", "utf-8")
+    (out / "table.tex").write_text("\n\n".join(tables.latex(results, f) for f in tables.FIGURES) + "\n", "utf-8")
+    (out / "table.csv").write_text(tables.comma_separated(results), "utf-8")
+    with extra("bench"):
+        from transhash.experiments import curves
+    for picture in curves.draw(results, out):
+        say(f"drawn: {picture}")
+    return table

@@ -1,0 +1,75 @@
+"""What a data set is, once it is read: pictures, labels, and the names of the classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import ImageError
+from transhash.images import Source, load_square
+from transhash.system import processors
+
+Rows = NDArray[np.int64]
+Labels = NDArray[np.int64] | NDArray[np.uint8]
+
+
+class Images:
+    """The pictures of a set: files, encoded bytes, or pixels; decoded when asked for."""
+
+    def __init__(self, sources: Sequence[Source] | NDArray[np.uint8]) -> None:
+        self.sources = sources
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
+        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3).
+
+        Raises `ImageError` for a picture that cannot be used.
+        """
+        with ThreadPoolExecutor(processors()) as pool:
+            pictures = list(pool.map(lambda row: self.decode_one(row, size, crop=crop), rows))
+        return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
+
+    def decode_one(self, row: int, size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
+        """As `decode`, of one picture: uint8 (size, size, 3)."""
+        source = self.sources[row]
+        try:
+            return load_square(source, size, crop=crop)
+        except ImageError as error:
+            if isinstance(source, bytes):  # which have no name of their own
+                raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
+            raise
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of a data set, each part sorted."""
+
+    query: Rows
+    train: Rows
+    database: Rows
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the three parts, hex: equal checksums are equal splits."""
+        parts = (part.astype("<i8").tobytes() for part in (self.query, self.train, self.database))
+        return hashlib.sha256(b"|".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A labelled set. Where a set comes in two parts, the training part is first and has `training` images."""
+
+    name: str
+    images: Images
+    labels: Labels  # int64 (N,) class numbers, or uint8 (N, C) multi-hot
+    classes: tuple[str, ...]
+    training: int  # images of the training part; all of them where there is one part only
+    notes: tuple[str, ...] = ()  # what a user should know of it, a sentence each
+    given: Split | None = None  # the parts, where the set's own files give them

@@ -1,0 +1,97 @@
+"""The cells of a comparison: every method, code length and seed, on one backbone.
+
+A cell is a recipe (a method with a network) or a shallow method with its settings; equal cells have equal keys, and
+that is what their results are found by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transhash.errors import RecipeError
+from transhash.losses import METHODS
+from transhash.nn.weights import load_vit
+from transhash.shallow import METHODS as SHALLOW
+from transhash.training.recipe import Recipe
+
+BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise; the blocks below the last are frozen
+    "validation": 0,
+    "epochs": 10,
+    "learning_rate": 3e-4,
+    "warmup_steps": 50,
+    "average": 0.99,
+    "cached_views": 8,
+    "crop_scale": 0.5,
+    "jitter": 0.3,
+}
+VARIANTS: dict[str, dict[str, Any]] = {  # the method of the paper and its three ablations
+    "transhash": {},
+    "transhash-sigmoid": {"loss.likelihood": "sigmoid"},
+    "transhash-single": {"groups": 0},
+    "transhash-no-prior": {"loss.quantization": 0.0},
+}
+PEERS = tuple(name for name in METHODS if name != "transhash")
+ALL = (*VARIANTS, *PEERS, *SHALLOW)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method at one code length with one seed."""
+
+    method: str
+    """A name of `ALL`, or of a recipe file without its ending."""
+    bits: int
+    seed: int
+    recipe: Recipe
+    """Of a shallow method only what says which data and features it is on counts."""
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether it is fitted to features, without a network of its own."""
+        return self.method in SHALLOW
+
+    def key(self, facts: dict[str, Any]) -> str:
+        """Hex digits that are the same for the same cell on the same data and backbone, wherever these lie."""
+        settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone"})
+        if self.is_shallow:
+            settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
+        whole = {"method": self.method, "seed": self.seed, "settings": settings, **facts}
+        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def cells(
+    methods: Sequence[str], bits: Sequence[int], seeds: int, common: dict[str, Any], *, changes: dict[str, Any]
+) -> list[Cell]:
+    """The matrix, seed by seed, so that a first whole table is there early.
+
+    `methods`: names of `ALL`, "all", or paths of recipes (`.yaml`), which bring their own settings. `common`: data set,
+    protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`.
+    Raises `RecipeError` for what is no method, and for a setting that cannot be.
+    """
+    wanted = list(dict.fromkeys(name for given in methods for name in (ALL if given == "all" else (given,))))
+    frozen = load_vit(common["backbone"], image_size=common.get("image_size", 70)).config.depth - 1
+    base = {**BASE, "freeze": frozen, **changes}
+    found = []
+    for seed in range(seeds):
+        for name in wanted:
+            for length in bits:
+                own = {**common, "bits": length, "seed": seed}
+                if name.endswith((".yaml", ".yml")):
+                    recipe = Recipe.read(name, **own)
+                    if recipe.freeze == 0 or not recipe.cached_views:
+                        raise RecipeError(f"{name}: a comparison needs freeze and cached_views above 0; set both")
+                elif name in VARIANTS:
+                    recipe = Recipe.read(None, **{**base, **VARIANTS[name], **own})
+                elif name in PEERS:
+                    recipe = Recipe.read(None, **{**base, "method": name, "groups": 0, **own})
+                elif name in SHALLOW:
+                    recipe = Recipe.read(None, **{**base, "groups": 0, **own})
+                else:
+                    raise RecipeError(f"no method is called {name!r}; there are {', '.join(ALL)}, and recipe files")
+                found.append(Cell(Path(name).stem if name.endswith((".yaml", ".yml")) else name, length, seed, recipe))
+    return found

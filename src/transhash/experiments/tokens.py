@@ -1,0 +1,138 @@
+"""Tokens of a whole data set after the frozen blocks, computed once for all cells of a comparison.
+
+A cell then trains and encodes with the last blocks only. Some 20 KB an image and view at 70 px (float16).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from transhash.data.augment import normalise
+from transhash.data.datasets import ImageSet
+from transhash.nn.mgvt import MGVT
+from transhash.system import replacing
+from transhash.training.loop import initial_network, training_pictures
+from transhash.training.precision import autocast, precision_of
+from transhash.training.recipe import Recipe
+from transhash.training.tokens import TokenCache
+
+_PART = 4096  # images a file; what was computed of a build that was broken off is kept by files
+_BATCH = 256
+_KINDS = ("features", "tokens")
+
+Progress = Callable[[str, int, int, str], None]
+
+
+class Tokens:
+    """The tokens of some rows of a data set, float16 (n, 1 + M, D), in files of a folder, and their features."""
+
+    def __init__(self, folder: Path, rows: NDArray[np.int64]) -> None:
+        self.folder = folder
+        self.rows = rows
+
+    def build(self, recipe: Recipe, images: ImageSet, progress: Progress) -> None:
+        """Compute the files that are not there yet."""
+        parts = range(0, len(self.rows), _PART)
+        missing = [part for part in parts if not all(self._path(part, what).exists() for what in _KINDS)]
+        if not missing:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        network = initial_network(recipe).eval()
+        precision = precision_of(recipe.precision)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        network.to(device)
+        for part in missing:
+            rows = self.rows[part : part + _PART]
+            tokens, features = [], []
+            for start in range(0, len(rows), _BATCH):
+                batch = rows[start : start + _BATCH]
+                pictures = images.images.decode(batch, recipe.image_size, crop=recipe.centre_crop)
+                with torch.no_grad(), autocast(device, precision):
+                    z = network.lower(normalise(pictures).to(device), recipe.freeze)
+                    tokens.append(z.half().cpu().numpy())
+                    features.append(backbone_features(network, z, recipe.freeze))
+                progress("tokens of all images", part + start + len(batch), len(self.rows), "")
+            self._write(self._path(part, "features"), np.concatenate(features))
+            self._write(self._path(part), np.concatenate(tokens))
+
+    def batches(self) -> list[NDArray[np.float16]]:
+        """All tokens in the order of `rows`, in pieces of some hundred images, read when used."""
+        files = [np.load(self._path(part), mmap_mode="r") for part in range(0, len(self.rows), _PART)]
+        return [file[start : start + _BATCH] for file in files for start in range(0, len(file), _BATCH)]
+
+    def features(self) -> NDArray[np.float32]:
+        """The backbone's own features (its normalised CLS output) in the order of `rows`: float32 (n, D)."""
+        return np.concatenate(
+            [np.load(self._path(part, "features")) for part in range(0, len(self.rows), _PART)]
+        ).astype(np.float32)
+
+    def _path(self, part: int, what: str = "tokens") -> Path:
+        return self.folder / f"{what}-{part:08d}.npy"
+
+    @staticmethod
+    def _write(path: Path, array: NDArray[np.generic]) -> None:
+        with replacing(path) as file:
+            np.save(file, array)
+
+
+def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np.float32]:
+    """What the untrained network's global stream reads from tokens (n, 1 + M, D): float32 (n, D)."""
+    for block in network.trunk.blocks[blocks:]:
+        z = block(z)
+    features: NDArray[np.float32] = network.global_norm(network.global_block.read(z))[:, 0].float().cpu().numpy()
+    return features
+
+
+def encode(network: MGVT, tokens: Tokens, blocks: int, precision: torch.dtype) -> NDArray[np.float32]:
+    """Relaxed codes of all rows of `tokens`: float32 (n, B)."""
+    device = next(network.parameters()).device
+    network.eval()
+    h = []
+    with torch.no_grad(), autocast(device, precision):
+        for batch in tokens.batches():
+            z = torch.from_numpy(np.array(batch)).to(device).float()
+            h.append(network(z, after=blocks).float().cpu().numpy())
+    return np.concatenate(h)
+
+
+def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64], progress: Progress) -> TokenCache:
+    """The cached views of the training images `rows`, computed unless they are there."""
+    cache = TokenCache(folder, recipe.cached_views)
+    if not cache.is_whole:
+        network = initial_network(recipe)
+        cache.build(
+            network.eval(),
+            recipe.freeze,
+            training_pictures(recipe, images, rows),
+            recipe.augmentation,
+            seed=recipe.split_seed,
+            precision=precision_of(recipe.precision),
+            progress=lambda done, of: progress("tokens of training views", done, of, ""),
+        )
+    return cache
+
+
+def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArray[np.int64]) -> str:
+    """The name of the folder for such tokens: a digest of all that they depend on."""
+    what = {
+        **facts,
+        "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
+        "image_size": recipe.image_size,
+        "freeze": recipe.freeze,
+        "precision": str(precision_of(recipe.precision)),
+        **(
+            {"views": recipe.cached_views, "augmentation": asdict(recipe.augmentation), "seed": recipe.split_seed}
+            if augmented
+            else {"centre_crop": recipe.centre_crop}
+        ),
+    }
+    name = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+    return f"{'views' if augmented else 'all'}-{name}"

@@ -1,0 +1,110 @@
+"""transhash compare, run as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMON = (
+    "--dataset", "folder", "--image-size", "28", "--bits", "16", "--jobs", "1", "--set", "epochs=2",
+    "--set", "batch_size=8", "--set", "cached_views=1", "--set", "precision=float32",
+)  # fmt: skip
+
+
+def command(place: Path, out: Path, *more: str) -> list[str]:
+    where = ("--data", str(place / "data"), "--backbone", str(place / "vit.safetensors"), "--out", str(out))
+    return [sys.executable, "-m", "transhash", "compare", *COMMON, *where, *more]
+
+
+def compare(place: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(place, out, *more), capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def done(place: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    out = tmp_path_factory.mktemp("compare")
+    return out, compare(place, out, "--methods", "lsh,transhash")
+
+
+def test_a_table_on_standard_output_and_everything_in_the_folder(
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    out, result = done
+    assert result.returncode == 0, result.stderr
+    table = (out / "table.md").read_text()
+    assert result.stdout == table
+    assert "| transhash |" in table
+    assert "| lsh |" in table
+    assert "transhash, 16 bits, seed 0: mAP ." in result.stderr.replace("mAP 0.", "mAP .").replace("mAP 1.", "mAP .")
+    assert r"\toprule" in (out / "table.tex").read_text()
+    assert len((out / "table.csv").read_text().splitlines()) == 3
+    for curve in ("map", "precision-radius-2", "precision-recall", "precision-at"):
+        assert (out / f"{curve}.png").read_bytes().startswith(b"\x89PNG")
+        assert "</svg>" in (out / f"{curve}.svg").read_text()
+
+
+def test_plot_redraws_from_the_results_alone(
+    place: Path, done: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    out, _ = done
+    (tmp_path / "results.json").write_bytes((out / "results.json").read_bytes())
+    result = compare(place, tmp_path, "--plot", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "table.md").read_text() == (out / "table.md").read_text()
+    assert (tmp_path / "precision-recall.svg").exists()
+    nothing = compare(place, tmp_path, "--plot", str(tmp_path / "nothing"))
+    assert nothing.returncode == 2
+    assert "run the comparison first" in nothing.stderr
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--methods", "nohash"), "no method is called 'nohash'"),
+        (("--methods", "lsh", "--bits", "many"), "no numbers"),
+        (("--methods", "transhash", "--set", "loss.gama=3"), "no hyper-parameter 'gama'"),
+        (("--methods", "lsh", "--protocol", "nowhere"), "no protocol is called 'nowhere'"),
+        (("--methods", "transhash", "--bits", "20"), "cannot be packed"),
+    ],
+)
+def test_what_cannot_be_run_is_one_sentence(place: Path, tmp_path: Path, more: tuple[str, ...], message: str) -> None:
+    result = compare(place, tmp_path / "out", *more)
+    assert result.returncode == 2
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+    assert "Traceback" not in result.stderr
+
+
+def test_a_killed_worker_is_told_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
+    first = subprocess.Popen(
+        command(place, tmp_path, "--methods", "transhash", "--set", "epochs=2000"),
+        stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    runs = tmp_path / "runs"
+    deadline = time.monotonic() + 120
+    while not list(runs.glob("*/run.yaml")):
+        assert time.monotonic() < deadline
+        assert first.poll() is None
+        time.sleep(0.1)
+    children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+    if not children.exists():
+        first.kill()
+        pytest.skip("this system does not list a process's children")
+    for child in map(int, children.read_text().split()):
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(child, signal.SIGKILL)
+    _, errors = first.communicate(timeout=60)
+    assert first.returncode == 2
+    assert "same command again" in errors
+    again = compare(place, tmp_path, "--methods", "transhash,lsh")
+    assert again.returncode == 0, again.stderr
+    assert {cell["method"] for cell in json.loads((tmp_path / "results.json").read_text())["cells"]} == {
+        "transhash",
+        "lsh",
+    }

@@ -1,0 +1,179 @@
+"""A comparison of methods: what is run, kept, continued and written."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tiny_run import recipe
+from transhash.codes import pack
+from transhash.data.datasets import load_dataset
+from transhash.data.protocols import split
+from transhash.errors import RecipeError
+from transhash.evaluation import evaluate
+from transhash.experiments import compare, matrix, tables
+from transhash.experiments.tokens import Tokens
+from transhash.training.loop import train
+
+SMALL = {
+    "epochs": 2, "batch_size": 8, "warmup_steps": 2, "cached_views": 2, "precision": "float32", "learning_rate": 0.003,
+}  # fmt: skip
+
+
+def cells(place: Path, methods: str = "transhash", seeds: int = 1, bits: int = 16, **changes: object) -> list[Any]:
+    whole = recipe(place)
+    names = ("dataset", "protocol", "data", "image_size")
+    common = {name: getattr(whole, name) for name in names} | {"backbone": whole.backbone}
+    return matrix.cells(methods.split(","), [bits], seeds, common, changes={**SMALL, **changes})
+
+
+def silent(*_: object) -> None:
+    pass
+
+
+def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path: Path) -> None:
+    [cell] = cells(place)
+    results = compare.compare([cell], tmp_path, jobs=1, progress=silent)
+    trained = train(cell.recipe, tmp_path / "by hand")
+    images = load_dataset("folder", place / "data")
+    parts = split("folder", images)
+    from transhash.data.augment import normalise
+
+    x = normalise(images.images.decode(np.arange(len(images.labels)), 28))
+    codes = pack(trained.network(x).detach().numpy())
+    expected = evaluate(
+        codes[parts.query], images.labels[parts.query], codes[parts.database], images.labels[parts.database]
+    )
+    assert results["cells"][0]["scores"]["map"] == pytest.approx(expected.map, abs=1e-6)
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    compare.compare(cells(place), tmp_path, jobs=1, progress=silent, report=told.append)
+    assert len(told) == 1
+    monkeypatch.setattr(Tokens, "build", None)
+    again = compare.compare(cells(place), tmp_path, jobs=1, progress=silent, report=told.append)
+    assert len(told) == 1
+    monkeypatch.undo()
+    both = compare.compare(cells(place, "lsh"), tmp_path, jobs=1, progress=silent, report=told.append)
+    assert [result["method"] for result in told] == ["transhash", "lsh"]
+    assert [cell["method"] for cell in both["cells"]] == ["lsh", "transhash"]
+    assert again["cells"] == [cell for cell in both["cells"] if cell["method"] == "transhash"]
+    assert compare.read(tmp_path) == both
+    other = compare.compare(cells(place, epochs=1), tmp_path, jobs=1, progress=silent, report=told.append)
+    assert len(told) == 3
+    assert [cell["method"] for cell in other["cells"]] == ["lsh", "transhash"], "the new settings take the place"
+
+
+@pytest.mark.parametrize("part", ["tokens", "features", "views"])
+def test_lost_tokens_are_computed_again(place: Path, tmp_path: Path, part: str) -> None:
+    first = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
+    pattern = "views-*/*.npy" if part == "views" else f"all-*/{part}-*.npy"
+    for path in (tmp_path / "tokens").glob(pattern):
+        path.unlink()
+    for path in (tmp_path / "cells").iterdir():
+        path.unlink()
+    second = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
+    for one, other in zip(first["cells"], second["cells"], strict=True):
+        assert one["scores"] == other["scores"]
+
+
+def test_every_named_method_runs(place: Path, tmp_path: Path) -> None:
+    wanted = cells(place, "all", epochs=1)
+    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent)
+    assert {cell["method"] for cell in results["cells"]} == set(matrix.ALL)
+    for cell in results["cells"]:
+        assert 0 < cell["scores"]["map"] <= 1
+
+
+def test_validation_scores_held_out_training_images_only(place: Path, tmp_path: Path) -> None:
+    [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=1, progress=silent)["cells"]
+    scores = result["scores"]
+    training = len(split("folder", load_dataset("folder", place / "data")).train)
+    assert 0 < scores["queries"] + scores["database"] < training / 2
+
+
+def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) -> None:
+    text = "\n".join(f"{name}: {value}" for name, value in SMALL.items())
+    (tmp_path / "mine.yaml").write_text(f"validation: 0\n{text}\nfreeze: 2\nloss:\n  gamma: 7\n")
+    [cell] = cells(place, str(tmp_path / "mine.yaml"))
+    assert (cell.method, cell.recipe.loss, cell.bits) == ("mine", {"gamma": 7}, 16)
+    (tmp_path / "mine.yaml").write_text("freeze: 0\n")
+    with pytest.raises(RecipeError, match="freeze and cached_views"):
+        cells(place, str(tmp_path / "mine.yaml"))
+
+
+def test_an_unknown_method_is_named(place: Path) -> None:
+    with pytest.raises(RecipeError, match=r"'nohash'.*transhash-sigmoid"):
+        cells(place, "nohash")
+
+
+def test_a_method_that_the_labels_do_not_suit_is_told_or_left_out(place: Path) -> None:
+    images = load_dataset("folder", place / "data")
+    several = replace(images, labels=np.eye(2, dtype=np.uint8)[images.labels])
+    prepared = compare.Prepared(several, split("folder", images), Tokens(place, np.arange(1)))
+    greedy, plain = cells(place, "greedyhash,transhash")
+    with pytest.raises(RecipeError, match="one class each"):
+        compare.is_defined(greedy, prepared, None)
+    told: list[str] = []
+    assert not compare.is_defined(greedy, prepared, lambda cell, reason: told.append(f"{cell.method}: {reason}"))
+    assert told[0].startswith("greedyhash: GreedyHash is defined for images with one class each")
+    assert compare.is_defined(plain, prepared, None)
+
+
+def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:
+    one, other = cells(place, seeds=2)
+    facts = {"split_sha256": "a"}
+    moved = matrix.Cell(one.method, one.bits, one.seed, one.recipe.model_copy(update={"data": Path("elsewhere")}))
+    assert one.key(facts) == moved.key(facts)
+    assert len({one.key(facts), other.key(facts), one.key({"split_sha256": "b"})}) == 3
+
+
+def results(**scores: list[float]) -> dict[str, Any]:
+    made = [
+        {
+            "method": method, "bits": 16, "seed": seed, "seconds": {"train": 1.0, "encode": 2.0},
+            "scores": {
+                "map": value, "map_conventional": value, "map_skipping": value, "precision_radius_2": value,
+                "recall_radius_2": value, "topk": 1000,
+            },
+        }
+        for method, values in scores.items()
+        for seed, value in enumerate(values)
+    ]  # fmt: skip
+    return {"dataset": "d", "protocol": "p", "cells": made}
+
+
+def test_tables_have_means_and_deviations_and_the_best_in_bold() -> None:
+    found = results(transhash=[0.8, 0.9], mine=[0.95, 0.95], lsh=[0.5])
+    deviation = f"{statistics.stdev([0.8, 0.9]):.4f}".removeprefix("0")
+    lines = tables.markdown(found).splitlines()
+    assert "mAP@1,000" in lines[0]
+    assert lines[2:] == ["| mine | **.9500 ± .0000** |", f"| transhash | .8500 ± {deviation} |", "| lsh | .5000 |"]
+    assert r"mine & \textbf{.9500 $\pm$ .0000} \\" in tables.latex(found)
+    assert tables.comma_separated(found).splitlines()[1] == "transhash,16,0,0.8,0.8,0.8,0.8,0.5,1.0,2.0".replace(
+        "0.5", "0.8"
+    )
+
+
+def test_a_mean_of_one_keeps_its_one() -> None:
+    assert "**1.0000**" in tables.markdown(results(transhash=[1.0]))
+
+
+def test_results_are_json_with_everything_a_reader_needs(place: Path, tmp_path: Path) -> None:
+    compare.compare(cells(place), tmp_path, jobs=1, progress=silent)
+    whole = json.loads((tmp_path / "results.json").read_text())
+    assert {"split_sha256", "backbone_sha256", "machine", "packages"} <= set(whole)
+    assert whole["packages"]["torch"]
+    [cell] = whole["cells"]
+    assert cell["recipe"]["loss"] == {}
+    assert str(tmp_path.parent) not in json.dumps(whole)

@@ -1,0 +1,181 @@
+"""Each method's loss written from its formula, image by image and pair by pair, as slow as it is plain."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from transhash.losses import HashLoss
+
+
+def similar(labels: torch.Tensor, i: int, j: int) -> bool:
+    if labels.ndim == 1:
+        return int(labels[i]) == int(labels[j])
+    return any(a and b for a, b in zip(labels[i].tolist(), labels[j].tolist(), strict=True))
+
+
+def pairs(n: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(n) for j in range(n) if i != j]
+
+
+def negative_log_sigmoid(theta: torch.Tensor, s: float) -> torch.Tensor:
+    p = 1 / (1 + torch.exp(-theta))
+    return -(s * torch.log(p) + (1 - s) * torch.log(1 - p))
+
+
+def weight(labels: torch.Tensor, i: int, j: int) -> float:
+    """|S|/|S1| or |S|/|S0|."""
+    alike = [similar(labels, a, b) for a, b in pairs(len(labels))]
+    return len(alike) / alike.count(similar(labels, i, j))
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (a * b).sum() / (a.square().sum().sqrt() * b.square().sum().sqrt())
+
+
+def targets_of(loss: HashLoss, name: str) -> torch.Tensor:
+    return dict(loss.named_buffers())[name].double()
+
+
+def classes_of(label: torch.Tensor) -> list[int]:
+    return [int(label)] if label.ndim == 0 else label.nonzero()[:, 0].tolist()
+
+
+def dsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 2, quantization: float = 0.01):
+    total = 0
+    for i, j in pairs(len(h)):
+        distance = ((h[i] - h[j]) ** 2).sum()
+        y = 0 if similar(labels, i, j) else 1
+        total = total + 0.5 * (1 - y) * distance + 0.5 * y * torch.relu(margin * h.shape[1] - distance)
+        total = total + quantization * ((abs(h[i]) - 1).abs().sum() + (abs(h[j]) - 1).abs().sum())
+    return total / len(pairs(len(h)))
+
+
+def dpsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 50):
+    # in the first batch the remembered images are those of the batch, held constant
+    memory = h.detach()
+    likelihood = sum(
+        negative_log_sigmoid(0.5 * (h[i] * memory[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h))
+    )
+    from_binary = sum(((h[i] - torch.sign(h[i])) ** 2).sum() for i in range(len(h)))
+    return likelihood / len(pairs(len(h))) + quantization / loss.task.images * from_binary / len(h)
+
+
+def dhn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1):
+    z = torch.tanh(h)
+    likelihood = sum(negative_log_sigmoid((z[i] * z[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h)))
+    rough = sum(torch.log(torch.cosh(abs(z[i]) - 1)).mean() for i in range(len(h)))
+    return likelihood / len(pairs(len(h))) + quantization * rough / len(h)
+
+
+def hashnet(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, alpha: float = 10, growth: float = 50, stages: int = 10
+):
+    beta = math.sqrt(1 + growth * math.floor(loss.progress * stages) / stages)
+    g = torch.tanh(beta * h)
+    total = 0
+    for i, j in pairs(len(h)):
+        c = 1.0
+        if labels.ndim == 2 and similar(labels, i, j):
+            one, two = set(classes_of(labels[i])), set(classes_of(labels[j]))
+            c = len(one & two) / len(one | two)
+        theta = alpha / h.shape[1] * (g[i] * g[j]).sum()
+        total = total + c * weight(labels, i, j) * negative_log_sigmoid(theta, similar(labels, i, j))
+    return total / len(pairs(len(h)))
+
+
+def dch(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, gamma: float = 20, quantization: float = 0.1):
+    z, bits = torch.tanh(h), h.shape[1]
+    total, prior = 0, 0
+    for i, j in pairs(len(h)):
+        d = bits / 2 * (1 - cosine(z[i], z[j]))
+        p = gamma / (gamma + d)
+        total = total - weight(labels, i, j) * torch.log(p if similar(labels, i, j) else 1 - p)
+    for i in range(len(h)):
+        prior = prior + torch.log(1 + bits / 2 * (1 - cosine(abs(z[i]), torch.ones_like(z[i]))) / gamma)
+    return total / len(pairs(len(h))) + quantization * prior / len(h)
+
+
+def idhn(
+    loss: HashLoss,
+    h: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    alpha: float = 5,
+    gamma: float = 0.1,
+    quantization: float = 0.1,
+):
+    u, bits = h / (1 + abs(h)), h.shape[1]
+    total = 0
+    for i, j in pairs(len(h)):
+        one, two = set(classes_of(labels[i])), set(classes_of(labels[j]))
+        s = len(one & two) / math.sqrt(len(one) * len(two)) if one and two else 0.0
+        inner = (u[i] * u[j]).sum()
+        if s < 0.01 or s > 0.99:
+            total = total + negative_log_sigmoid(alpha * inner / bits, round(s))
+        else:
+            total = total + gamma * bits * ((inner + bits) / (2 * bits) - s) ** 2
+    rough = sum((abs(u[i]) - 1).abs().mean() for i in range(len(h)))
+    return total / len(pairs(len(h))) + quantization * rough / len(h)
+
+
+def greedyhash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1):
+    # the gradient of the cross-entropy at the sign is that at h: a surrogate that is linear in h has it
+    classifier = dict(loss.named_parameters())["classifier"].detach().double()
+    total = 0
+    for i in range(len(h)):
+        code = torch.sign(h[i].detach()).requires_grad_()
+        scores = torch.exp(classifier @ code)
+        entropy = -torch.log(scores[labels[i]] / scores.sum())
+        (slope,) = torch.autograd.grad(entropy, code)
+        total = total + entropy.detach() + (slope * (h[i] - h[i].detach())).sum()
+        total = total + quantization * (abs(abs(h[i]) - 1) ** 3).mean()
+    return total / len(h)
+
+
+def dpn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 1):
+    targets, total = targets_of(loss, "targets"), 0
+    for i in range(len(h)):
+        for c in classes_of(labels[i]):
+            for k in range(h.shape[1]):
+                total = total + torch.relu(margin - h[i, k] * targets[c, k])
+    return total / len(h)
+
+
+def csq(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.0001):
+    centres, ties, total = targets_of(loss, "centres"), targets_of(loss, "ties"), 0
+    for i in range(len(h)):
+        for k in range(h.shape[1]):
+            votes = sum(float(centres[c, k]) for c in classes_of(labels[i]))
+            target = (1 if votes > 0 else 0) if votes else (float(ties[k]) + 1) / 2
+            p = (torch.tanh(h[i, k]) + 1) / 2
+            total = total - (target * torch.log(p) + (1 - target) * torch.log(1 - p))
+            total = total + quantization * torch.log(torch.cosh(abs(2 * p - 1) - 1))
+    return total / h.numel()
+
+
+def orthohash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, scale: float = 8, margin: float = 0.2):
+    targets, total = targets_of(loss, "targets"), 0
+    for i in range(len(h)):
+        mine = classes_of(labels[i])
+        scores = [
+            torch.exp(scale * (cosine(h[i], target) - (margin if c in mine else 0))) for c, target in enumerate(targets)
+        ]
+        for c in mine:
+            total = total - torch.log(scores[c] / sum(scores)) / len(mine)
+    return total / len(h)
+
+
+TWINS = {
+    "dsh": dsh,
+    "dpsh": dpsh,
+    "dhn": dhn,
+    "hashnet": hashnet,
+    "dch": dch,
+    "idhn": idhn,
+    "greedyhash": greedyhash,
+    "dpn": dpn,
+    "csq": csq,
+    "orthohash": orthohash,
+}
