@@ -48,7 +48,8 @@ def test_a_filter_means_what_it_means_in_the_library(
     own = {name: column.kind for name, column in filled[0].own_columns().items()}
     translated = expression(parse(where, own), BASE.decode())
     assume("not (" not in translated)  # Milvus Lite knows no `not`
-    assume("\\" not in where and "\udcff" not in where)  # nor a backslash in a pattern; bytes are not stored
+    # Milvus Lite takes a backslash, also that of an escaped line end, for itself; bytes that are no text are not stored
+    assume(not set("\\\r\n\udcff") & set(where))
     with sent.asking():
         rows = sent._client.query(sent.name, filter=translated, output_fields=["id"])
     assert sorted(row["id"] for row in rows) == sorted(filled[0].matching(where, BASE).tolist()), translated

@@ -8,7 +8,6 @@ the library, and what remains of it is matched with the relative path.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import string
@@ -21,6 +20,7 @@ from transhash.library.where import Condition, Junction, Literal, Tree
 EVERY, NONE = "id >= 0", "id < 0"
 NEVER = -(2**62)  # `taken` of a picture that has no such date
 ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 _GREATEST = 1.7976931348623157e308
 _SIGNS = {"=": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _ABSOLUTE, _RELATIVE = '({0} >= "/" and {0} < "0")', '({0} < "/" or {0} >= "0")'
@@ -51,7 +51,7 @@ def _taken(condition: Condition) -> str:
 
 
 def _own(condition: Condition) -> str:
-    key = json.dumps(condition.column, ensure_ascii=False)
+    key = _quoted(condition.column)
     if condition.operator in ("null", "not null"):
         return f'own["absent"][{key}] == {int(condition.operator == "null")}'
     value, lower = f'own["value"][{key}]', f'own["lower"][{key}]'
@@ -226,4 +226,5 @@ def stored_text(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """A text in double quotes; other signs than these stand for themselves, in Milvus Lite they must."""
+    return '"' + text.translate(_ESCAPES) + '"'
