@@ -170,9 +170,13 @@ class Catalogue(OwnColumns):
             raise self.damaged()
         return paths
 
-    def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
-        """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
-        cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
+    def codes(self, width: int, after: int = -1) -> Iterator[list[tuple[int, bytes]]]:
+        """(id, code) of every picture that search can find, in pages; codes have `width` bytes.
+
+        With `after` only of those with a greater id: pictures that came after it.
+        """
+        sql = "SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL AND id > ?"
+        cursor = self.execute(sql, (after,))
         while rows := self.page(cursor, PAGE):
             if not all(is_count(id_) and isinstance(code, bytes) and len(code) == width for id_, code in rows):
                 raise self.damaged()
@@ -212,6 +216,30 @@ class Catalogue(OwnColumns):
             if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
                 raise self.damaged()
         return placed
+
+    def described(self, ids: Iterable[int]) -> dict[int, Indexed]:
+        """All that is known of pictures, by id; those that search cannot find, or not any more, are left out."""
+        sql = (
+            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
+            " JOIN folder ON folder.id = picture.folder WHERE picture.id = ? AND code IS NOT NULL AND vanished IS NULL"
+        )
+        found = {id_: Indexed._make(row) for id_ in ids for row in self.rows(sql, (id_,))}
+        for each in found.values():
+            numbers = (each.size, each.width, each.height)
+            if not (is_folder(each.folder) and is_name(each.name) and all(map(is_count, numbers))):
+                raise self.damaged()
+            if not (isinstance(each.digest, bytes) and isinstance(each.code, bytes)):
+                raise self.damaged()
+            if not (isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)):
+                raise self.damaged()
+        return found
+
+    def some_folders(self, limit: int) -> list[bytes]:
+        """The first stored folders, by path."""
+        rows = self.rows("SELECT path FROM folder ORDER BY path LIMIT ?", (limit,))
+        if not all(is_folder(path) for (path,) in rows):
+            raise self.damaged()
+        return [path for (path,) in rows]
 
     def counts(self) -> tuple[int, int, int]:
         """Pictures that search can find, files with a fault, vanished pictures."""
@@ -311,6 +339,10 @@ class Catalogue(OwnColumns):
     def vanish_folder(self, folder: bytes, when: int) -> None:
         """None of a folder's pictures is there any longer."""
         self._vanish("", when, folder)
+
+    def forget(self, id_: int) -> None:
+        """Delete what is known of a picture."""
+        self._changed |= self.execute("DELETE FROM picture WHERE id = ?", (id_,)).rowcount > 0
 
     def prune(self, folder: bytes) -> int:
         """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""

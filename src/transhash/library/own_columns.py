@@ -69,6 +69,12 @@ class OwnColumns(Database):
         except (ValueError, KeyError) as error:
             raise self.damaged() from error
 
+    def some_texts(self, column: int, limit: int) -> list[str]:
+        """The first different values of a column of texts, in order."""
+        sql = "SELECT DISTINCT value FROM own_value WHERE own_column = ? ORDER BY value LIMIT ?"
+        with self._undamaged():
+            return [str(to_value(value, Kind.TEXT)) for (value,) in self.rows(sql, (column, limit))]
+
     def own_range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
         """Stored values by column id and picture, of the pictures with ids from `first` to `last`."""
         found: dict[int, dict[int, Stored]] = {}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = (None, "scan", "mih")
 TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
+COUNTED_AT_ONCE = 1 << 16  # codes
 RERANKED_AT_ONCE = 512  # queries whose ties are in memory at a time
 
 
@@ -170,6 +171,23 @@ class HammingIndex:
         bounds = np.full(len(queries), min(int(radius), self.bits))
         found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+
+    def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | None = None) -> Ids:
+        """How many entries there are at each distance from each query: int64 [Q, bits + 1].
+
+        `ids` restricts it to these. Raises HammingIndexError.
+        """
+        queries = to_words(codes, self.bits)
+        allowed = None if ids is None else np.unique(_as_ids(ids))
+        counts = np.zeros((len(queries), self.bits + 1), np.int64)
+        for part in self._state.segments:
+            ranks = np.flatnonzero(part.alive_ranks()) if allowed is None else part.find(allowed)[1]
+            for first in range(0, len(ranks), COUNTED_AT_ONCE):
+                words = part.words(ranks[first : first + COUNTED_AT_ONCE])
+                for row, query in zip(counts, queries, strict=True):
+                    distances = np.bitwise_count(words ^ query).sum(axis=1, dtype=np.int64)
+                    row += np.bincount(distances, minlength=self.bits + 1)
+        return counts
 
     def join(self, radius: int, *, ids: npt.ArrayLike | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
