@@ -20,6 +20,7 @@ from transhash.model import Encoded
 class FakeModel:
     bits = 64
     image_size = 8
+    crop = 1.0
     calibration: Calibration | None = None
 
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:

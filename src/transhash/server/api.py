@@ -138,7 +138,7 @@ async def search_by_values(served: Served, body: schemas.ByValues) -> Response:
     responses={200: {"model": schemas.Results}, **_UNKNOWN},
 )
 async def search_by_id(served: Served, body: schemas.ById) -> Response:
-    """The pictures most like pictures of the library; each is its own first hit."""
+    """The pictures most like pictures of the library; each is among its own hits, at distance 0."""
     began = time.perf_counter()
     options = _options(body)
     return await _results(served, [Wanted(options, id=id_) for id_ in body.ids], began)
@@ -214,7 +214,7 @@ async def remove(served: Served, id: Id) -> Response:
     "/pictures/{id}/similar", summary="Search with a picture", responses={200: {"model": schemas.Results}, **_UNKNOWN}
 )
 async def similar(served: Served, id: Id, options: AskedHere) -> Response:
-    """The pictures most like one of the library, itself first."""
+    """The pictures most like one of the library; itself is among those with an equal code, at distance 0."""
     began = time.perf_counter()
     return await _results(served, [Wanted(options, id=id)], began)
 
@@ -269,7 +269,7 @@ async def occlusion_of(served: Served, id: Id) -> Response:
             return None
         found = occlusion(library.model, each.path)
         local = None if found.of_local is None else found.of_local.round(4).tolist()
-        return {"of_global": found.of_global.round(4).tolist(), "of_local": local}
+        return {"of_global": found.of_global.round(4).tolist(), "of_local": local, "crop": library.model.crop}
 
     body = await served.draw(maps)
     if body is None:

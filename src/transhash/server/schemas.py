@@ -176,6 +176,7 @@ class Occlusion(BaseModel):
 
     of_global: list[list[float]]
     of_local: list[list[float]] | None
+    crop: float = Field(description="Side of the square that the network sees, as a share of the shorter side.")
 
 
 class Copy(Picture):
