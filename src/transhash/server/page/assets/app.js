@@ -160,6 +160,7 @@ let spoken;
 function announce() {
   const within = Math.min(cutoff.within, shown.total), none = !grid.length && grid.atEnd;
   const text = active() ? `${count(within, "picture")} like ${active().name}` : count(shown.total, "picture");
+  $("summary").textContent = active() ? "" : `${text}, the newest first`;
   clearTimeout(spoken);
   spoken = setTimeout(() => { if ($("announce").textContent !== text) $("announce").textContent = text; }, 300);
   const empty = $("empty");

@@ -121,10 +121,10 @@ export class Viewer {
     if (picture !== this.picture || map !== this.map) return;
     const cells = this.maps[map];
     if (!cells) return;
-    const side = cells.length, most = Math.max(...cells.flat(), 1e-9);
+    const side = cells.length, least = Math.min(...cells.flat()), span = Math.max(...cells.flat()) - least || 1;
     const small = make("canvas", { width: side, height: side });
     const pixels = new ImageData(side, side);
-    cells.flat().forEach((move, at) => pixels.data.set([...RAMP[map], 235 * (move / most)], 4 * at));
+    cells.flat().forEach((move, at) => pixels.data.set([...RAMP[map], 25 + 175 * ((move - least) / span)], 4 * at));
     small.getContext("2d").putImageData(pixels, 0, 0);
     const canvas = $("heat");
     canvas.width = canvas.height = side * 32;

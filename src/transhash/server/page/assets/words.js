@@ -5,7 +5,7 @@ const days = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 
 export const count = (n, one, many = one + "s") => `${whole.format(n)} ${n === 1 ? one : many}`;
 export const number = (n) => whole.format(n);
-export const percent = (p) => (p >= 0.995 ? "100 %" : p < 0.095 ? `${(p * 100).toFixed(1)} %` : `${Math.round(p * 100)} %`);
+export const percent = (p) => (p >= 0.995 ? "100\u00a0%" : p < 0.095 ? `${(p * 100).toFixed(1)}\u00a0%` : `${Math.round(p * 100)}\u00a0%`);
 export const bits = (n) => count(n, "bit");
 export const day = (text) => days.format(new Date(text));
 
