@@ -79,7 +79,7 @@ def serve(
             print(f"{where}#token={token}" if token else where, flush=True)
             say(f"{len(live.index):,} pictures of {place}; Ctrl-C ends the server")
 
-        run.serve(live, settings, listening, started)
+        run.server(live, settings, started).run([listening])
 
 
 def _token(file: Path | None) -> str | None:

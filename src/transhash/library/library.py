@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.columns import Kind, moment
 from transhash.library.database import Facts
+from transhash.library.elsewhere import elsewhere
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
 from transhash.library.results import (
@@ -102,11 +103,15 @@ class Library:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
-        """Open a library: its folder, or the folder that contains it as `.transhash`.
+        """Open a library: its folder, or the folder that contains it as `.transhash`; or one elsewhere, by its address.
+
+        An address such as `http://host:8017` is that of a server (`transhash serve`).
 
         Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
         when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
         """
+        if (found := elsewhere(path)) is not None:
+            return cast("Library", found)
         path = Path(path).absolute()
         if not os.path.exists(path / CATALOGUE):
             if not cls.exists(path):
@@ -378,7 +383,7 @@ class Library:
     def pictures(self, ids: Iterable[int]) -> dict[int, Picture]:
         """What is known of pictures, by id; ids that search cannot find, or not any more, are left out."""
         with self._catalogue.reading():
-            known = self._catalogue.described(ids)
+            known = self._catalogue.described(int(id_) for id_ in ids)  # SQLite takes NumPy's for bytes
             columns = self._catalogue.own_values(known)
         return {
             id_: Picture(
@@ -431,7 +436,7 @@ class Library:
         """
         from transhash.library.adding import remove
 
-        return remove(self._catalogue, self._places, ids)
+        return remove(self._catalogue, self._places, map(int, ids))
 
     def duplicates(
         self,

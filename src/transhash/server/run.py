@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -50,8 +51,11 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def serve(live: LiveLibrary, settings: Settings, listening: socket.socket, started: Callable[[], object]) -> None:
-    """Serve until SIGINT or SIGTERM, then finish what is under way; `started` is called when requests are answered."""
+def server(live: LiveLibrary, settings: Settings, started: Callable[[], object]) -> uvicorn.Server:
+    """A server to `run` on listening sockets: until SIGINT or SIGTERM, when it finishes what is under way.
+
+    `started` is called when requests are answered.
+    """
     config = uvicorn.Config(
         create_app(live, settings),
         http=_timed(settings.header_seconds),
@@ -65,7 +69,7 @@ def serve(live: LiveLibrary, settings: Settings, listening: socket.socket, start
         timeout_graceful_shutdown=round(settings.stop_seconds),
         limit_concurrency=settings.max_connections,
     )
-    _Server(config, started).run([listening])
+    return _Server(config, started)
 
 
 class _Server(uvicorn.Server):
@@ -82,6 +86,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield  # somebody else is told
+            return
         wanted = (signal.SIGINT, signal.SIGTERM)
         before = {each: signal.signal(each, self.handle_exit) for each in wanted}
         try:

@@ -104,7 +104,7 @@ class Searcher:
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
         pictures = library.pictures(set(ids[ids >= 0].tolist()))
         calibration = self._live.model.calibration
-        likely = calibration.probability(np.arange(index.bits + 1)).round(4).tolist() if calibration else None
+        likely = calibration.probability(np.arange(index.bits + 1)).tolist() if calibration else None
         found = {}
         for row, number in enumerate(numbers):
             hits = [
