@@ -101,7 +101,9 @@ def test_a_picture_tells_what_is_known_of_it(server: Running, library: Library) 
 def test_browsing_goes_from_the_newest_to_the_oldest(server: Running, library: Library) -> None:
     seen, before = [], None
     while True:
-        page = server.get("/pictures", params={"limit": 9, "where": "width >= 25"} | ({"before": before} if before else {}))
+        page = server.get(
+            "/pictures", params={"limit": 9, "where": "width >= 25"} | ({"before": before} if before else {})
+        )
         seen += [each["id"] for each in page.json()["pictures"]]
         if not page.json()["more"]:
             break

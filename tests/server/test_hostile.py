@@ -19,6 +19,7 @@ from serving import Running, serving
 from transhash import Library
 from transhash.server.security import HEADERS
 
+SEARCH = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\n"
 TOKEN = "a secret of the tests"
 
 
@@ -120,7 +121,16 @@ def test_addresses_are_not_fetched(server: Running, field: str) -> None:
 
 def test_two_hundred_random_files_are_no_pictures(server: Running) -> None:
     random = np.random.default_rng(7)
-    heads = [b"", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8 ", b"II*\0", b"BM", b"P6 "]
+    heads = [
+        b"",
+        b"\xff\xd8\xff\xe0",
+        b"\x89PNG\r\n\x1a\n",
+        b"GIF89a",
+        b"RIFF\0\0\0\0WEBPVP8 ",
+        b"II*\0",
+        b"BM",
+        b"P6 ",
+    ]
     statuses = set()
     for number in range(25):
         files = [head + random.bytes(int(random.integers(0, 4000))) for head in heads]
@@ -150,7 +160,7 @@ def test_too_large_a_body_is_refused_however_it_is_sent(library: Library, model:
 
         kind = {"Content-Type": "application/octet-stream"}
         assert server.post("/search", content=endless(), headers=kind).status_code == 413
-        claimed = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 99999999\r\n\r\n"
+        claimed = SEARCH + b"Content-Type: image/png\r\nContent-Length: 99999999\r\n\r\n"
         assert raw(server, claimed).split()[1] == b"413"
         assert server.post("/search/by-code", content=bytes(3 << 20)).status_code == 413
 
@@ -159,7 +169,9 @@ def test_too_many_pictures_at_once_are_refused(server: Running, photos: Path) ->
     assert server.send(*[photos / "cat" / "cat-00.png"] * 17).status_code == 400
 
 
-def test_when_too_much_waits_the_client_is_told_to_come_again(library: Library, model, photos: Path, monkeypatch) -> None:
+def test_when_too_much_waits_the_client_is_told_to_come_again(
+    library: Library, model, photos: Path, monkeypatch
+) -> None:
     go_on = threading.Event()
     square = model.square
     monkeypatch.setattr(model, "square", lambda *given, **named: (go_on.wait(20), square(*given, **named))[1])
@@ -188,7 +200,7 @@ def test_when_too_much_waits_the_client_is_told_to_come_again(library: Library, 
 
 def test_uploads_under_way_are_bounded_by_their_bytes(library: Library, model: FakeModel) -> None:
     with serving(library.path, model, max_held=150_000, max_upload=100_000) as server:
-        head = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 90000\r\n\r\n"
+        head = SEARCH + b"Content-Type: image/png\r\nContent-Length: 90000\r\n\r\n"
         with socket.create_connection(("127.0.0.1", server.port), 10) as slow:
             slow.sendall(head + bytes(100))
             time.sleep(0.3)
@@ -222,7 +234,7 @@ def test_slow_headers_are_not_waited_for(library: Library, model: FakeModel) -> 
 
 def test_slow_bodies_are_not_waited_for(library: Library, model: FakeModel) -> None:
     with serving(library.path, model, upload_seconds=0.5) as server:
-        head = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 900\r\n\r\n"
+        head = SEARCH + b"Content-Type: image/png\r\nContent-Length: 900\r\n\r\n"
 
         assert raw(server, head + b"abc").split()[1] == b"408"
 
@@ -233,14 +245,14 @@ def test_slow_bodies_are_not_waited_for(library: Library, model: FakeModel) -> N
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 200_000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Y: z\r\n" * 5000 + b"\r\n",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
-        b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        SEARCH + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         b"GET /api/v1/library HTTP/1.1\r\nHost: localhost\r\nCookie: transhash=\x80\xff; ;;=\r\n\r\n",
-        b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nabc",
-        b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=\"\r\n"
+        SEARCH + b"Content-Type: multipart/form-data\r\nContent-Length: 3\r\n\r\nabc",
+        b'POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary="\r\n'
         b"Content-Length: 3\r\n\r\nabc",
     ],
 )

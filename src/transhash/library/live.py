@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -45,6 +46,7 @@ class LiveLibrary:
         self._stop = threading.Event()
         self._interval = interval
         self._version = 0
+        self._updating = threading.Lock()
         library = Library.open(path, model)
         try:
             self.path = library.path
@@ -82,6 +84,17 @@ class LiveLibrary:
             self._local.library = library
         return library
 
+    def changed(self, ids: Iterable[int]) -> None:
+        """Take note of pictures that this program has added, changed or removed, rather than at the next look."""
+        wanted = set(ids)
+        with self._updating:
+            known = self.here().pictures(wanted)
+            self._index.remove(sorted(wanted))
+            if known:
+                codes = np.frombuffer(b"".join(bytes.fromhex(each.code) for each in known.values()), np.uint8)
+                self._index.add(codes.reshape(len(known), -1), list(known))
+            self._version += 1
+
     def leave(self) -> None:
         """Close this thread's library: for threads that end before the program does."""
         library: Library | None = self._local.__dict__.pop("library", None)
@@ -99,7 +112,8 @@ class LiveLibrary:
         while not self._stop.wait(self._interval):
             try:
                 follower = follower or _Follower(Library.open(self.path, self.model), self._index, self._revision)
-                self._version += follower.look()
+                with self._updating:
+                    self._version += follower.look()
             except LibraryError:  # a drive that is away, a disk error: what is in memory can be searched meanwhile
                 if follower:
                     with suppress(LibraryError):
@@ -140,8 +154,9 @@ class _Follower:
             elif revision != self._seen:
                 ids, codes = self.library._codes_after(self._last)
                 if len(ids):
-                    self._index.add(codes, ids)
                     self._last = int(ids.max())
+                    new = ~np.isin(ids, self._index.ids)
+                    self._index.add(codes[new], ids[new])
                 self._seen = revision
         changed, self._state = state != self._state or compared, state
         return changed

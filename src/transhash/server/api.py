@@ -176,7 +176,13 @@ async def add(request: Request, served: Served) -> Response:
     if not served.settings.writable:
         raise Fault(403, "this server only reads", "start it with --writable")
     sent = await uploads.pictures(request, served.settings)
-    ids = await served.write(lambda library: library.add(sent, max_pixels=served.settings.max_pixels))
+
+    def added(library: Library) -> list[int]:
+        ids = library.add(sent, max_pixels=served.settings.max_pixels)
+        served.live.changed(ids)
+        return ids
+
+    ids = await served.write(added)
     return json_response({"ids": ids}, 201)
 
 
@@ -205,7 +211,13 @@ async def picture(served: Served, id: Id) -> Response:
 @router.delete("/pictures/{id}", status_code=204, summary="Remove a picture", responses=_UNKNOWN)
 async def remove(served: Served, id: Id) -> Response:
     """Forget a picture. Its file is deleted only if it was added here; any other is found again when it is indexed."""
-    if not await served.write(lambda library: library.remove([id])):
+
+    def removed(library: Library) -> int:
+        count = library.remove([id])
+        served.live.changed([id])
+        return count
+
+    if not await served.write(removed):
         raise faults.unknown_picture()
     return Response(status_code=204)
 

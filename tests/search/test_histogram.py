@@ -1,0 +1,27 @@
+"""How many entries there are at each distance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from transhash import HammingIndex
+from transhash.search import index as module
+
+
+@pytest.mark.parametrize("bits", [8, 64, 128])
+def test_it_is_what_counting_gives(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COUNTED_AT_ONCE", 100)
+    random = np.random.default_rng(bits)
+    codes, queries = (random.integers(0, 256, (n, bits // 8), np.uint8) for n in (1000, 3))
+    index = HammingIndex(bits)
+    index.add(codes[:600], np.arange(600))
+    index.add(codes[600:], np.arange(600, 1000))
+    index.remove(np.arange(0, 1000, 7))
+    kept = np.setdiff1d(np.arange(1000), np.arange(0, 1000, 7))
+    distances = np.bitwise_count(queries[:, None] ^ codes).sum(axis=2)
+
+    for allowed in (None, np.arange(300, 800)):
+        chosen = kept if allowed is None else np.intersect1d(kept, allowed)
+        expected = [np.bincount(row[chosen], minlength=bits + 1) for row in distances]
+        np.testing.assert_array_equal(index.histogram(queries, ids=allowed), expected)
