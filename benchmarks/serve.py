@@ -146,8 +146,12 @@ def by_id(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     with serving(photos) as (port, process, _):
         make = lambda: request(port, f"/pictures/{random.randint(1, arguments.pictures)}/similar?k=10")  # noqa: E731
         asyncio.run(load(port, arguments.clients, 2, make))
+        before = process.cpu_times()
         result = asyncio.run(load(port, arguments.clients, arguments.seconds, make))
-        return {**result, "rss_mb": process.memory_info().rss >> 20}
+        after = process.cpu_times()
+        used = after.user + after.system - before.user - before.system
+        requests = result["requests_per_s"] * arguments.seconds
+        return {**result, "cpu_ms_each": round(1000 * used / requests, 3), "rss_mb": process.memory_info().rss >> 20}
 
 
 def upload(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:

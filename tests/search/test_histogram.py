@@ -1,4 +1,4 @@
-"""How many entries there are at each distance."""
+"""What an index tells of its entries without searching: which there are, and how many at each distance."""
 
 from __future__ import annotations
 
@@ -25,3 +25,12 @@ def test_it_is_what_counting_gives(bits: int, monkeypatch: pytest.MonkeyPatch) -
         chosen = kept if allowed is None else np.intersect1d(kept, allowed)
         expected = [np.bincount(row[chosen], minlength=bits + 1) for row in distances]
         np.testing.assert_array_equal(index.histogram(queries, ids=allowed), expected)
+
+
+def test_ids_that_are_there() -> None:
+    index = HammingIndex(8)
+    index.add(np.arange(5, dtype=np.uint8)[:, None], [3, 1, 4, 100, 5])
+    index.remove([4])
+
+    assert index.contains([1, 2, 3, 4, 5, 100, 10**15]).tolist() == [True, False, True, False, True, True, False]
+    assert index.contains([]).tolist() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from transhash.errors import LibraryError
@@ -17,6 +18,7 @@ from transhash.library.database import Facts
 from transhash.library.own_columns import OwnColumns
 
 PAGE = 4096  # rows held at a time
+_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 MAX_BITS = 512  # that an index takes
 
 
@@ -221,9 +223,14 @@ class Catalogue(OwnColumns):
         """All that is known of pictures, by id; those that search cannot find, or not any more, are left out."""
         sql = (
             "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
-            " JOIN folder ON folder.id = picture.folder WHERE picture.id = ? AND code IS NOT NULL AND vanished IS NULL"
+            " JOIN folder ON folder.id = picture.folder"
+            " WHERE code IS NOT NULL AND vanished IS NULL AND picture.id IN ({})"
         )
-        found = {id_: Indexed._make(row) for id_ in ids for row in self.rows(sql, (id_,))}
+        found: dict[int, Indexed] = {}
+        wanted = iter(ids)
+        while some := list(islice(wanted, _ASKED_AT_ONCE)):
+            rows = self.rows(sql.format(", ".join("?" * len(some))), some)
+            found.update((row[0], Indexed._make(row)) for row in rows)
         for each in found.values():
             numbers = (each.size, each.width, each.height)
             if not (is_folder(each.folder) and is_name(each.name) and all(map(is_count, numbers))):

@@ -401,10 +401,32 @@ class Library:
             for id_, each in known.items()
         }
 
-    def shown(self, path: Path) -> str:
-        """A picture's path as people know it: below the folder that contains the library relative to that folder."""
-        base = os.path.join(os.fsdecode(self._places.base), "")
-        return os.fspath(path).removeprefix(base)
+    def described(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """The same in JSON's own types: paths as they are stored, relative where they can be, and moments as texts."""
+        with self._catalogue.reading():
+            known = self._catalogue.described(int(id_) for id_ in ids)
+            columns = self._catalogue.own_values(known)
+        found = {}
+        for id_, each in known.items():
+            folder, name = os.fsdecode(each.folder), os.fsdecode(each.name)
+            found[id_] = {
+                "id": id_,
+                "path": os.path.join(folder, name),
+                "folder": folder,
+                "name": name,
+                "width": each.width,
+                "height": each.height,
+                "bytes": each.size,
+                "taken": None if each.taken is None else moment(each.taken).isoformat(),
+                "modified": moment(each.mtime_ns // 10**9).isoformat() + "Z",
+                "code": each.code.hex(),
+                "columns": {
+                    column: value.isoformat() if isinstance(value, datetime) else value
+                    for column, value in columns[id_].items()
+                },
+                "version": each.digest[:6].hex(),
+            }
+        return found
 
     def facets(self) -> Facets:
         """Folders and values for people to choose from."""

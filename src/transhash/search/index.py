@@ -112,6 +112,14 @@ class HammingIndex:
             self._state = state._replace(segments=tuple(parts))
         return removed
 
+    def contains(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which of these ids are in the index, bool [n]."""
+        wanted = _as_ids(ids)
+        known = np.zeros(len(wanted), np.bool_)
+        for part in self._state.segments:
+            known |= part.find(wanted)[0]
+        return known
+
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
         return to_codes(self._words(self._state.segments, _as_ids(ids)), self.bits)

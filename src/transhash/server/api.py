@@ -16,14 +16,13 @@ from transhash.explaining import occlusion
 from transhash.library.thumbnails import Shown, full_size
 from transhash.server import faults, schemas, security, uploads
 from transhash.server.faults import Fault, json_response
-from transhash.server.searching import Options, as_code, as_values, describe
+from transhash.server.searching import Options, as_code, as_values
 from transhash.server.searching import Query as Wanted
 from transhash.server.service import Service
 from transhash.server.settings import MOST_HITS, MOST_QUERIES
 
 if TYPE_CHECKING:
     from transhash.library import Library
-    from transhash.library import Picture as Known
 
 FOR_EVER = "private, max-age=31536000, immutable"
 FOR_NOW = "private, no-cache"
@@ -157,8 +156,8 @@ async def pictures(
         ids = served.searcher.passing(where)
         end = len(ids) if before is None else int(ids.searchsorted(before))
         page = ids[max(0, end - limit) : end][::-1].tolist()
-        known = library.pictures(page)
-        listed = [describe(known[id_], library) for id_ in page if id_ in known]
+        known = library.described(page)
+        listed = [known[id_] for id_ in page if id_ in known]
         return {"pictures": listed, "total": len(ids), "more": end > limit}
 
     return json_response(await served.look(found))
@@ -186,23 +185,11 @@ async def add(request: Request, served: Served) -> Response:
     return json_response({"ids": ids}, 201)
 
 
-async def known(served: Service, id_: int) -> Known:
-    """What is known of a picture; raises a `Fault`."""
-    found = (await served.look(lambda library: library.pictures([id_]))).get(id_)
-    if found is None:
-        raise faults.unknown_picture()
-    return found
-
-
 @router.get("/pictures/{id}", summary="A picture", responses={200: {"model": schemas.Picture}, **_UNKNOWN})
 async def picture(served: Served, id: Id) -> Response:
     """What is known of a picture."""
 
-    def found(library: Library) -> dict[str, Any] | None:
-        each = library.pictures([id]).get(id)
-        return None if each is None else describe(each, library)
-
-    body = await served.look(found)
+    body = (await served.look(lambda library: library.described([id]))).get(id)
     if body is None:
         raise faults.unknown_picture()
     return json_response(body)

@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from transhash import __version__
+from transhash.codes import pack
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
 from transhash.server import api, faults
@@ -77,10 +78,12 @@ class _Assets(StaticFiles):
 def _warm(live: LiveLibrary) -> None:
     """Start the network, and compile what is compiled on first use, before anybody waits for it."""
     size = live.model.image_size
-    live.model.read(np.zeros((1, size, size, 3), np.uint8))
-    if len(live.index):
-        code = live.index.reconstruct(live.index.ids[:1])
-        live.index.search(code, 10)
+    values = live.model.read(np.zeros((8, size, size, 3), np.uint8))
+    index = live.index
+    for queries in (1, 8):
+        for relaxed in (None, values[:queries]):
+            for ids in (None, index.ids[: len(index) // 2]):
+                index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
 
 
 async def _fault(_: Request, fault: Exception) -> Response:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from transhash.errors import TransHashError
 from transhash.server.faults import Fault
-from transhash.server.searching import describe
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
@@ -78,11 +77,11 @@ class DuplicateSearches:
             library = self._live.here()
             report = library.duplicates(max_distance, progress=progress)
             copies = [copy for group in report.groups for copy in (group.keep, *group.same)]
-            pictures = library.pictures({copy.id for copy in copies})
+            pictures = library.described({copy.id for copy in copies})
             groups = []
             for group in report.groups:
                 members = [
-                    {**describe(pictures[copy.id], library), "distance": copy.distance, "identical": copy.identical}
+                    {**pictures[copy.id], "distance": copy.distance, "identical": copy.identical}
                     for copy in (group.keep, *group.same)
                     if copy.id in pictures
                 ]

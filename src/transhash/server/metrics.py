@@ -12,6 +12,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.requests = Counter(
             "transhash_requests", "Requests answered", ["route", "method", "status"], registry=self.registry
         )
@@ -24,6 +25,17 @@ class Metrics:
         self.rejected = Counter("transhash_rejected", "Requests refused by a limit", registry=self.registry)
         self.waiting = Gauge("transhash_waiting_pictures", "Pictures that wait to be encoded", registry=self.registry)
         self.pictures = Gauge("transhash_pictures", "Pictures that search can find", registry=self.registry)
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        counted = self._counted.get((route, method, status))
+        if counted is None:
+            counted = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
+            self._counted[route, method, status] = counted
+        counted[0].inc()
+        counted[1].observe(seconds)
+        if status in (413, 429, 503):
+            self.rejected.inc()
 
     def text(self) -> bytes:
         """The text that Prometheus reads."""

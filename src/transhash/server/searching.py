@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.errors import HammingIndexError
 from transhash.server import faults
 
 if TYPE_CHECKING:
-    from transhash.library import Library, LiveLibrary, Picture
+    from transhash.library import LiveLibrary
 
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
@@ -84,11 +85,11 @@ class Searcher:
 
     def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, Found]:
         library, index = self._live.here(), self._live.index
-        codes = {number: self._code(query) for number, query in queries.items()}
-        numbers = [number for number, code in codes.items() if code is not None]
+        codes = self._codes(queries)
+        numbers = list(codes)
         if not numbers:
             return {}
-        packed = np.stack([code for code in codes.values() if code is not None])
+        packed = np.stack(list(codes.values()))
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
         radius = library.radius(options.max_distance, options.min_probability)
@@ -102,13 +103,13 @@ class Searcher:
             distances, ids = np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64)
         ids = np.where(distances <= radius, ids, -1)
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
-        pictures = library.pictures(set(ids[ids >= 0].tolist()))
+        pictures = library.described(set(ids[ids >= 0].tolist()))
         calibration = self._live.model.calibration
         likely = calibration.probability(np.arange(index.bits + 1)).tolist() if calibration else None
         found = {}
         for row, number in enumerate(numbers):
             hits = [
-                {**describe(picture, library), "distance": d, "probability": likely[d] if likely else None}
+                {**picture, "distance": d, "probability": likely[d] if likely else None}
                 for d, id_ in zip(distances[row].tolist(), ids[row].tolist(), strict=True)
                 if (picture := pictures.get(id_)) is not None
             ]
@@ -141,41 +142,17 @@ class Searcher:
             rest[1][row] = np.concatenate([first[1][row], after])
         return rest
 
-    def _code(self, query: Query) -> NDArray[np.uint8] | None:
-        """The code of a query; None when there is no picture of its id."""
-        from transhash.errors import HammingIndexError
-
-        if query.id is None:
-            return query.code
+    def _codes(self, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:
+        """The codes of queries; those by ids of no picture are left out."""
+        index = self._live.index
+        codes = {number: query.code for number, query in queries.items() if query.code is not None}
+        by_id = {number: query.id for number, query in queries.items() if query.id is not None}
         try:
-            code: NDArray[np.uint8] = self._live.index.reconstruct([query.id])[0]
-            return code
+            return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
         except HammingIndexError:
-            return None
-
-
-def describe(picture: Picture, library: Library) -> dict[str, Any]:
-    """What is told of a picture."""
-    path = library.shown(picture.path)
-    folder, _, name = path.rpartition("/")
-    version = picture.digest[:12]
-    return {
-        "id": picture.id,
-        "path": path,
-        "folder": folder,
-        "name": name,
-        "width": picture.width,
-        "height": picture.height,
-        "bytes": picture.bytes,
-        "taken": picture.taken.isoformat() if picture.taken else None,
-        "modified": picture.modified.isoformat() + "Z",
-        "code": picture.code,
-        "columns": {
-            name: value if isinstance(value, str | int | float | bool) else value.isoformat()
-            for name, value in picture.columns.items()
-        },
-        "version": version,
-    }
+            known = index.contains(list(by_id.values()))
+            by_id = {number: id_ for (number, id_), here in zip(by_id.items(), known, strict=True) if here}
+            return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
 
 
 def as_code(text: str, bits: int) -> NDArray[np.uint8]:

@@ -85,10 +85,7 @@ class Gate:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             method = scope["method"] if scope["method"] in ("GET", "POST", "DELETE", "HEAD") else "other"
-            self._metrics.requests.labels(route, method, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
-            if status in (413, 429, 503):
-                self._metrics.rejected.inc()
+            self._metrics.answered(route, method, status, time.perf_counter() - began)
 
     @contextmanager
     def _memory(self, scope: Scope, limit: int) -> Iterator[None]:

@@ -135,7 +135,7 @@ async function refresh() {
       if (mine !== turn) return;
       query.code ??= found.code;
       shown = { total: found.searched };
-      $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms, ${Math.round(performance.now() - began)} ms with the way here`;
+      $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
       cutoff.show(found.histogram, facts.probabilities);
       const limit = cutoff.within;

@@ -53,7 +53,7 @@ export class CutOff {
   change() {
     const at = this.distance;
     this.bars.forEach((bar, distance) => bar.setAttribute("class", distance <= at ? "in" : ""));
-    const likely = this.likely ? ` · ${percent(this.likely[at])} or more` : "";
+    const likely = this.likely ? ` · ${percent(this.likely[at])} likely or more` : "";
     const most = this.histogram.length - 1;
     const text = at === most ? `${count(this.within, "picture")}, any distance` : `${count(this.within, "picture")} within ${bits(at)}${likely}`;
     $("cutoff-text").value = text;
