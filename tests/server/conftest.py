@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("fastapi", reason="the server needs the extra `server`")
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
 sys.path.insert(0, str(Path(__file__).parent))
 

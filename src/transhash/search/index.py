@@ -149,9 +149,7 @@ class HammingIndex:
         segments = [part for part in self._state.segments if len(part)]
         if ids is not None:
             is_bitmap = isinstance(ids, np.ndarray) and ids.dtype == np.bool_
-            allowed = _as_ids(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
-            if not (allowed[1:] > allowed[:-1]).all():  # those of a filter or a bitmap ascend already
-                allowed = np.unique(allowed)
+            allowed = _ascending(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
             segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
@@ -186,7 +184,7 @@ class HammingIndex:
         `ids` restricts it to these. Raises HammingIndexError.
         """
         queries = to_words(codes, self.bits)
-        allowed = None if ids is None else np.unique(_as_ids(ids))
+        allowed = None if ids is None else _ascending(ids)
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for part in self._state.segments:
             ranks = np.flatnonzero(part.alive_ranks()) if allowed is None else part.find(allowed)[1]
@@ -310,6 +308,12 @@ def _refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
             twice = np.append(twice, ids[here])
     if len(twice):
         raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
+
+
+def _ascending(ids: Any) -> Ids:
+    """Ids in order, each once; those of a filter or a bitmap are so already."""
+    given = _as_ids(ids)
+    return given if (given[1:] > given[:-1]).all() else np.unique(given)
 
 
 def _as_ids(ids: Any) -> Ids:
