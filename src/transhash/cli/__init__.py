@@ -25,12 +25,13 @@ from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
+from transhash.cli.serve import serve
 from transhash.cli.train import train
 from transhash.cli.verify import verify
 
 VERBS = (
-    index, search, duplicates, annotate, verify, export, import_, info, models, fit, train, evaluate, compare, backbone,
-    bench,
+    index, search, duplicates, serve, annotate, verify, export, import_, info, models, fit, train, evaluate, compare,
+    backbone, bench,
 )  # fmt: skip
 
 app = typer.Typer(
