@@ -6,7 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -162,8 +164,17 @@ _prepared: Prepared  # of a worker process, read once
 
 def _start_worker(recipe: Recipe, tokens: Path, threads: int) -> None:
     global _prepared  # a worker's own, set before its first cell
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _prepared, _ = _prepare(recipe, tokens)
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the program that it works for was killed, which its pool would not notice within a cell."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run(cell: Cell, views: Path, folder: Path) -> Result:
