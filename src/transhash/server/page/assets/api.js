@@ -30,7 +30,10 @@ async function ask(path, options = {}, patience = PATIENCE) {
     return ask(path, options, patience - 1);
   }
   if (response.status === 204) return null;
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error; // given up while the answer was on its way
+    return {};
+  });
   if (response.status === 401) onUnknown();
   if (!response.ok) throw new Fault(response.status, body);
   return response.status === 202 ? { ...body, underWay: true } : body;
