@@ -36,6 +36,10 @@ class LibraryError(TransHashError):
     """A library that cannot be opened or does not fit the model it is used with."""
 
 
+class UncalibratedError(LibraryError):
+    """A probability was asked for, of a model that was not calibrated to tell any."""
+
+
 class FilterError(TransHashError):
     """A filter (`where`) that cannot be understood: at which character, and what was expected there."""
 

@@ -129,6 +129,7 @@ def test_a_click_searches_with_a_picture_and_back_is_back(visit: Visit) -> None:
     expect(page.locator("#grid .picture").first).to_have_attribute("title", re.compile(first[5]))
     page.go_back()
     expect(page.locator("#summary")).to_have_text("40 pictures, the newest first")
+    expect(page.locator("#grid .picture").first).to_have_attribute("title", re.compile(first[0]))  # drawn after that
     assert visit.names() == first
 
 
@@ -160,6 +161,7 @@ def test_filters_by_folder_label_and_words(visit: Visit, library: Library) -> No
     expect(page.locator("#summary")).to_have_text("5 pictures, the newest first")
     expected = library.passing("folder = 'cat' and label = 'kind 1' and (stars > 9 or stars < 2)")
     names = library.pictures(expected)
+    expect(page.locator("#grid .picture")).to_have_count(5)  # they are drawn after the summary
     assert visit.names() == [names[id_].path.name for id_ in expected[::-1].tolist()]
     page.locator("#grid .picture").first.click()
     expect(page.locator("#cutoff-text")).to_have_text("5 pictures, any distance")

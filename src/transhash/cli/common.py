@@ -31,6 +31,14 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="MODEL", help="The name of a model (`transhash models`), or its folder."),
 ]
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", metavar="NAME", help="Such as cifar10, or folder for your own (docs/protocols.md).")
+]
+DataOption = Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
+]
+SplitSeedOption = Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 

@@ -27,6 +27,7 @@ from transhash.experiments.cell import Prepared, run
 from transhash.experiments.matrix import Cell
 from transhash.experiments.tokens import Progress, Tokens
 from transhash.losses import METHODS, Task
+from transhash.model import file_hash
 from transhash.nn.mgvt import branch_bits
 from transhash.system import processors, replacing
 from transhash.training.recipe import Recipe
@@ -147,8 +148,7 @@ def _backbone_digest(backbone: str) -> str:
     path = Path(backbone)
     if not path.is_file():
         return hashlib.sha256(backbone.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(path)
 
 
 def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:

@@ -7,7 +7,6 @@ content is the same file, and a file with such a name is known as ours to delete
 from __future__ import annotations
 
 import calendar
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ import numpy as np
 
 from transhash.errors import LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
-from transhash.library.catalogue import Catalogue, Coded, File
+from transhash.library.catalogue import Catalogue, Coded, File, content_hash
 from transhash.library.places import Places
 from transhash.system import replacing
 
@@ -34,7 +33,7 @@ _OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
 def add(catalogue: Catalogue, places: Places, model: HashModel, pictures: list[Source], max_pixels: int) -> list[int]:
     """The ids of pictures, in order, put away and indexed if they were not yet."""
     contents = [_content(picture, max_pixels) for picture in pictures]
-    digests = [hashlib.blake2b(content, digest_size=16).digest() for content in contents]
+    digests = [content_hash(content).digest() for content in contents]
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
     coded: dict[bytes, Coded] = {}
     for batch in model.stream(new.items(), source=lambda item: item[1]):

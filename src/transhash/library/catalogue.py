@@ -7,6 +7,7 @@ short transaction; readers never wait.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -20,6 +21,11 @@ from transhash.library.own_columns import OwnColumns
 PAGE = 4096  # rows held at a time
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 MAX_BITS = 512  # that an index takes
+
+
+def content_hash(content: bytes = b"") -> hashlib.blake2b:
+    """What contents are known by, BLAKE2b of 16 bytes: of `content`, and what it is updated with."""
+    return hashlib.blake2b(content, digest_size=16)
 
 
 class Known(NamedTuple):

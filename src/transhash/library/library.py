@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
-from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.errors import HammingIndexError, LibraryError, ModelError, UncalibratedError
 from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library import carry
 from transhash.library.annotate import Annotation
@@ -329,7 +329,7 @@ class Library:
             return radius
         calibration = self.model.calibration
         if calibration is None:
-            raise LibraryError(
+            raise UncalibratedError(
                 f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
                 "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
             )

@@ -8,7 +8,6 @@ kept is read and written only below its folder, and never through a link.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from contextlib import suppress
 from io import BytesIO
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
+from transhash.library.catalogue import content_hash
 from transhash.system import replacing
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Thumbnails:
         scale = min(1.0, SIDE / max(image.size))
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = _jpeg(image if size == image.size else image.resize(size, reducing_gap=3.0), QUALITY)
-        current = _digest(content) == picture.digest
+        current = content_hash(content).hexdigest() == picture.digest
         if current:
             with suppress(OSError, ValueError):  # a library that may only be read
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def full_size(picture: Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Show
     """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
     content = read_file(picture.path)
     image = open_image(content, max_pixels=max_pixels)
-    current = _digest(content) == picture.digest
+    current = content_hash(content).hexdigest() == picture.digest
     if content.startswith(_JPEG):
         return Shown(_jpeg(image, 95), "image/jpeg", current)
     file = BytesIO()
@@ -97,7 +97,3 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
     file = BytesIO()
     image.save(file, "JPEG", quality=quality, subsampling=0 if max(image.size) <= 128 else "4:2:0")
     return file.getvalue()
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()

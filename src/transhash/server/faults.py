@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError, TransHashError
+from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError, TransHashError, UncalibratedError
 
 RETRY_SECONDS = 1
 
@@ -57,9 +57,9 @@ def of(error: TransHashError) -> Fault:
         return Fault(422, error.reason, error.remedy)
     if isinstance(error, HammingIndexError):
         return Fault(422, "a code that is not in the index, or does not fit it", "use codes of this library's model")
+    if isinstance(error, UncalibratedError):
+        return Fault(422, "the model tells no probabilities", "give a distance instead")
     if isinstance(error, LibraryError):
-        if "calibrated" in str(error):
-            return Fault(422, "the model tells no probabilities", "give a distance instead")
         return Fault(503, "the library cannot be used", "see the server's log", retry=RETRY_SECONDS)
     return Fault(422, "a value that cannot be used", "see the API's description")
 
