@@ -36,8 +36,22 @@ class LibraryError(TransHashError):
     """A library that cannot be opened or does not fit the model it is used with."""
 
 
+class UncalibratedError(LibraryError):
+    """A probability was asked for, of a model that was not calibrated to tell any."""
+
+
 class FilterError(TransHashError):
     """A filter (`where`) that cannot be understood: at which character, and what was expected there."""
+
+    def __init__(self, text: str, position: int, expected: str) -> None:
+        found = repr(text[position - 1 : position + 19]) if position <= len(text) else "the end"
+        super().__init__(f"filter {text!r}, character {position}: expected {expected}, but found {found}")
+        self.text = text
+        self.position = position  # from 1
+        self.expected = expected
+
+    def __reduce__(self) -> tuple[type[FilterError], tuple[str, int, str]]:
+        return type(self), (self.text, self.position, self.expected)
 
 
 class DataError(TransHashError):

@@ -36,6 +36,8 @@ IMAGE_SUFFIXES = frozenset(
     | {".pgm", ".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".heic", ".heif"}
 )
 
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2000": ".jp2", "HEIF": ".heic"}
+
 # Pillow's readers that a file may reach: the others read oddities, or start programs (EPS runs Ghostscript). HEIF is
 # that of the extra `heif`; TGA comes last because it has no signature.
 _READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
@@ -125,6 +127,18 @@ def open_image(
         image = image.copy() if orientation == 1 else _turned(image, orientation)
         image.info = {}  # a second reader would apply the orientation again
         return image
+
+
+def read_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+    """The content of a picture's file; raises `ImageError` for what is no file, cannot be read or is too large."""
+    return _read(path, str(path), max_bytes)
+
+
+def suffix_of(content: bytes) -> str:
+    """What the name of a file with this content ends in, such as ".jpg"; raises `ImageError` for no picture."""
+    with _Guard(content) as name:
+        form = _identify(content, name, DEFAULT_MAX_BYTES).format or ""
+        return _SUFFIXES.get(form, f".{form.lower()}")
 
 
 class _Guard:

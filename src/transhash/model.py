@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
-from transhash.images import Source, load_picture
+from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
 from transhash.system import processors, replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
@@ -163,9 +163,7 @@ class HashModel:
                 errors[i] = error
                 pictures[i] = 0
                 facts.append((0, 0, False, None))
-        values, features = session.run(["values", "features"], {"images": pictures})
-        if self._head is not None:
-            values = features @ self._head[:-1] + self._head[-1]
+        values, features = self._read(session, pictures)
         codes = pack(values)
         return [
             Encoded(item, None, None, errors[i], *facts[i])
@@ -173,6 +171,35 @@ class HashModel:
             else Encoded(item, codes[i], values[i], None, *facts[i], features[i])
             for i, item in enumerate(batch)
         ]
+
+    def square(self, source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
+        """A picture as the network sees it, uint8 (S, S, 3); raises `ImageError`."""
+        return load_picture(source, self.image_size, crop=self.crop, max_pixels=max_pixels).pixels
+
+    def read(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Relaxed codes, float32 (N, bits), of pictures as the network sees them, uint8 (N, S, S, 3); one batch."""
+        return self._read(self._open_session(), squares)[0]
+
+    def _read(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        values, features = session.run(["values", "features"], {"images": squares})
+        if self._head is not None:
+            values = features @ self._head[:-1] + self._head[-1]
+        return values, features
+
+    def parts(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What the global and the local stream say: float32 (N, B1), (N, B2), one of them perhaps of no width.
+
+        Of a network's own hash layers, these are the bits that read either stream. Of a fitted head, in which each bit
+        reads both, it is what either stream adds to all bits.
+        """
+        values, features = self._read(self._open_session(), squares)
+        network = self.config["network"]
+        if self._head is None:
+            split = self.bits // 2 if network["groups"] else self.bits
+            return values[:, :split], values[:, split:]
+        width = network["vit"]["dim"]
+        local = features[:, width:] @ self._head[width:-1]
+        return features[:, :width] @ self._head[:width], local if network["groups"] else local[:, :0]
 
     def _open_session(self) -> Any:
         if self._session is None:

@@ -81,30 +81,53 @@ def test_what_cannot_be_run_is_one_sentence(place: Path, tmp_path: Path, more: t
     assert "Traceback" not in result.stderr
 
 
-def test_a_killed_worker_is_told_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
-    first = subprocess.Popen(
-        command(place, tmp_path, "--methods", "transhash", "--set", "epochs=2000"),
+def started(place: Path, out: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A comparison in the middle of a long cell, and its workers."""
+    program = subprocess.Popen(
+        command(place, out, "--methods", "transhash", "--set", "epochs=2000"),
         stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    runs = tmp_path / "runs"
     deadline = time.monotonic() + 120
-    while not list(runs.glob("*/run.yaml")):
+    while not list((out / "runs").glob("*/run.yaml")):
         assert time.monotonic() < deadline
-        assert first.poll() is None
+        assert program.poll() is None
         time.sleep(0.1)
-    children = Path(f"/proc/{first.pid}/task/{first.pid}/children")
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
     if not children.exists():
-        first.kill()
+        program.kill()
         pytest.skip("this system does not list a process's children")
-    for child in map(int, children.read_text().split()):
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-            os.kill(child, signal.SIGKILL)
+    workers = [
+        child
+        for child in map(int, children.read_text().split())
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()
+    ]
+    assert workers
+    return program, workers
+
+
+def test_a_killed_worker_is_told_and_the_same_command_goes_on(place: Path, tmp_path: Path) -> None:
+    first, workers = started(place, tmp_path)
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
     _, errors = first.communicate(timeout=60)
     assert first.returncode == 2
     assert "same command again" in errors
     again = compare(place, tmp_path, "--methods", "transhash,lsh")
     assert again.returncode == 0, again.stderr
-    assert {cell["method"] for cell in json.loads((tmp_path / "results.json").read_text())["cells"]} == {
-        "transhash",
-        "lsh",
-    }
+    cells = json.loads((tmp_path / "results.json").read_text())["cells"]
+    assert {cell["method"] for cell in cells} == {"transhash", "lsh"}
+
+
+def test_workers_end_with_a_program_that_is_killed(place: Path, tmp_path: Path) -> None:
+    program, workers = started(place, tmp_path)
+    program.kill()
+    program.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while any(_runs(worker) for worker in workers):
+        assert time.monotonic() < deadline, "a worker goes on without its program"
+        time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "\nState:\tZ" not in status.read_text()

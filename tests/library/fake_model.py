@@ -20,6 +20,7 @@ from transhash.model import Encoded
 class FakeModel:
     bits = 64
     image_size = 8
+    crop = 1.0
     calibration: Calibration | None = None
 
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:
@@ -44,6 +45,17 @@ class FakeModel:
         iterator = iter(items)
         while batch := list(islice(iterator, batch_size)):
             yield [self._one(item, source(item) if source else item) for item in batch]
+
+    def square(self, source: Any, *, max_pixels: int = 10**9) -> np.ndarray:
+        return load_picture(source, self.image_size, max_pixels=max_pixels).pixels
+
+    def read(self, squares: np.ndarray) -> np.ndarray:
+        grey = squares.astype(np.float32).mean(axis=3).reshape(len(squares), -1)
+        return grey - grey.mean(axis=1, keepdims=True)
+
+    def parts(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = self.read(squares)
+        return values[:, :32], values[:, 32:]
 
     def _one(self, item: Any, source: Any) -> Encoded:
         self.decoded.append(source)

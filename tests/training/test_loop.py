@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_run import SHAPE, STILL, recipe
 
+from tiny_run import SHAPE, STILL, recipe
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss

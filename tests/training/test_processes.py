@@ -11,8 +11,8 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from tiny_run import STILL, recipe
 
+from tiny_run import STILL, recipe
 from transhash.losses import BayesianLoss, Task
 from transhash.training.loop import gather, train
 

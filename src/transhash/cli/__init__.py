@@ -26,11 +26,12 @@ from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
+from transhash.cli.serve import serve
 from transhash.cli.train import train
 from transhash.cli.verify import verify
 
 VERBS = (
-    index, search, duplicates, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
+    index, search, duplicates, serve, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
     compare, backbone, bench,
 )  # fmt: skip
 

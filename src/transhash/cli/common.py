@@ -38,13 +38,21 @@ LibraryOption = Annotated[
         "-l",
         metavar="LIB",
         parser=place,
-        help="The library, the folder that contains it, or milvus://HOST:PORT/COLLECTION.",
+        help="The library, the folder that contains it, or the address of one elsewhere (milvus://…, http://…).",
     ),
 ]
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", metavar="MODEL", help="The name of a model (`transhash models`), or its folder."),
 ]
+DatasetOption = Annotated[
+    str, typer.Option("--dataset", metavar="NAME", help="Such as cifar10, or folder for your own (docs/protocols.md).")
+]
+DataOption = Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
+]
+SplitSeedOption = Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -94,14 +102,19 @@ def shown(text: str | os.PathLike[str]) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
-def find_library(named: Place | None, starts: Iterable[Path] = (), fallbacks: Iterable[Path] = ()) -> Place | None:
-    """The library that is meant, if there is any.
+def find_library(
+    named: Place | None, starts: Iterable[Path] = (), fallbacks: Iterable[Path] = (), *, elsewhere: tuple[str, ...] = ()
+) -> Place | None:
+    """The library that is meant, if there is any; raises `LibraryError` for an address, unless `elsewhere` begins it.
 
     It is the one named, else the nearest `.transhash` at or above a start, else the one in TRANSHASH_LIBRARY, else the
     nearest at or above a fallback.
     """
     environment = place(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None
-    return named or _nearest(starts) or environment or _nearest(fallbacks)
+    found = named or _nearest(starts) or environment or _nearest(fallbacks)
+    if isinstance(found, str) and not found.startswith(elsewhere):
+        raise LibraryError(f"{found}: this needs a library in a folder; run it on the machine that has the folder")
+    return found
 
 
 def _nearest(starts: Iterable[Path]) -> Path | None:

@@ -7,19 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
-from transhash.cli.common import JsonOption, extra, print_json, say
+from transhash.cli.common import (
+    DataOption,
+    DatasetOption,
+    JsonOption,
+    ProtocolOption,
+    SplitSeedOption,
+    extra,
+    print_json,
+    say,
+)
 from transhash.cli.progress import on_terminal, stages
 from transhash.cli.train import settings_of
 
 
 def compare(
     *,
-    dataset: Annotated[str, typer.Option("--dataset", metavar="NAME", help="The data set.")] = "cifar10",
-    data: Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")] = Path("data"),
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
-    ] = None,
-    split_seed: Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")] = 0,
+    dataset: DatasetOption = "cifar10",
+    data: DataOption = Path("data"),
+    protocol: ProtocolOption = None,
+    split_seed: SplitSeedOption = 0,
     backbone: Annotated[
         str, typer.Option("--backbone", metavar="VIT", help="Pretrained ViT: a file, a folder or a hub id.")
     ] = "",

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import JsonOption, extra, print_json, say
+from transhash.cli.common import (
+    DataOption,
+    DatasetOption,
+    JsonOption,
+    ProtocolOption,
+    SplitSeedOption,
+    extra,
+    print_json,
+    say,
+)
 from transhash.cli.progress import stages
 
 if TYPE_CHECKING:
@@ -18,14 +27,10 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's folder, or the name of a shipped one.")],
     *,
-    dataset: Annotated[
-        str, typer.Option("--dataset", metavar="NAME", help="Such as cifar10, or folder for your own.")
-    ] = "cifar10",
-    data: Annotated[Path, typer.Option("--data", metavar="PATH", help="Where the data set lies.")] = Path("data"),
-    protocol: Annotated[
-        str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
-    ] = None,
-    split_seed: Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")] = 0,
+    dataset: DatasetOption = "cifar10",
+    data: DataOption = Path("data"),
+    protocol: ProtocolOption = None,
+    split_seed: SplitSeedOption = 0,
     calibrate: Annotated[
         bool,
         typer.Option(

@@ -14,7 +14,7 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
     in TRANSHASH_LIBRARY.
     """
-    with open_library(find_library(library, [Path.cwd()])) as opened:
+    with open_library(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
         facts = opened.info()
     if as_json:
         print_json(asdict(facts))

@@ -6,7 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,6 +27,7 @@ from transhash.experiments.cell import Prepared, run
 from transhash.experiments.matrix import Cell
 from transhash.experiments.tokens import Progress, Tokens
 from transhash.losses import METHODS, Task
+from transhash.model import file_hash
 from transhash.nn.mgvt import branch_bits
 from transhash.system import processors, replacing
 from transhash.training.recipe import Recipe
@@ -145,8 +148,7 @@ def _backbone_digest(backbone: str) -> str:
     path = Path(backbone)
     if not path.is_file():
         return hashlib.sha256(backbone.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_hash(path)
 
 
 def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:
@@ -162,8 +164,17 @@ _prepared: Prepared  # of a worker process, read once
 
 def _start_worker(recipe: Recipe, tokens: Path, threads: int) -> None:
     global _prepared  # a worker's own, set before its first cell
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _prepared, _ = _prepare(recipe, tokens)
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the program that it works for was killed, which its pool would not notice within a cell."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _run(cell: Cell, views: Path, folder: Path) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transhash.experiments.plots import save
 from transhash.experiments.tables import spreads
+from transhash.shallow import METHODS as SHALLOW
 
 # Okabe and Ito's palette, darkest first; what it cannot tell apart, marks and dashes do
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -44,22 +45,39 @@ def _first(results: Mapping[str, Any], method: str, bits: int) -> Mapping[str, A
 
 
 def _by_bits(results: Mapping[str, Any], figure: str, name: str, title: str, stem: Path) -> list[Path]:
-    drawing, panel = plt.subplots(figsize=(8.2, 5.2))
     table = spreads(results, figure)
+    drawing, panels = _panels(table, title, ("bits", name))
     for number, (method, row) in enumerate(table.items()):
         means, deviations = (np.array([spread[i] for spread in row.values()]) for i in (0, 1))
-        panel.errorbar(list(row), means, deviations, capsize=2, label=method, **_style(number))
-    panel.set_xticks(sorted({bits for row in table.values() for bits in row}))
-    panel.set(title=title, xlabel="bits", ylabel=name)
-    return _finish(drawing, panel, stem)
+        panels[method].errorbar(list(row), means, deviations, capsize=2, label=method, **_style(number))
+        panels[method].set_xticks(sorted({bits for row in table.values() for bits in row}))
+    return _finish(drawing, stem)
 
 
 def _lines(curves: Mapping[str, Curve], names: tuple[str, str], title: str, stem: Path) -> list[Path]:
-    drawing, panel = plt.subplots(figsize=(8.2, 5.2))
+    drawing, panels = _panels(curves, title, names)
     for number, (method, (x, y)) in enumerate(curves.items()):
-        panel.plot(x, y, label=method, markevery=0.15, **_style(number))
-    panel.set(title=title, xlabel=names[0], ylabel=names[1])
-    return _finish(drawing, panel, stem)
+        panels[method].plot(x, y, label=method, markevery=0.15, **_style(number))
+    return _finish(drawing, stem)
+
+
+def _panels(methods: Iterable[str], title: str, names: tuple[str, str]) -> tuple[Any, dict[str, Any]]:
+    """A figure, and the panel of each method: those without a network lie lower, and apart from the others."""
+    groups = [group for group in ([m for m in methods if (m in SHALLOW) == apart] for apart in (False, True)) if group]
+    drawing, panels = plt.subplots(
+        1,
+        len(groups),
+        figsize=(4.4 + 3.4 * len(groups), 5.2),
+        squeeze=False,
+        layout="constrained",
+        width_ratios=(3, 2)[: len(groups)],
+    )
+    drawing.suptitle(title)
+    for panel in panels[0]:
+        panel.set(xlabel=names[0])
+        panel.grid(True, alpha=0.3)
+    panels[0][0].set(ylabel=names[1])
+    return drawing, {method: panel for group, panel in zip(groups, panels[0], strict=True) for method in group}
 
 
 def _recall_curve(scores: Mapping[str, Any]) -> Curve:
@@ -84,7 +102,6 @@ def _style(number: int) -> dict[str, Any]:
     }
 
 
-def _finish(drawing: Any, panel: Any, stem: Path) -> list[Path]:
-    panel.grid(True, alpha=0.3)
-    panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+def _finish(drawing: Any, stem: Path) -> list[Path]:
+    drawing.legend(fontsize=8, frameon=False, loc="outside right center")
     return save(drawing, stem)

@@ -76,22 +76,31 @@ def cells(
     wanted = list(dict.fromkeys(name for given in methods for name in (ALL if given == "all" else (given,))))
     frozen = load_vit(common["backbone"], image_size=common.get("image_size", 70)).config.depth - 1
     base = {**BASE, "freeze": frozen, **changes}
-    found = []
-    for seed in range(seeds):
-        for name in wanted:
-            for length in bits:
-                own = {**common, "bits": length, "seed": seed}
-                if name.endswith((".yaml", ".yml")):
-                    recipe = Recipe.read(name, **own)
-                    if recipe.freeze == 0 or not recipe.cached_views:
-                        raise RecipeError(f"{name}: a comparison needs freeze and cached_views above 0; set both")
-                elif name in VARIANTS:
-                    recipe = Recipe.read(None, **{**base, **VARIANTS[name], **own})
-                elif name in PEERS:
-                    recipe = Recipe.read(None, **{**base, "method": name, "groups": 0, **own})
-                elif name in SHALLOW:
-                    recipe = Recipe.read(None, **{**base, "groups": 0, **own})
-                else:
-                    raise RecipeError(f"no method is called {name!r}; there are {', '.join(ALL)}, and recipe files")
-                found.append(Cell(Path(name).stem if name.endswith((".yaml", ".yml")) else name, length, seed, recipe))
-    return found
+    return [
+        Cell(
+            Path(name).stem if _is_file(name) else name,
+            length,
+            seed,
+            _recipe(name, base, {**common, "bits": length, "seed": seed}),
+        )
+        for seed in range(seeds)
+        for name in wanted
+        for length in bits
+    ]
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _recipe(name: str, base: dict[str, Any], own: dict[str, Any]) -> Recipe:
+    """What a method runs by: `base` for named ones, and what is the cell's own."""
+    if _is_file(name):
+        recipe = Recipe.read(name, **own)
+        if recipe.freeze == 0 or not recipe.cached_views:
+            raise RecipeError(f"{name}: a comparison needs freeze and cached_views above 0; set both")
+        return recipe
+    if name not in ALL:
+        raise RecipeError(f"no method is called {name!r}; there are {', '.join(ALL)}, and recipe files")
+    peers = {"method": name} if name in PEERS else {}
+    return Recipe.read(None, **{**base, **VARIANTS.get(name, {"groups": 0, **peers}), **own})

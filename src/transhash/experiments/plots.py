@@ -85,7 +85,8 @@ def _draw(panel: Any, engine: str, x: Sequence[float], y: Sequence[float]) -> No
 
 def save(figure: Any, stem: Path) -> list[Path]:
     """Write a figure beside `stem` as PNG and SVG, and close it; the files."""
-    figure.tight_layout()
+    if figure.get_layout_engine() is None:
+        figure.tight_layout()
     files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     for file in files:
         figure.savefig(file, dpi=130)

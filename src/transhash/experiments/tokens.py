@@ -45,10 +45,8 @@ class Tokens:
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        network = initial_network(recipe).eval()
-        precision = precision_of(recipe.precision)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network.to(device)
+        network, precision = _frozen_network(recipe), precision_of(recipe.precision)
+        device = next(network.parameters()).device
         for part in missing:
             rows = self.rows[part : part + _PART]
             tokens, features = [], []
@@ -83,6 +81,11 @@ class Tokens:
             np.save(file, array)
 
 
+def _frozen_network(recipe: Recipe) -> MGVT:
+    """The network that a recipe starts from, where it computes fastest."""
+    return initial_network(recipe).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np.float32]:
     """What the untrained network's global stream reads from tokens (n, 1 + M, D): float32 (n, D)."""
     for block in network.trunk.blocks[blocks:]:
@@ -107,9 +110,8 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
     """The cached views of the training images `rows`, computed unless they are there."""
     cache = TokenCache(folder, recipe.cached_views)
     if not cache.is_whole:
-        network = initial_network(recipe)
         cache.build(
-            network.eval(),
+            _frozen_network(recipe),
             recipe.freeze,
             training_pictures(recipe, images, rows),
             recipe.augmentation,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from transhash.library.library import Library, count_pictures
+from transhash.library.live import LiveLibrary
 from transhash.library.results import (
     AnnotationReport,
     Copy,
     Duplicates,
     DuplicatesReport,
+    Facets,
     Hit,
     ImportReport,
     IndexReport,
     LibraryInfo,
+    Picture,
     Problem,
     Skipped,
     Verification,
@@ -23,11 +26,14 @@ __all__ = [
     "Copy",
     "Duplicates",
     "DuplicatesReport",
+    "Facets",
     "Hit",
     "ImportReport",
     "IndexReport",
     "Library",
     "LibraryInfo",
+    "LiveLibrary",
+    "Picture",
     "Problem",
     "Skipped",
     "Verification",

@@ -7,8 +7,10 @@ short transaction; readers never wait.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import NamedTuple
 
 from transhash.errors import LibraryError
@@ -17,7 +19,13 @@ from transhash.library.database import Facts
 from transhash.library.own_columns import OwnColumns
 
 PAGE = 4096  # rows held at a time
+_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 MAX_BITS = 512  # that an index takes
+
+
+def content_hash(content: bytes = b"") -> hashlib.blake2b:
+    """What contents are known by, BLAKE2b of 16 bytes: of `content`, and what it is updated with."""
+    return hashlib.blake2b(content, digest_size=16)
 
 
 class Known(NamedTuple):
@@ -170,9 +178,13 @@ class Catalogue(OwnColumns):
             raise self.damaged()
         return paths
 
-    def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
-        """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
-        cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
+    def codes(self, width: int, after: int = -1) -> Iterator[list[tuple[int, bytes]]]:
+        """(id, code) of every picture that search can find, in pages; codes have `width` bytes.
+
+        With `after` only of those with a greater id: pictures that came after it.
+        """
+        sql = "SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL AND id > ?"
+        cursor = self.execute(sql, (after,))
         while rows := self.page(cursor, PAGE):
             if not all(is_count(id_) and isinstance(code, bytes) and len(code) == width for id_, code in rows):
                 raise self.damaged()
@@ -212,6 +224,35 @@ class Catalogue(OwnColumns):
             if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
                 raise self.damaged()
         return placed
+
+    def described(self, ids: Iterable[int]) -> dict[int, Indexed]:
+        """All that is known of pictures, by id; those that search cannot find, or not any more, are left out."""
+        sql = (
+            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
+            " JOIN folder ON folder.id = picture.folder"
+            " WHERE code IS NOT NULL AND vanished IS NULL AND picture.id IN ({})"
+        )
+        found: dict[int, Indexed] = {}
+        wanted = iter(ids)
+        while some := list(islice(wanted, _ASKED_AT_ONCE)):
+            rows = self.rows(sql.format(", ".join("?" * len(some))), some)
+            found.update((row[0], Indexed._make(row)) for row in rows)
+        for each in found.values():
+            numbers = (each.size, each.width, each.height)
+            if not (is_folder(each.folder) and is_name(each.name) and all(map(is_count, numbers))):
+                raise self.damaged()
+            if not (isinstance(each.digest, bytes) and isinstance(each.code, bytes)):
+                raise self.damaged()
+            if not (isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)):
+                raise self.damaged()
+        return found
+
+    def some_folders(self, limit: int) -> list[bytes]:
+        """The first stored folders, by path."""
+        rows = self.rows("SELECT path FROM folder ORDER BY path LIMIT ?", (limit,))
+        if not all(is_folder(path) for (path,) in rows):
+            raise self.damaged()
+        return [path for (path,) in rows]
 
     def counts(self) -> tuple[int, int, int]:
         """Pictures that search can find, files with a fault, vanished pictures."""
@@ -311,6 +352,10 @@ class Catalogue(OwnColumns):
     def vanish_folder(self, folder: bytes, when: int) -> None:
         """None of a folder's pictures is there any longer."""
         self._vanish("", when, folder)
+
+    def forget(self, id_: int) -> None:
+        """Delete what is known of a picture."""
+        self._changed |= self.execute("DELETE FROM picture WHERE id = ?", (id_,)).rowcount > 0
 
     def prune(self, folder: bytes) -> int:
         """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""

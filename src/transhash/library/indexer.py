@@ -11,7 +11,6 @@ drives). It is remembered under a time that it does not have, so that the next r
 from __future__ import annotations
 
 import calendar
-import hashlib
 import os
 import stat
 import time
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
-from transhash.library.catalogue import Catalogue, Coded, File, Known
+from transhash.library.catalogue import Catalogue, Coded, File, Known, content_hash
 from transhash.library.places import Places
 from transhash.library.results import IndexReport, Skipped
 from transhash.library.walk import Folder, walk
@@ -232,8 +231,8 @@ def _remembered(mtime_ns: int, now_ns: int) -> int:
 
 
 def _digest(path: bytes) -> bytes:
-    """BLAKE2b of the content, 16 bytes."""
-    digest = hashlib.blake2b(digest_size=16)
+    """The digest of a file's content."""
+    digest = content_hash()
     with open(path, "rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)

@@ -8,27 +8,31 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
-from transhash.errors import HammingIndexError, LibraryError, ModelError
+from transhash.errors import HammingIndexError, LibraryError, ModelError, UncalibratedError
+from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library import carry
 from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
+from transhash.library.columns import Kind, moment
 from transhash.library.database import Facts
+from transhash.library.elsewhere import elsewhere, is_milvus
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
-from transhash.library.remote import is_address, open_address
 from transhash.library.results import (
     AnnotationReport,
     DuplicatesReport,
+    Facets,
     Hit,
     ImportReport,
     IndexReport,
     LibraryInfo,
+    Picture,
     Problem,
     Verification,
 )
@@ -45,6 +49,7 @@ Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CATALOGUE, CODES = "catalogue.sqlite", "codes.hamming"
+MOST_VALUES = 1000  # that `facets` gives
 
 
 class Library:
@@ -66,6 +71,7 @@ class Library:
         self._model = model
         self._places = Places(os.fsencode(os.path.realpath(path.parent)))
         self._index: HammingIndex | None = None
+        self._live: Callable[[], HammingIndex] | None = None  # where codes come from in a `LiveLibrary`
         self._filtered: tuple[tuple[str, tuple[int, int]], NDArray[np.int64]] | None = None
         if model and model.fingerprint != self._facts.fingerprint:
             raise LibraryError(
@@ -97,14 +103,16 @@ class Library:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
-        """Open a library: its folder, or the folder that contains it as `.transhash`.
+        """Open a library: its folder, or the folder that contains it as `.transhash`; or one elsewhere, by its address.
 
-        Or a library elsewhere, by its address: `milvus://host:port/collection`. Without `model`, its own is loaded when
-        a picture is first encoded. Raises `LibraryError` when there is none, when it is damaged or of a newer
-        transhash, or when `model` is not the one that its codes come from.
+        An address is that of a server (`transhash serve`), `http://host:8017`, or of a collection in Milvus
+        (`export`), `milvus://host:port/collection`.
+
+        Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
+        when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
         """
-        if elsewhere := open_address(path, model):
-            return elsewhere
+        if (found := elsewhere(path, model)) is not None:
+            return cast("Library", found)
         path = Path(path).absolute()
         if not os.path.exists(path / CATALOGUE):
             if not cls.exists(path):
@@ -300,14 +308,54 @@ class Library:
         Raises `FilterError` for a filter that makes no sense, and `LibraryError` for a probability that the model was
         not calibrated to tell.
         """
-        calibration, radius = self.model.calibration, self._radius(max_distance, min_probability)
+        radius = self.radius(max_distance, min_probability)
+        return self._hits(pack(values), k, radius, where, values)
+
+    def search_codes(
+        self,
+        codes: NDArray[np.uint8],
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
+    ) -> list[list[Hit]]:
+        """The hits of packed codes, uint8 [Q, bits/8], nearest first, equal distances by id; limits as in `search`."""
+        return self._hits(codes, k, self.radius(max_distance, min_probability), where, None)
+
+    def radius(self, max_distance: int | None = None, min_probability: float | None = None) -> int:
+        """The greatest distance that limits allow; raises `LibraryError` for a probability without a calibration."""
+        radius = self._facts.bits if max_distance is None else max_distance
+        if min_probability is None:
+            return radius
+        calibration = self.model.calibration
+        if calibration is None:
+            raise UncalibratedError(
+                f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
+                "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
+            )
+        return min(radius, calibration.radius(min_probability))
+
+    def _hits(
+        self,
+        codes: NDArray[np.uint8],
+        k: int,
+        radius: int,
+        where: str | None,
+        values: NDArray[np.float32] | None,
+    ) -> list[list[Hit]]:
+        calibration = self.model.calibration
         with self._catalogue.reading():  # one moment for the codes and the names
             index = self._current_index()
             allowed = None if where is None else self._passing(where)
             k = min(k, max(1, len(index)))
-            distances, ids = index.search(pack(values), k, ids=allowed, values=values)
+            distances, ids = index.search(codes, k, ids=allowed, values=values)
             ids[distances > radius] = -1
             found = ids[ids >= 0].tolist()
+            if self._live:  # some of what it knows may be gone
+                known = self._catalogue.described(found)
+                ids[~np.isin(ids, list(known))] = -1
+                found = list(known)
             placed, columns = self._catalogue.placed(found), self._catalogue.own_values(found)
         probabilities = calibration.probability(distances).tolist() if calibration else None
         return [
@@ -327,18 +375,91 @@ class Library:
             for q in range(len(ids))
         ]
 
-    def _radius(self, max_distance: int | None, min_probability: float | None) -> int:
-        """The greatest distance of a hit."""
-        radius = self._facts.bits if max_distance is None else max_distance
-        if min_probability is None:
-            return radius
-        calibration = self.model.calibration
-        if calibration is None:
-            raise LibraryError(
-                f"{self.path}: its model {self._facts.model} was not calibrated to tell probabilities; give a "
-                "distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
+    def passing(self, where: str | None = None) -> NDArray[np.int64]:
+        """The ids of the pictures that pass a filter, or of all, ascending; raises `FilterError`."""
+        with self._catalogue.reading():
+            ids = self._current_index().ids
+            return ids if where is None else np.intersect1d(ids, self._passing(where), assume_unique=True)
+
+    def pictures(self, ids: Iterable[int]) -> dict[int, Picture]:
+        """What is known of pictures, by id; ids that search cannot find, or not any more, are left out."""
+        with self._catalogue.reading():
+            known = self._catalogue.described(int(id_) for id_ in ids)  # SQLite takes NumPy's for bytes
+            columns = self._catalogue.own_values(known)
+        return {
+            id_: Picture(
+                path=Path(os.fsdecode(os.path.join(self._places.on_disk(each.folder), each.name))),
+                id=id_,
+                width=each.width,
+                height=each.height,
+                bytes=each.size,
+                taken=None if each.taken is None else moment(each.taken),
+                modified=moment(each.mtime_ns // 10**9),
+                digest=each.digest.hex(),
+                code=each.code.hex(),
+                columns=columns[id_],
             )
-        return min(radius, calibration.radius(min_probability))
+            for id_, each in known.items()
+        }
+
+    def described(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """The same in JSON's own types: paths as they are stored, relative where they can be, and moments as texts."""
+        with self._catalogue.reading():
+            known = self._catalogue.described(int(id_) for id_ in ids)
+            columns = self._catalogue.own_values(known)
+        found = {}
+        for id_, each in known.items():
+            folder, name = os.fsdecode(each.folder), os.fsdecode(each.name)
+            found[id_] = {
+                "id": id_,
+                "path": os.path.join(folder, name),
+                "folder": folder,
+                "name": name,
+                "width": each.width,
+                "height": each.height,
+                "bytes": each.size,
+                "taken": None if each.taken is None else moment(each.taken).isoformat(),
+                "modified": moment(each.mtime_ns // 10**9).isoformat() + "Z",
+                "code": each.code.hex(),
+                "columns": {
+                    column: value.isoformat() if isinstance(value, datetime) else value
+                    for column, value in columns[id_].items()
+                },
+                "version": each.digest[:6].hex(),
+            }
+        return found
+
+    def facets(self) -> Facets:
+        """Folders and values for people to choose from."""
+        with self._catalogue.reading():
+            folders = self._catalogue.some_folders(MOST_VALUES)
+            texts = {
+                name: self._catalogue.some_texts(column.id, MOST_VALUES)
+                for name, column in self._catalogue.own_columns().items()
+                if column.kind == Kind.TEXT
+            }
+        return Facets([os.fsdecode(folder) for folder in folders], texts)
+
+    def add(self, pictures: Iterable[Source], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> list[int]:
+        """Take pictures in: each is put away beside the library, in the folder `added`, and indexed; gives their ids.
+
+        A picture whose content was added before keeps its id, and nothing is written. Paths and bytes are kept as the
+        files that they are, images and arrays as PNG. Raises `ImageError` for the first that cannot be used, before
+        anything is written, and `LibraryError` when the library cannot be written.
+        """
+        from transhash.library.adding import add
+
+        return add(self._catalogue, self._places, self.model, list(pictures), max_pixels)
+
+    def remove(self, ids: Iterable[int]) -> int:
+        """Forget pictures, and return how many there were.
+
+        The file of a picture that `add` put away is deleted. Any other file is left alone, and the next `index` of its
+        folder finds it again, unless `.transhashignore` names it.
+        """
+        from transhash.library.adding import remove
+
+        return remove(self._catalogue, self._places, map(int, ids))
 
     def duplicates(
         self,
@@ -439,10 +560,10 @@ class Library:
         library holds: new rows are put and old ones deleted. `replace` a collection of another model or other columns.
         Raises `DataError` when the file cannot be written, `LibraryError` when the collection cannot.
         """
-        if is_address(to):
+        if is_milvus(to):
             from transhash.library.milvus import send
 
-            return send(str(to), self._catalogue, self._places, progress, replace=replace)
+            return send(to, self._catalogue, self._places, progress, replace=replace)
         return carry.write(Path(to), self._catalogue, progress)
 
     def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
@@ -491,6 +612,8 @@ class Library:
         """The codes as the catalogue has them at this moment: from memory, from the file, or built anew."""
         from transhash.search import HammingIndex
 
+        if self._live:
+            return self._live()
         revision = self._catalogue.revision()
         file = self.path / CODES
         if self._index is None:
@@ -507,8 +630,11 @@ class Library:
         return index
 
     def _codes(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        return self._codes_after(-1)
+
+    def _codes_after(self, id_: int) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         ids, codes = bytearray(), bytearray()
-        for page in self._catalogue.codes(width := self._facts.bits // 8):
+        for page in self._catalogue.codes(width := self._facts.bits // 8, id_):
             ids += np.array([id_ for id_, _ in page], np.int64).tobytes()
             codes += b"".join(code for _, code in page)
         return np.frombuffer(ids, np.int64), np.frombuffer(codes, np.uint8).reshape(-1, width)

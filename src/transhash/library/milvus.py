@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.codes import check_values, pack
+from transhash.codes import check_values
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.library.catalogue import Catalogue, Indexed
 from transhash.library.columns import Kind, UnfitError, to_value
@@ -68,23 +68,21 @@ class MilvusLibrary(Library):
         """How many pictures search can find."""
         return self._collection.count()
 
-    def search_values(
+    def _hits(
         self,
-        values: NDArray[np.float32],
-        k: int = 10,
-        *,
-        max_distance: int | None = None,
-        min_probability: float | None = None,
-        where: str | None = None,
+        codes: NDArray[np.uint8],
+        k: int,
+        radius: int,
+        where: str | None,
+        values: NDArray[np.float32] | None,
     ) -> list[list[Hit]]:
-        """As `Library.search_values`; Milvus gives at most 16,384 hits a query."""
+        """As the local library's; Milvus gives at most 16,384 hits a query."""
         if not isinstance(k, (int, np.integer)) or k < 1:
             raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
-        calibration, radius = self.model.calibration, self._radius(max_distance, min_probability)
+        calibration = self.model.calibration
         columns = {name: Kind(kind) for name, kind in self._description.columns.items()}
         filtered = "" if where is None else expression(parse(where, columns), self._description.base)
-        codes = pack(values)
-        exact = check_values(values, codes)
+        exact = [None] * len(codes) if values is None else list(check_values(values, codes))
         found: list[list[tuple[int, int]]] = []
         for start in range(0, len(codes), _QUERIES):
             found += self._nearest([code.tobytes() for code in codes[start : start + _QUERIES]], k, filtered)
@@ -146,7 +144,8 @@ class MilvusLibrary(Library):
             "it, and export that again"
         )
 
-    index = duplicates = annotate = drop_column = export = verify = reopen = _elsewhere
+    index = duplicates = annotate = drop_column = export = verify = reopen = add = remove = _elsewhere
+    passing = pictures = described = facets = _elsewhere
 
 
 def send(
@@ -243,11 +242,11 @@ def _row(each: Indexed, own: dict[str, Any], stamp: int) -> dict[str, Any]:
 
 
 def _ordered(
-    hits: list[tuple[int, int]], rows: dict[int, dict[str, Any]], values: NDArray[np.float64], k: int
+    hits: list[tuple[int, int]], rows: dict[int, dict[str, Any]], values: NDArray[np.float64] | None, k: int
 ) -> list[tuple[int, int]]:
     """The first k by (distance, how sure the query is of the bits that differ, id)."""
-    if not hits:
-        return []
+    if not hits or values is None:
+        return hits[:k]
     distances, ids = (np.array(each) for each in zip(*hits, strict=True))
     codes = np.array([np.frombuffer(rows[id_]["code"][0], np.uint8) for _, id_ in hits])
     of_one = Hits(np.array([len(hits)]), distances.astype(np.int32), ids.astype(np.int64))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from transhash.library.database import Database
 from transhash.library.filtering import compiled
 from transhash.library.where import parse
 
+_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 _PAGE = 1 << 16  # ids held as Python numbers at a time
 
 
@@ -54,8 +55,11 @@ class OwnColumns(Database):
         """Users' own values of pictures, by id; a picture without any has an empty entry."""
         columns = {column.id: column for column in self.own_columns().values()}
         found: dict[int, dict[str, Value]] = {id_: {} for id_ in ids}
-        for id_ in found if columns else ():
-            for column_id, value in self.rows("SELECT own_column, value FROM own_value WHERE picture = ?", (id_,)):
+        wanted = iter(found if columns else ())
+        while some := list(islice(wanted, _ASKED_AT_ONCE)):
+            places = ", ".join("?" * len(some))
+            sql = f"SELECT picture, own_column, value FROM own_value WHERE picture IN ({places})"
+            for id_, column_id, value in self.rows(sql, some):
                 with self._undamaged():
                     column = columns[column_id]
                     found[id_][column.name] = to_value(value, column.kind)
@@ -68,6 +72,12 @@ class OwnColumns(Database):
             yield
         except (ValueError, KeyError) as error:
             raise self.damaged() from error
+
+    def some_texts(self, column: int, limit: int) -> list[str]:
+        """The first different values of a column of texts, in order."""
+        sql = "SELECT DISTINCT value FROM own_value WHERE own_column = ? ORDER BY value LIMIT ?"
+        with self._undamaged():
+            return [str(to_value(value, Kind.TEXT)) for (value,) in self.rows(sql, (column, limit))]
 
     def own_range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
         """Stored values by column id and picture, of the pictures with ids from `first` to `last`."""

@@ -1,28 +1,359 @@
-"""Libraries that are elsewhere: which class opens an address. A folder has none of these schemes."""
+"""A library behind a server (`transhash serve`), with the face of `Library`; needs nothing but Python.
+
+library = transhash.Library.open("http://host:8017")
+hits = library.search("query.jpg", k=10)
+"""
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
-from typing import TYPE_CHECKING
+import re
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
-from transhash.errors import LibraryError
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError
+from transhash.images import Source, open_image, read_file
+from transhash.library.columns import Kind, Value, to_stored, to_value
+from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, Hit, LibraryInfo
+from transhash.library.rows import kinds, read
 
 if TYPE_CHECKING:
-    from transhash.library.library import Library
+    from types import TracebackType
+
     from transhash.model import HashModel
 
+TOKEN = "TRANSHASH_TOKEN"
+SECONDS = 120.0
+PATIENCE = 30.0  # seconds for which a busy server is asked again
+AT_ONCE = 8  # pictures in a request
+MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
+MOST_HITS = 1000
+MOST_ROWS = 5000
+_FILTER = re.compile(r"the filter cannot be understood at character (\d+)")
 
-def is_address(place: str | os.PathLike[str]) -> bool:
-    """Whether this is the address of a library elsewhere, and not a path."""
-    return isinstance(place, str) and "://" in place
+
+class RemoteLibrary:
+    """A library that a server has. Used from one thread. Paths of hits are as the server tells them."""
+
+    def __init__(self, url: str, model: HashModel | None = None, *, token: str | None = None) -> None:
+        """`token` is the server's, by default that in TRANSHASH_TOKEN.
+
+        Raises `LibraryError` when it cannot be reached, or its codes do not come from `model`, if one is given.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise LibraryError(f"{url}: not the address of a server; give one such as http://host:8017")
+        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname, port, timeout=SECONDS)
+        token = token or os.environ.get(TOKEN)
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._facts: dict[str, Any] = self._ask("GET", "/library")
+        if model and model.fingerprint != self._facts["fingerprint"]:
+            self.close()
+            raise LibraryError(
+                f"{self.url}: its codes come from model {self._facts['model']} ({self._facts['fingerprint'][:12]}) and "
+                f"cannot be compared with those of {model.name} ({model.fingerprint[:12]}); give no model"
+            )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> RemoteLibrary:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """How many pictures search can find."""
+        return self.info().pictures
+
+    def __repr__(self) -> str:
+        return f"RemoteLibrary({self.url!r}, model={self._facts['model']!r}, bits={self._facts['bits']})"
+
+    def info(self) -> LibraryInfo:
+        """The facts of the library; `path` is its name."""
+        self._facts = facts = self._ask("GET", "/library")
+        names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
+        return LibraryInfo(path=Path(facts["name"]), **{name: facts[name] for name in names})
+
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
+    ) -> Any:
+        """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
+
+        The server encodes the pictures, which are sent as they are. Raises what `Library.search` does, and
+        `LibraryError` when the server does not answer.
+        """
+        if k < 1:
+            raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
+        several = isinstance(query, list | tuple)
+        sources: list[Source] = list(query) if several else [query]
+        asked = _asked(min(k, MOST_HITS), max_distance, min_probability, where)
+        found: list[dict[str, Any]] = []
+        for batch in _batches(sources):
+            names = [_name(sources[len(found) + number]) for number in range(len(batch))]
+            try:
+                answer = self._ask("POST", f"/search?{urlencode(asked)}", *_form(batch), where=where)
+            except ImageError as error:
+                raise ImageError(names[0], error.reason, error.remedy) from None
+            for name, result in zip(names, answer["results"], strict=True):
+                if "fault" in result:
+                    raise ImageError(name, result["fault"]["reason"], result["fault"]["remedy"])
+            found += answer["results"]
+        if k > MOST_HITS:  # the rest by the relaxed codes that came back
+            values = np.array([each["values"] for each in found], np.float32).reshape(-1, self._facts["bits"])
+            limits = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
+            hits = self.search_values(values, k, **limits)
+        else:
+            hits = [self._hits(each) for each in found]
+        return hits if several else hits[0]
+
+    def search_values(self, values: NDArray[np.float32], k: int = 10, **limits: Any) -> list[list[Hit]]:
+        """The hits of relaxed codes, float32 [Q, bits], as `Library.search_values`; the same limits."""
+        return [self._paged("by-values", {"values": [row]}, k, **limits) for row in np.asarray(values).tolist()]
+
+    def search_codes(self, codes: NDArray[np.uint8], k: int = 10, **limits: Any) -> list[list[Hit]]:
+        """The hits of packed codes, uint8 [Q, bits/8], as `Library.search_codes`; the same limits."""
+        return [self._paged("by-code", {"codes": [bytes(row).hex()]}, k, **limits) for row in np.asarray(codes)]
+
+    def add(self, pictures: Iterable[Source]) -> list[int]:
+        """Take pictures in, as `Library.add`; the server must have been started with --writable."""
+        ids: list[int] = []
+        for batch in _batches(list(pictures)):
+            ids += self._ask("POST", "/pictures", *_form(batch))["ids"]
+        return ids
+
+    def remove(self, ids: Iterable[int]) -> int:
+        """Forget pictures, as `Library.remove`; the server must have been started with --writable."""
+        return sum(self._ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids)
+
+    def annotate(
+        self,
+        rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+        *,
+        key: str = "path",
+    ) -> AnnotationReport:
+        """Add your own columns to pictures, as `Library.annotate`; the server must be --writable."""
+        if isinstance(rows, str | os.PathLike):
+            listed = list(_typed(Path(rows), key))
+        elif isinstance(rows, Mapping):
+            listed = [{**values, key: os.fspath(picture)} for picture, values in rows.items()]
+        else:
+            listed = [dict(row) for row in rows]
+        report = AnnotationReport()
+        for first in range(0, len(listed), MOST_ROWS):
+            part = listed[first : first + MOST_ROWS]
+            dates = {name for row in part for name, value in row.items() if isinstance(value, date)}
+            body = {"rows": part, "key": key, "dates": sorted(dates)}
+            answer = self._ask("POST", "/annotations", *_json(body))
+            report.rows += answer["rows"]
+            report.matched += answer["matched"]
+            report.columns |= answer["columns"]
+            report.left_out = answer["left_out"]
+        return report
+
+    def duplicates(self, max_distance: int = 3) -> DuplicatesReport:
+        """Groups of near-identical pictures, each with the one to keep, as `Library.duplicates`."""
+        asked: dict[str, Any] = {"max_distance": max_distance, "limit": MOST_HITS, "again": True}
+        answer = self._ask("GET", f"/duplicates?{urlencode(asked)}")
+        asked["again"] = False
+        while "groups" not in answer:
+            time.sleep(0.3)
+            answer = self._ask("GET", f"/duplicates?{urlencode(asked)}")
+        groups = answer["groups"]
+        while len(groups) < answer["total"]:
+            more = self._ask("GET", f"/duplicates?{urlencode({**asked, 'offset': len(groups)})}")["groups"]
+            if not more:
+                break
+            groups += more
+        return DuplicatesReport([Duplicates(_copy(each["keep"]), [*map(_copy, each["same"])]) for each in groups], [])
+
+    def _paged(
+        self,
+        way: str,
+        query: dict[str, Any],
+        k: int,
+        *,
+        max_distance: int | None = None,
+        min_probability: float | None = None,
+        where: str | None = None,
+    ) -> list[Hit]:
+        hits: list[Hit] = []
+        offset, more = 0, True
+        while more and offset < k:
+            size = min(k - offset, MOST_HITS)
+            asked = {**_asked(size, max_distance, min_probability, where), "offset": offset}
+            (result,) = self._ask("POST", f"/search/{way}", *_json({**query, **asked}), where=where)["results"]
+            hits += self._hits(result)
+            offset, more = offset + size, result["more"]
+        return hits
+
+    def _hits(self, result: dict[str, Any]) -> list[Hit]:
+        return [
+            Hit(
+                Path(hit["path"]),
+                hit["distance"],
+                hit["id"],
+                hit["width"],
+                hit["height"],
+                {name: self._value(name, value) for name, value in hit["columns"].items()},
+                hit["probability"],
+            )
+            for hit in result["hits"]
+        ]
+
+    def _value(self, column: str, value: Value) -> Value:
+        if isinstance(value, str) and column not in self._facts["columns"]:
+            self.info()  # a new column
+        is_date = self._facts["columns"].get(column) == Kind.DATE
+        return datetime.fromisoformat(value) if is_date and isinstance(value, str) else value
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        kind: str = "",
+        *,
+        where: str | None = None,
+        missing: bool = False,
+    ) -> Any:
+        """The answer to a request; a busy server is asked again for a while."""
+        headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
+        until = time.monotonic() + PATIENCE
+        while True:
+            status, pause, content = self._exchange(method, f"/api/v1{path}", body, headers)
+            if status not in (429, 503) or time.monotonic() > until:
+                break
+            time.sleep(pause)
+        if status == 204 or (status == 404 and missing):
+            return None if status == 204 else False
+        try:
+            answer = json.loads(content)
+            reason, remedy = (answer.get("reason", ""), answer.get("remedy", "")) if status >= 400 else ("", "")
+        except (ValueError, AttributeError):
+            raise LibraryError(f"{self.url}: no transhash server answers there; check the address") from None
+        if status < 400:
+            return answer
+        if status == 401:
+            remedy = f"set {TOKEN} to the server's"
+        if status == 422 and (found := _FILTER.fullmatch(reason)):
+            raise FilterError(where or "", int(found[1]), remedy.removeprefix("write "))
+        if status == 422 and kind.startswith("multipart/"):
+            raise ImageError(self.url, reason, remedy)
+        raise LibraryError(f"{self.url}: {reason or 'no proper answer'}; {remedy or 'check the address'}")
+
+    def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, float, bytes]:
+        for is_last in (False, True):
+            fresh = self._connection.sock is None
+            try:
+                self._connection.request(method, path, body or None, headers)
+                response = self._connection.getresponse()
+                pause = response.getheader("Retry-After", "1")
+                return response.status, float(pause) if pause.isdecimal() else 1.0, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._connection.close()
+                # a connection that was kept may have been closed meanwhile
+                if fresh or is_last or isinstance(error, TimeoutError):
+                    reason = getattr(error, "strerror", None) or error or type(error).__name__
+                    raise LibraryError(
+                        f"{self.url}: cannot be reached ({reason}); check that the server runs"
+                    ) from error
+        raise AssertionError("the last try returns or raises")
 
 
-def open_address(place: str | os.PathLike[str], model: HashModel | None) -> Library | None:
-    """The library at an address; None when `place` is a path. Raises `LibraryError`."""
-    if isinstance(place, str) and place.startswith(("milvus://", "milvus+tls://")):
-        from transhash.library.milvus import MilvusLibrary
+def _asked(k: int, max_distance: int | None, min_probability: float | None, where: str | None) -> dict[str, Any]:
+    asked = {"k": k, "max_distance": max_distance, "min_probability": min_probability, "where": where}
+    return {name: value for name, value in asked.items() if value is not None}
 
-        return MilvusLibrary(place, model)
-    if is_address(place):
-        raise LibraryError(f"{place}: no library can be opened by such an address; give a folder, or milvus://…")
-    return None
+
+def _content(source: Source) -> bytes:
+    """The bytes to send: of a file as they are, of pixels as PNG."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_file(source)
+    file = BytesIO()
+    open_image(source).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def _name(source: Source) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "the picture"
+
+
+def _batches(sources: list[Source]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for source in sources:
+        content = _content(source)
+        if batch and (len(batch) == AT_ONCE or size + len(content) > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(content)
+        size += len(content)
+    if batch:
+        yield batch
+
+
+def _form(contents: list[bytes]) -> tuple[bytes, str]:
+    """A body of multipart/form-data, and its type."""
+    boundary = secrets.token_hex(16)
+    parts = []
+    for number, content in enumerate(contents):
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="pictures"; filename="{number}"\r\n'
+        parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", content, b"\r\n"]
+    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
+
+
+def _json(body: dict[str, Any]) -> tuple[bytes, str]:
+    return json.dumps(body, default=_plain).encode(), "application/json"
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else os.fspath(value)
+
+
+def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
+    """The rows of a file, texts of CSV as the values that they look like."""
+    rows = read(path)
+    if path.suffix.lower() == ".parquet":
+        yield from map(dict, rows())
+        return
+    columns = list(dict.fromkeys(name for row in rows() for name in row if name != key))
+    found = kinds(rows(), columns, written=True)
+    for row in rows():
+        values: dict[str, Any] = {key: row.get(key)}
+        for name, kind in found.items():
+            stored = to_stored(row.get(name), kind)
+            values[name] = None if stored is None else to_value(stored, kind)
+        yield values
+
+
+def _copy(copy: dict[str, Any]) -> Copy:
+    names = ("id", "width", "height", "bytes", "distance", "identical")
+    return Copy(path=Path(copy["path"]), **{name: copy[name] for name in names})

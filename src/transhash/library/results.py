@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from transhash.library.columns import Value
@@ -23,6 +24,30 @@ class Hit:
     height: int
     columns: dict[str, Value] = field(default_factory=dict, hash=False)
     probability: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a library knows of a picture."""
+
+    path: Path
+    id: int
+    width: int
+    height: int
+    bytes: int
+    taken: datetime | None  # by the camera's clock, in no time zone
+    modified: datetime  # UTC
+    digest: str  # BLAKE2b of the file's content, 16 bytes in hex
+    code: str  # hex
+    columns: dict[str, Value] = field(default_factory=dict, hash=False)  # the user's own
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What filters can choose from, as far as it is few: folders, and the values of the user's own texts."""
+
+    folders: list[str]  # below the folder that contains the library relative to it ("" is that folder), else absolute
+    texts: dict[str, list[str]]  # by column; one with more values than `MOST_VALUES` has the first of them
 
 
 @dataclass(frozen=True, slots=True)

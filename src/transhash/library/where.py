@@ -121,9 +121,7 @@ class _Parser:
         return self._tokens[self._at]
 
     def _expected(self, what: str) -> NoReturn:
-        start = self._token.start
-        found = repr(self._text[start : start + 20]) if start < len(self._text) else "the end"
-        raise FilterError(f"filter {self._text!r}, character {start + 1}: expected {what}, but found {found}")
+        raise FilterError(self._text, self._token.start + 1, what)
 
     def _next(self) -> _Token:
         self._at += 1

@@ -54,16 +54,14 @@ class BayesianLoss(HashLoss):
         super().__init__(task)
         if likelihood not in get_args(Likelihood):
             raise RecipeError(f"likelihood {likelihood!r}: there are {', '.join(get_args(Likelihood))}")
-        if gamma <= 0 or quantization < 0:
-            raise RecipeError(f"gamma {gamma} and quantization {quantization}: γ must be positive, λ not negative")
+        require_positive(gamma=gamma, scale=scale)
+        require_not_negative(quantization=quantization, anchor=anchor, margin=margin)
         self.branch_bits = task.branch_bits
         whole = sum(self.branch_bits)
         self.gammas = tuple(gamma * b / whole if scale_gamma else gamma for b in self.branch_bits)
         self.quantization = quantization
         self.likelihood = likelihood
         self.self_pairs = self_pairs
-        require_not_negative(anchor=anchor, margin=margin)
-        require_positive(scale=scale)
         self.anchor, self.scale, self.margin = anchor, scale, margin
         if anchor:
             self.register_buffer("targets", separated(task.classes, task.bits, generator(task)))

@@ -22,7 +22,7 @@ from transhash.losses.pairs import bounded, log_cosh
 class CSQLoss(HashLoss):
     """Binary cross-entropy of (tanh(h) + 1)/2 with the centre's bits, and λ times the smooth distance from ±1.
 
-    `quantization`: λ, on means over the bits, that of the authors' code for every code length. An image with several
+    `quantization`: λ, on means over the bits, the field's for every code length. An image with several
     labels has the majority of their centres, bit by bit, and one random code where they tie.
     """
 

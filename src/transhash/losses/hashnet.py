@@ -22,7 +22,7 @@ from transhash.losses.pairs import balance, logistic, pair_mean, similarity
 class HashNetLoss(HashLoss):
     """Weighted pairwise cross-entropy on tanh(β·h), β growing in stages from 1.
 
-    `alpha`: the sigmoid's α as a multiple of 1/B; the authors' code uses α = 10/B. `growth` and `stages`: β is
+    `alpha`: the sigmoid's α as a multiple of 1/B; the field's code has α = 10/B. `growth` and `stages`: β is
     √(1 + growth·t) where t is the share of training that is done, in steps of 1/stages. The paper has 10 stages;
     in the authors' code β reaches √51 at the end.
     """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STRATEGIES = (None, "scan", "mih")
 TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
+COUNTED_AT_ONCE = 1 << 16  # codes
 RERANKED_AT_ONCE = 512  # queries whose ties are in memory at a time
 
 
@@ -111,6 +112,14 @@ class HammingIndex:
             self._state = state._replace(segments=tuple(parts))
         return removed
 
+    def contains(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Which of these ids are in the index, bool [n]."""
+        wanted = _as_ids(ids)
+        known = np.zeros(len(wanted), np.bool_)
+        for part in self._state.segments:
+            known |= part.find(wanted)[0]
+        return known
+
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
         return to_codes(self._words(self._state.segments, _as_ids(ids)), self.bits)
@@ -140,9 +149,7 @@ class HammingIndex:
         segments = [part for part in self._state.segments if len(part)]
         if ids is not None:
             is_bitmap = isinstance(ids, np.ndarray) and ids.dtype == np.bool_
-            allowed = _as_ids(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
-            if not (allowed[1:] > allowed[:-1]).all():  # those of a filter or a bitmap ascend already
-                allowed = np.unique(allowed)
+            allowed = _ascending(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
             segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
@@ -170,6 +177,23 @@ class HammingIndex:
         bounds = np.full(len(queries), min(int(radius), self.bits))
         found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+
+    def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | None = None) -> Ids:
+        """How many entries there are at each distance from each query: int64 [Q, bits + 1].
+
+        `ids` restricts it to these. Raises HammingIndexError.
+        """
+        queries = to_words(codes, self.bits)
+        allowed = None if ids is None else _ascending(ids)
+        counts = np.zeros((len(queries), self.bits + 1), np.int64)
+        for part in self._state.segments:
+            ranks = np.flatnonzero(part.alive_ranks()) if allowed is None else part.find(allowed)[1]
+            for first in range(0, len(ranks), COUNTED_AT_ONCE):
+                words = part.words(ranks[first : first + COUNTED_AT_ONCE])
+                for row, query in zip(counts, queries, strict=True):
+                    distances = np.bitwise_count(words ^ query).sum(axis=1, dtype=np.int64)
+                    row += np.bincount(distances, minlength=self.bits + 1)
+        return counts
 
     def join(self, radius: int, *, ids: npt.ArrayLike | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
@@ -284,6 +308,12 @@ def _refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
             twice = np.append(twice, ids[here])
     if len(twice):
         raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
+
+
+def _ascending(ids: Any) -> Ids:
+    """Ids in order, each once; those of a filter or a bitmap are so already."""
+    given = _as_ids(ids)
+    return given if (given[1:] > given[:-1]).all() else np.unique(given)
 
 
 def _as_ids(ids: Any) -> Ids:

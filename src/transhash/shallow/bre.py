@@ -21,8 +21,8 @@ from transhash.compiled import inlined, kernel
 from transhash.shallow.functions import Features, Labels, Linear, unvarying
 from transhash.shallow.similarity import Similarity
 
-BASIS = 50  # pictures a bit, as published
-TRAINING = 1000  # pictures, as published
+BASIS = 50  # pictures a bit, as usual
+TRAINING = 1000  # pictures, as usual
 SWEEPS = 30  # over all weights, at most
 TOLERANCE = 1e-4  # of the objective: a sweep that gains less is the last
 _GAP = 1e-7  # between the places where two pictures change: closer ones count as one, lest rounding tells them apart

@@ -66,7 +66,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     """Train by `recipe`, keeping everything in the folder `run`; a run that was broken off continues there.
 
     `images`: the recipe's data set, where it is read already. `cache`: the tokens of its training images after the
-    frozen blocks, where they are computed already; it is kept, and whoever has it validates. `stop_at`: leave after this step, as if broken off.
+    frozen blocks, where they are computed already; it is kept, and nothing is validated. `stop_at`: leave
+    after this step, as if broken off.
     Raises `RecipeError` when `run` holds another recipe's run.
     """
     precision = precision_of(recipe.precision)

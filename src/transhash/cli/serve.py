@@ -1,0 +1,98 @@
+"""transhash serve: a page for looking at a library's pictures, and a REST API."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transhash.cli.common import LibraryOption, ModelOption, extra, find_library, open_library, say
+from transhash.errors import TransHashError
+
+TOKEN = "TRANSHASH_TOKEN"
+SHORTEST_TOKEN = 16
+
+
+def serve(
+    *,
+    library: LibraryOption = None,
+    model: ModelOption = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8017,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ask everyone for the token in this file (or in TRANSHASH_TOKEN)."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let other machines in without a token: everyone sees every picture.")
+    ] = False,
+    writable: Annotated[bool, typer.Option("--writable", help="Let pictures be added and removed.")] = False,
+    no_originals: Annotated[bool, typer.Option("--no-originals", help="Show thumbnails only.")] = False,
+    max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="The most that one request may send.")] = 32,
+    max_megapixels: Annotated[int, typer.Option(min=1, metavar="MP", help="The largest picture that is taken.")] = 50,
+) -> None:
+    """Serve a library: a page to look through its pictures by likeness, and a REST API (docs/serve.md).
+
+    The address to open is printed. Only this machine reaches it, unless --host says otherwise, which needs a token:
+    a secret of 16 characters or more in TRANSHASH_TOKEN or a file. Pictures that another process indexes meanwhile
+    appear by themselves. Ctrl-C or SIGTERM ends the server when what is under way is done.
+
+    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
+    in TRANSHASH_LIBRARY.
+    """
+    with extra("server"):
+        import fastapi  # noqa: F401
+        import httptools  # noqa: F401
+        import prometheus_client  # noqa: F401
+        import python_multipart  # noqa: F401
+        import uvicorn  # noqa: F401
+    from transhash.library import LiveLibrary
+    from transhash.server import run
+    from transhash.server.settings import Settings
+
+    token = _token(token_file)
+    local = run.is_loopback(host)
+    if not local and not token and not insecure:
+        raise TransHashError(
+            f"{host}: other machines reach this address; give a token (--token-file or {TOKEN}), or --insecure to let "
+            "everyone in"
+        )
+    settings = Settings(
+        token=token,
+        hosts=run.LOCAL_NAMES | {host.lower()} if local else None,
+        writable=writable,
+        originals=not no_originals,
+        max_upload=max_upload << 20,
+        max_pixels=max_megapixels * 1_000_000,
+    )
+    with open_library(find_library(library, [Path.cwd()]), model) as opened:
+        place, used = opened.path, opened.model
+    with LiveLibrary(place, used) as live:
+        listening = run.listen(host, port)
+        own_port = listening.getsockname()[1]
+        shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        where = f"http://{shown}:{own_port}/"
+
+        def started() -> None:
+            gc.freeze()  # what is in memory now stays: looking through it takes 100 ms each time
+            print(f"{where}#token={token}" if token else where, flush=True)
+            say(f"{len(live.index):,} pictures of {place}; Ctrl-C ends the server")
+
+        run.server(live, settings, started).run([listening])
+
+
+def _token(file: Path | None) -> str | None:
+    try:
+        token = file.read_text("utf-8").strip() if file else os.environ.get(TOKEN, "").strip() or None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TransHashError(f"{file}: the token cannot be read ({reason}); name another --token-file") from error
+    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise TransHashError(
+            f"{file or TOKEN}: not a token; give at least {SHORTEST_TOKEN} characters of ASCII, such as those of "
+            "`openssl rand -hex 16`"
+        )
+    return token

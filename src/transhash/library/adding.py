@@ -1,0 +1,99 @@
+"""Taking pictures into a library that have no place of their own yet, and forgetting pictures.
+
+They are put away beside the library as `added/ab/abcdef….jpg`: the name is the digest of the content, so that the same
+content is the same file, and a file with such a name is known as ours to delete.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transhash.errors import LibraryError
+from transhash.images import Source, open_image, read_file, suffix_of
+from transhash.library.catalogue import Catalogue, Coded, File, content_hash
+from transhash.library.places import Places
+from transhash.system import replacing
+
+if TYPE_CHECKING:
+    from transhash.model import HashModel
+
+ADDED = "added"
+_OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
+
+
+def add(catalogue: Catalogue, places: Places, model: HashModel, pictures: list[Source], max_pixels: int) -> list[int]:
+    """The ids of pictures, in order, put away and indexed if they were not yet."""
+    contents = [_content(picture, max_pixels) for picture in pictures]
+    digests = [content_hash(content).digest() for content in contents]
+    new = {digest: content for digest, content in zip(digests, contents, strict=True)}
+    coded: dict[bytes, Coded] = {}
+    for batch in model.stream(new.items(), source=lambda item: item[1]):
+        for encoded in batch:
+            if encoded.error:
+                raise encoded.error
+            taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
+            code = np.asarray(encoded.code).tobytes()
+            coded[encoded.item[0]] = Coded(encoded.width, encoded.height, code, None, None, taken)
+    files = {digest: _put_away(places, digest, content) for digest, content in new.items()}
+    with catalogue.writing():
+        ids = {digest: catalogue.at(file.folder, file.name) for digest, file in files.items()}
+        known = catalogue.described(id_ for id_ in ids.values() if id_ is not None)
+        for digest, file in files.items():
+            if ids[digest] not in known:
+                catalogue.put(file, coded[digest])
+                ids[digest] = catalogue.at(file.folder, file.name)
+    return [id_ for digest in digests if (id_ := ids[digest]) is not None]
+
+
+def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
+    """Forget pictures, and delete the files that `add` made for them."""
+    with catalogue.writing():
+        known = catalogue.described(set(ids))
+        for id_ in known:
+            catalogue.forget(id_)
+    for each in known.values():
+        shard = each.digest[:1].hex().encode()
+        is_ours = each.folder == os.path.join(ADDED.encode(), shard) and _OURS.fullmatch(each.name)
+        if is_ours and each.name.startswith(each.digest.hex().encode()):
+            with suppress(OSError):  # the next run of `index` will find it again
+                os.unlink(os.path.join(places.on_disk(each.folder), each.name))
+    return len(known)
+
+
+def _content(picture: Source, max_pixels: int) -> bytes:
+    """A picture as the bytes of a file; raises `ImageError` for what is none."""
+    image = open_image(picture, max_pixels=max_pixels)
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, str | os.PathLike):
+        return read_file(picture)
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def _put_away(places: Places, digest: bytes, content: bytes) -> File:
+    folder = os.path.join(ADDED, digest[:1].hex())
+    name = f"{digest.hex()}{suffix_of(content)}"
+    base = os.fsdecode(places.base)
+    path = Path(base, folder, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.realpath(path.parent) != os.path.join(base, folder):
+            raise LibraryError(f"{path.parent}: leads elsewhere; remove that link, so that pictures can be put there")
+        if not path.is_file():
+            with replacing(path) as file:
+                file.write(content)
+        status = path.stat()
+    except OSError as error:
+        raise LibraryError(f"{path}: cannot be written ({error.strerror}); check permissions and the disk") from error
+    return File(os.fsencode(folder), os.fsencode(name), status.st_size, status.st_mtime_ns, digest)

@@ -1,0 +1,99 @@
+"""Small copies of pictures, made once and kept in the library's folder, by the digest of the content.
+
+    thumbnails/ab/abcdef….jpg
+
+Nothing but pixels is in them: no metadata, no place where a picture was taken. A library may come from anyone: what is
+kept is read and written only below its folder, and never through a link.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
+from transhash.library.catalogue import content_hash
+from transhash.system import replacing
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from transhash.library.results import Picture
+
+FOLDER = "thumbnails"
+SIDE = 480  # pixels, the longer one at most; small pictures are not enlarged
+QUALITY = 82
+MOST_BYTES = 4 << 20  # a kept one that is larger is none of ours
+_JPEG = b"\xff\xd8\xff"
+
+
+class Shown(NamedTuple):
+    """A picture to show: the bytes of a JPEG or PNG file."""
+
+    content: bytes
+    type: str
+    current: bool  # the file is still what was indexed
+
+
+class Thumbnails:
+    """The small copies of one library's pictures. Safe to use from several threads and processes."""
+
+    def __init__(self, library: Path) -> None:
+        """`library` is the folder of the library."""
+        self._folder = library / FOLDER
+
+    def get(self, picture: Picture) -> Shown:
+        """The small copy of a picture, made if there is none; raises `ImageError` when its file cannot be used."""
+        path = self._folder / picture.digest[:2] / f"{picture.digest}.jpg"
+        kept = self._kept(path)
+        if kept:
+            return Shown(kept, "image/jpeg", True)
+        content = read_file(picture.path)
+        image = open_image(content, min_side=SIDE)
+        scale = min(1.0, SIDE / max(image.size))
+        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        small = _jpeg(image if size == image.size else image.resize(size, reducing_gap=3.0), QUALITY)
+        current = content_hash(content).hexdigest() == picture.digest
+        if current:
+            with suppress(OSError, ValueError):  # a library that may only be read
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if self._is_inside(path.parent):
+                    with replacing(path) as file:
+                        file.write(small)
+        return Shown(small, "image/jpeg", current)
+
+    def _kept(self, path: Path) -> bytes | None:
+        try:
+            if not self._is_inside(path.parent):
+                return None
+            file = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            with open(file, "rb") as opened:
+                content = opened.read(MOST_BYTES)
+        except OSError:
+            return None
+        return content if content.startswith(_JPEG) else None
+
+    def _is_inside(self, folder: Path) -> bool:
+        base = os.path.realpath(self._folder.parent)
+        return os.path.realpath(folder) == os.path.join(base, FOLDER, folder.name)
+
+
+def full_size(picture: Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Shown:
+    """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
+    content = read_file(picture.path)
+    image = open_image(content, max_pixels=max_pixels)
+    current = content_hash(content).hexdigest() == picture.digest
+    if content.startswith(_JPEG):
+        return Shown(_jpeg(image, 95), "image/jpeg", current)
+    file = BytesIO()
+    image.save(file, "PNG", compress_level=3)
+    return Shown(file.getvalue(), "image/png", current)
+
+
+def _jpeg(image: Image.Image, quality: int) -> bytes:
+    file = BytesIO()
+    image.save(file, "JPEG", quality=quality, subsampling=0 if max(image.size) <= 128 else "4:2:0")
+    return file.getvalue()

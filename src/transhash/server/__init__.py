@@ -1,0 +1,1 @@
+"""The web server: a REST API and a page for looking at pictures. Needs the extra `server`."""

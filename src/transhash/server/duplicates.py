@@ -1,0 +1,99 @@
+"""Searches for duplicates: they may take long, so that one runs at a time, beside the server, and is asked about."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from transhash.errors import TransHashError
+from transhash.server.faults import Fault
+
+if TYPE_CHECKING:
+    from transhash.library import LiveLibrary
+
+KEPT = 4  # results
+
+
+@dataclass
+class Run:
+    """A search for duplicates: under way, or done."""
+
+    version: int
+    stage: str = "looking for candidates"
+    done: int = 0
+    total: int = 0
+    groups: list[dict[str, Any]] | None = None
+    skipped: int = 0
+    error: TransHashError | None = None
+    thread: threading.Thread | None = field(default=None, repr=False)
+
+
+class _StoppedError(Exception):
+    """The server is asked to stop."""
+
+
+class DuplicateSearches:
+    """The last searches, by distance."""
+
+    def __init__(self, live: LiveLibrary) -> None:
+        self._live = live
+        self._runs: dict[int, Run] = {}
+        self._lock = threading.Lock()
+        self._stop = False
+
+    def get(self, max_distance: int, *, again: bool = False) -> Run:
+        """The search for a distance, begun if there is none (or with `again` a new one); raises a `Fault` when busy."""
+        with self._lock:
+            run = self._runs.get(max_distance)
+            if run and run.error:
+                del self._runs[max_distance]
+            elif run and not (again and run.groups is not None):
+                return run
+            if any(each.groups is None and each.error is None for each in self._runs.values()):
+                raise Fault(429, "another search for duplicates is under way", "try again when it is done", retry=5)
+            self._runs.pop(max_distance, None)
+            while len(self._runs) >= KEPT:
+                del self._runs[next(iter(self._runs))]
+            run = self._runs[max_distance] = Run(self._live.version)
+            run.thread = threading.Thread(target=self._run, args=(run, max_distance), daemon=True)
+            run.thread.start()
+            return run
+
+    def close(self, seconds: float) -> None:
+        """Stop what is under way."""
+        self._stop = True
+        for run in self._runs.values():
+            if run.thread:
+                run.thread.join(seconds)
+
+    def _run(self, run: Run, max_distance: int) -> None:
+        def progress(stage: str, done: int, total: int) -> None:
+            if self._stop:
+                raise _StoppedError
+            run.stage, run.done, run.total = stage, done, total
+
+        try:
+            library = self._live.here()
+            report = library.duplicates(max_distance, progress=progress)
+            copies = [copy for group in report.groups for copy in (group.keep, *group.same)]
+            pictures = library.described({copy.id for copy in copies})
+            groups = []
+            for group in report.groups:
+                members = [
+                    {**pictures[copy.id], "distance": copy.distance, "identical": copy.identical}
+                    for copy in (group.keep, *group.same)
+                    if copy.id in pictures
+                ]
+                if len(members) > 1:
+                    groups.append({"keep": members[0], "same": members[1:]})
+            run.skipped = len(report.skipped)
+            run.groups = groups
+        except TransHashError as error:
+            run.error = error
+        except _StoppedError:
+            pass
+        finally:
+            if run.groups is None and run.error is None:  # whatever it was, nobody waits for it any longer
+                run.error = TransHashError("the search for duplicates was broken off; ask for it again")
+            self._live.leave()

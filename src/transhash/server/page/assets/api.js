@@ -1,0 +1,88 @@
+// What the page asks the server.
+
+import { wait } from "./words.js";
+
+const API = "/api/v1";
+const PATIENCE = 4; // times that a busy server is asked again
+
+/** An answer that is no success: what is wrong, and the remedy. */
+export class Fault extends Error {
+  constructor(status, body) {
+    super(body.reason ? `${body.reason}; ${body.remedy}` : "the server gave no proper answer; try again");
+    this.status = status;
+  }
+}
+
+let onUnknown = () => {};
+/** Call `action` when the server asks for a token. */
+export function whenUnknown(action) { onUnknown = action; }
+
+async function ask(path, options = {}, patience = PATIENCE) {
+  let response;
+  try {
+    response = await fetch(API + path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Fault(0, { reason: "the server cannot be reached", remedy: "check that it runs" });
+  }
+  if (response.status === 429 && patience > 0) {
+    await wait(1000 * Number(response.headers.get("Retry-After") || 1));
+    return ask(path, options, patience - 1);
+  }
+  if (response.status === 204) return null;
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error; // given up while the answer was on its way
+    return {};
+  });
+  if (response.status === 401) onUnknown();
+  if (!response.ok) throw new Fault(response.status, body);
+  return response.status === 202 ? { ...body, underWay: true } : body;
+}
+
+const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+const query = (asked) => {
+  const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  return given.length ? "?" + new URLSearchParams(given) : "";
+};
+
+
+export const library = () => ask("/library");
+export const facets = () => ask("/library/facets");
+export const picture = (id) => ask(`/pictures/${id}`);
+export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { signal });
+export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
+export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
+export const byValues = (values, asked, signal) => ask("/search/by-values", { ...json({ values: [values], ...tidy(asked) }), signal });
+export const duplicates = (asked) => ask("/duplicates" + query(asked));
+export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
+export const begin = (token) => ask("/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
+
+const tidy = (asked) => Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== "" && value != null));
+
+function form(files) {
+  const body = new FormData();
+  for (const file of files) body.append("pictures", file);
+  return { method: "POST", body };
+}
+export const upload = (files, asked) => ask("/search" + query(asked), form(files));
+export const add = (files) => ask("/pictures", form(files));
+
+export const thumbnail = (picture) => `${API}/pictures/${picture.id}/thumbnail?v=${picture.version}`;
+export const original = (picture) => `${API}/pictures/${picture.id}/original?v=${picture.version}`;
+
+/** An image of a thumbnail, which is asked for again when the server was too busy to make it. */
+export function image(picture, alt = "") {
+  const element = new Image();
+  let tries = 0;
+  element.alt = alt;
+  element.decoding = "async";
+  element.draggable = false;
+  element.addEventListener("load", () => element.classList.add("there"));
+  element.addEventListener("error", async () => {
+    if (++tries > 2) return element.parentElement?.classList.add("broken");
+    await wait(700 * tries);
+    if (element.isConnected) element.src = thumbnail(picture) + `&try=${tries}`;
+  });
+  element.src = thumbnail(picture);
+  return element;
+}

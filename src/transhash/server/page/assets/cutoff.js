@@ -1,0 +1,63 @@
+// The cut-off: a slider below the histogram of distances, for how many bits may differ.
+
+import { $, bits, count, draw, percent } from "./words.js";
+
+export class CutOff {
+  /** `onChange(pictures)` tells how many pictures are within the cut-off. */
+  constructor(onChange) {
+    this.onChange = onChange;
+    this.chosen = null; // by the user, kept from search to search
+    $("distance").addEventListener("input", () => {
+      this.chosen = Number($("distance").value);
+      this.change();
+    });
+  }
+
+  hide() {
+    $("cutoff").hidden = true;
+    this.histogram = null;
+  }
+
+  /** Show how many pictures there are at each distance; `likely` are the probabilities, or null. */
+  show(histogram, likely) {
+    this.histogram = histogram;
+    this.likely = likely;
+    this.sums = [];
+    histogram.reduce((sum, n, at) => (this.sums[at] = sum + n), 0);
+    const most = histogram.length - 1;
+    const chart = $("histogram");
+    chart.setAttribute("viewBox", `0 0 ${histogram.length} 1`);
+    const highest = Math.log1p(Math.max(...histogram, 1));
+    this.bars = histogram.map((n, at) => {
+      const height = n ? Math.max(0.06, Math.log1p(n) / highest) : 0; // by the logarithm: the near ones are few
+      return draw("rect", { x: at + 0.06, y: 1 - height, width: 0.88, height });
+    });
+    chart.replaceChildren(...this.bars);
+    $("distance").max = most;
+    $("distance").value = Math.min(this.chosen ?? most, most);
+    $("cutoff").hidden = false;
+    this.change();
+  }
+
+  get distance() { return Number($("distance").value); }
+  get within() { return this.histogram ? this.sums[this.distance] : Infinity; }
+
+  /** Let more in: up to the nearest picture that is not. */
+  widen() {
+    const at = this.sums.findIndex((sum) => sum > this.within);
+    this.chosen = at < 0 ? this.histogram.length - 1 : at;
+    $("distance").value = this.chosen;
+    this.change();
+  }
+
+  change() {
+    const at = this.distance;
+    this.bars.forEach((bar, distance) => bar.setAttribute("class", distance <= at ? "in" : ""));
+    const likely = this.likely ? ` · ${percent(this.likely[at])} likely or more` : "";
+    const most = this.histogram.length - 1;
+    const text = at === most ? `${count(this.within, "picture")}, any distance` : `${count(this.within, "picture")} within ${bits(at)}${likely}`;
+    $("cutoff-text").value = text;
+    $("distance").setAttribute("aria-valuetext", text);
+    this.onChange(this.within);
+  }
+}

@@ -1,0 +1,322 @@
+// A justified grid of any number of pictures. Rows are computed as pages of pictures arrive; of the rows only those near
+// the window are elements, and of the pages only those near it are kept: the others are asked for again.
+
+import { image } from "./api.js";
+import { bits, make, percent } from "./words.js";
+
+const GAP = 6;
+const PAGE = 120; // pictures asked for at once
+const AHEAD = 1200; // pixels above and below the window for which rows exist
+const KEPT = 24; // pages
+const HIGHEST = 12e6; // pixels: browsers cannot make much higher elements, so that the grid moves under its own window
+const SHIFT = 6e6;
+
+export class Grid {
+  /**
+   * `fetchPage(cursor, size, signal)` gives {pictures, next}: `next` is the cursor of what follows, or null at the end.
+   * `events`: search(picture, event), view(index), loaded().
+   */
+  constructor(element, events) {
+    this.element = element;
+    this.events = events;
+    this.shown = new Map(); // index -> element
+    this.current = 0; // the picture that the keyboard is at
+    this.clear();
+    const onChange = () => this.schedule();
+    addEventListener("scroll", onChange, { passive: true });
+    new ResizeObserver(() => this.width !== this.element.clientWidth && this.relayout()).observe(element);
+    element.addEventListener("click", (event) => this.onClick(event));
+    element.addEventListener("keydown", (event) => this.onKey(event));
+    element.addEventListener("focusin", (event) => {
+      const item = event.target.closest("li");
+      if (item) this.setCurrent(item.index);
+    });
+  }
+
+  clear() {
+    this.abort?.abort();
+    this.abort = new AbortController();
+    this.fetchPage = null;
+    this.pages = []; // {cursor, start, count, pictures or null}
+    this.ratios = []; // of all pictures ever loaded; few bytes each
+    this.rows = []; // {top, height, first, count}
+    this.limit = Infinity; // pictures to show at most: those within the cut-off
+    this.next = null;
+    this.loading = null;
+    this.base = 0;
+    this.current = 0;
+    this.target = null;
+    for (const item of this.shown.values()) item.remove();
+    this.shown.clear();
+    this.element.style.height = "0px";
+  }
+
+  /** Show other pictures, from the first page. */
+  async open(fetchPage, first) {
+    this.clear();
+    this.fetchPage = fetchPage;
+    this.next = 0;
+    this.atEnd = false;
+    if (first) this.take(first, 0);
+    else await this.load();
+    this.schedule();
+  }
+
+  /** Show only so many of them. */
+  setLimit(limit) {
+    if (limit === this.limit) return;
+    this.limit = limit;
+    this.relayout();
+  }
+
+  /** How many pictures are loaded and within the limit. */
+  get length() { return Math.min(this.ratios.length, this.limit); }
+
+  /** The picture at an index, loaded if it must be. */
+  async at(index) {
+    while (index >= this.ratios.length && !this.atEnd) await this.load();
+    if (index < 0 || index >= this.length) return null;
+    const page = this.pageOf(index);
+    if (!page.pictures) await this.reload(page);
+    return page.pictures[index - page.start] ?? null;
+  }
+
+  pageOf(index) {
+    let low = 0, high = this.pages.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.pages[middle].start <= index) low = middle; else high = middle - 1;
+    }
+    return this.pages[low];
+  }
+
+  load() {
+    if (this.atEnd || !this.fetchPage) return Promise.resolve();
+    this.loading ??= this.fetchPage(this.next, PAGE, this.abort.signal)
+      .then((page) => { this.loading = null; this.take(page, this.next); }, (error) => { this.loading = null; this.atEnd = true; throw error; });
+    return this.loading;
+  }
+
+  take({ pictures, next }, cursor) {
+    this.pages.push({ cursor, start: this.ratios.length, count: pictures.length, pictures });
+    for (const picture of pictures) this.ratios.push(ratioOf(picture));
+    this.next = next;
+    this.atEnd = next === null;
+    if (this.target === null && pictures.length) {
+      const sides = pictures.map((picture) => Math.min(picture.width, picture.height)).sort((a, b) => a - b);
+      this.smallest = sides[sides.length >> 1];
+    }
+    this.layout();
+    this.forget();
+    this.events.loaded?.();
+    this.schedule();
+  }
+
+  async reload(page) {
+    page.asked ??= this.fetchPage(page.cursor, PAGE, this.abort.signal).then(({ pictures }) => {
+      page.pictures = pictures.slice(0, page.count);
+      page.asked = null;
+      this.schedule();
+    }, (error) => { page.asked = null; throw error; });
+    return page.asked;
+  }
+
+  /** Let go of pages far from the window. */
+  forget() {
+    if (this.pages.length <= KEPT) return;
+    const rows = this.visible(0);
+    const near = this.pages.indexOf(this.pageOf(rows.length ? rows[0].first : this.length - 1));
+    this.pages.forEach((page, number) => {
+      if (Math.abs(number - near) > KEPT / 2 && number < this.pages.length - KEPT / 2) page.pictures = null;
+    });
+  }
+
+  relayout() {
+    const anchor = this.visible(0)[0]?.first ?? 0;
+    const within = this.rows.length && scrollY > this.top ? anchor : 0;
+    this.rows = [];
+    this.base = 0;
+    this.layout();
+    if (within) this.reveal(within);
+    this.schedule();
+  }
+
+  /** Rows for the pictures that have none yet; the last row waits for more unless there are none. */
+  layout() {
+    this.width = this.element.clientWidth;
+    if (!this.width) return;
+    const narrow = this.width < 560;
+    this.target = Math.max(narrow ? 84 : 104, Math.min(narrow ? 128 : 190, 1.8 * (this.smallest ?? 400)));
+    const end = this.length;
+    const complete = this.atEnd || end < this.ratios.length || end === this.limit;
+    const last = this.rows.at(-1);
+    if (last && last.loose) this.rows.pop();
+    let first = this.rows.length ? this.rows.at(-1).first + this.rows.at(-1).count : 0;
+    let top = this.rows.length ? this.rows.at(-1).top + this.rows.at(-1).height + GAP : 0;
+    while (first < end) {
+      let sum = 0, n = 0, height = Infinity;
+      while (first + n < end && height > this.target) {
+        sum += this.ratios[first + n++];
+        height = (this.width - GAP * (n - 1)) / sum;
+      }
+      const loose = height > this.target;
+      if (loose && !complete) break;
+      // one picture fewer may come nearer to the height that is wanted
+      if (!loose && n > 1) {
+        const without = (this.width - GAP * (n - 2)) / (sum - this.ratios[first + n - 1]);
+        if (without - this.target < this.target - height) { n--; height = without; }
+      }
+      if (loose) height = Math.min(height, this.target);
+      this.rows.push({ top, height, first, count: n, loose });
+      first += n;
+      top += height + GAP;
+    }
+    this.total = top;
+    this.element.style.height = `${Math.min(this.total - this.base, HIGHEST)}px`;
+  }
+
+  get top() { return this.element.getBoundingClientRect().top + scrollY; }
+
+  /** The rows that are within `margin` pixels of the window. */
+  visible(margin = AHEAD) {
+    const from = scrollY - this.top + this.base - margin, to = from + innerHeight + 2 * margin;
+    let low = 0, high = this.rows.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.rows[middle].top + this.rows[middle].height < from) low = middle + 1; else high = middle;
+    }
+    let end = low;
+    while (end < this.rows.length && this.rows[end].top < to) end++;
+    return this.rows.slice(low, end);
+  }
+
+  schedule() {
+    this.frame ??= requestAnimationFrame(() => { this.frame = null; this.render(); });
+  }
+
+  render() {
+    const at = scrollY - this.top;
+    if (at > HIGHEST - SHIFT / 3 || (at < SHIFT / 3 && this.base > 0)) {
+      const shift = at < SHIFT / 3 ? -Math.min(SHIFT, this.base) : SHIFT;
+      this.base += shift;
+      this.element.style.height = `${Math.min(this.total - this.base, HIGHEST)}px`;
+      scrollBy({ top: -shift, behavior: "instant" });
+    }
+    const wanted = new Set();
+    for (const row of this.visible()) {
+      const page = this.pageOf(row.first), after = this.pageOf(row.first + row.count - 1);
+      for (const each of new Set([page, after])) if (!each.pictures) this.reload(each).catch(this.events.failed);
+      let left = 0;
+      for (let index = row.first; index < row.first + row.count; index++) {
+        const width = row.count > 0 ? row.height * this.ratios[index] : 0;
+        const owner = this.pageOf(index), picture = owner.pictures?.[index - owner.start];
+        if (picture) {
+          wanted.add(index);
+          const item = this.shown.get(index) ?? this.item(picture, index);
+          Object.assign(item.style, { left: `${left}px`, top: `${row.top - this.base}px`, width: `${width}px`, height: `${row.height}px` });
+        }
+        left += width + GAP;
+      }
+    }
+    for (const [index, item] of this.shown) {
+      if (wanted.has(index)) continue;
+      item.remove();
+      this.shown.delete(index);
+    }
+    this.setCurrent(Math.min(this.current, Math.max(0, this.length - 1)));
+    const bottom = this.total - this.base - at - innerHeight;
+    if (bottom < 2 * AHEAD && !this.atEnd && this.ratios.length < this.limit) this.load().catch(this.events.failed);
+  }
+
+  item(picture, index) {
+    const hit = "distance" in picture;
+    const said = hit ? `, ${bits(picture.distance)}${picture.probability === null ? "" : `, ${percent(picture.probability)}`}` : "";
+    const button = make("button", { type: "button", className: "picture", tabIndex: -1, title: picture.path, "aria-label": `${picture.path}${said}: search with it` }, image(picture));
+    const view = make("button", { type: "button", className: "view", tabIndex: -1, title: "View (space)", "aria-label": `View ${picture.name}` }, "i");
+    const item = make("li", { index, "aria-posinset": index + 1, "aria-setsize": -1 }, button);
+    if (hit) item.append(make("span", { className: "badge", "aria-hidden": "true" }, `${picture.distance}${picture.probability === null ? "" : ` · ${percent(picture.probability)}`}`));
+    item.append(view);
+    this.shown.set(index, item);
+    // in the order of the pictures, for those who read the page in order
+    let after = index + 1;
+    while (after < index + 400 && !this.shown.has(after)) after++;
+    this.element.insertBefore(item, this.shown.get(after) ?? null);
+    return item;
+  }
+
+  setCurrent(index) {
+    const tab = (at, value) => this.shown.get(at)?.querySelectorAll("button").forEach((button) => { button.tabIndex = value; });
+    if (index !== this.current) tab(this.current, -1);
+    this.current = index;
+    tab(index, 0);
+    // when the current picture is far away, the keyboard enters at the first one shown
+    if (!this.shown.has(index)) tab(this.shown.keys().next().value, 0);
+  }
+
+  onClick(event) {
+    const item = event.target.closest("li");
+    if (!item) return;
+    if (event.target.closest(".view")) this.events.view(item.index);
+    else this.at(item.index).then((picture) => picture && this.events.search(picture, event));
+  }
+
+  onKey(event) {
+    const item = event.target.closest("li");
+    if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
+    const to = { ArrowLeft: () => item.index - 1, ArrowRight: () => item.index + 1, ArrowUp: () => this.beside(item.index, -1), ArrowDown: () => this.beside(item.index, 1), Home: () => 0, End: () => this.length - 1 }[event.key];
+    if (to) {
+      event.preventDefault();
+      this.focus(to());
+    } else if (event.key === " " && event.target.classList.contains("picture")) {
+      event.preventDefault();
+      this.events.view(item.index);
+    }
+  }
+
+  rowOf(index) {
+    let low = 0, high = this.rows.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.rows[middle].first <= index) low = middle; else high = middle - 1;
+    }
+    return low;
+  }
+
+  /** The picture above or below. */
+  beside(index, step) {
+    const here = this.rowOf(index), row = this.rows[here], other = this.rows[here + step];
+    if (!other) return index;
+    const middle = (r, i) => {
+      let left = 0;
+      for (let at = r.first; at < i; at++) left += r.height * this.ratios[at] + GAP;
+      return left + (r.height * this.ratios[i]) / 2;
+    };
+    const wanted = middle(row, index);
+    let best = other.first;
+    for (let i = other.first; i < other.first + other.count; i++) if (Math.abs(middle(other, i) - wanted) < Math.abs(middle(other, best) - wanted)) best = i;
+    return best;
+  }
+
+  /** Scroll to a picture. */
+  reveal(index) {
+    const row = this.rows[this.rowOf(index)];
+    if (!row) return;
+    const head = document.querySelector(".top").offsetHeight + GAP, foot = 40;
+    const top = row.top - this.base + this.top;
+    if (top < scrollY + head) scrollTo({ top: top - head, behavior: "instant" });
+    else if (top + row.height > scrollY + innerHeight - foot) scrollTo({ top: top + row.height - innerHeight + foot, behavior: "instant" });
+  }
+
+  focus(index) {
+    index = Math.max(0, Math.min(index, this.length - 1));
+    this.reveal(index);
+    this.render();
+    this.setCurrent(index);
+    this.shown.get(index)?.querySelector(".picture").focus({ preventScroll: true });
+  }
+}
+
+/** Width over height, within what a row can hold. */
+function ratioOf(picture) {
+  return Math.max(0.4, Math.min(3.2, picture.width && picture.height ? picture.width / picture.height : 1));
+}

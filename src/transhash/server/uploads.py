@@ -1,0 +1,49 @@
+"""Pictures that come with a request: the files of a form, or the body itself."""
+
+from __future__ import annotations
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from transhash.server.faults import Fault
+from transhash.server.settings import Settings
+
+FIELD = "pictures"
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {"type": "array", "items": {"type": "string", "format": "binary"}, "minItems": 1}
+                    },
+                },
+                "encoding": {FIELD: {"contentType": "application/octet-stream"}},
+            },
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+async def pictures(request: Request, settings: Settings) -> list[bytes]:
+    """The pictures that were sent; raises a `Fault` when there are none, or too many."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        sent = [await request.body()]
+    elif kind == "multipart/form-data":
+        try:
+            async with request.form(max_files=settings.max_pictures, max_fields=8, max_part_size=1 << 16) as form:
+                sent = [await each.read() for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
+        except HTTPException:
+            most = settings.max_pictures
+            raise Fault(400, "not a form with pictures", f"send at most {most} files in the field {FIELD!r}") from None
+    else:
+        raise Fault(415, "neither a form nor a picture", "send multipart/form-data, or a picture as the body")
+    if not sent:
+        raise Fault(422, "no picture", f"send it as a file in the field {FIELD!r}")
+    return sent

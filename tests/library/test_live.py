@@ -1,0 +1,114 @@
+"""A library that others write to, used from several threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from collection import draw
+from fake_model import FakeModel
+
+from transhash import Library
+from transhash.library import LiveLibrary, live
+
+
+@pytest.fixture
+def followed(
+    library: Library, photos: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LiveLibrary]:
+    monkeypatch.setattr(live, "PAUSE", 0.01)
+    library.index(photos)
+    with LiveLibrary(library.path, model, interval=0.02) as followed:
+        yield followed
+
+
+def agrees(followed: LiveLibrary, library: Library) -> bool:
+    """Whether what is in memory is, before long, what a new library would have."""
+
+    def same() -> bool:
+        ids, codes = library._codes()
+        order = np.argsort(ids)
+        index = followed.index
+        return np.array_equal(index.ids, ids[order]) and np.array_equal(index.reconstruct(index.ids), codes[order])
+
+    return eventually(same)
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_every_kind_of_change_is_seen(followed: LiveLibrary, library: Library, photos: Path) -> None:
+    draw(photos / "new.png", 50)
+    library.index(photos)
+    assert agrees(followed, library)
+    draw(photos / "cat" / "cat-0.png", 51)  # changed
+    library.index(photos)
+    assert agrees(followed, library)
+    (photos / "new.png").rename(photos / "moved.png")
+    (photos / "dog" / "dog-1.png").unlink()
+    library.index(photos, prune=True)
+    assert agrees(followed, library)
+    library.remove(library.passing()[:2])
+    assert agrees(followed, library)
+    draw(photos / "dog" / "dog-1.png", 11)  # back again
+    library.index(photos)
+    assert agrees(followed, library)
+    assert followed.here().search(photos / "moved.png", 1)[0].path == photos / "moved.png"
+
+
+def test_own_changes_are_seen_at_once(library: Library, photos: Path, model: FakeModel) -> None:
+    library.index(photos)
+    with LiveLibrary(library.path, model, interval=1000) as followed:
+        ids = followed.here().add([draw(photos.parent / "a.png", 60), draw(photos.parent / "b.png", 61)])
+        followed.changed(ids)
+        assert agrees(followed, library)
+        followed.here().remove(ids[:1])
+        followed.changed(ids[:1])
+        assert agrees(followed, library)
+
+
+def test_a_picture_that_is_gone_is_left_out(library: Library, photos: Path, model: FakeModel) -> None:
+    library.index(photos)
+    with LiveLibrary(library.path, model, interval=1000) as followed:
+        library.remove([1])
+        hits = followed.here().search(photos / "cat" / "cat-0.png", 10)
+        assert len(hits) == 5
+        assert len(followed.index) == 6  # not looked yet
+
+
+def test_threads_search_while_another_process_writes(followed: LiveLibrary, library: Library, photos: Path) -> None:
+    problems: list[BaseException] = []
+    stop = threading.Event()
+
+    def search() -> None:
+        try:
+            while not stop.is_set():
+                hits = followed.here().search(photos / "cat" / "cat-0.png", 5)
+                assert hits[0].path.name == "cat-0.png"
+                assert len(hits) == 5
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            followed.leave()
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(12):
+        draw(photos / f"more-{number}.png", 100 + number)
+        library.index(photos)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert agrees(followed, library)

@@ -1,0 +1,59 @@
+"""A server in a thread of this process, on a free port of loopback."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from transhash.library import LiveLibrary
+from transhash.server import run
+from transhash.server.settings import Settings
+
+API = "/api/v1"
+
+
+@dataclass
+class Running:
+    url: str
+    port: int
+    client: httpx.Client
+    live: LiveLibrary
+
+    def get(self, path: str, **named: Any) -> httpx.Response:
+        return self.client.get(API + path, **named)
+
+    def post(self, path: str, **named: Any) -> httpx.Response:
+        return self.client.post(API + path, **named)
+
+    def send(self, *pictures: bytes | Path, path: str = "/search", **parameters: Any) -> httpx.Response:
+        """Send pictures."""
+        contents = [each if isinstance(each, bytes) else each.read_bytes() for each in pictures]
+        files = [("pictures", (f"{number}", content)) for number, content in enumerate(contents)]
+        return self.post(path, files=files, params=parameters)
+
+
+@contextmanager
+def serving(library: Path, model: Any, **settings: Any) -> Iterator[Running]:
+    """Serve a library."""
+    started = threading.Event()
+    with LiveLibrary(library, model, interval=0.05) as live:
+        listening = run.listen("127.0.0.1", 0)
+        server = run.server(live, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        try:
+            assert started.wait(30)
+            port = listening.getsockname()[1]
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+                yield Running(url, port, client, live)
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            listening.close()

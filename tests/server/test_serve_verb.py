@@ -1,0 +1,127 @@
+"""`transhash serve` as a process: where it listens, whom it lets in, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from transhash import Library
+from transhash.server import run
+
+FAKE = Path(__file__).parents[1] / "cli" / "fake_transhash.py"
+TOKEN = "0123456789abcdef"
+
+
+def start(*arguments: str, delay: float = 0, **environment: str) -> subprocess.Popen[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSHASH_")}
+    return subprocess.Popen(
+        [sys.executable, str(FAKE), "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**clean, "FAKE_DELAY": str(delay), **environment},
+    )
+
+
+@contextmanager
+def started(*arguments: str, **named: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    process = start(*arguments, **named)
+    try:
+        yield process.stdout.readline().strip(), process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    process = start(*arguments, **environment)
+    try:
+        out, err = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert (process.returncode, out) == (2, "")
+    return err
+
+
+@pytest.fixture
+def place(library: Library) -> str:
+    return str(library.path)
+
+
+def test_it_prints_its_address_serves_and_ends_well(place: str) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with started("--library", place, "--port", "0") as (address, process):
+            assert address.startswith("http://127.0.0.1:")
+            assert httpx.get(address, trust_env=False).status_code == 200
+            assert httpx.get(f"{address}api/v1/library", trust_env=False).json()["pictures"] == 40
+            process.send_signal(number)
+            _, err = process.communicate(timeout=30)
+            assert process.returncode == 0
+            assert "Traceback" not in err
+
+
+def test_what_is_under_way_is_finished(place: str, photos: Path) -> None:
+    with started("--library", place, "--port", "0", "--writable", delay=1.5) as (address, process):
+        answers: list[httpx.Response] = []
+        files = {"pictures": ("x", (photos / "cat" / "cat-00.png").read_bytes())}
+        ask = lambda: answers.append(httpx.post(f"{address}api/v1/pictures", files=files, timeout=30, trust_env=False))  # noqa: E731
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asking.join(0.7)
+        process.send_signal(signal.SIGTERM)
+        asking.join(30)
+        process.communicate(timeout=30)
+    assert [answer.status_code for answer in answers] == [201]
+    assert process.returncode == 0
+
+
+def test_other_machines_need_a_token(place: str, tmp_path: Path) -> None:
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.invalid"):
+        err = refused("--library", place, "--host", host)
+        assert "give a token (--token-file or TRANSHASH_TOKEN), or --insecure" in err
+    assert "give at least 16 characters" in refused("--library", place, "--host", "0.0.0.0", TRANSHASH_TOKEN="short")
+    assert "the token cannot be read" in refused("--library", place, "--token-file", str(tmp_path / "missing"))
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    options = ("--library", place, "--host", "0.0.0.0", "--port", "0", "--token-file", str(tmp_path / "token"))
+    with started(*options) as (address, _):
+        assert address.endswith(f"/#token={TOKEN}")
+        own = address.partition("#")[0].replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{own}api/v1/library", trust_env=False).status_code == 401
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.get(f"{own}api/v1/library", headers=bearer, trust_env=False).status_code == 200
+
+
+def test_everyone_is_let_in_where_that_is_said(place: str) -> None:
+    with started("--library", place, "--host", "0.0.0.0", "--port", "0", "--insecure") as (address, _):
+        own = address.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{own}api/v1/library", trust_env=False).status_code == 200
+
+
+def test_an_address_that_is_taken_is_named(place: str) -> None:
+    with run.listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"127.0.0.1:{port}: cannot listen there" in refused("--library", place, "--port", port)
+
+
+def test_no_library(tmp_path: Path) -> None:
+    assert "no library here" in refused("--library", str(tmp_path))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+def test_only_this_machine_reaches_loopback(host: str) -> None:
+    assert run.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", ""])
+def test_others_may_reach_any_other_address(host: str) -> None:
+    assert not run.is_loopback(host)
