@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import JsonOption, extra, print_json, say
+from transhash.cli.common import BitsOption, JsonOption, extra, print_json, say
 from transhash.cli.progress import stages
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's folder, or the name of a shipped one.")],
     *,
+    bits: BitsOption = None,
     dataset: Annotated[
         str, typer.Option("--dataset", metavar="NAME", help="Such as cifar10, or folder for your own.")
     ] = "cifar10",
@@ -43,7 +44,7 @@ def evaluate(
     """
     from transhash.model import load
 
-    opened = load(model)
+    opened = load(model, bits)
     measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
     for note in measured.notes:
         say(note)
