@@ -54,7 +54,7 @@ def fit(
         for file in (WEIGHTS, GRAPH):
             shutil.copyfile(base.folder / file, making / file)
         np.save(making / HEAD, head)
-        config = {key: value for key, value in base.config.items() if key != "calibration"}
+        config = {key: value for key, value in base.config.items() if key not in ("calibration", "calibrations")}
         config |= {
             "name": folder.name,
             "bits": bits,

@@ -5,10 +5,14 @@ A model is a directory: `config.json` (shape, preprocessing, checksums), `model.
 
     model = transhash.load()
     codes = model.encode(["a.jpg", "b.jpg"])  # uint8 (2, bits/8)
+
+A model may have hash layers for several code lengths, which one pass of the network computes all. One of them is
+chosen when it is loaded: `transhash.load(bits=128)`.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -53,17 +57,22 @@ class Encoded:
     is_first: bool = False  # of several frames or pages
     taken: datetime | None = None  # by the camera's clock
     features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
+    all_values: NDArray[np.float32] | None = None  # relaxed codes of all of the model's lengths, side by side
 
 
 class HashModel:
     """A model directory, opened for encoding. Safe to use from several threads."""
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        """Open a model directory; raises `ModelError` when a file is missing, altered or of a newer format."""
+    def __init__(self, folder: str | os.PathLike[str], bits: int | None = None) -> None:
+        """Open a model directory at one of its code lengths, by default the model's own choice.
+
+        Raises `ModelError` when a file is missing, altered or of a newer format, or for a length that it does not have.
+        """
         self.folder = Path(folder)
         self.config = _read_config(self.folder)
         self.name: str = self.config["name"]
-        self.bits: int = self.config["bits"]
+        self.lengths: tuple[int, ...] = _lengths(self.config)
+        """All code lengths in bits, ascending."""
         self.image_size: int = self.config["image_size"]
         self.crop: float = self.config["crop"]
         checksums = self.config["sha256"]
@@ -74,23 +83,55 @@ class HashModel:
                 raise ModelError(f"{self.folder}: the model has no {file}; copy the whole directory again")
             if file_hash(path) != checksums.get(file):
                 raise ModelError(f"{path}: differs from what was saved (checksum); copy the model again")
-        self.fingerprint: str = hashlib.sha256(
-            json.dumps([FORMAT, self.image_size, self.crop, self.bits, *(checksums[file] for file in files)]).encode()
-        ).hexdigest()
-        self._head = _read_head(self.folder / HEAD, self.bits) if HEAD in checksums else None
+        self._checksums = [checksums[file] for file in files]
+        self._head = _read_head(self.folder / HEAD, self.config["bits"]) if HEAD in checksums else None
         self._session: Any = None
+        self._choose(self.config["bits"] if bits is None else bits)
 
     def __repr__(self) -> str:
         return f"HashModel({self.name!r}, bits={self.bits}, image_size={self.image_size})"
 
+    def at(self, bits: int) -> HashModel:
+        """The same model at another of its code lengths; raises `ModelError` for one that it does not have."""
+        self._open_session()  # which the two share
+        other = copy.copy(self)
+        other._choose(bits)
+        return other
+
+    def _choose(self, bits: int) -> None:
+        if bits not in self.lengths:
+            raise ModelError(
+                f"{self.name} has no codes of {bits} bits, only of {', '.join(map(str, self.lengths))}; choose one of "
+                "these, or fit a model of that length (`transhash fit --bits`)"
+            )
+        self.bits: int = bits
+        self.fingerprint: str = hashlib.sha256(
+            json.dumps([FORMAT, self.image_size, self.crop, bits, *self._checksums]).encode()
+        ).hexdigest()
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum((self.folder / file).stat().st_size for file in (CONFIG, *self.config["sha256"]))
+
+    @property
+    def measured(self) -> dict[str, str]:
+        """What was measured when it was made, in words."""
+        return dict(self.config.get("about", {}).get("measured", {}))
+
     @property
     def calibration(self) -> Calibration | None:
-        """What turns distances into probabilities, if the model has been calibrated."""
-        return Calibration(**self.config["calibration"]) if self.config.get("calibration") else None
+        """What turns distances into probabilities, if the model has been calibrated at this code length."""
+        kept = _calibrations(self.config).get(str(self.bits))
+        return Calibration(**kept) if kept else None
 
     def calibrate(self, calibration: Calibration) -> None:
         """Keep a calibration with the model, whose codes stay what they are; raises `ModelError` when it cannot."""
-        config = {**self.config, "calibration": calibration.to_dict()}
+        if len(self.lengths) == 1:
+            config = {**self.config, "calibration": calibration.to_dict()}
+        else:
+            calibrations = {**_calibrations(self.config), str(self.bits): calibration.to_dict()}
+            config = {**self.config, "calibrations": calibrations}
         try:
             with replacing(self.folder / CONFIG) as file:
                 file.write(config_text(config).encode())
@@ -116,6 +157,25 @@ class HashModel:
                     raise encoded.error
                 rows.append(encoded.values)
         return np.stack(rows) if rows else np.empty((0, self.bits), np.float32)
+
+    def encode_lengths(self, items: Iterable[Source]) -> dict[int, NDArray[np.uint8]]:
+        """Packed codes of pictures at every code length, out of one pass: uint8 (N, length/8) by length.
+
+        Raises `ImageError` for the first picture that cannot be used.
+        """
+        rows: list[Any] = []
+        for batch in self.stream(items):
+            for encoded in batch:
+                if encoded.error:
+                    raise encoded.error
+                rows.append(encoded.all_values)
+        values = np.stack(rows) if rows else np.empty((0, sum(self.lengths)), np.float32)
+        return {length: pack(values[:, self._place(length)]) for length in self.lengths}
+
+    def _place(self, bits: int) -> slice:
+        """Where the values of a code length are among those of all."""
+        start = sum(length for length in self.lengths if length < bits)
+        return slice(start, start + bits)
 
     def stream(
         self,
@@ -163,12 +223,13 @@ class HashModel:
                 errors[i] = error
                 pictures[i] = 0
                 facts.append((0, 0, False, None))
-        values, features = self._read(session, pictures)
+        all_values, features = self._read_all(session, pictures)
+        values = all_values[:, self._place(self.bits)]
         codes = pack(values)
         return [
             Encoded(item, None, None, errors[i], *facts[i])
             if i in errors
-            else Encoded(item, codes[i], values[i], None, *facts[i], features[i])
+            else Encoded(item, codes[i], values[i], None, *facts[i], features[i], all_values[i])
             for i, item in enumerate(batch)
         ]
 
@@ -178,9 +239,10 @@ class HashModel:
 
     def read(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits), of pictures as the network sees them, uint8 (N, S, S, 3); one batch."""
-        return self._read(self._open_session(), squares)[0]
+        return self._read_all(self._open_session(), squares)[0][:, self._place(self.bits)]
 
-    def _read(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _read_all(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Relaxed codes of every length side by side, and features."""
         values, features = session.run(["values", "features"], {"images": squares})
         if self._head is not None:
             values = features @ self._head[:-1] + self._head[-1]
@@ -192,7 +254,8 @@ class HashModel:
         Of a network's own hash layers, these are the bits that read either stream. Of a fitted head, in which each bit
         reads both, it is what either stream adds to all bits.
         """
-        values, features = self._read(self._open_session(), squares)
+        values, features = self._read_all(self._open_session(), squares)
+        values = values[:, self._place(self.bits)]
         network = self.config["network"]
         if self._head is None:
             split = self.bits // 2 if network["groups"] else self.bits
@@ -215,18 +278,19 @@ class HashModel:
         return self._session
 
 
-def load(name: str | os.PathLike[str] | None = None) -> HashModel:
+def load(name: str | os.PathLike[str] | None = None, bits: int | None = None) -> HashModel:
     """A model by the name of one that ships with the package (the default one without a name), or by its directory.
 
-    Raises `ModelError` when there is none of that name.
+    `bits`: one of its code lengths; by default the model's own choice. Raises `ModelError` when there is none of that
+    name, or of that length.
     """
     if name is None:
         name = DEFAULT
     path, shipped = Path(name), pretrained()
     if str(name) in shipped and not (path / CONFIG).is_file():
-        return HashModel(PRETRAINED / str(name))
+        return HashModel(PRETRAINED / str(name), bits)
     if path.is_dir():
-        return HashModel(path)
+        return HashModel(path, bits)
     raise ModelError(
         f"{name}: neither a model directory nor a model that ships with transhash ({', '.join(shipped)}); "
         "`transhash models` lists them"
@@ -260,7 +324,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
             not isinstance(config["name"], str)
             or not isinstance(config["sha256"], dict)
             or not 0 < config["crop"] <= 1
-            or not _is_calibration(config.get("calibration"))
+            or not all(map(_is_calibration, _calibrations(config).values()))
+            or config["bits"] not in _lengths(config)
             or config["image_size"] != network["vit"]["image_size"]
             or (config["bits"] != network["bits"] and HEAD not in config["sha256"])
         ):
@@ -270,6 +335,21 @@ def _read_config(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
     return config
+
+
+def _lengths(config: dict[str, Any]) -> tuple[int, ...]:
+    """All code lengths of a model, ascending; a fitted head has one."""
+    lengths = [] if HEAD in config["sha256"] else config["network"].get("lengths") or []
+    if not all(isinstance(length, int) and length > 0 for length in lengths) or lengths != sorted(set(lengths)):
+        raise ValueError
+    return tuple(lengths) or (config["bits"],)
+
+
+def _calibrations(config: dict[str, Any]) -> dict[str, Any]:
+    """The calibration of each code length; a model of one length may have it under a name of its own."""
+    if config.get("calibration"):
+        return {str(config["bits"]): config["calibration"]}
+    return dict(config.get("calibrations") or {})
 
 
 def _read_head(path: Path, bits: int) -> NDArray[np.float32]:

@@ -119,7 +119,7 @@ def test_info_and_models(run, photos: Path) -> None:
     assert lines[:2] == ["library   photos/.transhash", "pictures  6 (0 files skipped, 0 vanished)"]
     assert (facts["path"], facts["pictures"], facts["bits"]) == (str(photos / ".transhash"), 6, 64)
     assert facts["fingerprint"] == FakeModel().fingerprint
-    assert run("models").out == f"fake  64 bits, 8 pixels, {FakeModel().fingerprint[:12]}  (default)\n"
+    assert run("models").out == f"fake  64 bits, 8 pixels, 1 MB, {FakeModel().fingerprint[:12]}  (default)\n"
     assert json.loads(run("models", "--json").out)["name"] == "fake"
 
 

@@ -99,6 +99,16 @@ def test_a_share_of_the_pictures_turns_grey_and_a_share_is_erased() -> None:
     assert erased.float().mean(dim=1).max() <= 0.3  # of the area: a quarter, and what whole pixels add
 
 
+def test_a_share_of_the_pictures_loses_detail() -> None:
+    torch.manual_seed(0)
+    many = np.random.default_rng(0).integers(0, 256, (320, 60, 60, 3), dtype=np.uint8)
+    plain, view = shown(augment(many, 60, Augmentation())), shown(augment(many, 60, Augmentation(coarse=0.3)))
+    changed = (view - plain).abs().amax(dim=(1, 2, 3)) > 1e-3
+    assert 60 < changed.sum() < 132  # of 320: 4.4 standard deviations around 96
+    assert view[changed].std(dim=(2, 3)).max() < 0.8 * plain[changed].std(dim=(2, 3)).min()  # noise is averaged
+    torch.testing.assert_close(view[changed].mean(dim=(1, 2, 3)), plain[changed].mean(dim=(1, 2, 3)), atol=3, rtol=0)
+
+
 def test_jitter_draws_brightness_contrast_and_saturation() -> None:
     """Each factor is read back from a picture's mean, its spread in grey, and its spread in colour."""
     soft = 100 + IMAGES.repeat(4, axis=0) // 16  # nothing is clipped

@@ -93,6 +93,19 @@ def test_files_of_something_else_are_named(tmp_path: Path) -> None:
         load_dataset("imagenet100-64", tmp_path)
 
 
+def test_all_classes_of_the_same_files(tmp_path: Path) -> None:
+    train, valid = np.repeat(np.arange(200), 2), np.random.default_rng(0).permutation(200)
+    part(tmp_path / "train.parquet", train)
+    part(tmp_path / "valid.parquet", valid)
+    images = load_dataset("imagenet200-64", tmp_path)
+    assert (images.name, images.classes, images.training) == ("imagenet200-64", tuple(NAMES), 400)
+    np.testing.assert_array_equal(images.labels, np.concatenate([train, valid]))
+    parts = split("imagenet200-64", images)
+    np.testing.assert_array_equal(parts.train, np.arange(400))
+    np.testing.assert_array_equal(parts.database, parts.train)
+    np.testing.assert_array_equal(parts.query, np.arange(400, 600))
+
+
 def test_the_split_of_the_real_images(data_root: Path) -> None:
     images = load_dataset("imagenet100-64", data_root / "tiny-imagenet")
     assert images.classes[0].startswith("n01443537")

@@ -19,6 +19,9 @@ from transhash.model import Encoded
 
 class FakeModel:
     bits = 64
+    lengths = (64,)
+    size = 1_200_000
+    measured: dict[str, str] = {}  # noqa: RUF012
     image_size = 8
     crop = 1.0
     calibration: Calibration | None = None

@@ -139,11 +139,11 @@ def test_a_library_of_another_model_is_refused(filled: Path) -> None:
 def test_its_own_model_is_found_again_or_asked_for(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = {"fake": FakeModel("fake")}
     monkeypatch.setattr("transhash.model.pretrained", lambda: list(loaded))
-    monkeypatch.setattr("transhash.model.load", lambda place: loaded[place.name])
+    monkeypatch.setattr("transhash.model.load", lambda place, bits=None: loaded[place.name])
     assert len(query(filled, None)) == 6  # type: ignore[arg-type]
 
     loaded["fake"] = FakeModel("the same name in another version")
-    monkeypatch.setattr("transhash.model.load", lambda name: loaded["fake"])
+    monkeypatch.setattr("transhash.model.load", lambda name, bits=None: loaded["fake"])
     with pytest.raises(LibraryError, match=r"its model fake .* is not at hand"):
         query(filled, None)  # type: ignore[arg-type]
 

@@ -14,6 +14,7 @@ from tiny_run import SHAPE, STILL, recipe
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss
+from transhash.losses.likeness import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training import loop
 from transhash.training.loop import _schedule, train
@@ -32,7 +33,13 @@ def test_it_learns_and_keeps_a_history(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"freeze": 1, "cached_views": 2, "average": 0.9}, {"optimizer": "sgd", "precision": "bfloat16"}]
+    "changes",
+    [
+        {},
+        {"freeze": 1, "cached_views": 2, "average": 0.9},
+        {"optimizer": "sgd", "precision": "bfloat16"},
+        {"lengths": (16, 32), "likeness": 3.0},
+    ],
 )
 def test_a_run_broken_off_anywhere_continues_to_the_same_bits(
     changes: dict[str, object], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,6 +105,26 @@ def test_frozen_blocks_do_not_move_and_the_others_do(place: Path, tmp_path: Path
             assert torch.equal(value, before[name]), name
     moved = {name for name, value in after.items() if not torch.equal(value, before[name])}
     assert {"trunk.blocks.1.mlp.fc1.weight", "global_hash.weight", "local_block.attn.qkv.weight"} <= moved
+
+
+def test_every_length_learns(place: Path, tmp_path: Path) -> None:
+    trained = train(recipe(place, lengths=(16, 32), epochs=20, validation=0.3), tmp_path / "run")
+    assert trained.history[-1]["map"] > 0.9
+    assert trained.network.config.code_lengths == (16, 32)
+
+
+def test_likeness_keeps_codes_as_alike_as_features_are(place: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"lengths": (16, 32), "epochs": 20, **STILL}
+    start = train(recipe(place, **settings), tmp_path / "start", stop_at=0)
+    x = loop.normalise(start.images.images.decode(np.arange(28), 28))
+    features = start.network.features(x)
+    far, near = (
+        likeness(
+            train(recipe(place, likeness=weight, **settings), tmp_path / str(weight)).network(x), (16, 32), features
+        )
+        for weight in (0.0, 5.0)
+    )
+    assert near < 0.75 * far
 
 
 def test_the_cache_holds_what_the_frozen_blocks_compute(tmp_path: Path) -> None:

@@ -103,8 +103,9 @@ class Encoder:
     """An actor of Ray Data: one model, one processor."""
 
     def __init__(self, to: str, model: str) -> None:
-        self._to, self._model = place(to), load(model)
+        self._to = place(to)
         self._plan = read(self._to)
+        self._model = load(model, self._plan.bits)
         if self._model.fingerprint != self._plan.fingerprint:
             raise DataError(f"{model}: another model than on the machine that began; copy the model again")
 

@@ -19,6 +19,7 @@ from transhash.errors import LibraryError, TransHashError
 
 if TYPE_CHECKING:
     from transhash.library import Library
+    from transhash.model import HashModel
 
 DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
 ENVIRONMENT = "TRANSHASH_LIBRARY"
@@ -53,6 +54,10 @@ ProtocolOption = Annotated[
     str | None, typer.Option("--protocol", metavar="P", help="Queries and database; the data set's own by default.")
 ]
 SplitSeedOption = Annotated[int, typer.Option("--split-seed", help="Seed of the protocol's split.")]
+BitsOption = Annotated[
+    int | None,
+    typer.Option("--bits", metavar="N", help="Code length, of a model that has several.", show_default=False),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -128,8 +133,11 @@ def _nearest(starts: Iterable[Path]) -> Path | None:
     return None
 
 
-def open_library(place: Place | None, model: str | None = None) -> Library:
-    """Open the library that `find_library` found, or say how to get one."""
+def open_library(place: Place | None, model: str | None = None, bits: int | None = None) -> Library:
+    """Open the library that `find_library` found, or say how to get one.
+
+    A model that is named is taken at the library's code length; raises `LibraryError` when `bits` is another.
+    """
     from transhash.library import Library
 
     if place is None:
@@ -137,8 +145,22 @@ def open_library(place: Place | None, model: str | None = None) -> Library:
             f"{Path.cwd()}: no library at or above this folder; make one with `transhash index DIR`, or name one with "
             "--library"
         )
+    opened = Library.open(place)
+    if bits not in (None, opened.bits):
+        opened.close()
+        raise LibraryError(
+            f"{place}: holds codes of {opened.bits} bits, which cannot be compared with those of {bits}; leave --bits "
+            "out, or make a new library"
+        )
     if model is None:
-        return Library.open(place)
+        return opened
+    opened.close()
+    return Library.open(place, model_at(model, opened.bits))
+
+
+def model_at(name: str, bits: int) -> HashModel:
+    """The model that a user names, at the length of codes that are there already if it has codes of that length."""
     from transhash.model import load
 
-    return Library.open(place, load(model))
+    model = load(name)
+    return model.at(bits) if bits != model.bits and bits in model.lengths else model

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import DONE, PARTLY, JsonOption, ModelOption, print_json, say, shown
+from transhash.cli.common import DONE, PARTLY, BitsOption, JsonOption, ModelOption, print_json, say, shown
 from transhash.cli.progress import bar
 
 
@@ -22,6 +22,7 @@ def encode(
     shard_size: Annotated[int, typer.Option(min=1, help="Pictures in a file of the result.")] = 1000,
     column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of pictures.")] = None,
     model: ModelOption = None,
+    bits: BitsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Encode a source of any size to Parquet files: uri, code, size, label and other columns, the model's fingerprint.
@@ -38,7 +39,7 @@ def encode(
             report = run(
                 source,
                 to,
-                load(model),
+                load(model, bits),
                 engine=engine,
                 workers=workers,
                 shard_size=shard_size,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transhash.cli.common import (
+    BitsOption,
     DataOption,
     DatasetOption,
     JsonOption,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's folder, or the name of a shipped one.")],
     *,
+    bits: BitsOption = None,
     dataset: DatasetOption = "cifar10",
     data: DataOption = Path("data"),
     protocol: ProtocolOption = None,
@@ -48,7 +50,7 @@ def evaluate(
     """
     from transhash.model import load
 
-    opened = load(model)
+    opened = load(model, bits)
     measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
     for note in measured.notes:
         say(note)

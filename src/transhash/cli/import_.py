@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import DONE, JsonOption, LibraryOption, ModelOption, find_library, print_json, shown
+from transhash.cli.common import (
+    DONE,
+    JsonOption,
+    LibraryOption,
+    ModelOption,
+    find_library,
+    model_at,
+    print_json,
+    shown,
+)
 from transhash.cli.progress import bar
 
 
@@ -28,14 +37,14 @@ def import_(
     in TRANSHASH_LIBRARY, else a new one, .transhash in the current folder.
     """
     from transhash.library import Library
+    from transhash.library.carry import head
     from transhash.library.library import FOLDER
-    from transhash.model import load
 
     place = find_library(library, [Path.cwd()]) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
     with bar("importing", None) as advance:
-        used = None if model is None else load(model)
+        used = None if model is None else model_at(model, head(file).bits)
         opened, report = Library.import_(file, place, used, progress=lambda rows: advance(rows, ""))
     with opened:
         if as_json:

@@ -17,6 +17,7 @@ from transhash.cli.common import (
     DONE,
     NOTHING,
     PARTLY,
+    BitsOption,
     JsonOption,
     LibraryOption,
     ModelOption,
@@ -41,6 +42,7 @@ def index(
     *,
     library: LibraryOption = None,
     model: ModelOption = None,
+    bits: BitsOption = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files have vanished.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that could not be used.")] = False,
     report: Annotated[
@@ -69,7 +71,7 @@ def index(
     if watch:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the one way to end it is as good as the other
     try:
-        with _opened(folders, library, model, may_be_empty=watch) as opened:
+        with _opened(folders, library, model, bits, may_be_empty=watch) as opened:
             done = _first_run(opened, folders, prune=prune, retry=retry, on_interrupt=DONE if watch else PARTLY)
             if not watch and not (done.seen or done.removed or done.pruned):
                 raise _no_pictures(folders)
@@ -129,7 +131,9 @@ def _tell(
     sys.stdout.flush()
 
 
-def _opened(folders: list[Path], named: Path | None, model: str | None, *, may_be_empty: bool) -> Library:
+def _opened(
+    folders: list[Path], named: Path | None, model: str | None, bits: int | None, *, may_be_empty: bool
+) -> Library:
     """The library to index into, made when there is none and there is something to put into it."""
     from transhash.library import Library, count_pictures
     from transhash.library.database import UnmadeError
@@ -143,12 +147,12 @@ def _opened(folders: list[Path], named: Path | None, model: str | None, *, may_b
         place = folders[0] / FOLDER
     if Library.exists(place):
         with suppress(UnmadeError):
-            return open_library(place, model)
+            return open_library(place, model, bits)
     if not count_pictures(folders) and not may_be_empty:
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    return Library.create(place, load(model), exist_ok=True)
+    return Library.create(place, load(model, bits), exist_ok=True)
 
 
 def _no_pictures(folders: list[Path]) -> LibraryError:

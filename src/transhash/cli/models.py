@@ -6,7 +6,7 @@ from transhash.cli.common import JsonOption, print_json
 
 
 def models(as_json: JsonOption = False) -> None:
-    """List the models that ship with the package."""
+    """List the models that ship with the package, with their sizes and what was measured when they were made."""
     from transhash.model import DEFAULT, load, pretrained
 
     for name in pretrained():
@@ -14,6 +14,9 @@ def models(as_json: JsonOption = False) -> None:
         facts = {
             "name": name,
             "bits": model.bits,
+            "lengths": model.lengths,
+            "bytes": model.size,
+            "measured": model.measured,
             "image_size": model.image_size,
             "fingerprint": model.fingerprint,
             "default": name == DEFAULT,
@@ -22,4 +25,10 @@ def models(as_json: JsonOption = False) -> None:
             print_json(facts)
         else:
             default = "  (default)" if name == DEFAULT else ""
-            print(f"{name}  {model.bits} bits, {model.image_size} pixels, {model.fingerprint[:12]}{default}")
+            lengths = " ".join(map(str, model.lengths))
+            print(
+                f"{name}  {lengths} bits, {model.image_size} pixels, {model.size / 1e6:.0f} MB, "
+                f"{model.fingerprint[:12]}{default}"
+            )
+            for what, figure in model.measured.items():
+                print(f"  {what}: {figure}")

@@ -23,6 +23,7 @@ class Augmentation:
     jitter: float = 0.0  # greatest relative change of brightness, contrast and saturation
     grey: float = 0.0  # share of the pictures that lose their colour
     erase: float = 0.0  # share of the pictures in which a rectangle is blanked
+    coarse: float = 0.0  # share of the pictures that keep a third to two thirds of their pixels a side, as thumbnails
 
 
 def normalise(images: np.ndarray | Tensor) -> Tensor:
@@ -57,12 +58,23 @@ def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor
     if min(x.shape[-2:]) >= 2 * size:
         x = F.interpolate(x, size=(round(size * 1.5),) * 2, mode="bilinear", antialias=True)
     x = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp_(0, 255)
+    if how.coarse:
+        x = _coarsen(x, how.coarse)
     if how.jitter:
         x = _jitter(x, how.jitter)
     if how.grey:
         x = torch.where((torch.rand(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
     x = _normalised(x)
     return _erase(x, how.erase) if how.erase else x
+
+
+def _coarsen(x: Tensor, share: float) -> Tensor:
+    """Reduce a share of the pictures, all to one side drawn for the batch, and enlarge them again."""
+    side = x.shape[-1]
+    small = round(side * float(torch.empty(()).uniform_(1 / 3, 2 / 3)))
+    coarse = F.interpolate(x, size=(small, small), mode="bilinear", antialias=True)
+    coarse = F.interpolate(coarse, size=(side, side), mode="bicubic").clamp_(0, 255)
+    return torch.where((torch.rand(len(x)) < share).view(-1, 1, 1, 1), coarse, x)
 
 
 def _grey(x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from transhash.data.lists import COLUMNS, read_lists
 from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
 from transhash.data.sets import Images, ImageSet
-from transhash.data.tiny_imagenet import imagenet100_64
+from transhash.data.tiny_imagenet import imagenet100_64, imagenet200_64
 from transhash.errors import DataError
 from transhash.images import IMAGE_SUFFIXES, Source
 
@@ -116,6 +116,7 @@ DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10": _cifar10,
     "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
     "imagenet100-64": imagenet100_64,
+    "imagenet200-64": imagenet200_64,
     "folder": _folder,
     **{name: partial(read_lists, name) for name in COLUMNS},
 }

@@ -38,6 +38,9 @@ PROTOCOLS = {
     "imagenet100-64": Protocol(
         "the 5,000 validation images are queries; the 50,000 training images are searched, 130 a class train", 1000
     ),
+    "imagenet200-64": Protocol(
+        "the 10,000 validation images are queries; the 100,000 training images train and are searched", 1000
+    ),
     **{
         name: Protocol("queries, training images and database as the list files give them", topk)
         for name, topk in (
@@ -51,7 +54,7 @@ PROTOCOLS = {
     },
     "folder": Protocol("a tenth of each class are queries; the rest trains and is searched"),
 }
-_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64")
+_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64")
 
 
 def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
@@ -85,7 +88,7 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     others, query = rows[: images.training], rows[images.training :]
     if not len(query):
         raise DataError(f"{images.name} has no test part, which the protocol {protocol} queries with")
-    if protocol == "cifar10-2":
+    if protocol in ("cifar10-2", "imagenet200-64"):
         return Split(query, others, others)
     if protocol == "imagenet100-64":
         return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)

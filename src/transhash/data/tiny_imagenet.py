@@ -1,4 +1,4 @@
-"""ImageNet-100 at 64 pixels: the first 100 of the 200 classes of Tiny-ImageNet, in the order of their WordNet ids."""
+"""Tiny-ImageNet at 64 pixels: its 200 classes, or the first 100 in the order of their WordNet ids (ImageNet-100)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,19 @@ _ANNOTATIONS = Path("val") / "val_annotations.txt"
 
 def imagenet100_64(root: Path) -> ImageSet:
     """50,000 training images, then 5,000 validation images, of 100 classes: the unpacked archive, or Parquet files."""
+    return _first_classes(CLASSES, "imagenet100-64", root)
+
+
+def imagenet200_64(root: Path) -> ImageSet:
+    """100,000 training images, then 10,000 validation images, of all 200 classes; from the same files."""
+    return _first_classes(OF, "imagenet200-64", root)
+
+
+def _first_classes(count: int, name: str, root: Path) -> ImageSet:
     if folder := next((folder for folder in (root, root / _ARCHIVE) if (folder / _ANNOTATIONS).is_file()), None):
-        parts = [(_training_part(folder), folder / "train"), (_validation_part(folder), folder / "val")]
+        parts = [(_training_part(folder, count), folder / "train"), (_validation_part(folder, count), folder / "val")]
     elif shards := parquet_parts(root, "valid"):
-        parts = [(read_parquet(part, below=CLASSES), part[0]) for part in shards]
+        parts = [(read_parquet(part, below=count), part[0]) for part in shards]
     else:
         raise DataError(
             f"{root}: no Tiny-ImageNet here; give the folder of the unpacked {_ARCHIVE}.zip, or of train*.parquet and "
@@ -33,13 +42,13 @@ def imagenet100_64(root: Path) -> ImageSet:
                 f"{where}: {len(part.classes)} class names where Tiny-ImageNet has {OF}, sorted by WordNet id; take "
                 "files that carry those names"
             )
-        counts = np.bincount(part.labels, minlength=CLASSES)
+        counts = np.bincount(part.labels, minlength=count)
         if not counts.all():
             raise DataError(f"{where}: no images of class {part.classes[counts.argmin()]!r}; download it again")
     (train, _), (valid, _) = parts
     images = Images(train.pictures + valid.pictures)
     numbers = np.concatenate([train.labels, valid.labels])
-    return ImageSet("imagenet100-64", images, numbers, train.classes[:CLASSES], len(train.labels))
+    return ImageSet(name, images, numbers, train.classes[:count], len(train.labels))
 
 
 def _classes(folder: Path) -> dict[str, str]:
@@ -52,20 +61,20 @@ def _classes(folder: Path) -> dict[str, str]:
     return {name: f"{name} {words[name]}" if name in words else name for name in ids}
 
 
-def _training_part(folder: Path) -> Part:
-    """The pictures below each class's folder, sorted by path."""
+def _training_part(folder: Path, count: int) -> Part:
+    """The pictures below the folders of the first classes, sorted by path."""
     classes = _classes(folder)
     pictures: list[Source] = []
     numbers: list[int] = []
-    for number, name in enumerate([*classes][:CLASSES]):
+    for number, name in enumerate([*classes][:count]):
         found = sorted((folder / "train" / name / "images").glob("*.JPEG"))
         pictures += found
         numbers += [number] * len(found)
     return Part(pictures, np.array(numbers, np.int64), tuple(classes.values()))
 
 
-def _validation_part(folder: Path) -> Part:
-    """The pictures that the annotations list, in their order."""
+def _validation_part(folder: Path, count: int) -> Part:
+    """The pictures of the first classes that the annotations list, in their order."""
     classes = _classes(folder)
     number_of = {name: number for number, name in enumerate(classes)}
     pictures: list[Source] = []
@@ -76,7 +85,7 @@ def _validation_part(folder: Path) -> Part:
             raise DataError(
                 f"{folder / _ANNOTATIONS}, line {place + 1}: no picture and class of this set; unpack it again"
             )
-        if number_of[fields[1]] < CLASSES:
+        if number_of[fields[1]] < count:
             pictures.append(folder / "val" / "images" / fields[0])
             numbers.append(number_of[fields[1]])
     return Part(pictures, np.array(numbers, np.int64), tuple(classes.values()))

@@ -29,6 +29,7 @@ BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise;
     "crop_scale": 0.5,
     "jitter": 0.3,
 }
+LATER = ("lengths", "likeness", "coarse")  # settings that count where they are used: the keys of older cells stay
 VARIANTS: dict[str, dict[str, Any]] = {  # the method of the paper and its three ablations
     "transhash": {},
     "transhash-sigmoid": {"loss.likelihood": "sigmoid"},
@@ -58,6 +59,9 @@ class Cell:
     def key(self, facts: dict[str, Any]) -> str:
         """Hex digits that are the same for the same cell on the same data and backbone, wherever these lie."""
         settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone"})
+        for name in LATER:
+            if not settings[name]:
+                del settings[name]
         if self.is_shallow:
             settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
         whole = {"method": self.method, "seed": self.seed, "settings": settings, **facts}

@@ -88,9 +88,7 @@ def _frozen_network(recipe: Recipe) -> MGVT:
 
 def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np.float32]:
     """What the untrained network's global stream reads from tokens (n, 1 + M, D): float32 (n, D)."""
-    for block in network.trunk.blocks[blocks:]:
-        z = block(z)
-    features: NDArray[np.float32] = network.global_norm(network.global_block.read(z))[:, 0].float().cpu().numpy()
+    features: NDArray[np.float32] = network.global_features(network.middle(z, blocks)).float().cpu().numpy()
     return features
 
 
@@ -124,6 +122,9 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
 
 def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArray[np.int64]) -> str:
     """The name of the folder for such tokens: a digest of all that they depend on."""
+    augmentation = asdict(recipe.augmentation)
+    if not recipe.coarse:
+        del augmentation["coarse"]  # which came later: the names of older folders stay
     what = {
         **facts,
         "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
@@ -131,7 +132,7 @@ def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArr
         "freeze": recipe.freeze,
         "precision": str(precision_of(recipe.precision)),
         **(
-            {"views": recipe.cached_views, "augmentation": asdict(recipe.augmentation), "seed": recipe.split_seed}
+            {"views": recipe.cached_views, "augmentation": augmentation, "seed": recipe.split_seed}
             if augmented
             else {"centre_crop": recipe.centre_crop}
         ),

@@ -202,6 +202,11 @@ class Library:
         return f"Library({str(self.path)!r}, model={self._facts.model!r}, bits={self._facts.bits})"
 
     @property
+    def bits(self) -> int:
+        """Length of its codes."""
+        return self._facts.bits
+
+    @property
     def model(self) -> HashModel:
         """The model that the codes come from; raises `LibraryError` when it is not at hand."""
         if self._model is None:
@@ -216,7 +221,7 @@ class Library:
         shipped = [PRETRAINED / name for name in pretrained() if name == self._facts.model]
         for place in (*shipped, folder):
             with suppress(ModelError):
-                model = load(place.absolute())
+                model = load(place.absolute(), self._facts.bits)
                 if model.fingerprint == self._facts.fingerprint:
                     return model
         raise LibraryError(

@@ -88,6 +88,11 @@ class RemoteLibrary:
     def __repr__(self) -> str:
         return f"RemoteLibrary({self.url!r}, model={self._facts['model']!r}, bits={self._facts['bits']})"
 
+    @property
+    def bits(self) -> int:
+        """Length of its codes."""
+        return int(self._facts["bits"])
+
     def info(self) -> LibraryInfo:
         """The facts of the library; `path` is its name."""
         self._facts = facts = self._ask("GET", "/library")

@@ -53,7 +53,8 @@ def load_network(folder: Path) -> MGVT:
     """
     settings = HashModel(folder).config["network"]
     try:
-        network = MGVT(HashConfig(**{**settings, "vit": ViTConfig(**settings["vit"])}))
+        lengths = tuple(settings.get("lengths", ()))
+        network = MGVT(HashConfig(**{**settings, "vit": ViTConfig(**settings["vit"]), "lengths": lengths}))
         network.load_state_dict(_unpack(load_file(folder / WEIGHTS)))
     except (TypeError, RuntimeError, RecipeError) as error:
         reason = str(error).splitlines()[0]

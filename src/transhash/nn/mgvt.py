@@ -3,6 +3,9 @@
 from transhash.nn.mgvt import MGVT, HashConfig
 network = MGVT(HashConfig(ViTConfig(image_size=70, patch_size=14, dim=384, heads=6, mlp_dim=1536), bits=64))
 h = network(images)  # (N, 3, 70, 70) -> (N, 64); the sign of h is the code
+
+A network may have hash layers for several code lengths on the same streams: h is then the relaxed codes of all lengths
+side by side, `h.split(config.code_lengths, dim=1)`.
 """
 
 from __future__ import annotations
@@ -40,19 +43,48 @@ def branch_bits(bits: int, groups: int) -> tuple[int, ...]:
     return (bits // 2, *[bits // (2 * groups)] * groups)
 
 
+def check_lengths(lengths: tuple[int, ...], bits: int) -> None:
+    """Raise `RecipeError` unless several code lengths ascend and have `bits` among them."""
+    if lengths and (list(lengths) != sorted(set(lengths)) or bits not in lengths):
+        raise RecipeError(f"code lengths {', '.join(map(str, lengths))}: they must ascend and contain bits ({bits})")
+
+
 @dataclass(frozen=True)
 class HashConfig:
     """The shape of a hashing network."""
 
     vit: ViTConfig
-    bits: int = 64  # B
+    bits: int = 64  # B; of several code lengths the one that is taken unless another is asked for
     groups: int = 2  # K, contiguous groups of patch tokens in the local stream; 0: no local stream
     drop_remainder: bool = False  # leave out the M mod K last tokens, as TransReID's code does
+    lengths: tuple[int, ...] = ()  # all code lengths, ascending, where there are several
 
     @property
     def branch_bits(self) -> tuple[int, ...]:
-        """Bits of each hash layer, global first."""
+        """Bits of a code of `bits` bits that come out of each hash layer, global first."""
         return branch_bits(self.bits, self.groups)
+
+    @property
+    def code_lengths(self) -> tuple[int, ...]:
+        """Every code length that comes out of one pass, ascending."""
+        return self.lengths or (self.bits,)
+
+    @property
+    def layer_bits(self) -> tuple[int, ...]:
+        """Outputs of each hash layer, global first: its bits of every code length."""
+        return tuple(map(sum, zip(*(branch_bits(bits, self.groups) for bits in self.code_lengths), strict=True)))
+
+    @property
+    def places(self) -> list[int]:
+        """Where each value of the output is among those of the hash layers, each with its bits of all lengths."""
+        branches = [branch_bits(bits, self.groups) for bits in self.code_lengths]
+        starts = [sum(self.layer_bits[:layer]) for layer in range(len(self.layer_bits))]
+        found: list[int] = []
+        for branch in branches:
+            for layer, size in enumerate(branch):
+                found += range(starts[layer], starts[layer] + size)
+                starts[layer] += size
+        return found
 
 
 def group_mask(patches: int, groups: int, *, drop_remainder: bool = False) -> Tensor:
@@ -77,11 +109,13 @@ class MGVT(nn.Module):
     """Shared trunk, global and local streams, hash layers; the outputs' signs are the code."""
 
     groups: Tensor  # bool (K, 1 + M), which tokens form each local group
+    places: Tensor  # int64 (values,), `HashConfig.places`
 
     def __init__(self, config: HashConfig) -> None:
         super().__init__()
+        check_lengths(config.lengths, config.bits)
         self.config = config
-        sizes = config.branch_bits
+        sizes = config.layer_bits
         whole = ViT(config.vit)
         self.trunk = ViT(replace(config.vit, depth=config.vit.depth - 1), norm=False)
         self.global_block = cast(Block, whole.blocks[-1])
@@ -93,13 +127,16 @@ class MGVT(nn.Module):
             self.local_hash = nn.ModuleList(nn.Linear(config.vit.dim, size) for size in sizes[1:])
             mask = group_mask(config.vit.patches, config.groups, drop_remainder=config.drop_remainder)
             self.register_buffer("groups", mask, persistent=False)
+        self.register_buffer("places", torch.tensor(config.places), persistent=False)
         for layer in (self.global_hash, *(self.local_hash if config.groups else ())):
             nn.init.zeros_(layer.bias)  # half of the bits of a random picture start as ones
 
     @classmethod
-    def from_vit(cls, vit: ViT, *, bits: int, groups: int = 2, drop_remainder: bool = False) -> MGVT:
+    def from_vit(
+        cls, vit: ViT, *, bits: int, groups: int = 2, drop_remainder: bool = False, lengths: tuple[int, ...] = ()
+    ) -> MGVT:
         """The network on a pretrained ViT: both streams start as copies of its last block and final norm."""
-        network = cls(HashConfig(vit.config, bits, groups, drop_remainder))
+        network = cls(HashConfig(vit.config, bits, groups, drop_remainder, lengths))
         trunk = {name: value for name, value in vit.state_dict().items() if not name.startswith("norm.")}
         last = f"blocks.{vit.config.depth - 1}."
         network.trunk.load_state_dict({name: v for name, v in trunk.items() if not name.startswith(last)})
@@ -132,17 +169,34 @@ class MGVT(nn.Module):
 
     def upper(self, z: Tensor, blocks: int) -> Tensor:
         """Tokens as they leave `lower(x, blocks)` to relaxed codes: (N, 1 + M, D) -> (N, B)."""
-        for block in self.trunk.blocks[blocks:]:
-            z = block(z)
-        h = [self.global_hash(self.global_norm(self.global_block.read(z))[:, 0])]
+        z = self.middle(z, blocks)
+        h = [self.global_hash(self.global_features(z))]
         if self.config.groups:
             f = self.local_norm(self.local_block.read(z, self.groups))  # (N, K, D)
             h += [layer(f[:, k]) for k, layer in enumerate(self.local_hash)]
-        return torch.cat(h, dim=1)
+        outputs = torch.cat(h, dim=1)
+        return outputs[:, self.places] if self.config.lengths else outputs
+
+    def middle(self, z: Tensor, blocks: int) -> Tensor:
+        """Tokens as they leave `lower(x, blocks)` through the rest of the trunk: (N, 1 + M, D) -> (N, 1 + M, D)."""
+        for block in self.trunk.blocks[blocks:]:
+            z = block(z)
+        return z
+
+    def global_features(self, z: Tensor) -> Tensor:
+        """What the global hash layer reads from the tokens that leave the trunk: (N, 1 + M, D) -> (N, D)."""
+        return self.global_norm(self.global_block.read(z))[:, 0]
+
+    @torch.no_grad()
+    def features(self, x: Tensor, *, after: int | None = None) -> Tensor:
+        """What the global hash layer reads of the same input, float32: (N, D)."""
+        z = self.lower(x, 0) if after is None else x
+        return self.global_features(self.middle(z, after or 0)).float()
 
     def forward(self, x: Tensor, *, after: int | None = None) -> Tensor:
         """Normalised images to relaxed codes `[h_g, h_1 … h_K]`: (N, 3, H, W) -> (N, B).
 
-        With `after=n`, x is tokens (N, 1 + M, D) as they leave `lower(…, n)`.
+        Of several code lengths, those of each length side by side. With `after=n`, x is tokens (N, 1 + M, D) as they
+        leave `lower(…, n)`.
         """
         return self.upper(self.lower(x, 0), 0) if after is None else self.upper(x, after)

@@ -25,6 +25,8 @@ _ONNX_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": Tenso
 def build(config: HashConfig, weights_file: Path) -> ModelProto:
     """The graph `images` uint8 (N, S, S, 3) -> `values` float32 (N, B), `features` float32 (N, (1 + K)·D).
 
+    Of several code lengths, `values` has those of each length side by side, (N, B1 + B2 + …).
+
     The features are what the hash layers read, the global one first; the weights are those in `weights_file`.
     The file holds MGVT's parameters by name; one stored as int8 has its scales beside it as `NAME.scale`.
     """
@@ -43,7 +45,11 @@ def build(config: HashConfig, weights_file: Path) -> ModelProto:
         for k in range(config.groups):
             features.append(graph.op("Gather", f, graph.const(np.int64(k)), axis=1))
             h.append(graph.linear(features[-1], f"local_hash.{k}"))
-    graph.nodes.append(helper.make_node("Concat", h, ["values"], axis=1))
+    if config.lengths:
+        outputs = graph.op("Concat", *h, axis=1)
+        graph.nodes.append(helper.make_node("Gather", [outputs, graph.ints(*config.places)], ["values"], axis=1))
+    else:
+        graph.nodes.append(helper.make_node("Concat", h, ["values"], axis=1))
     graph.nodes.append(helper.make_node("Concat", features, ["features"], axis=1))
     return helper.make_model(
         helper.make_graph(
@@ -51,7 +57,7 @@ def build(config: HashConfig, weights_file: Path) -> ModelProto:
             "transhash",
             [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", vit.image_size, vit.image_size, 3])],
             [
-                helper.make_tensor_value_info("values", TensorProto.FLOAT, ["N", config.bits]),
+                helper.make_tensor_value_info("values", TensorProto.FLOAT, ["N", sum(config.code_lengths)]),
                 helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", len(features) * vit.dim]),
             ],
             list(graph.initializers.values()),

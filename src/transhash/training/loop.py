@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.images import load_picture
 from transhash.losses import METHODS, HashLoss, Task
-from transhash.nn.mgvt import MGVT
+from transhash.losses.every_length import every_length
+from transhash.losses.likeness import likeness
+from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 from transhash.training import checkpoint
@@ -91,10 +94,18 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
 
     seed_everything(recipe.seed)
     network = initial_network(recipe).to(accelerator.device)
-    task = Task(
-        network.config.branch_bits, len(images.classes), len(train_rows), images.labels.ndim == 2, seed=recipe.seed
-    )
-    criterion = METHODS[recipe.method](task, **recipe.loss).to(accelerator.device)
+    tasks = [
+        Task(
+            branch_bits(bits, recipe.groups),
+            len(images.classes),
+            len(train_rows),
+            images.labels.ndim == 2,
+            seed=recipe.seed,
+        )
+        for bits in network.config.code_lengths
+    ]
+    criterion = every_length(partial(METHODS[recipe.method], **recipe.loss), tasks).to(accelerator.device)
+    teacher = copy.deepcopy(network).eval().requires_grad_(False) if recipe.likeness else None
     network.set_drop_path(recipe.drop_path, frozen=recipe.freeze)
     optimizer, scales = _optimizer(network, criterion, recipe)
     average = copy.deepcopy(network) if recipe.average else network
@@ -146,18 +157,20 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         seed_everything(recipe.seed, step, rank)
         with autocast(accelerator.device, precision):
             if cache:
-                h = parallel(cache.take(epoch, mine).to(accelerator.device), after=recipe.freeze)
+                x = cache.take(epoch, mine).to(accelerator.device)
             else:
                 x = augment(pictures[mine], recipe.image_size, recipe.augmentation).to(accelerator.device)
                 if recipe.freeze:
                     with torch.no_grad():
-                        z = network.lower(x, recipe.freeze)
-                    h = parallel(z, after=recipe.freeze)
-                else:
-                    h = parallel(x)
+                        x = network.lower(x, recipe.freeze)
+            h = parallel(x, after=recipe.freeze or None)
+            features = teacher.features(x, after=recipe.freeze or None) if teacher else None
         seen = torch.from_numpy(_ranked(batch, processes))
         criterion.progress = step / total
-        loss = criterion(gather(h), labels[seen].to(h.device), seen.to(h.device))
+        codes = gather(h)
+        loss = criterion(codes, labels[seen].to(h.device), seen.to(h.device))
+        if features is not None:
+            loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
         accelerator.backward(loss)
         if recipe.clip:
             accelerator.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
@@ -214,7 +227,10 @@ def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, prec
 
 def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> float:
     """Tie-aware mAP among the validation images: each half queries the other."""
-    codes, labels = pack(_encode(network, images, rows, crop, precision)), images.labels[rows]
+    lengths = network.config.code_lengths
+    start = sum(lengths[: lengths.index(network.config.bits)])
+    h = _encode(network, images, rows, crop, precision)[:, start : start + network.config.bits]
+    codes, labels = pack(h), images.labels[rows]
     one, two = slice(0, None, 2), slice(1, None, 2)
     there = evaluate(codes[one], labels[one], codes[two], labels[two])
     back = evaluate(codes[two], labels[two], codes[one], labels[one])
@@ -252,7 +268,9 @@ def initial_network(recipe: Recipe) -> MGVT:
     depth = vit.config.depth
     if recipe.freeze >= depth:
         raise RecipeError(f"freeze {recipe.freeze} leaves nothing of {depth} blocks to train; use at most {depth - 1}")
-    return MGVT.from_vit(vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder)
+    return MGVT.from_vit(
+        vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder, lengths=recipe.lengths
+    )
 
 
 def _optimizer(network: MGVT, criterion: HashLoss, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:

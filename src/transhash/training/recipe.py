@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import METHODS, Task, check_settings
-from transhash.nn.mgvt import branch_bits
+from transhash.nn.mgvt import branch_bits, check_lengths
 
 
 class Recipe(BaseModel):
@@ -38,6 +38,9 @@ class Recipe(BaseModel):
         1.0, gt=0, le=1, description="outside training: side of the central square, as a share of the shorter side"
     )
     bits: int = Field(64, gt=0, description="code length B")
+    lengths: tuple[int, ...] = Field(
+        (), description="all code lengths out of one pass, ascending, bits among them; empty: bits alone"
+    )
     groups: int = Field(2, ge=0, description="K, groups of patches in the local stream; 0: no local stream")
     drop_remainder: bool = Field(False, description="leave out the patches that K does not divide")
 
@@ -45,6 +48,10 @@ class Recipe(BaseModel):
     method: str = Field("transhash", description="whose loss: transhash, or another of transhash.losses.METHODS")
     loss: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="the method's own hyper-parameters, where they are not to be its defaults"
+    )
+
+    likeness: float = Field(
+        0.0, ge=0, description="weight of keeping how alike the backbone's own features find images; 0: labels alone"
     )
 
     # optimisation
@@ -71,6 +78,7 @@ class Recipe(BaseModel):
     jitter: float = Field(0.0, ge=0, lt=1, description="change of brightness, contrast and saturation")
     grey: float = Field(0.0, ge=0, le=1, description="share of the images that lose their colour")
     erase: float = Field(0.0, ge=0, le=1, description="share of the images with a blanked rectangle")
+    coarse: float = Field(0.0, ge=0, le=1, description="share of the images that lose detail, as thumbnails have")
 
     # machine
     seed: int = Field(0, ge=0, description="of weights, order and augmentation")
@@ -86,9 +94,10 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Recipe:
-        branch_bits(self.bits, self.groups)
+        check_lengths(self.lengths, self.bits)
         check_settings(self.method, self.loss)
-        METHODS[self.method](Task(branch_bits(self.bits, self.groups), classes=2, images=1), **self.loss)
+        for bits in self.lengths or (self.bits,):
+            METHODS[self.method](Task(branch_bits(bits, self.groups), classes=2, images=1), **self.loss)
         if self.cached_views and not self.freeze:
             raise RecipeError("cached_views needs freeze > 0: only frozen blocks give the same tokens every time")
         return self
@@ -97,7 +106,7 @@ class Recipe(BaseModel):
     def augmentation(self) -> Augmentation:
         """The augmentation settings by themselves."""
         scale = (self.crop_scale, max(self.crop_scale, self.crop_scale_max))
-        return Augmentation(scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase)
+        return Augmentation(scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase, self.coarse)
 
     @classmethod
     def build(cls, settings: dict[str, Any], where: str = "recipe") -> Recipe:
