@@ -41,7 +41,7 @@ HEAD = (
 )
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 PRETRAINED = Path(__file__).with_name("pretrained")
-DEFAULT = "vits14-cifar10"
+DEFAULT = "vits14-imagenet200"
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class HashModel:
         Codes and fingerprint stay what they are.
         """
         kept = {**_calibrations(self.config), **{str(bits): c.to_dict() for bits, c in calibrations.items()}}
-        config = {**self.config, "calibrations": kept}
+        config = {**self.config, "calibrations": dict(sorted(kept.items(), key=lambda one: int(one[0])))}
         config.pop("calibration", None)
         try:
             with replacing(self.folder / CONFIG) as file:
