@@ -1,6 +1,6 @@
 """Real codes for `transhash bench search`: a model's codes of all pictures of Parquet files.
 
-    python benchmarks/real_codes.py --model runs/cifar10/model benchmarks/real.npy DATA/cifar10/*.parquet DATA/tiny-imagenet/*.parquet
+    python benchmarks/real_codes.py --model runs/cifar10/model benchmarks/real.npy DATA/*/*.parquet
 
 A file is encoded once: its codes are kept beside the output, so that an interrupted run goes on with the next file.
 """
