@@ -1,14 +1,16 @@
 """Kill bulk encodings at random until they have all been done: is every picture in the result once?
 
-    python benchmarks/encode_kill.py PICTURES --kills 300 [--engine ray]
+    python benchmarks/encode_kill.py PICTURES --kills 300 [--engine ray] [--log FILE]
 
 A run is killed (SIGKILL) at a random moment: the driver, or with Ray a worker or the driver. What is found is compared,
 row by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
+With a log, which gets a line for each kill and each finished run, the program itself may be broken off and goes on.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import subprocess
@@ -34,8 +36,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, default=os.devnull)
     given = parser.parse_args()
-    rng = random.Random(given.seed)
+    events = given.log.read_text().split() if given.log.exists() else []
+    rng = random.Random(given.seed + len(events))
+
+    def note(event: str) -> None:
+        events.append(event)
+        with given.log.open("a") as log:
+            log.write(f"{event}\n")
+
     with tempfile.TemporaryDirectory() as scratch:
         whole, folder = Path(scratch, "whole"), Path(scratch, "killed")
         program = [sys.executable, "-m", "transhash", "encode", str(given.pictures), "--shard-size", "2"]
@@ -47,9 +57,7 @@ def main() -> None:
         if not (whole / "manifest.json").exists():
             sys.exit("the run that nobody killed did not finish")
         command = [*program, "--to", str(folder)]
-        kills = {"driver": 0, "worker": 0}
-        finished = wrong = 0
-        while sum(kills.values()) < given.kills:
+        while events.count("driver") + events.count("worker") < given.kills:
             began = time.monotonic()
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
                 after = rng.random() * longest
@@ -63,18 +71,17 @@ def main() -> None:
                     ]
                     if workers and rng.random() < 0.5:
                         rng.choice(workers).kill()
-                        kills["worker"] += 1
+                        note("worker")
                         run.wait(120)
                     else:
                         run.kill()
-                        kills["driver"] += 1
+                        note("driver")
                         run.wait()
             if (folder / "manifest.json").exists():
-                finished += 1
-                wrong += rows(folder) != expected
+                note("finished" if rows(folder) == expected else "wrong")
                 shutil.rmtree(folder)
-        print(f"{kills} kills, {finished} runs finished of {len(expected)} rows each, {wrong} with other rows")
-        sys.exit(wrong > 0)
+    print(", ".join(f"{events.count(event)} {event}" for event in ("driver", "worker", "finished", "wrong")))
+    sys.exit("wrong" in events)
 
 
 if __name__ == "__main__":
