@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, default=os.devnull)
     given = parser.parse_args()
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
     events = given.log.read_text().split() if given.log.exists() else []
     rng = random.Random(given.seed + len(events))
 

@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--shard-size", type=int, default=50)
     given = parser.parse_args()
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
     ways = [("local", 1), ("local", 2), ("ray", 1), ("ray", 2)]
     found: dict[tuple[str, int], list[tuple[float, float]]] = {way: [] for way in ways}
     for _ in range(given.repeat):

@@ -114,8 +114,9 @@ def wanted(place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Recipe]:
 def test_several_processes_come_to_the_weights_of_one(
     processes: int, wanted: dict[str, Recipe], tmp_path: Path
 ) -> None:
-    _together(processes, tmp_path / "several", wanted)
-    for name, one in wanted.items():
+    runs = wanted if processes == 2 else {"cached": wanted["cached"]}
+    _together(processes, tmp_path / "several", runs)
+    for name, one in runs.items():
         expected = train(one, tmp_path / name)
         for rank in range(processes):
             state, history = torch.load(tmp_path / "several" / f"{name}-{rank}.pt")

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from transhash.cli.common import LibraryOption, ModelOption, extra, find_library, open_library, say
-from transhash.errors import TransHashError
+from transhash.errors import LibraryError, TransHashError
 
 TOKEN = "TRANSHASH_TOKEN"
 SHORTEST_TOKEN = 16
@@ -68,7 +68,13 @@ def serve(
         max_upload=max_upload << 20,
         max_pixels=max_megapixels * 1_000_000,
     )
-    with open_library(find_library(library, [Path.cwd()]), model) as opened:
+    wanted = find_library(library, [Path.cwd()], elsewhere=("milvus",))
+    if isinstance(wanted, str):
+        raise LibraryError(
+            f"{wanted}: a collection in Milvus has no thumbnails, duplicates or order to look through, which the page "
+            "and the API need; serve the library that was exported to it, or ask the collection with Library.open"
+        )
+    with open_library(wanted, model) as opened:
         place, used = opened.path, opened.model
     with LiveLibrary(place, used) as live:
         listening = run.listen(host, port)
