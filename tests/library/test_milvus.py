@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,16 @@ def test_no_server_and_no_collection(milvus: str) -> None:
         Library.open(f"milvus://{milvus}/nothing_here")
     with pytest.raises(LibraryError, match="check the address"):
         Library.open("milvus://127.0.0.1:1/photos")
+
+
+def test_the_command_line_exports_and_searches(library: Library, photos: Path, address: str) -> None:
+    def transhash(*words: str) -> str:
+        program = Path(__file__).parents[1] / "cli" / "fake_transhash.py"
+        command = [sys.executable, str(program), *words]
+        return subprocess.run(command, cwd=photos, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    library.index(photos)
+    assert transhash("export", "--to", address) == f"6 pictures in {address}\n"
+    query = ("search", "cat/cat-1.png", "-k", "3", "--json", "--where", "folder = 'cat'")
+    assert transhash(*query, "--library", address) == transhash(*query)
+    assert "pictures  6" in transhash("info", "--library", address)
