@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,15 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
     columns = ["uri", "code", "label", "error"]
     tables = [pq.read_table(path, columns=columns) for path in sorted(folder.glob("codes-*"))]
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
+
+
+def workers(driver: int) -> list[psutil.Process]:
+    """Ray's actors of a run."""
+    found = []
+    for child in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.Error):
+            found += [child] if "MapWorker" in " ".join(child.cmdline()) else []
+    return found
 
 
 def main() -> None:
@@ -60,24 +70,22 @@ def main() -> None:
         command = [*program, "--to", str(folder)]
         while events.count("driver") + events.count("worker") < given.kills:
             began = time.monotonic()
+            victim = "worker" if given.engine == "ray" and rng.random() < 0.5 else "driver"
+            after = rng.random() * longest
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-                after = rng.random() * longest
-                while run.poll() is None and time.monotonic() - began < after:
-                    time.sleep(0.005)
-                if run.poll() is None:
-                    workers = [
-                        child
-                        for child in psutil.Process(run.pid).children(recursive=True)
-                        if "MapWorker" in " ".join(child.cmdline())
-                    ]
-                    if workers and rng.random() < 0.5:
-                        rng.choice(workers).kill()
-                        note("worker")
-                        run.wait(120)
-                    else:
+                while run.poll() is None:
+                    time.sleep(0.02)
+                    if victim == "driver" and time.monotonic() - began > after:
                         run.kill()
-                        note("driver")
-                        run.wait()
+                        note(victim)
+                        break
+                    if victim == "worker" and (found := workers(run.pid)):
+                        time.sleep(rng.random() * 2)
+                        with suppress(psutil.Error):  # it may have ended
+                            rng.choice(found).kill()
+                            note(victim)
+                        break
+            longest = max(longest, time.monotonic() - began)
             if (folder / "manifest.json").exists():
                 note("finished" if rows(folder) == expected else "wrong")
                 shutil.rmtree(folder)

@@ -39,7 +39,8 @@ def train(
 
     The settings are the defaults (--dump-recipe prints them all, with what they mean), those of RECIPE on top, and the
     options on top of both. A run that was broken off goes on where it was when the same command is given again. The
-    model is left in DIR/model, ready for `transhash index --model DIR/model`.
+    model is left in DIR/model, ready for `transhash index --model DIR/model`. Several processes share the work with
+    torchrun --nproc-per-node N -m transhash train … (docs/scale.md); the result is the same.
     """
     with extra("train"):
         from transhash.training.recipe import Recipe
