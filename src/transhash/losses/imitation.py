@@ -1,6 +1,6 @@
 """Distillation: a smaller network gives the outputs of a larger one (Hinton et al., 2015; here no classes are needed).
 
-    value = imitation(h, wanted)  # relaxed codes (N, B), or tokens (N, 1 + M, D), of student and teacher
+value = imitation(h, wanted)  # relaxed codes (N, B), or tokens (N, 1 + M, D), of student and teacher
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import copy
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from transhash.nn.eight_bits import prepare
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 
-LEVELS = 63  # of a weight on either side of zero: two products with 8-bit inputs fit into 16 bits
+# Of a weight, on either side of zero. With fewer, two products with 8-bit inputs fit into the 16 bits in which
+# processors without newer instructions add them; with more, these would give other codes.
+_LEVELS, _FEWER_LEVELS = 127, 63
 
 
 def export_model(
@@ -47,7 +50,8 @@ def export_model(
     steps = prepare(network, pictures) if pictures is not None else {}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
-    (folder / WEIGHTS).write_bytes(save(_pack(network.state_dict())))  # `save_file` would hide it from other users
+    packed = _pack(network.state_dict(), steps)
+    (folder / WEIGHTS).write_bytes(save(packed))  # `save_file` would hide it from other users
     (folder / GRAPH).write_bytes(onnx_graph.build(network.config, folder / WEIGHTS, steps).SerializeToString())
     config = {
         "format": FORMAT,
@@ -81,12 +85,14 @@ def load_network(folder: Path) -> MGVT:
     return network.eval()
 
 
-def _pack(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def _pack(state: dict[str, Tensor], steps: Collection[str]) -> dict[str, Tensor]:
+    """Tensors as they are stored; `steps` are the layers that take 8-bit inputs."""
     packed: dict[str, Tensor] = {}
     for name, value in state.items():
         value = value.detach().float().cpu().contiguous()
         if name.endswith(".weight") and value.ndim > 1:
-            scale = value.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / LEVELS
+            levels = _FEWER_LEVELS if name.removesuffix(".weight") in steps else _LEVELS
+            scale = value.flatten(1).abs().amax(dim=1).clamp(min=1e-12) / levels
             packed[name] = (value / _column(scale, value)).round().to(torch.int8)
             packed[f"{name}.scale"] = scale
         else:

@@ -197,17 +197,17 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             )
         if progress:
             progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {running:.3f}")
-        if place == steps_per_epoch - 1:
-            if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
-                entry = {"epoch": epoch + 1, "loss": running}
-                if len(validation_rows) and not ready:
-                    entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
-                    network.train()
-                history.append(entry)
-                if accelerator.is_main_process:
-                    lines = "".join(json.dumps(entry) + "\n" for entry in history)  # epochs run again are in it once
-                    (run / LOG).write_text(lines, "utf-8")
-        patience = CHECKPOINT_SECONDS if place == steps_per_epoch - 1 else LONG_EPOCH_SECONDS
+        ends = place == steps_per_epoch - 1
+        if ends and (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
+            entry = {"epoch": epoch + 1, "loss": running}
+            if len(validation_rows) and not ready:
+                entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
+                network.train()
+            history.append(entry)
+            if accelerator.is_main_process:
+                lines = "".join(json.dumps(entry) + "\n" for entry in history)  # epochs run again are in it once
+                (run / LOG).write_text(lines, "utf-8")
+        patience = CHECKPOINT_SECONDS if ends else LONG_EPOCH_SECONDS
         if accelerator.is_main_process and (time.monotonic() - saved > patience or step == total):
             checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history, "running": running})
             saved = time.monotonic()

@@ -34,7 +34,8 @@ class Recipe(BaseModel):
     # network
     backbone: str = Field("", description="pretrained ViT: a file, a folder or a hub id; empty: random weights")
     teacher: str = Field(
-        "", description="folder of a model that is to be imitated, in place of labels and backbone; the run starts from it"
+        "",
+        description="folder of a model that is to be imitated, in place of labels and backbone; the run starts from it",
     )
     blocks: int = Field(0, ge=0, description="blocks that are kept, evenly spaced, the last among them; 0: all")
     image_size: int = Field(70, gt=0, description="side of the network's input in pixels")
