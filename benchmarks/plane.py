@@ -1,9 +1,8 @@
 """The plane of quality against speed: what each way of computing a model costs, and what its codes are worth.
 
-    python benchmarks/plane.py MODEL --cifar10 FOLDER --tiny FOLDER [--student MODEL]
+    python benchmarks/plane.py MODEL --cifar10 FOLDER --tiny FOLDER
 
-Ways: the model in float32 and in 8 bits, in 8 bits on smaller and on larger pictures, and a student of it. Quality:
-tie-aware mAP in percent at the model's own code length, 1,000 of CIFAR-10's test images against 4,000 of its training
+Ways: the model in float32 and in 8 bits, and in 8 bits on smaller and on larger pictures. Quality: tie-aware mAP in percent at the model's own code length, 1,000 of CIFAR-10's test images against 4,000 of its training
 images, and 1,000 against 4,000 of Tiny-ImageNet's validation images. Cost: processor time of a picture from a JPEG file
 of 64 pixels a side to its code, every way in turn, medians of rounds on one thread. Processor time bears other work on
 the machine better than images a second do; P processors encode P·1000 / milliseconds.
@@ -56,7 +55,6 @@ def main() -> None:
     parser.add_argument("model", help="a model's name or folder")
     parser.add_argument("--cifar10", type=Path, required=True)
     parser.add_argument("--tiny", type=Path, required=True)
-    parser.add_argument("--student", help="another model's folder")
     parser.add_argument("--pictures", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=7)
     arguments = parser.parse_args()
@@ -64,8 +62,6 @@ def main() -> None:
     sets = {"cifar10": pick("cifar10", arguments.cifar10), "tiny-imagenet": pick("imagenet200-64", arguments.tiny)}
     with tempfile.TemporaryDirectory() as folder:
         models = ways(transhash.load(arguments.model), arguments.tiny, Path(folder))
-        if arguments.student:
-            models["student, 8 bits"] = transhash.load(arguments.student)
         encoders = {name: encoder(model) for name, model in models.items()}
         encoders["transformers"] = peer(transhash.load(arguments.model))
         paths = make_pictures(Path(folder), arguments.pictures)
@@ -111,7 +107,7 @@ def ways(model: HashModel, tiny: Path, folder: Path) -> dict[str, HashModel]:
         made[f"8 bits, {size} pixels"] = export_model(
             resized(network, size), folder / f"bits{size}", "bits", {}, pictures=pictures
         )
-    return {name: model.at(made.bits) for name, model in made.items()}
+    return made
 
 
 def resized(network: MGVT, size: int) -> MGVT:

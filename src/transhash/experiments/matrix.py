@@ -29,13 +29,7 @@ BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise;
     "crop_scale": 0.5,
     "jitter": 0.3,
 }
-LATER = (
-    "lengths",
-    "likeness",
-    "coarse",
-    "teacher",
-    "blocks",
-)  # settings that count where they are used: the keys of older cells stay
+LATER = ("lengths", "likeness", "coarse")  # settings that count where they are used: the keys of older cells stay
 VARIANTS: dict[str, dict[str, Any]] = {  # the method of the paper and its three ablations
     "transhash": {},
     "transhash-sigmoid": {"loss.likelihood": "sigmoid"},

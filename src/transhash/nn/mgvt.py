@@ -145,18 +145,6 @@ class MGVT(nn.Module):
             norm.load_state_dict(vit.norm.state_dict())
         return network
 
-    def thinned(self, blocks: int) -> MGVT:
-        """A network of some of the blocks, evenly spaced, the first and the last among them, with copies of weights."""
-        depth = self.config.vit.depth
-        if not 2 <= blocks <= depth:
-            raise RecipeError(f"{blocks} blocks of {depth}: keep 2 to {depth}")
-        kept = [round(i * (depth - 1) / (blocks - 1)) for i in range(blocks)]
-        network = copy.deepcopy(self)
-        network.config = replace(self.config, vit=replace(self.config.vit, depth=blocks))
-        network.trunk.config = network.config.vit
-        network.trunk.blocks = nn.ModuleList(network.trunk.blocks[i] for i in kept[:-1])
-        return network
-
     def streams(self) -> list[tuple[Block, nn.Module]]:
         """The block and final norm of each stream, global first."""
         streams: list[tuple[Block, nn.Module]] = [(self.global_block, self.global_norm)]
@@ -212,17 +200,3 @@ class MGVT(nn.Module):
         leave `lower(…, n)`.
         """
         return self.upper(self.lower(x, 0), 0) if after is None else self.upper(x, after)
-
-
-class WithTokens(nn.Module):
-    """A network that also tells what its streams read, as its student must know."""
-
-    def __init__(self, network: MGVT) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images to relaxed codes and tokens: (N, 3, H, W) -> (N, B), (N, 1 + M, D)."""
-        depth = len(self.network.trunk.blocks)
-        z = self.network.lower(x, depth)
-        return self.network.upper(z, depth), z

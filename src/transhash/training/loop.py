@@ -28,10 +28,8 @@ from transhash.evaluation import evaluate
 from transhash.images import load_picture
 from transhash.losses import METHODS, HashLoss, Task
 from transhash.losses.every_length import every_length
-from transhash.losses.imitation import imitation
 from transhash.losses.likeness import likeness
-from transhash.nn.export import load_network
-from transhash.nn.mgvt import MGVT, WithTokens, branch_bits
+from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 from transhash.training import checkpoint
@@ -40,8 +38,7 @@ from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
 from transhash.training.tokens import TokenCache
 
-CHECKPOINT_SECONDS = 60.0  # between those at the ends of epochs
-LONG_EPOCH_SECONDS = 300.0  # between those within an epoch
+CHECKPOINT_SECONDS = 60.0
 RECIPE = "run.yaml"  # beside what it makes
 LOG = "log.jsonl"  # the history
 VALIDATIONS = 10  # times that a run looks at its validation images
@@ -109,10 +106,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         for bits in network.config.code_lengths
     ]
     criterion = every_length(partial(METHODS[recipe.method], **recipe.loss), tasks).to(accelerator.device)
-    teacher = None
-    if recipe.teacher or recipe.likeness:
-        teacher = load_network(Path(recipe.teacher)) if recipe.teacher else copy.deepcopy(network).eval()
-        teacher = teacher.to(accelerator.device).requires_grad_(False)
+    teacher = copy.deepcopy(network).eval().requires_grad_(False) if recipe.likeness else None
     network.set_drop_path(recipe.drop_path, frozen=recipe.freeze)
     optimizer, scales = _optimizer(network, criterion, recipe)
     average = copy.deepcopy(network) if recipe.average else network
@@ -120,11 +114,11 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     networks |= {"average": average} if recipe.average else {}
     networks |= {"loss": criterion} if criterion.state_dict() else {}
 
-    step, running, history = 0, 0.0, []
+    step, history = 0, []
     last = checkpoint.latest(run)
     if last:
         meta = checkpoint.restore(last, networks, optimizer)
-        step, running, history = meta["step"], meta.get("running", 0.0), meta["history"]
+        step, history = meta["step"], meta["history"]
     # only now that nothing can be wrong with the settings is the folder this run's
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -146,9 +140,10 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             progress=tell,
         )
     accelerator.wait_for_everyone()
-    parallel, optimizer = accelerator.prepare(WithTokens(network) if recipe.teacher else network, optimizer)
+    parallel, optimizer = accelerator.prepare(network, optimizer)
 
     saved = time.monotonic()
+    running = 0.0
     network.train()
     while step < total:
         if step == stop_at:
@@ -169,18 +164,14 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                 if recipe.freeze:
                     with torch.no_grad():
                         x = network.lower(x, recipe.freeze)
-            if recipe.teacher and teacher:
-                loss = sum(map(imitation, parallel(x), WithTokens(teacher)(x)), torch.zeros((), device=x.device))
-            else:
-                h = parallel(x, after=recipe.freeze or None)
-                features = teacher.features(x, after=recipe.freeze or None) if teacher else None
-        if not recipe.teacher:
-            seen = torch.from_numpy(_ranked(batch, processes))
-            criterion.progress = step / total
-            codes = gather(h)
-            loss = criterion(codes, labels[seen].to(h.device), seen.to(h.device))
-            if features is not None:
-                loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
+            h = parallel(x, after=recipe.freeze or None)
+            features = teacher.features(x, after=recipe.freeze or None) if teacher else None
+        seen = torch.from_numpy(_ranked(batch, processes))
+        criterion.progress = step / total
+        codes = gather(h)
+        loss = criterion(codes, labels[seen].to(h.device), seen.to(h.device))
+        if features is not None:
+            loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
         accelerator.backward(loss)
         if recipe.clip:
             accelerator.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
@@ -197,20 +188,19 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             )
         if progress:
             progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {running:.3f}")
-        ends = place == steps_per_epoch - 1
-        if ends and (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
-            entry = {"epoch": epoch + 1, "loss": running}
-            if len(validation_rows) and not ready:
-                entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
-                network.train()
-            history.append(entry)
-            if accelerator.is_main_process:
-                lines = "".join(json.dumps(entry) + "\n" for entry in history)  # epochs run again are in it once
-                (run / LOG).write_text(lines, "utf-8")
-        patience = CHECKPOINT_SECONDS if ends else LONG_EPOCH_SECONDS
-        if accelerator.is_main_process and (time.monotonic() - saved > patience or step == total):
-            checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history, "running": running})
-            saved = time.monotonic()
+        if place == steps_per_epoch - 1:
+            if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
+                entry = {"epoch": epoch + 1, "loss": running}
+                if len(validation_rows) and not ready:
+                    entry["map"] = _validate(average, images, validation_rows, recipe.centre_crop, precision)
+                    network.train()
+                history.append(entry)
+                if accelerator.is_main_process:
+                    lines = "".join(json.dumps(entry) + "\n" for entry in history)  # epochs run again are in it once
+                    (run / LOG).write_text(lines, "utf-8")
+            if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
+                checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
+                saved = time.monotonic()
     if cache and not ready and accelerator.is_main_process:
         cache.remove()
     return Trained(average.eval(), recipe, history, images, held_out, train_rows)
@@ -269,18 +259,6 @@ def training_pictures(recipe: Recipe, images: ImageSet, rows: np.ndarray) -> np.
 
 def initial_network(recipe: Recipe) -> MGVT:
     """The network that a recipe starts from."""
-    if recipe.teacher:
-        network = load_network(Path(recipe.teacher))
-        for name, asked, there in (
-            ("image_size", recipe.image_size, network.config.vit.image_size),
-            ("bits", recipe.bits, network.config.bits),
-            ("lengths", recipe.lengths, network.config.lengths),
-            ("groups", recipe.groups, network.config.groups),
-            ("drop_remainder", recipe.drop_remainder, network.config.drop_remainder),
-        ):
-            if asked != there:
-                raise RecipeError(f"{name} is {asked}, but {there} of the teacher {recipe.teacher}; set it to that")
-        return network.train().thinned(recipe.blocks or network.config.vit.depth)
     if recipe.backbone:
         vit = load_vit(recipe.backbone, image_size=recipe.image_size)
     else:
@@ -291,10 +269,9 @@ def initial_network(recipe: Recipe) -> MGVT:
     depth = vit.config.depth
     if recipe.freeze >= depth:
         raise RecipeError(f"freeze {recipe.freeze} leaves nothing of {depth} blocks to train; use at most {depth - 1}")
-    network = MGVT.from_vit(
+    return MGVT.from_vit(
         vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder, lengths=recipe.lengths
     )
-    return network.thinned(recipe.blocks) if recipe.blocks else network
 
 
 def _optimizer(network: MGVT, criterion: HashLoss, recipe: Recipe) -> tuple[torch.optim.Optimizer, list[float]]:

@@ -33,11 +33,6 @@ class Recipe(BaseModel):
 
     # network
     backbone: str = Field("", description="pretrained ViT: a file, a folder or a hub id; empty: random weights")
-    teacher: str = Field(
-        "",
-        description="folder of a model that is to be imitated, in place of labels and backbone; the run starts from it",
-    )
-    blocks: int = Field(0, ge=0, description="blocks that are kept, evenly spaced, the last among them; 0: all")
     image_size: int = Field(70, gt=0, description="side of the network's input in pixels")
     centre_crop: float = Field(
         1.0, gt=0, le=1, description="outside training: side of the central square, as a share of the shorter side"
@@ -105,8 +100,6 @@ class Recipe(BaseModel):
             METHODS[self.method](Task(branch_bits(bits, self.groups), classes=2, images=1), **self.loss)
         if self.cached_views and not self.freeze:
             raise RecipeError("cached_views needs freeze > 0: only frozen blocks give the same tokens every time")
-        if self.teacher and (self.freeze or self.likeness or self.backbone):
-            raise RecipeError("a teacher takes the place of backbone, freeze and likeness; leave them out")
         return self
 
     @property

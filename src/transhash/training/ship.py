@@ -21,7 +21,7 @@ def ship(trained: Trained, folder: Path, name: str) -> HashModel:
     """Write the model of a run, with what it was trained on and how, calibrated on what was held out."""
     recipe = trained.recipe.model_dump(mode="json")
     # places on the machine that trained it say nothing elsewhere, and may say too much
-    recipe |= {name: Path(recipe[name]).name for name in ("data", "backbone", "teacher")}
+    recipe |= {"data": trained.recipe.data.name, "backbone": Path(trained.recipe.backbone).name}
     about = {
         "transhash": transhash.__version__,
         "classes": trained.images.classes,
