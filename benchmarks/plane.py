@@ -2,10 +2,11 @@
 
     python benchmarks/plane.py MODEL --cifar10 FOLDER --tiny FOLDER
 
-Ways: the model in float32 and in 8 bits, and in 8 bits on smaller and on larger pictures. Quality: tie-aware mAP in percent at the model's own code length, 1,000 of CIFAR-10's test images against 4,000 of its training
-images, and 1,000 against 4,000 of Tiny-ImageNet's validation images. Cost: processor time of a picture from a JPEG file
-of 64 pixels a side to its code, every way in turn, medians of rounds on one thread. Processor time bears other work on
-the machine better than images a second do; P processors encode P·1000 / milliseconds.
+Ways: the model in float32 and in 8 bits, and in 8 bits on smaller and on larger pictures. Quality: tie-aware mAP in
+percent at the model's own code length, 1,000 of CIFAR-10's test images against 4,000 of its training images, and 1,000
+against 4,000 of Tiny-ImageNet's validation images. Cost: processor time of a picture from a JPEG file of 64 pixels a
+side to its code, every way in turn, medians of rounds on one thread. Processor time bears other work on the machine
+better than images a second do; P processors encode P·1000 / milliseconds.
 
 The peer is transformers' `Dinov2Model` of the same shape in float32 on torch, behind the same decoding, batches of 64.
 The floor is the time of the network's products alone, at the rate of a large product of the same kind.

@@ -85,11 +85,20 @@ def test_codes_are_about_those_of_the_network(model: HashModel) -> None:
     assert ((model.values(images) > 0) != (h > 0)).mean() < 0.04
 
 
+def test_a_model_tells_how_far_rounding_moves_its_values(model: HashModel, tmp_path: Path) -> None:
+    images = pictures(100)
+    with torch.no_grad():
+        wanted = load_network(model.folder)(normalise(images)).numpy()
+    off = np.abs(model.read(images) - wanted).max()
+    assert model.rounding == pytest.approx(off / np.sqrt(np.mean(wanted**2)), rel=0.01)
+    assert export_model(network(), tmp_path, "tiny", {}).rounding == 0
+
+
 def test_a_code_does_not_depend_on_its_batch(model: HashModel) -> None:
     images = pictures(33, seed=1)
     together = np.concatenate([[row.values for row in batch] for batch in model.stream(images, batch_size=32)])
     alone = np.concatenate([model.values([image]) for image in images])
-    np.testing.assert_allclose(together, alone, atol=1e-4)
+    np.testing.assert_array_equal(together, alone)
 
 
 def test_sums_of_two_products_fit_into_16_bits(model: HashModel) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from transhash.data.augment import normalise
 from transhash.errors import ModelError, RecipeError
 from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, config_text, file_hash
 from transhash.nn import onnx_graph
@@ -24,6 +25,7 @@ from transhash.nn.vit import ViTConfig
 # Of a weight, on either side of zero. With fewer, two products with 8-bit inputs fit into the 16 bits in which
 # processors without newer instructions add them; with more, these would give other codes.
 _LEVELS, _FEWER_LEVELS = 127, 63
+_CHUNK = 64  # pictures
 
 
 def export_model(
@@ -64,7 +66,24 @@ def export_model(
         "about": about,
     }
     (folder / CONFIG).write_text(config_text(config), "utf-8")
+    if pictures is not None:
+        config["rounding"] = _rounding(HashModel(folder), pictures)
+        (folder / CONFIG).write_text(config_text(config), "utf-8")
     return HashModel(folder)
+
+
+@torch.no_grad()
+def _rounding(model: HashModel, pictures: NDArray[np.uint8]) -> float:
+    """How far the values of the graph are off those of its network, at most, as a share of their root mean square."""
+    network = load_network(model.folder)
+    start = sum(length for length in model.lengths if length < model.bits)
+    values, wanted = [], []
+    for first in range(0, len(pictures), _CHUNK):
+        some = pictures[first : first + _CHUNK]
+        values.append(model.read(some))
+        wanted.append(network(normalise(some))[:, start : start + model.bits].numpy())
+    off = np.concatenate(values) - np.concatenate(wanted)
+    return float(np.abs(off).max() / np.sqrt(np.mean(np.concatenate(wanted) ** 2)))
 
 
 def load_network(folder: Path) -> MGVT:
