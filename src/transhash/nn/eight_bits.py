@@ -21,7 +21,7 @@ from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import Block
 
 _CHUNK = 64  # pictures
-_TOP = 255
+_TOP = 255  # the largest uint8
 _ROWS = 1000  # inputs of a layer that its scale is chosen by
 _SHARES = np.linspace(0.2, 1, 17)  # of the range that occurs, which a scale may cover: what lies beyond is clipped
 

@@ -83,7 +83,7 @@ def _rounding(model: HashModel, pictures: NDArray[np.uint8]) -> float:
         values.append(model.read(some))
         wanted.append(network(normalise(some))[:, start : start + model.bits].numpy())
     off = np.concatenate(values) - np.concatenate(wanted)
-    return float(np.abs(off).max() / np.sqrt(np.mean(np.concatenate(wanted) ** 2)))
+    return float(np.abs(off).max() / max(1e-9, np.sqrt(np.mean(np.concatenate(wanted) ** 2))))
 
 
 def load_network(folder: Path) -> MGVT:
