@@ -56,6 +56,7 @@ class Trained:
     history: list[dict[str, float]]  # one entry a validation: epoch, loss and, with validation images, map
     images: ImageSet
     held_out: np.ndarray  # rows of `images` that are neither queries nor trained on
+    seen: np.ndarray  # rows that it was trained on
 
 
 def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
@@ -151,7 +152,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     network.train()
     while step < total:
         if step == stop_at:
-            return Trained(average, recipe, history, images, held_out)
+            return Trained(average, recipe, history, images, held_out, train_rows)
         epoch, place = divmod(step, steps_per_epoch)
         batch = order(recipe.seed, epoch, len(labels))[place * recipe.batch_size :][: recipe.batch_size]
         mine = np.split(batch, processes)[rank]
@@ -208,7 +209,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                 saved = time.monotonic()
     if cache and not ready and accelerator.is_main_process:
         cache.remove()
-    return Trained(average.eval(), recipe, history, images, held_out)
+    return Trained(average.eval(), recipe, history, images, held_out, train_rows)
 
 
 def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> np.ndarray:
