@@ -112,8 +112,9 @@ class Collection:
         self.address, self.name = address, address.collection
         with self.asking():
             self._client: Any = MilvusClient(
-                address.uri, user=address.user, password=address.password, db_name=address.database, timeout=10.0
-            )
+                address.uri, user=address.user, password=address.password, db_name=address.database, timeout=10.0,
+                grpc_options={"grpc.keepalive_permit_without_calls": 0},  # or servers may hang up: too many pings
+            )  # fmt: skip
 
     def close(self) -> None:
         """Leave the server."""
