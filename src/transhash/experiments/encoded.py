@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,8 @@ from transhash.nn.vit import ViT
 from transhash.nn.weights import load_vit
 from transhash.system import replacing
 
-_BATCH = 64
+_BATCH = 64  # of a backbone's pictures
+_PART = 4096  # pictures a file; a run that was broken off keeps its whole files
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -33,7 +35,9 @@ class Encodings:
     """What a model says of N pictures, or a plain backbone, which has no codes."""
 
     codes: dict[int, NDArray[np.uint8]]  # packed, (N, length/8) by code length
-    features: Floats  # (N, F); of a model what its hash layers read, of a backbone its normalised CLS output
+    features: NDArray[
+        Any
+    ]  # (N, F), float32; of a model what its hash layers read, of a backbone its normalised CLS output
 
     def take(self, rows: NDArray[np.int64]) -> Encodings:
         """Those of some pictures, by place."""
@@ -67,29 +71,43 @@ class Encoder:
 
         Features are rounded to float16. Raises `ImageError` for the first picture that cannot be used.
         """
-        key = hashlib.sha256(json.dumps([*self._identity, name, len(pictures)]).encode()).hexdigest()[:16]
-        path = self._cache / f"{key}.npz" if self._cache else None
-        if path and path.is_file():
-            with np.load(path, allow_pickle=False) as kept:
-                codes = {int(bits): kept[f"codes-{bits}"] for bits in kept["lengths"]}
-                return Encodings(codes, kept["features"].astype(np.float32))
         if not len(pictures):
             raise DataError("there are no pictures to encode: give at least one")
+        key = hashlib.sha256(json.dumps([*self._identity, name, len(pictures)]).encode()).hexdigest()[:16]
+        parts = []
+        for start in range(0, len(pictures), _PART):
+            path = self._cache / f"{key}-{start:08d}.npz" if self._cache else None
+            part = _read(path) if path and path.is_file() else None
+            if part is None:
+                part = self._encode(pictures, range(start, min(start + _PART, len(pictures))), progress)
+                if path:
+                    _write(path, part)
+            parts.append(part)
+        lengths = parts[0].codes
+        return Encodings(
+            {bits: np.concatenate([part.codes[bits] for part in parts]) for bits in lengths},
+            np.concatenate([part.features for part in parts]).astype(np.float32),
+        )
+
+    def _encode(self, pictures: Sequence[Source], places: range, progress: Progress | None) -> Encodings:
         report = progress or (lambda done, total: None)
-        encoded = _by_model if isinstance(self._network, HashModel) else _by_backbone
-        made = encoded(self._network, pictures, report)  # type: ignore[arg-type]
-        if path:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            arrays = {f"codes-{bits}": codes for bits, codes in made.codes.items()}
-            with replacing(path) as file:
-                np.savez(
-                    file,
-                    allow_pickle=False,
-                    lengths=list(made.codes),
-                    features=made.features.astype(np.float16),
-                    **arrays,
-                )
-        return Encodings(made.codes, made.features.astype(np.float16).astype(np.float32))
+        if isinstance(self._network, HashModel):
+            made = _by_model(self._network, pictures, places, report)
+        else:
+            made = _by_backbone(self._network, pictures, places, report)
+        return Encodings(made.codes, made.features.astype(np.float16))
+
+
+def _read(path: Path) -> Encodings:
+    with np.load(path, allow_pickle=False) as kept:
+        return Encodings({int(bits): kept[f"codes-{bits}"] for bits in kept["lengths"]}, kept["features"])
+
+
+def _write(path: Path, made: Encodings) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {f"codes-{bits}": codes for bits, codes in made.codes.items()}
+    with replacing(path) as file:
+        np.savez(file, allow_pickle=False, lengths=list(made.codes), features=made.features, **arrays)
 
 
 def name_of(dataset: str, data: str | os.PathLike[str], rows: NDArray[np.int64], change: str = "") -> str:
@@ -98,30 +116,30 @@ def name_of(dataset: str, data: str | os.PathLike[str], rows: NDArray[np.int64],
     return json.dumps([dataset, os.path.realpath(data), digest, change])
 
 
-def _by_model(model: HashModel, pictures: Sequence[Source], progress: Progress) -> Encodings:
+def _by_model(model: HashModel, pictures: Sequence[Source], places: range, progress: Progress) -> Encodings:
     values, features = [], []
-    for batch in model.stream(range(len(pictures)), source=pictures.__getitem__):
+    for batch in model.stream(places, source=pictures.__getitem__):
         for encoded in batch:
             if encoded.error:
                 raise encoded.error
-            values.append(encoded.all_values)
-            features.append(encoded.features)
-        progress(len(values), len(pictures))
-    together = np.stack(values)  # type: ignore[arg-type]
+            values.append(np.asarray(encoded.all_values))
+            features.append(np.asarray(encoded.features))
+        progress(places.start + len(values), len(pictures))
+    together = np.stack(values)
     starts = np.cumsum([0, *model.lengths])
     codes = {bits: pack(together[:, start : start + bits]) for bits, start in zip(model.lengths, starts, strict=False)}
-    return Encodings(codes, np.stack(features))  # type: ignore[arg-type]
+    return Encodings(codes, np.stack(features))
 
 
-def _by_backbone(vit: ViT, pictures: Sequence[Source], progress: Progress) -> Encodings:
+def _by_backbone(vit: ViT, pictures: Sequence[Source], places: range, progress: Progress) -> Encodings:
     import torch
 
     from transhash.training.precision import autocast, precision_of
 
     images, size = Images(pictures), vit.config.image_size
     features = []
-    for start in range(0, len(pictures), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(pictures)))
+    for start in range(places.start, places.stop, _BATCH):
+        rows = np.arange(start, min(start + _BATCH, places.stop))
         with torch.inference_mode(), autocast(torch.device("cpu"), precision_of("auto")):
             features.append(vit(normalise(images.decode(rows, size)))[:, 0].float().numpy())
         progress(int(rows[-1]) + 1, len(pictures))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transhash.codes import hamming
 from transhash.evaluation.cosine import unit
 
-STEPS = 2000  # distances that cosines are rounded to, so that they have radii as codes have
+STEPS = 20_000  # distances that cosines are rounded to, so that they have radii as codes have
 
 WITHIN = "Original within the radius at which a query brings one other picture, on the mean over all changes"
 
