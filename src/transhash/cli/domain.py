@@ -9,35 +9,41 @@ from typing import TYPE_CHECKING, Any
 from transhash.cli.common import extra, print_json, say
 
 if TYPE_CHECKING:
+    from transhash.data.changes import Change
     from transhash.experiments.domain import Domain
+
+
+def changes(texts: Sequence[str], *, listed: bool) -> list[Change]:
+    """The changes that a user names; the whole list for `all`, or for none where a list is wanted."""
+    from transhash.data.changes import STRESS, parse
+
+    return [parse(text) for text in (STRESS if "all" in texts or (listed and not texts) else texts)]
 
 
 def in_domain(
     domain: Domain,
     *,
     beside: bool,
-    changes: Sequence[str],
+    changes: Sequence[Change],
     copies: bool,
     reliability: Path | None,
     as_json: bool,
 ) -> None:
     """Print the tables that were asked for: codes beside other methods, changed queries, copies, probabilities."""
-    from transhash.data.changes import STRESS, parse
     from transhash.experiments import finding, unseen
 
-    wanted = [parse(text) for text in (STRESS if "all" in changes or (copies and not changes) else changes)]
     if beside and not copies:
         rows = domain.beside()
         _print([row.to_dict() for row in rows], unseen.markdown(rows), as_json)
-    if wanted and not copies:
-        scores = domain.stressed(wanted)
+    if changes and not copies:
+        scores = domain.stressed(changes)
         found = [{"change": change, **figures} for change, figures in scores.items()]
         _print(found, stressed_markdown(scores), as_json)
     if copies:
         from transhash.experiments.perceptual import NAMES
 
         with extra("bench"):
-            located = domain.copies(wanted, hashes=NAMES if beside else ())
+            located = domain.copies(changes, hashes=NAMES if beside else ())
         text = (
             f"Nearest of all\n{finding.markdown(located, 'nearest')}\n\n{finding.WITHIN}\n{finding.markdown(located)}"
         )

@@ -18,7 +18,7 @@ from transhash.cli.common import (
     print_json,
     say,
 )
-from transhash.cli.domain import in_domain
+from transhash.cli.domain import changes, in_domain
 from transhash.cli.progress import stages
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def evaluate(
         with extra("train"):
             from transhash.data.changes import parse
             from transhash.experiments.domain import Domain
+        wanted = changes(change or [], listed=copies)
         with stages() as advance:
             domain = Domain(
                 opened,
@@ -107,19 +108,19 @@ def evaluate(
             in_domain(
                 domain,
                 beside=beside or bool(change_all),
-                changes=change or [],
+                changes=wanted,
                 copies=copies,
                 reliability=reliability,
                 as_json=as_json,
             )
-        return
-    measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
-    for note in measured.notes:
-        say(note)
-    if as_json:
-        print_json(measured.to_dict())
     else:
-        print(table(measured))
+        measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
+        for note in measured.notes:
+            say(note)
+        if as_json:
+            print_json(measured.to_dict())
+        else:
+            print(table(measured))
     if calibrate:
         from transhash.experiments.calibrate import calibrate_under
 
