@@ -1,6 +1,6 @@
-"""Real codes for `benchmarks/search.py`: the shipped model's codes of all pictures of Parquet files.
+"""Real codes for `transhash bench search`: a model's codes of all pictures of Parquet files.
 
-    python benchmarks/real_codes.py benchmarks/real.npy DATA/cifar10/*.parquet DATA/tiny-imagenet/*.parquet
+    python benchmarks/real_codes.py --model runs/cifar10/model benchmarks/real.npy DATA/*/*.parquet
 
 A file is encoded once: its codes are kept beside the output, so that an interrupted run goes on with the next file.
 """
@@ -29,8 +29,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--model", help="a model's directory; the one that ships by default")
     options = parser.parse_args()
-    model = transhash.load()
+    model = transhash.load(options.model)
     parts = []
     for path in options.files:
         key = hashlib.sha256(f"{model.fingerprint} {path.resolve()}".encode()).hexdigest()[:12]

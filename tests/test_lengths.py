@@ -14,10 +14,12 @@ from PIL import Image
 
 import transhash
 from transhash import fitting
-from transhash.calibration import Calibration
-from transhash.codes import pack
+from transhash.calibration import Calibration, fit
+from transhash.codes import pack, unpack
 from transhash.data.augment import normalise
+from transhash.data.sets import Images, ImageSet
 from transhash.errors import LibraryError, ModelError, RecipeError
+from transhash.experiments.calibrate import calibrate
 from transhash.library import Library
 from transhash.model import HashModel
 from transhash.nn.export import export_model, load_network
@@ -112,10 +114,25 @@ def test_each_length_has_its_own_calibration(model: HashModel, tmp_path: Path) -
     opened = HashModel(tmp_path / "model")
     assert opened.calibration is None
     for bits in (16, 48):
-        chosen = HashModel(opened.folder, bits)
-        chosen.calibrate(Calibration(0.5, float(bits), 2.0, 10, "test"))
+        chosen = HashModel(opened.folder)
+        chosen.calibrate({bits: Calibration(0.5, float(bits), 2.0, 10, "test")})
     gammas = [c and c.gamma for c in (HashModel(opened.folder, bits).calibration for bits in LENGTHS)]
     assert gammas == [16.0, None, 48.0]
+
+
+def test_every_length_is_calibrated_on_its_own_codes(model: HashModel) -> None:
+    squares = pictures(12)
+    labels = np.repeat(np.arange(3), 4)
+    images = ImageSet("made", Images(list(squares)), labels, ("a", "b", "c"), training=12)
+    fitted = calibrate(model, images, np.arange(12))
+    one, other = np.triu_indices(12, 1)
+    for bits in LENGTHS:
+        code = unpack(model.at(bits).encode(squares), bits)
+        distance = (code[one] != code[other]).sum(axis=1)
+        counts = [
+            np.bincount(distance[kind], minlength=bits + 1) for kind in (labels[one] == labels[other], slice(None))
+        ]
+        assert fitted[bits] == fit(*counts, "made")
 
 
 def test_a_model_made_before_there_were_lengths(model: HashModel, tmp_path: Path) -> None:
@@ -150,7 +167,7 @@ def test_a_network_checks_its_lengths(lengths: tuple[int, ...]) -> None:
 
 
 def test_a_fitted_model_has_the_length_that_it_was_fitted_to(model: HashModel, tmp_path: Path) -> None:
-    model.calibrate(Calibration(0.5, 3.0, 2.0, 10, "test"))
+    model.calibrate({model.bits: Calibration(0.5, 3.0, 2.0, 10, "test")})
     fitted = fitting.fit(model, list(pictures(60)), 24, tmp_path / "fitted")
     assert (fitted.bits, fitted.lengths, fitted.calibration) == (24, (24,), None)
     assert fitted.encode(pictures(2)).shape == (2, 3)

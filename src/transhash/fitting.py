@@ -27,9 +27,9 @@ def fit(
 ) -> HashModel:
     """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
 
-    What the base model's hash layers read is whitened and hashed by ITQ instead. Pictures that cannot be used are
-    passed over, and `skipped` is called with the reason. Some thousands of pictures suffice; all their features are
-    held in memory. Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
+    What the base model's hash layers read is hashed by ITQ instead. Pictures that cannot be used are passed over, and
+    `skipped` is called with the reason. Some thousands of pictures suffice; all their features are held in memory.
+    Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
     """
     folder = Path(folder)
     if bits < 8 or bits % 8:
@@ -47,7 +47,7 @@ def fit(
             progress(len(features))
     if not features:
         raise DataError("none of the pictures could be used: there is nothing to learn from")
-    head = itq(np.stack(features), bits, whiten=True)
+    head = itq(np.stack(features), bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         making.mkdir(parents=True)

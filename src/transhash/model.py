@@ -18,7 +18,7 @@ import json
 import math
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -41,7 +41,7 @@ HEAD = (
 )
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 PRETRAINED = Path(__file__).with_name("pretrained")
-DEFAULT = "vits14-cifar10"
+DEFAULT = "vits14-imagenet200"
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,14 @@ class HashModel:
         kept = _calibrations(self.config).get(str(self.bits))
         return Calibration(**kept) if kept else None
 
-    def calibrate(self, calibration: Calibration) -> None:
-        """Keep a calibration with the model, whose codes stay what they are; raises `ModelError` when it cannot."""
-        if len(self.lengths) == 1:
-            config = {**self.config, "calibration": calibration.to_dict()}
-        else:
-            calibrations = {**_calibrations(self.config), str(self.bits): calibration.to_dict()}
-            config = {**self.config, "calibrations": calibrations}
+    def calibrate(self, calibrations: Mapping[int, Calibration]) -> None:
+        """Keep calibrations with the model, each by its code length; raises `ModelError` when it cannot.
+
+        Codes and fingerprint stay what they are.
+        """
+        kept = {**_calibrations(self.config), **{str(bits): c.to_dict() for bits, c in calibrations.items()}}
+        config = {**self.config, "calibrations": dict(sorted(kept.items(), key=lambda one: int(one[0])))}
+        config.pop("calibration", None)
         try:
             with replacing(self.folder / CONFIG) as file:
                 file.write(config_text(config).encode())

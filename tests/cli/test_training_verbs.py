@@ -98,7 +98,7 @@ def test_training_calibrates_on_what_it_held_out(trained: Path) -> None:
     near, far = model.calibration.probability([0, model.bits])
     assert near > 0.5 > far
     other = replace(model.calibration, gamma=3.5)
-    model.calibrate(other)
+    model.calibrate({model.bits: other})
     again = load(trained / "run" / "model")
     assert (again.calibration, again.fingerprint) == (other, model.fingerprint)
 

@@ -75,7 +75,8 @@ def compare(
         lengths = [int(length) for length in bits.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{bits!r} are no numbers with commas between", param_hint="--bits") from None
-    cells = matrix.cells(methods.split(","), lengths, seeds, common, changes=settings_of(settings or ()))
+    named = methods.split(",")
+    cells = matrix.cells(named, lengths, seeds, common, changes=settings_of(settings or ()))
 
     def report(result: dict[str, Any]) -> None:
         if as_json:
@@ -95,7 +96,7 @@ def compare(
         with stages() as progress:
             results = comparison.compare(
                 cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
-                skipped=skipped if methods == "all" else None,
+                skipped=skipped if "all" in named else None,
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")

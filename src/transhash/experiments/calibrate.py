@@ -19,15 +19,20 @@ MOST = 2000  # images: two million pairs
 
 def calibrate_under(
     model: HashModel, dataset: str, data: str | os.PathLike[str], protocol: str | None = None, *, split_seed: int = 0
-) -> Calibration:
-    """Fit it to what a protocol neither queries nor trains with; raises `DataError` when that is too little."""
+) -> dict[int, Calibration]:
+    """Fit one for each code length to what a protocol neither queries nor trains with.
+
+    Raises `DataError` when that is too little.
+    """
     images = load_dataset(dataset, data)
     parts = split(protocol or dataset, images, seed=split_seed)
     return calibrate(model, images, np.setdiff1d(parts.database, parts.train))
 
 
-def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Calibration:
+def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> dict[int, Calibration]:
     """Fit the probability of relevance to all pairs of some images of a set, at most `MOST` of them, drawn by a seed.
+
+    One for each code length of the model, by its bits.
 
     Raises `DataError` when they are too few, or none or all of their pairs are relevant.
     """
@@ -35,15 +40,17 @@ def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Ca
     rows = random.permutation(rows)[:MOST]
     if len(rows) < 2:
         raise DataError(f"{len(rows)} images are left to calibrate on: give a data set with some outside of training")
-    codes = model.encode([images.images.sources[row] for row in rows])
     labels = images.labels[rows]
     same = (
         (labels[:, None] == labels) if labels.ndim == 1 else (labels.astype(np.int32) @ labels.T.astype(np.int32) > 0)
     )
     one, other = np.triu_indices(len(rows), 1)
-    distances = hamming(codes, codes)[one, other]
-    relevant = np.bincount(distances[same[one, other]], minlength=model.bits + 1)
-    pairs = np.bincount(distances, minlength=model.bits + 1)
-    if relevant.sum() in (0, pairs.sum()):
+    relevant = same[one, other]
+    if relevant.all() or not relevant.any():
         raise DataError("all pairs of images are relevant, or none: a calibration needs images of several classes")
-    return fit(relevant, pairs, images.name)
+    calibrations = {}
+    for bits, codes in model.encode_lengths([images.images.sources[row] for row in rows]).items():
+        distances = hamming(codes, codes)[one, other]
+        near = np.bincount(distances[relevant], minlength=bits + 1)
+        calibrations[bits] = fit(near, np.bincount(distances, minlength=bits + 1), images.name)
+    return calibrations

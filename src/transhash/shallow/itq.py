@@ -17,11 +17,8 @@ from transhash.shallow.functions import Features, Labels, Linear
 ITERATIONS = 50  # as published
 
 
-def itq(features: NDArray[np.float32], bits: int, *, whiten: bool = False, seed: int = 0) -> NDArray[np.float32]:
+def itq(features: NDArray[np.float32], bits: int, *, seed: int = 0) -> NDArray[np.float32]:
     """A linear hash function for features (N, F): float32 (F + 1, bits), weights and below them what is added.
-
-    With `whiten`, components count alike, however much they vary: where a few directions dominate, as they do in
-    features that were trained to tell some classes apart, all bits would otherwise speak of those.
 
     Raises `DataError` when there are fewer features, or fewer items, than bits.
     """
@@ -30,10 +27,8 @@ def itq(features: NDArray[np.float32], bits: int, *, whiten: bool = False, seed:
         raise DataError(f"{bits} bits need more than {bits} pictures and as many features; there are {N} and {F}")
     mean = features.mean(axis=0, dtype=np.float64)
     centred = features - mean
-    variances, vectors = np.linalg.eigh(centred.T @ centred / N)
+    _, vectors = np.linalg.eigh(centred.T @ centred / N)
     components = vectors[:, ::-1][:, :bits]  # (F, B), the greatest first
-    if whiten:
-        components /= np.sqrt(np.maximum(variances[::-1][:bits], variances[-1] * 1e-9 + 1e-30))
     projected = centred @ components
     random = np.random.Generator(np.random.PCG64(seed))
     rotation = np.linalg.qr(random.standard_normal((bits, bits)))[0]
