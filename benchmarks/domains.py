@@ -2,8 +2,8 @@
 
     python benchmarks/domains.py MODEL --data DATA --backbone FILE [--out benchmarks/results/domains] [--cache FOLDER]
 
-DATA has `cifar10` and `tiny-imagenet`, as `transhash evaluate --data` takes them. CIFAR-10 (10,000 test pictures query
-50,000), the same in grey, its mosaics; changed queries; copies among 50,000; what the stated probabilities are worth.
+DATA has `cifar10` and `tiny-imagenet`, as `transhash evaluate --data` takes them. CIFAR-10 (1,000 pictures query the
+other 59,000), the same in grey, its mosaics; changed queries; copies among 59,000; what the stated probabilities are worth.
 Encodings are kept in the cache, so that a run that was broken off goes on. Tables go to standard output and, with every
 figure as JSON and the diagram, to the folder OUT.
 """
@@ -29,7 +29,7 @@ from transhash.experiments.encoded import Encoder, name_of
 from transhash.experiments.perceptual import NAMES
 
 PARTS = ("cifar10", "grey", "mosaic", "stress", "copies", "reliability")
-FITTED_TO = 5000  # pictures of Tiny-ImageNet
+FITTED_TO = 2000  # pictures of Tiny-ImageNet
 GREY = 10_000  # searched, by 1,000
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     model = transhash.load(settings.model)
     settings.out.mkdir(parents=True, exist_ok=True)
     shared: dict[str, Any] = {"cache": settings.cache, "progress": shown}
-    cifar10 = Domain(model, "cifar10", settings.data / "cifar10", "cifar10-2", backbone=settings.backbone, **shared)
+    cifar10 = Domain(model, "cifar10", settings.data / "cifar10", "cifar10-1", backbone=settings.backbone, **shared)
     for part in settings.only:
         found, text = measure(part, model, cifar10, settings, shared)
         (settings.out / f"{part}.json").write_text(json.dumps(found) + "\n")
@@ -82,7 +82,7 @@ def measure(
         rows = cifar10.beside({f"{FITTED_TO:,} of Tiny-ImageNet": elsewhere(model, settings)})
     else:
         grey: dict[str, Any] = {"change": parse("grey"), "most": GREY} if part == "grey" else {}
-        name = ("cifar10", "cifar10-2") if part == "grey" else ("cifar10-mosaic", None)
+        name = ("cifar10", "cifar10-1") if part == "grey" else ("cifar10-mosaic", None)
         rows = Domain(model, name[0], place, name[1], backbone=settings.backbone, **grey, **shared).beside()
     return [row.to_dict() for row in rows], unseen.markdown(rows)
 

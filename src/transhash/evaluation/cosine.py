@@ -22,7 +22,7 @@ def cosine_map(
     db_labels: Labels,
     topk: int | None = None,
 ) -> float:
-    """mAP@topk of features [Q, F] and [N, F] ranked by cosine, equal ones in database order.
+    """mAP@topk of features [Q, F] and [N, F] ranked by cosine, equal ones in any order.
 
     Labels as in `transhash.evaluate`, and so is the average precision: divided by the hits inside the top k, 0 without
     one. Raises `DataError` for features that do not fit one another or their labels.
@@ -40,7 +40,7 @@ def cosine_map(
         similar = one[start : start + _BLOCK] @ other
         total = 0.0
         for row, label in zip(similar, query_labels[start : start + _BLOCK], strict=True):
-            order = np.argsort(-row, kind="stable")[:topk]
+            order = np.argsort(-row)[:topk]
             relevant = related(label, db_labels)[order]
             hits = relevant.cumsum()
             total += float((hits[relevant] / places[relevant]).sum() / max(hits[-1], 1))

@@ -17,7 +17,7 @@ from transhash.data.sets import Labels, Split
 from transhash.evaluation import evaluate
 from transhash.evaluation.cosine import cosine_map
 from transhash.experiments.encoded import Encodings, Floats
-from transhash.shallow import Linear, itq, lsh
+from transhash.shallow import itq_function, lsh
 
 OWN, BACKBONE = "the model's own features", "features of the backbone"
 
@@ -80,10 +80,9 @@ def beside(
 def _fitted(where: str, known: Floats, features: Floats, parts: Parts, lengths: Sequence[int]) -> list[Row]:
     """Hash functions learned from the features `known`, applied to all."""
     rows = []
-    for method in ("ITQ", "ITQ, whitened", "LSH"):
+    for method, learn in {"ITQ": itq_function, "LSH": lsh}.items():
         for bits in lengths:
-            is_random = method == "LSH"
-            function = lsh(known, None, bits) if is_random else Linear(itq(known, bits, whiten=method != "ITQ"))
+            function = learn(known, None, bits)
             query, database = (pack(function.values(features[part])) for part in (parts.query, parts.database))
             rows.append(Row(f"{method}, fitted to {where}", bits, bits // 8, _score(query, database, parts)))
     return rows
