@@ -103,6 +103,7 @@ def test_all_pictures_changed_and_fewer_of_them(model: HashModel, place: Path) -
     assert (len(grey.split.database), len(grey.split.query)) == (10, 1)
     expected = model.encode(list(Changed(images.images.sources, parse("grey"), grey.rows.tolist())))
     assert (grey.encodings().codes[16] == expected).all()
+    assert grey.stressed([parse("resize:1")])["resize:1"] == grey.stressed([])[""]  # of grey queries, too
 
 
 def test_what_was_encoded_is_read_again_and_only_under_its_own_name(

@@ -88,6 +88,10 @@ class Domain:
         what = f"{which}, {change.name}" if change else which
         return self._encoders[which].encode(sources, name, lambda done, total: self._progress(what, done, total))
 
+    def _also(self, change: Change) -> Change:
+        """A change on top of that of all pictures."""
+        return parse(f"{self._change.name}+{change.name}") if self._change else change
+
     def encodings(self, which: str = "model") -> Encodings:
         """Of all rows, in order; `which`: "model" or "backbone"."""
         if which not in self._known:
@@ -112,7 +116,7 @@ class Domain:
         parts = self._parts(query)
         found = {}
         for change in (None, *changes):
-            asked = self._encode("model", query, change) if change else self.encodings().take(parts.query)
+            asked = self._encode("model", query, self._also(change)) if change else self.encodings().take(parts.query)
             scores = {
                 str(bits): evaluate(
                     codes,
@@ -141,11 +145,11 @@ class Domain:
         known = self.encodings().take(parts.database)
         hashed = self._hashes(self.split.database, None, hashes)
         for change in changes:
-            asked = self._encode("model", originals, change)
+            asked = self._encode("model", originals, self._also(change))
             for bits, codes in asked.codes.items():
                 by_method.setdefault(f"{bits} bits", {})[change.name] = code_distances(codes, known.codes[bits], places)
             by_method.setdefault(COSINE, {})[change.name] = feature_distances(asked.features, known.features, places)
-            for name, codes in self._hashes(originals, change, hashes).items():
+            for name, codes in self._hashes(originals, self._also(change), hashes).items():
                 by_method.setdefault(name, {})[change.name] = code_distances(codes, hashed[name], places)
         found = []
         for name, by_change in by_method.items():
@@ -155,7 +159,7 @@ class Domain:
     def _hashes(self, rows: Rows, change: Change | None, names: Sequence[str]) -> dict[str, NDArray[np.uint8]]:
         if not names:
             return {}
-        pictures = Changed(self._images.images.sources, change or parse("resize:1"), rows.tolist())
+        pictures = Changed(self._images.images.sources, change or self._change or parse("resize:1"), rows.tolist())
         what = f"perceptual hashes of {BITS} bits"
         return perceptual_hashes(pictures, names, lambda done, total: self._progress(what, done, total))
 
