@@ -3,8 +3,8 @@
     python benchmarks/domains.py MODEL --data DATA --backbone FILE [--out benchmarks/results/domains] [--cache FOLDER]
 
 DATA has `cifar10` and, for `--elsewhere`, `tiny-imagenet`, as `transhash evaluate --data` takes them. Measured are
-CIFAR-10 (1,000 pictures query the other 59,000), the same in grey, its mosaics, changed queries, copies among 59,000, and
-what the stated probabilities are worth. Encodings are kept in the cache, so that a run that was broken off goes on.
+CIFAR-10 (1,000 pictures query the other 59,000), the same in grey, its mosaics, changed queries, copies among 59,000,
+and what the stated probabilities are worth. Encodings are kept in the cache, so that a run that was broken off goes on.
 Tables go to standard output and, with every figure as JSON and the diagram, to the folder OUT.
 """
 
