@@ -83,14 +83,19 @@ def alike(a: Thumbnails, b: Thumbnails) -> npt.NDArray[np.bool_]:
 
 
 def _colour_difference(a: Thumbnails, b: Thumbnails) -> Floats:
-    """The mean difference of colours, once all of one picture's are made as strong as the other's: float32 [N]."""
+    """The mean difference of colours, once one's are made as strong as the other's, the greater of both directions."""
     one, other = (each[:, SIDE * SIDE :].astype(np.float32).reshape(-1, 2, COLOURS * COLOURS) - 128 for each in (a, b))
-    means = one.mean(axis=2, keepdims=True), other.mean(axis=2, keepdims=True)
-    around = one - means[0]
-    shared = (around * (other - means[1])).sum(axis=(1, 2), keepdims=True)
+    return np.maximum(_uncoloured(one, other), _uncoloured(other, one))
+
+
+def _uncoloured(images: Floats, targets: Floats) -> Floats:
+    """The mean of what is left of targets' colours [N, 2, C] without images', all made stronger alike and tinted."""
+    means = images.mean(axis=2, keepdims=True), targets.mean(axis=2, keepdims=True)
+    around = images - means[0]
+    shared = (around * (targets - means[1])).sum(axis=(1, 2), keepdims=True)
     gain = np.clip(shared / np.maximum((around**2).sum(axis=(1, 2), keepdims=True), 1e-6), *COLOUR_GAIN)
     tint = np.clip(means[1] - gain * means[0], -TINT, TINT)
-    return np.asarray(np.abs(gain * one + tint - other).mean(axis=(1, 2)), np.float32)
+    return np.asarray(np.abs(gain * images + tint - targets).mean(axis=(1, 2)), np.float32)
 
 
 def _roughly_alike(one: Floats, other: Floats) -> npt.NDArray[np.bool_]:
