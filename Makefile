@@ -18,11 +18,17 @@ $(VENV)/dev: $(VENV)/light
 	$(PIP) -e '.[dev]'
 	touch $@
 
+# Milvus Lite's server, to test against: it wants an older client than ours, so that it has a place of its own
+$(VENV)-milvus/ready:
+	$(PYTHON) -m venv $(VENV)-milvus
+	$(VENV)-milvus/bin/pip --disable-pip-version-check install --quiet --no-deps milvus-lite==2.5.1
+	touch $@
+
 demo: $(VENV)/light
 	$(BIN)/transhash index examples/pictures
 	$(BIN)/transhash search -k 5 examples/pictures/cat/cat-01.jpg
 
-test: $(VENV)/dev
+test: $(VENV)/dev $(VENV)-milvus/ready
 	$(BIN)/pytest
 
 check: $(VENV)/dev

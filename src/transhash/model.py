@@ -115,6 +115,14 @@ class HashModel:
         return sum((self.folder / file).stat().st_size for file in (CONFIG, *self.config["sha256"]))
 
     @property
+    def rounding(self) -> float:
+        """The most by which rounding moves a value of a code, as a share of their root mean square.
+
+        Where inputs are rounded to 8 bits, processors that differ in a last digit may round to different steps.
+        """
+        return float(self.config.get("rounding", 0.0))
+
+    @property
     def measured(self) -> dict[str, str]:
         """What was measured when it was made, in words."""
         return dict(self.config.get("about", {}).get("measured", {}))
@@ -325,6 +333,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
             not isinstance(config["name"], str)
             or not isinstance(config["sha256"], dict)
             or not 0 < config["crop"] <= 1
+            or not 0 <= config.get("rounding", 0.0) < math.inf
             or not all(map(_is_calibration, _calibrations(config).values()))
             or config["bits"] not in _lengths(config)
             or config["image_size"] != network["vit"]["image_size"]

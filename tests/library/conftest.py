@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from collection import draw
 from fake_model import FakeModel
+from milvus_lite import HOW, program, serving
 
 from transhash import Library
 
@@ -32,3 +33,13 @@ def library(photos: Path, model: FakeModel) -> Iterator[Library]:
     """A library of them, still empty."""
     with Library.create(photos / ".transhash", model) as library:
         yield library
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Host and port of a Milvus server."""
+    pytest.importorskip("pymilvus", reason="no pymilvus: pip install 'transhash[milvus]'")
+    if program() is None:
+        pytest.skip(f"no Milvus to test against: {HOW}")
+    with serving(tmp_path_factory.mktemp("milvus")) as address:
+        yield address

@@ -24,6 +24,7 @@ class FakeModel:
     measured: dict[str, str] = {}  # noqa: RUF012
     image_size = 8
     crop = 1.0
+    rounding = 0.0
     calibration: Calibration | None = None
 
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:

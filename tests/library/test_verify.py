@@ -15,7 +15,7 @@ from transhash import HammingIndex, Library
 from transhash.library.catalogue import Indexed
 from transhash.library.library import CATALOGUE, CODES
 from transhash.library.results import Verification
-from transhash.library.verify import _look
+from transhash.library.verify import UNSURE, _look
 
 
 @pytest.fixture
@@ -140,6 +140,20 @@ def test_deep_compares_files_with_what_was_indexed(filled: Library, photos: Path
         f"1 files have another content than was indexed, under the same size and time: {silent}",
         f"1 files are encoded to other codes than the library has: {photos / 'dog' / 'dog-1.png'}",
     ]
+
+
+def test_a_bit_that_rounding_may_change_is_no_fault(
+    filled: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = photos / "dog" / "dog-1.png"
+    values = FakeModel().values([path])[0]
+    bit = min(np.flatnonzero(np.abs(values) > UNSURE), key=lambda i: abs(values[i]))
+    code = np.packbits((values > 0) ^ (np.arange(len(values)) == bit))
+    change(filled, f"UPDATE picture SET code = x'{code.tobytes().hex()}' WHERE name = CAST('dog-1.png' AS BLOB)")
+
+    assert len(what(filled.verify(deep=True))) == 1
+    monkeypatch.setattr(FakeModel, "rounding", 1.01 * abs(values[bit]) / np.sqrt(np.mean(values**2)))
+    assert what(filled.verify(deep=True)) == []
 
 
 def test_what_is_no_file_is_not_opened(photos: Path) -> None:

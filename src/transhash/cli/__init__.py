@@ -17,6 +17,7 @@ from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.compare import compare
 from transhash.cli.duplicates import duplicates
+from transhash.cli.encode import encode
 from transhash.cli.evaluate import evaluate
 from transhash.cli.export import export
 from transhash.cli.fit import fit
@@ -30,8 +31,8 @@ from transhash.cli.train import train
 from transhash.cli.verify import verify
 
 VERBS = (
-    index, search, duplicates, serve, annotate, verify, export, import_, info, models, fit, train, evaluate, compare,
-    backbone, bench,
+    index, search, duplicates, serve, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
+    compare, backbone, bench,
 )  # fmt: skip
 
 app = typer.Typer(

@@ -24,9 +24,23 @@ if TYPE_CHECKING:
 DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
 ENVIRONMENT = "TRANSHASH_LIBRARY"
 
+Place = Any  # a Path, or the address of a library elsewhere, a str
+
+
+def place(text: str) -> Place:
+    """What a user names as a library."""
+    return text if "://" in text else Path(text)
+
+
 LibraryOption = Annotated[
-    Path | None,
-    typer.Option("--library", "-l", metavar="LIB", help="The library, or the folder that contains it."),
+    Place,
+    typer.Option(
+        "--library",
+        "-l",
+        metavar="LIB",
+        parser=place,
+        help="The library, the folder that contains it, or the address of one elsewhere (milvus://…, http://…).",
+    ),
 ]
 ModelOption = Annotated[
     str | None,
@@ -93,14 +107,19 @@ def shown(text: str | os.PathLike[str]) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
-def find_library(named: Path | None, starts: Iterable[Path] = (), fallbacks: Iterable[Path] = ()) -> Path | None:
-    """The library that is meant, if there is any.
+def find_library(
+    named: Place | None, starts: Iterable[Path] = (), fallbacks: Iterable[Path] = (), *, elsewhere: tuple[str, ...] = ()
+) -> Place | None:
+    """The library that is meant, if there is any; raises `LibraryError` for an address, unless `elsewhere` begins it.
 
     It is the one named, else the nearest `.transhash` at or above a start, else the one in TRANSHASH_LIBRARY, else the
     nearest at or above a fallback.
     """
-    environment = Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None
-    return named or _nearest(starts) or environment or _nearest(fallbacks)
+    environment = place(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None
+    found = named or _nearest(starts) or environment or _nearest(fallbacks)
+    if isinstance(found, str) and not found.startswith(elsewhere):
+        raise LibraryError(f"{found}: this needs a library in a folder; run it on the machine that has the folder")
+    return found
 
 
 def _nearest(starts: Iterable[Path]) -> Path | None:
@@ -114,7 +133,7 @@ def _nearest(starts: Iterable[Path]) -> Path | None:
     return None
 
 
-def open_library(place: Path | None, model: str | None = None, bits: int | None = None) -> Library:
+def open_library(place: Place | None, model: str | None = None, bits: int | None = None) -> Library:
     """Open the library that `find_library` found, or say how to get one.
 
     A model that is named is taken at the library's code length; raises `LibraryError` when `bits` is another.

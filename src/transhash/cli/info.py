@@ -14,7 +14,7 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
     in TRANSHASH_LIBRARY.
     """
-    with open_library(find_library(library, [Path.cwd()])) as opened:
+    with open_library(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
         facts = opened.info()
     if as_json:
         print_json(asdict(facts))
@@ -24,4 +24,5 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
-    print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")
+    if facts.created:  # of a library elsewhere neither is known
+        print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")

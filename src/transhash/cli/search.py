@@ -82,7 +82,9 @@ def search(
     wanted = queries(images or [], clipboard=clipboard)
     page = Sheet() if sheet or show else None
     failed = 0
-    place = find_library(library, [Path.cwd()], (query.folder for query in wanted if query.folder))
+    place = find_library(
+        library, [Path.cwd()], (query.folder for query in wanted if query.folder), elsewhere=("milvus",)
+    )
     with open_library(place, model) as opened:
         for batch in opened.model.stream(wanted, source=lambda query: query.source):
             values = [encoded.values for encoded in batch if encoded.values is not None]

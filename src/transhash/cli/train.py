@@ -54,9 +54,10 @@ def train(
         from accelerate import PartialState
 
         from transhash.training.loop import train as run_training
+        from transhash.training.processes import lost
         from transhash.training.ship import ship
     try:
-        with stages() as progress:
+        with lost(out), stages() as progress:
             trained = run_training(wanted, out, progress=progress)
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on from the last checkpoint in {out}")

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from transhash.nn.draws import uniform
+
 MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in 0…1; what the backbones were trained with
 STD = (0.229, 0.224, 0.225)
 
@@ -39,20 +41,20 @@ def _normalised(x: Tensor) -> Tensor:
 def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor:
     """uint8 (N, H, W, 3) to a random view of each picture, normalised, float32 (N, 3, size, size).
 
-    Draws from torch's global generator: seed it for a repeatable view.
+    Draws from torch's global generator: seed it for a repeatable view. Processes may share a batch (`nn.draws`).
     """
     x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
     n = len(x)
-    area = torch.empty(n).uniform_(*how.scale)
-    log_ratio = torch.empty(n).uniform_(-1, 1) * torch.tensor(how.ratio).log()
+    area = uniform(n, low=how.scale[0], high=how.scale[1])
+    log_ratio = uniform(n, low=-1) * torch.tensor(how.ratio).log()
     width = (area.sqrt() * (log_ratio / 2).exp()).clamp(max=1)
     height = (area.sqrt() * (-log_ratio / 2).exp()).clamp(max=1)
-    mirror = torch.where(torch.rand(n) < 0.5, -1.0, 1.0) if how.flip else torch.ones(n)
+    mirror = torch.where(uniform(n) < 0.5, -1.0, 1.0) if how.flip else torch.ones(n)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = width * mirror
     theta[:, 1, 1] = height
-    theta[:, 0, 2] = torch.empty(n).uniform_(-1, 1) * (1 - width)
-    theta[:, 1, 2] = torch.empty(n).uniform_(-1, 1) * (1 - height)
+    theta[:, 0, 2] = uniform(n, low=-1) * (1 - width)
+    theta[:, 1, 2] = uniform(n, low=-1) * (1 - height)
     grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
     # crops much larger than the network's input are averaged down first: grid_sample does not antialias
     if min(x.shape[-2:]) >= 2 * size:
@@ -63,7 +65,7 @@ def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor
     if how.jitter:
         x = _jitter(x, how.jitter)
     if how.grey:
-        x = torch.where((torch.rand(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
+        x = torch.where((uniform(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
     x = _normalised(x)
     return _erase(x, how.erase) if how.erase else x
 
@@ -74,7 +76,7 @@ def _coarsen(x: Tensor, share: float) -> Tensor:
     small = round(side * float(torch.empty(()).uniform_(1 / 3, 2 / 3)))
     coarse = F.interpolate(x, size=(small, small), mode="bilinear", antialias=True)
     coarse = F.interpolate(coarse, size=(side, side), mode="bicubic").clamp_(0, 255)
-    return torch.where((torch.rand(len(x)) < share).view(-1, 1, 1, 1), coarse, x)
+    return torch.where((uniform(len(x)) < share).view(-1, 1, 1, 1), coarse, x)
 
 
 def _grey(x: Tensor) -> Tensor:
@@ -84,7 +86,7 @@ def _grey(x: Tensor) -> Tensor:
 
 def _jitter(x: Tensor, strength: float) -> Tensor:
     """Brightness, contrast and saturation, each by a factor drawn in 1 ± strength."""
-    brightness, contrast, saturation = (torch.empty(3, len(x), 1, 1, 1).uniform_(-1, 1) * strength + 1).unbind()
+    brightness, contrast, saturation = (uniform(len(x), 1, 1, 1, low=-1) * strength + 1 for _ in range(3))
     x = x * brightness
     grey = _grey(x)
     centre = grey.mean(dim=(2, 3), keepdim=True)
@@ -96,11 +98,11 @@ def _jitter(x: Tensor, strength: float) -> Tensor:
 def _erase(x: Tensor, share: float) -> Tensor:
     """Blank a rectangle of 2-25 % of the area with the mean colour in a share of the pictures (Zhong, AAAI 2020)."""
     n, _, h, w = x.shape
-    area = torch.empty(n).uniform_(0.02, 0.25)
-    log_ratio = torch.empty(n).uniform_(-1, 1)
+    area = uniform(n, low=0.02, high=0.25)
+    log_ratio = uniform(n, low=-1)
     half_h = (area.sqrt() * (log_ratio / 2).exp() * h / 2).view(-1, 1, 1)
     half_w = (area.sqrt() * (-log_ratio / 2).exp() * w / 2).view(-1, 1, 1)
-    row = (torch.arange(h).view(1, -1, 1) - torch.rand(n, 1, 1) * h).abs()
-    column = (torch.arange(w).view(1, 1, -1) - torch.rand(n, 1, 1) * w).abs()
-    chosen = (torch.rand(n) < share).view(-1, 1, 1)
+    row = (torch.arange(h).view(1, -1, 1) - uniform(n, 1, 1) * h).abs()
+    column = (torch.arange(w).view(1, 1, -1) - uniform(n, 1, 1) * w).abs()
+    chosen = (uniform(n) < share).view(-1, 1, 1)
     return x.masked_fill((chosen & (row < half_h) & (column < half_w)).unsqueeze(1), 0.0)

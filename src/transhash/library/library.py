@@ -21,7 +21,7 @@ from transhash.library.annotate import Annotation
 from transhash.library.catalogue import Catalogue, Placed
 from transhash.library.columns import Kind, moment
 from transhash.library.database import Facts
-from transhash.library.elsewhere import elsewhere
+from transhash.library.elsewhere import elsewhere, is_milvus
 from transhash.library.indexer import IndexRun, Progress
 from transhash.library.places import Places
 from transhash.library.results import (
@@ -105,12 +105,13 @@ class Library:
     def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
         """Open a library: its folder, or the folder that contains it as `.transhash`; or one elsewhere, by its address.
 
-        An address such as `http://host:8017` is that of a server (`transhash serve`).
+        An address is that of a server (`transhash serve`), `http://host:8017`, or of a collection in Milvus
+        (`export`), `milvus://host:port/collection`.
 
         Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
         when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
         """
-        if (found := elsewhere(path)) is not None:
+        if (found := elsewhere(path, model)) is not None:
             return cast("Library", found)
         path = Path(path).absolute()
         if not os.path.exists(path / CATALOGUE):
@@ -551,12 +552,24 @@ class Library:
                 raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
             self._catalogue.drop_column(column.id)
 
-    def export(self, file: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
-        """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
+    def export(
+        self,
+        to: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        progress: Callable[[int], object] = lambda _: None,
+    ) -> int:
+        """Write every picture that search can find, with its code and all that is known of it; returns how many.
 
-        Returns how many. Needs pyarrow; raises `DataError` when the file cannot be written.
+        `to` is a Parquet file, or a collection in Milvus (`milvus://host:port/collection`), which then holds what the
+        library holds: new rows are put and old ones deleted. `replace` a collection of another model or other columns.
+        Raises `DataError` when the file cannot be written, `LibraryError` when the collection cannot.
         """
-        return carry.write(Path(file), self._catalogue, progress)
+        if is_milvus(to):
+            from transhash.library.milvus import send
+
+            return send(to, self._catalogue, self._places, progress, replace=replace)
+        return carry.write(Path(to), self._catalogue, progress)
 
     def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.

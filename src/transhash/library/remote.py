@@ -22,7 +22,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError
 from transhash.images import Source, open_image, read_file
 from transhash.library.columns import Kind, Value, to_stored, to_value
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, Hit, LibraryInfo
@@ -30,6 +30,8 @@ from transhash.library.rows import kinds, read
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from transhash.model import HashModel
 
 TOKEN = "TRANSHASH_TOKEN"
 SECONDS = 120.0
@@ -44,10 +46,10 @@ _FILTER = re.compile(r"the filter cannot be understood at character (\d+)")
 class RemoteLibrary:
     """A library that a server has. Used from one thread. Paths of hits are as the server tells them."""
 
-    def __init__(self, url: str, *, token: str | None = None) -> None:
+    def __init__(self, url: str, model: HashModel | None = None, *, token: str | None = None) -> None:
         """`token` is the server's, by default that in TRANSHASH_TOKEN.
 
-        Raises `LibraryError` when it cannot be reached.
+        Raises `LibraryError` when it cannot be reached, or its codes do not come from `model`, if one is given.
         """
         try:
             parts = urlsplit(url)
@@ -62,6 +64,12 @@ class RemoteLibrary:
         token = token or os.environ.get(TOKEN)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._facts: dict[str, Any] = self._ask("GET", "/library")
+        if model and model.fingerprint != self._facts["fingerprint"]:
+            self.close()
+            raise LibraryError(
+                f"{self.url}: its codes come from model {self._facts['model']} ({self._facts['fingerprint'][:12]}) and "
+                f"cannot be compared with those of {model.name} ({model.fingerprint[:12]}); give no model"
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -79,6 +87,11 @@ class RemoteLibrary:
 
     def __repr__(self) -> str:
         return f"RemoteLibrary({self.url!r}, model={self._facts['model']!r}, bits={self._facts['bits']})"
+
+    @property
+    def bits(self) -> int:
+        """Length of its codes."""
+        return int(self._facts["bits"])
 
     def info(self) -> LibraryInfo:
         """The facts of the library; `path` is its name."""
@@ -100,6 +113,8 @@ class RemoteLibrary:
         The server encodes the pictures, which are sent as they are. Raises what `Library.search` does, and
         `LibraryError` when the server does not answer.
         """
+        if k < 1:
+            raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
         several = isinstance(query, list | tuple)
         sources: list[Source] = list(query) if several else [query]
         asked = _asked(min(k, MOST_HITS), max_distance, min_probability, where)

@@ -125,7 +125,7 @@ class AnnotationReport:
 class LibraryInfo:
     """The facts of a library."""
 
-    path: Path
+    path: Path  # of a library elsewhere, its address
     pictures: int  # that search can find
     skipped: int  # files remembered as unusable
     vanished: int  # pictures whose files were gone at the last look

@@ -98,7 +98,8 @@ class FileCheck:
                     self._found["codes"].append(Path(path))
                     continue
                 differing = np.unpackbits(encoded.code ^ np.frombuffer(code, np.uint8)).astype(bool)
-                if (np.abs(encoded.values[differing]) > UNSURE).any():
+                unsure = max(UNSURE, model.rounding * float(np.sqrt(np.mean(encoded.values**2))))
+                if (np.abs(encoded.values[differing]) > unsure).any():
                     self._found["codes"].append(Path(path))
 
 

@@ -1,13 +1,14 @@
 """The hashing network as an ONNX graph: uint8 pictures in, relaxed codes out.
 
-Written node by node in standard operators, so that the graph is small, readable and ours to tune. The weights are not
-in it: they are read from the safetensors file beside it as that file stores them, and ONNX Runtime turns them into
-float32 matrices once, when a session starts.
+Written node by node, so that the graph is small, readable and ours to tune; in standard operators, but for products of
+8-bit integers. The weights are not in it: they are read from the safetensors file beside it as that file stores them.
+Where inputs are not 8-bit integers, ONNX Runtime turns them into float32 matrices once, when a session starts.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,25 @@ import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from transhash.data.augment import MEAN, STD
+from transhash.nn.eight_bits import Steps
 from transhash.nn.mgvt import HashConfig, group_mask
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9
+_ORT = "com.microsoft"  # ONNX Runtime's own operators
 _ONNX_TYPES = {"F32": TensorProto.FLOAT, "F16": TensorProto.FLOAT16, "I8": TensorProto.INT8}
 
 
-def build(config: HashConfig, weights_file: Path) -> ModelProto:
+def build(config: HashConfig, weights_file: Path, steps: Mapping[str, Steps] | None = None) -> ModelProto:
     """The graph `images` uint8 (N, S, S, 3) -> `values` float32 (N, B), `features` float32 (N, (1 + K)·D).
 
     Of several code lengths, `values` has those of each length side by side, (N, B1 + B2 + …).
 
     The features are what the hash layers read, the global one first; the weights are those in `weights_file`.
     The file holds MGVT's parameters by name; one stored as int8 has its scales beside it as `NAME.scale`.
+    `steps`: of the layers that are to multiply 8-bit integers, how their inputs become such.
     """
-    graph = _Graph(weights_file)
+    graph = _Graph(weights_file, steps or {})
     vit = config.vit
     x = graph.embed("images", config)
     for i in range(vit.depth - 1):
@@ -64,14 +68,15 @@ def build(config: HashConfig, weights_file: Path) -> ModelProto:
         ),
         producer_name="transhash",
         ir_version=IR_VERSION,
-        opset_imports=[helper.make_opsetid("", OPSET)],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(_ORT, 1)],
     )
 
 
 class _Graph:
     """Nodes and initialisers under construction; every method returns the name of its output."""
 
-    def __init__(self, weights_file: Path) -> None:
+    def __init__(self, weights_file: Path, steps: Mapping[str, Steps]) -> None:
+        self.steps = steps
         self.nodes: list[NodeProto] = []
         self.initializers: dict[str, TensorProto] = {}
         self.location = weights_file.name
@@ -117,16 +122,28 @@ class _Graph:
         shape = self.ints(-1, *[1] * (len(self.header[name]["shape"]) - 1))  # one scale for each output
         return self.op("Mul", x, self.op("Reshape", self.stored(f"{name}.scale"), shape))
 
-    def linear(self, x: str, name: str, gain: str | None = None) -> str:
+    def linear(self, x: str, name: str, gain: str | None = None, rows: tuple[int, int] | None = None) -> str:
         """x (rows, in) through the layer `name`: (rows, out), times the parameter `gain` (out,), if any.
 
-        The gain goes into the weights, which a session computes once.
+        Of some `rows` of the weights alone, those outputs. Gains and slices go into the weights, which a session
+        computes once.
         """
-        weight, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
+        part = (lambda y: self.op("Slice", y, self.ints(rows[0]), self.ints(rows[1]))) if rows else (lambda y: y)
+        bias = part(self.weight(f"{name}.bias"))
         if gain:
-            column = self.op("Reshape", self.weight(gain), self.ints(-1, 1))
-            weight, bias = self.op("Mul", weight, column), self.op("Mul", bias, self.weight(gain))
-        return self.op("Gemm", x, weight, bias, transB=1)
+            bias = self.op("Mul", bias, self.weight(gain))
+        if name not in self.steps:
+            weight = part(self.weight(f"{name}.weight"))
+            if gain:
+                weight = self.op("Mul", weight, self.op("Reshape", self.weight(gain), self.ints(-1, 1)))
+            return self.op("Gemm", x, weight, bias, transB=1)
+        scale, zero = self.const(np.float32(self.steps[name].scale)), self.const(np.uint8(self.steps[name].zero))
+        weight, scales = part(self.stored(f"{name}.weight")), part(self.stored(f"{name}.weight.scale"))
+        if gain:
+            scales = self.op("Mul", scales, self.weight(gain))
+        x = self.op("QuantizeLinear", x, scale, zero)
+        weight = self.op("Transpose", weight, perm=[1, 0])
+        return self.op("MatMulIntegerToFloat", x, weight, scale, scales, zero, "", bias, domain=_ORT)
 
     def norm(self, x: str, name: str, config: HashConfig) -> str:
         scale, bias = self.weight(f"{name}.weight"), self.weight(f"{name}.bias")
@@ -137,16 +154,17 @@ class _Graph:
         vit = config.vit
         g, p, d = vit.grid, vit.patch_size, vit.dim
         mean, std = (np.array(v, np.float32) * 255 for v in (MEAN, STD))
-        x = self.op("Cast", images, to=TensorProto.FLOAT)
-        x = self.op("Mul", self.op("Sub", x, self.const(mean)), self.const(1 / std))
+        x = images
         if vit.image_size != g * p:  # a convolution ignores what is left of the last whole patch
             x = self.op("Slice", x, self.ints(0, 0), self.ints(g * p, g * p), self.ints(1, 2))
         x = self.op("Reshape", x, self.ints(-1, g, p, g, p, 3))
         x = self.op("Transpose", x, perm=[0, 1, 3, 2, 4, 5])
-        x = self.op("Reshape", x, self.ints(-1, p * p * 3))
-        kernel = self.op("Transpose", self.weight("trunk.patch_embed.proj.weight"), perm=[2, 3, 1, 0])
-        kernel = self.op("Reshape", kernel, self.ints(p * p * 3, d))
-        x = self.op("Gemm", x, kernel, self.weight("trunk.patch_embed.proj.bias"))
+        x = self.op("Cast", self.op("Reshape", x, self.ints(-1, p * p * 3)), to=TensorProto.FLOAT)
+        kernel = self.op("Transpose", self.weight("trunk.patch_embed.proj.weight"), perm=[2, 3, 1, 0])  # (p, p, 3, D)
+        kernel = self.op("Reshape", self.op("Mul", kernel, self.const((1 / std)[:, None])), self.ints(p * p * 3, d))
+        shift = self.op("MatMul", self.const(np.tile(mean, p * p)[None]), kernel)
+        bias = self.op("Sub", self.weight("trunk.patch_embed.proj.bias"), self.op("Reshape", shift, self.ints(d)))
+        x = self.op("Gemm", x, kernel, bias)
         x = self.op("Reshape", x, self.ints(-1, vit.patches, d))
         batch = self.op("Slice", self.op("Shape", images), self.ints(0), self.ints(1))
         shape = self.op("Concat", batch, self.ints(1, d), axis=0)
@@ -199,12 +217,9 @@ class _Graph:
         tokens, groups = 1 + vit.patches, 1 if mask is None else len(mask)
         y = self.norm(x, f"{name}.norm1", config)
         first = self.op("Slice", y, self.ints(0), self.ints(1), self.ints(1))
-        q_weight, k_weight, v_weight = self.split(self.weight(f"{name}.attn.qkv.weight"), 3, axis=0)
-        q_bias, k_bias, v_bias = self.split(self.weight(f"{name}.attn.qkv.bias"), 3, axis=0)
-        q = self.op("Gemm", self.op("Reshape", first, self.ints(-1, vit.dim)), q_weight, q_bias, transB=1)
+        q = self.linear(self.op("Reshape", first, self.ints(-1, vit.dim)), f"{name}.attn.qkv", rows=(0, vit.dim))
         y = self.op("Reshape", y, self.ints(-1, vit.dim))
-        k = self.op("Gemm", y, k_weight, k_bias, transB=1)
-        v = self.op("Gemm", y, v_weight, v_bias, transB=1)
+        k, v = self.split(self.linear(y, f"{name}.attn.qkv", rows=(vit.dim, 3 * vit.dim)), 2)
         bias = None
         if mask is not None:
             bias = self.const(np.where(mask, 0, -1e30).astype(np.float32))  # (K, T), added to (N, heads, 1, T)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from transhash.nn.draws import uniform
+
 
 @dataclass(frozen=True)
 class ViTConfig:
@@ -103,7 +105,7 @@ class DropPath(nn.Module):
         if not self.training or self.rate == 0:
             return x
         keep = 1 - self.rate
-        return x * torch.empty(len(x), 1, 1, dtype=x.dtype, device=x.device).bernoulli_(keep) / keep
+        return x * (uniform(len(x), 1, 1, device=x.device) < keep).to(x.dtype) / keep
 
 
 class Block(nn.Module):

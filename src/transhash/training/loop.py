@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from transhash.codes import pack
 from transhash.data.augment import augment, normalise
@@ -29,11 +28,13 @@ from transhash.images import load_picture
 from transhash.losses import METHODS, HashLoss, Task
 from transhash.losses.every_length import every_length
 from transhash.losses.likeness import likeness
+from transhash.nn.draws import shared
 from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 from transhash.training import checkpoint
 from transhash.training.precision import autocast, precision_of
+from transhash.training.processes import average_gradients, gather, spread, summed
 from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
 from transhash.training.tokens import TokenCache
@@ -55,6 +56,7 @@ class Trained:
     history: list[dict[str, float]]  # one entry a validation: epoch, loss and, with validation images, map
     images: ImageSet
     held_out: np.ndarray  # rows of `images` that are neither queries nor trained on
+    seen: np.ndarray  # rows that it was trained on
 
 
 def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
@@ -78,8 +80,11 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     # starts on processors alone for the only one
     accelerator = Accelerator(mixed_precision="no", cpu=not torch.accelerator.is_available())
     rank, processes = accelerator.process_index, accelerator.num_processes
+    progress = progress if rank == 0 else None
     if recipe.batch_size % processes:
-        raise RecipeError(f"a batch of {recipe.batch_size} images cannot be shared by {processes} processes")
+        raise RecipeError(
+            f"batch_size {recipe.batch_size} cannot be shared by {processes} processes; make it a multiple of them"
+        )
     _check_run(run, recipe)
 
     images = images or load_dataset(recipe.dataset, recipe.data)
@@ -127,7 +132,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         cache = TokenCache(run / "tokens", recipe.cached_views)
     steps_per_epoch = len(labels) // recipe.batch_size
     total = recipe.epochs * steps_per_epoch
-    if cache and not ready and step < total and accelerator.is_main_process:
+    if cache and not ready and step < total:
         tell = (lambda done, of: progress("tokens", done, of, "")) if progress else None
         cache.build(
             network,
@@ -139,6 +144,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             progress=tell,
         )
     accelerator.wait_for_everyone()
+    warnings.filterwarnings("ignore", "Grad strides do not match")  # of a tensor of one row: no matter
     parallel, optimizer = accelerator.prepare(network, optimizer)
 
     saved = time.monotonic()
@@ -146,16 +152,16 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     network.train()
     while step < total:
         if step == stop_at:
-            return Trained(average, recipe, history, images, held_out)
+            return Trained(average, recipe, history, images, held_out, train_rows)
         epoch, place = divmod(step, steps_per_epoch)
         batch = order(recipe.seed, epoch, len(labels))[place * recipe.batch_size :][: recipe.batch_size]
-        mine = batch[rank::processes]
+        mine = np.split(batch, processes)[rank]
         rate = recipe.learning_rate * _schedule(step, recipe.warmup_steps, total)
         for group, scale in zip(optimizer.param_groups, scales, strict=True):
             group["lr"] = rate * scale
 
-        seed_everything(recipe.seed, step, rank)
-        with autocast(accelerator.device, precision):
+        seed_everything(recipe.seed, step)
+        with autocast(accelerator.device, precision), shared(rank, processes):
             if cache:
                 x = cache.take(epoch, mine).to(accelerator.device)
             else:
@@ -165,13 +171,14 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                         x = network.lower(x, recipe.freeze)
             h = parallel(x, after=recipe.freeze or None)
             features = teacher.features(x, after=recipe.freeze or None) if teacher else None
-        seen = torch.from_numpy(_ranked(batch, processes))
+        seen = torch.from_numpy(batch)
         criterion.progress = step / total
         codes = gather(h)
         loss = criterion(codes, labels[seen].to(h.device), seen.to(h.device))
         if features is not None:
             loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
         accelerator.backward(loss)
+        average_gradients(criterion.parameters())
         if recipe.clip:
             accelerator.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
         optimizer.step()
@@ -202,14 +209,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                 saved = time.monotonic()
     if cache and not ready and accelerator.is_main_process:
         cache.remove()
-    return Trained(average.eval(), recipe, history, images, held_out)
-
-
-def gather(h: Tensor) -> Tensor:
-    """The codes of the whole global batch, gradients included: (n, B) on each process -> (processes·n, B) on all."""
-    if not dist.is_initialized() or dist.get_world_size() == 1:
-        return h
-    return torch.cat(dist_nn.all_gather(h))
+    return Trained(average.eval(), recipe, history, images, held_out, train_rows)
 
 
 def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> np.ndarray:
@@ -217,12 +217,14 @@ def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, prec
     network.eval()
     size = network.config.vit.image_size
     device = next(network.parameters()).device
-    h = []
-    for start in range(0, len(rows), 256):
-        x = normalise(images.images.decode(rows[start : start + 256], size, crop=crop)).to(device)
+    h = torch.zeros(len(rows), sum(network.config.code_lengths), device=device)
+    mine = np.arange(len(rows))[spread(len(rows))]
+    for start in range(0, len(mine), 256):
+        part = mine[start : start + 256]
+        x = normalise(images.images.decode(rows[part], size, crop=crop)).to(device)
         with torch.no_grad(), autocast(device, precision):
-            h.append(network(x).float().cpu())
-    return torch.cat(h).numpy()
+            h[part] = network(x).float()
+    return summed(h).cpu().numpy()
 
 
 def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> float:
@@ -235,11 +237,6 @@ def _validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, pr
     there = evaluate(codes[one], labels[one], codes[two], labels[two])
     back = evaluate(codes[two], labels[two], codes[one], labels[one])
     return (there.map + back.map) / 2
-
-
-def _ranked(batch: np.ndarray, processes: int) -> np.ndarray:
-    """The batch in the order in which `gather` returns it: process by process."""
-    return np.concatenate([batch[rank::processes] for rank in range(processes)])
 
 
 def _schedule(step: int, warmup: int, total: int) -> float:

@@ -7,7 +7,7 @@ import torch
 
 
 def seed_everything(*place: int) -> None:
-    """Seed torch's generator from a tuple of numbers, such as (seed, step, process)."""
+    """Seed torch's generator from a tuple of numbers, such as (seed, step)."""
     torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 import transhash
 from transhash.errors import DataError
 from transhash.experiments.calibrate import calibrate
 from transhash.model import HashModel
 from transhash.nn.export import export_model
 from transhash.training.loop import Trained
+
+PICTURES = 256  # of the training images, on which the ranges of 8-bit products are measured
 
 
 def ship(trained: Trained, folder: Path, name: str) -> HashModel:
@@ -24,7 +28,10 @@ def ship(trained: Trained, folder: Path, name: str) -> HashModel:
         "recipe": recipe,
         "history": trained.history,
     }
-    model = export_model(trained.network, folder, name, about, crop=trained.recipe.centre_crop)
+    rows = np.random.default_rng(0).permutation(trained.seen)[:PICTURES]
+    crop, size = trained.recipe.centre_crop, trained.recipe.image_size
+    pictures = trained.images.images.decode(rows, size, crop=crop)
+    model = export_model(trained.network, folder, name, about, crop=crop, pictures=pictures)
     with suppress(DataError):  # nothing was held out, or of one class only
         model.calibrate(calibrate(model, trained.images, trained.held_out))
     return model

@@ -17,6 +17,7 @@ from torch import Tensor
 from transhash.data.augment import Augmentation, augment
 from transhash.nn.mgvt import MGVT
 from transhash.training.precision import autocast
+from transhash.training.processes import spread
 from transhash.training.seeds import seed_everything
 
 _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a broken-off build continues exactly
@@ -41,11 +42,11 @@ class TokenCache:
         precision: torch.dtype,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Compute the views that are not there yet: images uint8 (n, H, W, 3)."""
+        """Compute the views that are not there yet: images uint8 (n, H, W, 3). Of several processes each has some."""
         self.folder.mkdir(parents=True, exist_ok=True)
         size = network.config.vit.image_size
         device = next(network.parameters()).device
-        for view in range(self.views):
+        for view in range(self.views)[spread(self.views)]:
             path = self._path(view)
             if path.exists():
                 continue

@@ -1,0 +1,149 @@
+"""Encode a source shard by shard, on this machine or as actors of Ray Data."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from transhash.bulk.files import Place, needing, place, replacing
+from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
+from transhash.bulk.sources import columns, items
+from transhash.errors import DataError, TransHashError
+from transhash.model import HashModel, load
+from transhash.system import processors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Progress = Callable[[int, int], object]  # shards done, of how many
+
+
+def encode(
+    source: str | os.PathLike[str],
+    to: str | os.PathLike[str],
+    model: HashModel | None = None,
+    *,
+    engine: str = "local",
+    workers: int | None = None,
+    shard_size: int = 1000,
+    column: str | None = None,
+    progress: Progress = lambda done, of: None,
+) -> Report:
+    """Encode all pictures of a folder, of Parquet or Lance into Parquet files in the folder `to`, each exactly once.
+
+    Both may be URLs that fsspec knows. A file has uri, code (bits/8 bytes; null where the picture cannot be used, with
+    the reason in `error`), width, height, the source's own plain columns (of folders: `label`, the folder's name) and
+    the model's fingerprint. The run may be killed at any moment; the same call goes on, and `manifest.json` is there
+    when all is done. `engine` is "local", with `workers` threads, or "ray", with as many actors of one processor each,
+    on the cluster that RAY_ADDRESS names or on this machine. Raises `DataError` when `to` holds another run.
+    """
+    if shard_size < 1 or (workers is not None and workers < 1) or engine not in ("local", "ray"):
+        raise DataError(f"engine {engine!r}, {workers} workers, shards of {shard_size}: give local or ray, 1 or more")
+    with needing("encode"):
+        import pyarrow.parquet  # noqa: F401 - named before any work is done
+    model = model or load()
+    folder = place(to)
+    plan = made(folder, os.fspath(source), model, shard_size, column)
+    waiting = missing(folder, plan)
+    run = _ray if engine == "ray" else _local
+    done = len(plan.shards) - len(waiting)
+    progress(done, len(plan.shards))
+    for _ in run(plan, folder, model, waiting, workers or processors()):
+        done += 1
+        progress(done, len(plan.shards))
+    return finish(folder, plan, len(waiting))
+
+
+def write_shard(plan: Plan, to: Place, model: HashModel, number: int, threads: int) -> int:
+    """Encode one shard into its file; returns how many pictures it has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = []
+    failed = 0
+    stream = model.stream(items(plan.shards[number]), source=lambda item: item.source(), threads=threads)
+    for batch in stream:
+        for one in batch:
+            failed += one.error is not None
+            rows.append(
+                {
+                    **one.item.known,
+                    "uri": one.item.uri,
+                    "code": None if one.code is None else one.code.tobytes(),
+                    "width": one.width,
+                    "height": one.height,
+                    "error": None if one.error is None else f"{one.error.reason}; {one.error.remedy}",
+                }
+            )
+    fixed = {
+        "uri": pa.string(),
+        "code": pa.binary(plan.bits // 8),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "error": pa.string(),
+    }
+    types = {**fixed, **{name: kind for name, kind in columns(plan.shards[number]).items() if name not in fixed}}
+    arrays = {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
+    arrays["fingerprint"] = pa.array([plan.fingerprint] * len(rows), pa.string()).dictionary_encode()
+    said = {"model": plan.model, "fingerprint": plan.fingerprint, "bits": plan.bits, "failed": failed}
+    table = pa.table(arrays).replace_schema_metadata({f"transhash.{key}": str(value) for key, value in said.items()})
+    with replacing(to.below(shard_name(number))) as file:
+        pq.write_table(table, file, compression="zstd")
+    return len(rows)
+
+
+def _local(plan: Plan, to: Place, model: HashModel, waiting: Iterable[int], workers: int) -> Iterator[int]:
+    for number in waiting:
+        yield write_shard(plan, to, model, number, workers)
+
+
+class Encoder:
+    """An actor of Ray Data: one model, one processor."""
+
+    def __init__(self, to: str, model: str) -> None:
+        self._to = place(to)
+        self._plan = read(self._to)
+        self._model = load(model, self._plan.bits)
+        if self._model.fingerprint != self._plan.fingerprint:
+            raise DataError(f"{model}: another model than on the machine that began; copy the model again")
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+        """Encode the shards of these numbers."""
+        rows = [write_shard(self._plan, self._to, self._model, int(number), 1) for number in batch["item"]]
+        return {"rows": rows}
+
+
+def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: int) -> Iterator[int]:
+    """Shards as blocks of Ray Data: it holds back what actors cannot take, restarts those that die, and tries again."""
+    with needing("ray"):
+        import ray
+        import ray.data
+    if not waiting:
+        return
+    started = not ray.is_initialized()
+    if started:
+        cluster = os.environ.get("RAY_ADDRESS")
+        alone = {} if cluster else {"num_cpus": max(workers, processors()), "include_dashboard": False}
+        ray.init(address=cluster or "local", log_to_driver=False, logging_level="ERROR", **alone)
+    try:
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.enable_operator_progress_bars = False
+        numbers = ray.data.from_items(waiting, override_num_blocks=len(waiting))
+        done = numbers.map_batches(
+            Encoder,
+            batch_size=1,
+            fn_constructor_args=(to.url, os.path.abspath(model.folder)),
+            compute=ray.data.ActorPoolStrategy(size=min(workers, len(waiting)), max_tasks_in_flight_per_actor=2),
+            num_cpus=1,
+        )
+        for row in done.iter_rows():
+            yield int(row["rows"])
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[-1][:300]
+        raise TransHashError(f"{to.url}: Ray gave up ({reason}); the same command goes on from here") from error
+    finally:
+        if started:
+            ray.shutdown()

@@ -1,0 +1,229 @@
+"""A collection on a Milvus server: its address, what it says of itself, and its rows.
+
+A collection has a row for each picture: id (the library's), code (BINARY_VECTOR), path, folder and name with copies in
+small letters, width, height, size, modified (ns, UTC), taken (s), own (JSON: users' own columns) and export (which
+export wrote the row). Its description, in JSON, names the model, its fingerprint and the folder of relative paths.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from transhash.errors import LibraryError, TransHashError
+from transhash.library.columns import Kind
+
+FORMAT = 1
+INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
+TEXTS = ("path", "folder", "name")
+MAX_HITS = 16_384  # that Milvus gives for a query
+_SECONDS = 120.0  # that one request may take
+_MAX_TEXT = 65_535  # bytes of a VARCHAR
+_EXAMPLE = "give milvus://[USER:PASSWORD@]HOST[:PORT]/[DATABASE/]COLLECTION"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a collection is, and how it is searched."""
+
+    uri: str
+    user: str
+    password: str
+    database: str
+    collection: str
+    index: str  # a key of INDEXES
+    nlist: int | None  # of ivf: lists that codes are dealt to, and lists that a query looks at
+    nprobe: int | None
+
+    @classmethod
+    def read(cls, text: str) -> Address:
+        """`milvus://user:password@host:port/database/collection?index=ivf&nlist=1024&nprobe=64`."""
+        try:
+            parts: SplitResult = urlsplit(text)
+            *database, collection = [unquote(each) for each in parts.path.strip("/").split("/")]
+            asked = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
+            nlist, nprobe = (int(asked.pop(name, 0)) or None for name in ("nlist", "nprobe"))
+            index, port = asked.pop("index", "flat"), parts.port or 19530
+        except ValueError as error:
+            raise LibraryError(f"{text}: not the address of a collection ({error}); {_EXAMPLE}") from None
+        if not parts.hostname or not collection or len(database) > 1 or asked or index not in INDEXES:
+            raise LibraryError(f"{text}: not the address of a collection; {_EXAMPLE}[?index=flat|ivf&nlist=N&nprobe=N]")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        uri = f"{'https' if parts.scheme == 'milvus+tls' else 'http'}://{host}:{port}"
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        return cls(uri, user, password, database[0] if database else "", collection, index, nlist, nprobe)
+
+    def __str__(self) -> str:
+        """The address without a password."""
+        scheme = "milvus+tls" if self.uri.startswith("https") else "milvus"
+        return "/".join(filter(None, [f"{scheme}://{self.uri.partition('://')[2]}", self.database, self.collection]))
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a collection says of itself."""
+
+    model: str
+    fingerprint: str
+    bits: int
+    base: str  # the folder that relative paths count from
+    columns: dict[str, str]  # users' own: name and kind
+
+    def text(self) -> str:
+        """As it is stored."""
+        return json.dumps({"transhash": FORMAT, **asdict(self)})
+
+    @classmethod
+    def read(cls, address: Address, text: str) -> Description:
+        """From what is stored; raises `LibraryError` when no `transhash export` made it."""
+        try:
+            said = json.loads(text)
+            version = said.pop("transhash")
+            if version > FORMAT:
+                raise LibraryError(f"{address}: written by a newer transhash; update transhash to open it")
+            found = cls(**said)
+            if not (isinstance(found.base, str) and found.bits % 8 == 0 and len(found.fingerprint) == 64):
+                raise ValueError
+            {name: Kind(kind) for name, kind in found.columns.items()}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise LibraryError(
+                f"{address}: no collection of transhash's; fill one of another name with `transhash export --to`"
+            ) from None
+        return found
+
+
+class Collection:
+    """A connection to a collection, which need not exist yet."""
+
+    def __init__(self, address: Address) -> None:
+        """Connect; raises `LibraryError` when there is no server."""
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, with a traceback
+        try:
+            from pymilvus import MilvusClient
+        except ModuleNotFoundError as error:
+            raise TransHashError(
+                f"this needs {error.name}, which is not installed; install it with: pip install 'transhash[milvus]'"
+            ) from error
+        self.address, self.name = address, address.collection
+        with self.asking():
+            self._client: Any = MilvusClient(
+                address.uri, user=address.user, password=address.password, db_name=address.database, timeout=10.0
+            )
+
+    def close(self) -> None:
+        """Leave the server."""
+        self._client.close()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Around requests: what the server refuses becomes a sentence."""
+        from grpc import RpcError
+        from pymilvus.exceptions import MilvusException
+
+        try:
+            yield
+        except (MilvusException, RpcError) as error:
+            said = " ".join(str(getattr(error, "message", "") or error).split())[:300]
+            raise LibraryError(
+                f"{self.address}: Milvus says: {said}; check the address, and that the server is up"
+            ) from error
+
+    def exists(self) -> bool:
+        """Whether the server has it."""
+        with self.asking():
+            return bool(self._client.has_collection(self.name, timeout=_SECONDS))
+
+    def describe(self) -> Description:
+        """What it says of itself; raises `LibraryError` when there is none."""
+        if not self.exists():
+            raise LibraryError(
+                f"{self.address}: no such collection; fill it with `transhash export --to {self.address}`"
+            )
+        with self.asking():
+            said = self._client.describe_collection(self.name, timeout=_SECONDS)
+        return Description.read(self.address, said["description"])
+
+    def create(self, description: Description, pictures: int) -> None:
+        """Make it, empty; `pictures` are expected."""
+        from pymilvus import DataType
+
+        with self.asking():
+            schema = self._client.create_schema(auto_id=False, description=description.text())
+            schema.add_field("id", DataType.INT64, is_primary=True)
+            schema.add_field("code", DataType.BINARY_VECTOR, dim=description.bits)
+            for name in TEXTS:
+                schema.add_field(name, DataType.VARCHAR, max_length=_MAX_TEXT)
+                schema.add_field(f"{name}_lower", DataType.VARCHAR, max_length=_MAX_TEXT)
+            for name in ("width", "height", "size", "modified", "taken", "export"):
+                schema.add_field(name, DataType.INT64)
+            schema.add_field("own", DataType.JSON)
+            index, nlist = INDEXES[self.address.index], self.address.nlist or max(16, int(4 * pictures**0.5))
+            settings = self._client.prepare_index_params()
+            params = {"nlist": min(nlist, 65_536)} if self.address.index == "ivf" else {}
+            settings.add_index("code", index_type=index, metric_type="HAMMING", params=params)
+            self._client.create_collection(
+                self.name, schema=schema, index_params=settings, consistency_level="Strong", timeout=_SECONDS
+            )
+
+    def drop(self) -> None:
+        """Remove it with all that it holds."""
+        with self.asking():
+            self._client.drop_collection(self.name, timeout=_SECONDS)
+
+    def upsert(self, rows: list[dict[str, Any]]) -> None:
+        """Put rows in place of those with the same ids."""
+        with self.asking():
+            self._client.upsert(self.name, rows, timeout=_SECONDS)
+
+    def delete(self, expression: str) -> None:
+        """Remove the rows that pass."""
+        with self.asking():
+            self._client.delete(self.name, filter=expression, timeout=_SECONDS)
+
+    def count(self, expression: str = "") -> int:
+        """How many rows pass."""
+        with self.asking():
+            found = self._client.query(
+                self.name, filter=expression, output_fields=["count(*)"], consistency_level="Strong", timeout=_SECONDS
+            )
+        return int(found[0]["count(*)"])
+
+    def nearest(self, codes: list[bytes], limit: int, expression: str) -> list[list[tuple[int, int]]]:
+        """(distance, id) of the nearest rows of each code that pass, at most `limit`."""
+        asked: dict[str, Any] = {"metric_type": "HAMMING"}
+        if self.address.nprobe:
+            asked["params"] = {"nprobe": self.address.nprobe}
+        with self.asking():
+            found = self._client.search(
+                self.name,
+                data=codes,
+                anns_field="code",
+                limit=limit,
+                filter=expression,
+                search_params=asked,
+                consistency_level="Strong",
+                timeout=_SECONDS,
+            )
+        return [sorted((round(hit["distance"]), int(hit["id"])) for hit in hits) for hits in found]
+
+    def rows(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """What is known of rows, by id."""
+        known: dict[int, dict[str, Any]] = {}
+        wanted = list(ids)
+        fields = ["id", "code", "path", "width", "height", "own"]
+        for start in range(0, len(wanted), 2000):
+            with self.asking():
+                found = self._client.query(
+                    self.name,
+                    filter=f"id in {wanted[start : start + 2000]}",
+                    output_fields=fields,
+                    consistency_level="Strong",
+                    timeout=_SECONDS,
+                )
+            known |= {row["id"]: row for row in found}
+        return known

@@ -1,0 +1,185 @@
+"""Bulk encoding: every picture once, from every kind of source, whatever is killed."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from transhash import load
+from transhash.bulk import encode
+from transhash.errors import DataError
+from transhash.model import HashModel
+
+pytest.importorskip("fsspec", reason="no fsspec: pip install 'transhash[encode]'")
+PROGRAM = [sys.executable, "-m", "transhash", "encode"]
+
+
+@pytest.fixture(scope="module")
+def model() -> HashModel:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """40 pictures in two folders, one broken file, one that is hidden."""
+    folder = tmp_path_factory.mktemp("bulk") / "photos"
+    for number in range(40):
+        path = folder / ("cat" if number % 2 else "dog") / f"{number:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (16, 16, 3), np.uint8)).save(path)
+    (folder / "cat" / "broken.jpg").write_bytes(b"no picture")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "x.jpg").write_bytes(b"")
+    (folder / "notes.txt").write_text("")
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, object]]:
+    return [row for file in sorted(folder.glob("codes-*.parquet")) for row in pq.read_table(file).to_pylist()]
+
+
+def check_folder(to: Path, photos: Path, model: HashModel) -> None:
+    """Every picture once, with the code that the model gives it."""
+    paths = sorted(photos.rglob("*.[pj][np]g"))
+    paths = [path for path in paths if ".hidden" not in path.parts]
+    found = {str(row["uri"]): row for row in rows(to)}
+    assert len(found) == len(rows(to)) == len(paths)
+    assert sorted(found) == sorted(map(str, paths))
+    good = [path for path in paths if path.stem != "broken"]
+    codes = model.encode(good)
+    assert [found[str(path)]["code"] for path in good] == [code.tobytes() for code in codes]
+    assert {found[str(path)]["label"] == path.parent.name for path in paths} == {True}
+    broken = found[str(photos / "cat" / "broken.jpg")]
+    assert broken["code"] is None
+    assert "not a picture" in str(broken["error"]) or broken["error"]
+    assert {row["fingerprint"] for row in found.values()} == {model.fingerprint}
+    said = json.loads((to / "manifest.json").read_text())
+    assert (said["pictures"], said["failed"]) == (41, 1)
+    assert not list(to.glob(".writing-*"))
+
+
+def test_a_folder(photos: Path, tmp_path: Path, model: HashModel) -> None:
+    report = encode(photos, tmp_path, model, shard_size=7)
+    assert (report.shards, report.pictures, report.failed, report.done_now) == (6, 41, 1, 6)
+    check_folder(tmp_path, photos, model)
+
+
+def test_what_is_done_is_not_done_again(photos: Path, tmp_path: Path, model: HashModel) -> None:
+    encode(photos, tmp_path, model, shard_size=7)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("codes-*")}
+    (tmp_path / "codes-000003.parquet").unlink()
+    assert encode(photos, tmp_path, model, shard_size=7).done_now == 1
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("codes-*")}
+    assert [path.name for path in before if before[path] != after[path]] == ["codes-000003.parquet"]
+    check_folder(tmp_path, photos, model)
+    with pytest.raises(DataError, match="another shard_size"):
+        encode(photos, tmp_path, model, shard_size=8)
+
+
+def test_a_url_of_fsspec_at_both_ends(photos: Path, model: HashModel) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    store.put(str(photos / "cat"), "/bucket/cat", recursive=True)
+    report = encode("memory://bucket/cat", "memory://result", model, shard_size=9)
+    assert (report.pictures, report.failed) == (21, 1)
+    found = [
+        row
+        for path in store.ls("/result", detail=False)
+        if path.endswith(".parquet")
+        for row in pq.read_table(io.BytesIO(store.cat_file(path))).to_pylist()
+    ]
+    assert len({row["uri"] for row in found}) == 21
+    assert all(row["uri"].startswith("memory://bucket/cat/") for row in found)
+
+
+@pytest.fixture(scope="module")
+def table(photos: Path) -> pa.Table:
+    paths = sorted((photos / "dog").glob("*.png"))
+    return pa.table(
+        {
+            "image": [{"bytes": path.read_bytes(), "path": path.name} for path in paths],
+            "label": pa.array([None, *range(1, len(paths))], pa.int64()),
+            "vector": [[1.0]] * len(paths),
+        }
+    )
+
+
+def test_parquet_of_several_row_groups(table: pa.Table, photos: Path, tmp_path: Path, model: HashModel) -> None:
+    pq.write_table(table.slice(0, 11), tmp_path / "a.parquet", row_group_size=4)
+    pq.write_table(table.slice(11), tmp_path / "b.parquet", row_group_size=4)
+    encode(tmp_path, tmp_path / "to", model, shard_size=3)
+    found = rows(tmp_path / "to")
+    assert [row["label"] for row in found] == table["label"].to_pylist()
+    codes = model.encode(sorted((photos / "dog").glob("*.png")))
+    assert [row["code"] for row in found] == [code.tobytes() for code in codes]
+    assert len({row["uri"] for row in found}) == 20
+    assert "vector" not in found[0]
+
+
+def test_lance(table: pa.Table, tmp_path: Path, model: HashModel) -> None:
+    lance = pytest.importorskip("lance", reason="no Lance: pip install 'transhash[lance]'")
+    lance.write_dataset(table, tmp_path / "set.lance", max_rows_per_file=6)
+    encode(tmp_path / "set.lance", tmp_path / "lance", model, shard_size=8)
+    pq.write_table(table, tmp_path / "set.parquet")
+    encode(tmp_path / "set.parquet", tmp_path / "parquet", model, shard_size=8)
+    one, other = rows(tmp_path / "lance"), rows(tmp_path / "parquet")
+    assert [(row["code"], row["label"]) for row in one] == [(row["code"], row["label"]) for row in other]
+
+
+def test_nothing_to_encode_is_said(tmp_path: Path, model: HashModel) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no pictures"):
+        encode(tmp_path / "empty", tmp_path / "to", model)
+    with pytest.raises(DataError, match="nothing there"):
+        encode(tmp_path / "nowhere", tmp_path / "to", model)
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match="no column"):
+        encode(tmp_path / "x.parquet", tmp_path / "to", model)
+
+
+def test_a_killed_run_goes_on(photos: Path, tmp_path: Path, model: HashModel) -> None:
+    command = [*PROGRAM, str(photos), "--to", str(tmp_path), "--shard-size", "2"]
+    rng, killed = random.Random(0), 0
+    for _ in range(4):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+            until = len(list(tmp_path.glob("codes-*"))) + 3
+            while run.poll() is None and len(list(tmp_path.glob("codes-*"))) < until:
+                time.sleep(0.005)
+            time.sleep(rng.random() / 50)
+            run.send_signal(signal.SIGKILL)
+        killed += run.returncode == -signal.SIGKILL
+    assert killed
+    assert subprocess.run(command, check=False, capture_output=True).returncode == 1  # a picture is broken
+    check_folder(tmp_path, photos, model)
+
+
+def test_ray_gives_the_same_though_a_worker_is_killed(photos: Path, tmp_path: Path, model: HashModel) -> None:
+    pytest.importorskip("ray", reason="no Ray: pip install 'transhash[ray]'")
+    psutil = pytest.importorskip("psutil")
+    command = [*PROGRAM, str(photos), "--to", str(tmp_path), "--shard-size", "2", "--engine", "ray", "--workers", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        while run.poll() is None and not list(tmp_path.glob("codes-*")):
+            time.sleep(0.01)
+        workers = [
+            child
+            for child in psutil.Process(run.pid).children(recursive=True)
+            if "MapWorker" in " ".join(child.cmdline())
+        ]
+        assert workers
+        workers[0].kill()
+        said = run.communicate()[0]
+    assert run.returncode == 1, said
+    check_folder(tmp_path, photos, model)
