@@ -43,6 +43,8 @@ def in_domain(
         from transhash.experiments.perceptual import NAMES
 
         with extra("bench"):
+            if beside:
+                import imagehash  # noqa: F401 - missing, it is named before anything is encoded
             located = domain.copies(changes, hashes=NAMES if beside else ())
         text = (
             f"Nearest of all\n{finding.markdown(located, 'nearest')}\n\n{finding.WITHIN}\n{finding.markdown(located)}"
