@@ -237,8 +237,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
             axis.annotate(name, (x, y), (0, 9), textcoords="offset points", ha="center", fontsize=9)
         axis.axvline(1, color="0.6", linestyle=":")
         axis.text(1.04, 0.03, "transformers, float32", transform=axis.get_xaxis_transform(), fontsize=9, color="0.35")
-        axis.set(title=title, xlabel="times as fast as transformers", ylabel="mAP, %", xlim=(0, None))
-        axis.margins(x=0.15, y=0.25)
+        axis.set(title=title, xlabel="times as fast as transformers", ylabel="mAP, %", xlim=(0, 8))
+        quality = [found[data] for found in result["map"].values()]
+        axis.set_ylim(min(quality) - 2, max(quality) + 2)  # points that differ by chance must not look far apart
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

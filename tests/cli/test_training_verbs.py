@@ -123,6 +123,39 @@ def test_evaluate_prints_a_table_for_people(trained: Path) -> None:
     assert "2 queries, 22 items in the database, 16 bits" in result.stdout
 
 
+def test_evaluate_sets_codes_beside_other_methods_and_changes_queries(trained: Path) -> None:
+    asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data")
+    result = transhash(
+        *asked, "--beside", "--change", "jpeg:30", "--backbone", "vit.safetensors", "--json", cwd=trained
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    rows = {line["method"]: line for line in lines if "method" in line}
+    measured = json.loads((trained / "train.json").read_text())["scores"]["map"]
+    assert rows["transhash"]["map"] == pytest.approx(measured)
+    assert rows["features of the backbone, cosine"]["bytes"] == 256
+    assert {"ITQ, fitted to the database", "LSH, fitted to the database"} < rows.keys()
+    changed = {line["change"]: line for line in lines if "change" in line}
+    assert changed[""]["16"] == pytest.approx(measured)
+    assert changed["jpeg:30"].keys() == {"change", "16", "cosine"}
+
+
+def test_evaluate_finds_copies_and_draws_what_probabilities_are_worth(trained: Path) -> None:
+    asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--copies", "--change", "resize:1")
+    result = transhash(*asked, "--reliability", "drawn.svg", cwd=trained)
+    assert result.returncode == 0, result.stderr
+    assert "| change | 16 bits | cosine |" in result.stdout
+    assert "expected calibration error" in result.stdout
+    assert "drawn: drawn.png, drawn.svg" in result.stderr
+    assert (trained / "drawn.svg").read_text().startswith("<?xml")
+
+
+def test_a_change_that_there_is_not_is_named_before_anything_is_read(trained: Path) -> None:
+    result = transhash("evaluate", "run/model", "--data", "nowhere", "--change", "melt:3", cwd=trained)
+    assert result.returncode == 2
+    assert "no change is called 'melt'" in result.stderr
+
+
 def test_the_model_indexes_and_searches(trained: Path) -> None:
     assert transhash("index", "data", "--model", "run/model", cwd=trained).returncode == 0
     result = transhash("search", "data/red/00.png", "-k", "12", "--json", cwd=trained)

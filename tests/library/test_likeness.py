@@ -92,3 +92,15 @@ def test_a_movement_is_found(originals: np.ndarray) -> None:
     unmoved = ((moved - images) ** 2).mean(axis=(1, 2)) / images.var(axis=(1, 2))
     assert np.median(unmoved) > 0.05
     assert np.median(likeness._aligned(images, moved)) < 0.003
+
+
+def test_strong_colours_may_be_darker_but_not_gone() -> None:
+    strong = [ImageEnhance.Color(Image.open(path).convert("RGB")).enhance(2.5) for path in EXAMPLES]
+    vivid = np.array([likeness.thumbnail(image) for image in strong])
+    darker = np.array([likeness.thumbnail(ImageEnhance.Brightness(image).enhance(0.75)) for image in strong])
+    grey = np.array([likeness.thumbnail(image.convert("L")) for image in strong])
+    colours = np.abs(vivid[:, likeness.SIDE**2 :].astype(int) - 128).mean(axis=1)
+    coloured = colours > 2 * likeness.COLOUR_DIFFERENCE
+    assert coloured.sum() >= 5
+    assert likeness.alike(vivid, darker)[coloured].mean() > 0.9
+    assert not likeness.alike(vivid, grey)[coloured].any()

@@ -21,9 +21,11 @@ SIZE = SIDE * SIDE + 2 * COLOURS * COLOURS  # bytes of a thumbnail
 HASH_BITS = 64
 
 # Measured by benchmarks/copies.py (docs/duplicates.md): no two different pictures are within all of these there.
-HASH_RADIUS = 16  # bits in which the hashes of copies differ, at most
+HASH_RADIUS = 18  # bits in which the hashes of copies differ, at most
 UNEXPLAINED = 0.06  # share of the grey values' variance
 COLOUR_DIFFERENCE = 8.0  # mean over both colour differences, in levels of 256
+COLOUR_GAIN = (0.7, 1.4)  # a darker or brighter copy has weaker or stronger colours, all alike
+TINT = 4.0  # levels by which all of a colour difference may be off
 ELONGATION = 1.2  # ratio of the ratios of the sides
 NOISE = 4.0  # variance that is no picture: of flat ones no share can be told
 
@@ -72,13 +74,28 @@ def hashes(thumbnails: Thumbnails) -> npt.NDArray[np.uint8]:
 def alike(a: Thumbnails, b: Thumbnails) -> npt.NDArray[np.bool_]:
     """For pairs of thumbnails [N, SIZE] whether they are copies of one picture."""
     answers = np.zeros(len(a), np.bool_)
-    colours = np.abs(a[:, SIDE * SIDE :].astype(np.int16) - b[:, SIDE * SIDE :]).mean(axis=1)
-    possible = np.flatnonzero(colours <= COLOUR_DIFFERENCE)
+    possible = np.flatnonzero(_colour_difference(a, b) <= COLOUR_DIFFERENCE)
     possible = possible[_roughly_alike(_greys(a[possible]), _greys(b[possible]))]
     for begin in range(0, len(possible), AT_ONCE):
         pairs = possible[begin : begin + AT_ONCE]
         answers[pairs] = unexplained(a[pairs], b[pairs]) <= UNEXPLAINED
     return answers
+
+
+def _colour_difference(a: Thumbnails, b: Thumbnails) -> Floats:
+    """The mean difference of colours, once one's are made as strong as the other's, the greater of both directions."""
+    one, other = (each[:, SIDE * SIDE :].astype(np.float32).reshape(-1, 2, COLOURS * COLOURS) - 128 for each in (a, b))
+    return np.maximum(_uncoloured(one, other), _uncoloured(other, one))
+
+
+def _uncoloured(images: Floats, targets: Floats) -> Floats:
+    """The mean of what is left of targets' colours [N, 2, C] without images', all made stronger alike and tinted."""
+    means = images.mean(axis=2, keepdims=True), targets.mean(axis=2, keepdims=True)
+    around = images - means[0]
+    shared = (around * (targets - means[1])).sum(axis=(1, 2), keepdims=True)
+    gain = np.clip(shared / np.maximum((around**2).sum(axis=(1, 2), keepdims=True), 1e-6), *COLOUR_GAIN)
+    tint = np.clip(means[1] - gain * means[0], -TINT, TINT)
+    return np.asarray(np.abs(gain * images + tint - targets).mean(axis=(1, 2)), np.float32)
 
 
 def _roughly_alike(one: Floats, other: Floats) -> npt.NDArray[np.bool_]:
