@@ -36,7 +36,7 @@ def duplicates(
     *,
     max_distance: Annotated[
         int, typer.Option(min=0, metavar="BITS", help="How many bits may differ in the codes of pictures to compare.")
-    ] = 3,
+    ] = 8,
     library: LibraryOption = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one picture a line.")] = False,

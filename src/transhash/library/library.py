@@ -468,7 +468,7 @@ class Library:
 
     def duplicates(
         self,
-        max_distance: int = 3,
+        max_distance: int = 8,
         *,
         folders: Folders | None = None,
         progress: Callable[[str, int, int], None] | None = None,

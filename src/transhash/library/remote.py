@@ -181,7 +181,7 @@ class RemoteLibrary:
             report.left_out = answer["left_out"]
         return report
 
-    def duplicates(self, max_distance: int = 3) -> DuplicatesReport:
+    def duplicates(self, max_distance: int = 8) -> DuplicatesReport:
         """Groups of near-identical pictures, each with the one to keep, as `Library.duplicates`."""
         asked: dict[str, Any] = {"max_distance": max_distance, "limit": MOST_HITS, "again": True}
         answer = self._ask("GET", f"/duplicates?{urlencode(asked)}")

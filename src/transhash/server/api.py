@@ -283,7 +283,7 @@ async def occlusion_of(served: Served, id: Id) -> Response:
 )
 async def duplicates(
     served: Served,
-    max_distance: Annotated[int, Query(ge=0, le=64, description="Of codes whose pictures are compared.")] = 3,
+    max_distance: Annotated[int, Query(ge=0, le=64, description="Of codes whose pictures are compared.")] = 8,
     offset: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_HITS)] = 100,
     again: Annotated[bool, Query(description="Search anew, although there is a result.")] = False,
