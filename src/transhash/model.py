@@ -157,6 +157,18 @@ class HashModel:
 
     def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
+        return np.ascontiguousarray(self._all_values(items)[:, self._place(self.bits)])
+
+    def encode_lengths(self, items: Iterable[Source]) -> dict[int, NDArray[np.uint8]]:
+        """Packed codes of pictures at every code length, out of one pass: uint8 (N, length/8) by length.
+
+        Raises `ImageError` for the first picture that cannot be used.
+        """
+        values = self._all_values(items)
+        return {length: pack(values[:, self._place(length)]) for length in self.lengths}
+
+    def _all_values(self, items: Iterable[Source]) -> NDArray[np.float32]:
+        """Relaxed codes of every length side by side."""
         if isinstance(items, str | bytes | os.PathLike):
             raise ModelError(f"{items!r}: one picture where several are expected; give a list, [{items!r}]")
         rows: list[Any] = []
@@ -164,22 +176,8 @@ class HashModel:
             for encoded in batch:
                 if encoded.error:
                     raise encoded.error
-                rows.append(encoded.values)
-        return np.stack(rows) if rows else np.empty((0, self.bits), np.float32)
-
-    def encode_lengths(self, items: Iterable[Source]) -> dict[int, NDArray[np.uint8]]:
-        """Packed codes of pictures at every code length, out of one pass: uint8 (N, length/8) by length.
-
-        Raises `ImageError` for the first picture that cannot be used.
-        """
-        rows: list[Any] = []
-        for batch in self.stream(items):
-            for encoded in batch:
-                if encoded.error:
-                    raise encoded.error
                 rows.append(encoded.all_values)
-        values = np.stack(rows) if rows else np.empty((0, sum(self.lengths)), np.float32)
-        return {length: pack(values[:, self._place(length)]) for length in self.lengths}
+        return np.stack(rows) if rows else np.empty((0, sum(self.lengths)), np.float32)
 
     def _place(self, bits: int) -> slice:
         """Where the values of a code length are among those of all."""
