@@ -26,7 +26,7 @@ $(VENV)-milvus/ready:
 
 demo: $(VENV)/light
 	$(BIN)/transhash index examples/pictures
-	$(BIN)/transhash search -k 5 examples/pictures/cat/cat-01.jpg
+	$(BIN)/transhash search -k 5 examples/pictures/truck/truck-01.jpg
 
 test: $(VENV)/dev $(VENV)-milvus/ready
 	$(BIN)/pytest
