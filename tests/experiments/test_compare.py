@@ -74,6 +74,14 @@ def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(
     assert [cell["method"] for cell in other["cells"]] == ["lsh", "transhash"], "the new settings take the place"
 
 
+def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_path: Path) -> None:
+    for settings in ({}, {"epochs": 3}):
+        compare.compare(cells(place, **settings), tmp_path, jobs=1, progress=silent)
+    results = compare.compare(cells(place, "lsh"), tmp_path, jobs=1, progress=silent)
+    assert [cell["recipe"]["epochs"] for cell in results["cells"] if cell["method"] == "transhash"] == [3]
+    assert len(list((tmp_path / "cells").iterdir())) == 3
+
+
 @pytest.mark.parametrize("part", ["tokens", "features", "views"])
 def test_lost_tokens_are_computed_again(place: Path, tmp_path: Path, part: str) -> None:
     first = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)

@@ -190,23 +190,20 @@ def _result_path(out: Path, key: str) -> Path:
 def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[str, Any]:
     """Everything that `out` holds of this data set and backbone, written to `results.json`.
 
-    Results of earlier matrices are among it, but not of the same method, code length and seed with other settings.
+    Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of
+    several such the newest.
     """
-    current, others = [], []
-    for path in sorted((out / "cells").glob("*.json")):
-        result = json.loads(path.read_text("utf-8"))
-        same = all(result[name] == about[name] for name in ("split_sha256", "backbone_sha256", "protocol"))
-        if path.stem in keys:
-            current.append(result)
-        elif same:
-            others.append(result)
+    newest: dict[tuple[Any, ...], Result] = {}
+    paths = sorted((out / "cells").glob("*.json"), key=lambda path: (path.stem in keys, path.stat().st_mtime_ns))
 
     def name(result: Result) -> tuple[Any, ...]:
         return result["method"], result["bits"], result["seed"]
 
-    mine = {name(result) for result in current}
-    whole = current + [result for result in others if name(result) not in mine]
-    cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(whole, key=name)]
+    for path in paths:  # those of this matrix last
+        result = json.loads(path.read_text("utf-8"))
+        if all(result[fact] == about[fact] for fact in ("split_sha256", "backbone_sha256", "protocol")):
+            newest[name(result)] = result
+    cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
     results = {**about, "cells": cells}
     with replacing(out / RESULTS) as file:
         file.write(json.dumps(results).encode() + b"\n")
