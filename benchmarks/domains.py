@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 
 import transhash
-from transhash.cli.domain import stressed_markdown
 from transhash.data.changes import STRESS, parse
 from transhash.data.datasets import load_dataset
 from transhash.experiments import diagram, finding, unseen
@@ -61,7 +60,7 @@ def measure(
     place = settings.data / "cifar10"
     if part == "stress":
         scores = cifar10.stressed([parse(text) for text in STRESS])
-        return [{"change": change, **figures} for change, figures in scores.items()], stressed_markdown(scores)
+        return [{"change": change, **figures} for change, figures in scores.items()], unseen.stressed_markdown(scores)
     if part == "copies":
         found = cifar10.copies([parse(text) for text in STRESS], hashes=NAMES)
         tables = f"Nearest of all\n\n{finding.markdown(found, 'nearest')}\n\n{finding.WITHIN}\n\n"

@@ -157,7 +157,7 @@ class HashModel:
 
     def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
-        return np.ascontiguousarray(self._all_values(items)[:, self._place(self.bits)])
+        return np.ascontiguousarray(self._all_values(items)[:, self.place(self.bits)])
 
     def encode_lengths(self, items: Iterable[Source]) -> dict[int, NDArray[np.uint8]]:
         """Packed codes of pictures at every code length, out of one pass: uint8 (N, length/8) by length.
@@ -165,7 +165,7 @@ class HashModel:
         Raises `ImageError` for the first picture that cannot be used.
         """
         values = self._all_values(items)
-        return {length: pack(values[:, self._place(length)]) for length in self.lengths}
+        return {length: pack(values[:, self.place(length)]) for length in self.lengths}
 
     def _all_values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes of every length side by side."""
@@ -179,7 +179,7 @@ class HashModel:
                 rows.append(encoded.all_values)
         return np.stack(rows) if rows else np.empty((0, sum(self.lengths)), np.float32)
 
-    def _place(self, bits: int) -> slice:
+    def place(self, bits: int) -> slice:
         """Where the values of a code length are among those of all."""
         start = sum(length for length in self.lengths if length < bits)
         return slice(start, start + bits)
@@ -231,7 +231,7 @@ class HashModel:
                 pictures[i] = 0
                 facts.append((0, 0, False, None))
         all_values, features = self._read_all(session, pictures)
-        values = all_values[:, self._place(self.bits)]
+        values = all_values[:, self.place(self.bits)]
         codes = pack(values)
         return [
             Encoded(item, None, None, errors[i], *facts[i])
@@ -246,7 +246,7 @@ class HashModel:
 
     def read(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits), of pictures as the network sees them, uint8 (N, S, S, 3); one batch."""
-        return self._read_all(self._open_session(), squares)[0][:, self._place(self.bits)]
+        return self._read_all(self._open_session(), squares)[0][:, self.place(self.bits)]
 
     def _read_all(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Relaxed codes of every length side by side, and features."""
@@ -262,7 +262,7 @@ class HashModel:
         reads both, it is what either stream adds to all bits.
         """
         values, features = self._read_all(self._open_session(), squares)
-        values = values[:, self._place(self.bits)]
+        values = values[:, self.place(self.bits)]
         network = self.config["network"]
         if self._head is None:
             split = self.bits // 2 if network["groups"] else self.bits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ def in_domain(
     if changes and not copies:
         scores = domain.stressed(changes)
         found = [{"change": change, **figures} for change, figures in scores.items()]
-        _print(found, stressed_markdown(scores), as_json)
+        _print(found, unseen.stressed_markdown(scores), as_json)
     if copies:
         from transhash.experiments.perceptual import NAMES
 
@@ -60,17 +60,6 @@ def in_domain(
         text = "\n".join(f"{name}: expected calibration error {c.expected_error:.4f}" for name, c in curves.items())
         _print(facts, text, as_json)
         say(f"drawn: {', '.join(map(str, files))}")
-
-
-def stressed_markdown(scores: Mapping[str, Mapping[str, float]]) -> str:
-    """mAP of changed queries: a line for each change and a column for each code length and the cosine."""
-    columns = list(scores[""])
-    names = [f"{name} bits" if name.isdigit() else name for name in columns]
-    lines = ["| queries | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for change, figures in scores.items():
-        cells = [f"{figures[name]:.4f}".removeprefix("0") for name in columns]
-        lines.append(f"| {change or 'unchanged'} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 def _print(facts: Sequence[dict[str, Any]], text: str, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from transhash.codes import hamming
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split
 from transhash.errors import DataError
+from transhash.evaluation.cosine import related
 from transhash.model import HashModel
 
 MOST = 2000  # images: two million pairs
@@ -41,9 +42,7 @@ def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> di
     if len(rows) < 2:
         raise DataError(f"{len(rows)} images are left to calibrate on: give a data set with some outside of training")
     labels = images.labels[rows]
-    same = (
-        (labels[:, None] == labels) if labels.ndim == 1 else (labels.astype(np.int32) @ labels.T.astype(np.int32) > 0)
-    )
+    same = np.stack([related(label, labels) for label in labels])
     one, other = np.triu_indices(len(rows), 1)
     relevant = same[one, other]
     if relevant.all() or not relevant.any():

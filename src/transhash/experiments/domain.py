@@ -20,7 +20,6 @@ from transhash.data.changes import Change, Changed, parse
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
 from transhash.errors import DataError
-from transhash.evaluation import evaluate
 from transhash.evaluation.cosine import cosine_map
 from transhash.evaluation.reliability import Reliability, pairs_by_distance, reliability
 from transhash.experiments import unseen
@@ -118,14 +117,7 @@ class Domain:
         for change in (None, *changes):
             asked = self._encode("model", query, self._also(change)) if change else self.encodings().take(parts.query)
             scores = {
-                str(bits): evaluate(
-                    codes,
-                    parts.query_labels,
-                    self.encodings().codes[bits][parts.database],
-                    parts.db_labels,
-                    parts.topk,
-                    precision_at=(),
-                ).map
+                str(bits): unseen.score(codes, self.encodings().codes[bits][parts.database], parts)
                 for bits, codes in asked.codes.items()
             }
             database = self.encodings().features[parts.database]

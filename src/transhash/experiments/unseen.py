@@ -62,7 +62,7 @@ def beside(
     database without its labels, which the model never saw, and to those of other pictures, `elsewhere` by name.
     """
     rows = [
-        Row("transhash", bits, bits // 8, _score(codes[parts.query], codes[parts.database], parts))
+        Row("transhash", bits, bits // 8, score(codes[parts.query], codes[parts.database], parts))
         for bits, codes in model.codes.items()
     ]
     plain = model if backbone is None else backbone
@@ -84,11 +84,12 @@ def _fitted(where: str, known: Floats, features: Floats, parts: Parts, lengths: 
         for bits in lengths:
             function = learn(known, None, bits)
             query, database = (pack(function.values(features[part])) for part in (parts.query, parts.database))
-            rows.append(Row(f"{method}, fitted to {where}", bits, bits // 8, _score(query, database, parts)))
+            rows.append(Row(f"{method}, fitted to {where}", bits, bits // 8, score(query, database, parts)))
     return rows
 
 
-def _score(query: NDArray[np.uint8], database: NDArray[np.uint8], parts: Parts) -> float:
+def score(query: NDArray[np.uint8], database: NDArray[np.uint8], parts: Parts) -> float:
+    """Tie-aware mAP of packed codes under the protocol of `parts`."""
     return evaluate(query, parts.query_labels, database, parts.db_labels, parts.topk, precision_at=()).map
 
 
@@ -107,7 +108,22 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def stressed_markdown(scores: Mapping[str, Mapping[str, float]]) -> str:
+    """mAP of changed queries: a line for each change and a column for each code length and the cosine."""
+    columns = list(scores[""])
+    names = [f"{name} bits" if name.isdigit() else name for name in columns]
+    lines = ["| queries | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for change, figures in scores.items():
+        cells = [_figure(figures[name]) for name in columns]
+        lines.append(f"| {change or 'unchanged'} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _text(row: Row | None) -> str:
     if row is None:
         return ""
-    return f"{row.map:.4f}".removeprefix("0") + ("" if row.bits else f" ({row.bytes:,} bytes)")
+    return _figure(row.map) + ("" if row.bits else f" ({row.bytes:,} bytes)")
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")

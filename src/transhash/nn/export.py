@@ -76,12 +76,11 @@ def export_model(
 def _rounding(model: HashModel, pictures: NDArray[np.uint8]) -> float:
     """How far the values of the graph are off those of its network, at most, as a share of their root mean square."""
     network = load_network(model.folder)
-    start = sum(length for length in model.lengths if length < model.bits)
     values, wanted = [], []
     for first in range(0, len(pictures), _CHUNK):
         some = pictures[first : first + _CHUNK]
         values.append(model.read(some))
-        wanted.append(network(normalise(some))[:, start : start + model.bits].numpy())
+        wanted.append(network(normalise(some))[:, model.place(model.bits)].numpy())
     off = np.concatenate(values) - np.concatenate(wanted)
     return float(np.abs(off).max() / max(1e-9, np.sqrt(np.mean(np.concatenate(wanted) ** 2))))
 
