@@ -14,7 +14,7 @@ import pytest
 from tiny_run import recipe
 from transhash.codes import pack
 from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split
+from transhash.data.protocols import split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.experiments import compare, matrix, tables
@@ -108,6 +108,29 @@ def test_validation_scores_held_out_training_images_only(place: Path, tmp_path: 
     scores = result["scores"]
     training = len(split("folder", load_dataset("folder", place / "data")).train)
     assert 0 < scores["queries"] + scores["database"] < training / 2
+
+
+def test_views_are_of_all_training_images_and_those_held_out_do_not_train(place: Path, tmp_path: Path) -> None:
+    compare.compare(cells(place), tmp_path, jobs=1, progress=silent)
+    [folder] = (tmp_path / "tokens").glob("views-*")
+    images = load_dataset("folder", place / "data")
+    rows = split("folder", images).train
+    used, held_out = validation_split(rows, images.labels, 0.4, seed=0)
+
+    def trained_without(rows_without_views: np.ndarray) -> Any:
+        for path in folder.iterdir():
+            views = np.load(path)
+            views[np.searchsorted(rows, rows_without_views)] = 0
+            np.save(path, views)
+        [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=1, progress=silent)["cells"]
+        for path in (tmp_path / "cells").iterdir():
+            path.unlink()
+        return result["history"]
+
+    history = trained_without(held_out)
+    assert trained_without(held_out[:0]) == history
+    assert trained_without(used[:1]) != history
+    assert len(list((tmp_path / "tokens").glob("views-*"))) == 1
 
 
 def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) -> None:

@@ -57,11 +57,19 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
         values = fitted.values(features)
         history = []
     else:
-        cache = TokenCache(views, recipe.cached_views)
+        cached = prepared.split.train
+        ascending = np.argsort(cached)
+        places = ascending[np.searchsorted(cached, train_rows, sorter=ascending)]
+        cache = TokenCache(views, recipe.cached_views, places)
         result = train(recipe, folder, images=prepared.images, cache=cache)
         history = result.history
         trained = time.perf_counter()
-        values = encode(result.network, prepared.tokens, recipe.freeze, precision_of(recipe.precision))
+        scored = held_out if recipe.validation else prepared.tokens.rows
+        h = encode(
+            result.network, prepared.tokens, prepared.places(scored), recipe.freeze, precision_of(recipe.precision)
+        )
+        values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
+        values[prepared.places(scored)] = h
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split, validation_split
+from transhash.data.protocols import split
 from transhash.errors import RecipeError, TransHashError
 from transhash.experiments import tokens as token_files
 from transhash.experiments.bench import machine
@@ -152,8 +152,8 @@ def _backbone_digest(backbone: str) -> str:
 
 
 def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:
-    """The folder of the training views of a recipe, built unless they are there."""
-    rows, _ = validation_split(prepared.split.train, prepared.images.labels, recipe.validation, seed=recipe.split_seed)
+    """The folder of the views of all training images, those held out among them, built unless they are there."""
+    rows = prepared.split.train
     folder = tokens / token_files.place(recipe, facts, augmented=True, rows=rows)
     token_files.views(folder, recipe, prepared.images, rows, progress)
     return folder

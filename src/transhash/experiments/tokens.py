@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -61,10 +61,13 @@ class Tokens:
             self._write(self._path(part, "features"), np.concatenate(features))
             self._write(self._path(part), np.concatenate(tokens))
 
-    def batches(self) -> list[NDArray[np.float16]]:
-        """All tokens in the order of `rows`, in pieces of some hundred images, read when used."""
-        files = [np.load(self._path(part), mmap_mode="r") for part in range(0, len(self.rows), _PART)]
-        return [file[start : start + _BATCH] for file in files for start in range(0, len(file), _BATCH)]
+    def batches(self, places: NDArray[np.int64]) -> Iterator[NDArray[np.float16]]:
+        """The tokens at some places, ascending, in pieces of some hundred images, read when used."""
+        for part in range(0, len(self.rows), _PART):
+            here = places[(places >= part) & (places < part + _PART)] - part
+            file = np.load(self._path(part), mmap_mode="r")
+            for start in range(0, len(here), _BATCH):
+                yield file[here[start : start + _BATCH]]
 
     def features(self) -> NDArray[np.float32]:
         """The backbone's own features (its normalised CLS output) in the order of `rows`: float32 (n, D)."""
@@ -92,16 +95,18 @@ def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np
     return features
 
 
-def encode(network: MGVT, tokens: Tokens, blocks: int, precision: torch.dtype) -> NDArray[np.float32]:
-    """Relaxed codes of all rows of `tokens`: float32 (n, B)."""
+def encode(
+    network: MGVT, tokens: Tokens, places: NDArray[np.int64], blocks: int, precision: torch.dtype
+) -> NDArray[np.float32]:
+    """Relaxed codes of the images at some places of `tokens`: float32 (len(places), B)."""
     device = next(network.parameters()).device
     network.eval()
+    order = np.argsort(places)
     h = []
     with torch.no_grad(), autocast(device, precision):
-        for batch in tokens.batches():
-            z = torch.from_numpy(np.array(batch)).to(device).float()
-            h.append(network(z, after=blocks).float().cpu().numpy())
-    return np.concatenate(h)
+        for batch in tokens.batches(places[order]):
+            h.append(network(torch.from_numpy(batch).to(device).float(), after=blocks).float().cpu().numpy())
+    return np.concatenate(h)[np.argsort(order)]
 
 
 def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64], progress: Progress) -> TokenCache:

@@ -58,14 +58,24 @@ class Attention(nn.Module):
         return self.proj(y.transpose(1, 2).flatten(2))
 
     def read(self, x: Tensor, groups: Tensor | None = None) -> Tensor:
-        """Only the CLS token asks, once a group: (N, T, D) -> (N, G, D); `groups` as in `Block.read`."""
-        dim = x.shape[-1]
-        q = self._split(F.linear(x[:, :1], self.qkv.weight[:dim], self.qkv.bias[:dim]))  # (N, heads, 1, D/heads)
-        k, v = (self._split(y) for y in F.linear(x, self.qkv.weight[dim:], self.qkv.bias[dim:]).chunk(2, dim=-1))
+        """Only the CLS token asks, once a group: (N, T, D) -> (N, G, D); `groups` as in `Block.read`.
+
+        No token's key or value is computed: with one query it is cheaper to take each head's query through the key
+        projection, `(W x) q = x (Wᵀ q)`, and the mean of the tokens through the value projection. The bias of the keys
+        adds the same to all scores of a head, and so nothing.
+        """
+        n, _, dim = x.shape
+        query, key, value = self.qkv.weight.chunk(3)
+        key, value = key.unflatten(0, (self.heads, -1)), value.unflatten(0, (self.heads, -1))  # (heads, D/heads, D)
+        q = F.linear(x[:, 0], query, self.qkv.bias[:dim]).unflatten(-1, (self.heads, -1))  # (N, heads, D/heads)
+        q = torch.bmm(q.transpose(0, 1), key).transpose(0, 1) * (dim // self.heads) ** -0.5  # (N, heads, D)
+        scores = torch.bmm(q, x.transpose(1, 2)).unsqueeze(1)  # (N, 1, heads, T)
         if groups is not None:
-            q = q.expand(-1, -1, len(groups), -1)  # (N, heads, G, D/heads)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=groups)
-        return self.proj(y.transpose(1, 2).flatten(2))
+            scores = scores.masked_fill(~groups[:, None], -torch.inf)  # (N, G, heads, T)
+        mean = torch.bmm(scores.softmax(-1).to(x.dtype).flatten(1, 2), x)  # (N, G * heads, D)
+        mean = mean.view(-1, self.heads, dim).transpose(0, 1)  # (heads, N * G, D)
+        y = torch.bmm(mean, value.transpose(1, 2)).transpose(0, 1).reshape(n, -1, dim)
+        return self.proj(y + self.qkv.bias[2 * dim :])
 
 
 class MLP(nn.Module):

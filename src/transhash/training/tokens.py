@@ -24,11 +24,15 @@ _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a
 
 
 class TokenCache:
-    """Tokens (V, n, 1 + M, D) as they leave the frozen blocks, float16, one file a view."""
+    """Tokens (V, n, 1 + M, D) as they leave the frozen blocks, float16, one file a view.
 
-    def __init__(self, folder: Path, views: int) -> None:
+    With `places` it stands for those of its images alone, in that order.
+    """
+
+    def __init__(self, folder: Path, views: int, places: np.ndarray | None = None) -> None:
         self.folder = folder
         self.views = views
+        self.places = places
         self._open: dict[int, np.ndarray] = {}
 
     def build(
@@ -74,6 +78,7 @@ class TokenCache:
         view %= self.views
         if view not in self._open:
             self._open = {view: np.load(self._path(view), mmap_mode="r")}
+        rows = rows if self.places is None else self.places[rows]
         return torch.from_numpy(self._open[view][rows]).float()
 
     def remove(self) -> None:
