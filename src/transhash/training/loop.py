@@ -295,7 +295,11 @@ def _optimizer(network: MGVT, criterion: HashLoss, recipe: Recipe) -> tuple[torc
 
 @torch.no_grad()
 def _update_average(average: MGVT, network: MGVT, decay: float) -> None:
-    torch._foreach_lerp_(list(average.parameters()), [p.detach() for p in network.parameters()], 1 - decay)
+    """Move the average towards the network; what is frozen is the same in both."""
+    trained = [
+        (a, p.detach()) for a, p in zip(average.parameters(), network.parameters(), strict=True) if p.requires_grad
+    ]
+    torch._foreach_lerp_([a for a, _ in trained], [p for _, p in trained], 1 - decay)
 
 
 def _check_run(run: Path, recipe: Recipe) -> None:
