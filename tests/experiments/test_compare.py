@@ -14,10 +14,11 @@ import pytest
 from tiny_run import recipe
 from transhash.codes import pack
 from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split, validation_split
+from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.experiments import compare, matrix, tables
+from transhash.experiments.cell import run as run_cell
 from transhash.experiments.tokens import Tokens
 from transhash.training.loop import train
 
@@ -108,6 +109,18 @@ def test_validation_scores_held_out_training_images_only(place: Path, tmp_path: 
     scores = result["scores"]
     training = len(split("folder", load_dataset("folder", place / "data")).train)
     assert 0 < scores["queries"] + scores["database"] < training / 2
+
+
+def test_validation_cuts_the_ranking_at_the_share_of_the_protocol(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [cell] = cells(place, "lsh", validation=0.4)
+    prepared, _ = compare._prepare(cell.recipe, tmp_path)
+    prepared.tokens.build(cell.recipe, prepared.images, silent)
+    searched = len(prepared.split.database)
+    monkeypatch.setitem(PROTOCOLS, "folder", replace(PROTOCOLS["folder"], topk=searched // 2))
+    scores = run_cell(cell, prepared, tmp_path, tmp_path)["scores"]
+    assert scores["topk"] == round(searched // 2 * scores["database"] / searched) > 0
 
 
 def test_views_are_of_all_training_images_and_those_held_out_do_not_train(place: Path, tmp_path: Path) -> None:

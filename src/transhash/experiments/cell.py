@@ -77,6 +77,8 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
     def score(query: NDArray[np.int64], database: NDArray[np.int64]) -> Scores:
         one, other = prepared.places(query), prepared.places(database)
         topk = PROTOCOLS[recipe.protocol].topk
+        if topk and recipe.validation:  # as large a share of what is searched: it is as hard to fill
+            topk = max(1, round(topk * len(database) / len(prepared.split.database)))
         places = [place for place in PRECISION_AT if place <= len(database)]
         return evaluate(codes[one], labels[query], codes[other], labels[database], topk, precision_at=places)
 
