@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
-from transhash.losses.centres import classification, generator, linear, linear_classification, separated
+from transhash.losses.centres import classification, generator, separated
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
 from transhash.losses.pairs import TINY, balance, cauchy, cosines, logistic, ones_distance, similarity
 
@@ -31,11 +31,10 @@ class BayesianLoss(HashLoss):
     likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
     paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
 
-    Ours, not as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `anchor`, the
+    Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `anchor`, the
     weight of a classification of the whole code by its cosine with separated class centres, each branch counting by its
-    bits; its `scale` and `margin` are those of OrthoHash. `classifier`, the weight of a linear classifier of tanh(h),
-    one sigmoid a class where images have several. Pairs tell which images are alike, centres where in Hamming space
-    there is room for them, a classifier which labels two images share.
+    bits unless `whole`; its `scale` and `margin` are those of OrthoHash. Pairs tell which images are alike, centres
+    where in Hamming space there is room for them.
     """
 
     targets: Tensor
@@ -53,13 +52,12 @@ class BayesianLoss(HashLoss):
         anchor: float = 0.0,
         scale: float = 8.0,
         margin: float = 0.2,
-        classifier: float = 0.0,
     ) -> None:
         super().__init__(task)
         if likelihood not in get_args(Likelihood):
             raise RecipeError(f"likelihood {likelihood!r}: there are {', '.join(get_args(Likelihood))}")
         require_positive(gamma=gamma, scale=scale)
-        require_not_negative(quantization=quantization, anchor=anchor, margin=margin, classifier=classifier)
+        require_not_negative(quantization=quantization, anchor=anchor, margin=margin)
         self.branch_bits = (task.bits,) if whole else task.branch_bits
         self.gammas = tuple(gamma * b / task.bits if scale_gamma else gamma for b in self.branch_bits)
         self.quantization = quantization
@@ -68,9 +66,6 @@ class BayesianLoss(HashLoss):
         self.anchor, self.scale, self.margin = anchor, scale, margin
         if anchor:
             self.register_buffer("targets", separated(task.classes, task.bits, generator(task)))
-        self.classifier = classifier
-        if classifier:
-            self.classes = linear(task)
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the branches."""
@@ -88,8 +83,6 @@ class BayesianLoss(HashLoss):
             total = total + self.anchor * classification(
                 torch.cat(unit, dim=1), labels, self.targets.to(h.dtype), scale=self.scale, margin=self.margin
             )
-        if self.classifier:
-            total = total + self.classifier * linear_classification(h.tanh(), labels, self.classes)
         return total
 
     def _pairs(self, h: Tensor, similar: Tensor, gamma: float) -> Tensor:

@@ -1,10 +1,10 @@
-"""Target codes of the classes, ±1, and classifiers, for the losses that tell an image its class."""
+"""Target codes of the classes, ±1, for the losses that pull each image to that of its class."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from transhash.errors import RecipeError
 from transhash.losses.hash_loss import Task
@@ -48,23 +48,6 @@ def classification(h: Tensor, labels: Tensor, targets: Tensor, *, scale: float, 
     logits = scale * (cosines(h, targets) - margin * y)
     share = y / y.sum(dim=1, keepdim=True).clamp(min=1)
     return -(share * logits.log_softmax(dim=1)).sum(dim=1).mean()
-
-
-def linear(task: Task) -> nn.Linear:
-    """A linear classifier of codes, its first weights those of the task's seed."""
-    layer = nn.Linear(task.bits, task.classes)
-    with torch.no_grad():
-        layer.weight.uniform_(-(task.bits**-0.5), task.bits**-0.5, generator=generator(task))
-        layer.bias.zero_()
-    return layer
-
-
-def linear_classification(h: Tensor, labels: Tensor, layer: nn.Linear) -> Tensor:
-    """Cross-entropy of a linear layer's classes, of one sigmoid a class where images have several: the mean."""
-    logits = F.linear(h, layer.weight.to(h.dtype), layer.bias.to(h.dtype))
-    if labels.ndim == 1:
-        return F.cross_entropy(logits, labels)
-    return F.binary_cross_entropy_with_logits(logits, labels.to(h.dtype))
 
 
 def hadamard(bits: int) -> Tensor:
