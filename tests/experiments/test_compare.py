@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
@@ -83,14 +84,23 @@ def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_pa
     assert len(list((tmp_path / "cells").iterdir())) == 3
 
 
+def test_results_alone_are_enough_to_go_on_from(place: Path, tmp_path: Path) -> None:
+    told: list[Any] = []
+    first = compare.compare(cells(place, "lsh,itq"), tmp_path, jobs=1, progress=silent)
+    shutil.rmtree(tmp_path / "cells")
+    second = compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=1, progress=silent, report=told.append)
+    assert [result["method"] for result in told] == ["sh"]
+    assert [cell for cell in second["cells"] if cell["method"] != "sh"] == first["cells"]
+
+
 @pytest.mark.parametrize("part", ["tokens", "features", "views"])
 def test_lost_tokens_are_computed_again(place: Path, tmp_path: Path, part: str) -> None:
     first = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
     pattern = "views-*/*.npy" if part == "views" else f"all-*/{part}-*.npy"
     for path in (tmp_path / "tokens").glob(pattern):
         path.unlink()
-    for path in (tmp_path / "cells").iterdir():
-        path.unlink()
+    shutil.rmtree(tmp_path / "cells")
+    (tmp_path / "results.json").unlink()
     second = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
     for one, other in zip(first["cells"], second["cells"], strict=True):
         assert one["scores"] == other["scores"]
@@ -136,8 +146,8 @@ def test_views_are_of_all_training_images_and_those_held_out_do_not_train(place:
             views[np.searchsorted(rows, rows_without_views)] = 0
             np.save(path, views)
         [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=1, progress=silent)["cells"]
-        for path in (tmp_path / "cells").iterdir():
-            path.unlink()
+        shutil.rmtree(tmp_path / "cells")
+        (tmp_path / "results.json").unlink()
         return result["history"]
 
     history = trained_without(held_out)

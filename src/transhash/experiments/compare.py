@@ -51,6 +51,7 @@ def compare(
 ) -> dict[str, Any]:
     """Run the cells that `out` has no result of, and return what is in its `results.json` then.
 
+    A `results.json` alone is enough to go on from.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
     default. `jobs`: processes, one processor each; as many as there are processors by default. `skipped`: gets each
     cell whose method is not defined for such labels, and why; without it that is an error.
@@ -65,6 +66,7 @@ def compare(
         "machine": machine(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
     }
+    _restore(out)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     keys = {cell.key(facts): cell for cell in cells}
     waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
@@ -187,6 +189,18 @@ def _result_path(out: Path, key: str) -> Path:
     return path
 
 
+def _restore(out: Path) -> None:
+    """Give the results in `results.json` their own files where these are not there: it may have come without them."""
+    if not (out / RESULTS).exists():
+        return
+    about = read(out)
+    for result in about.pop("cells"):
+        path = _result_path(out, result["key"])
+        if not path.exists():
+            with replacing(path) as file:
+                file.write(json.dumps({**result, **about}).encode())
+
+
 def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[str, Any]:
     """Everything that `out` holds of this data set and backbone, written to `results.json`.
 
@@ -200,7 +214,7 @@ def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[st
         return result["method"], result["bits"], result["seed"]
 
     for path in paths:  # those of this matrix last
-        result = json.loads(path.read_text("utf-8"))
+        result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
         if all(result[fact] == about[fact] for fact in ("split_sha256", "backbone_sha256", "protocol")):
             newest[name(result)] = result
     cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
