@@ -64,12 +64,9 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
         result = train(recipe, folder, images=prepared.images, cache=cache)
         history = result.history
         trained = time.perf_counter()
-        scored = held_out if recipe.validation else prepared.tokens.rows
-        h = encode(
-            result.network, prepared.tokens, prepared.places(scored), recipe.freeze, precision_of(recipe.precision)
-        )
+        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
         values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
-        values[prepared.places(scored)] = h
+        values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision_of(recipe.precision))
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()

@@ -98,15 +98,14 @@ def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np
 def encode(
     network: MGVT, tokens: Tokens, places: NDArray[np.int64], blocks: int, precision: torch.dtype
 ) -> NDArray[np.float32]:
-    """Relaxed codes of the images at some places of `tokens`: float32 (len(places), B)."""
+    """Relaxed codes of the images at some places of `tokens`, ascending: float32 (len(places), B)."""
     device = next(network.parameters()).device
     network.eval()
-    order = np.argsort(places)
     h = []
     with torch.no_grad(), autocast(device, precision):
-        for batch in tokens.batches(places[order]):
+        for batch in tokens.batches(places):
             h.append(network(torch.from_numpy(batch).to(device).float(), after=blocks).float().cpu().numpy())
-    return np.concatenate(h)[np.argsort(order)]
+    return np.concatenate(h)
 
 
 def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64], progress: Progress) -> TokenCache:
