@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 import warnings
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -19,9 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError
+from transhash.images.formats import READER_ERRORS, SUFFIXES, has_more, identify
+from transhash.images.metadata import orientation, taken
+from transhash.images.pixels import to_rgb, turned
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFile
+    from PIL import Image
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
@@ -29,25 +29,6 @@ DEFAULT_MAX_PIXELS = 178_956_970  # 4 bytes each make 683 MB; Pillow's own limit
 DEFAULT_MAX_BYTES = 512 << 20
 MAX_SIDE = 65_535  # the largest that JPEG can hold
 MAX_ELONGATION = 200  # longer side over shorter; a strip's square middle shows nothing of it
-
-# HEIC is among them so that it is named rather than passed over in silence
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm"}
-    | {".pgm", ".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".heic", ".heif"}
-)
-
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2000": ".jp2", "HEIF": ".heic"}
-
-# Pillow's readers that a file may reach: the others read oddities, or start programs (EPS runs Ghostscript). HEIF is
-# that of the extra `heif`; TGA comes last because it has no signature.
-_READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
-_HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
-
-_UNLIKE = (SyntaxError, IndexError, TypeError, struct.error)  # how they say that a file is not for them
-_DAMAGE = (OSError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError, EOFError)
-_READER_ERRORS = (*_UNLIKE, *_DAMAGE, zlib.error)  # what they raise on damaged files
-
-_STRIP = 64  # rows
 
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
@@ -60,7 +41,7 @@ PASSING_REASONS = frozenset(
 
 
 @dataclass(frozen=True)
-class Picture:
+class Decoded:
     """A picture as the network sees it, its size as stored, and when it was taken."""
 
     pixels: NDArray[np.uint8]  # (size, size, 3)
@@ -77,7 +58,7 @@ def load_picture(
     crop: float = 1.0,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
-) -> Picture:
+) -> Decoded:
     """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
     `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). `crop`: side of the square as
@@ -89,13 +70,13 @@ def load_picture(
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
         decoded = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
-        image, orientation, (width, height), is_first, taken = decoded
+        image, turn, (width, height), is_first, date = decoded
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
             image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        return Picture(np.array(_turned(image, orientation)), width, height, is_first, taken)
+        return Decoded(np.array(turned(image, turn)), width, height, is_first, date)
 
 
 def load_square(
@@ -123,8 +104,8 @@ def open_image(
     under `min_side`), which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
     """
     with _Guard(source) as name:
-        image, orientation, *_ = _decode(source, name, min_side, max_pixels, max_bytes)
-        image = image.copy() if orientation == 1 else _turned(image, orientation)
+        image, turn, *_ = _decode(source, name, min_side, max_pixels, max_bytes)
+        image = image.copy() if turn == 1 else turned(image, turn)
         image.info = {}  # a second reader would apply the orientation again
         return image
 
@@ -137,8 +118,9 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTE
 def suffix_of(content: bytes) -> str:
     """What the name of a file with this content ends in, such as ".jpg"; raises `ImageError` for no picture."""
     with _Guard(content) as name:
-        form = _identify(content, name, DEFAULT_MAX_BYTES).format or ""
-        return _SUFFIXES.get(form, f".{form.lower()}")
+        _check_bytes(len(content), name, DEFAULT_MAX_BYTES)
+        form = identify(content, name).format or ""
+        return SUFFIXES.get(form, f".{form.lower()}")
 
 
 class _Guard:
@@ -163,7 +145,7 @@ class _Guard:
             reason, remedy = "not enough memory to decode it", "scale it down or free memory"
         elif isinstance(error, DecompressionBombError):
             reason, remedy = "too many pixels", "Pillow refuses so many in this format; scale it down"
-        elif isinstance(error, _READER_ERRORS):
+        elif isinstance(error, READER_ERRORS):
             said = str(error) or type(error).__name__
             cut = "truncated" in said.lower() or "unexpected end" in said.lower()
             reason, remedy = "truncated file" if cut else "broken file", f"restore it from a copy ({said})"
@@ -188,21 +170,22 @@ def _decode(
         image = source
     elif isinstance(source, bytes | str | os.PathLike):
         data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
-        image = _identify(data, name, max_bytes)
-        is_first = _has_more(image, data)
+        _check_bytes(len(data), name, max_bytes)
+        image = identify(data, name)
+        is_first = has_more(image, data)
     else:
         raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
     size = image.size
     _check_size(size, name, max_pixels)
     drafted = image.draft(None, (min_side, min_side)) if min_side and image is not source else None
-    taken = _taken(image) if image.format == "TIFF" else None  # whose file is closed with the last pixel
+    date = taken(image) if image.format == "TIFF" else None  # whose file is closed with the last pixel
     image.load()  # before the metadata: PNG may carry it after the pixels
     if not drafted:  # some formats tell their size only here
         size = image.size
         _check_size(size, name, max_pixels)
-    orientation = _orientation(image)
-    upright = size if orientation < 5 else (size[1], size[0])
-    return _to_rgb(image), orientation, upright, is_first, taken or _taken(image)
+    turn = orientation(image)
+    upright = size if turn < 5 else (size[1], size[0])
+    return to_rgb(image), turn, upright, is_first, date or taken(image)
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
@@ -239,124 +222,6 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise ImageError(name, "too many pixels", f"{megapixels}; scale it down")
     if max(size) > MAX_SIDE or max(size) > MAX_ELONGATION * min(size):
         raise ImageError(name, "too long and thin", f"it has {width}×{height} pixels; cut it into parts")
-
-
-def _identify(data: bytes, name: str, max_bytes: int) -> ImageFile.ImageFile:
-    """The picture in a file's bytes, its header read and its pixels not.
-
-    In place of `Image.open`, which knows no limit but the one that Pillow keeps for the whole process.
-    """
-    from PIL import Image
-
-    _check_bytes(len(data), name, max_bytes)
-    claimed = len(data) < 32
-    Image.preinit()
-    brands = data[8:64] if data[4:8] == b"ftyp" else b""
-    is_heic = brands[:4] in _HEIC and b"avif" not in brands
-    if is_heic and "HEIF" not in Image.OPEN:
-        with suppress(ImportError):
-            from pillow_heif import register_heif_opener
-
-            register_heif_opener()
-    for reader in _READERS:
-        if reader not in Image.OPEN:
-            Image.init()
-        factory, accepts = Image.OPEN.get(reader, (None, None))
-        if factory and (accepts is None or accepts(data[:16]) is True):
-            with suppress(*_UNLIKE):
-                return factory(BytesIO(data), "")
-            claimed |= accepts is not None
-    if is_heic and "HEIF" not in Image.OPEN:
-        remedy = "run `pip install 'transhash[heif]'` and index with --retry, or convert it to JPEG"
-        raise ImageError(name, "HEIC needs pillow-heif", remedy)
-    if b"avif" in brands and "AVIF" not in Image.OPEN:
-        raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
-    if claimed:
-        raise ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
-    raise ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
-
-
-def _has_more(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Whether an animation or a document of several pages begins with this picture; as far as its header tells."""
-    if image.format == "GIF":  # tells only by going on to the next, which it does on a copy of its own
-        with suppress(*_READER_ERRORS):
-            return bool(cast(Any, type(image)(BytesIO(data), "")).is_animated)
-        return False
-    return image.format in ("PNG", "WEBP", "TIFF", "AVIF", "HEIF") and bool(getattr(image, "is_animated", False))
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 to 8; 1 (upright) when there is none or the metadata is broken."""
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except _READER_ERRORS:
-        return 1
-    return int(value) if value in range(1, 9) else 1  # some write it as a fraction
-
-
-def _taken(image: Image.Image) -> datetime | None:
-    """EXIF DateTimeOriginal; None when there is none, or it is no date."""
-    try:
-        text = image.getexif().get_ifd(0x8769).get(0x9003)
-        text = text.decode("ascii") if isinstance(text, bytes) else text
-        return datetime.strptime(text.strip("\0 ")[:19], "%Y:%m:%d %H:%M:%S") if isinstance(text, str) else None
-    except _READER_ERRORS:
-        return None
-
-
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    """Upright, from the EXIF orientation 1 to 8."""
-    from PIL.Image import Transpose
-
-    t = Transpose
-    turns = (t.FLIP_LEFT_RIGHT, t.ROTATE_180, t.FLIP_TOP_BOTTOM, t.TRANSPOSE, t.ROTATE_270, t.TRANSVERSE, t.ROTATE_90)
-    return image if orientation == 1 else image.transpose(turns[orientation - 2])
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    from PIL import Image
-
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return Image.fromarray(_grey(image)).convert("RGB")
-    if image.mode == "La":
-        image = image.convert("LA")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa"):
-        return _on_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Transparency laid on white; in strips, which spares three more copies of a large picture."""
-    from PIL import Image
-
-    done = Image.new("RGB", image.size)
-    for top in range(0, image.height, _STRIP):
-        strip = image.crop((0, top, image.width, min(top + _STRIP, image.height)))
-        strip.info = {k: v for k, v in image.info.items() if k == "transparency"}
-        strip = strip.convert("RGBA")
-        done.paste(Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB"), (0, top))
-    return done
-
-
-def _grey(image: Image.Image) -> NDArray[np.uint8]:
-    """Pixels of more than 8 bits brought to 8.
-
-    16-bit ones lose their lower byte. In wider ones white is the first of 1, 255 and 65,535 that none exceeds; when
-    there is none, or some are negative, the range found is stretched.
-    """
-    values: NDArray[Any] = np.asarray(image)
-    if image.mode.startswith("I;16"):
-        grey = (values >> 8).astype(np.uint8)
-    else:
-        values = np.clip(np.nan_to_num(values.astype(np.float32), posinf=0, neginf=0), -1e38, 1e38)
-        low, high = float(values.min()), float(values.max())
-        if low >= 0 and high <= 65535:
-            low, high = 0.0, next(white for white in (1.0, 255.0, 65535.0) if high <= white)
-        span = (high - low) or 1.0
-        grey = np.rint(np.clip(values / span - low / span, 0, 1) * 255).astype(np.uint8)
-    if isinstance(clear := image.info.get("transparency"), int):
-        grey[values == clear] = 255
-    return grey
 
 
 def _name(source: Source) -> str:

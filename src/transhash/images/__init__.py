@@ -1,0 +1,31 @@
+"""Pictures: any file becomes upright RGB, or an `ImageError` that says why not. `opening` is the one door."""
+
+from transhash.images.formats import IMAGE_SUFFIXES
+from transhash.images.opening import (
+    DEFAULT_MAX_BYTES,
+    DEFAULT_MAX_PIXELS,
+    MAX_SIDE,
+    PASSING_REASONS,
+    Decoded,
+    Source,
+    load_picture,
+    load_square,
+    open_image,
+    read_file,
+    suffix_of,
+)
+
+__all__ = [
+    "DEFAULT_MAX_BYTES",
+    "DEFAULT_MAX_PIXELS",
+    "IMAGE_SUFFIXES",
+    "MAX_SIDE",
+    "PASSING_REASONS",
+    "Decoded",
+    "Source",
+    "load_picture",
+    "load_square",
+    "open_image",
+    "read_file",
+    "suffix_of",
+]
