@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from encode import make_pictures
 from onnx import TensorProto, helper, numpy_helper
@@ -177,6 +176,8 @@ def costs(
 
 def product_rates(rounds: int) -> dict[str, float]:
     """What one thread of ONNX Runtime reaches in a large product of floats, and of 8-bit integers: 10⁹ operations/s."""
+    import onnxruntime  # here, and so after transhash, which switches its usage data off
+
     rows, inputs, outputs = 1664, 384, 1536
     weight = numpy_helper.from_array(np.ones((inputs, outputs), np.float32), "w")
     small = numpy_helper.from_array(np.ones((inputs, outputs), np.int8), "w")

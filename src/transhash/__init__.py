@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from transhash.search import HammingIndex as HammingIndex
 
 __version__ = "0.1.0"
+
+# ONNX Runtime, Ray and the Hugging Face client send usage data unless the environment forbids it before they are
+# imported. This file is imported before any other of the package, and child processes inherit the environment.
+os.environ.update(ORT_DISABLE_TELEMETRY="1", RAY_USAGE_STATS_ENABLED="0", HF_HUB_DISABLE_TELEMETRY="1")
 
 _HOME = {
     "HashModel": "transhash.model",
