@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+TRIALS = 500  # evaluations of the likelihood in a fit, at most
+_LOGIT = 14.0  # bound of the certainty's: a millionth from 0 and from 1
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -35,8 +38,10 @@ class Calibration:
             return -1
         if probability <= 0:
             return 1 << 30
-        distance = self.gamma * math.pow(self.certainty / probability - 1, 1 / self.power)
-        return math.floor(min(distance + 1e-9, 1 << 30))
+        if probability == self.certainty:
+            return 0
+        log = math.log(self.gamma) + math.log(self.certainty / probability - 1) / self.power  # no power overflows
+        return math.floor(min(math.exp(min(log, 50.0)) + 1e-9, 1 << 30))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it in JSON's own types."""
@@ -44,28 +49,58 @@ class Calibration:
 
 
 def fit(relevant: NDArray[np.int64], pairs: NDArray[np.int64], data: str) -> Calibration:
-    """The calibration under which held-out pairs are most likely: relevant ones, and all, at each distance [B+1]."""
+    """The calibration under which held-out pairs are most likely: relevant ones, and all, at each distance [B+1].
 
-    def loss(point: NDArray[np.float64]) -> float:
-        p = np.clip(_cauchy(np.arange(len(pairs)), *_parameters(point)), 1e-12, 1 - 1e-12)
-        return float(-(relevant * np.log(p) + (pairs - relevant) * np.log1p(-p)).sum() / pairs.sum())
-
+    Fisher scoring with Marquardt's damping between bounds, `TRIALS` evaluations at most: where pairs say little the
+    likelihood is a flat valley, along which any search by small gains would go on without an end.
+    """
+    distances = np.arange(len(pairs), dtype=np.float64)
+    low = np.array([-_LOGIT, math.log(0.01), math.log(0.25)])
+    high = np.array([_LOGIT, math.log(1e6 * len(pairs)), math.log(50.0)])
     point = np.array([2.0, math.log(len(pairs) / 8), math.log(2.0)])
-    best, step = loss(point), 1.0
-    while step > 1e-6:  # a compass search: three numbers, and a loss without steep valleys
-        for move in np.concatenate([np.eye(3), -np.eye(3)]) * step:
-            if (found := loss(point + move)) < best:
-                point, best = point + move, found
-                break
+    loss, gradient, information = _likelihood(point, distances, relevant, pairs)
+    damping = 1e-3
+    for _ in range(TRIALS):
+        free = ~((point <= low) & (gradient > 0) | (point >= high) & (gradient < 0))
+        step = np.zeros(3)
+        damped = information + damping * np.diag(np.diag(information) + 1e-12)
+        step[free] = -np.linalg.solve(damped[np.ix_(free, free)], gradient[free])
+        tried = np.clip(point + np.clip(step, -2, 2), low, high)
+        found = _likelihood(tried, distances, relevant, pairs)
+        gain = loss - found[0]
+        if gain > 0:
+            point, (loss, gradient, information) = tried, found
+            damping = max(damping / 10, 1e-9)
         else:
-            step /= 2
-    return Calibration(*_parameters(point), pairs=int(pairs.sum()), data=data)
-
-
-def _parameters(point: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Certainty below 1, and γ and power above 0, from three numbers without limits."""
+            damping *= 10
+        if 0 < gain < 1e-10 * abs(loss) or damping > 1e9:
+            break
     certainty, gamma, power = point.tolist()
-    return 1 / (1 + math.exp(-certainty)), math.exp(min(gamma, 20)), math.exp(min(power, 5))
+    certainty = 1 / (1 + math.exp(-certainty))
+    return Calibration(certainty, math.exp(gamma), math.exp(power), pairs=int(pairs.sum()), data=data)
+
+
+def _likelihood(
+    point: NDArray[np.float64], distances: NDArray[np.float64], relevant: NDArray[np.int64], pairs: NDArray[np.int64]
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Mean negative log-likelihood of a pair, its gradient (3,) and its Fisher information (3, 3).
+
+    `point`: the logit of the certainty, and the logarithms of γ and of the power.
+    """
+    logit, log_gamma, log_power = point.tolist()
+    certainty, power = 1 / (1 + math.exp(-logit)), math.exp(log_power)
+    with np.errstate(divide="ignore", over="ignore"):
+        ratio = np.log(distances) - log_gamma  # of the distance to γ; -inf at 0
+        fall = 1 / (1 + np.exp(power * ratio))
+    p = certainty * fall
+    steep = p * (1 - fall) * power
+    slopes = np.stack([p * (1 - certainty), steep, -steep * np.where(distances > 0, ratio, 0.0)])  # (3, B+1)
+    safe = np.clip(p, 1e-12, 1 - 1e-12)
+    weight = pairs.sum()
+    loss = -(relevant * np.log(safe) + (pairs - relevant) * np.log1p(-safe)).sum() / weight
+    spread = safe * (1 - safe)
+    gradient = slopes @ ((pairs * safe - relevant) / spread) / weight
+    return float(loss), gradient, (slopes * (pairs / spread)) @ slopes.T / weight
 
 
 def _cauchy(distances: NDArray[Any], certainty: float, gamma: float, power: float) -> NDArray[np.float64]:
