@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from transhash.losses import BayesianLoss, CSQLoss, DCHLoss, Task
+from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
-from transhash.losses.likeness import likeness
 
 H = torch.randn(12, 48, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(12) % 3

@@ -14,7 +14,7 @@ from tiny_run import SHAPE, STILL, recipe
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss
-from transhash.losses.likeness import likeness
+from transhash.losses.distillation import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training import loop
 from transhash.training.loop import _schedule, train

@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from transhash.compiled import kernel
+from transhash.kernels import kernel
 
 Words = NDArray[np.uint64]
 

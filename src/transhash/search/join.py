@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.search.bitops import borrow, load, lowest, near32
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.scan import distance_to

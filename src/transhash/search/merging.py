@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from transhash.compiled import kernel
+from transhash.kernels import kernel
 
 
 @kernel

@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.search import hits, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.hits import Hits

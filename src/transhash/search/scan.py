@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.search import hits, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
 from transhash.search.hits import Hits, Numbers

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.search.bitops import borrow
 from transhash.search.small import NONE
 from transhash.search.store import SHARED

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.store import SHARED, U32, Ranks, Store, frozen
 from transhash.search.words import PADDING, Words

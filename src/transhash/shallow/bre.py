@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.compiled import inlined, kernel
+from transhash.kernels import inlined, kernel
 from transhash.shallow.functions import Features, Labels, Linear, unvarying
 from transhash.shallow.similarity import Similarity
 

@@ -26,8 +26,8 @@ from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.images import load_picture
 from transhash.losses import METHODS, HashLoss, Task
+from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
-from transhash.losses.likeness import likeness
 from transhash.nn.draws import shared
 from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.nn.vit import ViT, ViTConfig
