@@ -242,9 +242,9 @@ def make_model(folder: Path) -> HashModel:
     """A model of random weights that costs next to nothing."""
     import torch
 
-    from transhash.nn.export import export_model
     from transhash.nn.mgvt import MGVT, HashConfig
     from transhash.nn.vit import ViTConfig
+    from transhash.training.export import export_model
 
     torch.manual_seed(0)
     network = MGVT(HashConfig(ViTConfig(image_size=28, patch_size=14, dim=32, depth=2, heads=2, mlp_dim=32), bits=32))

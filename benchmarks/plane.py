@@ -38,10 +38,10 @@ from transhash.data.datasets import load_dataset
 from transhash.evaluation import evaluate
 from transhash.images import load_square
 from transhash.model import HashModel
-from transhash.nn.export import export_model, load_network
 from transhash.nn.mgvt import MGVT
 from transhash.nn.onnx_graph import IR_VERSION, OPSET
 from transhash.nn.weights import resize_positions
+from transhash.training.export import export_model, load_network
 
 BATCH = 64  # pictures, of the peer
 QUERIES, DATABASE, CALIBRATION = 500, 2000, 256

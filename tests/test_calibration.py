@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transhash.calibration import Calibration, fit
+from transhash.evaluation.calibration import Calibration, fit
 
 
 @pytest.mark.parametrize(("certainty", "gamma", "power"), [(0.9, 12.0, 3.0), (0.5, 3.0, 1.0), (0.99, 30.0, 6.0)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import transhash
-from transhash.explaining import occlusion
+from transhash.model.explain import occlusion
 
 
 def picture() -> np.ndarray:

@@ -14,17 +14,17 @@ from PIL import Image
 
 import transhash
 from transhash import fitting
-from transhash.calibration import Calibration, fit
 from transhash.codes import pack, unpack
 from transhash.data.augment import normalise
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import LibraryError, ModelError, RecipeError
-from transhash.experiments.calibrate import calibrate
+from transhash.evaluation.calibration import Calibration, fit
 from transhash.library import Library
 from transhash.model import HashModel
-from transhash.nn.export import export_model, load_network
 from transhash.nn.mgvt import MGVT, HashConfig, branch_bits
 from transhash.nn.vit import ViTConfig
+from transhash.training.calibrate import calibrate
+from transhash.training.export import export_model, load_network
 
 SHAPE = ViTConfig(image_size=28, patch_size=7, dim=32, depth=2, heads=4, mlp_dim=48)
 LENGTHS = (16, 32, 48)

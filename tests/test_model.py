@@ -18,9 +18,9 @@ from transhash.codes import pack
 from transhash.data.augment import normalise
 from transhash.errors import ImageError, ModelError
 from transhash.model import HashModel
-from transhash.nn.export import export_model, load_network
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
+from transhash.training.export import export_model, load_network
 
 NEAR_ZERO = 1e-4  # a relaxed code this small may have either sign
 

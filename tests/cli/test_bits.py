@@ -12,9 +12,9 @@ import torch
 
 import transhash.model
 from transhash.model import load
-from transhash.nn.export import export_model
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
+from transhash.training.export import export_model
 
 Run = Callable[..., Any]
 

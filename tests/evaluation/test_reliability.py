@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from transhash.calibration import Calibration
+from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.reliability import pairs_by_distance, reliability
 
 DISTANCES = np.arange(17)

@@ -9,21 +9,21 @@ import pytest
 import torch
 
 from tiny_run import SHAPE
-from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.data.changes import Changed, parse
 from transhash.data.datasets import load_dataset
 from transhash.errors import DataError
 from transhash.evaluation import evaluate
+from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import cosine_map
 from transhash.experiments import unseen
 from transhash.experiments.domain import COSINE, Domain
 from transhash.experiments.encoded import Encoder
 from transhash.model import HashModel
-from transhash.nn.export import export_model
 from transhash.nn.mgvt import MGVT
 from transhash.nn.weights import load_vit
 from transhash.shallow import lsh
+from transhash.training.export import export_model
 
 LENGTHS = (8, 16)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.errors import ImageError
+from transhash.evaluation.calibration import Calibration
 from transhash.images import load_picture
 from transhash.model import Encoded
 

@@ -23,8 +23,8 @@ from fake_model import FakeModel
 from PIL import Image
 
 from transhash import ImageError, Library
-from transhash.calibration import Calibration
 from transhash.errors import FilterError, HammingIndexError, LibraryError
+from transhash.evaluation.calibration import Calibration
 from transhash.library import Hit
 
 Face = Callable[[Library, FakeModel], AbstractContextManager[Library]]

@@ -10,8 +10,8 @@ from fake_model import FakeModel
 from PIL import Image
 
 from transhash import ImageError, Library
-from transhash.calibration import Calibration
 from transhash.errors import HammingIndexError, LibraryError
+from transhash.evaluation.calibration import Calibration
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from transhash.data.augment import normalise
 from transhash.model import HashModel
 from transhash.nn import eight_bits
 from transhash.nn.eight_bits import Steps
-from transhash.nn.export import export_model, load_network
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
+from transhash.training.export import export_model, load_network
 
 SIDE = 28
 

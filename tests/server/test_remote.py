@@ -15,8 +15,8 @@ from PIL import Image
 from serving import Running, serving
 
 from transhash import Library
-from transhash.calibration import Calibration
 from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.evaluation.calibration import Calibration
 from transhash.library import Hit
 from transhash.library.remote import RemoteLibrary
 

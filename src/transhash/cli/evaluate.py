@@ -122,7 +122,7 @@ def evaluate(
         else:
             print(table(measured))
     if calibrate:
-        from transhash.experiments.calibrate import calibrate_under
+        from transhash.training.calibrate import calibrate_under
 
         opened.calibrate(calibrate_under(opened, dataset, data, protocol, split_seed=split_seed))
 

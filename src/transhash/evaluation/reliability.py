@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.calibration import Calibration
 from transhash.codes import hamming
+from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import Labels, related
 
 Numbers = NDArray[np.int64]

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.calibration import fit
 from transhash.data.changes import Change, Changed, parse
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
 from transhash.errors import DataError
+from transhash.evaluation.calibration import fit
 from transhash.evaluation.cosine import cosine_map
 from transhash.evaluation.reliability import Reliability, pairs_by_distance, reliability
 from transhash.experiments import unseen

@@ -9,9 +9,9 @@ import numpy as np
 
 import transhash
 from transhash.errors import DataError
-from transhash.experiments.calibrate import calibrate
 from transhash.model import HashModel
-from transhash.nn.export import export_model
+from transhash.training.calibrate import calibrate
+from transhash.training.export import export_model
 from transhash.training.loop import Trained
 
 PICTURES = 256  # of the training images, on which the ranges of 8-bit products are measured

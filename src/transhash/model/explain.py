@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transhash.images import DEFAULT_MAX_PIXELS, Source
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model.hash_model import HashModel
 
 
 @dataclass(frozen=True)

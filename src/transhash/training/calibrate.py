@@ -7,11 +7,11 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.calibration import Calibration, fit
 from transhash.codes import hamming
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split
 from transhash.errors import DataError
+from transhash.evaluation.calibration import Calibration, fit
 from transhash.evaluation.cosine import related
 from transhash.model import HashModel
 

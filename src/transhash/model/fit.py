@@ -12,7 +12,7 @@ import numpy as np
 import transhash
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
-from transhash.model import CONFIG, GRAPH, HEAD, WEIGHTS, HashModel, config_text, file_hash
+from transhash.model.hash_model import CONFIG, GRAPH, HEAD, WEIGHTS, HashModel, config_text, file_hash
 from transhash.shallow import itq
 
 

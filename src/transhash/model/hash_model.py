@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.calibration import Calibration
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
+from transhash.evaluation.calibration import Calibration
 from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
 from transhash.system import processors, replacing
 
@@ -40,7 +40,7 @@ HEAD = (
     "head.npy"  # of a fitted model: float32 (F + 1, B), which takes the place of the hash layers; the last row is added
 )
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
-PRETRAINED = Path(__file__).with_name("pretrained")
+PRETRAINED = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "vits14-imagenet200"
 
 
