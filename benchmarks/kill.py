@@ -35,13 +35,13 @@ import numpy as np
 from PIL import Image
 
 from transhash import Library
-from transhash.library.database import UnmadeError
+from transhash.library.catalogue.database import UnmadeError
 from transhash.library.library import CATALOGUE
 from transhash.model import HashModel
 
 Rows = dict[int, tuple[object, ...]]
 
-SMALL_TRANSACTIONS = "import transhash.library.indexer as i; i._ROWS = 4; from transhash.cli import main; main()"
+SMALL_TRANSACTIONS = "import transhash.library.files.indexing as i; i._ROWS = 4; from transhash.cli import main; main()"
 LIMITED = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({}, r.RLIM_INFINITY)); "  # bytes
 
 

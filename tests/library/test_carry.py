@@ -20,8 +20,8 @@ from PIL import Image
 
 from transhash import Library
 from transhash.errors import DataError, LibraryError, TransHashError
-from transhash.library.catalogue import Indexed
-from transhash.library.columns import Value
+from transhash.library.catalogue.kinds import Value
+from transhash.library.catalogue.pictures import Indexed
 
 STRANGE = os.fsdecode(b"\xff \xe4.png")
 
@@ -267,13 +267,13 @@ def test_a_failed_export_leaves_the_old_file(filled: Library, exported: Path, mo
 
 
 def test_export_is_made_of_row_groups(filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.catalogue.PAGE", 2)
-    monkeypatch.setattr("transhash.library.carry._GROUP", 3)
+    monkeypatch.setattr("transhash.library.catalogue.pictures.PAGE", 2)
+    monkeypatch.setattr("transhash.library.exchange.parquet._GROUP", 3)
     told: list[int] = []
     assert filled.export(tmp_path / "parts.parquet", progress=told.append) == 8
     assert told == [4, 8, 8]
     expected = content(filled)
-    monkeypatch.setattr("transhash.library.carry._BATCH", 3)
+    monkeypatch.setattr("transhash.library.exchange.parquet._BATCH", 3)
     library, _ = Library.import_(tmp_path / "parts.parquet", filled.path.parent / "again")
     with library:
         assert content(library) == expected

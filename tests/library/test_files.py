@@ -15,7 +15,7 @@ from fake_model import FakeModel
 
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library.database import MIGRATIONS
+from transhash.library.catalogue.database import MIGRATIONS
 from transhash.library.library import CATALOGUE, CODES
 
 
@@ -87,7 +87,7 @@ def test_a_newer_catalogue_asks_for_an_update(filled: Path) -> None:
 
 def test_an_older_catalogue_climbs_the_ladder(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     step = "CREATE TABLE note (picture INTEGER, text TEXT);\nINSERT INTO note VALUES (1, 'x');\n"
-    monkeypatch.setattr("transhash.library.database.MIGRATIONS", (*MIGRATIONS, step))
+    monkeypatch.setattr("transhash.library.catalogue.database.MIGRATIONS", (*MIGRATIONS, step))
 
     assert len(query(filled, model)) == 6
     assert len(query(filled, model)) == 6  # a step is taken once
@@ -161,7 +161,7 @@ def test_a_folder_moves_with_its_library(filled: Path, model: FakeModel, tmp_pat
 
 
 def test_a_writer_that_waits_too_long_says_so(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.database.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("transhash.library.catalogue.database.LOCK_SECONDS", 0.05)
     draw(filled.parent / "new.png", 50)
     holder = sqlite3.connect(filled / CATALOGUE, isolation_level=None)
     with Library.open(filled, model) as library:
@@ -177,7 +177,7 @@ def test_a_writer_that_waits_too_long_says_so(filled: Path, model: FakeModel, mo
 def test_a_full_disk_keeps_what_was_saved(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(100, 140):
         draw(filled.parent / f"{seed}-{'long' * 50}.png", seed)
-    monkeypatch.setattr("transhash.library.indexer._ROWS", 4)
+    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 4)
     with Library.open(filled, model) as library:
         pages = library._catalogue.rows("PRAGMA page_count")[0][0]
         library._catalogue.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -194,7 +194,7 @@ def test_processes_that_index_at_once_lose_nothing(photos: Path, model: FakeMode
         draw(photos / f"{seed}.png", seed)
     program = (
         "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from fake_model import FakeModel; from transhash import Library; import transhash.library.indexer as i\n"
+        "from fake_model import FakeModel; from transhash import Library; import transhash.library.files.indexing as i\n"
         "i._ROWS = 3\n"
         "with Library.create(sys.argv[1] + '/.transhash', FakeModel(), exist_ok=True) as library:\n"
         "    report = library.index(sys.argv[1]); assert report.seen == 66 and not report.skipped, report\n"

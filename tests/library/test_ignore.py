@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from test_walk import found, touch
 
 from transhash import Library
-from transhash.library.walk import count, walk
+from transhash.library.files.walk import count, walk
 
 TREE = [
     "a.jpg",

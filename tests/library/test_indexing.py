@@ -51,7 +51,7 @@ def test_a_known_file_is_not_even_read(library: Library, photos: Path, monkeypat
     def read(path: bytes) -> bytes:
         raise AssertionError(f"{path!r} was hashed")
 
-    monkeypatch.setattr("transhash.library.indexer._digest", read)
+    monkeypatch.setattr("transhash.library.files.indexing._digest", read)
     assert counts(library.index(photos)) == {"unchanged": 6}
 
 
@@ -107,7 +107,7 @@ def test_a_touched_file_is_not_decoded_and_then_known(
 
     assert counts(library.index(photos)) == {"unchanged": 6}
     assert model.decoded == []
-    monkeypatch.setattr("transhash.library.indexer._digest", None)  # calling it would fail
+    monkeypatch.setattr("transhash.library.files.indexing._digest", None)  # calling it would fail
     assert counts(library.index(photos)) == {"unchanged": 6}
 
 
@@ -313,7 +313,7 @@ def test_a_missing_folder_stops_it_before_anything_is_done(library: Library, pho
 
 
 def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.indexer._ROWS", 2)
+    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 2)
     seen: list[tuple[int, int]] = []
 
     with Library.open(library.path) as other:
@@ -328,7 +328,7 @@ def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypat
 def test_an_interrupted_run_goes_on_to_the_same_library(
     photos: Path, tmp_path: Path, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transhash.library.indexer._ROWS", 1)
+    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 1)
     model = InterruptedModel(stop_after)
     with Library.create(tmp_path / "stopped", model) as stopped, pytest.raises(KeyboardInterrupt):
         stopped.index(photos)

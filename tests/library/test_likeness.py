@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from transhash.library import likeness
+from transhash.library.duplicates import confirmation as likeness
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "pictures").rglob("*.jpg"))[::4]
 

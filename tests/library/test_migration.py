@@ -12,7 +12,7 @@ from fake_model import FakeModel
 from PIL import Image
 
 from transhash import Library
-from transhash.library.database import MIGRATIONS
+from transhash.library.catalogue.database import MIGRATIONS
 from transhash.library.library import CATALOGUE
 
 VERSION_1 = """

@@ -17,12 +17,12 @@ from test_where import BASE, filled, trees, written
 
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library.catalogue import Catalogue
-from transhash.library.milvus import send
-from transhash.library.milvus_filter import expression
-from transhash.library.milvus_server import Address, Collection
-from transhash.library.places import Places
-from transhash.library.where import parse
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.where import parse
+from transhash.library.files.paths import Places
+from transhash.remote.milvus import send
+from transhash.remote.milvus_collection import Address, Collection
+from transhash.remote.milvus_filter import expression
 
 __all__ = ["filled"]  # a fixture
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transhash.library.places import Places
+from transhash.library.files.paths import Places
 
 names = st.sampled_from([b"a", b"a.", b"a0", b"b", b"-", b" ", b"\xff", b"\xe4", b"zz"])
 folders = st.lists(names, max_size=4).map(lambda parts: b"/" + b"/".join(parts))

@@ -9,7 +9,7 @@ import pytest
 from collection import lock
 
 from transhash.errors import LibraryError
-from transhash.library.walk import Folder, roots, walk
+from transhash.library.files.walk import Folder, roots, walk
 
 
 def touch(root: Path, *names: str) -> None:

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from transhash import Library
 from transhash.errors import FilterError
-from transhash.library.catalogue import Catalogue, Coded, File
-from transhash.library.columns import Kind
-from transhash.library.database import Facts
-from transhash.library.where import MAX_CONDITIONS, parse
+from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.kinds import Kind
+from transhash.library.catalogue.pictures import Catalogue, Coded, File
+from transhash.library.catalogue.where import MAX_CONDITIONS, parse
 
 BASE = b"/home/me/photos"
 FOLDERS = [b"", b"cat", b"Cat_1", b"cat/\xff%", b"/elsewhere", b"/"]

@@ -18,7 +18,7 @@ from transhash import Library
 from transhash.errors import FilterError, ImageError, LibraryError
 from transhash.evaluation.calibration import Calibration
 from transhash.library import Hit
-from transhash.library.remote import RemoteLibrary
+from transhash.remote.http import RemoteLibrary
 
 
 def told(hits: list[Hit], photos: Path) -> list[tuple]:
@@ -57,7 +57,7 @@ def test_probabilities_come_along(library: Library, model: FakeModel, photos: Pa
 def test_more_hits_than_one_answer_holds_come_in_several(
     server: Running, library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transhash.library.remote.MOST_HITS", 7)
+    monkeypatch.setattr("transhash.remote.http.MOST_HITS", 7)
     query = photos / "cat" / "cat-07.png"
 
     found = Library.open(server.url).search(query, 30, where="width >= 24")

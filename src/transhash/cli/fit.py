@@ -28,7 +28,7 @@ def fit(
     chosen so that they tell these pictures apart.
     """
     from transhash import fitting
-    from transhash.library.walk import roots, walk
+    from transhash.library.files.walk import roots, walk
     from transhash.model import load
 
     found = [

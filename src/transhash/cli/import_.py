@@ -37,7 +37,7 @@ def import_(
     in TRANSHASH_LIBRARY, else a new one, .transhash in the current folder.
     """
     from transhash.library import Library
-    from transhash.library.carry import head
+    from transhash.library.exchange.parquet import head
     from transhash.library.library import FOLDER
 
     place = find_library(library, [Path.cwd()]) or Path(FOLDER)

@@ -107,7 +107,7 @@ def _keep_current(
     opened: Library, folders: list[Path], known: IndexReport, report: Path | None, *, interval: float, as_json: bool
 ) -> None:
     """Look again until the user interrupts; a line for each run that changed something."""
-    from transhash.library import watch
+    from transhash.library.files import watching as watch
 
     skipped = set(known.skipped)
     for changed in watch(opened, folders, interval=interval, known=known, trouble=say):
@@ -136,7 +136,7 @@ def _opened(
 ) -> Library:
     """The library to index into, made when there is none and there is something to put into it."""
     from transhash.library import Library, count_pictures
-    from transhash.library.database import UnmadeError
+    from transhash.library.catalogue.database import UnmadeError
     from transhash.library.library import FOLDER
     from transhash.model import load
 

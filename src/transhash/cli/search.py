@@ -71,7 +71,7 @@ def search(
     import numpy as np
 
     from transhash.cli import terminal
-    from transhash.library.sheet import Sheet, check_name
+    from transhash.cli.sheet import Sheet, check_name
 
     if not images and not clipboard:
         raise typer.BadParameter("name a picture, or - for standard input, or --clipboard", context, param_hint="IMAGE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transhash.library.files.watching import watch
 from transhash.library.library import Library, count_pictures
 from transhash.library.live import LiveLibrary
 from transhash.library.results import (
@@ -19,7 +20,6 @@ from transhash.library.results import (
     Skipped,
     Verification,
 )
-from transhash.library.watch import watch
 
 __all__ = [
     "AnnotationReport",

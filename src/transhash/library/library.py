@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import HammingIndexError, LibraryError, ModelError, UncalibratedError
 from transhash.images import DEFAULT_MAX_PIXELS
-from transhash.library import carry
-from transhash.library.annotate import Annotation
-from transhash.library.catalogue import Catalogue, Placed
-from transhash.library.columns import Kind, moment
-from transhash.library.database import Facts
-from transhash.library.elsewhere import elsewhere, is_milvus
-from transhash.library.indexer import IndexRun, Progress
-from transhash.library.places import Places
+from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.kinds import Kind, moment
+from transhash.library.catalogue.pictures import Catalogue, Placed
+from transhash.library.exchange import parquet as carry
+from transhash.library.exchange.annotation import Annotation
+from transhash.library.exchange.tables import Rows, read
+from transhash.library.files.indexing import IndexRun, Progress
+from transhash.library.files.paths import Places
+from transhash.library.files.verifying import FileCheck, catalogue_problems
+from transhash.library.files.walk import count, roots
 from transhash.library.results import (
     AnnotationReport,
     DuplicatesReport,
@@ -36,9 +38,7 @@ from transhash.library.results import (
     Problem,
     Verification,
 )
-from transhash.library.rows import Rows, read
-from transhash.library.verify import FileCheck, catalogue_problems
-from transhash.library.walk import count, roots
+from transhash.remote.opening import elsewhere, is_milvus
 
 if TYPE_CHECKING:
     from transhash.images import Source
@@ -307,7 +307,7 @@ class Library:
 
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
-        and label = 'cat'"` (`transhash.library.where` has the language). Paths that begin with / are compared with
+        and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared with
         absolute paths; others with paths relative to the folder that contains the library.
 
         Raises `FilterError` for a filter that makes no sense, and `LibraryError` for a probability that the model was
@@ -452,7 +452,7 @@ class Library:
         files that they are, images and arrays as PNG. Raises `ImageError` for the first that cannot be used, before
         anything is written, and `LibraryError` when the library cannot be written.
         """
-        from transhash.library.adding import add
+        from transhash.library.files.adding import add
 
         return add(self._catalogue, self._places, self.model, list(pictures), max_pixels)
 
@@ -462,7 +462,7 @@ class Library:
         The file of a picture that `add` put away is deleted. Any other file is left alone, and the next `index` of its
         folder finds it again, unless `.transhashignore` names it.
         """
-        from transhash.library.adding import remove
+        from transhash.library.files.adding import remove
 
         return remove(self._catalogue, self._places, map(int, ids))
 
@@ -483,7 +483,7 @@ class Library:
 
         Raises `LibraryError` when a folder is missing, `HammingIndexError` for a distance below 0.
         """
-        from transhash.library.duplicates import Contents, Search
+        from transhash.library.duplicates.groups import Contents, Search
 
         ranges = None
         if folders is not None:
@@ -566,7 +566,7 @@ class Library:
         Raises `DataError` when the file cannot be written, `LibraryError` when the collection cannot.
         """
         if is_milvus(to):
-            from transhash.library.milvus import send
+            from transhash.remote.milvus import send
 
             return send(to, self._catalogue, self._places, progress, replace=replace)
         return carry.write(Path(to), self._catalogue, progress)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from transhash.library.columns import Value
+from transhash.library.catalogue.kinds import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from transhash.errors import ImageError
-from transhash.library.thumbnails import Shown, full_size
+from transhash.library.files.thumbnails import Shown, full_size
 from transhash.model.explain import occlusion
 from transhash.server import faults, schemas, security, uploads
 from transhash.server.faults import Fault, json_response

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError
-from transhash.library.thumbnails import Thumbnails
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
 from transhash.server.metrics import Metrics

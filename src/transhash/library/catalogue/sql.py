@@ -1,4 +1,4 @@
-"""Filters as SQL: a tree of `transhash.library.where` becomes a condition on `picture` and its parameters.
+"""Filters as SQL: a tree of `transhash.library.catalogue.where` becomes a condition on `picture` and its parameters.
 
 The text is put together from the constants here alone; whatever a user wrote is a parameter. Users' own columns are
 subqueries on the index of their values, so that a selective one is not paid for with a look at every picture.
@@ -10,8 +10,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
-from transhash.library.columns import Kind
-from transhash.library.where import Condition, Junction, Literal, Tree
+from transhash.library.catalogue.kinds import Kind
+from transhash.library.catalogue.where import Condition, Junction, Literal, Tree
 
 Compiled: TypeAlias = "tuple[str, list[Any]]"
 

@@ -8,11 +8,11 @@ from functools import lru_cache
 from itertools import islice
 
 from transhash.errors import DataError
-from transhash.library.catalogue import Catalogue
-from transhash.library.columns import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
-from transhash.library.places import Places
+from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.exchange.tables import Row, Rows, kinds, unfit
+from transhash.library.files.paths import Places
 from transhash.library.results import AnnotationReport
-from transhash.library.rows import Row, Rows, kinds, unfit
 
 EXAMPLES = 20  # unmatched rows that a report names
 _BATCH = 2048  # rows a transaction

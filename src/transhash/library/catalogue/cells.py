@@ -19,7 +19,7 @@ def is_name(value: Any) -> bool:
 
 
 def is_folder(value: Any) -> bool:
-    """Whether it is a stored folder (`transhash.library.places`): absolute, or one that stays below the base."""
+    """Whether it is a stored folder (`transhash.library.files.paths`): absolute, or one that stays below the base."""
     return isinstance(value, bytes) and b"\0" not in value and b".." not in value.replace(b"\\", b"/").split(b"/")
 
 

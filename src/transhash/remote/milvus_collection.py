@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from transhash.errors import LibraryError, TransHashError
-from transhash.library.columns import Kind
+from transhash.library.catalogue.kinds import Kind
 
 FORMAT = 1
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}

@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from transhash.codes import check_values
 from transhash.errors import HammingIndexError, LibraryError
-from transhash.library.catalogue import Catalogue, Indexed
-from transhash.library.columns import Kind, UnfitError, to_value
-from transhash.library.database import Facts
+from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.kinds import Kind, UnfitError, to_value
+from transhash.library.catalogue.pictures import Catalogue, Indexed
+from transhash.library.catalogue.where import parse
+from transhash.library.files.paths import Places
 from transhash.library.library import Library
-from transhash.library.milvus_filter import ASCII_LOWER, NEVER, expression, number, stored_text
-from transhash.library.milvus_server import MAX_HITS, TEXTS, Address, Collection, Description
-from transhash.library.places import Places
 from transhash.library.results import Hit, LibraryInfo
-from transhash.library.where import parse
+from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description
+from transhash.remote.milvus_filter import ASCII_LOWER, NEVER, expression, number, stored_text
 from transhash.search.hits import Hits
 from transhash.search.rerank import best
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from transhash.errors import LibraryError
 from transhash.images import IMAGE_SUFFIXES
-from transhash.library.ignore import IGNORE_FILE, Ignore, around, inside
+from transhash.library.files.ignore import IGNORE_FILE, Ignore, around, inside
 
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 

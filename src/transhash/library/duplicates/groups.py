@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError, LibraryError
-from transhash.library import likeness
+from transhash.library.duplicates import confirmation as likeness
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
 from transhash.search import HammingIndex
 from transhash.search.parallel import spread

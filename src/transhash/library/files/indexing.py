@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
-from transhash.library.catalogue import Catalogue, Coded, File, Known, content_hash
-from transhash.library.places import Places
+from transhash.library.catalogue.pictures import Catalogue, Coded, File, Known, content_hash
+from transhash.library.files.paths import Places
+from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
-from transhash.library.walk import Folder, walk
 
 if TYPE_CHECKING:
     from transhash.model import Encoded, HashModel

@@ -14,8 +14,8 @@ import string
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
-from transhash.library.columns import BUILT_IN, Kind
-from transhash.library.where import Condition, Junction, Literal, Tree
+from transhash.library.catalogue.kinds import BUILT_IN, Kind
+from transhash.library.catalogue.where import Condition, Junction, Literal, Tree
 
 EVERY, NONE = "id >= 0", "id < 0"
 NEVER = -(2**62)  # `taken` of a picture that has no such date

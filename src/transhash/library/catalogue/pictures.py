@@ -1,7 +1,7 @@
 """The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here,
-but those about users' own columns (`transhash.library.own_columns`) and filters (`transhash.library.filtering`).
+but those about users' own columns (`transhash.library.catalogue.columns`) and filters (`transhash.library.catalogue.sql`).
 
-Folders and names are stored bytes (`transhash.library.places`). Whoever writes holds the lock for the length of one
+Folders and names are stored bytes (`transhash.library.files.paths`). Whoever writes holds the lock for the length of one
 short transaction; readers never wait.
 """
 
@@ -14,9 +14,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from transhash.errors import LibraryError
-from transhash.library.cells import is_coded, is_count, is_fault, is_folder, is_name
-from transhash.library.database import Facts
-from transhash.library.own_columns import OwnColumns
+from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_name
+from transhash.library.catalogue.columns import OwnColumns
+from transhash.library.catalogue.database import Facts
 
 PAGE = 4096  # rows held at a time
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999

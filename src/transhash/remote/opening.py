@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def elsewhere(place: object, model: HashModel | None = None) -> Any:
     """The library at an address, with the face of `Library`; None when a place is a folder. Raises `LibraryError`."""
     if isinstance(place, str) and place.startswith(("http://", "https://")):
-        from transhash.library.remote import RemoteLibrary
+        from transhash.remote.http import RemoteLibrary
 
         return RemoteLibrary(place, model)
     if is_milvus(place):
-        from transhash.library.milvus import MilvusLibrary
+        from transhash.remote.milvus import MilvusLibrary
 
         return MilvusLibrary(place, model)
     if isinstance(place, str) and "://" in place:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError
 from transhash.images import Source, open_image, read_file
-from transhash.library.columns import Kind, Value, to_stored, to_value
+from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
+from transhash.library.exchange.tables import kinds, read
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, Hit, LibraryInfo
-from transhash.library.rows import kinds, read
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeAlias
 
 from transhash.errors import FilterError
-from transhash.library.columns import BUILT_IN, Kind, period
+from transhash.library.catalogue.kinds import BUILT_IN, Kind, period
 
 MAX_CONDITIONS = 500  # SQLite's limit on the depth of expressions is 1,000
 MAX_LITERALS = 10_000  # and 32,766 on parameters, of which a date may take two

@@ -19,8 +19,8 @@ import numpy as np
 
 from transhash.errors import LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
-from transhash.library.catalogue import Catalogue, Coded, File, content_hash
-from transhash.library.places import Places
+from transhash.library.catalogue.pictures import Catalogue, Coded, File, content_hash
+from transhash.library.files.paths import Places
 from transhash.system import replacing
 
 if TYPE_CHECKING:

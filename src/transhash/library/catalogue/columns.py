@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.library.columns import Kind, Stored, Value, to_value
-from transhash.library.database import Database
-from transhash.library.filtering import compiled
-from transhash.library.where import parse
+from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.kinds import Kind, Stored, Value, to_value
+from transhash.library.catalogue.sql import compiled
+from transhash.library.catalogue.where import parse
 
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 _PAGE = 1 << 16  # ids held as Python numbers at a time

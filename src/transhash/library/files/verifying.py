@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transhash.errors import ImageError, LibraryError
-from transhash.library.catalogue import Catalogue, Indexed
-from transhash.library.indexer import _digest, _unfit
-from transhash.library.places import Places
+from transhash.library.catalogue.pictures import Catalogue, Indexed
+from transhash.library.files.indexing import _digest, _unfit
+from transhash.library.files.paths import Places
 from transhash.library.results import Problem, Verification
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
-from transhash.library.catalogue import content_hash
+from transhash.library.catalogue.pictures import content_hash
 from transhash.system import replacing
 
 if TYPE_CHECKING:

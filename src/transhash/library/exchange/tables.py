@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import DataError
-from transhash.library.columns import Kind, UnfitError, common, kind_of, kind_of_text
-from transhash.library.parquet import parquet
+from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text
+from transhash.library.exchange.parquet_file import parquet
 
 Row = Mapping[str, Any]
 Rows = Callable[[], Iterator[Row]]  # anew at each call

@@ -1,0 +1,1 @@
+"""Near-identical pictures: candidates by code, confirmed by their pixels, in groups."""

@@ -1,0 +1,1 @@
+"""Files of a library: walking folders, indexing and adding pictures, watching, verifying, thumbnails."""
