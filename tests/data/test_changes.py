@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
+from benchmarks.evaluation.changes import KINDS, STRESS, Changed, parse
 from PIL import Image
 
-from transhash.data.changes import KINDS, STRESS, Changed, parse
 from transhash.errors import DataError
 
 

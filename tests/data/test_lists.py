@@ -183,7 +183,7 @@ def test_lists_that_are_not_there_are_named(tmp_path: Path) -> None:
 
 
 def test_an_evaluation_passes_on_what_was_noted(tmp_path: Path) -> None:
-    from transhash.experiments import measure
+    from transhash.comparison import measure
     from transhash.model import load
 
     lists = changed("train.txt", "a.png 0 1 0", "d.png 0 0 0")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.search import measure as bench
+from benchmarks.search import peers, plots
 
 from transhash.errors import DataError
-from transhash.experiments import bench, peers, plots
 
 
 def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ import pytest
 
 from tiny_run import recipe
 from transhash.codes import pack
+from transhash.comparison import cells as matrix
+from transhash.comparison import compare, tables
+from transhash.comparison.run import run as run_cell
+from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
-from transhash.experiments import compare, matrix, tables
-from transhash.experiments.cell import run as run_cell
-from transhash.experiments.tokens import Tokens
 from transhash.training.loop import train
 
 SMALL = {

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from benchmarks.evaluation import unseen
+from benchmarks.evaluation.changes import Changed, parse
+from benchmarks.evaluation.domain import COSINE, Domain
+from benchmarks.evaluation.encoded import Encoder
 
 from tiny_run import SHAPE
 from transhash.codes import pack
-from transhash.data.changes import Changed, parse
 from transhash.data.datasets import load_dataset
 from transhash.errors import DataError
 from transhash.evaluation import evaluate
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import cosine_map
-from transhash.experiments import unseen
-from transhash.experiments.domain import COSINE, Domain
-from transhash.experiments.encoded import Encoder
 from transhash.model import HashModel
 from transhash.nn.mgvt import MGVT
 from transhash.nn.weights import load_vit
@@ -109,7 +109,7 @@ def test_all_pictures_changed_and_fewer_of_them(model: HashModel, place: Path) -
 def test_what_was_encoded_is_read_again_and_only_under_its_own_name(
     model: HashModel, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transhash.experiments.encoded._PART", 4)
+    monkeypatch.setattr("benchmarks.evaluation.encoded._PART", 4)
     pictures = [np.full((30, 30, 3), 20 * i, np.uint8) for i in range(10)]
     encoder = Encoder.of_model(model, tmp_path)
     first = encoder.encode(pictures, "ten")

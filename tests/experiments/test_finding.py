@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks.evaluation.finding import STEPS, Distances, code_distances, feature_distances, judged, markdown
 
 from transhash.codes import hamming
-from transhash.experiments.finding import STEPS, Distances, code_distances, feature_distances, judged, markdown
 
 
 def test_originals_and_others_are_counted_at_their_distances() -> None:

@@ -10,7 +10,7 @@ imagehash = pytest.importorskip("imagehash", reason="the extra `bench` is not in
 
 
 def test_packed_hashes_are_the_packages() -> None:
-    from transhash.experiments.perceptual import perceptual_hashes
+    from benchmarks.evaluation.perceptual import perceptual_hashes
 
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 256, (40, 30, 3), np.uint8) for _ in range(5)]

@@ -1,4 +1,4 @@
-"""A small run of benchmarks/garbage.py: every file is used or named with a reason, and nothing crashes."""
+"""A small run of benchmarks/library/garbage.py: every file is used or named with a reason, and nothing crashes."""
 
 from __future__ import annotations
 

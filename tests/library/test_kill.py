@@ -1,4 +1,4 @@
-"""A few runs of benchmarks/kill.py: killed, out of disk, without its folder; nothing that was saved is lost."""
+"""A few runs of benchmarks/library/kill.py: killed, out of disk, without its folder; nothing that was saved is lost."""
 
 from __future__ import annotations
 

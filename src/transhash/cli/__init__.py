@@ -13,7 +13,6 @@ import typer
 
 from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
-from transhash.cli.bench import bench
 from transhash.cli.common import Verbs
 from transhash.cli.compare import compare
 from transhash.cli.duplicates import duplicates
@@ -32,7 +31,7 @@ from transhash.cli.verify import verify
 
 VERBS = (
     index, search, duplicates, serve, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
-    compare, backbone, bench,
+    compare, backbone,
 )  # fmt: skip
 
 app = typer.Typer(

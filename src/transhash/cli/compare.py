@@ -58,8 +58,8 @@ def compare(
     is given again. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and SVG.
     """
     with extra("train"):
-        from transhash.experiments import compare as comparison
-        from transhash.experiments import matrix
+        from transhash.comparison import cells as matrix
+        from transhash.comparison import compare as comparison
     if plot is not None:
         _write(comparison.read(plot), plot)
         return
@@ -108,14 +108,14 @@ def compare(
 
 def _write(results: dict[str, Any], out: Path) -> str:
     """Tables, and curves where matplotlib is installed; the Markdown table."""
-    from transhash.experiments import tables
+    from transhash.comparison import tables
 
     table = "\n\n".join(tables.markdown(results, figure) for figure in tables.FIGURES)
     (out / "table.md").write_text(table + "\n", "utf-8")
     (out / "table.tex").write_text("\n\n".join(tables.latex(results, f) for f in tables.FIGURES) + "\n", "utf-8")
     (out / "table.csv").write_text(tables.comma_separated(results), "utf-8")
     with extra("bench"):
-        from transhash.experiments import curves
+        from transhash.comparison import curves
     for picture in curves.draw(results, out):
         say(f"drawn: {picture}")
     return table

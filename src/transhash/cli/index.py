@@ -107,7 +107,7 @@ def _keep_current(
     opened: Library, folders: list[Path], known: IndexReport, report: Path | None, *, interval: float, as_json: bool
 ) -> None:
     """Look again until the user interrupts; a line for each run that changed something."""
-    from transhash.library.files import watching as watch
+    from transhash.library import watch
 
     skipped = set(known.skipped)
     for changed in watch(opened, folders, interval=interval, known=known, trouble=say):

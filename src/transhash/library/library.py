@@ -307,8 +307,8 @@ class Library:
 
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
-        and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared with
-        absolute paths; others with paths relative to the folder that contains the library.
+        and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared
+        with absolute paths; others with paths relative to the folder that contains the library.
 
         Raises `FilterError` for a filter that makes no sense, and `LibraryError` for a probability that the model was
         not calibrated to tell.

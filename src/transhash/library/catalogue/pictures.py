@@ -1,8 +1,8 @@
 """The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here,
-but those about users' own columns (`transhash.library.catalogue.columns`) and filters (`transhash.library.catalogue.sql`).
+but those about users' own columns (`columns`, in this folder) and filters (`sql`).
 
-Folders and names are stored bytes (`transhash.library.files.paths`). Whoever writes holds the lock for the length of one
-short transaction; readers never wait.
+Folders and names are stored bytes (`transhash.library.files.paths`). Whoever writes holds the lock for the length of
+one short transaction; readers never wait.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ COLOURS = 8  # a side of the still smaller copy of both colour differences
 SIZE = SIDE * SIDE + 2 * COLOURS * COLOURS  # bytes of a thumbnail
 HASH_BITS = 64
 
-# Measured by benchmarks/copies.py (docs/duplicates.md): no two different pictures are within all of these there.
+# Measured by benchmarks/copies/copies.py (docs/duplicates.md): no two different pictures are within all of these there.
 HASH_RADIUS = 18  # bits in which the hashes of copies differ, at most
 UNEXPLAINED = 0.06  # share of the grey values' variance
 COLOUR_DIFFERENCE = 8.0  # mean over both colour differences, in levels of 256

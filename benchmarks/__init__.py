@@ -1,0 +1,1 @@
+"""Programs that measure transhash: `python -m benchmarks.search.compare`, from the root of the repository."""

@@ -1,0 +1,97 @@
+"""Kill bulk encodings at random until they have all been done: is every picture in the result once?
+
+    python -m benchmarks.bulk.kill PICTURES --kills 300 [--engine ray] [--log FILE]
+
+A run is killed (SIGKILL) at a random moment: the driver, or with Ray a worker or the driver. What is found is compared,
+row by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
+With a log, which gets a line for each kill and each finished run, the program itself may be broken off and goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+
+
+def rows(folder: Path) -> list[tuple[Any, ...]]:
+    columns = ["uri", "code", "label", "error"]
+    tables = [pq.read_table(path, columns=columns) for path in sorted(folder.glob("codes-*"))]
+    return [tuple(row.values()) for table in tables for row in table.to_pylist()]
+
+
+def workers(driver: int) -> list[psutil.Process]:
+    """Ray's actors of a run."""
+    found = []
+    for child in psutil.Process(driver).children(recursive=True):
+        with suppress(psutil.Error):
+            found += [child] if "MapWorker" in " ".join(child.cmdline()) else []
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--log", type=Path, default=os.devnull)
+    given = parser.parse_args()
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
+    events = given.log.read_text().split() if given.log.exists() else []
+    rng = random.Random(given.seed + len(events))
+
+    def note(event: str) -> None:
+        events.append(event)
+        with given.log.open("a") as log:
+            log.write(f"{event}\n")
+
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, folder = Path(scratch, "whole"), Path(scratch, "killed")
+        program = [sys.executable, "-m", "transhash", "encode", str(given.pictures), "--shard-size", "2"]
+        program += ["--engine", given.engine]
+        began = time.monotonic()
+        subprocess.run([*program, "--to", str(whole)], check=False, stdout=subprocess.DEVNULL)
+        longest = time.monotonic() - began
+        expected = rows(whole)
+        if not (whole / "manifest.json").exists():
+            sys.exit("the run that nobody killed did not finish")
+        command = [*program, "--to", str(folder)]
+        while events.count("driver") + events.count("worker") < given.kills:
+            began = time.monotonic()
+            victim = "worker" if given.engine == "ray" and rng.random() < 0.5 else "driver"
+            after = rng.random() * longest
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+                while run.poll() is None:
+                    time.sleep(0.02)
+                    if victim == "driver" and time.monotonic() - began > after:
+                        run.kill()
+                        note(victim)
+                        break
+                    if victim == "worker" and (found := workers(run.pid)):
+                        time.sleep(rng.random() * 2)
+                        with suppress(psutil.Error):  # it may have ended
+                            rng.choice(found).kill()
+                            note(victim)
+                        break
+            longest = max(longest, time.monotonic() - began)
+            if (folder / "manifest.json").exists():
+                note("finished" if rows(folder) == expected else "wrong")
+                shutil.rmtree(folder)
+    print(", ".join(f"{events.count(event)} {event}" for event in ("driver", "worker", "finished", "wrong")))
+    sys.exit("wrong" in events)
+
+
+if __name__ == "__main__":
+    main()

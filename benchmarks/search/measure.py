@@ -1,0 +1,215 @@
+"""Hamming search measured against its peers on the same codes, in one process, round by round.
+
+Every result is in the file as soon as it is there, and what the file holds is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
+
+from transhash.search import HammingIndex, scan
+from transhash.search.parallel import cuts, spread, workers
+from transhash.search.store import ALL, flat
+from transhash.search.words import PADDING, to_words
+from transhash.system import machine, replacing
+
+QUERIES = 500  # in a batch
+SINGLES = 30  # queries asked one at a time
+RADII = (2, 8)
+MOST_WITHIN = 10_000_000  # codes: of learned ones a batch finds gigabytes within a radius
+ROUNDS = 5
+PAUSE = 0.3  # seconds before each engine's turn: threads of the one before may still be waiting in a loop for work
+SLOW = 10.0  # seconds; a batch that takes longer is timed twice only
+ENOUGH = 0.999  # recall, beyond which no greater effort is tried
+
+Row = dict[str, Any]
+
+
+def run(
+    kinds: Sequence[str],
+    sizes: Sequence[int],
+    engines: Sequence[str],
+    out: Path,
+    *,
+    bits: int = 64,
+    k: int = 100,
+    report: Callable[[Row], None] = lambda row: None,
+    skipped: Callable[[str, str], None] = lambda engine, reason: None,
+) -> list[Row]:
+    """Measure `engines` on every kind and size of codes into the file `out`; all rows of that file.
+
+    `report` gets each new row, `skipped` each engine that is not installed with the reason.
+    """
+    rows: list[Row] = json.loads(out.read_text()) if out.exists() else []
+    for kind in kinds:
+        for size in sizes:
+            label = Path(kind).stem
+            known = {row["engine"] for row in rows if (row["codes"], row["size"], row["bits"]) == (label, size, bits)}
+            wanted = [name for name in engines if name not in known]
+            if not wanted:
+                continue
+            codes = make_codes(kind, size + QUERIES, bits)
+            facts = {"codes": label, "bits": bits, "size": size, "k": k, "machine": machine()}
+            for measured in _measure(codes[QUERIES:], codes[:QUERIES], wanted, k, skipped):
+                for row in measured:
+                    rows.append({**facts, **row})
+                    report(rows[-1])
+                with replacing(out) as file:
+                    file.write(json.dumps(rows, indent=1).encode() + b"\n")
+    return rows
+
+
+def _measure(
+    stored: Codes, queries: Codes, names: Sequence[str], k: int, skipped: Callable[[str, str], None]
+) -> Iterator[list[Row]]:
+    """The exact engines side by side, then those that trade recall for time, one after the other."""
+    index = HammingIndex(stored.shape[1] * 8)
+    begin = time.perf_counter()
+    index.add(stored)
+    built = time.perf_counter() - begin
+    truth = index.search(queries, k)[0][:, -1:]
+    exact: dict[str, Engine] = {}
+    builds: dict[str, float] = {}
+    for name in names:
+        if name in EFFORTS:
+            continue
+        begin = time.perf_counter()
+        try:
+            exact[name] = Faiss("Flat", stored) if name == "faiss Flat" else Ours(index, name.partition(" ")[2] or None)
+        except ImportError as error:
+            skipped(name, str(error))
+            continue
+        builds[name] = built if name.startswith("transhash") else time.perf_counter() - begin
+    rows = _timed(exact, queries, k, truth, RADII if len(stored) <= MOST_WITHIN else ())
+    if "transhash scan" in rows:
+        rows["transhash scan"]["floor"] = floors(stored)
+    yield [{"engine": name, "effort": None, "build_s": builds[name], **row} for name, row in rows.items()]
+    del exact
+    for name in names:
+        if name in EFFORTS:
+            begin = time.perf_counter()
+            try:
+                engine: Any = Usearch(stored, workers()) if name == "usearch HNSW" else Faiss(name[6:], stored)
+            except ImportError as error:
+                skipped(name, str(error))
+                continue
+            build = time.perf_counter() - begin
+            graded = []
+            for effort in EFFORTS[name]:
+                engine.set_effort(effort)
+                [row] = _timed({name: engine}, queries, k, truth, ()).values()
+                graded.append({"engine": name, "effort": effort, "build_s": build, **row})
+                if row["recall"] >= ENOUGH or row["batch_s"][0] > SLOW:
+                    break
+            yield graded
+            del engine
+
+
+def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii: Sequence[int]) -> dict[str, Row]:
+    """Recall and times of each engine, all engines in turn in every round."""
+    rows: dict[str, Row] = {}
+    for name, engine in engines.items():  # warm: kernels compiled, pages there
+        distances = engine.search(queries, k)
+        engine.search(queries[:1], k)
+        recall = float(((distances <= truth) & (distances >= 0)).mean())
+        rows[name] = {"recall": recall, "batch_s": [], "single_s": [], "hits": {}, "radius_s": {}}
+        for radius in radii:
+            rows[name]["hits"][str(radius)] = engine.within(queries, radius)
+            rows[name]["radius_s"][str(radius)] = []
+    for turn in range(ROUNDS):
+        for name, engine in engines.items():
+            row = rows[name]
+            time.sleep(PAUSE)
+            if turn > 1 and row["batch_s"][0] > SLOW:
+                continue
+            row["batch_s"].append(_seconds(engine.search, queries, k))
+            if turn == 0:
+                row["single_s"] = [_seconds(engine.search, queries[q : q + 1], k) for q in range(SINGLES)]
+            for radius in radii:
+                row["radius_s"][str(radius)].append(_seconds(engine.within, queries, radius))
+    return rows
+
+
+def _seconds(action: Callable[..., Any], *arguments: Any) -> float:
+    begin = time.perf_counter()
+    action(*arguments)
+    return time.perf_counter() - begin
+
+
+def floors(stored: Codes) -> dict[str, float]:
+    """What no scan of these codes can undercut here, in seconds, by measurement.
+
+    `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
+    queries on all threads when nothing is near, so that nothing is ever selected.
+    """
+    words = np.ones((1 << 22, 8), np.uint64)  # 256 MB; zeros would be one page of the system
+
+    def read(piece: tuple[int, int]) -> None:
+        np.bitwise_or.reduce(words[slice(*piece)], axis=None)
+
+    pieces = cuts(len(words), workers())
+    reading = min(_seconds(spread, read, pieces) for _ in range(5)) / words.nbytes
+
+    few = 1 << 19
+    queries = to_words(stored[:QUERIES], stored.shape[1] * 8)
+    store = flat(to_words(np.resize(stored, (few, stored.shape[1])), stored.shape[1] * 8, PADDING))
+    bounds = np.full(len(queries), -1)
+    comparing = min(_seconds(scan.nearest, store, ALL, queries, 1, stored.shape[1] * 8, bounds) for _ in range(20)) / (
+        few * len(queries)
+    )
+    return {
+        "single_s": reading * len(stored) * 8 * len(store.width),
+        "batch_s": comparing * len(stored) * QUERIES,
+    }
+
+
+def per_query(row: Row) -> float:
+    """Milliseconds a query takes in a batch, the median of the rounds."""
+    return float(np.median(row["batch_s"])) / QUERIES * 1e3
+
+
+def line(row: Row) -> str:
+    """A row for people: milliseconds a query in a batch, alone, and within each radius."""
+    effort = "" if row["effort"] is None else str(row["effort"])
+    text = f"{row['codes']:>10} {row['size']:>11,}  {row['engine']:<15} {effort:>5}"
+    text += f"  recall {row['recall']:.3f}  built in {row['build_s']:8.2f} s"
+    text += f"  batch {per_query(row):9.4f}  alone {np.median(row['single_s']) * 1e3:9.4f}"
+    for radius, times in row["radius_s"].items():
+        text += f"  r<={radius} {np.median(times) / QUERIES * 1e3:9.4f}"
+    if "floor" in row:
+        floor = row["floor"]
+        text += f"  (floor: batch {floor['batch_s'] / QUERIES * 1e3:.4f}, alone {floor['single_s'] * 1e3:.4f})"
+    return text + " ms"
+
+
+def table(rows: Sequence[Row], peer: str = "faiss Flat") -> str:
+    """How many times faster than `peer` the index is, in Markdown, one line for each kind and size of codes."""
+    places = sorted({(row["codes"], row["bits"], row["size"]) for row in rows})
+    found = {(row["codes"], row["bits"], row["size"], row["engine"]): row for row in rows}
+    lines = [
+        f"| codes | bits | size | {peer}, ms a query | transhash, ms | faster: batch | one at a time | r ≤ 2 | r ≤ 8 |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for place in places:
+        ours, theirs = found.get((*place, "transhash")), found.get((*place, peer))
+        if ours is None or theirs is None:
+            continue
+        ratios = [per_query(theirs) / per_query(ours)]
+        ratios.append(float(np.median(theirs["single_s"]) / np.median(ours["single_s"])))
+        ratios += [
+            float(np.median(theirs["radius_s"][radius]) / np.median(ours["radius_s"][radius]))
+            for radius in map(str, RADII)
+            if radius in ours["radius_s"]
+        ]
+        name, bits, size = place
+        cells = [name, str(bits), f"{size:,}", f"{per_query(theirs):.4f}", f"{per_query(ours):.4f}"]
+        cells += [f"{ratio:,.1f}×" for ratio in ratios]
+        lines.append("| " + " | ".join(cells + [""] * (9 - len(cells))) + " |")
+    return "\n".join(lines)

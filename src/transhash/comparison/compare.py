@@ -1,0 +1,223 @@
+"""A whole comparison: tokens first, then cell after cell in processes of their own, each result kept as it comes."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import multiprocessing
+import multiprocessing.connection
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from transhash.comparison import tokens as token_files
+from transhash.comparison.cells import Cell
+from transhash.comparison.run import Prepared, run
+from transhash.comparison.tokens import Progress, Tokens
+from transhash.data.datasets import load_dataset
+from transhash.data.protocols import split
+from transhash.errors import RecipeError, TransHashError
+from transhash.losses import METHODS, Task
+from transhash.model import file_hash
+from transhash.nn.mgvt import branch_bits
+from transhash.system import machine, processors, replacing
+from transhash.training.recipe import Recipe
+
+RESULTS = "results.json"
+_PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+Result = dict[str, Any]
+
+
+def compare(
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    tokens: Path | None = None,
+    jobs: int | None = None,
+    progress: Progress,
+    report: Callable[[Result], None] = lambda result: None,
+    skipped: Callable[[Cell, str], None] | None = None,
+) -> dict[str, Any]:
+    """Run the cells that `out` has no result of, and return what is in its `results.json` then.
+
+    A `results.json` alone is enough to go on from.
+    All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
+    default. `jobs`: processes, one processor each; as many as there are processors by default. `skipped`: gets each
+    cell whose method is not defined for such labels, and why; without it that is an error.
+    Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
+    """
+    first = cells[0].recipe
+    tokens = tokens or out / "tokens"
+    out.mkdir(parents=True, exist_ok=True)
+    prepared, facts = _prepare(first, tokens)
+    about = {
+        **facts,
+        "machine": machine(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
+    _restore(out)
+    cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
+    keys = {cell.key(facts): cell for cell in cells}
+    waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
+    if waiting:
+        prepared.tokens.build(first, prepared.images, progress)
+    views = {key: _views(cell.recipe, prepared, tokens, facts, progress) for key, cell in waiting.items()}
+
+    done = len(keys) - len(waiting)
+    progress("cells", done, len(keys), "")
+    jobs = min(jobs or processors(), max(1, len(waiting)))
+    if waiting:
+        threads = processors() // jobs
+        for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
+            os.environ.setdefault(name, str(threads))
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, threads)) as pool:
+            futures: dict[Future[Result], str] = {
+                pool.submit(_run, cell, views[key], out / "runs" / key): key for key, cell in waiting.items()
+            }
+            try:
+                for future in as_completed(futures):
+                    result = future.result()
+                    with replacing(_result_path(out, futures[future])) as file:
+                        file.write(json.dumps({**result, **about}).encode())
+                    done += 1
+                    report(result)
+                    word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
+                    progress("cells", done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
+            except BrokenProcessPool as error:
+                raise TransHashError(
+                    f"{out}: a process ended before its cell did, perhaps for want of memory; give the same command "
+                    "again to go on, with fewer --jobs if it happens again"
+                ) from error
+            finally:
+                pool.shutdown(cancel_futures=True)
+    return _collect(out, keys, about)
+
+
+def read(out: Path) -> dict[str, Any]:
+    """The `results.json` of a comparison; raises `RecipeError` when there is none."""
+    try:
+        results: dict[str, Any] = json.loads((out / RESULTS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{out / RESULTS}: no results ({error}); run the comparison first, without --plot") from error
+    return results
+
+
+def _prepare(recipe: Recipe, tokens: Path) -> tuple[Prepared, dict[str, Any]]:
+    """The data of the cells, and the facts that a result depends on besides its cell's settings."""
+    images = load_dataset(recipe.dataset, recipe.data)
+    parts = split(recipe.protocol, images, seed=recipe.split_seed)
+    facts = {
+        "dataset": recipe.dataset,
+        "protocol": recipe.protocol,
+        "split_sha256": parts.checksum,
+        "backbone_sha256": _backbone_digest(recipe.backbone),
+    }
+    rows = np.union1d(np.union1d(parts.query, parts.database), parts.train)
+    folder = tokens / token_files.place(recipe, facts, augmented=False, rows=rows)
+    return Prepared(images, parts, Tokens(folder, rows)), facts
+
+
+def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
+    """Whether a cell's method is defined for the labels of the data set."""
+    images = prepared.images
+    if cell.is_shallow:
+        return True
+    bits = branch_bits(cell.bits, cell.recipe.groups)
+    try:
+        METHODS[cell.recipe.method](Task(bits, len(images.classes), 1, images.labels.ndim == 2), **cell.recipe.loss)
+    except RecipeError as error:
+        if skipped is None:
+            raise
+        skipped(cell, str(error))
+        return False
+    return True
+
+
+def _backbone_digest(backbone: str) -> str:
+    """SHA-256 of a weight file; of a folder or hub id, of its name."""
+    path = Path(backbone)
+    if not path.is_file():
+        return hashlib.sha256(backbone.encode()).hexdigest()
+    return file_hash(path)
+
+
+def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:
+    """The folder of the views of all training images, those held out among them, built unless they are there."""
+    rows = prepared.split.train
+    folder = tokens / token_files.place(recipe, facts, augmented=True, rows=rows)
+    token_files.views(folder, recipe, prepared.images, rows, progress)
+    return folder
+
+
+_prepared: Prepared  # of a worker process, read once
+
+
+def _start_worker(recipe: Recipe, tokens: Path, threads: int) -> None:
+    global _prepared  # a worker's own, set before its first cell
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
+    _prepared, _ = _prepare(recipe, tokens)
+
+
+def _leave_with_parent() -> None:
+    """End this worker when the program that it works for was killed, which its pool would not notice within a cell."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _run(cell: Cell, views: Path, folder: Path) -> Result:
+    return run(cell, _prepared, views, folder)
+
+
+def _result_path(out: Path, key: str) -> Path:
+    path = out / "cells" / f"{key}.json"
+    path.parent.mkdir(exist_ok=True)
+    return path
+
+
+def _restore(out: Path) -> None:
+    """Give the results in `results.json` their own files where these are not there: it may have come without them."""
+    if not (out / RESULTS).exists():
+        return
+    about = read(out)
+    for result in about.pop("cells"):
+        path = _result_path(out, result["key"])
+        if not path.exists():
+            with replacing(path) as file:
+                file.write(json.dumps({**result, **about}).encode())
+
+
+def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[str, Any]:
+    """Everything that `out` holds of this data set and backbone, written to `results.json`.
+
+    Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of
+    several such the newest.
+    """
+    newest: dict[tuple[Any, ...], Result] = {}
+    paths = sorted((out / "cells").glob("*.json"), key=lambda path: (path.stem in keys, path.stat().st_mtime_ns))
+
+    def name(result: Result) -> tuple[Any, ...]:
+        return result["method"], result["bits"], result["seed"]
+
+    for path in paths:  # those of this matrix last
+        result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
+        if all(result[fact] == about[fact] for fact in ("split_sha256", "backbone_sha256", "protocol")):
+            newest[name(result)] = result
+    cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
+    results = {**about, "cells": cells}
+    with replacing(out / RESULTS) as file:
+        file.write(json.dumps(results).encode() + b"\n")
+    return results

@@ -1,0 +1,108 @@
+"""One cell of a comparison: a method trained and scored on tokens that are there already."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.codes import pack
+from transhash.comparison.cells import Cell
+from transhash.comparison.tokens import Tokens, encode
+from transhash.data.datasets import ImageSet
+from transhash.data.protocols import PROTOCOLS, Split, validation_split
+from transhash.evaluation import Scores, evaluate
+from transhash.shallow import METHODS as SHALLOW
+from transhash.training.loop import train
+from transhash.training.precision import precision_of
+from transhash.training.tokens import TokenCache
+
+PRECISION_AT = (1, 10, 50, *range(100, 2001, 100))
+_DIGITS = 6  # of the curves, that a file of hundreds of cells stays small
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the cells of one data set share: its images, the split, and where tokens lie."""
+
+    images: ImageSet
+    split: Split
+    tokens: Tokens
+
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where some rows of the data set are among the tokens."""
+        return np.searchsorted(self.tokens.rows, rows)
+
+
+def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, Any]:
+    """Train or fit, encode, score: JSON's own types. `folder` is for what a run keeps while it goes on, and is removed.
+
+    With images held out for validation, these are scored and the test queries stay unseen: each half queries the other.
+    """
+    recipe = cell.recipe
+    labels = prepared.images.labels
+    train_rows, held_out = validation_split(prepared.split.train, labels, recipe.validation, seed=recipe.split_seed)
+    begin = time.perf_counter()
+    if cell.is_shallow:
+        features = prepared.tokens.features()
+        fitted = SHALLOW[cell.method](
+            features[prepared.places(train_rows)], labels[train_rows], cell.bits, seed=cell.seed
+        )
+        trained = time.perf_counter()
+        values = fitted.values(features)
+        history = []
+    else:
+        cached = prepared.split.train
+        ascending = np.argsort(cached)
+        places = ascending[np.searchsorted(cached, train_rows, sorter=ascending)]
+        cache = TokenCache(views, recipe.cached_views, places)
+        result = train(recipe, folder, images=prepared.images, cache=cache)
+        history = result.history
+        trained = time.perf_counter()
+        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
+        values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
+        values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision_of(recipe.precision))
+        shutil.rmtree(folder)
+    codes = pack(values)
+    encoded = time.perf_counter()
+
+    def score(query: NDArray[np.int64], database: NDArray[np.int64]) -> Scores:
+        one, other = prepared.places(query), prepared.places(database)
+        topk = PROTOCOLS[recipe.protocol].topk
+        if topk and recipe.validation:  # as large a share of what is searched: it is as hard to fill
+            topk = max(1, round(topk * len(database) / len(prepared.split.database)))
+        places = [place for place in PRECISION_AT if place <= len(database)]
+        return evaluate(codes[one], labels[query], codes[other], labels[database], topk, precision_at=places)
+
+    if recipe.validation:
+        halves = held_out[0::2], held_out[1::2]
+        there, back = score(*halves), score(*halves[::-1])
+        figures = _rounded(there) | {"map": (there.map + back.map) / 2}
+    else:
+        figures = _rounded(score(prepared.split.query, prepared.split.database))
+    return {
+        "method": cell.method,
+        "bits": cell.bits,
+        "seed": cell.seed,
+        "recipe": None if cell.is_shallow else recipe.model_dump(mode="json", exclude={"data", "backbone"}),
+        "scores": figures,
+        "history": history,
+        "seconds": {
+            "train": round(trained - begin, 2),
+            "encode": round(encoded - trained, 2),
+            "evaluate": round(time.perf_counter() - encoded, 2),
+        },
+    }
+
+
+def _rounded(scores: Scores) -> dict[str, Any]:
+    figures = scores.to_dict()
+    for name in ("precision_by_radius", "recall_by_radius"):
+        figures[name] = [round(value, _DIGITS) for value in figures[name]]
+    figures["precision_at"] = {place: round(value, _DIGITS) for place, value in figures["precision_at"].items()}
+    return figures

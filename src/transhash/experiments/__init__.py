@@ -1,5 +1,0 @@
-"""Runs of the field's experiments: a model measured under a protocol."""
-
-from transhash.experiments.measure import Measured, measure
-
-__all__ = ["Measured", "measure"]
