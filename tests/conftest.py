@@ -1,12 +1,18 @@
-"""Where the tests find real data, and what they do without it."""
+"""Where the tests find real data, pictures to index, a model without a network, and what they do without these."""
 
 from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from collection import draw
+from fake_model import FakeModel
+from milvus_lite import HOW, program, serving
+from transhash import Library
 
 # a shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,3 +61,35 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = {name: torch.randn_like(value) * 0.05 for name, value in ViT(SHAPE).state_dict().items()}
     save_file(state, place / "vit.safetensors")
     return place
+
+
+@pytest.fixture
+def model() -> FakeModel:
+    return FakeModel()
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six pictures in two class folders."""
+    folder = tmp_path / "photos"
+    for i in range(3):
+        draw(folder / "cat" / f"cat-{i}.png", i)
+        draw(folder / "dog" / f"dog-{i}.png", 10 + i)
+    return folder
+
+
+@pytest.fixture
+def library(photos: Path, model: FakeModel) -> Iterator[Library]:
+    """A library of them, still empty."""
+    with Library.create(photos / ".transhash", model) as library:
+        yield library
+
+
+@pytest.fixture(scope="session")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Host and port of a Milvus server."""
+    pytest.importorskip("pymilvus", reason="no pymilvus: pip install 'transhash[milvus]'")
+    if program() is None:
+        pytest.skip(f"no Milvus to test against: {HOW}")
+    with serving(tmp_path_factory.mktemp("milvus")) as address:
+        yield address

@@ -1,7 +1,9 @@
 """How well `transhash duplicates` tells copies from pictures that are merely similar: precision and recall.
 
-python -m benchmarks.copies.copies PICTURES.parquet [--count 10000] [--copied 500] [--model MODEL] [--phash] [--keep FOLDER]
-python -m benchmarks.copies.copies tiny-imagenet/train.parquet --near --count 100000 --copied 556 --phash    # 5,004 copies
+python -m benchmarks.copies.copies PICTURES.parquet [--count 10000] [--copied 500]
+    [--model MODEL] [--phash] [--keep FOLDER]
+python -m benchmarks.copies.copies tiny-imagenet/train.parquet --near --count 100000 --copied 556 --phash
+    # 5,004 copies
 
 PICTURES has a column img with a file's bytes in each row (Tiny-ImageNet's as on the Hugging Face hub). Of some pictures
 known copies are made, each in one way; everything is indexed, and the groups found are held against what is known.
@@ -23,10 +25,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from benchmarks.evaluation.changes import parse
-from benchmarks.evaluation.perceptual import perceptual_hashes
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
+from benchmarks.evaluation.changes import parse
+from benchmarks.evaluation.perceptual import perceptual_hashes
 from transhash import HammingIndex, HashModel, Library, load
 from transhash.images import open_image
 

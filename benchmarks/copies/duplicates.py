@@ -12,7 +12,6 @@ from pathlib import Path
 
 from benchmarks.common import ROOT
 from benchmarks.search.peers import make_codes
-
 from transhash.search import HammingIndex
 
 REAL = str(ROOT / "benchmarks" / "search" / "real.npy")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from benchmarks.common import RESULTS
-from benchmarks.encoding.plane import costs, encoder, peer
 from PIL import Image
 
 import transhash
+from benchmarks.common import RESULTS
+from benchmarks.encoding.plane import costs, encoder, peer
 from transhash.images import load_square
 
 SIZES = ((1200, 900), (2300, 1725), (4000, 3000))

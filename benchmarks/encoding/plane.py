@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.common import RESULTS, ROOT
-from benchmarks.encoding.encode import make_pictures
 from onnx import TensorProto, helper, numpy_helper
 from transformers import Dinov2Config, Dinov2Model
 
 import transhash
+from benchmarks.common import RESULTS, ROOT
+from benchmarks.encoding.encode import make_pictures
 from transhash.data.augment import normalise
 from transhash.data.datasets import load_dataset
 from transhash.evaluation import evaluate

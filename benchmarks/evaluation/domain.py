@@ -13,14 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.evaluation import unseen
 from benchmarks.evaluation.changes import Change, Changed, parse
 from benchmarks.evaluation.encoded import Encoder, Encodings, Floats, name_of
 from benchmarks.evaluation.finding import STEPS, Distances, Found, code_distances, feature_distances, judged
 from benchmarks.evaluation.perceptual import BITS, perceptual_hashes
 from benchmarks.evaluation.unseen import Parts, Row
-from numpy.typing import NDArray
-
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
 from transhash.errors import DataError

@@ -1,6 +1,7 @@
 """A model on pictures that nothing was trained on: every table of docs/models.md about them, and the diagram.
 
-    python -m benchmarks.evaluation.domains MODEL --data DATA --backbone FILE [--out benchmarks/results/domains] [--cache FOLDER]
+    python -m benchmarks.evaluation.domains MODEL --data DATA --backbone FILE [--cache FOLDER]
+        [--out benchmarks/results/domains]
 
 DATA has `cifar10` and, for `--elsewhere`, `tiny-imagenet`, as `transhash evaluate --data` takes them. Measured are
 CIFAR-10 (1,000 pictures query the other 59,000), the same in grey, its mosaics, changed queries, copies among 59,000,
@@ -18,13 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import transhash
 from benchmarks.evaluation import diagram, finding, unseen
 from benchmarks.evaluation.changes import STRESS, parse
 from benchmarks.evaluation.domain import Domain
 from benchmarks.evaluation.encoded import Encoder, name_of
 from benchmarks.evaluation.perceptual import NAMES
-
-import transhash
 from transhash.data.datasets import load_dataset
 
 PARTS = ("cifar10", "grey", "mosaic", "stress", "copies", "reliability")

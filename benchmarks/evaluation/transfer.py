@@ -18,13 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import transhash
 from benchmarks.common import program
 from benchmarks.evaluation import diagram, finding, unseen
 from benchmarks.evaluation.changes import STRESS, Change, parse
 from benchmarks.evaluation.domain import Domain
 from benchmarks.evaluation.perceptual import NAMES
-
-import transhash
 
 
 def main() -> None:

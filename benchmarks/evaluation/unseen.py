@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from benchmarks.evaluation.encoded import Encodings, Floats
 from numpy.typing import NDArray
 
+from benchmarks.evaluation.encoded import Encodings, Floats
 from transhash.codes import pack
 from transhash.data.sets import Labels, Split
 from transhash.evaluation import evaluate

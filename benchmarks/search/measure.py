@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
 
+from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
 from transhash.search import HammingIndex, scan
 from transhash.search.parallel import cuts, spread, workers
 from transhash.search.store import ALL, flat

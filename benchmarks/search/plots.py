@@ -10,9 +10,9 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
 from benchmarks.search.measure import Row, per_query
 from benchmarks.search.peers import EFFORTS, ENGINES
-
 from transhash.comparison.curves import save
 
 # Okabe and Ito's palette, and a mark for each engine

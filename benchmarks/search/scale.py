@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
+
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.search.measure import machine
 from benchmarks.search.peers import make_codes
-from PIL import Image
-
 from transhash import HammingIndex, Library, load
 from transhash.search import merging
 

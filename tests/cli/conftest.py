@@ -10,12 +10,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
-
 import fake_transhash
-from collection import draw
-
 import transhash.model
+from collection import draw
 from transhash.cli import main
 
 

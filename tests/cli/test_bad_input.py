@@ -8,9 +8,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from collection import draw
 from PIL import Image
 
+from collection import draw
 from transhash.library.library import CATALOGUE
 
 

@@ -10,9 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from collection import draw
 from fake_transhash import PROGRAM
-from PIL import Image
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

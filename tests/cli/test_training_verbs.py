@@ -49,6 +49,13 @@ def transhash(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment, check=False)
 
 
+def transfer(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The benchmark on data that nothing was trained on."""
+    command = [sys.executable, "-m", "benchmarks.evaluation.transfer", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment, check=False)
+
+
 RECIPE = """
 dataset: folder
 protocol: folder
@@ -123,11 +130,9 @@ def test_evaluate_prints_a_table_for_people(trained: Path) -> None:
     assert "2 queries, 22 items in the database, 16 bits" in result.stdout
 
 
-def test_evaluate_sets_codes_beside_other_methods_and_changes_queries(trained: Path) -> None:
-    asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data")
-    result = transhash(
-        *asked, "--beside", "--change", "jpeg:30", "--backbone", "vit.safetensors", "--json", cwd=trained
-    )
+def test_transfer_sets_codes_beside_other_methods_and_changes_queries(trained: Path) -> None:
+    asked = ("run/model", "--dataset", "folder", "--data", "data")
+    result = transfer(*asked, "--beside", "--change", "jpeg:30", "--backbone", "vit.safetensors", "--json", cwd=trained)
     assert result.returncode == 0, result.stderr
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     rows = {line["method"]: line for line in lines if "method" in line}
@@ -140,9 +145,9 @@ def test_evaluate_sets_codes_beside_other_methods_and_changes_queries(trained: P
     assert changed["jpeg:30"].keys() == {"change", "16", "cosine"}
 
 
-def test_evaluate_finds_copies_and_draws_what_probabilities_are_worth(trained: Path) -> None:
-    asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--copies", "--change", "resize:1")
-    result = transhash(*asked, "--reliability", "drawn.svg", cwd=trained)
+def test_transfer_finds_copies_and_draws_what_probabilities_are_worth(trained: Path) -> None:
+    asked = ("run/model", "--dataset", "folder", "--data", "data", "--copies", "--change", "resize:1")
+    result = transfer(*asked, "--reliability", "drawn.svg", cwd=trained)
     assert result.returncode == 0, result.stderr
     assert "| change | 16 bits | cosine |" in result.stdout
     assert "expected calibration error" in result.stdout
@@ -151,7 +156,7 @@ def test_evaluate_finds_copies_and_draws_what_probabilities_are_worth(trained: P
 
 
 def test_a_change_that_there_is_not_is_named_before_anything_is_read(trained: Path) -> None:
-    result = transhash("evaluate", "run/model", "--data", "nowhere", "--change", "melt:3", cwd=trained)
+    result = transfer("run/model", "--data", "nowhere", "--change", "melt:3", cwd=trained)
     assert result.returncode == 2
     assert "no change is called 'melt'" in result.stderr
 

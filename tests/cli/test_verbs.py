@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from collection import draw
 from fake_model import FakeModel
 
@@ -191,23 +192,3 @@ class TestWhichLibrary:
 
         assert (result.code, result.out) == (2, "")
         assert result.err.startswith(f"{tmp_path}: no library at or above this folder; make one with `transhash index")
-
-
-def test_bench_measures_prints_and_draws(run, tmp_path: Path) -> None:
-    asked = ("bench", "search", "--codes", "uniform", "--size", "2e3", "-k", "5", "--out", str(tmp_path / "b"))
-    named = ("--engine", "transhash", "--engine", "faiss Flat")
-    first = run(*asked, *named)
-    assert "uniform" in first.out
-    assert "| uniform | 64 | 2,000 |" in first.out
-    assert (tmp_path / "b" / "search-time.png").exists()
-
-    (tmp_path / "b" / "search-time.png").unlink()
-    assert run("bench", "search", "--plot", "--out", str(tmp_path / "b")).code == 0
-    assert (tmp_path / "b" / "search-time.png").exists()
-    assert run(*asked, *named, "--json").out == ""  # nothing is measured again
-
-    refused = run("bench", "search", "--engine", "annoy", "--out", str(tmp_path / "b"))
-    assert refused.code == 2
-    assert "faiss HNSW" in refused.err
-    nothing = run("bench", "search", "--plot", "--out", str(tmp_path / "empty"))
-    assert (nothing.code, "measure first" in nothing.err) == (2, True)

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from layouts import CLASSES, LAYOUTS, PIXELS, archived, binary, plain_parquet, png, python, string
 
+from layouts import CLASSES, LAYOUTS, PIXELS, archived, binary, plain_parquet, png, python, string
 from transhash.data.datasets import load_dataset
 from transhash.errors import DataError, ImageError
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import LABELS, LAYOUTS, PER_BATCH, PIXELS, TRAINING, folders, parquet
 from PIL import Image
 
+from layouts import LABELS, LAYOUTS, PER_BATCH, PIXELS, TRAINING, folders, parquet
 from transhash.data.cifar import CLASSES
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.errors import DataError

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layouts import PIXELS, TRAINING, plain_parquet
 from PIL import Image
 
+from layouts import PIXELS, TRAINING, plain_parquet
 from transhash.data.datasets import Images, ImageSet, load_dataset
 from transhash.data.mosaic import mosaics
 from transhash.data.protocols import PROTOCOLS, split

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from layouts import png
 from PIL import Image
 
+from layouts import png
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split
 from transhash.errors import DataError

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from evaluation_twins import columns, rankings, signs, top_map, top_map_curve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from evaluation_twins import columns, rankings, signs, top_map, top_map_curve
 from transhash.errors import DataError
 from transhash.evaluation import evaluate
 

@@ -9,8 +9,8 @@ from math import comb
 
 import numpy as np
 import pytest
-from evaluation_twins import average_precision, tie_orders
 
+from evaluation_twins import average_precision, tie_orders
 from transhash.evaluation import Scores, evaluate
 
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from collection import draw
 from fake_model import FakeModel
-
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import MIGRATIONS
@@ -193,14 +193,15 @@ def test_processes_that_index_at_once_lose_nothing(photos: Path, model: FakeMode
     for seed in range(200, 260):
         draw(photos / f"{seed}.png", seed)
     program = (
-        "import sys; sys.path.insert(0, sys.argv[2])\n"
-        "from fake_model import FakeModel; from transhash import Library; import transhash.library.files.indexing as i\n"
+        "import sys, transhash.library.files.indexing as i\n"
+        "from fake_model import FakeModel; from transhash import Library\n"
         "i._ROWS = 3\n"
         "with Library.create(sys.argv[1] + '/.transhash', FakeModel(), exist_ok=True) as library:\n"
         "    report = library.index(sys.argv[1]); assert report.seen == 66 and not report.skipped, report\n"
     )
-    command = [sys.executable, "-c", program, os.fspath(photos), os.path.dirname(__file__)]
-    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    command = [sys.executable, "-c", program, os.fspath(photos)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
 
     assert [(process.communicate()[1], process.returncode) for process in running] == [("", 0)] * 3
     with Library.open(photos, model) as library:

@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from collection import draw
-from fake_model import FakeModel
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
+from collection import draw
+from fake_model import FakeModel
 from transhash import Library
 
 PLACES = [f"{folder}{name}.png" for folder in ("", "a/", "a/b/", "c/") for name in ("x", "y", "z")]

@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from fake_model import FakeModel
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.library import CATALOGUE, CODES

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from collection import draw
 from fake_model import FakeModel
-
 from transhash import Library
 from transhash.library import LiveLibrary, live
 

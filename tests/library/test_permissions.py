@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from collection import draw
 from fake_model import FakeModel
-
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.library.library import CATALOGUE

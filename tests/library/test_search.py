@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_model import FakeModel
 from PIL import Image
 
+from fake_model import FakeModel
 from transhash import ImageError, Library
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.evaluation.calibration import Calibration

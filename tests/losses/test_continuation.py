@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from twins import negative_log_sigmoid
 
 from transhash.errors import RecipeError
 from transhash.losses import DPSHLoss, HashNetLoss, Task
+from twins import negative_log_sigmoid
 
 
 def test_beta_grows_from_1_in_stages() -> None:

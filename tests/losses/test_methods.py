@@ -6,10 +6,10 @@ import inspect
 
 import pytest
 import torch
-from twins import TWINS
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS, HashLoss, Task, check_settings
+from twins import TWINS
 
 CLASSES, IMAGES = 5, 5000
 SETTINGS: list[tuple[str, dict[str, float]]] = [

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from transhash.errors import DataError, HammingIndexError
 from transhash.search import HammingIndex, small
 

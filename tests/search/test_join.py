@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from transhash import HammingIndex
 from transhash.errors import HammingIndexError
 from transhash.search import index, join, segment

@@ -5,8 +5,8 @@ from __future__ import annotations
 import faiss
 import numpy as np
 import pytest
-from benchmarks.search.peers import make_codes
 
+from benchmarks.search.peers import make_codes
 from transhash.search import HammingIndex
 
 

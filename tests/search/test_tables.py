@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from transhash.search import HammingIndex, hits, index, mih, scan, segment, small, tables
 from transhash.search.words import PADDING, to_words
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "library"))
-sys.path.insert(0, str(Path(__file__).parent))
-
 from collection import draw
 from fake_model import FakeModel
 from serving import Running, serving
-
 from transhash import Library
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from collection import draw
 from fake_model import FakeModel
-from PIL import Image
 from serving import Running, serving
-
 from transhash import Library
 
 

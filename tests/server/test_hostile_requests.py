@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+
 from fake_model import FakeModel
 from serving import Running, serving
-
 from transhash import Library
 from transhash.server.security import HEADERS
 

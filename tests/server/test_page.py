@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+
 from collection import draw
 from fake_model import FakeModel
-from PIL import Image
 from serving import Running, serving
-
 from transhash import Library
 
 playwright = pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")

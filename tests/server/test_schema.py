@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import schemathesis
-from fake_model import FakeModel
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from serving import API, Running, serving
 
+from fake_model import FakeModel
+from serving import API, Running, serving
 from transhash import Library
 
 # a filter or a picture may be no good although it is a text or a string of bytes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +13,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fake_transhash import PROGRAM
 from transhash import Library
 from transhash.server import run
 
-FAKE = Path(__file__).parents[1] / "cli" / "fake_transhash.py"
 TOKEN = "0123456789abcdef"
 
 
 def start(*arguments: str, delay: float = 0, **environment: str) -> subprocess.Popen[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("TRANSHASH_")}
     return subprocess.Popen(
-        [sys.executable, str(FAKE), "serve", *arguments],
+        [*PROGRAM, "serve", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,82 @@
+"""Pictures that are taken in, and pictures that are forgotten."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from collection import draw
+from transhash import Library
+from transhash.errors import ImageError, LibraryError
+
+
+def test_all_kinds_of_pictures_are_put_away_and_found(library: Library, photos: Path, tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png", 30)
+    content = draw(tmp_path / "b.png", 31).read_bytes()
+    image = Image.open(draw(tmp_path / "c.png", 32))
+    array = np.asarray(Image.open(draw(tmp_path / "d.png", 33)))
+
+    ids = library.add([path, content, image, array])
+
+    assert len(set(ids)) == 4
+    for id_, query in zip(ids, (path, content, image, array), strict=True):
+        hit = library.search(query, 1)[0]
+        assert (hit.id, hit.distance) == (id_, 0)
+        assert hit.path.parent.parent == photos / "added"
+    assert library.pictures(ids)[ids[0]].path.read_bytes() == path.read_bytes()
+
+
+def test_the_same_content_is_the_same_picture(library: Library, tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png", 30)
+
+    assert library.add([path]) == library.add([path.read_bytes()]) == library.add([path, path])[:1]
+    assert len(library) == 1
+
+
+def test_indexing_knows_what_was_added(library: Library, photos: Path, tmp_path: Path) -> None:
+    library.index(photos)
+    ids = library.add([draw(tmp_path / "a.png", 30)])
+
+    report = library.index(photos)
+
+    assert (report.unchanged, report.added, report.removed) == (7, 0, 0)
+    assert list(library.pictures(ids)) == ids
+
+
+def test_what_cannot_be_used_is_refused_before_anything_is_written(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ImageError, match="not a picture"):
+        library.add([draw(tmp_path / "a.png", 30), b"not a picture" * 9])
+    with pytest.raises(ImageError, match="too many pixels"):
+        library.add([draw(tmp_path / "a.png", 30)], max_pixels=100)
+
+    assert not (photos / "added").exists()
+    assert len(library) == 0
+
+
+def test_nothing_is_put_away_through_a_link(library: Library, photos: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (photos / "added").symlink_to(outside)
+
+    with pytest.raises(LibraryError, match="leads elsewhere; remove that link"):
+        library.add([draw(tmp_path / "a.png", 30)])
+
+    assert not list(outside.rglob("*.png"))
+
+
+def test_only_own_files_are_deleted(library: Library, photos: Path, tmp_path: Path) -> None:
+    library.index(photos)
+    (added,) = library.add([draw(tmp_path / "a.png", 30)])
+    file = library.pictures([added])[added].path
+
+    assert library.remove([added, 1, 999]) == 2
+
+    assert not file.exists()
+    assert len(list(photos.rglob("*.png"))) == 6
+    assert len(library) == 5
+    assert library.index(photos).added == 1  # the user's file is still there

@@ -1,0 +1,110 @@
+"""A library that is kept current tells of changes, and outlasts what is away for a while."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from collection import draw
+from fake_model import FakeModel
+from transhash import Library
+from transhash.library import IndexReport, watch
+
+
+class OverError(Exception):
+    """No more happens."""
+
+
+def watched(library: Library, folder: Path, *events: Callable[[], object]) -> tuple[list[IndexReport], list[str]]:
+    """The reports and the complaints while events happen, one in each pause, and then one more run."""
+    reports: list[IndexReport] = []
+    said: list[str] = []
+    happening = iter([*events, lambda: None])
+
+    def wait(seconds: float) -> None:
+        event = next(happening, None)
+        if event is None:
+            raise OverError
+        event()
+
+    known = library.index(folder)
+    with pytest.raises(OverError):
+        reports.extend(watch(library, folder, known=known, trouble=said.append, wait=wait))
+    return reports, said
+
+
+def test_only_runs_that_change_something_are_told(library: Library, photos: Path) -> None:
+    reports, said = watched(
+        library,
+        photos,
+        lambda: None,
+        lambda: draw(photos / "new.png", 50),
+        lambda: None,
+        lambda: (photos / "new.png").rename(photos / "moved.png"),
+        lambda: (photos / "bad.png").write_bytes(b"bad"),
+        lambda: None,
+        (photos / "moved.png").unlink,
+    )
+
+    assert [(r.added, r.moved, r.removed, len(r.skipped)) for r in reports] == [
+        (1, 0, 0, 0),
+        (0, 1, 0, 0),
+        (0, 0, 0, 1),
+        (0, 0, 1, 1),
+    ]
+    assert said == []
+
+
+def test_a_folder_that_is_away_for_a_while_costs_nothing(model: FakeModel, photos: Path, tmp_path: Path) -> None:
+    with Library.create(tmp_path / "lib", model) as library:
+        reports, said = watched(
+            library,
+            photos,
+            lambda: photos.rename(tmp_path / "away"),
+            lambda: None,
+            lambda: (tmp_path / "away").rename(photos),
+            lambda: draw(photos / "new.png", 50),
+        )
+        assert len(library) == 7
+
+    assert [(report.added, report.unchanged) for report in reports] == [(1, 6)]
+    assert said == [
+        f"{photos}: no such folder; check the path; waiting until that is mended",
+        "mended: the library is kept current again",
+    ]
+
+
+def test_a_drive_that_is_away_with_its_library_is_waited_for(library: Library, photos: Path, tmp_path: Path) -> None:
+    def leave() -> None:
+        photos.rename(tmp_path / "away")
+        photos.mkdir()  # where the drive was mounted
+
+    def come_back() -> None:
+        photos.rmdir()
+        shutil.copytree(tmp_path / "away", photos)  # other files than those that are open
+        draw(photos / "new.png", 50)
+
+    reports, said = watched(library, photos, leave, lambda: None, come_back)
+
+    assert [report.added for report in reports] == [1]
+    assert [sentence.split(": ")[1][:24] for sentence in said] == [
+        "the library is not there",
+        "the library is kept curr",
+    ]
+    assert len(library) == 7
+    assert library.path == photos / ".transhash"
+
+
+def test_another_library_in_its_place_is_not_written_to(library: Library, photos: Path) -> None:
+    def exchange() -> None:
+        shutil.rmtree(photos / ".transhash")
+        Library.create(photos / ".transhash", FakeModel("other")).close()
+        (photos / ".transhash").rename(photos / ".waiting")
+
+    reports, said = watched(library, photos, exchange, lambda: (photos / ".waiting").rename(photos / ".transhash"))
+
+    assert reports == []
+    assert "another library is in its place" in said[-1]

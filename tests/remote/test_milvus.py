@@ -1,0 +1,142 @@
+"""Libraries in Milvus: filters against the local ones, exports that bring up to date, addresses, errors."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+
+from collection import draw
+from fake_model import FakeModel
+from fake_transhash import PROGRAM
+from filters import BASE, filled, trees, written
+from transhash import Library
+from transhash.errors import LibraryError
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.where import parse
+from transhash.library.files.paths import Places
+from transhash.remote.milvus import send
+from transhash.remote.milvus_collection import Address, Collection
+from transhash.remote.milvus_filter import expression
+
+__all__ = ["filled"]  # a fixture
+
+
+@pytest.fixture
+def address(milvus: str) -> str:
+    return f"milvus://{milvus}/test_{uuid4().hex}"
+
+
+@pytest.fixture(scope="module")
+def sent(milvus: str, filled: tuple[Catalogue, dict[int, Any]]) -> Iterator[Collection]:
+    address = f"milvus://{milvus}/where"
+    send(address, filled[0], Places(BASE))
+    collection = Collection(Address.read(address))
+    yield collection
+    collection.close()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(trees)
+def test_a_filter_means_what_it_means_in_the_library(
+    sent: Collection, filled: tuple[Catalogue, dict[int, Any]], tree: tuple[Any, ...]
+) -> None:
+    where = written(tree)
+    own = {name: column.kind for name, column in filled[0].own_columns().items()}
+    translated = expression(parse(where, own), BASE.decode())
+    assume("not (" not in translated)  # Milvus Lite knows no `not`
+    # Milvus Lite takes a backslash, also that of an escaped line end, for itself; bytes that are no text are not stored
+    assume(not set("\\\r\n\udcff") & set(where))
+    with sent.asking():
+        rows = sent._client.query(sent.name, filter=translated, output_fields=["id"])
+    assert sorted(row["id"] for row in rows) == sorted(filled[0].matching(where, BASE).tolist()), translated
+
+
+def test_a_second_export_brings_the_collection_up_to_date(
+    library: Library, photos: Path, model: FakeModel, address: str
+) -> None:
+    library.index(photos)
+    library.export(address)
+    (photos / "cat" / "cat-0.png").unlink()
+    draw(photos / "cat" / "cat-1.png", 77)
+    draw(photos / "new" / "new.png", 78)
+    library.index(photos)
+    assert library.export(address) == len(library) == 6
+    with Library.open(address, model) as opened:
+        assert len(opened) == 6
+        for query in sorted(photos.rglob("*.png")):
+            assert opened.search(query) == library.search(query)
+
+
+def test_a_collection_of_another_model_or_columns_is_replaced_only_when_asked(
+    library: Library, photos: Path, tmp_path: Path, address: str
+) -> None:
+    library.index(photos)
+    library.export(address)
+    other = FakeModel("other")
+    with Library.create(tmp_path / "other", other) as another:
+        another.index(photos)
+        with pytest.raises(LibraryError, match="codes come from model fake"):
+            another.export(address)
+    library.annotate({"cat-0.png": {"label": "cat"}})
+    with pytest.raises(LibraryError, match="columns of your own"):
+        library.export(address)
+    library.export(address, replace=True)
+    with Library.open(address, library.model) as opened:
+        assert [hit.columns for hit in opened.search(photos / "cat" / "cat-0.png", where="label = 'cat'")] == [
+            {"label": "cat"}
+        ]
+
+
+def test_what_a_collection_cannot_do_is_said(library: Library, photos: Path, address: str) -> None:
+    library.index(photos)
+    library.export(address)
+    with Library.open(address, library.model) as opened, pytest.raises(LibraryError, match="is searched, no more"):
+        opened.index(photos)
+
+
+def test_a_pattern_that_must_not_match_is_milvus_s_own_not() -> None:
+    assert expression(parse("name not like '*a_b*'", {}), "/x") == 'not (name_lower like "%a\\\\_b%")'
+
+
+@pytest.mark.parametrize(
+    "text", ["milvus://host", "milvus://host/", "milvus:///x", "milvus://h/a/b/c", "milvus://h/c?index=hnsw",
+             "milvus://h/c?nlist=x", "milvus://h/c?more=1", "milvus://h:x/c"],
+)  # fmt: skip
+def test_an_address_that_makes_no_sense(text: str) -> None:
+    with pytest.raises(LibraryError, match="not the address of a collection"):
+        Address.read(text)
+
+
+def test_an_address_of_nothing_known() -> None:
+    with pytest.raises(LibraryError, match="such an address"):
+        Library.open("ftp://host/photos")
+
+
+def test_an_address_with_everything() -> None:
+    read = Address.read("milvus+tls://me:p%40ss@host/db/photos?index=ivf&nlist=64&nprobe=8")
+    assert read == Address("https://host:19530", "me", "p@ss", "db", "photos", "ivf", 64, 8)
+    assert str(read) == "milvus+tls://host:19530/db/photos"
+
+
+def test_no_server_and_no_collection(milvus: str) -> None:
+    with pytest.raises(LibraryError, match="no such collection"):
+        Library.open(f"milvus://{milvus}/nothing_here")
+    with pytest.raises(LibraryError, match="check the address"):
+        Library.open("milvus://127.0.0.1:1/photos")
+
+
+def test_the_command_line_exports_and_searches(library: Library, photos: Path, address: str) -> None:
+    def transhash(*words: str) -> str:
+        return subprocess.run([*PROGRAM, *words], cwd=photos, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    library.index(photos)
+    assert transhash("export", "--to", address) == f"6 pictures in {address}\n"
+    query = ("search", "cat/cat-1.png", "-k", "3", "--json", "--where", "folder = 'cat'")
+    assert transhash(*query, "--library", address) == transhash(*query)
+    assert "pictures  6" in transhash("info", "--library", address)

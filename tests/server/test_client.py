@@ -1,0 +1,155 @@
+"""A library behind a server has the face of one on disk."""
+
+from __future__ import annotations
+
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from collection import draw
+from fake_model import FakeModel
+from serving import Running, serving
+from transhash import Library
+from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.evaluation.calibration import Calibration
+from transhash.library import Hit
+from transhash.remote.http import RemoteLibrary
+
+
+def told(hits: list[Hit], photos: Path) -> list[tuple]:
+    """Hits without where the library is."""
+    return [
+        (str(hit.path).removeprefix(f"{photos}/"), hit.distance, hit.id, hit.width, hit.columns, hit.probability)
+        for hit in hits
+    ]
+
+
+def test_searches_find_the_same(writable: Running, library: Library, photos: Path) -> None:
+    picture = photos / "cat" / "cat-07.png"
+    remote = Library.open(writable.url)
+    for query in (picture, str(picture), picture.read_bytes(), Image.open(picture), np.asarray(Image.open(picture))):
+        for limits in ({}, {"max_distance": 31}, {"where": "label = 'kind 1' or width < 25"}):
+            assert told(remote.search(query, 9, **limits), photos) == told(library.search(query, 9, **limits), photos)
+    several = [photos / "cat" / f"cat-{i:02d}.png" for i in range(20)]
+    assert [told(hits, photos) for hits in remote.search(several, 3)] == [
+        told(hits, photos) for hits in library.search(several, 3)
+    ]
+    codes = library.model.encode(several[:2])
+    assert [told(hits, photos) for hits in remote.search_codes(codes, 4, where="width > 24")] == [
+        told(hits, photos) for hits in library.search_codes(codes, 4, where="width > 24")
+    ]
+
+
+def test_probabilities_come_along(library: Library, model: FakeModel, photos: Path) -> None:
+    model.calibration = Calibration(0.9, 12.0, 3.0, 1000, "a test")
+    with serving(library.path, model) as server, Library.open(server.url) as remote:
+        query = photos / "cat" / "cat-07.png"
+        found = remote.search(query, 40, min_probability=0.2)
+        assert told(found, photos) == told(library.search(query, 40, min_probability=0.2), photos)
+        assert 0 < len(found) < 40
+
+
+def test_more_hits_than_one_answer_holds_come_in_several(
+    server: Running, library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transhash.remote.http.MOST_HITS", 7)
+    query = photos / "cat" / "cat-07.png"
+
+    found = Library.open(server.url).search(query, 30, where="width >= 24")
+
+    assert told(found, photos) == told(library.search(query, 30, where="width >= 24"), photos)
+
+
+def test_facts(server: Running, library: Library) -> None:
+    remote, info = Library.open(server.url).info(), library.info()
+
+    assert (remote.pictures, remote.bits, remote.fingerprint) == (40, 64, info.fingerprint)
+    assert remote.columns == {"label": "text", "stars": "number"}
+    assert len(Library.open(server.url)) == 40
+
+
+def test_pictures_are_added_and_removed(writable: Running, library: Library, photos: Path) -> None:
+    remote = Library.open(writable.url)
+    new = [draw(photos.parent / "new.png", 77), np.full((9, 9, 3), 200, np.uint8)]
+
+    ids = remote.add(new)
+
+    assert sorted(ids) == library.passing("path like 'added*'").tolist()
+    until = time.monotonic() + 20
+    while remote.search(new[0], 1)[0].distance and time.monotonic() < until:
+        time.sleep(0.05)
+    assert remote.search(new[0], 1)[0].id == ids[0]
+    assert remote.remove([*ids, 12345]) == 2
+    assert len(remote) == len(library) == 40
+
+
+def test_annotations_have_the_same_kinds(writable: Running, library: Library, photos: Path, tmp_path: Path) -> None:
+    remote = Library.open(writable.url)
+    report = remote.annotate({"cat/cat-00.png": {"born": datetime(2020, 2, 3), "good": True}})
+    assert (report.matched, report.columns) == (1, {"born": "date", "good": "boolean"})
+    table = tmp_path / "rows.csv"
+    table.write_text("path,weight,seen\ncat/cat-00.png,4.5,2024-05-01\ndog/dog-00.png,,2024-05-02\n")
+    assert remote.annotate(table).columns == {"weight": "number", "seen": "date"}
+    (hit,) = remote.search(photos / "cat" / "cat-00.png", 1)
+    assert hit.columns == library.search(photos / "cat" / "cat-00.png", 1)[0].columns
+    assert hit.columns["seen"] == datetime(2024, 5, 1)
+
+
+def test_duplicates_are_the_same(server: Running, library: Library, photos: Path) -> None:
+    Image.open(photos / "cat" / "cat-19.png").resize((400, 400), Image.Resampling.NEAREST).save(photos / "large.png")
+    library.index(photos)
+    until = time.monotonic() + 20
+    while len(server.live.index) < 41 and time.monotonic() < until:
+        time.sleep(0.05)
+
+    (group,) = Library.open(server.url).duplicates(3).groups
+
+    (expected,) = library.duplicates(3).groups
+    assert (group.keep.id, [copy.id for copy in group.same]) == (expected.keep.id, [copy.id for copy in expected.same])
+
+
+def test_what_goes_wrong_is_what_goes_wrong_here(server: Running, library: Library, photos: Path) -> None:
+    remote = Library.open(server.url)
+    with pytest.raises(ImageError, match=r"missing.png: no such file"):
+        remote.search("missing.png")
+    (photos / "broken.jpg").write_bytes(b"no picture" * 9)
+    with pytest.raises(ImageError, match=r"broken.jpg: not a picture; "):
+        remote.search(photos / "broken.jpg")
+    with pytest.raises(ImageError, match=r"broken.jpg: not a picture; "):
+        remote.search([photos / "cat" / "cat-00.png", photos / "broken.jpg"])
+    for opened in (remote, library):
+        with pytest.raises(FilterError, match=r"filter 'width >> 3', character 8: expected a number, such as 800, but"):
+            opened.search(photos / "cat" / "cat-00.png", where="width >> 3")
+    with pytest.raises(LibraryError, match="this server only reads; start it with --writable"):
+        remote.remove([1])
+
+
+def test_a_token_is_needed_where_one_is_asked(library: Library, model: FakeModel, monkeypatch) -> None:
+    with serving(library.path, model, token="secret of the tests") as server:
+        with pytest.raises(LibraryError, match="no valid token; set TRANSHASH_TOKEN to the server's"):
+            Library.open(server.url)
+        monkeypatch.setenv("TRANSHASH_TOKEN", "secret of the tests")
+        assert len(Library.open(server.url)) == 40
+        assert len(RemoteLibrary(server.url, token="secret of the tests")) == 40
+
+
+def test_a_connection_that_was_closed_meanwhile_is_made_again(library: Library, model: FakeModel) -> None:
+    with serving(library.path, model) as server:
+        remote = Library.open(server.url)
+        assert isinstance(remote, RemoteLibrary)
+        remote._connection.sock.shutdown(socket.SHUT_RDWR)
+        assert len(remote) == 40
+        port = server.port
+    with pytest.raises(LibraryError, match=f"127.0.0.1:{port}: cannot be reached"):
+        remote.info()
+
+
+@pytest.mark.parametrize("url", ["http://", "http://[", "http://a:b", "https://:80"])
+def test_no_address(url: str) -> None:
+    with pytest.raises(LibraryError, match="not the address of a server; give one"):
+        Library.open(url)
