@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from transhash import Library
 
 # a shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# where the program remembers the library used last: not the user's own
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="transhash-tests-")
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 

@@ -48,6 +48,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Six pictures below `photos`, which is in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRANSHASH_LIBRARY", raising=False)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path.with_name(f"{tmp_path.name}-state")))
     for i in range(3):
         draw(tmp_path / "photos" / "cat" / f"cat-{i}.png", i)
         draw(tmp_path / "photos" / "dog" / f"dog-{i}.png", 10 + i)

@@ -52,7 +52,7 @@ def test_a_broken_file_is_named_and_the_rest_is_indexed(run, photos: Path, name:
 
     assert (result.code, result.out) == (1, "6 pictures in photos/.transhash: 6 added, 1 skipped\n")
     assert_one_sentence(result.err, f"photos/cat/{name}: skipped: ")
-    assert run("search", "photos/cat/cat-0.png", "-k", 1).out == "   0  photos/cat/cat-0.png\n"
+    assert run("search", "photos/cat/cat-0.png", "-k", 1).out == "   0  photos/cat/cat-0.png  (the same picture)\n"
 
 
 def assert_one_sentence(err: str, start: str) -> None:
@@ -69,7 +69,7 @@ def test_a_broken_query_is_named_and_the_others_are_answered(run, photos: Path) 
     BROKEN["text.jpg"](photos / "text.jpg")
     result = run("search", "photos/cat/cat-0.png", "photos/text.jpg", "photos/nowhere.png", "-k", 1)
 
-    assert (result.code, result.out) == (1, "photos/cat/cat-0.png:\n   0  photos/cat/cat-0.png\n")
+    assert (result.code, result.out) == (1, "photos/cat/cat-0.png:\n   0  photos/cat/cat-0.png  (the same picture)\n")
     first, second = result.err.splitlines(keepends=True)
     assert_one_sentence(first, "photos/text.jpg: ")
     assert_one_sentence(second, "photos/nowhere.png: ")

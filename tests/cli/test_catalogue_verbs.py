@@ -20,7 +20,10 @@ def indexed(run, photos: Path) -> Path:
 def test_search_where(run, indexed: Path) -> None:
     asked = ("search", "photos/cat/cat-0.png", "-l", "photos", "--max-distance", 0)
 
-    assert run(*asked, "--where", "folder = 'cat' and width < 100").out == "   0  photos/cat/cat-0.png\n"
+    assert (
+        run(*asked, "--where", "folder = 'cat' and width < 100").out
+        == "   0  photos/cat/cat-0.png  (the same picture)\n"
+    )
     nothing = run(*asked, "--where", "folder = 'dog'")
     assert (nothing.code, nothing.out) == (0, "")
     wrong = run(*asked, "--where", "folder = dog")
@@ -95,6 +98,6 @@ def test_export_and_import(run, indexed: Path, tmp_path: Path, monkeypatch: pyte
     shutil.rmtree(indexed / ".transhash")
     monkeypatch.chdir(indexed)
     assert run("import", "../all.parquet").out == "6 pictures in .transhash: 6 added\n"
-    assert run("search", "cat/cat-0.png", "-k", 1).out == "   0  cat/cat-0.png\n"
+    assert run("search", "cat/cat-0.png", "-k", 1).out == "   0  cat/cat-0.png  (the same picture)\n"
     assert run("import", "../all.parquet", "--model", "other", "-l", "../new").code == 2
     assert not (tmp_path / "new").exists()

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from transhash import Library
 
@@ -107,3 +108,25 @@ def test_interrupted_it_says_that_nothing_was_changed(run, copied: Path, monkeyp
         "",
         "interrupted: nothing was changed; run the same command again\n",
     )
+
+
+def test_a_sheet_shows_each_group_in_a_line(run, copied: Path, tmp_path: Path) -> None:
+    plain = run("duplicates", "photos")
+    result = run("duplicates", "photos", "--sheet", "copies.png")
+
+    assert (result.code, result.out) == (0, plain.out)
+    with Image.open(tmp_path / "copies.png") as drawn:
+        assert 3 * 160 < drawn.width < 4 * 160  # the larger group: one to keep, two copies
+        assert 2 * 160 < drawn.height < 3 * 160
+
+
+def test_without_groups_no_sheet_is_made(run, photos: Path, tmp_path: Path) -> None:
+    run("index", "photos")
+    assert run("duplicates", "photos", "--sheet", "copies.png").code == 0
+    assert not (tmp_path / "copies.png").exists()
+
+
+def test_a_sheet_that_cannot_be_drawn_is_refused_before_the_work(run, copied: Path) -> None:
+    result = run("duplicates", "photos", "--sheet", "copies.txt")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("copies.txt: no sheet can be drawn in this format; ")

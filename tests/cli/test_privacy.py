@@ -45,11 +45,13 @@ def run(home: Path, arguments: list[str], watch: tuple[str, ...] = ()) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_file_is_made_in_a_fresh_home(home: Path) -> None:
+def test_the_one_file_made_in_a_fresh_home_names_the_library_used_last(home: Path) -> None:
     for arguments in COMMANDS:
         run(home, arguments)
 
-    assert list(home.rglob("*")) == []
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert files == [home / ".local" / "state" / "transhash" / "last-library"]
+    assert files[0].read_bytes() == os.fsencode(home.parent / "photos" / ".transhash")
 
 
 def test_no_command_makes_a_foreign_file_or_opens_a_socket(home: Path) -> None:
@@ -80,8 +82,13 @@ def created(call: str) -> str | None:
 
 
 def is_own(path: str, place: Path) -> bool:
-    """Whether a path is in the library that the command was given."""
-    return (place / path).is_relative_to(place / "photos" / ".transhash")
+    """Whether a path is in the library that the command was given, or keeps which library that was."""
+    whole, state = place / path, place / "home" / ".local" / "state" / "transhash"
+    return (
+        whole.is_relative_to(place / "photos" / ".transhash")
+        or whole in (state, *state.parents)
+        or (whole.parent == state and "last-library" in whole.name)
+    )
 
 
 @pytest.mark.parametrize("folder", ["src", "benchmarks", "examples", "tests"])

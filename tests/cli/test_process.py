@@ -119,7 +119,7 @@ def test_a_name_that_is_not_utf8_leaves_as_it_came(photos: Path) -> None:
     found = program("search", f"photos/{name}", "-k", "1")
     as_json = program("search", f"photos/{name}", "-k", "1", "--json")
 
-    assert (indexed.returncode, found.stdout) == (0, b"   0  photos/caf\xe9.png\n")
+    assert (indexed.returncode, found.stdout) == (0, b"   0  photos/caf\xe9.png  (the same picture)\n")
     assert os.fsencode(json.loads(as_json.stdout)["hits"][0]["path"]).endswith(b"/caf\xe9.png")
 
 
@@ -159,4 +159,4 @@ def test_search_of_a_small_library_compiles_nothing(photos: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
 
-    assert done.stdout == "   0  photos/cat/cat-0.png\n[]\n"
+    assert done.stdout == "   0  photos/cat/cat-0.png  (the same picture)\n[]\n"

@@ -33,17 +33,21 @@ def feed(monkeypatch: pytest.MonkeyPatch):
 
 def test_a_picture_from_standard_input(run, indexed: Path, feed) -> None:
     feed((indexed / "cat" / "cat-1.png").read_bytes())
-    assert run("search", "-", "-k", 1, "-l", "photos").out == "   0  photos/cat/cat-1.png\n"
+    assert run("search", "-", "-k", 1, "-l", "photos").out == "   0  photos/cat/cat-1.png  (the same picture)\n"
 
     feed((indexed / "cat" / "cat-1.png").read_bytes())
     line = json.loads(run("search", "-", "-k", 1, "-l", "photos", "--json").out)
     assert (line["query"], line["hits"][0]["path"]) == ("-", str(indexed / "cat" / "cat-1.png"))
 
 
-def test_standard_input_beside_files(run, indexed: Path, feed) -> None:
+def test_standard_input_and_files(run, indexed: Path, feed) -> None:
     feed((indexed / "cat" / "cat-1.png").read_bytes())
-    out = run("search", "photos/dog/dog-0.png", "-", "-k", 1, "-l", "photos").out
-    assert out == "photos/dog/dog-0.png:\n   0  photos/dog/dog-0.png\nstandard input:\n   0  photos/cat/cat-1.png\n"
+    assert run("search", "photos/dog/dog-0.png", "-", "-k", 1, "-l", "photos").out.splitlines() == [
+        "photos/dog/dog-0.png:",
+        "   0  photos/dog/dog-0.png  (the same picture)",
+        "standard input:",
+        "   0  photos/cat/cat-1.png  (the same picture)",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_a_picture_in_the_clipboard(run, indexed: Path, monkeypatch: pytest.Monk
 
 def test_files_in_the_clipboard(run, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ImageGrab, "grabclipboard", lambda: [str(indexed / "dog" / "dog-1.png")])
-    assert run("search", "--clipboard", "-k", 1).out == "   0  photos/dog/dog-1.png\n"
+    assert run("search", "--clipboard", "-k", 1).out == "   0  photos/dog/dog-1.png  (the same picture)\n"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_a_picture_that_cannot_be_used_is_not_on_the_sheet(run, indexed: Path, t
 
 def test_show_in_a_pipe_says_what_to_do_instead(run, indexed: Path) -> None:
     result = run("search", "photos/cat/cat-0.png", "-k", 1, "-l", "photos", "--show")
-    assert (result.code, result.out) == (0, "   0  photos/cat/cat-0.png\n")
+    assert (result.code, result.out) == (0, "   0  photos/cat/cat-0.png  (the same picture)\n")
     assert "--sheet FILE" in result.err
 
 

@@ -115,5 +115,5 @@ def test_a_page_too_high_is_refused_with_the_remedy(hits: list[Hit], monkeypatch
     monkeypatch.setattr(sheet, "HIGHEST", 2 * LINE)
     page = sheet.Sheet()
     page.add("one", np.zeros((9, 9), np.uint8), hits)
-    with pytest.raises(TransHashError, match="fewer hits"):
+    with pytest.raises(TransHashError, match="fewer pictures"):
         page.add("two", np.zeros((9, 9), np.uint8), hits)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -204,6 +205,27 @@ def test_dump_recipe_reads_back_as_the_same_recipe(trained: Path) -> None:
     assert "bits: 32" in first.stdout
     (trained / "dumped.yaml").write_text(first.stdout)
     assert transhash("train", "dumped.yaml", "--dump-recipe", cwd=trained).stdout == first.stdout
+
+
+def test_the_data_set_and_its_split_are_options(place: Path) -> None:
+    asked = ("train", "--dataset", "folder", "--data", "data", "--protocol", "folder", "--split-seed", "3")
+    recipe = yaml.safe_load(transhash(*asked, "--dump-recipe", cwd=place).stdout)
+    assert (recipe["dataset"], recipe["protocol"], recipe["split_seed"], recipe["data"]) == (
+        "folder",
+        "folder",
+        3,
+        "data",
+    )
+
+
+@pytest.mark.parametrize(("patch", "side"), [(14, 70), (16, 80), (32, 96)])
+def test_the_image_size_is_one_that_the_patches_of_the_backbone_divide(place: Path, patch: int, side: int) -> None:
+    vit = ViT(ViTConfig(image_size=2 * patch, patch_size=patch, dim=64, depth=2, heads=1, mlp_dim=64))
+    save_file(vit.state_dict(), place / f"vit{patch}.safetensors")
+    asked = ("train", "--backbone", f"vit{patch}.safetensors", "--dump-recipe")
+    assert yaml.safe_load(transhash(*asked, cwd=place).stdout)["image_size"] == side
+    chosen = transhash(*asked, "--set", f"image_size={3 * patch}", cwd=place)
+    assert yaml.safe_load(chosen.stdout)["image_size"] == 3 * patch
 
 
 def test_backbone_converts_to_half_precision_under_the_same_names(place: Path) -> None:

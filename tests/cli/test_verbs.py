@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from collection import draw
 from fake_model import FakeModel
@@ -69,7 +67,8 @@ def test_search_prints_distance_and_path_nearest_first(run, photos: Path) -> Non
     expected = distances(query, sorted(Path("photos").rglob("*.png")))
     result = run("search", query, "-k", 4, "--library", "photos")
 
-    assert result.out == "".join(f"{distance:4d}  {path}\n" for distance, path in expected[:4])
+    lines = [f"{distance:4d}  {path}{'  (the same picture)' * (path == query)}" for distance, path in expected[:4]]
+    assert result.out.splitlines() == lines
     assert (result.code, result.err) == (0, "")
     assert expected[0] == (0, query)
 
@@ -79,7 +78,8 @@ def test_search_for_several_prints_a_block_for_each(run, photos: Path) -> None:
     result = run("search", "photos/cat/cat-0.png", "photos/dog/dog-0.png", "--max-distance", 0, "-l", "photos")
 
     assert result.out == (
-        "photos/cat/cat-0.png:\n   0  photos/cat/cat-0.png\nphotos/dog/dog-0.png:\n   0  photos/dog/dog-0.png\n"
+        "photos/cat/cat-0.png:\n   0  photos/cat/cat-0.png  (the same picture)\n"
+        "photos/dog/dog-0.png:\n   0  photos/dog/dog-0.png  (the same picture)\n"
     )
 
 
@@ -98,6 +98,7 @@ def test_search_json_has_a_line_for_each_query(run, photos: Path) -> None:
             "height": 24,
             "columns": {},
             "probability": None,
+            "same": True,
         }
     ]
 
@@ -108,8 +109,11 @@ def test_search_that_finds_nothing_is_no_failure(run, photos: Path, tmp_path: Pa
     result = run("search", stranger, "--max-distance", 0, "-l", "photos")
 
     assert (result.code, result.out) == (0, "")
-    remedy = "allow a greater distance or less probability, or index more pictures"
-    assert result.err == f"stranger.png: nothing found; {remedy}\n"
+    ((distance, _), *_) = distances(stranger, sorted(photos.rglob("*.png")))
+    assert result.err == (
+        f"stranger.png: nothing found: the nearest picture differs in {distance} bits; allow it with --max-distance "
+        f"{distance}\n"
+    )
 
 
 def test_info_and_models(run, photos: Path) -> None:
@@ -129,66 +133,4 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(run, photos: Pat
     run("index", "photos")
 
     out = run("search", photos / "evil\n\x1b[31m.png", "-k", 1, "-l", "photos").out
-    assert out == "   0  photos/evil\\n\\x1b[31m.png\n"
-
-
-class TestWhichLibrary:
-    """Without --library: the nearest, TRANSHASH_LIBRARY, and for search that of the picture."""
-
-    @pytest.fixture
-    def indexed(self, run, photos: Path) -> Path:
-        run("index", "photos")
-        return photos
-
-    def found(self, result) -> int:
-        assert result.code == 0, result.err
-        return json.loads(result.out)["pictures"]
-
-    def test_the_nearest_at_or_above(self, run, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(indexed / "cat")
-
-        assert self.found(run("info", "--json")) == 6
-        assert run("search", "cat-0.png", "-k", 1).out == "   0  cat-0.png\n"
-
-    def test_the_environment_when_there_is_none_near(
-        self, run, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("TRANSHASH_LIBRARY", str(indexed))
-        monkeypatch.chdir(draw(tmp_path / "far" / "a.png", 5).parent)
-
-        assert self.found(run("info", "--json")) == 6
-        run("index", ".")
-        assert self.found(run("info", "--json")) == 7
-
-    def test_that_of_the_picture_at_last(self, run, indexed: Path) -> None:
-        assert run("search", "photos/cat/cat-0.png", "-k", 1).out == "   0  photos/cat/cat-0.png\n"
-
-    def test_index_goes_on_with_the_one_above(self, run, indexed: Path) -> None:
-        draw(indexed / "cat" / "new.png", 5)
-
-        assert run("index", "photos/cat").out == "7 pictures in photos/.transhash: 1 added, 3 unchanged\n"
-        assert not (indexed / "cat" / ".transhash").exists()
-
-    def test_a_named_one(self, run, photos: Path, tmp_path: Path) -> None:
-        run("index", "photos", "--library", "elsewhere/lib")
-        assert self.found(run("info", "-l", "elsewhere/lib", "--json")) == 6
-        assert not (photos / ".transhash").exists()
-
-    def test_a_named_folder_of_other_things_contains_it(self, run, photos: Path) -> None:
-        run("index", "photos/cat", "--library", "photos")
-        assert self.found(run("info", "-l", "photos", "--json")) == 3
-        assert (photos / ".transhash").is_dir()
-
-    def test_several_folders_need_a_name(self, run, photos: Path, tmp_path: Path) -> None:
-        shutil.copytree(photos / "cat", tmp_path / "second")
-        result = run("index", "photos", "second")
-
-        assert (result.code, result.out) == (2, "")
-        assert result.err == "several folders need a library that is named; name it with --library LIB\n"
-        assert run("index", "photos", "second", "-l", "lib").code == 0
-
-    def test_none_at_all(self, run, photos: Path, tmp_path: Path) -> None:
-        result = run("info")
-
-        assert (result.code, result.out) == (2, "")
-        assert result.err.startswith(f"{tmp_path}: no library at or above this folder; make one with `transhash index")
+    assert out == "   0  photos/evil\\n\\x1b[31m.png  (the same picture)\n"

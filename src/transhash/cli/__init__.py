@@ -1,25 +1,28 @@
-"""The command line: one thin module for each verb, a function of the same name, listed in VERBS.
+"""The command line: one thin module for each verb, a function of the same name, listed in GROUPS.
 
-A name that Python keeps for itself has an underscore after it there (`import_`). Heavy imports happen inside the
-functions, so that the program starts at once.
+A name that Python keeps for itself has an underscore after it there (`import_`). A verb's module may have EXAMPLES,
+which its help shows. Heavy imports happen inside the functions, so that the program starts at once.
 """
 
 from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from transhash.cli.annotate import annotate
 from transhash.cli.backbone import backbone
-from transhash.cli.common import Verbs
 from transhash.cli.compare import compare
+from transhash.cli.doctor import doctor
 from transhash.cli.duplicates import duplicates
 from transhash.cli.encode import encode
 from transhash.cli.evaluate import evaluate
 from transhash.cli.export import export
 from transhash.cli.fit import fit
+from transhash.cli.help import help_
 from transhash.cli.import_ import import_
 from transhash.cli.index import index
 from transhash.cli.info import info
@@ -27,25 +30,52 @@ from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.serve import serve
 from transhash.cli.train import train
+from transhash.cli.verbs import Verbs
 from transhash.cli.verify import verify
 
-VERBS = (
-    index, search, duplicates, serve, annotate, verify, export, import_, info, models, encode, fit, train, evaluate,
-    compare, backbone,
-)  # fmt: skip
+GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
+    "Your pictures": (index, search, duplicates, info, annotate, verify),
+    "Train and measure": (models, fit, train, evaluate, compare, backbone),
+    "Move data": (export, import_, encode),
+    "Run a service": (serve, doctor),
+}
 
 app = typer.Typer(
     cls=Verbs,
-    help="Find similar pictures by compact binary codes.",
-    epilog="Exit codes: 0, everything was done; 1, a part of it was (errors, Ctrl-C); 2, nothing was (or wrong usage).",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in VERBS:
-    app.command(verb.__name__.rstrip("_"))(verb)
+
+
+def _name(verb: Callable[..., Any]) -> str:
+    return verb.__name__.rstrip("_")
+
+
+Verbs.groups = {heading: tuple(map(_name, verbs)) for heading, verbs in GROUPS.items()}
+for _verbs in GROUPS.values():
+    for _verb in _verbs:
+        _examples = getattr(sys.modules[_verb.__module__], "EXAMPLES", "")
+        app.command(_name(_verb), epilog=f"\b\nExamples:\n{_examples}" if _examples else None)(_verb)
+app.command("help", hidden=True)(help_)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from transhash import __version__
+
+        print(f"transhash {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Find similar pictures by compact binary codes."""
 
 
 def main() -> None:

@@ -8,18 +8,15 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    NOTHING,
-    PARTLY,
-    JsonOption,
-    LibraryOption,
-    find_library,
-    open_library,
-    print_json,
-    say,
-    shown,
-)
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
+
+EXAMPLES = """\
+  transhash annotate labels.csv                    # columns: path,label,rating
+  transhash search cat.jpg --where "label = 'tabby' and rating >= 4"
+  transhash annotate --drop rating
+"""
 
 
 def annotate(
@@ -32,14 +29,12 @@ def annotate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add your own columns to pictures, for --where and for hits.
+    """Add your own columns to pictures, for filters and results.
 
-    FILE has a row for each picture, and names it by its path (absolute, or relative to the folder that contains the
-    library or to FILE's), or by its name when no other picture has that. Texts, numbers, dates (2024-05-01) and true
-    and false are recognised. What is imported again is replaced; an empty value removes.
-
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY, else the nearest .transhash at or above FILE.
+    FILE has a row for each picture. The column `path` (or --key) names the picture: an absolute path, a path relative
+    to the folder that contains the library or to FILE's folder, or a file name that only one picture has. Numbers,
+    dates (2024-05-01), true and false are recognised; everything else is text. A row that is imported again replaces
+    the old values; an empty value removes them.
     """
     if file is None and not drop:
         raise typer.BadParameter("give a FILE, or a column to --drop")

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import extra
+from transhash.cli.output import extra
+
+EXAMPLES = """\
+  transhash backbone vit.npz --to vit.safetensors
+  transhash train --dataset folder --data classes/ --backbone vit.safetensors
+"""
 
 
 def backbone(
@@ -16,10 +21,10 @@ def backbone(
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The safetensors file to write.")],
 ) -> None:
-    """Convert a pretrained ViT (timm's, transformers' ViT or DINOv2, the JAX .npz, an exported DINOv2) to one file.
+    """Convert a pretrained vision transformer to one file.
 
-    The file has timm's names, in float16, and says how many heads there are. Every tensor of SOURCE is accounted for:
-    missing and unexpected ones are an error.
+    SOURCE is timm's, transformers' ViT or DINOv2, the original JAX .npz, or an exported DINOv2. The file has timm's
+    names, in float16, with the number of heads. Missing and unexpected tensors of SOURCE are an error.
     """
     with extra("train"):
         from safetensors.torch import save

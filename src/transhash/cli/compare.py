@@ -7,18 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from transhash.cli.common import (
-    DataOption,
-    DatasetOption,
-    JsonOption,
-    ProtocolOption,
-    SplitSeedOption,
-    extra,
-    print_json,
-    say,
-)
-from transhash.cli.progress import on_terminal, stages
+from transhash.cli.options import DataOption, DatasetOption, JsonOption, ProtocolOption, SplitSeedOption
+from transhash.cli.output import extra, print_json, say
+from transhash.cli.terminal import on_terminal, stages
 from transhash.cli.train import settings_of
+
+EXAMPLES = """\
+  transhash compare --dataset folder --data classes/ --backbone vit.safetensors --methods lsh,itq --bits 16,32
+  transhash compare --dataset cifar10 --data cifar10/ --backbone vit.safetensors --seeds 3 --out results/
+  transhash compare --plot results/                # draw it again
+"""
 
 
 def compare(
@@ -30,7 +28,10 @@ def compare(
     backbone: Annotated[
         str, typer.Option("--backbone", metavar="VIT", help="Pretrained ViT: a file, a folder or a hub id.")
     ] = "",
-    image_size: Annotated[int, typer.Option("--image-size", min=1, help="Side of the network's input, pixels.")] = 70,
+    image_size: Annotated[
+        int | None,
+        typer.Option("--image-size", min=1, metavar="N", help="Input side in pixels; about 70, by the patch size."),
+    ] = None,
     methods: Annotated[
         str, typer.Option("--methods", metavar="M,…", help="all, names, or recipe files (.yaml), with commas between.")
     ] = "all",
@@ -51,15 +52,17 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train and score methods × code lengths × seeds on one backbone whose lower blocks stay as they are.
+    """Train and score several methods on one backbone.
 
-    What leaves those blocks is computed once and kept in DIR/tokens; a cell then trains and encodes with the last
-    block only. A cell that is done is not run again, so a comparison that was broken off goes on when the same command
-    is given again. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and SVG.
+    Runs every method, code length and seed. All blocks of the backbone but the last keep their weights; what they
+    compute is kept in DIR/tokens, so that only the last block is trained. Finished runs are not repeated: when a
+    comparison was interrupted, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv,
+    and curves as PNG and SVG (docs/comparison.md).
     """
     with extra("train"):
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
+        from transhash.nn.weights import whole_patches
     if plot is not None:
         _write(comparison.read(plot), plot)
         return
@@ -69,7 +72,7 @@ def compare(
         "protocol": protocol or dataset,
         "split_seed": split_seed,
         "backbone": backbone,
-        "image_size": image_size,
+        "image_size": image_size or whole_patches(backbone),
     }
     try:
         lengths = [int(length) for length in bits.split(",")]

@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    PARTLY,
-    JsonOption,
-    LibraryOption,
-    find_library,
-    open_library,
-    print_json,
-    say,
-    shown,
-)
-from transhash.cli.progress import stages
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.terminal import stages
 from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
     from transhash.library.results import Duplicates
+
+EXAMPLES = """\
+  transhash duplicates
+  transhash duplicates photos/2024 --max-distance 16
+  transhash duplicates --sheet copies.jpg          # look at them
+  transhash duplicates --csv > copies.csv
+"""
 
 COLUMNS = ("group", "mark", "path", "width", "height", "bytes", "distance", "identical")
 
@@ -40,19 +39,23 @@ def duplicates(
     library: LibraryOption = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one picture a line.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the groups on one page: a .jpg or .png file.")
+    ] = None,
 ) -> None:
-    """Find near-identical pictures of a library: the one to keep and its copies. Nothing is ever deleted.
+    """Find copies of the same picture, and which one to keep.
 
-    Copies are pictures with equal bytes, or the same picture saved anew: resized, recompressed, a little cropped,
-    brighter or darker. Pictures that are merely similar are no copies, nor are mirrored ones. One path a line, marked
-    "keep" (the most pixels, then the largest file, then the oldest) or "same"; a blank line between groups.
+    Copies have the same bytes, or are the same picture resized, saved again, a little cropped, brighter or darker.
+    Similar pictures are not copies, nor are mirrored ones. Nothing is deleted. Each line is a path, marked "keep" (the
+    most pixels, then the largest file, then the oldest) or "same"; a blank line ends a group.
 
-    Pictures are compared when their codes are near. A greater --max-distance finds more copies and takes longer, with
-    no less precision: as many bits as a code has compares all pictures.
-
-    The library is the one named by --library, else the nearest .transhash at or above DIR or the current folder, else
-    the one in TRANSHASH_LIBRARY.
+    Pictures are compared when their codes differ in at most --max-distance bits. A greater distance finds more copies
+    and takes longer; --max-distance 64 compares all pictures of a 64-bit library.
     """
+    from transhash.cli.sheet import Sheet, check_name
+
+    if sheet:
+        check_name(sheet)
     if as_json and as_csv:
         raise TransHashError("--json and --csv are two forms of one output; give one of them")
     with open_library(find_library(library, [folder or Path.cwd()])) as opened:
@@ -73,6 +76,11 @@ def duplicates(
             print_json(asdict(group))
         elif not as_csv:
             _print(group, first=number == 0)
+    if sheet and report.groups:
+        page = Sheet()
+        for group in report.groups:
+            page.add_group(group.keep, group.same)
+        page.save(sheet)
     for skipped in report.skipped:
         say(f"{skipped.path}: skipped: {skipped.reason}; {skipped.remedy}")
     copies = [copy for group in report.groups for copy in group.same]

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import DONE, PARTLY, BitsOption, JsonOption, ModelOption, print_json, say, shown
-from transhash.cli.progress import bar
+from transhash.cli.options import BitsOption, JsonOption, ModelOption
+from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.terminal import bar
+
+EXAMPLES = """\
+  transhash encode photos/ --to codes/
+  transhash encode s3://bucket/pictures --to s3://bucket/codes --engine ray
+"""
 
 
 def encode(
@@ -25,11 +31,12 @@ def encode(
     bits: BitsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Encode a source of any size to Parquet files: uri, code, size, label and other columns, the model's fingerprint.
+    """Encode a very large source to Parquet files of codes.
 
-    Each picture is in the result once, however often the command was killed and given again: a file is there when it is
-    whole, and manifest.json when all of them are. A picture that cannot be used has a reason in place of a code. URLs
-    are those that fsspec knows (s3://…, gs://…, memory://…). Ray is used at RAY_ADDRESS, else on this machine.
+    The files have uri, code, size, label and other columns, and the model's fingerprint. When the command was
+    interrupted, the same command continues it, and each picture is in the result once. A picture that cannot be used
+    has a reason instead of a code. URLs are those that fsspec knows (s3://…, gs://…, memory://…). Ray runs at
+    RAY_ADDRESS, else on this machine (docs/scale.md).
     """
     from transhash.bulk import encode as run
     from transhash.model import load

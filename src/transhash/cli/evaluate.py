@@ -7,22 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import (
-    BitsOption,
-    DataOption,
-    DatasetOption,
-    JsonOption,
-    ProtocolOption,
-    SplitSeedOption,
-    extra,
-    print_json,
-    say,
-)
-from transhash.cli.progress import stages
+from transhash.cli.options import BitsOption, DataOption, DatasetOption, JsonOption, ProtocolOption, SplitSeedOption
+from transhash.cli.output import extra, print_json, say
+from transhash.cli.terminal import stages
 
 if TYPE_CHECKING:
     from transhash.comparison import Measured
     from transhash.model import HashModel
+
+EXAMPLES = """\
+  transhash evaluate runs/train/model --dataset folder --data classes/
+  transhash evaluate runs/train/model --dataset cifar10 --data cifar10/ --json
+"""
 
 
 def evaluate(
@@ -37,16 +33,17 @@ def evaluate(
         bool,
         typer.Option(
             "--calibrate",
-            help="Also keep with the model what probability of relevance each distance means, from images of the "
-            "data set that are neither queries nor trained on.",
+            help="Then fit probabilities to distances on images that are neither queries nor trained on, and keep "
+            "them with the model.",
         ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Encode the queries and the database of a protocol and print how well the codes retrieve.
+    """Measure how well a model retrieves, under a protocol.
 
-    The mAP is the expectation over the orders of images at equal distance (tie-aware); the two figures that the
-    field's code computes are printed beside it.
+    Encodes the queries and the database of the protocol and prints mAP, precision and recall. The mAP is tie-aware:
+    the mean over all orders of pictures at equal distance. The two ways in which published code counts are printed
+    next to it.
     """
     from transhash.model import load
 

@@ -7,18 +7,15 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    JsonOption,
-    LibraryOption,
-    Place,
-    find_library,
-    open_library,
-    place,
-    print_json,
-    shown,
-)
-from transhash.cli.progress import bar
+from transhash.cli.libraries import Address, address, find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.output import DONE, print_json, shown
+from transhash.cli.terminal import bar
+
+EXAMPLES = """\
+  transhash export --to all.parquet
+  transhash export --to milvus://localhost:19530/photos
+"""
 
 NAME = "library.parquet"  # in a folder
 
@@ -26,11 +23,11 @@ NAME = "library.parquet"  # in a folder
 def export(
     *,
     to: Annotated[
-        Place,
+        Address,
         typer.Option(
             "--to",
             metavar="FILE",
-            parser=place,
+            parser=address,
             help=f"A .parquet file, a folder for {NAME}, or milvus://HOST:PORT/COLLECTION.",
         ),
     ],
@@ -40,15 +37,13 @@ def export(
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a library to a Parquet file, for `transhash import` and other programs, or to a collection in Milvus.
+    """Write a library to a Parquet file, or to Milvus.
 
-    The file holds every picture's path (relative to the folder that contains the library), code, size in pixels and
-    bytes, times, digest and your own columns, and the model's name and fingerprint. The pictures themselves are not
-    copied. A collection holds the same and is searched with --library; given again, the command brings it up to date.
-    Its address may name USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
+    The file has each picture's path (relative to the folder that contains the library), code, size, times, digest and
+    your own columns; the pictures themselves are not copied. `transhash import` and other programs read it.
 
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY.
+    A Milvus collection has the same, and is searched with --library; the same command brings it up to date. Its address
+    may have USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
     """
     if isinstance(to, Path) and to.is_dir():
         to /= NAME

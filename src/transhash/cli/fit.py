@@ -9,8 +9,14 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import JsonOption, ModelOption, print_json, say, shown
-from transhash.cli.progress import bar
+from transhash.cli.options import JsonOption, ModelOption
+from transhash.cli.output import print_json, say, shown
+from transhash.cli.terminal import bar
+
+EXAMPLES = """\
+  transhash fit photos/ --out mine
+  transhash index photos/ --model mine --library mine/library
+"""
 
 
 def fit(
@@ -22,10 +28,10 @@ def fit(
     most: Annotated[int, typer.Option("--pictures", min=1, help="Learn from so many, drawn by chance.")] = 10_000,
     as_json: JsonOption = False,
 ) -> None:
-    """Learn codes from the pictures of a collection, without labels: a model like any other.
+    """Make a model for your own pictures, without labels.
 
-    Use it with `transhash index DIR --model MODEL`. The network is that of --model, or the one in the box; the bits are
-    chosen so that they tell these pictures apart.
+    The network is that of --model, or the one that comes with transhash; the bits are chosen so that they tell your
+    pictures apart. The result is a model like any other: name its folder with --model.
     """
     from transhash import fitting
     from transhash.library.files.walk import roots, walk

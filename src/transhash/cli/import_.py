@@ -8,17 +8,15 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    JsonOption,
-    LibraryOption,
-    ModelOption,
-    find_library,
-    model_at,
-    print_json,
-    shown,
-)
-from transhash.cli.progress import bar
+from transhash.cli.libraries import find_library, model_at, remember
+from transhash.cli.options import JsonOption, LibraryOption, ModelOption
+from transhash.cli.output import DONE, print_json, shown
+from transhash.cli.terminal import bar
+
+EXAMPLES = """\
+  transhash import all.parquet
+  transhash import all.parquet --library other/library
+"""
 
 
 def import_(
@@ -28,25 +26,24 @@ def import_(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take an exported library into a library of the same model; nothing is decoded.
+    """Take an exported library into a library of the same model.
 
-    Pictures take the place of those of the same path. Relative paths count from the folder that contains the library:
-    import where the pictures are. A library that does not exist is made.
-
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY, else a new one, .transhash in the current folder.
+    No picture is decoded. A picture replaces the one with the same path. Relative paths start at the folder that
+    contains the library: import where the pictures are. A library that does not exist is made, by default .transhash
+    in the current folder.
     """
     from transhash.library import Library
     from transhash.library.exchange.parquet import head
     from transhash.library.library import FOLDER
 
-    place = find_library(library, [Path.cwd()]) or Path(FOLDER)
+    place = find_library(library, [Path.cwd()], guess=False) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
     with bar("importing", None) as advance:
         used = None if model is None else model_at(model, head(file).bits)
         opened, report = Library.import_(file, place, used, progress=lambda rows: advance(rows, ""))
     with opened:
+        remember(opened.path)
         if as_json:
             print_json({"library": opened.path, "pictures": len(opened), **asdict(report)})
         else:

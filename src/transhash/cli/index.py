@@ -13,32 +13,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    NOTHING,
-    PARTLY,
-    BitsOption,
-    JsonOption,
-    LibraryOption,
-    ModelOption,
-    find_library,
-    open_library,
-    print_json,
-    say,
-    shown,
-)
-from transhash.cli.progress import bar, on_terminal
+from transhash.cli.libraries import find_library, open_library, remember
+from transhash.cli.options import BitsOption, JsonOption, LibraryOption, ModelOption
+from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
 from transhash.cli.report import check_report, write_report
+from transhash.cli.terminal import bar, on_terminal
 from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
     from transhash.library import IndexReport, Library, Skipped
 
-EXAMPLES = 5  # skipped files named for each reason
+EXAMPLES = """\
+  transhash index photos/
+  transhash index photos/ --watch                  # keep it current
+  transhash index photos/ --report skipped.csv     # files that cannot be used
+  transhash index photos/ --model mine --library mine/library
+"""
+
+NAMED = 5  # skipped files named for each reason
 
 
 def index(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Folders of pictures.", show_default=False)],
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR", help="Folders of pictures.", show_default=False)
+    ] = None,
     *,
     library: LibraryOption = None,
     model: ModelOption = None,
@@ -57,13 +56,16 @@ def index(
 ) -> None:
     """Index the pictures below folders, or bring the index up to date.
 
-    The library is the one named by --library, else the nearest .transhash at or above the folder, else the one in
-    TRANSHASH_LIBRARY, else a new one, DIR/.transhash. What is done is not done again: run it as often as you like, and
-    after Ctrl-C to go on. Hidden files and folders are passed over; links to folders are not followed.
+    Only new and changed pictures are read: run it as often as you like, and again after Ctrl-C. Without DIR the folder
+    of the library that you use is indexed again. Hidden files are skipped; links to folders are not followed.
 
-    A file .transhashignore in a folder names what is passed over there and below, one pattern a line, as in .gitignore:
-    *.png by name, drafts/ folders only, /scans only here, a/**/b at any depth, !keep.png not after all, # a comment.
+    A file .transhashignore in a folder says what to skip there and below, one pattern a line, as in .gitignore: *.png
+    (by name), drafts/ (folders only), /scans (only here), a/**/b (at any depth), !keep.png (do not skip this one).
+
+    The library is the one named by --library, else the nearest .transhash at or above DIR, else the one in
+    TRANSHASH_LIBRARY, else a new one, DIR/.transhash.
     """
+    folders = folders or [_known_folder(library, context)]
     if watch and prune:
         raise LibraryError("--prune with --watch: a drive that is away for a while would be forgotten; leave one out")
     if report:
@@ -84,6 +86,21 @@ def index(
         say("stopped watching")
         raise typer.Exit(DONE) from None
     raise typer.Exit(_exit_code(done))
+
+
+def _known_folder(named: Path | None, context: typer.Context) -> Path:
+    """The folder that contains the library, where no folder is named."""
+    from transhash.library import Library
+    from transhash.library.library import FOLDER
+
+    place = find_library(named, [Path.cwd()])
+    if place is None or not Library.exists(place):
+        raise typer.BadParameter("name a folder of pictures", context, param_hint="DIR")
+    if Library.exists(place / FOLDER):
+        return Path(place)
+    if place.name != FOLDER:
+        raise LibraryError(f"{place}: this library is in no folder of pictures; name the folders to index")
+    return Path(place).parent
 
 
 def _first_run(opened: Library, folders: list[Path], *, prune: bool, retry: bool, on_interrupt: int) -> IndexReport:
@@ -140,10 +157,10 @@ def _opened(
     from transhash.library.library import FOLDER
     from transhash.model import load
 
-    place = find_library(named, folders)
+    place = find_library(named, folders, guess=False)
     if place is None:
         if len(folders) > 1:
-            raise LibraryError("several folders need a library that is named; name it with --library LIB")
+            raise LibraryError("several folders need a library with a name; give it with --library LIB")
         place = folders[0] / FOLDER
     if Library.exists(place):
         with suppress(UnmadeError):
@@ -152,7 +169,9 @@ def _opened(
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    return Library.create(place, load(model, bits), exist_ok=True)
+    made = Library.create(place, load(model, bits), exist_ok=True)
+    remember(made.path)
+    return made
 
 
 def _no_pictures(folders: list[Path]) -> LibraryError:
@@ -173,10 +192,10 @@ def _name_skipped(files: Iterable[Skipped]) -> None:
     for skipped in files:
         groups[skipped.reason].append(skipped)
     for reason, group in groups.items():
-        for skipped in group[:EXAMPLES]:
+        for skipped in group[:NAMED]:
             say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
-        if len(group) > EXAMPLES:
-            say(f"and {len(group) - EXAMPLES} more for the same reason ({reason}); --report FILE names them all")
+        if len(group) > NAMED:
+            say(f"and {len(group) - NAMED} more for the same reason ({reason}); --report FILE names them all")
 
 
 def _count(number: int, what: str) -> str:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from transhash.cli.common import JsonOption, LibraryOption, find_library, open_library, print_json, shown
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.output import print_json, shown
+
+EXAMPLES = """\
+  transhash info
+  transhash info --library photos/
+"""
 
 
 def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
-    """Show what a library holds, and the model that its codes come from.
+    """Show how many pictures a library has, and its model.
 
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY.
+    Also its own columns, its size on disk, and how many files could not be used.
     """
     with open_library(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
         facts = opened.info()

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from transhash.cli.common import JsonOption, print_json
+from transhash.cli.options import JsonOption
+from transhash.cli.output import print_json
+
+EXAMPLES = """\
+  transhash models
+  transhash models --json
+"""
 
 
 def models(as_json: JsonOption = False) -> None:
-    """List the models that ship with the package, with their sizes and what was measured when they were made."""
+    """List the models that come with transhash.
+
+    With their code lengths, sizes, fingerprints, and what was measured when they were made.
+    """
     from transhash.model import DEFAULT, load, pretrained
 
     for name in pretrained():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.errors import TransHashError
+from transhash.errors import ImageError, TransHashError
 
 if TYPE_CHECKING:
     from transhash.images import Source
@@ -27,6 +27,21 @@ class Query(NamedTuple):
         """The same for people."""
         return "standard input" if self.name == STANDARD_INPUT else self.name
 
+    def unusable(self, error: ImageError) -> str:
+        """Why there is no answer, and what to do, as a sentence; words and addresses are no pictures."""
+        if isinstance(self.source, str | os.PathLike) and not os.path.lexists(self.source):
+            if "://" in self.name or self.name.startswith(("http:/", "https:/")):
+                return (
+                    f"{self.called}: an address, not a file; download the picture, or send it: "
+                    "curl -s ADDRESS | transhash search -"
+                )
+            if not Path(self.name).suffix and os.sep not in self.name:
+                return (
+                    f"{self.called}: no such file, and searches are by picture, not by words; name a picture that "
+                    "looks like what you want"
+                )
+        return f"{self.called}: {error.reason}; {error.remedy}"
+
     @property
     def folder(self) -> Path | None:
         """The folder it is in, for a file."""
@@ -44,7 +59,7 @@ def queries(images: list[str], *, clipboard: bool) -> list[Query]:
             found.append(Query(STANDARD_INPUT, _standard_input()))
         else:
             path = Path(image)
-            found.append(Query(str(path), path))
+            found.append(Query(image if "://" in image else str(path), path))
     if clipboard:
         found += _clipboard()
     return found

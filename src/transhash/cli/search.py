@@ -4,123 +4,125 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    NOTHING,
-    PARTLY,
-    JsonOption,
-    LibraryOption,
-    ModelOption,
-    find_library,
-    open_library,
-    print_json,
-    say,
-    shown,
-)
-from transhash.cli.queries import queries
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption, ModelOption
+from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
+from transhash.cli.queries import Query, queries
 from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
+    from transhash.cli.sheet import Sheet
     from transhash.library import Hit
+
+SAME = "  (the same picture)"
+EXAMPLES = """\
+  transhash search cat.jpg
+  transhash search cat.jpg -k 50 --sheet hits.jpg
+  transhash search cat.jpg --where "width >= 800 and taken >= '2020'"
+  curl -s https://example.org/cat.jpg | transhash search -
+"""
 
 
 def search(
     context: typer.Context,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE", help="Pictures; - is one from standard input.", show_default=False),
+        typer.Argument(metavar="IMAGE", help="Pictures; - reads one from standard input.", show_default=False),
     ] = None,
     *,
     clipboard: Annotated[
-        bool, typer.Option("--clipboard", help="Search for the picture, or the picture's file, in the clipboard.")
+        bool, typer.Option("--clipboard", help="Search for the picture, or the file, in the clipboard.")
     ] = False,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits a picture, at most.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="The most hits for each picture.")] = 10,
     max_distance: Annotated[
-        int | None, typer.Option(min=0, metavar="BITS", help="How many bits may differ, at most.")
+        int | None, typer.Option(min=0, metavar="BITS", help="Only hits that differ in at most so many bits.")
     ] = None,
     min_probability: Annotated[
         float | None,
-        typer.Option(min=0, max=1, metavar="P", help="How probable it must be that a hit is relevant, from 0 to 1."),
+        typer.Option(min=0, max=1, metavar="P", help="Only hits at least so probable, from 0 to 1."),
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(metavar="FILTER", help="Only pictures that pass, such as \"width >= 800 and taken < '2020'\"."),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the pictures and their hits on one page (JPEG, PNG, …).")
+        Path | None, typer.Option(metavar="FILE", help="Draw the hits on one page: a .jpg or .png file.")
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show them in the terminal, if it can.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show the hits in the terminal, if it can.")] = False,
     library: LibraryOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the most similar pictures of a library, nearest first.
 
-    Printed are the distance, the probability of relevance if the model was calibrated, and the path.
+    Each line has the number of bits that differ, the probability that both show the same kind of thing (if the model
+    is calibrated for such pictures), and the path. A file with the same bytes is marked "the same picture".
 
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY, else the nearest .transhash at or above a given picture.
-
-    A FILTER compares path, folder, name, width, height, size (2MB), taken, modified ('2024', '2024-05-01', UTC) and
-    columns of your own (`transhash annotate`): = != < <= > >=, like (* for anything), in (...), is null; and, or, not.
+    Searches are by picture, not by words. `transhash help filters` explains --where.
     """
     import numpy as np
 
-    from transhash.cli import terminal
+    from transhash.cli.answers import check_probability, same_pictures, why_nothing
     from transhash.cli.sheet import Sheet, check_name
 
     if not images and not clipboard:
         raise typer.BadParameter("name a picture, or - for standard input, or --clipboard", context, param_hint="IMAGE")
     if show and as_json:
-        raise TransHashError("--show and --json do not go together; use --sheet FILE for a file beside the JSON")
+        raise TransHashError("--show and --json do not go together; use --sheet FILE for a file next to the JSON")
     if sheet:
         check_name(sheet)
     wanted = queries(images or [], clipboard=clipboard)
     page = Sheet() if sheet or show else None
+    limits: dict[str, Any] = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
     failed = 0
     place = find_library(
         library, [Path.cwd()], (query.folder for query in wanted if query.folder), elsewhere=("milvus",)
     )
     with open_library(place, model) as opened:
+        check_probability(opened, min_probability)
         for batch in opened.model.stream(wanted, source=lambda query: query.source):
             values = [encoded.values for encoded in batch if encoded.values is not None]
-            hits_of_each = opened.search_values(
-                np.stack(values) if values else np.empty((0, opened.model.bits), np.float32),
-                k,
-                max_distance=max_distance,
-                min_probability=min_probability,
-                where=where,
-            )
-            found = iter(hits_of_each)
+            stacked = np.stack(values) if values else np.empty((0, opened.model.bits), np.float32)
+            found = iter(zip(values, opened.search_values(stacked, k, **limits), strict=True))
             for encoded in batch:
+                query: Query = encoded.item
                 if encoded.error:
                     failed += 1
-                    say(f"{encoded.item.called}: {encoded.error.reason}; {encoded.error.remedy}")
+                    say(query.unusable(encoded.error))
                     continue
-                hits = next(found)
+                relaxed, hits = next(found)
+                same = same_pictures(opened, query, hits)
                 if as_json:
-                    print_json({"query": encoded.item.name, "hits": [asdict(hit) for hit in hits]})
+                    print_json({"query": query.name, "hits": [{**asdict(hit), "same": hit.id in same} for hit in hits]})
                 else:
-                    _print(encoded.item.called, hits, heading=len(wanted) > 1)
+                    _print(query.called, hits, same, heading=len(wanted) > 1)
+                if not hits:
+                    say(f"{query.called}: nothing found: {why_nothing(opened, relaxed, **limits)}")
                 if page:
-                    page.add(encoded.item.name, encoded.item.source, hits)
+                    page.add(query.name, query.source, hits, same)
     if page and failed < len(wanted):
-        if sheet:
-            page.save(sheet)
-        if show:
-            terminal.show(page.draw())
+        _show(page, sheet, in_terminal=show)
     raise typer.Exit(DONE if not failed else PARTLY if failed < len(wanted) else NOTHING)
 
 
-def _print(query: str, hits: list[Hit], *, heading: bool) -> None:
+def _show(page: Sheet, file: Path | None, *, in_terminal: bool) -> None:
+    from transhash.cli import terminal
+
+    if file:
+        page.save(file)
+    if in_terminal:
+        terminal.show(page.draw())
+
+
+def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> None:
     if heading:
         print(f"{shown(query)}:")
+    likely = any(hit.probability is not None for hit in hits)
     for hit in hits:
-        probability = "" if hit.probability is None else f"{hit.probability:5.0%}  "
-        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}")
-    if not hits:
-        say(f"{query}: nothing found; allow a greater distance or less probability, or index more pictures")
+        known = hit.probability is not None and hit.id not in same  # of the same picture there is nothing to estimate
+        probability = f"{hit.probability:5.0%}  " if known else " " * 7 if likely else ""
+        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}")

@@ -9,8 +9,16 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import LibraryOption, ModelOption, extra, find_library, open_library, say
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import LibraryOption, ModelOption
+from transhash.cli.output import extra, say
 from transhash.errors import LibraryError, TransHashError
+
+EXAMPLES = """\
+  transhash serve
+  transhash serve --library photos/ --port 8080
+  transhash serve --host 0.0.0.0 --token-file token.txt
+"""
 
 TOKEN = "TRANSHASH_TOKEN"
 SHORTEST_TOKEN = 16
@@ -34,14 +42,11 @@ def serve(
     max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="The most that one request may send.")] = 32,
     max_megapixels: Annotated[int, typer.Option(min=1, metavar="MP", help="The largest picture that is taken.")] = 50,
 ) -> None:
-    """Serve a library: a page to look through its pictures by likeness, and a REST API (docs/serve.md).
+    """Serve a library as a web page and a REST API.
 
-    The address to open is printed. Only this machine reaches it, unless --host says otherwise, which needs a token:
-    a secret of 16 characters or more in TRANSHASH_TOKEN or a file. Pictures that another process indexes meanwhile
-    appear by themselves. Ctrl-C or SIGTERM ends the server when what is under way is done.
-
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY.
+    Prints the address to open. Only this machine can reach it. For other machines give --host and a token, a secret of
+    16 characters or more (docs/serve.md). Pictures that another process indexes appear without a restart. Ctrl-C or
+    SIGTERM ends the server after running requests.
     """
     with extra("server"):
         import fastapi  # noqa: F401

@@ -1,11 +1,11 @@
-"""Contact sheets: pictures that were searched for, each with its hits and their distances, drawn on one page."""
+"""Sheets: pictures with what was found for them, such as hits and their distances, drawn on one page."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from transhash.errors import ImageError, TransHashError
 from transhash.search.parallel import spread
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
     from transhash.images import Source
-    from transhash.library.results import Hit
+    from transhash.library.results import Copy, Hit
+
+_Wanted: TypeAlias = "tuple[Source, str, str]"  # a picture, its title, its name
 
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".tif": "TIFF"}
 
@@ -34,19 +36,29 @@ class Sheet:
     def __init__(self) -> None:
         self._rows: list[tuple[_Tile, list[_Tile]]] = []
 
-    def add(self, name: str, query: Source, hits: Iterable[Hit]) -> None:
-        """Add a query and its hits. A picture that cannot be read gets an empty tile that says why.
+    def add(self, name: str, query: Source, hits: Iterable[Hit], same: Collection[int] = ()) -> None:
+        """Add a query and its hits; `same` has the ids of hits that are the same picture.
 
-        Raises `TransHashError` when the page would become too high.
+        A picture that cannot be read gets an empty tile that says why. Raises `TransHashError` when the page would
+        become too high.
         """
-        wanted: list[tuple[Source, str, str]] = [(query, "query", os.path.basename(name))]
-        wanted += [(hit.path, f"{hit.distance} bit{'' if hit.distance == 1 else 's'}", hit.path.name) for hit in hits]
-        tiles = spread(lambda each: _Tile(*each), wanted)
+        self._add(
+            (query, "query", os.path.basename(name)), [(hit.path, _title(hit, same), hit.path.name) for hit in hits]
+        )
+
+    def add_group(self, keep: Copy, copies: Iterable[Copy]) -> None:
+        """Add a picture and its copies, with their sizes; as `add`."""
+        self._add(
+            (keep.path, f"keep  {keep.width}×{keep.height}", keep.path.name),
+            [(copy.path, f"same  {copy.width}×{copy.height}", copy.path.name) for copy in copies],
+        )
+
+    def _add(self, first: _Wanted, others: list[_Wanted]) -> None:
+        tiles = spread(lambda each: _Tile(*each), [first, *others])
         self._rows.append((tiles[0], tiles[1:]))
         if self._height() > HIGHEST:
             raise TransHashError(
-                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}; ask for fewer hits (-k), "
-                "or for fewer pictures at once"
+                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}; ask for fewer pictures"
             )
 
     def draw(self) -> Image.Image:
@@ -77,6 +89,10 @@ class Sheet:
 
     def _height(self) -> int:
         return GAP + sum(_lines(hits) for _, hits in self._rows) * (TILE + CAPTION + GAP)
+
+
+def _title(hit: Hit, same: Collection[int]) -> str:
+    return "the same picture" if hit.id in same else f"{hit.distance} bit{'' if hit.distance == 1 else 's'}"
 
 
 def check_name(path: str | os.PathLike[str]) -> str:

@@ -8,16 +8,32 @@ from typing import Annotated, Any
 
 import typer
 
-from transhash.cli.common import JsonOption, extra, print_json, say
 from transhash.cli.evaluate import measured_with_bar, table
-from transhash.cli.progress import stages
+from transhash.cli.options import JsonOption, ProtocolOption
+from transhash.cli.output import extra, print_json, say
+from transhash.cli.terminal import stages
 from transhash.errors import RecipeError
+
+EXAMPLES = """\
+  transhash train --dataset folder --data classes/ --backbone vit.safetensors
+  transhash train recipes/cifar10.yaml --data cifar10/ --backbone vit.safetensors --evaluate
+  transhash train --dump-recipe > recipe.yaml
+  transhash index photos/ --model runs/train/model --library trained/library
+"""
 
 
 def train(
     recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="A YAML recipe.")] = None,
     *,
-    data: Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Where the data set lies.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option("--dataset", metavar="NAME", help="cifar10, …, or folder for your own (docs/protocols.md)."),
+    ] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="PATH", help="Folder or file of the data set.")] = None,
+    protocol: ProtocolOption = None,
+    split_seed: Annotated[
+        int | None, typer.Option("--split-seed", metavar="N", help="Seed of the protocol's split.")
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option("--backbone", metavar="B", help="Pretrained ViT: a file, a folder or a hub id.")
     ] = None,
@@ -35,18 +51,24 @@ def train(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a hash model on labelled pictures, end to end.
+    """Train a model on pictures with labels.
 
-    The settings are the defaults (--dump-recipe prints them all, with what they mean), those of RECIPE on top, and the
-    options on top of both. A run that was broken off goes on where it was when the same command is given again. The
-    model is left in DIR/model, ready for `transhash index --model DIR/model`. Several processes share the work with
+    Settings come from the defaults (--dump-recipe prints all of them), then RECIPE, then the options. The model is
+    written to DIR/model. When a run was interrupted, the same command continues it. For several processes:
     torchrun --nproc-per-node N -m transhash train … (docs/scale.md); the result is the same.
     """
     with extra("train"):
+        from transhash.nn.weights import whole_patches
         from transhash.training.recipe import Recipe
     changes = settings_of(settings)
-    named = {"data": data, "backbone": backbone, "bits": bits, "epochs": epochs}
-    wanted = Recipe.read(recipe, **changes, **{name: value for name, value in named.items() if value is not None})
+    named = {
+        "dataset": dataset, "data": data, "protocol": protocol, "split_seed": split_seed, "backbone": backbone,
+        "bits": bits, "epochs": epochs,
+    }  # fmt: skip
+    given = {name: value for name, value in named.items() if value is not None}
+    wanted = Recipe.read(recipe, **{**changes, **given})
+    if wanted.backbone and "image_size" not in wanted.model_fields_set:
+        wanted = Recipe.read(recipe, **{**changes, **given, "image_size": whole_patches(wanted.backbone)})
     if dump_recipe:
         print(wanted.dump(), end="")
         return

@@ -8,20 +8,16 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.common import (
-    DONE,
-    PARTLY,
-    JsonOption,
-    LibraryOption,
-    ModelOption,
-    find_library,
-    open_library,
-    print_json,
-    say,
-    shown,
-)
-from transhash.cli.progress import bar
+from transhash.cli.libraries import find_library, open_library
+from transhash.cli.options import JsonOption, LibraryOption, ModelOption
+from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.terminal import bar
 from transhash.errors import LibraryError
+
+EXAMPLES = """\
+  transhash verify
+  transhash verify --deep
+"""
 
 
 def verify(
@@ -31,13 +27,11 @@ def verify(
     deep: Annotated[bool, typer.Option("--deep", help="Read all files again, and encode some of them.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a library: the catalogue, the codes, the index file (built anew when it does not fit), the model.
+    """Check that a library is whole, and fits its pictures.
 
-    With --deep every file is compared with what was indexed, and a sample is encoded again. Exit code 0 when all is
-    well, 1 when there are problems; each is named with its remedy. Nothing is changed but the index file.
-
-    The library is the one named by --library, else the nearest .transhash at or above the current folder, else the one
-    in TRANSHASH_LIBRARY.
+    Checks the catalogue, the codes, the index file and the model. An index file that does not fit the catalogue is
+    built again; nothing else is changed. With --deep every picture file is read and compared with what was indexed,
+    and some are encoded again. Exit code 1 when there are problems; each is named with its remedy.
     """
     from transhash.library import Library
 

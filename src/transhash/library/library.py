@@ -362,7 +362,8 @@ class Library:
                 ids[~np.isin(ids, list(known))] = -1
                 found = list(known)
             placed, columns = self._catalogue.placed(found), self._catalogue.own_values(found)
-        probabilities = calibration.probability(distances).tolist() if calibration else None
+        there = np.where(ids >= 0, distances, 0)  # where fewer than k were found, the rest is no distance
+        probabilities = calibration.probability(there).tolist() if calibration else None
         return [
             [
                 Hit(

@@ -111,6 +111,15 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
     return vit
 
 
+def whole_patches(source: str | Path, near: int = 70) -> int:
+    """Return a side in pixels for a network's input: the first of `near` or more that the checkpoint's patches divide.
+
+    Raises `ModelError` as `load_vit`.
+    """
+    patch = load_vit(source).config.patch_size
+    return -(-near // patch) * patch
+
+
 def resize_positions(pos_embed: Tensor, grid: int) -> Tensor:
     """Position embedding (1, 1 + M, D) resized to `grid`² patches (bicubic, as DINOv2 does); CLS is kept."""
     cls, patches = pos_embed[:, :1], pos_embed[:, 1:]

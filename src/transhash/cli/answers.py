@@ -1,0 +1,99 @@
+"""What `search` says about its hits: which are the same picture, and why there are none."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transhash.errors import LibraryError
+from transhash.library.catalogue.kinds import Kind
+from transhash.library.catalogue.where import Condition, Tree, parse
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from transhash.cli.queries import Query
+    from transhash.library import Hit, Library
+
+
+def check_probability(library: Library, wanted: float | None) -> None:
+    """Raise `LibraryError` when no hit could be so probable: the calibration of the library's model ends below."""
+    calibration = None if wanted is None else library.model.calibration
+    if wanted is not None and calibration and wanted > calibration.certainty:
+        highest = math.floor(calibration.certainty * 100) / 100
+        raise LibraryError(
+            f"--min-probability {wanted:g}: the calibration of model {library.model.name} gives {highest:g} at most; "
+            "ask for less, or limit the distance (--max-distance)"
+        )
+
+
+def same_pictures(library: Library, query: Query, hits: Iterable[Hit]) -> set[int]:
+    """Return the ids of hits whose files have the same bytes as the query's; none for a query that is no file."""
+    from transhash.images import read_file
+    from transhash.library.catalogue.pictures import content_hash
+
+    source = query.source
+    if not isinstance(library.path, Path):  # on another machine
+        return set()
+    if isinstance(source, bytes):
+        size = len(source)
+    elif isinstance(source, str | os.PathLike):
+        size = os.path.getsize(source)
+    else:
+        return set()
+    as_large = [picture for picture in library.pictures(hit.id for hit in hits).values() if picture.bytes == size]
+    if not as_large:
+        return set()
+    digest = content_hash(source if isinstance(source, bytes) else read_file(source)).hexdigest()
+    return {picture.id for picture in as_large if picture.digest == digest}
+
+
+def why_nothing(
+    library: Library,
+    values: NDArray[np.float32],
+    *,
+    where: str | None,
+    max_distance: int | None,
+    min_probability: float | None,
+) -> str:
+    """Return why a query, relaxed codes float32 [bits], has no hit under limits, and what to change."""
+    total = len(library)
+    if not isinstance(library.path, Path):  # on another machine
+        return "no picture is within the limits"
+    if not total:
+        return "the library has no pictures; run `transhash index DIR`"
+    if where is not None and not len(library.passing(where)):
+        return f"0 of {total:,} pictures pass the filter{_without_values(library, where)}"
+    (nearest,) = library.search_values(values[None], 1, where=where)[0]
+    passing = "" if where is None else " that passes the filter"
+    allowed = []
+    if max_distance is not None and nearest.distance > max_distance:
+        allowed.append(f"--max-distance {nearest.distance}")
+    if min_probability is not None and (nearest.probability or 0) < min_probability:
+        allowed.append(f"--min-probability {int((nearest.probability or 0) * 100) / 100}")
+    return f"the nearest picture{passing} differs in {nearest.distance} bits; allow it with {' '.join(allowed)}"
+
+
+def _without_values(library: Library, where: str) -> str:
+    """Which columns of a filter have no value in how many pictures, as the end of a sentence."""
+    kinds = {name: Kind(kind) for name, kind in library.info().columns.items()}
+    counts = {}
+    for column in dict.fromkeys(_columns(parse(where, kinds))):
+        name = column.replace('"', '""')
+        if count := len(library.passing(f'"{name}" is null')):
+            counts[column] = count
+    return "".join(f"; {count:,} have no `{column}`" for column, count in counts.items())
+
+
+def _columns(tree: Tree) -> Iterator[str]:
+    """The columns whose values a filter compares."""
+    if isinstance(tree, Condition):
+        if tree.operator not in ("null", "not null"):
+            yield tree.column
+    else:
+        for part in tree.parts:
+            yield from _columns(part)

@@ -1,0 +1,50 @@
+"""The program as a group of verbs: its help on one screen, and errors as one sentence with an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperGroup
+
+from transhash.cli.output import NOTHING, PARTLY, say
+from transhash.errors import TransHashError
+
+CLOSING = """\
+`transhash help VERB` has its options and examples; `transhash help library`,
+`help filters`, `help options` and `help environment` what verbs have in common."""
+
+
+class Verbs(TyperGroup):
+    """Runs a verb; what goes wrong becomes one sentence and an exit code."""
+
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {}  # heading: names of verbs, in the order in which people need them
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that the command line names."""
+        try:
+            return super().invoke(ctx)
+        except TransHashError as error:
+            say(str(error))
+            raise typer.Exit(NOTHING) from error
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise typer.Exit(PARTLY) from None
+        finally:
+            sys.stdout.flush()  # a reader that has gone is noticed here, where it is handled, and not at exit
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the verbs by group, a line each; a first line that does not fit is an error of its docstring."""
+        formatter.write("Usage: transhash [--version] [--install-completion] VERB [OPTIONS]\n")
+        width = max(map(len, self.commands))
+        for heading, names in self.groups.items():
+            formatter.write(f"{heading}\n")
+            for name in names:
+                formatter.write(f"  {name:<{width}}  {first_line(self.commands[name])}\n")
+        formatter.write(f"{CLOSING}\n")
+
+
+def first_line(command: Any) -> str:
+    """Return what a verb does, in one line without a full stop."""
+    return str(command.help or "").partition("\n")[0].strip().removesuffix(".")

@@ -1,0 +1,22 @@
+"""What the verbs print when a part of the program is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from transhash.cli.output import extra
+from transhash.errors import TransHashError
+
+
+def test_a_missing_extra_names_the_command_that_installs_it() -> None:
+    with pytest.raises(TransHashError) as caught, extra("train"):
+        import no_such_package.inside  # noqa: F401
+
+    assert str(caught.value) == (
+        "this needs no_such_package, which is not installed; install it with: pip install 'transhash[train]'"
+    )
+
+
+def test_a_missing_part_of_the_program_itself_is_no_missing_extra() -> None:
+    with pytest.raises(ModuleNotFoundError, match=r"transhash\.no_such_part"), extra("train"):
+        import transhash.no_such_part  # noqa: F401
