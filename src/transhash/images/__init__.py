@@ -1,16 +1,18 @@
 """Pictures: any file becomes upright RGB, or an `ImageError` that says why not. `opening` is the one door."""
 
-from transhash.images.formats import IMAGE_SUFFIXES
+from transhash.images.faults import PASSING_REASONS
+from transhash.images.kinds import IMAGE_SUFFIXES
 from transhash.images.opening import (
     DEFAULT_MAX_BYTES,
     DEFAULT_MAX_PIXELS,
     MAX_SIDE,
-    PASSING_REASONS,
     Decoded,
+    Opened,
     Source,
     load_picture,
     load_square,
     open_image,
+    open_picture,
     read_file,
     suffix_of,
 )
@@ -22,10 +24,12 @@ __all__ = [
     "MAX_SIDE",
     "PASSING_REASONS",
     "Decoded",
+    "Opened",
     "Source",
     "load_picture",
     "load_square",
     "open_image",
+    "open_picture",
     "read_file",
     "suffix_of",
 ]

@@ -1,45 +1,77 @@
-"""The formats that are read, and the picture in a file's bytes."""
+"""The formats that are read: the reader for the bytes of a file, its header read and its pixels not."""
 
 from __future__ import annotations
 
-import struct
-import zlib
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from transhash.errors import ImageError
+from transhash.images import png
+from transhash.images.faults import UNLIKE
+from transhash.images.kinds import unread_kind
 
 if TYPE_CHECKING:
-    from PIL import ImageFile
+    from collections.abc import Mapping
 
-# HEIC is among them so that it is named rather than passed over in silence
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm"}
-    | {".pgm", ".pbm", ".pnm", ".tga", ".ico", ".jp2", ".avif", ".heic", ".heif"}
-)
+    from PIL import Image
+    from PIL.Image import Exif
 
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2000": ".jp2", "HEIF": ".heic"}
 
 # Pillow's readers that a file may reach: the others read oddities, or start programs (EPS runs Ghostscript). HEIF is
-# that of the extra `heif`; TGA comes last because it has no signature.
+# that of the extra `pictures`; TGA comes last because it has no signature.
 _READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
-
-_UNLIKE = (SyntaxError, IndexError, TypeError, struct.error)  # how they say that a file is not for them
-_DAMAGE = (OSError, ValueError, LookupError, AttributeError, ArithmeticError, RuntimeError, AssertionError, EOFError)
-READER_ERRORS = (*_UNLIKE, *_DAMAGE, zlib.error)  # what they raise on damaged files
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def identify(data: bytes, name: str) -> ImageFile.ImageFile:
-    """The picture in a file's bytes, its header read and its pixels not.
+class Reader(Protocol):
+    """A picture in a file, as far as its header tells."""
+
+    format: str  # Pillow's name for it
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """As stored, pixels; some formats tell it only with the pixels."""
+
+    @property
+    def info(self) -> Mapping[Any, Any]:
+        """What Pillow keeps of the metadata."""
+
+    def draft(self, side: int) -> tuple[int, int]:
+        """Read it smaller from here on, no side under `side`, where that is cheaper; the size that must be decoded."""
+
+    def pixels(self) -> Image.Image:
+        """The pixels, as stored, in any mode of Pillow's."""
+
+    def exif(self) -> Exif:
+        """The EXIF data, after the pixels: some formats have it behind them."""
+
+    def has_more(self) -> bool:
+        """Whether an animation or a document of several pages begins with this picture."""
+
+
+def reader(data: bytes, name: str) -> Reader:
+    """The reader for a file's bytes; raises `ImageError` for what is in no format that is read.
 
     In place of `Image.open`, which knows no limit but the one that Pillow keeps for the whole process.
     """
     from PIL import Image
 
+    from transhash.images.pillow import PillowReader
+
     claimed = len(data) < 32
     Image.preinit()
+    if data.startswith(_TIFF):
+        from transhash.images.tiff import TiffReader, layout
+
+        if unread := unread_kind(data):
+            raise ImageError(name, f"{unread[0]} cannot be read", unread[1])
+        if found := layout(data, name):
+            return TiffReader(found, data)
+    if data.startswith(png.SIGNATURE):
+        data = png.lean(data)
     brands = data[8:64] if data[4:8] == b"ftyp" else b""
     is_heic = brands[:4] in _HEIC and b"avif" not in brands
     if is_heic and "HEIF" not in Image.OPEN:
@@ -47,28 +79,21 @@ def identify(data: bytes, name: str) -> ImageFile.ImageFile:
             from pillow_heif import register_heif_opener
 
             register_heif_opener()
-    for reader in _READERS:
-        if reader not in Image.OPEN:
+    for kind in _READERS:
+        if kind not in Image.OPEN:
             Image.init()
-        factory, accepts = Image.OPEN.get(reader, (None, None))
+        factory, accepts = Image.OPEN.get(kind, (None, None))
         if factory and (accepts is None or accepts(data[:16]) is True):
-            with suppress(*_UNLIKE):
-                return factory(BytesIO(data), "")
+            with suppress(*UNLIKE):
+                return PillowReader(factory(BytesIO(data), ""), data)
             claimed |= accepts is not None
     if is_heic and "HEIF" not in Image.OPEN:
         remedy = "run `pip install 'transhash[heif]'` and index with --retry, or convert it to JPEG"
         raise ImageError(name, "HEIC needs pillow-heif", remedy)
     if b"avif" in brands and "AVIF" not in Image.OPEN:
         raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
+    if unread := unread_kind(data):
+        raise ImageError(name, f"{unread[0]} cannot be read", unread[1])
     if claimed:
         raise ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
     raise ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
-
-
-def has_more(image: ImageFile.ImageFile, data: bytes) -> bool:
-    """Whether an animation or a document of several pages begins with this picture; as far as its header tells."""
-    if image.format == "GIF":  # tells only by going on to the next, which it does on a copy of its own
-        with suppress(*READER_ERRORS):
-            return bool(cast(Any, type(image)(BytesIO(data), "")).is_animated)
-        return False
-    return image.format in ("PNG", "WEBP", "TIFF", "AVIF", "HEIF") and bool(getattr(image, "is_animated", False))

@@ -6,8 +6,9 @@ import os
 import re
 import stat
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -16,28 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError
-from transhash.images.formats import READER_ERRORS, SUFFIXES, has_more, identify
+from transhash.images.faults import READER_ERRORS
+from transhash.images.formats import SUFFIXES, reader
 from transhash.images.metadata import orientation, taken
 from transhash.images.pixels import to_rgb, turned
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.Image import Exif
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
 DEFAULT_MAX_PIXELS = 178_956_970  # 4 bytes each make 683 MB; Pillow's own limit as well
 DEFAULT_MAX_BYTES = 512 << 20
+DRAFTED = 8  # times as many pixels may a JPEG have that comes smaller: it never has all in memory
 MAX_SIDE = 65_535  # the largest that JPEG can hold
 MAX_ELONGATION = 200  # longer side over shorter; a strip's square middle shows nothing of it
 
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
-
-
-# Reasons that may be gone the next time, though the file stays as it is: they say nothing of its content.
-PASSING_REASONS = frozenset(
-    {"no such file", "no permission to read it", "cannot be read", "not a regular file", "a folder, not a picture"}
-    | {"not enough memory to decode it"}
-)
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,19 @@ class Decoded:
     height: int
     is_first: bool = False  # of several frames or pages
     taken: datetime | None = None  # by the camera's clock, without a time zone
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture in RGB and upright, and what its file says of it."""
+
+    image: Image.Image  # perhaps smaller than what is stored
+    width: int  # upright, as stored, pixels
+    height: int
+    format: str  # Pillow's name for it, such as "JPEG"; empty for pixels that came as such
+    is_first: bool  # of several frames or pages
+    is_clear: bool  # some of it is transparent
+    taken: datetime | None  # by the camera's clock, without a time zone
 
 
 def load_picture(
@@ -69,14 +79,14 @@ def load_picture(
     if size < 1 or not 0 < crop <= 1:
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
-        decoded = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
-        image, turn, (width, height), is_first, date = decoded
+        found, turn = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        image = found.image
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
             left, top = (image.width - side) / 2, (image.height - side) / 2
             box = (left, top, left + side, top + side)
             image = image.resize((size, size), Resampling.BICUBIC, box=box, reducing_gap=3.0)
-        return Decoded(np.array(turned(image, turn)), width, height, is_first, date)
+        return Decoded(np.array(turned(image, turn)), found.width, found.height, found.is_first, found.taken)
 
 
 def load_square(
@@ -98,16 +108,28 @@ def open_image(
     max_pixels: int = DEFAULT_MAX_PIXELS,
     max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> Image.Image:
+    """The image of `open_picture`."""
+    return open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes).image
+
+
+def open_picture(
+    source: Source,
+    *,
+    min_side: int | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> Opened:
     """A picture in RGB and upright (EXIF orientation applied); the first frame of an animation or of several pages.
 
-    Transparency is laid on white, metadata is left behind. With `min_side`, a JPEG may come smaller (never with a side
-    under `min_side`), which large ones decode to many times faster. Raises `ImageError` for whatever cannot be used.
+    Transparency is laid on white (white shapes on black), metadata is left behind. With `min_side`, a JPEG may come
+    smaller (never with a side under `min_side`), which large ones decode to many times faster. Raises `ImageError` for
+    whatever cannot be used.
     """
     with _Guard(source) as name:
-        image, turn, *_ = _decode(source, name, min_side, max_pixels, max_bytes)
-        image = image.copy() if turn == 1 else turned(image, turn)
+        found, turn = _decode(source, name, min_side, max_pixels, max_bytes)
+        image = found.image.copy() if turn == 1 else turned(found.image, turn)
         image.info = {}  # a second reader would apply the orientation again
-        return image
+        return replace(found, image=image)
 
 
 def read_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
@@ -119,7 +141,7 @@ def suffix_of(content: bytes) -> str:
     """What the name of a file with this content ends in, such as ".jpg"; raises `ImageError` for no picture."""
     with _Guard(content) as name:
         _check_bytes(len(content), name, DEFAULT_MAX_BYTES)
-        form = identify(content, name).format or ""
+        form = reader(content, name).format
         return SUFFIXES.get(form, f".{form.lower()}")
 
 
@@ -154,38 +176,44 @@ class _Guard:
         raise ImageError(self._name, reason, remedy) from None
 
 
-def _decode(
-    source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int
-) -> tuple[Image.Image, int, tuple[int, int], bool, datetime | None]:
-    """RGB as stored (or the user's own image), EXIF orientation, upright size, whether more follow, and the date."""
+def _decode(source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int) -> tuple[Opened, int]:
+    """A picture as stored (its image may be the user's own), though in RGB, and the EXIF orientation to turn it by."""
     from PIL import Image
-
-    is_first = False
 
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
             raise ImageError(name, "not a picture array", "give uint8 of shape (H, W, 3) or (H, W)")
-        image = Image.fromarray(np.ascontiguousarray(source))
-    elif isinstance(source, Image.Image):
-        image = source
-    elif isinstance(source, bytes | str | os.PathLike):
-        data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
-        _check_bytes(len(data), name, max_bytes)
-        image = identify(data, name)
-        is_first = has_more(image, data)
-    else:
+        source = Image.fromarray(np.ascontiguousarray(source))
+    if isinstance(source, Image.Image):
+        _check_size(source.size, name, max_pixels)
+        source.load()
+        return _found(
+            Opened(source, *source.size, source.format or "", False, False, None), source.getexif(), source.info
+        )
+    if not isinstance(source, bytes | str | os.PathLike):
         raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
-    size = image.size
-    _check_size(size, name, max_pixels)
-    drafted = image.draft(None, (min_side, min_side)) if min_side and image is not source else None
-    date = taken(image) if image.format == "TIFF" else None  # whose file is closed with the last pixel
-    image.load()  # before the metadata: PNG may carry it after the pixels
-    if not drafted:  # some formats tell their size only here
+    data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
+    _check_bytes(len(data), name, max_bytes)
+    file = reader(data, name)
+    size, is_first = file.size, file.has_more()
+    _check_shape(size, name)
+    held = file.draft(min_side or max(size))
+    _check_count(held, name, max_pixels)
+    _check_count(size, name, max_pixels * DRAFTED)
+    image = file.pixels()
+    if size == held:  # some formats tell their size only here
         size = image.size
         _check_size(size, name, max_pixels)
-    turn = orientation(image)
-    upright = size if turn < 5 else (size[1], size[0])
-    return to_rgb(image), turn, upright, is_first, date or taken(image)
+    return _found(Opened(image, *size, file.format, is_first, False, None), file.exif(), file.info)
+
+
+def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened, int]:
+    """A picture of any mode and with its size as stored, made RGB, with its metadata; and the EXIF orientation."""
+    turn = orientation(exif)
+    width, height = (opened.width, opened.height) if turn < 5 else (opened.height, opened.width)
+    image, is_clear = to_rgb(opened.image)
+    date = taken(exif, info)
+    return replace(opened, image=image, width=width, height=height, is_clear=is_clear, taken=date), turn
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
@@ -214,14 +242,21 @@ def _check_bytes(count: int, name: str, max_bytes: int) -> None:
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    width, height = size
-    if width < 1 or height < 1:
+    _check_shape(size, name)
+    _check_count(size, name, max_pixels)
+
+
+def _check_shape(size: tuple[int, int], name: str) -> None:
+    if min(size) < 1:
         raise ImageError(name, "no pixels", "restore it from a copy")
-    if width * height > max_pixels:
-        megapixels = f"it has {width * height / 1e6:.0f} megapixels, the limit is {max_pixels / 1e6:.0f}"
-        raise ImageError(name, "too many pixels", f"{megapixels}; scale it down")
     if max(size) > MAX_SIDE or max(size) > MAX_ELONGATION * min(size):
-        raise ImageError(name, "too long and thin", f"it has {width}×{height} pixels; cut it into parts")
+        raise ImageError(name, "too long and thin", f"it has {size[0]}×{size[1]} pixels; cut it into parts")
+
+
+def _check_count(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    if (count := size[0] * size[1]) > max_pixels:
+        megapixels = f"it has {count / 1e6:.0f} megapixels, the limit is {max_pixels / 1e6:.0f}"
+        raise ImageError(name, "too many pixels", f"{megapixels}; scale it down")
 
 
 def _name(source: Source) -> str:

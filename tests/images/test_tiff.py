@@ -1,0 +1,146 @@
+"""TIFFs of scanners, microscopes and satellites: seen as they are, or refused by a sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from making import encoded, photo, tiff
+from PIL import Image
+
+from transhash.errors import ImageError
+from transhash.images import load_picture, open_image
+
+GREY = np.asarray(photo().convert("L")).astype(np.float64)[..., None] / 255  # [40, 60, 1], from 0 to nearly 1
+COLOURS = np.asarray(photo()).astype(np.float64) / 255
+GREY[0, 0], COLOURS[0, 0] = 1, 1  # all of the range is used
+
+
+def numbers(shares: np.ndarray, dtype: str) -> np.ndarray:
+    """Shares of white in a type's own range."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return shares.astype(kind)
+    ends = np.iinfo(kind)
+    return np.rint(ends.min + shares * (float(ends.max) - ends.min)).clip(ends.min, ends.max).astype(kind)
+
+
+def assert_seen(data: bytes, shares: np.ndarray) -> None:
+    seen = np.asarray(open_image(data)).astype(float)
+    wanted = 255 * np.broadcast_to(shares, seen.shape)
+    # Where a type's range is stretched, the ends that were found are black and white.
+    low, high = wanted.min(), wanted.max()
+    stretched = 255 * (wanted - low) / (high - low)
+    assert min(np.abs(seen - wanted).max(), np.abs(seen - stretched).max()) <= 1.01
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8"])
+@pytest.mark.parametrize("shares", [GREY, COLOURS], ids=["grey", "colours"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_numbers_of_every_type(dtype: str, shares: np.ndarray, order: str) -> None:
+    assert_seen(tiff(numbers(shares, dtype), order=order), shares)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_black_and_white_may_change_places(dtype: str) -> None:
+    assert_seen(tiff(numbers(1 - GREY, dtype), photometric=0), GREY)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize("tile", [None, 16])
+def test_colours_in_planes(dtype: str, tile: int | None) -> None:
+    assert_seen(tiff(numbers(COLOURS, dtype), in_planes=True, tile=tile), COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("compression", "dtype", "differences"),
+    [
+        ("raw", "f4", 1),
+        ("packbits", "u2", 1),
+        *(
+            (compression, *kind)
+            for compression in ("tiff_lzw", "tiff_adobe_deflate")
+            for kind in (("u2", 1), ("u2", 2), ("u4", 2), ("f4", 2), ("f4", 3), ("f8", 3))
+        ),
+    ],
+)
+@pytest.mark.parametrize("tile", [None, 16], ids=["strip", "tiles"])
+def test_compressed(compression: str, dtype: str, differences: int, tile: int | None) -> None:
+    for shares in (GREY, COLOURS):
+        assert_seen(tiff(numbers(shares, dtype), compression=compression, differences=differences, tile=tile), shares)
+
+
+def test_big_ones() -> None:
+    for dtype in ("u1", "u2", "f8"):
+        assert_seen(tiff(numbers(COLOURS, dtype), big=True), COLOURS)
+    with pytest.raises(ImageError, match="unknown kind of TIFF; convert it to PNG"):
+        open_image(tiff(numbers(COLOURS, "u2"), big=True, order=">"))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize(("extra", "shown"), [(0, "all"), (1, "multiplied"), (2, "laid on white")])
+def test_a_band_that_is_no_colour(dtype: str, extra: int, shown: str) -> None:
+    alpha = np.linspace(0, 1, GREY.size).reshape(GREY.shape)
+    for shares in (GREY, COLOURS):
+        stored = shares * alpha if shown == "multiplied" else shares
+        data = tiff(numbers(np.concatenate([stored, alpha], axis=2), dtype), extra=extra)
+        seen = np.asarray(open_image(data)).astype(float)
+        wanted = 255 * (shares if shown == "all" else shares * alpha + (1 - alpha))
+        assert np.abs(seen - wanted).mean() < 1
+        assert np.abs(seen - wanted).max() < 4
+
+
+def test_the_first_bands_of_many() -> None:
+    rest = np.random.default_rng(0).random((*GREY.shape[:2], 4))
+    assert_seen(tiff(numbers(np.concatenate([COLOURS, rest], axis=2), "u2")), COLOURS)
+    assert_seen(tiff(numbers(np.concatenate([GREY, rest], axis=2), "u1"), photometric=1), GREY)
+
+
+def test_every_kind_that_pillow_writes_looks_as_it_did() -> None:
+    for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16", "I;16B", "I", "F"):
+        image = Image.fromarray(np.asarray(photo().convert("L"))).convert(mode)
+        if mode == "LAB":
+            image = Image.new("LAB", (60, 40), (136, 128, 128))
+        found = np.asarray(open_image(encoded(image, "TIFF"))).astype(float)
+        assert np.abs(found - np.asarray(open_image(image)).astype(float)).max() <= 1
+
+
+@pytest.mark.parametrize("tags", [{258: (24,)}, {259: 34712}, {339: 6}, {262: 32803, 258: (16,)}], ids=str)
+def test_a_kind_that_is_not_read_is_named(tags: dict[int, object]) -> None:
+    with pytest.raises(ImageError) as caught:
+        load_picture(retagged(tiff(numbers(GREY, "f4")), tags), 20)
+    assert caught.value.reason == "unknown kind of TIFF"
+    assert "convert it" in caught.value.remedy
+
+
+def retagged(data: bytes, tags: dict[int, object]) -> bytes:
+    """The file with other values of some tags."""
+    start = int.from_bytes(data[4:8], "little")
+    changed = bytearray(data)
+    for i in range(int.from_bytes(data[start : start + 2], "little")):
+        entry = start + 2 + 12 * i
+        value = tags.get(int.from_bytes(data[entry : entry + 2], "little"))
+        if value is not None:
+            changed[entry + 8 : entry + 12] = int(value[0] if isinstance(value, tuple) else value).to_bytes(4, "little")
+    return bytes(changed)
+
+
+def test_damage_is_named() -> None:
+    data = tiff(numbers(COLOURS, "f4"), compression="tiff_lzw")
+    random = np.random.default_rng(0)
+    for _ in range(300):
+        mutated = bytearray(data)
+        for place in random.integers(0, len(data), random.integers(1, 6)):
+            mutated[place if random.random() < 0.3 else place % 16 + len(data) - 160] ^= 1 << random.integers(8)
+        try:
+            assert load_picture(bytes(mutated), 20).pixels.shape == (20, 20, 3)
+        except ImageError as error:
+            assert error.reason  # noqa: PT017 - either outcome is right
+    for size in range(8, len(data) - 200, len(data) // 10):
+        with pytest.raises(ImageError):
+            load_picture(data[:size], 20)
+
+
+def test_numbers_that_take_too_much_memory_are_too_many() -> None:
+    with pytest.raises(ImageError, match="too many pixels"):
+        load_picture(tiff(numbers(COLOURS, "f8")), 20, max_pixels=60 * 40 * 5)
+    load_picture(tiff(numbers(COLOURS, "f8")), 20, max_pixels=60 * 40 * 6)
