@@ -6,9 +6,9 @@ import io
 from datetime import datetime
 
 import pytest
-from making import encoded, photo, png_chunk
 from PIL import Image
 
+from image_files import encoded, photo, png_chunk
 from transhash.images import load_picture
 from transhash.images.metadata import parsed
 

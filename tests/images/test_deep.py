@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from making import encoded, photo, png, png_chunk
 from PIL import Image
 
+from image_files import encoded, photo, png, png_chunk
 from transhash.images import load_square, open_image
 
 EIGHT = np.asarray(photo().resize((60, 40))).astype(np.uint16)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import encoded, photo
 from PIL import Image, ImageOps
 
+from image_files import encoded, photo
 from transhash.errors import ImageError
 from transhash.images import IMAGE_SUFFIXES, load_picture, load_square, open_image
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from making import encoded, photo, tiff
 from PIL import Image
 
+from image_files import encoded, photo, tiff
 from transhash.errors import ImageError
 from transhash.images import load_picture, open_image
 

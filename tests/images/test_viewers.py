@@ -7,9 +7,9 @@ import zlib
 
 import numpy as np
 import pytest
-from making import encoded, photo, png_chunk
 from PIL import Image, ImageDraw
 
+from image_files import encoded, photo, png_chunk
 from transhash.errors import ImageError
 from transhash.images import IMAGE_SUFFIXES, load_picture, open_image, open_picture
 from transhash.images.kinds import UNREAD_SUFFIXES
@@ -73,6 +73,8 @@ def wide_jpeg(**settings: object) -> bytes:
 def test_a_large_jpeg_needs_the_memory_of_a_small_one() -> None:
     picture = load_picture(wide_jpeg(), 140, max_pixels=2_000_000)
     assert (picture.width, picture.height) == (4000, 2000)
+    whole = load_picture(wide_jpeg(progressive=True), 140)
+    assert (whole.width, whole.height) == (4000, 2000)
     for data in (wide_jpeg(progressive=True), encoded(Image.new("RGB", (4000, 2000)), "PNG")):  # which need all
         with pytest.raises(ImageError, match="too many pixels"):
             load_picture(data, 140, max_pixels=2_000_000)

@@ -79,10 +79,11 @@ def parsed(text: str) -> datetime | None:
 
 
 def _texts(exif: Exif, info: Mapping[Any, Any]) -> Iterator[str]:
-    with suppress(*READER_ERRORS):
-        inner = exif.get_ifd(_EXIF)
-        yield from (_text(inner.get(_TAKEN)), _text(inner.get(_DIGITIZED)))
-    yield _text(exif.get(_CHANGED))
+    if len(exif):
+        with suppress(*READER_ERRORS):
+            inner = exif.get_ifd(_EXIF)
+            yield from (_text(inner.get(_TAKEN)), _text(inner.get(_DIGITIZED)))
+        yield _text(exif.get(_CHANGED))
     packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or exif.get(_XMP) or b""
     packet = packet.encode() if isinstance(packet, str) else packet
     if isinstance(packet, bytes):

@@ -201,10 +201,9 @@ def _decode(source: Source, name: str, min_side: int | None, max_pixels: int, ma
     _check_count(held, name, max_pixels)
     _check_count(size, name, max_pixels * DRAFTED)
     image = file.pixels()
-    if size == held:  # some formats tell their size only here
-        size = image.size
-        _check_size(size, name, max_pixels)
-    return _found(Opened(image, *size, file.format, is_first, False, None), file.exif(), file.info)
+    if file.size != size:  # some formats tell it only here
+        _check_size(file.size, name, max_pixels)
+    return _found(Opened(image, *file.size, file.format, is_first, False, None), file.exif(), file.info)
 
 
 def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened, int]:

@@ -31,13 +31,14 @@ class PillowReader:
         self._image = image
         self._data = data
         self._side: int | None = None
+        self._whole: tuple[int, int] | None = None  # its size, when it comes smaller
         self._exif: Exif | None = None
         self.format = image.format or ""
 
     @property
     def size(self) -> tuple[int, int]:
         """As stored, pixels."""
-        return self._image.size
+        return self._whole or self._image.size
 
     @property
     def info(self) -> Mapping[Any, Any]:
@@ -47,9 +48,10 @@ class PillowReader:
     def draft(self, side: int) -> tuple[int, int]:
         """Read a JPEG smaller from here on, no side under `side`; the size that must be held in memory."""
         whole = self._image.size
-        if self._image.draft(None, (side, side)):
-            self._side = side
-        return whole if self.format in ("JPEG", "MPO") and jpeg.is_buffered(self._data) else self._image.size
+        if not self._image.draft(None, (side, side)):
+            return whole
+        self._side, self._whole = side, whole
+        return whole if jpeg.is_buffered(self._data) else self._image.size
 
     def pixels(self) -> Image.Image:
         """The pixels as stored."""
