@@ -15,10 +15,10 @@ import numpy as np
 
 from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
 from transhash.search import HammingIndex, scan
-from transhash.search.parallel import cuts, spread, workers
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, to_words
 from transhash.system import machine, replacing
+from transhash.threads import cuts, spread, workers
 
 QUERIES = 500  # in a batch
 SINGLES = 30  # queries asked one at a time

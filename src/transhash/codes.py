@@ -5,6 +5,7 @@ A packed code is uint8 (B/8,); bit 0 is the most significant bit of byte 0. NumP
 
 from __future__ import annotations
 
+import operator
 import os
 import struct
 from collections.abc import Iterable
@@ -67,6 +68,16 @@ def to_words(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
     padded = np.zeros((len(rows), -(-rows.shape[1] // 8) * 8), np.uint8)
     padded[:, : rows.shape[1]] = rows
     return padded.view(np.uint64)
+
+
+def whole(value: object) -> int | None:
+    """The whole number that a value is, of Python or of NumPy; None for anything else, True and False included."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # that is the question
+    except TypeError:
+        return None
 
 
 def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:

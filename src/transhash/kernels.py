@@ -3,28 +3,60 @@
 from __future__ import annotations
 
 import logging
+import os
+import pickle
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
+
+from transhash.errors import TransHashError
+
+_DAMAGE = (OSError, EOFError, pickle.UnpicklingError, ValueError, LookupError, TypeError, AttributeError, ImportError)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """A function to call: compiled for each kind of arguments, without the interpreter's lock, and kept on disk."""
-    compiled = numba.njit(nogil=True, cache=True)(function)
-    try:
-        compiled._cache._cache_file._source_stamp = _SOURCES
-    except AttributeError:  # a Numba that keeps its cache otherwise: better slow than wrong
-        return numba.njit(nogil=True)(function)
+    """A function to call: compiled for each kind of arguments, without the interpreter's lock, and kept on disk.
+
+    Where no folder can be written (`NUMBA_CACHE_DIR` names one), each process compiles for itself.
+    """
+    compiled = numba.njit(nogil=True)(function)
+    with suppress(RuntimeError, OSError, AttributeError):  # no folder to keep it in, or a Numba that keeps it otherwise
+        compiled._cache = _Kept(function)
     return compiled
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """A function that becomes a part of the kernels that call it."""
     return numba.njit(nogil=True, inline="always")(function)
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """Compiled code on disk: used where it can be read, written where it can be written, and else no trouble."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = _SOURCES
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was kept for these arguments; None when there is nothing whole."""
+        try:
+            return super().load_overload(sig, target_context)
+        except _DAMAGE:
+            with suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep it, if the disk allows it."""
+        with suppress(*_DAMAGE):
+            super().save_overload(sig, data)
 
 
 def _checksum() -> int:
@@ -49,14 +81,27 @@ class _Announcer(event.Listener):  # type: ignore[misc]
         self.said = False
 
     def on_start(self, event: Any) -> None:
-        function = event.data["dispatcher"].py_func
-        if not self.said and function.__module__.startswith("transhash."):
+        dispatcher = event.data["dispatcher"]
+        if not self.said and dispatcher.py_func.__module__.startswith("transhash."):
             self.said = True
-            logging.getLogger("transhash").warning("compiling for this machine: once, some ten seconds")
+            logging.getLogger("transhash").warning(
+                "compiling for this machine: once, some ten seconds"
+                if isinstance(dispatcher._cache, _Kept)
+                else "compiling for this machine, some ten seconds in each process: no folder can be written to keep "
+                "the result in; set NUMBA_CACHE_DIR to one"
+            )
 
     def on_end(self, event: Any) -> None:
         pass
 
 
+if numba.config.DISABLE_JIT:
+    raise TransHashError("NUMBA_DISABLE_JIT is set, but the kernels cannot run without Numba's compiler; unset it")
 _SOURCES = ("transhash", _checksum())
 event.register("numba:compile", _Announcer())
+if hasattr(os, "register_at_fork"):  # a child must not inherit the compiler's lock from a thread that it does not have
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )

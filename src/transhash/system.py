@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import platform
-import threading
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows, where a file that is open cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
+_LONGEST = 200  # bytes of a name that the name of a temporary file contains
 
 
 def processors() -> int:
@@ -26,18 +36,104 @@ def machine() -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` at the end: a reader sees the old one or the new one, whole.
 
-    A failure leaves the old one. Raises `OSError`, and `ValueError` for a name that no file can have.
+    A failure leaves the old one. The new one has its owner and permissions. What a link names is replaced, not the
+    link. Temporary files that a killed process left are removed. Raises `OSError`, also for what can be no file.
     """
-    writing = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    target, old = _target(path)
+    _remove_abandoned(target)
+    file, writing = _create(target, private=old is not None)
     try:
-        with writing.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        writing.replace(path)
+        with open(file, "wb") as opened:
+            yield opened
+            opened.flush()
+            if old is not None:
+                _own_as(file, old)
+            os.fsync(file)
+            if fcntl:  # as long as it is open nobody takes it for abandoned
+                os.replace(writing, target)
+        if not fcntl:
+            os.replace(writing, target)
     finally:
-        with suppress(OSError, ValueError):  # there is none left when all went well
+        with suppress(OSError):  # there is none left when all went well
             writing.unlink()
+
+
+def _target(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:
+    """The file that a path leads to, and what is there now."""
+    try:
+        target = Path(os.path.realpath(path))
+        old = os.lstat(target)
+    except ValueError:
+        raise OSError(errno.EINVAL, "no file can have this name") from None
+    except (FileNotFoundError, NotADirectoryError):  # whether its folder is there is found out when it is created
+        old = None
+    if not Path(path).name or (old is not None and stat.S_ISDIR(old.st_mode)):
+        raise IsADirectoryError(errno.EISDIR, "it names a folder, not a file")
+    if old is not None and stat.S_ISLNK(old.st_mode):
+        raise OSError(errno.ELOOP, "the link leads to itself")
+    if old is not None and not stat.S_ISREG(old.st_mode):
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file")
+    return target, old
+
+
+def _create(target: Path, *, private: bool) -> tuple[int, Path]:
+    """A new file beside the target, locked: a descriptor and its path."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    while True:
+        path = target.with_name(f"{_prefix(target)}{os.urandom(6).hex()}.tmp")
+        file = os.open(path, flags, 0o600 if private else 0o666)
+        if _lock(file) and os.fstat(file).st_nlink:
+            return file, path
+        os.close(file)  # it was taken for an abandoned one before it was locked
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove the temporary files of processes that were killed while they replaced the target."""
+    pattern = re.compile(re.escape(_prefix(target)) + "[0-9a-f]{12}[.]tmp")
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    _remove_if_abandoned(entry.path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    if not fcntl:
+        os.unlink(path)
+        return
+    file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # whoever writes it holds the lock
+        os.unlink(path)
+    finally:
+        os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Lock a file; returns False when another process has locked it. Where files cannot be locked none is removed."""
+    if fcntl:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+    return True
+
+
+def _prefix(target: Path) -> str:
+    """How the names of the target's temporary files begin; they are no longer than a name may be."""
+    name = os.fsencode(target.name)
+    return f".{target.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()}."
+
+
+def _own_as(file: int, old: os.stat_result) -> None:
+    """Give a file the owner, as far as this user may, and the permissions of another."""
+    if hasattr(os, "fchown"):
+        with suppress(OSError):
+            os.fchown(file, old.st_uid, old.st_gid)
+    if hasattr(os, "fchmod"):
+        os.fchmod(file, stat.S_IMODE(old.st_mode))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from transhash.errors import ImageError, TransHashError
-from transhash.search.parallel import spread
 from transhash.system import replacing
+from transhash.threads import spread
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont

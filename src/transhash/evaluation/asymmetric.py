@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import hamming, to_signs
-from transhash.system import processors
+from transhash.threads import spread
 
 
 def expected_map(
@@ -44,5 +42,4 @@ def expected_map(
         counts = np.stack([np.add.reduceat((items - hits)[order], firsts), np.add.reduceat(hits[order], firsts)], 1)
         return float(kernels.expected_average_precision(counts[None], topk)[0])
 
-    with ThreadPoolExecutor(processors()) as pool:
-        return float(np.mean(list(pool.map(score, range(len(values))))))
+    return float(np.mean(spread(score, range(len(values)))))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError
-from transhash.system import processors
+from transhash.threads import spread
 
 _BLOCK = 32  # queries a thread takes at a time
 
@@ -46,8 +44,7 @@ def cosine_map(
             total += float((hits[relevant] / places[relevant]).sum() / max(hits[-1], 1))
         return total
 
-    with ThreadPoolExecutor(processors()) as pool:
-        return sum(pool.map(score, range(0, len(one), _BLOCK))) / len(one)
+    return sum(spread(score, range(0, len(one), _BLOCK))) / len(one)
 
 
 def unit(features: NDArray[np.float32]) -> NDArray[np.float32]:

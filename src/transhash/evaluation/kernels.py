@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
@@ -26,11 +25,6 @@ def _popcount(_typing: Any, _word: Any) -> Any:
 
 
 popcount = intrinsic(_popcount)  # the machine's own instruction, vectorised where there is one
-
-
-def threads() -> int:
-    """How many threads to run: the processors this process may use, or NUMBA_NUM_THREADS."""
-    return int(numba.get_num_threads())
 
 
 @kernel

@@ -6,15 +6,15 @@ these tables, except the conventional mAP, which depends on the order of the dat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.codes import check_values, to_words
+from transhash.codes import check_values, to_words, whole
 from transhash.errors import DataError
 from transhash.evaluation.scores import Scores
+from transhash.threads import spread
 
 PRECISION_AT = (1, 5, 10, 50, 100, 500, 1000, 5000)
 _BLOCK = 32  # queries a thread takes at a time: few enough to share out, enough to hide the cost of a call
@@ -53,15 +53,10 @@ def evaluate(
             f"query labels are {_form(query_classes)} and database labels {_form(db_classes)}: "
             "give both as classes, or both as 0/1 columns of the same classes"
         )
+    _refuse_mixed_signs(query_labels, db_labels)
     N, bits = len(db_codes), db_codes.shape[1] * 8
-    if topk is not None and topk < 1:
-        raise DataError(f"topk is {topk}: give at least 1, or leave it out to rank the whole database")
-    topk = N if topk is None else min(topk, N)
-    places = [place for place in PRECISION_AT if place <= N] if precision_at is None else list(precision_at)
-    for place in places:
-        if not 1 <= place <= N:
-            raise DataError(f"precision@{place} needs a place between 1 and the {N:,} items of the database")
-
+    topk = N if topk is None else min(_count(topk, "topk is {}: give a whole number, 1 or more, or leave it out"), N)
+    places = [place for place in PRECISION_AT if place <= N] if precision_at is None else _places(precision_at, N)
     values = None if query_values is None else check_values(query_values, query_codes)
 
     from transhash.evaluation import asymmetric, kernels  # imports numba
@@ -89,8 +84,7 @@ def evaluate(
             (hits / np.maximum(relevant, 1)).sum(axis=0),
         )
 
-    with ThreadPoolExecutor(kernels.threads()) as pool:
-        blocks = list(pool.map(score, range(0, len(queries), _BLOCK)))
+    blocks = spread(score, range(0, len(queries), _BLOCK))
     (expected, conventional, found, answerable), at, precision, recall = (
         sum(parts) for parts in zip(*blocks, strict=True)
     )
@@ -136,6 +130,24 @@ def _codes(codes: NDArray[np.uint8], whose: str) -> NDArray[np.uint8]:
     return codes
 
 
+def _count(value: object, message: str) -> int:
+    count = whole(value)
+    if count is None or count < 1:
+        raise DataError(message.format(f"{value!r:.40}"))
+    return count
+
+
+def _places(wanted: object, N: int) -> list[int]:
+    """The places of precision@N."""
+    if not isinstance(wanted, Iterable):
+        raise DataError(f"precision_at is {wanted!r:.40}: give a list of places, such as [1, 10]")
+    places = [_count(place, "precision@{} has no place: give whole numbers, 1 or more") for place in wanted]
+    for place in places:
+        if place > N:
+            raise DataError(f"precision@{place} needs a place between 1 and the {N:,} items of the database")
+    return places
+
+
 def _labels(labels: ArrayLike, count: int, whose: str) -> NDArray[np.int64] | NDArray[np.bool_]:
     """Classes as int64 [N], or 0/1 columns as bool [N, C]."""
     values = np.asarray(labels)
@@ -154,6 +166,16 @@ def _labels(labels: ArrayLike, count: int, whose: str) -> NDArray[np.int64] | ND
             "they must be 0 or 1, or be given as classes [N]"
         )
     return values.astype(np.bool_)
+
+
+def _refuse_mixed_signs(*labels: ArrayLike) -> None:
+    """Beyond 63 bits an unsigned label has the bits of a negative one: all is well unless there are both."""
+    both = [np.asarray(each) for each in labels]
+    if any(each.min(initial=0) < 0 for each in both) and any(int(each.max(initial=0)) >= 2**63 for each in both):
+        raise DataError(
+            f"labels run from {min(int(each.min()) for each in both)} to {max(int(each.max()) for each in both)}, more "
+            "than 64 bits hold: number the classes from 0"
+        )
 
 
 def _form(labels: NDArray[np.int64] | NDArray[np.bool_]) -> str:

@@ -7,6 +7,7 @@ header as JSON, then each array at the next multiple of 64.
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import struct
@@ -23,10 +24,12 @@ MAGIC = b"THamming"
 VERSION = 1
 _PREFIX = struct.Struct("<8sIII")
 _ALIGN = 64
+_DTYPES = {name: name for name in ("<i8", "<u8", "<u4")}  # of what an index consists of
 
 
-def write(path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+def write(path: str | os.PathLike[str], head: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> None:
     """Write atomically: a reader sees the old file or the new one, and a failure leaves the old one."""
+    path = _named(path)
     arrays = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     table = [
         {
@@ -47,51 +50,65 @@ def write(path: Path, head: dict[str, Any], arrays: dict[str, np.ndarray[Any, An
                 file.write(_bytes(array))
     except OSError as error:
         raise HammingIndexError(
-            f"{path}: the index could not be written ({error.strerror or error}); free space or choose another place"
+            f"{path}: the index could not be written ({error.strerror or error}); free space or choose another file"
         ) from error
 
 
-def read(path: Path, map_memory: bool, verify: bool) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def read(
+    path: str | os.PathLike[str], map_memory: bool, verify: bool
+) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
     """Header and read-only arrays; raises HammingIndexError naming what is damaged.
 
     The header and the length are always checked; the arrays' checksums when `verify` is true: only then may a kernel
     trust the offsets in them.
     """
+    path = _named(path)
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            head, start = _read_header(path, file.read(_PREFIX.size), file)
+            head, start = _read_header(path, file.read(_PREFIX.size), file, size)
             if map_memory and size:
                 data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             else:
                 file.seek(0)
                 data = file.read()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise HammingIndexError(
-            f"{path}: no index can be read here ({error.strerror or error}); give the file that save() wrote"
+            f"{path}: no index can be read here ({reason}); give the file that save() wrote"
         ) from error
     arrays = {}
-    for entry in head.pop("arrays"):
-        dtype = np.dtype(entry["dtype"])
-        count = int(np.prod(entry["shape"], dtype=np.int64))
+    for name, dtype, shape, checksum in _table(path, head.pop("arrays", None)):
+        count = math.prod(shape)
         start += -start % _ALIGN
         if start + count * dtype.itemsize > size:
             raise HammingIndexError(
-                f"{path}: the file is truncated, '{entry['name']}' ends at byte {start + count * dtype.itemsize} "
+                f"{path}: the file is truncated, '{name}' ends at byte {start + count * dtype.itemsize} "
                 f"but the file has {size}; build the index again"
             )
-        array = np.frombuffer(data, dtype, count, start).reshape(entry["shape"])
-        if verify and zlib.crc32(_bytes(array)) != entry["crc"]:
-            raise HammingIndexError(
-                f"{path}: '{entry['name']}' was altered, its checksum is wrong; build the index again"
-            )
+        array = np.frombuffer(data, dtype, count, start).reshape(shape)
+        if verify and zlib.crc32(_bytes(array)) != checksum:
+            raise HammingIndexError(f"{path}: '{name}' was altered, its checksum is wrong; build the index again")
+        array = array.astype(dtype.newbyteorder("="), copy=False)
         array.flags.writeable = False
-        arrays[entry["name"]] = array.astype(dtype.newbyteorder("="), copy=False)
+        arrays[name] = array
         start += count * dtype.itemsize
+    if start != size:
+        raise HammingIndexError(
+            f"{path}: the index ends at byte {start} but the file has {size}: something was appended; "
+            "build the index again"
+        )
     return head, arrays
 
 
-def _read_header(path: Path, prefix: bytes, file: Any) -> tuple[dict[str, Any], int]:
+def _named(path: str | os.PathLike[str]) -> Path:
+    try:
+        return Path(path)
+    except TypeError:
+        raise HammingIndexError(f"the path is {path!r:.40}: give the name of a file as a text or a Path") from None
+
+
+def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[dict[str, Any], int]:
     if len(prefix) < _PREFIX.size or not prefix.startswith(MAGIC):
         raise HammingIndexError(f"{path}: this is not a Hamming index; give the file that save() wrote")
     _, version, length, checksum = _PREFIX.unpack(prefix)
@@ -100,10 +117,41 @@ def _read_header(path: Path, prefix: bytes, file: Any) -> tuple[dict[str, Any], 
             f"{path}: the file has format version {version} and this program reads {VERSION}; "
             f"{'update transhash' if version > VERSION else 'build the index again'}"
         )
-    header = file.read(length)
+    header = file.read(min(length, size))
     if len(header) != length or zlib.crc32(header) != checksum:
         raise HammingIndexError(f"{path}: the header is damaged; build the index again")
-    return json.loads(header), _PREFIX.size + length
+    try:
+        head = json.loads(header)
+    except (ValueError, RecursionError):
+        head = None
+    if not isinstance(head, dict):
+        raise HammingIndexError(f"{path}: the header is not what save() writes; build the index again")
+    return head, _PREFIX.size + length
+
+
+def _table(path: Path, entries: Any) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:
+    """Name, dtype, shape and checksum of each array, as the header has them."""
+    try:
+        table = [
+            (
+                str(entry["name"]),
+                np.dtype(_DTYPES[entry["dtype"]]),
+                tuple(_count(side) for side in entry["shape"]),
+                _count(entry["crc"]),
+            )
+            for entry in entries
+        ]
+    except (TypeError, LookupError, ValueError):
+        table = []
+    if not table or len({name for name, *_ in table}) < len(table):
+        raise HammingIndexError(f"{path}: the header is not what save() writes; build the index again")
+    return table
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
 
 
 def _bytes(array: np.ndarray[Any, Any]) -> memoryview:

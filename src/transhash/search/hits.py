@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.search.parallel import cuts, spread, workers
+from transhash.threads import cuts, spread, workers
 
 Numbers = npt.NDArray[np.int64]
 

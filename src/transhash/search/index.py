@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
 from transhash.codes import check_values
 from transhash.errors import HammingIndexError
-from transhash.search import file, hits, rerank
+from transhash.search import file, hits, rerank, structure
+from transhash.search.checks import (
+    allowed,
+    as_ids,
+    check_k,
+    check_meta,
+    check_radius,
+    check_strategy,
+    new_ids,
+    refuse_repeats,
+)
 from transhash.search.segment import Found, Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
-from transhash.search.words import PADDING, Words, to_codes, to_words, word_count
+from transhash.search.words import PADDING, Words, check_bits, to_codes, to_words, word_count
 
 if TYPE_CHECKING:
     from transhash.search.join import Join
 
-STRATEGIES = (None, "scan", "mih")
 TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
 COUNTED_AT_ONCE = 1 << 16  # codes
-RERANKED_AT_ONCE = 512  # queries whose ties are in memory at a time
+RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
+
+
+_INDEXES: WeakSet[HammingIndex] = WeakSet()
 
 
 class _State(NamedTuple):
@@ -47,14 +59,26 @@ class HammingIndex:
     """
 
     def __init__(self, bits: int, meta: dict[str, str] | None = None) -> None:
-        word_count(bits)
-        self.bits = bits
-        self.meta = dict(meta or {})
+        self.bits = check_bits(bits)
+        self.meta = check_meta(meta)
         self._lock = threading.Lock()
         self._state = _State((self._empty(),), 0)
+        _INDEXES.add(self)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self._state.segments)
+
+    def __copy__(self) -> HammingIndex:
+        """An index of the same codes that grows apart from this one; what both hold is in memory once."""
+        new = HammingIndex(self.bits, self.meta)
+        new._state = self._state
+        return new
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> HammingIndex:
+        return self.__copy__()
+
+    def __reduce__(self) -> tuple[Callable[..., HammingIndex], tuple[Any, ...]]:
+        return HammingIndex._of, self._parts()
 
     def __repr__(self) -> str:
         return f"HammingIndex(bits={self.bits}, len={len(self)})"
@@ -73,7 +97,7 @@ class HammingIndex:
         words = to_words(codes, self.bits)
         with self._lock:
             state = self._state
-            new = np.arange(state.next_id, state.next_id + len(words)) if ids is None else _as_ids(ids)
+            new = new_ids(state.next_id, len(words)) if ids is None else as_ids(ids)
             if len(new) != len(words):
                 raise HammingIndexError(f"{len(words)} codes came with {len(new)} ids: give one id for each code")
             if len(new) == 0:
@@ -81,7 +105,7 @@ class HammingIndex:
             if new.min() < 0:
                 raise HammingIndexError(f"id {new.min()} is negative: ids are 0 or greater")
             order = np.argsort(new, kind="stable")
-            _refuse_repeats(new[order], state.segments)
+            refuse_repeats(new[order], state.segments)
             rows = np.concatenate((words[order], np.zeros((PADDING, words.shape[1]), np.uint64)))
             batch = Segment(new[order], flat(rows), ALL, 0)
             *parts, tail = state.segments
@@ -95,7 +119,7 @@ class HammingIndex:
 
     def remove(self, ids: npt.ArrayLike) -> int:
         """Remove these ids (unknown ones are passed over) and return how many there were."""
-        gone = np.unique(_as_ids(ids))
+        gone = np.unique(as_ids(ids))
         removed = 0
         with self._lock:
             state = self._state
@@ -114,7 +138,7 @@ class HammingIndex:
 
     def contains(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
         """Which of these ids are in the index, bool [n]."""
-        wanted = _as_ids(ids)
+        wanted = as_ids(ids)
         known = np.zeros(len(wanted), np.bool_)
         for part in self._state.segments:
             known |= part.find(wanted)[0]
@@ -122,7 +146,7 @@ class HammingIndex:
 
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
-        return to_codes(self._words(self._state.segments, _as_ids(ids)), self.bits)
+        return to_codes(self._words(self._state.segments, as_ids(ids)), self.bits)
 
     def search(
         self,
@@ -142,24 +166,23 @@ class HammingIndex:
         hashing, in segments that have tables) is for measurements: None takes what costs less. Raises
         HammingIndexError, and DataError for values of something else.
         """
-        if not isinstance(k, (int, np.integer)) or k < 1:
-            raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
-        _check(strategy)
+        check_strategy(strategy)
         queries = to_words(codes, self.bits)
         segments = [part for part in self._state.segments if len(part)]
         if ids is not None:
-            is_bitmap = isinstance(ids, np.ndarray) and ids.dtype == np.bool_
-            allowed = _ascending(np.flatnonzero(np.asarray(ids)) if is_bitmap else ids)
-            segments = [part for part in (each.allowing(allowed) for each in segments) if len(part)]
+            wanted = allowed(ids)
+            segments = [part for part in (each.allowing(wanted) for each in segments) if len(part)]
+        found = sum(len(part) for part in segments)
+        k = check_k(k, len(queries), found)
+        relaxed = None if values is None else check_values(values, codes)
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
-        useful = min(int(k), sum(len(part) for part in segments))
-        relaxed = None if values is None else check_values(values, codes)
+        useful = min(k, found)
         if useful and len(queries):
-            found = self._nearest(segments, queries, useful, strategy)
+            best = self._nearest(segments, queries, useful, strategy)
             if relaxed is not None:
-                found = self._reranked(segments, queries, relaxed, found[0], strategy)
-            D[:, :useful], I[:, :useful] = found
+                best = self._reranked(segments, queries, relaxed, best[0], strategy)
+            D[:, :useful], I[:, :useful] = best
         return D, I
 
     def range_search(
@@ -170,24 +193,23 @@ class HammingIndex:
         The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id. `strategy` as in
         `search`. Raises HammingIndexError.
         """
-        _check_radius(radius)
-        _check(strategy)
+        check_strategy(strategy)
         queries = to_words(codes, self.bits)
         segments = self._state.segments
-        bounds = np.full(len(queries), min(int(radius), self.bits))
+        bounds = np.full(len(queries), check_radius(radius, self.bits))
         found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
 
-    def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | None = None) -> Ids:
+    def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | set[int] | None = None) -> Ids:
         """How many entries there are at each distance from each query: int64 [Q, bits + 1].
 
-        `ids` restricts it to these. Raises HammingIndexError.
+        `ids` restricts it as in `search`. Raises HammingIndexError.
         """
         queries = to_words(codes, self.bits)
-        allowed = None if ids is None else _ascending(ids)
+        wanted = None if ids is None else allowed(ids)
         counts = np.zeros((len(queries), self.bits + 1), np.int64)
         for part in self._state.segments:
-            ranks = np.flatnonzero(part.alive_ranks()) if allowed is None else part.find(allowed)[1]
+            ranks = np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1]
             for first in range(0, len(ranks), COUNTED_AT_ONCE):
                 words = part.words(ranks[first : first + COUNTED_AT_ONCE])
                 for row, query in zip(counts, queries, strict=True):
@@ -195,7 +217,7 @@ class HammingIndex:
                     row += np.bincount(distances, minlength=self.bits + 1)
         return counts
 
-    def join(self, radius: int, *, ids: npt.ArrayLike | None = None) -> Join:
+    def join(self, radius: int, *, ids: npt.ArrayLike | set[int] | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
 
             join = index.join(3)
@@ -203,30 +225,30 @@ class HammingIndex:
             for first, second, distances in join.pairs():  # numbers of different codes, some pairs at a time
                 ...
 
-        Memory does not grow with the number of pairs. `ids` restricts it to these. Raises HammingIndexError.
+        Memory does not grow with the number of pairs. `ids` restricts it as in `search`. Raises
+        HammingIndexError.
         """
-        _check_radius(radius)
+        bound = check_radius(radius, self.bits)
         from transhash.search import join
 
         parts = [part for part in self._state.segments if len(part)]
         kept = [np.flatnonzero(part.alive_ranks()) for part in parts]
         if ids is not None:
-            allowed = np.unique(_as_ids(ids))
-            kept = [part.find(allowed)[1] for part in parts]
+            wanted = allowed(ids)
+            kept = [part.find(wanted)[1] for part in parts]
         entries = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
         words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
         padding = np.zeros((PADDING, word_count(self.bits)), np.uint64)
         own = np.concatenate([np.empty(0, np.int64), *entries])
-        return join.of(np.concatenate([*words, padding]), own, self.bits, int(radius))
+        return join.of(np.concatenate([*words, padding]), own, self.bits, bound)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to one file, atomically; raises HammingIndexError when it cannot be written."""
-        state = self._state
-        head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
-        arrays = {}
-        for number, part in enumerate(state.segments):
-            arrays.update(arrays_of(part, str(number)))
-        file.write(Path(path), head, arrays)
+        """Write the index to one file, atomically; raises HammingIndexError when it cannot be written.
+
+        A file that is there keeps its permissions, and a link stays a link: what it names is replaced.
+        """
+        head, arrays = self._parts()
+        file.write(path, head, arrays)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], mmap: bool = True, verify: bool = True) -> HammingIndex:
@@ -235,7 +257,27 @@ class HammingIndex:
         A truncated or altered file raises HammingIndexError. `verify=False` leaves out the checksums over all data (and
         the time to read them once): for a file that nobody else can have changed.
         """
-        head, arrays = file.read(Path(path), mmap, verify)
+        head, arrays = file.read(path, mmap, verify)
+        try:
+            structure.check(head, arrays, verify)
+        except ValueError as error:
+            raise HammingIndexError(
+                f"{os.fspath(path)}: this is not what save() writes ({error}); build the index again"
+            ) from error
+        return cls._of(head, arrays)
+
+    def _parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        """What the index is, as a header for JSON and arrays by name."""
+        state = self._state
+        head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
+        arrays = {}
+        for number, part in enumerate(state.segments):
+            arrays.update(arrays_of(part, str(number)))
+        return head, arrays
+
+    @classmethod
+    def _of(cls, head: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> HammingIndex:
+        """The inverse of `_parts`."""
         index = cls(head["bits"], head["meta"])
         segments = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
         index._state = _State(segments, head["next_id"])
@@ -269,15 +311,13 @@ class HammingIndex:
     ) -> Found:
         """The k best by (distance, inner product, id), from the distances [Q, k] of the k nearest."""
         k = near.shape[1]
-        parts = []
+        done = []
         for first in range(0, len(queries), RERANKED_AT_ONCE):
             own = slice(first, first + RERANKED_AT_ONCE)
-            bounds = near[own, -1]
-            found = reduce(
-                hits.merged, (part.within(queries[own], bounds, self.bits, strategy, k) for part in segments)
-            )
-            parts.append(rerank.best(found, to_codes(self._words(segments, found.ids), self.bits), values[own], k))
-        return np.concatenate([each[0] for each in parts]), np.concatenate([each[1] for each in parts])
+            tables, bounds = rerank.tables(values[own]), near[own, -1]
+            found = [part.reranked(queries[own], tables, bounds, self.bits, strategy, k=k) for part in segments]
+            done.append(rerank.merged(found, k))
+        return np.concatenate([each.distances for each in done]), np.concatenate([each.ids for each in done])
 
     def _nearest(self, segments: list[Segment], queries: Words, k: int, strategy: str | None) -> Found:
         """The k nearest over all segments; each starts from the bounds that the ones before it have set."""
@@ -290,38 +330,11 @@ class HammingIndex:
         return distances, ids
 
 
-def _check(strategy: str | None) -> None:
-    if strategy not in STRATEGIES:
-        raise HammingIndexError(f"strategy {strategy!r} is unknown: use None, 'scan' or 'mih'")
+def _own_locks() -> None:
+    """Give every index of a forked child a lock of its own: the thread that held the old one is not there."""
+    for index in list(_INDEXES):
+        index._lock = threading.Lock()
 
 
-def _check_radius(radius: int) -> None:
-    if not isinstance(radius, (int, np.integer)) or radius < 0:
-        raise HammingIndexError(f"radius is {radius!r}: give a whole number of bits, 0 or more")
-
-
-def _refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
-    twice = ids[1:][ids[1:] == ids[:-1]]
-    for part in segments:
-        if len(part.ids) and ids[0] <= part.ids[-1]:
-            here, _ = part.find(ids)
-            twice = np.append(twice, ids[here])
-    if len(twice):
-        raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
-
-
-def _ascending(ids: Any) -> Ids:
-    """Ids in order, each once; those of a filter or a bitmap are so already."""
-    given = _as_ids(ids)
-    return given if (given[1:] > given[:-1]).all() else np.unique(given)
-
-
-def _as_ids(ids: Any) -> Ids:
-    array = np.asarray(list(ids) if isinstance(ids, Iterable) and not isinstance(ids, np.ndarray) else ids)
-    if array.size == 0:
-        array = array.astype(np.int64)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise HammingIndexError(f"ids are {array.dtype} with {array.ndim} dimension(s): give whole numbers, int64 [N]")
-    if array.dtype.kind == "u" and array.size and array.max() > np.iinfo(np.int64).max:
-        raise HammingIndexError(f"id {array.max()} does not fit in 64 bits with a sign: use smaller ids")
-    return array.astype(np.int64)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_own_locks)

@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
 from transhash.search.bitops import borrow, load, lowest, near32
-from transhash.search.parallel import cuts, spread, workers
 from transhash.search.scan import distance_to
 from transhash.search.words import PADDING, Words
+from transhash.threads import cuts, spread, workers
 
 SORTED, COMPARED = 60.0, 0.06  # nanoseconds, measured: to bring one code to those it agrees with, to compare two codes
 FEW = 1 << 12  # codes that are compared all with all without reckoning

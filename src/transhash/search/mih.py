@@ -21,12 +21,12 @@ from transhash.kernels import inlined, kernel
 from transhash.search import hits, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.hits import Hits
-from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
 from transhash.search.store import Bitmap, Store
 from transhash.search.tables import WIDEST, substring
 from transhash.search.words import Words
+from transhash.threads import cuts, spread, workers
 
 # Relative costs, measured: a word of a candidate in a bucket, a visit to a bucket, a word of a code in a scan that many
 # queries share, and the same when one query waits for memory.
@@ -63,13 +63,27 @@ def nearest(
 
 def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, most: int, bits: int) -> Hits:
     """As `scan.within`."""
+    parts: dict[int, Hits] = {}
+
+    def take(first: int, last: int, keys: Keys, ends: Counts) -> None:
+        part = Hits(np.diff(ends, prepend=0), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64))
+        selection.resolve(keys, ids, part.distances, part.ids)
+        parts[first] = part
+
+    sorted_hits(store, alive, queries, bounds, most, bits, take)
+    return hits.joined([parts[first] for first in sorted(parts)])
+
+
+def sorted_hits(
+    store: Store, alive: Bitmap, queries: Words, bounds: Counts, most: int, bits: int, take: scan.Take
+) -> None:
+    """Give the keys of all entries within `bounds` to `take`, those of some queries at a time."""
     bounds = np.minimum(bounds, bits)
 
-    def run(piece: tuple[int, int]) -> Hits:
+    def run(piece: tuple[int, int]) -> None:
         first, last = piece
         _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
         keys = np.empty(HITS_AT_ONCE, np.int64)
-        parts = []
         while first < last:
             totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
             given = (queries[first:last], store.width, (most,), 0, bounds[first:last], np.inf, keys, counts, state)
@@ -77,14 +91,11 @@ def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Cou
             if not done[0]:  # the hits of this query alone are too many
                 keys = np.empty(8 * len(keys), np.int64)
                 continue
-            totals = totals[done]
-            part = Hits(totals, np.empty(totals.sum(), np.int32), np.empty(totals.sum(), np.int64))
-            selection.resolve(keys[: len(part.ids)], ids, part.distances, part.ids)
-            parts.append(part)
-            first += len(totals)
-        return hits.joined(parts)
+            ends = np.cumsum(totals[done])
+            take(first, first + len(ends), keys[: ends[-1]], ends)
+            first += len(ends)
 
-    return hits.joined(_pieces(run, queries))
+    _pieces(run, queries)
 
 
 def is_worth_it(store: Store, queries: Words, bounds: Counts, limit: float) -> bool:

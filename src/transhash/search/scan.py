@@ -4,22 +4,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from transhash.kernels import inlined, kernel
 from transhash.search import hits, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
 from transhash.search.hits import Hits, Numbers
-from transhash.search.parallel import cuts, spread, workers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
 from transhash.search.words import Words
+from transhash.threads import cuts, spread, workers
 
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
 COUNTED = 1 << 10  # queries whose hits are counted before the first is written
 HITS_AT_ONCE = 1 << 23  # hits of a group of queries that are held while they are sorted
+
+# What receives hits: (first query, last query, their sorted keys one after the other, where each query's end)
+Take = Callable[[int, int, Keys, Numbers], None]
 
 
 def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
@@ -48,15 +53,39 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
 
 def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
     """All entries within `bounds` [Q], at most `most` of those that share a code in a store with tables."""
-    parts = [
-        _within(store, alive, ids, queries[first : first + COUNTED], bounds[first : first + COUNTED], most)
-        for first in range(0, len(queries), COUNTED)
-    ]
+    parts = []
+
+    def prepare(totals: Numbers) -> Take:
+        ends = np.cumsum(totals)
+        part = Hits(totals, np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64))
+        parts.append(part)
+
+        def take(first: int, last: int, keys: Keys, _: Numbers) -> None:
+            own = slice(ends[first] - totals[first], ends[last - 1])
+            selection.resolve(keys, ids, part.distances[own], part.ids[own])
+
+        return take
+
+    for first in range(0, len(queries), COUNTED):
+        own = slice(first, first + COUNTED)
+        sorted_hits(store, alive, queries[own], bounds[own], most, prepare, HITS_AT_ONCE)
     return hits.joined(parts)
 
 
-def _within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
-    """Count first, then write every hit once to where it belongs: hits may be many, and fresh memory is dear."""
+def sorted_hits(
+    store: Store,
+    alive: Bitmap,
+    queries: Words,
+    bounds: Numbers,
+    most: int,
+    prepare: Callable[[Numbers], Take],
+    held: int,
+) -> None:
+    """Give the keys of all entries within `bounds` to what `prepare` makes, given how many each query has [Q].
+
+    Those of some queries at a time, `held` keys or those of one query. Count first, then write every hit once to where
+    it belongs: hits may be many, and fresh memory is dear.
+    """
     size, Q = store.unique, len(queries)
     block = _block(store)
     by_rows = _is_shared_by_rows(len(queries), size)
@@ -72,30 +101,27 @@ def _within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: N
     step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
     spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
     totals = counts.sum(axis=0)
-    ends = np.cumsum(totals)
-    distances, found = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64)
+    take = prepare(totals)
 
     def collect(group: tuple[int, int]) -> None:
         first, last = group
-        own = slice(ends[first] - totals[first], ends[last - 1])
-        keys = np.empty(own.stop - own.start, np.int64)
-        places = ends[first:last] - totals[first:last] - own.start + np.cumsum(counts[:, first:last], axis=0)
-        places -= counts[:, first:last]
+        ends = np.cumsum(totals[first:last])
+        keys = np.empty(ends[-1], np.int64)
+        places = ends - totals[first:last] + np.cumsum(counts[:, first:last], axis=0) - counts[:, first:last]
 
         def fill(part: int) -> None:
             _fill(*given, *rows[part], first, last, places[part], keys)
 
         spread(fill, range(len(rows)))
-        _sort(keys, ends[first:last] - own.start, np.empty(totals[first:last].max(), np.int64))
-        selection.resolve(keys, ids, distances[own], found[own])
+        _sort(keys, ends, np.empty(totals[first:last].max(), np.int64))
+        take(first, last, keys, ends)
 
-    groups = _groups(totals, step)
+    groups = _groups(totals, step, held)
     if by_rows:  # threads share the rows of one group
         for group in groups:
             collect(group)
     else:
         spread(collect, groups)
-    return Hits(totals, distances, found)
 
 
 def _is_shared_by_rows(queries: int, size: int) -> bool:
@@ -108,12 +134,12 @@ def _block(store: Store) -> int:
     return BLOCK_BYTES // (8 * len(store.width))
 
 
-def _groups(totals: Numbers, most: int) -> list[tuple[int, int]]:
-    """Cut the queries into runs of at most `most`, with few enough hits together to be held beside the results."""
+def _groups(totals: Numbers, most: int, most_hits: int) -> list[tuple[int, int]]:
+    """Cut the queries into runs of at most `most`, with at most `most_hits` hits together, or one query."""
     groups = []
     first = held = 0
     for q, total in enumerate(totals.tolist()):
-        if q > first and (held + total > HITS_AT_ONCE or q - first == most):
+        if q > first and (held + total > most_hits or q - first == most):
             groups.append((first, q))
             first, held = q, 0
         held += total

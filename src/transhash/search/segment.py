@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transhash.search import hits, small
+from transhash.search import hits, rerank, small
 from transhash.search.hits import Hits
-from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, passing
+from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, passing
 from transhash.search.words import PADDING, Words
 
 Ids = npt.NDArray[np.int64]
@@ -19,6 +19,7 @@ Found = tuple[npt.NDArray[np.int64], Ids]
 WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
 DISCOURAGED, AGAIN = 4, 16  # searches in vain after which tables are tried again in one of so many only
 EVERY = 1 << 32  # more entries than any code has
+RERANKED_AT_ONCE = 1 << 20  # hits that are held while they are re-ranked, or those of one query
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
 
@@ -118,12 +119,50 @@ class Segment:
             return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
         from transhash.search import mih, scan
 
+        if self._reaches_by_tables(queries, bounds, strategy):
+            return mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits)
+        return scan.within(self.store, self.alive, self.ids, queries, bounds, most)
+
+    def reranked(
+        self,
+        queries: Words,
+        tables: rerank.Floats,
+        bounds: npt.NDArray[np.int64],
+        bits: int,
+        strategy: str | None,
+        *,
+        k: int,
+    ) -> rerank.Best:
+        """The k best within `bounds` [Q] by (distance, inner product, id), with `rerank.tables` of the queries."""
+        best = rerank.of_none(len(queries), k)
+        if len(self) == 0:
+            return best
+        if self._is_small(queries):
+            counts, keys = small.within(self.store.codes, len(self.ids), queries, bounds)
+            codes = self.words(keys & 0xFFFFFFFF).astype("<u8", copy=False).view(np.uint8)
+            return rerank.of_hits(hits.resolved(counts, keys, self.ids), codes, tables, k)
+        from transhash.search import mih, products, scan
+
+        def take(first: int, last: int, keys: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> None:
+            own = slice(first, last)
+            products.best(self.store.codes, self.store.rows, keys, ends, tables[own], *(each[own] for each in best))
+
+        if self._reaches_by_tables(queries, bounds, strategy):
+            mih.sorted_hits(self.store, self.alive, queries, bounds, k, bits, take)
+        else:
+            scan.sorted_hits(self.store, self.alive, queries, bounds, k, lambda _: take, RERANKED_AT_ONCE)
+        best.ids[:] = np.where(best.ids < 0, -1, self.ids[best.ids])
+        return best
+
+    def _reaches_by_tables(self, queries: Words, bounds: npt.NDArray[np.int64], strategy: str | None) -> bool:
+        """Whether to look for all within `bounds` in the tables rather than in all codes."""
+        from transhash.search import mih
+
         store = self.store
-        if store.tables and strategy != "scan":
-            cost = mih.scan_cost(store.unique, len(queries), len(store.width))
-            if strategy == "mih" or mih.is_worth_it(store, queries, bounds, cost):
-                return mih.within(store, self.alive, self.ids, queries, bounds, most, bits)
-        return scan.within(store, self.alive, self.ids, queries, bounds, most)
+        if store.tables == 0 or strategy == "scan":
+            return False
+        cost = mih.scan_cost(store.unique, len(queries), len(store.width))
+        return strategy == "mih" or mih.is_worth_it(store, queries, bounds, cost)
 
     def _nearest(
         self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None
@@ -186,6 +225,7 @@ def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Segment:
     """The inverse of `arrays_of`."""
     parts = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
     ids, alive = parts.pop("ids"), parts.pop("alive")
-    store = Store(**parts) if "cuts" in parts else flat(parts["codes"])
+    store = frozen(Store(**parts)) if "cuts" in parts else flat(parts["codes"])
+    alive.flags.writeable = False
     removed = len(ids) - int(np.bitwise_count(alive).sum()) if len(alive) else 0
     return Segment(ids, store, alive, removed)

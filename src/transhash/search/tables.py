@@ -7,9 +7,9 @@ from __future__ import annotations
 import numpy as np
 
 from transhash.kernels import inlined, kernel
-from transhash.search.parallel import cuts, spread, workers
 from transhash.search.store import SHARED, U32, Ranks, Store, frozen
 from transhash.search.words import PADDING, Words
+from transhash.threads import cuts, spread, workers
 
 CODES_IN_A_BUCKET = 7  # log2 of the mean that is aimed at: below, visiting buckets costs more than what is in them
 WIDEST = 22  # bits of a substring: 16 MB of offsets

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from transhash.codes import whole
 from transhash.errors import HammingIndexError
 
 MAX_BITS = 512
@@ -15,10 +16,16 @@ PADDING = 64  # rows of zeros behind the last code: kernels read whole vectors a
 Words = npt.NDArray[np.uint64]
 
 
+def check_bits(bits: Any) -> int:
+    """The length of codes that an index can hold; raises `HammingIndexError`."""
+    count = whole(bits)
+    if count is None or count < 8 or count > MAX_BITS or count % 8:
+        raise HammingIndexError(f"codes of {bits!r:.40} bits: use a multiple of 8 from 8 to {MAX_BITS}")
+    return count
+
+
 def word_count(bits: int) -> int:
     """Words in a row for codes of `bits` bits: 1, 2, 4 or 8 (a power of two, for the vector kernels)."""
-    if bits < 8 or bits > MAX_BITS or bits % 8:
-        raise HammingIndexError(f"codes of {bits} bits: use a multiple of 8 from 8 to {MAX_BITS}")
     return int(1 << max(0, (bits - 1) // 64).bit_length())
 
 

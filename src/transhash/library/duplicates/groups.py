@@ -21,7 +21,7 @@ from transhash.errors import ImageError, LibraryError
 from transhash.library.duplicates import confirmation as likeness
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
 from transhash.search import HammingIndex
-from transhash.search.parallel import spread
+from transhash.threads import spread
 
 if TYPE_CHECKING:
     from transhash.search.join import Join

@@ -1,0 +1,97 @@
+"""Whether what a file holds is an index: kernels trust every offset in it, and a wrong one would read anywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.errors import HammingIndexError
+from transhash.search.checks import LAST_ID, check_meta
+from transhash.search.store import SHARED
+from transhash.search.words import PADDING, check_bits, word_count
+
+_WIDEST = 32  # bits of a substring
+_KINDS = {"ids": "i8", "alive": "u8", "codes": "u8"}
+_KINDS_OF_TABLES = {"labels": "u4", "offsets": "u4", "cuts": "i8", "rows": "u4", "starts": "u4", "members": "u4"}
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def check(head: dict[str, Any], arrays: Arrays, content: bool) -> None:
+    """Raises `ValueError` unless header and arrays are those of an index.
+
+    Kinds and sizes are always checked, every number in the arrays when `content` is true.
+    """
+    try:
+        bits, segments, next_id = check_bits(head["bits"]), head["segments"], head["next_id"]
+        check_meta(head["meta"])
+    except (HammingIndexError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"its header has no sound settings: {error!r:.80}") from error
+    _must(type(segments) is int and 1 <= segments <= len(arrays), "number of segments")
+    _must(type(next_id) is int and 0 <= next_id <= LAST_ID + 1, "next id")
+    named = 0
+    for number in range(segments):
+        parts = {name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{number}.")}
+        named += len(parts)
+        kinds = _KINDS | _KINDS_OF_TABLES if "cuts" in parts else _KINDS
+        _must(parts.keys() == kinds.keys(), "set of arrays")
+        for name, part in parts.items():
+            _must(part.dtype == np.dtype(kinds[name]) and part.ndim == 1 + (name == "codes"), f"{name} in kind")
+        _check_sizes(parts, bits)
+        if content:
+            _check_entries(parts, next_id)
+            if "cuts" in parts:
+                _check_tables(parts)
+    _must(named == len(arrays), "set of arrays")
+
+
+def _must(sound: Any, what: str) -> None:
+    if not sound:
+        raise ValueError(f"the {what} cannot be")
+
+
+def _check_sizes(parts: Arrays, bits: int) -> None:
+    count, rows = len(parts["ids"]), len(parts["codes"])
+    _must(parts["codes"].shape[1] == word_count(bits), "width of the codes")
+    _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
+    if "cuts" not in parts:
+        _must(rows == count + PADDING, "number of codes")
+        return
+    cuts, tables = parts["cuts"], len(parts["cuts"]) - 1
+    widths = np.diff(cuts)
+    _must(tables >= 1 and cuts[0] == 0 and cuts[-1] <= bits, "cuts")
+    _must(widths.min() >= 1 and widths.max() <= _WIDEST, "cuts")
+    _must(rows % tables == 0 and PADDING <= rows // tables <= count + PADDING, "number of codes")
+    _must(len(parts["labels"]) == rows and len(parts["rows"]) == count, "number of labels")
+    _must(len(parts["offsets"]) == int(((1 << widths) + 1).sum()), "number of offsets")
+
+
+def _check_entries(parts: Arrays, next_id: int) -> None:
+    ids, alive = parts["ids"], parts["alive"]
+    if len(ids):
+        _must(ids[0] >= 0 and int(ids[-1]) < next_id and bool((ids[1:] > ids[:-1]).all()), "order of the ids")
+    if len(alive) and len(ids) % 64:
+        _must(int(alive[-1]) >> (len(ids) % 64) == 0, "marks")
+
+
+def _check_tables(parts: Arrays) -> None:
+    count, cuts, starts, members = len(parts["ids"]), parts["cuts"], parts["starts"], parts["members"]
+    tables = len(cuts) - 1
+    unique = len(parts["codes"]) // tables - PADDING
+    ends = np.cumsum((1 << np.diff(cuts)) + 1)
+    for offsets in np.split(parts["offsets"], ends[:-1]):
+        _must(offsets[0] == 0 and offsets[-1] == unique and bool((offsets[1:] >= offsets[:-1]).all()), "offsets")
+    _must(_below(parts["rows"], unique), "rows")
+    if len(starts):
+        _must(starts[0] == 0 and starts[-1] == len(members) and bool((starts[1:] >= starts[:-1]).all()), "groups")
+    _must(_below(members, count), "members of groups")
+    labels = parts["labels"].reshape(tables, -1)[:, :unique]
+    shared = labels >= SHARED
+    groups = max(0, len(starts) - 1)
+    _must(_below(labels[~shared], count) and _below(labels[shared] - np.uint32(SHARED), groups), "labels")
+
+
+def _below(numbers: npt.NDArray[Any], bound: int) -> bool:
+    return not len(numbers) or int(numbers.max()) < bound

@@ -1,0 +1,81 @@
+"""Kernels where nothing can be kept on disk, and where what is kept is damaged."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "transhash"
+SORT = (
+    "import numpy as np\nfrom transhash.search import selection\n"
+    "keys = np.arange(5)[::-1].copy()\nselection.sort(keys)\nprint(keys.tolist())\n"
+)
+
+
+def sort(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Compile and call a kernel in a process of its own."""
+    own = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment}
+    done = subprocess.run([sys.executable, "-c", SORT], env=own, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[0, 1, 2, 3, 4]\n"), done.stderr
+    return done
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Path:
+    """The package where Numba can write neither beside it nor in the home, not even as root."""
+    shutil.copytree(SOURCE, tmp_path / "transhash", ignore=shutil.ignore_patterns("pretrained", "__pycache__"))
+    for folder in (tmp_path / "transhash", *(tmp_path / "transhash").rglob("*")):
+        if folder.is_dir():
+            (folder / "__pycache__").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("folder", [None, "/dev/null/none"])
+def test_where_no_folder_can_be_written_it_compiles_and_says_so_once(read_only: Path, folder: str | None) -> None:
+    named = {"NUMBA_CACHE_DIR": folder} if folder else {}
+    done = sort(PYTHONPATH=str(read_only), HOME="/dev/null", **named)
+
+    assert done.stderr.count("in each process") == 1
+    assert "set NUMBA_CACHE_DIR" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_is_named_keeps_them(read_only: Path) -> None:
+    folder = read_only / "kernels"
+    first = sort(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
+    again = sort(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
+
+    assert "once" in first.stderr
+    assert again.stderr == ""
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_what_was_kept_and_is_damaged_is_compiled_again(tmp_path: Path, suffix: str) -> None:
+    sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+    for path in tmp_path.rglob(f"*{suffix}"):
+        path.write_bytes(path.read_bytes()[:20])
+    mended = sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+    again = sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+
+    assert "once" in mended.stderr
+    assert again.stderr == ""
+
+
+def test_a_full_disk_does_not_stop_a_search(tmp_path: Path) -> None:
+    code = SORT.replace("import numpy as np\n", "import numpy as np, numba.core.caching as caching\n" + FULL)
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent), "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+    assert done.stdout == "[0, 1, 2, 3, 4]\n", done.stderr
+
+
+FULL = """
+def full(*_):
+    raise OSError(28, "No space left on device")
+caching.IndexDataCacheFile._save_data = full
+"""
