@@ -45,13 +45,16 @@ def test_codes_values_and_ids_are_other_ways_to_ask_the_same(server: Running, li
     query = photos / "dog" / "dog-03.png"
     (sent,) = server.send(query, k=12).json()["results"]
 
-    by_values = server.post("/search/by-values", json={"values": [sent["values"]], "k": 12}).json()["results"][0]
+    by_values = server.post(
+        "/search/by-values", json={"values": [sent["values"]], "version": sent["version"], "k": 12}
+    ).json()["results"][0]
     by_code = server.post("/search/by-code", json={"codes": [sent["code"]], "k": 12}).json()["results"][0]
     by_id = server.post("/search/by-id", json={"ids": [sent["hits"][0]["id"]], "k": 12}).json()["results"][0]
     similar = server.get(f"/pictures/{sent['hits'][0]['id']}/similar", params={"k": 12}).json()["results"][0]
 
     code = np.frombuffer(bytes.fromhex(sent["code"]), np.uint8)[None]
     assert by_values == sent
+    assert [hit["id"] for hit in sent["hits"] if hit["identical"]] == [sent["hits"][0]["id"]]
     assert ids(by_code) == [hit.id for hit in library.search_codes(code, 12)[0]] == ids(by_id) == ids(similar)
 
 

@@ -207,6 +207,11 @@ class Library:
         return self._facts.bits
 
     @property
+    def creation(self) -> str:
+        """Names this library: another one in its place has another name, and its ids are of other pictures."""
+        return self._catalogue.creation()
+
+    @property
     def model(self) -> HashModel:
         """The model that the codes come from; raises `LibraryError` when it is not at hand."""
         if self._model is None:
@@ -381,9 +386,12 @@ class Library:
             for q in range(len(ids))
         ]
 
-    def passing(self, where: str | None = None) -> NDArray[np.int64]:
-        """The ids of the pictures that pass a filter, or of all, ascending; raises `FilterError`."""
-        with self._catalogue.reading():
+    def passing(self, where: str | None = None, *, stop: Callable[[], bool] | None = None) -> NDArray[np.int64]:
+        """The ids of the pictures that pass a filter, or of all, ascending; raises `FilterError`.
+
+        When `stop` becomes true while the filter is looked at, that is broken off: raises `BrokenOffError`.
+        """
+        with self._catalogue.stoppable(stop or _never), self._catalogue.reading():
             ids = self._current_index().ids
             return ids if where is None else np.intersect1d(ids, self._passing(where), assume_unique=True)
 
@@ -434,6 +442,10 @@ class Library:
                 "version": each.digest[:6].hex(),
             }
         return found
+
+    def known_digests(self, digests: Iterable[str]) -> set[str]:
+        """Those of some digests (hex) that a picture has, vanished ones included."""
+        return {digest.hex() for digest in self._catalogue.known_digests(map(bytes.fromhex, digests))}
 
     def facets(self) -> Facets:
         """Folders and values for people to choose from."""
@@ -671,6 +683,10 @@ def count_pictures(folders: Folders) -> int:
 
 def _each(folders: Folders) -> Iterable[str | os.PathLike[str]]:
     return [folders] if isinstance(folders, str | os.PathLike) else folders
+
+
+def _never() -> bool:
+    return False
 
 
 def _now() -> str:

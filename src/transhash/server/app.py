@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,51 +20,66 @@ from transhash import __version__
 from transhash.codes import pack
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
-from transhash.server import api, faults
-from transhash.server.faults import Fault
+from transhash.server import faults
+from transhash.server.faults import Fault, request_id
+from transhash.server.gate import Gate
+from transhash.server.log import Log
 from transhash.server.metrics import Metrics
-from transhash.server.security import API, Gate
+from transhash.server.routes import routers
+from transhash.server.security import API
 from transhash.server.service import Service
 from transhash.server.settings import Settings
+from transhash.server.tokens import Tokens
 
 PAGE = Path(__file__).with_name("page")
+SWEEP_SECONDS = 3600.0  # between looks for small copies of pictures that are gone
 
 
 def create_app(live: LiveLibrary, settings: Settings) -> ASGIApp:
-    """The server of a library, as an ASGI application; the library stays the caller's to close."""
-    metrics = Metrics()
+    """The server of a library, as an ASGI application; the library stays the caller's to close.
+
+    Raises `TransHashError` when a file that the settings name cannot be used.
+    """
+    metrics, tokens, log = Metrics(), Tokens(settings), Log(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         _warm(live)
         app.state.service = service = Service(live, settings, metrics)
+        sweeping = asyncio.create_task(_sweep(service, log))
         try:
             yield
         finally:
+            sweeping.cancel()
             service.close()
+            log.close()
 
     app = FastAPI(
         title="transhash",
         version=__version__,
         summary="Pictures by likeness.",
+        servers=[{"url": settings.prefix}] if settings.prefix else None,
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # they load scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    app.include_router(api.router)
+    app.state.tokens, app.state.log = tokens, log
+    for router in routers:
+        app.include_router(router)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(TransHashError, _error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _internal)  # the gate logs it
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/assets", _Assets(directory=PAGE / "assets"))
-    return Gate(app, settings, metrics)
+    return Gate(app, settings, metrics, tokens, log)
 
 
 class _Assets(StaticFiles):
@@ -86,29 +102,48 @@ def _warm(live: LiveLibrary) -> None:
                 index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
 
 
-async def _fault(_: Request, fault: Exception) -> Response:
+async def _sweep(service: Service, log: Log) -> None:
+    while True:
+        with suppress(Fault):
+            try:
+                await service.sweep()
+            except TransHashError as error:
+                log.failed("none", error)
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+async def _fault(request: Request, fault: Exception) -> Response:
     assert isinstance(fault, Fault)
-    return fault.answer()
+    request.app.state.log.fault(request_id(request), fault)
+    return fault.answer(request_id(request))
 
 
-async def _error(_: Request, error: Exception) -> Response:
+async def _error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TransHashError)
-    return faults.of(error).answer()
+    fault = faults.of(error)
+    if fault.status >= 500:
+        request.app.state.log.failed(request_id(request), error)
+    return fault.answer(request_id(request))
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _internal(request: Request, _: Exception) -> Response:
+    return faults.internal().answer(request_id(request))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
     """Which value is wrong, and what it should be; not what it was."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = [str(part) for part in first["loc"] if isinstance(part, str | int)]
     names = [part for part in place if part.isdecimal() or part in _KNOWN]
     if first["type"] == "json_invalid":
-        return Fault(422, "not JSON", "send a JSON object").answer()
-    return Fault(422, f"{'.'.join(names) or 'a value'} cannot be used", _expected(first)).answer()
+        return Fault(422, "json", "not JSON", "send a JSON object").answer(request_id(request))
+    reason = f"{'.'.join(names) or 'a value'} cannot be used"
+    return Fault(422, "value", reason, _expected(first)).answer(request_id(request))
 
 
 _KNOWN = {"body", "query", "path", "k", "offset", "max_distance", "min_probability", "where", "histogram", "codes"}
-_KNOWN |= {"values", "ids", "id", "before", "limit", "again", "v", "rows", "key", "dates"}
+_KNOWN |= {"values", "ids", "id", "before", "limit", "again", "v", "rows", "key", "dates", "version"}
 
 
 def _expected(error: Any) -> str:
@@ -117,10 +152,13 @@ def _expected(error: Any) -> str:
     return f"see the API's description ({error['type']}{': ' if limits else ''}{limits})"
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    reasons = {404: ("nothing here", "see the API's description"), 405: ("not a method of this address", "use another")}
-    reason, remedy = reasons.get(error.status_code, ("the request cannot be understood", "see the API's description"))
-    fault = Fault(error.status_code, reason, remedy)
+    reasons = {
+        404: ("address", "nothing here", "see the API's description"),
+        405: ("method", "not a method of this address", "use another"),
+    }
+    unknown = ("request", "the request cannot be understood", "see the API's description")
+    fault = Fault(error.status_code, *reasons.get(error.status_code, unknown))
     fault.headers.update(error.headers or {})
-    return fault.answer()
+    return fault.answer(request_id(request))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transhash.errors import TransHashError
+from transhash.server import schemas
 from transhash.server.faults import Fault
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
+    from transhash.search import HammingIndex
 
 KEPT = 4  # results
 
@@ -20,10 +22,11 @@ class Run:
     """A search for duplicates: under way, or done."""
 
     version: int
+    index: HammingIndex  # of the library that was looked through
     stage: str = "looking for candidates"
     done: int = 0
     total: int = 0
-    groups: list[dict[str, Any]] | None = None
+    groups: list[schemas.Group] | None = None
     skipped: int = 0
     error: TransHashError | None = None
     thread: threading.Thread | None = field(default=None, repr=False)
@@ -45,17 +48,22 @@ class DuplicateSearches:
     def get(self, max_distance: int, *, again: bool = False) -> Run:
         """The search for a distance, begun if there is none (or with `again` a new one); raises a `Fault` when busy."""
         with self._lock:
+            index = self._live.index
+            # what was found in another library, which was in this place before, is of other pictures
+            self._runs = {distance: run for distance, run in self._runs.items() if run.index is index}
             run = self._runs.get(max_distance)
             if run and run.error:
                 del self._runs[max_distance]
             elif run and not (again and run.groups is not None):
                 return run
             if any(each.groups is None and each.error is None for each in self._runs.values()):
-                raise Fault(429, "another search for duplicates is under way", "try again when it is done", retry=5)
+                raise Fault(
+                    429, "busy", "another search for duplicates is under way", "try again when it is done", retry=5
+                )
             self._runs.pop(max_distance, None)
             while len(self._runs) >= KEPT:
                 del self._runs[next(iter(self._runs))]
-            run = self._runs[max_distance] = Run(self._live.version)
+            run = self._runs[max_distance] = Run(self._live.version, index)
             run.thread = threading.Thread(target=self._run, args=(run, max_distance), daemon=True)
             run.thread.start()
             return run
@@ -81,12 +89,12 @@ class DuplicateSearches:
             groups = []
             for group in report.groups:
                 members = [
-                    {**pictures[copy.id], "distance": copy.distance, "identical": copy.identical}
+                    schemas.Copy(**pictures[copy.id], distance=copy.distance, identical=copy.identical)
                     for copy in (group.keep, *group.same)
                     if copy.id in pictures
                 ]
                 if len(members) > 1:
-                    groups.append({"keep": members[0], "same": members[1:]})
+                    groups.append(schemas.Group(keep=members[0], same=members[1:]))
             run.skipped = len(report.skipped)
             run.groups = groups
         except TransHashError as error:

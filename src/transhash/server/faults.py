@@ -2,69 +2,119 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
+from starlette.requests import Request
 from starlette.responses import Response
 
 from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError, TransHashError, UncalibratedError
+from transhash.server import schemas
 
 RETRY_SECONDS = 1
+ID = "transhash.id"  # of a request, in its scope
 
 
 class Fault(Exception):  # noqa: N818 - an answer
-    """An answer that is no success: what is wrong, and the remedy."""
+    """An answer that is no success: what is wrong, and the remedy.
 
-    def __init__(self, status: int, reason: str, remedy: str, *, retry: int | None = None) -> None:
+    `code` is one of a few words for programs; `retry` is in seconds.
+    """
+
+    def __init__(
+        self, status: int, code: str, reason: str, remedy: str, *, retry: int | None = None, position: int | None = None
+    ) -> None:
         super().__init__(f"{reason}; {remedy}")
         self.status = status
+        self.code = code
         self.reason = reason
         self.remedy = remedy
+        self.position = position
         self.headers = {"Retry-After": str(retry)} if retry else {}
         if status == 401:
             self.headers["WWW-Authenticate"] = "Bearer"
 
-    def body(self) -> dict[str, Any]:
-        """The object."""
-        return {"reason": self.reason, "remedy": self.remedy}
+    def body(self, request_id: str) -> schemas.Fault:
+        """What the answer says."""
+        return schemas.Fault(
+            code=self.code,
+            reason=self.reason,
+            remedy=self.remedy,
+            position=self.position,
+            request_id=request_id,
+        )
 
-    def answer(self) -> Response:
+    def answer(self, request_id: str) -> Response:
         """The answer."""
-        return json_response(self.body(), self.status, self.headers)
+        return answer(self.body(request_id), self.status, self.headers)
+
+
+def answer(body: schemas.Body, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer of another status than the usual one."""
+    return Response(body.model_dump_json(exclude_none=True), status, headers, "application/json")
+
+
+def request_id(request: Request) -> str:
+    """What a request is called in the log."""
+    return str(request.scope.get(ID, ""))
 
 
 def busy(what: str) -> Fault:
     """Too much is asked at once."""
-    return Fault(429, f"too many {what} at once", "try again in a moment", retry=RETRY_SECONDS)
+    return Fault(429, "busy", f"too many {what} at once", "try again in a moment", retry=RETRY_SECONDS)
 
 
 def late() -> Fault:
     """The time is up."""
-    return Fault(503, "it took too long", "try again when the server is less busy", retry=RETRY_SECONDS)
+    return Fault(503, "late", "it took too long", "try again when the server is less busy", retry=RETRY_SECONDS)
+
+
+def stopping() -> Fault:
+    """The server was asked to end."""
+    return Fault(503, "stopping", "the server stops", "try again when it runs again", retry=5)
+
+
+def internal() -> Fault:
+    """A mistake in this program."""
+    return Fault(500, "internal", "the server failed", "its log says why, under this request_id")
+
+
+def slow_filter() -> Fault:
+    """A filter that takes longer than it may; to ask the same again would take as long again."""
+    return Fault(422, "slow-filter", "the filter takes too long", "use fewer patterns, or ones that begin with letters")
 
 
 def unknown_picture() -> Fault:
     """An id of no picture."""
-    return Fault(404, "no picture of this id", "search again: it may have been removed")
+    return Fault(404, "no-picture", "no picture of this id", "search again: it may have been removed")
+
+
+def read_only() -> Fault:
+    """A change that this server or this token may not make."""
+    return Fault(403, "read-only", "this server only reads", "start it with --writable")
+
+
+def library(error: Exception | None = None) -> Fault:
+    """The library cannot be used; the log says more, under the request's id."""
+    reason = "the disk is full" if error is not None and "the disk is full" in str(error) else None
+    return Fault(
+        503,
+        "library",
+        reason or "the library cannot be used",
+        "the server's log says why, under this request_id",
+        retry=RETRY_SECONDS,
+    )
 
 
 def of(error: TransHashError) -> Fault:
     """An error of the package as an answer. Paths of the server's stay here."""
     if isinstance(error, FilterError):
-        return Fault(422, f"the filter cannot be understood at character {error.position}", f"write {error.expected}")
+        reason, remedy = f"the filter cannot be understood at character {error.position}", f"write {error.expected}"
+        return Fault(422, "filter", reason, remedy, position=error.position)
     if isinstance(error, ImageError):
-        return Fault(422, error.reason, error.remedy)
+        return Fault(422, "picture", error.reason, error.remedy)
     if isinstance(error, HammingIndexError):
-        return Fault(422, "a code that is not in the index, or does not fit it", "use codes of this library's model")
+        reason = "a code that is not in the index, or does not fit it"
+        return Fault(422, "code", reason, "use codes of this library's model")
     if isinstance(error, UncalibratedError):
-        return Fault(422, "the model tells no probabilities", "give a distance instead")
+        return Fault(422, "uncalibrated", "the model has no calibration", "give a distance instead of a probability")
     if isinstance(error, LibraryError):
-        return Fault(503, "the library cannot be used", "see the server's log", retry=RETRY_SECONDS)
-    return Fault(422, "a value that cannot be used", "see the API's description")
-
-
-def json_response(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """JSON, with texts of any characters: file names that are not UTF-8 lose what is not."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), status, headers, "application/json")
+        return library(error)
+    return Fault(422, "value", "a value that cannot be used", "see the API's description")

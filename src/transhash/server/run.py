@@ -1,4 +1,4 @@
-"""Running the application: connections, time limits on headers, signals, and a quiet log."""
+"""Running the application: where it listens, signals, and an end that finishes what is under way."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
 from transhash.server.app import create_app
+from transhash.server.connections import protocol
 from transhash.server.settings import Settings
 
+LINGER = 0.3  # seconds
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -52,22 +53,23 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def server(live: LiveLibrary, settings: Settings, started: Callable[[], object]) -> uvicorn.Server:
-    """A server to `run` on listening sockets: until SIGINT or SIGTERM, when it finishes what is under way.
+    """A server to `run` on listening sockets: until SIGINT, SIGTERM or SIGHUP, when it finishes what is under way.
 
     `started` is called when requests are answered.
     """
     config = uvicorn.Config(
         create_app(live, settings),
-        http=_timed(settings.header_seconds),
+        http=protocol(settings),
         ws="none",
         lifespan="on",
         access_log=False,
-        log_level="warning",
+        log_level="error",  # of this kind are mistakes; what clients do wrong is counted
         server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=15,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=[*settings.proxies],
         timeout_graceful_shutdown=round(settings.stop_seconds),
-        limit_concurrency=settings.max_connections,
+        ssl_certfile=settings.certificate and settings.certificate[0],
+        ssl_keyfile=settings.certificate and settings.certificate[1],
     )
     return _Server(config, started)
 
@@ -84,49 +86,19 @@ class _Server(uvicorn.Server):
         if self.started:
             self._tell()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await asyncio.sleep(LINGER)  # what has reached this machine is read, and then finished
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         if threading.current_thread() is not threading.main_thread():
             yield  # somebody else is told
             return
-        wanted = (signal.SIGINT, signal.SIGTERM)
+        wanted = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
         before = {each: signal.signal(each, self.handle_exit) for each in wanted}
         try:
             yield
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
-
-
-def _timed(seconds: float) -> type[asyncio.Protocol]:
-    """A protocol that closes connections whose headers take longer than this to arrive."""
-
-    class Timed(HttpToolsProtocol):
-        _timer: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._wait()
-
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            if self._timer is None:
-                self._wait()
-
-        def on_headers_complete(self) -> None:
-            self._done()
-            super().on_headers_complete()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._done()
-            super().connection_lost(exc)
-
-        def _wait(self) -> None:
-            self._timer = self.loop.call_later(seconds, self.transport.close)
-
-        def _done(self) -> None:
-            if self._timer:
-                self._timer.cancel()
-                self._timer = None
-
-    return Timed

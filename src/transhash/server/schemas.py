@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from transhash.server.settings import MOST_HITS, MOST_QUERIES
+from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
 
 LAST_ID = 2**63 - 1
 MOST_TEXT = 4000  # characters of a filter
 
-Id = Annotated[int, Field(ge=0, le=LAST_ID)]
-Value = str | int | float | bool
+MOST_NEW_COLUMNS = 100  # in one request
+
+
+def _unicode(text: object) -> object:
+    """Names of files that are not UTF-8 lose what is not."""
+    if isinstance(text, str) and not text.isascii():
+        return text.encode("utf-8", "replace").decode()
+    return text
+
+
+Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
+Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
+Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
+ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
+Body: TypeAlias = BaseModel
 
 
 class Fault(BaseModel):
     """Every answer that is no success."""
 
+    code: str = Field(description="What is wrong, as one of a few words for programs.")
     reason: str = Field(description="What is wrong: a short phrase that can be grouped and counted.")
     remedy: str = Field(description="What to do about it.")
+    position: int | None = Field(None, description="Of a filter: the character, from 1, where it went wrong.")
+    request_id: str = Field("", description="What the request is called in the server's log.")
 
 
 class Picture(BaseModel):
     """A picture of the library."""
 
     id: int
-    path: str = Field(description="Relative to the folder that contains the library where it is below that.")
-    folder: str
-    name: str
+    path: Text = Field(description="Relative to the folder that contains the library where it is below that.")
+    folder: Text
+    name: Text
     width: int
     height: int
     bytes: int
     taken: str | None = Field(description="By the camera's clock, ISO 8601 without a time zone.")
     modified: str = Field(description="ISO 8601, UTC.")
     code: str = Field(description="Hex.")
-    columns: dict[str, Value] = Field(description="Users' own columns.")
+    columns: dict[Text, Value] = Field(description="Users' own columns.")
     version: str = Field(description="Of its content; `?v=` of its thumbnail, which may then be kept for ever.")
 
 
@@ -43,7 +59,10 @@ class Hit(Picture):
     """A picture found."""
 
     distance: int = Field(description="Bits in which the codes differ.")
-    probability: float | None = Field(description="Of being relevant, by the model's calibration.")
+    probability: float | None = Field(
+        None, description="Of being relevant, by the model's calibration; null where that does not hold."
+    )
+    identical: bool = Field(False, description="The file has the same bytes as the picture searched with.")
 
 
 class Found(BaseModel):
@@ -51,10 +70,11 @@ class Found(BaseModel):
 
     hits: list[Hit]
     code: str = Field(description="Of the query, hex.")
-    values: list[float] | None = Field(description="The relaxed code of a picture that was sent.")
+    version: str | None = Field(None, description="Of the content of a picture that was sent; hits have theirs.")
+    values: list[float] | None = Field(None, description="The relaxed code of a picture that was sent.")
     searched: int = Field(description="How many pictures pass the filter.")
     more: bool = Field(description="Whether there is more after these hits.")
-    histogram: list[int] | None = Field(description="How many of them are at each distance, if it was asked for.")
+    histogram: list[int] | None = Field(None, description="How many of them are at each distance, if it was asked for.")
 
 
 class Unusable(BaseModel):
@@ -83,6 +103,7 @@ class Limits(BaseModel):
 
     hits: int
     queries: int
+    ranked: int = Field(description="Queries times (offset + k), at most.")
     pictures: int
     upload_bytes: int
     pixels: int
@@ -91,7 +112,8 @@ class Limits(BaseModel):
 class LibraryFacts(BaseModel):
     """The facts of the library and of its server."""
 
-    name: str
+    id: str = Field(description="Of the library: another one in its place has another, and other ids of pictures.")
+    name: Text
     pictures: int
     skipped: int
     vanished: int
@@ -100,10 +122,11 @@ class LibraryFacts(BaseModel):
     fingerprint: str
     created: str
     bytes: int
-    columns: dict[str, str] = Field(description="Users' own columns and their kinds.")
+    columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")
     probabilities: list[float] | None = Field(description="Of relevance, at each distance.")
     writable: bool
     originals: bool
+    guarded: bool = Field(description="Whether the server asks for a token.")
     limits: Limits
     version: str = Field(description="Of transhash.")
 
@@ -111,8 +134,8 @@ class LibraryFacts(BaseModel):
 class Facets(BaseModel):
     """What filters can choose from: the first 1,000 of each."""
 
-    folders: list[str]
-    texts: dict[str, list[str]]
+    folders: list[Text]
+    texts: dict[Text, list[Text]]
 
 
 class Asked(BaseModel):
@@ -121,7 +144,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits, at most.")
-    offset: int = Field(0, ge=0, le=100_000_000, description="How many of the nearest to leave out.")
+    offset: int = Field(0, ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")
     max_distance: int | None = Field(None, ge=0, le=512, description="How many bits may differ, at most.")
     min_probability: float | None = Field(None, ge=0, le=1, description="How probable relevance must be, at least.")
     where: str | None = Field(None, max_length=MOST_TEXT, description="A filter, such as width >= 800.")
@@ -137,6 +160,7 @@ class ByCode(Asked):
 class ByValues(Asked):
     """A search by relaxed codes, as a search by pictures gives them."""
 
+    version: str | None = Field(None, max_length=64, description="Of the picture that one relaxed code is of.")
     values: list[Annotated[list[float], Field(max_length=512)]] = Field(min_length=1, max_length=MOST_QUERIES)
 
 
@@ -157,9 +181,9 @@ class Annotations(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rows: list[dict[Annotated[str, Field(max_length=200)], Value | None]] = Field(max_length=10_000)
+    rows: list[dict[ColumnName, Value | None]] = Field(max_length=10_000)
     key: str = Field("path", max_length=200)
-    dates: list[Annotated[str, Field(max_length=200)]] = Field([], max_length=100, description="Columns of dates.")
+    dates: list[ColumnName] = Field([], max_length=100, description="Columns of dates.")
 
 
 class AnnotationOutcome(BaseModel):
@@ -167,8 +191,8 @@ class AnnotationOutcome(BaseModel):
 
     rows: int
     matched: int
-    columns: dict[str, str]
-    left_out: list[str]
+    columns: dict[Text, str]
+    left_out: list[Text]
 
 
 class Occlusion(BaseModel):

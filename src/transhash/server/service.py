@@ -1,32 +1,38 @@
-"""The rooms of a running server: the library, the threads that search, encode, draw and write, and the counters."""
+"""The rooms of a running server: the library, the threads that search, filter, encode, draw and write, the counters."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError
-from transhash.library.files.thumbnails import Thumbnails
-from transhash.server import faults
+from transhash.library import Library
+from transhash.library.catalogue import content_hash
+from transhash.library.thumbnails import Thumbnails
+from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
+from transhash.server.filters import Filters, Passing
 from transhash.server.metrics import Metrics
-from transhash.server.searching import Found, Query, Searcher
-from transhash.server.settings import Settings
+from transhash.server.searching import Query, Searcher
+from transhash.server.settings import MOST_RANKED, Settings
 from transhash.server.workers import Batches, each
 from transhash.system import processors
 
 if TYPE_CHECKING:
-    from transhash.library import Library, LiveLibrary
+    from transhash.library import LiveLibrary
 
 R = TypeVar("R")
 
 ENCODED_AT_ONCE = 16
 SEARCHED_AT_ONCE = 64
 SEARCHES_WAITING = 2000
+CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
 
 Job = Callable[[], Any]
 
@@ -40,11 +46,10 @@ class Service:
         self.metrics = metrics
         self.thumbnails = Thumbnails(live.path)
         self.duplicates = DuplicateSearches(live)
-        self.searcher = Searcher(live)
         leave, waiting = live.leave, settings.max_waiting
-        self._search: Batches[Query, Found] = Batches(
+        self._search: Batches[Query, schemas.Found] = Batches(
             "searches",
-            self.searcher.search,
+            Searcher(live).search,
             threads=1,  # searches use all processors by themselves
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
@@ -53,26 +58,46 @@ class Service:
         self._encode: Batches[bytes, NDArray[np.float32]] = Batches(
             "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=waiting, leave=leave
         )
-        self._look: Batches[Job, Any] = Batches(
-            "requests", each(_run), threads=2, batch=1, waiting=8 * waiting, leave=leave
-        )
-        self._draw: Batches[Job, Any] = Batches(
-            "pictures", each(_run), threads=processors(), batch=1, waiting=4 * waiting, leave=leave
-        )
-        self._write: Batches[Job, Any] = Batches("writes", each(_run), threads=1, batch=1, waiting=8, leave=leave)
+
+        def jobs(what: str, threads: int, waiting: int) -> Batches[Job, Any]:
+            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, leave=leave)
+
+        self._look = jobs("requests", 2, 8 * waiting)
+        self._filter = jobs("filters", 2, waiting)
+        self._draw = jobs("pictures", processors(), 4 * waiting)
+        self._explain = jobs("explanations", 1, waiting)  # one, so that thumbnails never wait for them
+        self._write = jobs("writes", 1, 8)
+        self._filters = Filters(live, self._filter, settings.filter_seconds)
+        self._checked = 0.0
+        self._check: asyncio.Future[None] | None = None
         metrics.waiting.set_function(lambda: self._encode.waiting)
         metrics.pictures.set_function(lambda: len(live.index))
 
     def close(self) -> None:
         """Finish what is under way."""
-        for batches in (self._search, self._encode, self._look, self._draw, self._write):
-            batches.close(self.settings.stop_seconds)
+        for threads in (self._search, self._filter, self._encode, self._look, self._draw, self._explain, self._write):
+            threads.close(self.settings.stop_seconds)
         self.duplicates.close(self.settings.stop_seconds)
 
-    async def search(self, queries: list[Query]) -> list[Found]:
-        """The answers to queries; raises the first `Fault`."""
+    async def search(self, queries: list[Query]) -> list[schemas.Found]:
+        """The answers to queries, all with the same options; raises the first `Fault`."""
+        options = queries[0].options
+        if len(queries) * options.ranked > MOST_RANKED:
+            raise faults.Fault(
+                422,
+                "too-deep",
+                "too far down the ranking, or too many at once",
+                f"ask for at most {MOST_RANKED:,} hits in all, those left out by the offset among them",
+            )
         self.metrics.searches.inc(len(queries))
+        if options.where is not None:
+            allowed = await self.passing(options.where)
+            queries = [replace(query, allowed=allowed) for query in queries]
         return await self._within(asyncio.gather(*self._search.put(queries)))
+
+    async def passing(self, where: str | None) -> Passing:
+        """The pictures that pass a filter, or None all of them."""
+        return await self._within(self._filters.passing(where))
 
     async def encode(self, pictures: list[bytes]) -> list[NDArray[np.float32] | ImageError]:
         """Relaxed codes of pictures, or what is wrong with them."""
@@ -95,12 +120,35 @@ class Service:
         drawn: R = await self._within(self._draw.do(lambda: function(self.live.here())))
         return drawn
 
+    async def explain(self, function: Callable[[Library], R]) -> R:
+        """The same for what takes seconds."""
+        found: R = await self._within(self._explain.do(lambda: function(self.live.here())))
+        return found
+
     async def write(self, function: Callable[[Library], R]) -> R:
         """The same for what writes to the library; one at a time, and never broken off."""
         if not self.settings.writable:
-            raise faults.Fault(403, "this server only reads", "start it with --writable")
+            raise faults.read_only()
         written: R = await asyncio.shield(self._write.do(lambda: function(self.live.here())))
         return written
+
+    async def check(self) -> None:
+        """Read the library as somebody would who opens it now; raises what is wrong with it."""
+        if self._check is None or (self._check.done() and time.monotonic() - self._checked > CHECK_SECONDS):
+            self._checked = time.monotonic()
+            self._check = self._look.put([self._readable])[0]
+        await self._within(asyncio.shield(self._check))
+
+    async def sweep(self) -> None:
+        """Delete the small copies of pictures that are gone."""
+        await self._explain.do(lambda: self.thumbnails.sweep(self.live.here().known_digests))
+
+    def _readable(self) -> None:
+        if self.live.trouble is not None:
+            raise self.live.trouble
+        self.live.here()
+        with Library.open(self.live.path, self.live.model) as library:
+            len(library)  # which reads all rows
 
     async def _within(self, work: Awaitable[R]) -> R:
         try:
@@ -123,6 +171,11 @@ class Service:
         self.metrics.encoded.inc(len(squares))
         self.metrics.batches.inc()
         return results
+
+
+def version(content: bytes) -> str:
+    """What a picture of the library with this content has as its `version`."""
+    return content_hash(content).digest()[:6].hex()
 
 
 def _run(job: Job) -> Any:

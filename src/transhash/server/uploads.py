@@ -41,9 +41,11 @@ async def pictures(request: Request, settings: Settings) -> list[bytes]:
                 sent = [await each.read() for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
         except HTTPException:
             most = settings.max_pictures
-            raise Fault(400, "not a form with pictures", f"send at most {most} files in the field {FIELD!r}") from None
+            raise Fault(
+                400, "form", "not a form with pictures", f"send at most {most} files in the field {FIELD!r}"
+            ) from None
     else:
-        raise Fault(415, "neither a form nor a picture", "send multipart/form-data, or a picture as the body")
+        raise Fault(415, "type", "neither a form nor a picture", "send multipart/form-data, or a picture as the body")
     if not sent:
-        raise Fault(422, "no picture", f"send it as a file in the field {FIELD!r}")
+        raise Fault(422, "no-picture", "no picture", f"send it as a file in the field {FIELD!r}")
     return sent

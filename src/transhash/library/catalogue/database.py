@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from transhash.errors import LibraryError
 
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
+STEPS_BETWEEN = 10_000  # of SQLite's machine, of which it does some 50 million a second
 
 # The schema is the sum of these steps; PRAGMA user_version counts those taken. Append: never edit a released one.
 MIGRATIONS = (
@@ -56,6 +57,11 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX own_value_by_value ON own_value (own_column, value);
     """,
+    """
+    -- random, and never changed: which library this is, whatever folder it is in
+    ALTER TABLE library ADD COLUMN creation BLOB NOT NULL DEFAULT x'';
+    UPDATE library SET creation = randomblob(16);
+    """,
 )
 
 DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
@@ -86,6 +92,10 @@ class Facts(NamedTuple):
 
 class UnmadeError(LibraryError):
     """An empty catalogue: the library is being made just now, or its making was interrupted in the first moment."""
+
+
+class BrokenOffError(LibraryError):
+    """A query that was broken off: it took longer than it may, or nobody waits for its answer."""
 
 
 class Database:
@@ -148,6 +158,15 @@ class Database:
                 self.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def stoppable(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Queries inside are broken off when `stop` says so, which is asked many times a second: `BrokenOffError`."""
+        self._connection.set_progress_handler(stop, STEPS_BETWEEN)
+        try:
+            yield
+        finally:
+            self._connection.set_progress_handler(None, 0)
+
     def _connect(self, ways: list[str]) -> sqlite3.Connection:
         """Open the file in the first of several ways that permissions allow."""
         if not any(os.path.exists(f"{self.path}{waiting}") for waiting in ("-wal", "-journal")):
@@ -185,7 +204,7 @@ class Database:
                 for statement in step.split(";\n"):
                     self.execute(statement)
             if new and not version:
-                self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8))", new)
+                self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8), randomblob(16))", new)
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
@@ -204,6 +223,8 @@ class Database:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged schema
             name = getattr(error, "sqlite_errorname", "")
+            if name == "SQLITE_INTERRUPT":
+                raise BrokenOffError(f"{self.path}: a query was broken off; ask for less at once") from error
             for beginning, sentence in _SENTENCES.items():
                 if name.startswith(beginning):
                     raise LibraryError(f"{self.path}: {sentence}") from error

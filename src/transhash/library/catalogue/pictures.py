@@ -135,6 +135,14 @@ class Catalogue(OwnColumns):
         revision: bytes = rows[0][0]
         return revision.hex()
 
+    def creation(self) -> str:
+        """Names this library: another one that takes its place has another name, and its ids are of other pictures."""
+        rows = self.rows("SELECT creation FROM library")
+        if not rows or not isinstance(rows[0][0], bytes):
+            raise self.damaged()
+        creation: bytes = rows[0][0]
+        return creation.hex()
+
     def known(self, folder: bytes) -> Iterator[Known]:
         """The files known of a folder, by name; pages of the present moment, so that writes may go on meanwhile."""
         name = b""
@@ -245,6 +253,17 @@ class Catalogue(OwnColumns):
                 raise self.damaged()
             if not (isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)):
                 raise self.damaged()
+        return found
+
+    def known_digests(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of some digests that a row has, of whatever kind."""
+        wanted = iter(digests)
+        found: set[bytes] = set()
+        while some := list(islice(wanted, _ASKED_AT_ONCE)):
+            places = ", ".join("?" * len(some))
+            found.update(
+                digest for (digest,) in self.rows(f"SELECT digest FROM picture WHERE digest IN ({places})", some)
+            )
         return found
 
     def some_folders(self, limit: int) -> list[bytes]:

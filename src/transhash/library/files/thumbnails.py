@@ -9,11 +9,14 @@ kept is read and written only below its folder, and never through a link.
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from transhash.errors import ImageError
 from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
 from transhash.library.catalogue.pictures import content_hash
 from transhash.system import replacing
@@ -27,6 +30,7 @@ FOLDER = "thumbnails"
 SIDE = 480  # pixels, the longer one at most; small pictures are not enlarged
 QUALITY = 82
 MOST_BYTES = 4 << 20  # a kept one that is larger is none of ours
+_OURS = re.compile(r"[0-9a-f]{32}\.jpg")
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -51,12 +55,11 @@ class Thumbnails:
         kept = self._kept(path)
         if kept:
             return Shown(kept, "image/jpeg", True)
-        content = read_file(picture.path)
+        content, current = content_of(picture)
         image = open_image(content, min_side=SIDE)
         scale = min(1.0, SIDE / max(image.size))
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = _jpeg(image if size == image.size else image.resize(size, reducing_gap=3.0), QUALITY)
-        current = content_hash(content).hexdigest() == picture.digest
         if current:
             with suppress(OSError, ValueError):  # a library that may only be read
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +67,23 @@ class Thumbnails:
                     with replacing(path) as file:
                         file.write(small)
         return Shown(small, "image/jpeg", current)
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Delete the small copies of contents that no picture of the library has any longer."""
+        for digest in digests:
+            path = self._folder / digest[:2] / f"{digest}.jpg"
+            with suppress(OSError):
+                if self._is_inside(path.parent):
+                    path.unlink()
+
+    def sweep(self, known: Callable[[set[str]], set[str]]) -> int:
+        """Delete the small copies whose contents are not `known` any longer; returns how many there were."""
+        gone: set[str] = set()
+        for shard in _names(self._folder):
+            kept = {name.removesuffix(".jpg") for name in _names(self._folder / shard) if _OURS.fullmatch(name)}
+            gone |= kept - known(kept)
+        self.forget(gone)
+        return len(gone)
 
     def _kept(self, path: Path) -> bytes | None:
         try:
@@ -83,14 +103,33 @@ class Thumbnails:
 
 def full_size(picture: Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Shown:
     """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
-    content = read_file(picture.path)
+    content, current = content_of(picture)
     image = open_image(content, max_pixels=max_pixels)
-    current = content_hash(content).hexdigest() == picture.digest
     if content.startswith(_JPEG):
         return Shown(_jpeg(image, 95), "image/jpeg", current)
     file = BytesIO()
     image.save(file, "PNG", compress_level=3)
     return Shown(file.getvalue(), "image/png", current)
+
+
+def content_of(picture: Picture) -> tuple[bytes, bool]:
+    """The bytes of a picture's file, and whether they are those that were indexed; raises `ImageError`.
+
+    Other bytes are shown only of a file that is where it was: what a link leads to now was never indexed.
+    """
+    content = read_file(picture.path)
+    current = content_hash(content).hexdigest() == picture.digest
+    if not current and os.path.realpath(picture.path) != os.path.abspath(picture.path):
+        raise ImageError(str(picture.path), "leads to another file than was indexed", "run `transhash index` again")
+    return content, current
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder; nothing when that cannot be told, or it is a link."""
+    try:
+        return [] if folder.is_symlink() else os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _jpeg(image: Image.Image, quality: int) -> bytes:

@@ -1,0 +1,102 @@
+"""How an answer goes out: protected, compressed where the client can read that, in parts, and never faster than it is
+taken."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import Message, Send
+
+from transhash.server import faults
+from transhash.server.security import protect
+
+if TYPE_CHECKING:
+    from transhash.server.gate import Held
+
+PART = 64 << 10  # bytes that are sent at once
+FREE = 256 << 10  # bytes of an answer that are not counted
+WORTH_IT = 1 << 10  # bytes from which an answer is compressed
+LEVEL = 4
+SLOWEST = 16 << 10  # bytes a second that a client has to take
+PATIENCE = 30.0  # seconds more than that
+_TEXTS = ("application/json", "text/", "image/svg+xml", "application/javascript")
+
+
+class Answer:
+    """The answer to one request; `send` is what the application sends with."""
+
+    def __init__(self, send: Send, method: str, headers: Headers, request_id: str, sending: Held) -> None:
+        self.status = 500
+        self.started = False
+        self.sent = 0  # bytes of the body
+        self.deadline: asyncio.Timeout | None = None
+        self._send = send
+        self._is_head = method == "HEAD"
+        self._accepts = "gzip" in headers.get("accept-encoding", "")
+        self._id = request_id
+        self._sending = sending
+        self._start: Message | None = None
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the application."""
+        if message["type"] == "http.response.start":
+            self._start = message  # until it is known how long the body is
+            return
+        if message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        body: bytes = message.get("body", b"")
+        more: bool = message.get("more_body", False)
+        counted = 0 if len(body) <= FREE or self._is_head else len(body)
+        if not self._sending.take(counted):
+            raise faults.busy("large answers")
+        try:
+            if self._start is not None:
+                body = await self._begin(self._start, body, more)
+                self._start = None
+            await self._parts(body, more)
+        finally:
+            self._sending.give(counted)
+
+    async def _parts(self, body: bytes, more: bool) -> None:
+        if self._is_head:
+            if not more:
+                await self._send({"type": "http.response.body", "body": b""})
+            return
+        size = len(body)
+        self.sent += size
+        for first in range(0, max(1, size), PART):
+            last = first + PART >= size
+            part = body[first : first + PART] if size > PART else body
+            await self._send({"type": "http.response.body", "body": part, "more_body": more or not last})
+
+    async def _begin(self, start: Message, body: bytes, more: bool) -> bytes:
+        """Send the head of the answer; gives its body, compressed if that is worth it."""
+        headers = MutableHeaders(raw=list(start.get("headers", [])))
+        is_text = headers.get("content-type", "").startswith(_TEXTS)
+        if is_text and "content-encoding" not in headers:
+            headers.add_vary_header("Accept-Encoding")
+            if self._accepts and not more and len(body) >= WORTH_IT and not self._is_head:
+                body = await _compressed(body)
+                headers["Content-Encoding"] = "gzip"
+                headers["Content-Length"] = str(len(body))
+                if "etag" in headers and not headers["etag"].startswith("W/"):
+                    headers["ETag"] = f"W/{headers['etag']}"
+        start["headers"] = headers.raw
+        protect(start, self._id)
+        self.status, self.started = start["status"], True
+        if self.deadline is not None:  # from here on it is the client's time
+            length = headers.get("content-length", "")
+            seconds = PATIENCE + (int(length) / SLOWEST if length.isdecimal() else 0.0)
+            self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        await self._send(start)
+        return body
+
+
+async def _compressed(body: bytes) -> bytes:
+    if len(body) <= FREE:
+        return gzip.compress(body, LEVEL)
+    return await asyncio.to_thread(gzip.compress, body, LEVEL)

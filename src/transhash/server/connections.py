@@ -1,0 +1,140 @@
+"""Connections: each has a deadline whenever it is the client's turn, and the work for a client that leaves ends.
+
+It is the client's turn to begin a request, to send its headers, to send a body that nobody waits for any longer, and to
+take its answer. (A body that is waited for has its deadline in `transhash.server.gate`.) When there are too many
+connections, one that waits for its client gives way: the oldest of the address that has most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from transhash.server.settings import Settings
+
+CONNECTION = "transhash.connection"  # among the extensions in the scope of a request
+LINGER = 2.0  # seconds in which the rest of a body is thrown away, so that its client sees the answer
+
+
+class Connection(HttpToolsProtocol):
+    """One connection; `protocol` makes the class for a server's settings."""
+
+    settings: Settings
+    answering: asyncio.Task[Any] | None = None
+    left = False  # the client has closed it
+    _turn: asyncio.TimerHandle | None = None
+    _taking: asyncio.TimerHandle | None = None
+    _since = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self._since = self.loop.time()
+        self._wait(self.settings.header_seconds)
+        if len(self.connections) > self.settings.max_connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody waits for the answer any longer."""
+        self.left = True
+        self._cancel()
+        if self._taking:
+            self._taking.cancel()
+            self._taking = None
+        super().connection_lost(exc)
+        if self.answering is not None and not self.cycle.response_complete:
+            self.answering.cancel()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        super().on_message_begin()
+        if self._is_idle:
+            self._wait(self.settings.header_seconds)
+
+    def on_headers_complete(self) -> None:
+        """It is the server's turn."""
+        self._cancel()
+        self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A body has come to its end, perhaps after the answer."""
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._wait(self.settings.idle_seconds)
+
+    def on_response_complete(self) -> None:
+        """It is the client's turn again."""
+        more = bool(self.pipeline)
+        super().on_response_complete()
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            self._await_taking()
+        elif not more:
+            self._wait(LINGER if self.cycle.more_body else self.settings.idle_seconds)
+
+    def pause_writing(self) -> None:
+        """The client takes nothing."""
+        super().pause_writing()
+        self._await_taking()
+
+    def resume_writing(self) -> None:
+        """It has taken something."""
+        super().resume_writing()
+        if self._taking:
+            self._taking.cancel()
+            self._taking = None
+
+    def abort(self) -> None:
+        """Close it at once; what was not taken is lost."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+        self.transport.abort()
+
+    @property
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    @property
+    def _gives_way(self) -> bool:
+        return self._is_idle or self.cycle.more_body
+
+    def _make_room(self) -> None:
+        giving_way = [each for each in self.connections if isinstance(each, Connection) and each._gives_way]
+        of: Counter[str] = Counter(each._address for each in giving_way)
+        most = max(of.values())  # this connection is one of them
+        oldest = min((each for each in giving_way if of[each._address] == most), key=lambda each: each._since)
+        oldest.abort()
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
+
+    def _wait(self, seconds: float) -> None:
+        self._cancel()
+        self._turn = self.loop.call_later(seconds, self._close)
+
+    def _cancel(self) -> None:
+        if self._turn:
+            self._turn.cancel()
+            self._turn = None
+
+    def _close(self) -> None:
+        self.transport.close()
+        self._await_taking()
+
+    def _await_taking(self) -> None:
+        if self._taking is None and not self.left:
+            self._taking = self.loop.call_later(self.settings.drain_seconds, self.abort)
+
+
+def protocol(own: Settings) -> type[Connection]:
+    """The class of a server's connections."""
+
+    class Own(Connection):
+        settings = own
+
+    return Own

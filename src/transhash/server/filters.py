@@ -1,0 +1,91 @@
+"""Filters: looked through beside the searches, each once for all who wait for it, and broken off when it takes too long
+or nobody waits any longer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.library.database import BrokenOffError
+from transhash.server import faults
+from transhash.server.workers import Batches
+
+if TYPE_CHECKING:
+    from transhash.library import LiveLibrary
+    from transhash.search import HammingIndex
+
+KEPT = 8  # filters
+
+
+class Passing(NamedTuple):
+    """The ids of the pictures that pass a filter, ascending, and the codes that they belong to."""
+
+    ids: NDArray[np.int64]
+    codes: HammingIndex
+
+
+class _Look:
+    """A filter that is being looked through."""
+
+    def __init__(self, future: asyncio.Future[Any], given_up: threading.Event) -> None:
+        self.future = future
+        self.given_up = given_up
+        self.waiting = 0
+
+
+class Filters:
+    """The pictures that pass filters; the last ones are kept. Used from the event loop."""
+
+    def __init__(self, live: LiveLibrary, threads: Batches[Callable[[], Any], Any], seconds: float) -> None:
+        """`seconds`: for one filter."""
+        self._live = live
+        self._threads = threads
+        self._seconds = seconds
+        self._kept: OrderedDict[tuple[str | None, int], Passing] = OrderedDict()
+        self._looks: dict[tuple[str | None, int], _Look] = {}
+
+    async def passing(self, where: str | None) -> Passing:
+        """What passes a filter, or None all; raises `FilterError`, and a `Fault` for one that takes too long."""
+        key = where, self._live.version
+        kept = self._kept.get(key)
+        if kept is not None:
+            self._kept.move_to_end(key)
+            return kept
+        look = self._looks.get(key)
+        if look is None:
+            look = self._looks[key] = self._begin(where)
+        look.waiting += 1
+        try:
+            found: Passing = await asyncio.shield(look.future)
+        finally:
+            look.waiting -= 1
+            if not look.waiting:
+                if self._looks.get(key) is look:
+                    del self._looks[key]
+                if not look.future.done():
+                    look.given_up.set()
+                    look.future.cancel()
+        self._kept[key] = found
+        while len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    def _begin(self, where: str | None) -> _Look:
+        given_up = threading.Event()
+        return _Look(self._threads.put([lambda: self._passing(where, given_up)])[0], given_up)
+
+    def _passing(self, where: str | None, given_up: threading.Event) -> Passing:
+        until = time.monotonic() + self._seconds
+        library, index = self._live.now()
+        try:
+            ids = library.passing(where, stop=lambda: given_up.is_set() or time.monotonic() > until)
+        except BrokenOffError:
+            raise faults.slow_filter() from None
+        return Passing(ids, index)

@@ -1,0 +1,193 @@
+"""The outermost layer of the application: what a request may be, how long it may take, and how its answer goes out.
+
+A request gets an id, which its answer and the log carry. It is counted while it is under way: by address, by the bytes
+of its body that have arrived, by the bytes of its answer that wait to be taken. When its client leaves, the work ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from transhash.server import faults, security
+from transhash.server.answers import Answer
+from transhash.server.connections import CONNECTION
+from transhash.server.faults import ID, Fault
+from transhash.server.log import Log
+from transhash.server.metrics import Metrics
+from transhash.server.settings import Settings
+from transhash.server.tokens import NAME, Tokens
+
+SMALL = 64 << 10  # bytes of a body that finds room however full it is
+LEFT = 499  # the status, in the log and the counters, of a request whose client left before its answer
+_METHODS = ("GET", "POST", "DELETE", "HEAD")
+
+
+class Gate:
+    """Lets requests pass, or answers them."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, tokens: Tokens, log: Log) -> None:
+        self._app = app
+        self._settings = settings
+        self._metrics = metrics
+        self._tokens = tokens
+        self._log = log
+        self._held = Held(settings.max_held)
+        self._sending = Held(settings.max_sending)
+        self._of: Counter[str] = Counter()  # requests under way, by address
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it here."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        given, scope = scope, dict(scope)
+        name = scope[ID] = secrets.token_hex(8)
+        headers = Headers(scope=scope)
+        address = str((scope.get("client") or ("", 0))[0])
+        answer = Answer(send, scope["method"], headers, name, self._sending)
+        connection = scope.get("extensions", {}).get(CONNECTION)
+        task = asyncio.current_task()
+        if connection is not None:
+            connection.answering = task
+        self._of[address] += 1
+        try:
+            await self._answer(scope, headers, receive, answer, address)
+        except ClientDisconnect:
+            answer.status = LEFT
+            if connection is not None:
+                connection.abort()
+        except asyncio.CancelledError:
+            if connection is not None and connection.left and task is not None:
+                task.uncancel()
+                answer.status = LEFT
+            elif answer.started:
+                raise
+            else:  # the server ends, and has waited long enough
+                await faults.stopping().answer(name)(scope, receive, answer.send)
+        finally:
+            if connection is not None:
+                connection.answering = None
+            self._of[address] -= 1
+            if not self._of[address]:
+                del self._of[address]
+            seconds = time.perf_counter() - began
+            route = getattr(scope.get("route"), "path", "none")
+            method = given["method"] if given["method"] in _METHODS else "other"
+            self._metrics.answered(route, method, answer.status, seconds)
+            self._log.request(name, address, scope.get(NAME), given, answer.status, answer.sent, seconds)
+
+    async def _answer(  # noqa: PLR0912 - what can go wrong, one after the other
+        self, scope: Scope, headers: Headers, receive: Receive, answer: Answer, address: str
+    ) -> None:
+        settings, name = self._settings, scope[ID]
+        body = None
+        try:
+            if scope["method"] == "HEAD":  # the same answer without its body
+                scope["method"] = "GET"
+            if not self._strip(scope):
+                await RedirectResponse(f"{settings.prefix}/")(scope, receive, answer.send)
+                return
+            security.check_sender(scope, headers, settings)
+            if self._of[address] > settings.max_of_one and address not in settings.proxies:
+                raise faults.busy("requests")
+            if scope["path"].startswith(f"{security.API}/") and scope["path"] not in security.OPEN:
+                self._tokens.check(scope, headers, changes=security.changes(scope))
+            limit = security.body_limit(headers, settings)
+            body = _Body(receive, limit, settings, self._held)
+            async with asyncio.timeout(settings.upload_seconds + settings.seconds) as deadline:
+                answer.deadline = deadline
+                await self._app(scope, body.receive, answer.send)
+        except Fault as fault:
+            if answer.started:
+                raise
+            self._log.fault(name, fault)
+            await fault.answer(name)(scope, receive, answer.send)
+        except TimeoutError:
+            if answer.started:  # the client takes nothing of it
+                raise ClientDisconnect from None
+            await faults.late().answer(name)(scope, receive, answer.send)
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            self._log.failed(name, error)
+            if not answer.started:
+                await faults.internal().answer(name)(scope, receive, answer.send)
+        finally:
+            if body is not None:
+                body.release()
+
+    def _strip(self, scope: Scope) -> bool:
+        """Take the prefix off a path, if it has it; false for the prefix without a slash, which names no folder."""
+        prefix = self._settings.prefix
+        if prefix and scope["path"] == prefix:
+            return False
+        if prefix and scope["path"].startswith(f"{prefix}/"):
+            scope["path"] = scope["path"][len(prefix) :]
+            scope["raw_path"] = scope["path"].encode()
+        return True
+
+
+class Held:
+    """Bytes that are in memory for requests, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._bytes = 0
+
+    def take(self, size: int) -> bool:
+        """Room for some bytes, if there is any."""
+        if self._bytes + size > self._most and self._bytes:
+            return False
+        self._bytes += size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give it back."""
+        self._bytes -= size
+
+
+class _Body:
+    """A request's body, of bounded size, that must arrive in time; what has arrived is counted."""
+
+    def __init__(self, receive: Receive, limit: int, settings: Settings, held: Held) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._held = held
+        self._seen = self._taken = 0
+        self._until = asyncio.get_running_loop().time() + settings.upload_seconds
+        self._complete = False
+
+    async def receive(self) -> Message:
+        if self._complete:  # what comes now is that the client has gone
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise Fault(408, "slow", "the request did not arrive in time", "send it again") from None
+        self._seen += len(message.get("body", b""))
+        if self._seen > self._limit:
+            raise security.too_large(self._limit)
+        if self._seen > SMALL and self._seen > self._taken:
+            if not self._held.take(self._seen - self._taken):
+                raise faults.busy("uploads")
+            self._taken = self._seen
+        self._complete = not message.get("more_body", False)
+        return message
+
+    def release(self) -> None:
+        """The request is answered."""
+        self._held.give(self._taken)
+        self._taken = 0

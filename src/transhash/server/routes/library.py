@@ -1,0 +1,138 @@
+"""The library as a whole, users' own columns, sessions, and how the server is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from transhash import __version__
+from transhash.server import schemas
+from transhash.server.faults import Fault
+from transhash.server.routes.common import FAULTS, Served
+from transhash.server.security import API
+from transhash.server.settings import MOST_COLUMNS, MOST_HITS, MOST_QUERIES, MOST_RANKED
+from transhash.server.tokens import MAY_MANAGE, Tokens
+
+if TYPE_CHECKING:
+    from transhash.library import Library, LibraryInfo
+    from transhash.library.results import AnnotationReport
+
+router = APIRouter(prefix=API, responses=FAULTS)
+
+
+@router.post("/annotations", summary="Add own columns")
+async def annotate(served: Served, body: schemas.Annotations) -> schemas.AnnotationOutcome:
+    """Set values of users' own columns; an empty one is removed."""
+    names = {name for row in body.rows for name in row} - {body.key}
+    if len(names) > schemas.MOST_NEW_COLUMNS:
+        remedy = f"send at most {schemas.MOST_NEW_COLUMNS} at once"
+        raise Fault(422, "columns", "too many columns", remedy)
+    try:
+        rows = [
+            {
+                name: datetime.fromisoformat(value) if name in body.dates and isinstance(value, str) else value
+                for name, value in row.items()
+            }
+            for row in body.rows
+        ]
+    except ValueError:
+        raise Fault(422, "date", "a date that cannot be understood", "write it as 2024-05-01") from None
+
+    def annotated(library: Library) -> AnnotationReport:
+        known = library.info().columns
+        if len(known.keys() | names) > MOST_COLUMNS:
+            raise Fault(422, "columns", "too many columns", f"use at most {MOST_COLUMNS} in a library, or remove some")
+        return library.annotate(rows, key=body.key)
+
+    report = await served.write(annotated)
+    return schemas.AnnotationOutcome(
+        rows=report.rows, matched=report.matched, columns=report.columns, left_out=report.left_out
+    )
+
+
+@router.get("/library", summary="The library")
+async def library_facts(request: Request, served: Served) -> schemas.LibraryFacts:
+    """The facts of the library, and what this server allows."""
+    settings = served.settings
+
+    def looked(library: Library) -> tuple[str, LibraryInfo]:
+        return library.creation, library.info()
+
+    creation, info = await served.look(looked)
+    calibration = served.live.model.calibration
+    folder = info.path.parent if info.path.name.startswith(".") else info.path
+    return schemas.LibraryFacts(
+        id=creation,
+        name=folder.name,
+        pictures=info.pictures,
+        skipped=info.skipped,
+        vanished=info.vanished,
+        model=info.model,
+        bits=info.bits,
+        fingerprint=info.fingerprint,
+        created=info.created,
+        bytes=info.bytes,
+        columns=info.columns,
+        probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
+        writable=settings.writable and request.scope.get(MAY_MANAGE, True),
+        originals=settings.originals,
+        guarded=settings.guarded,
+        limits=schemas.Limits(
+            hits=MOST_HITS,
+            queries=MOST_QUERIES,
+            ranked=MOST_RANKED,
+            pictures=settings.max_pictures,
+            upload_bytes=settings.max_upload,
+            pixels=settings.max_pixels,
+        ),
+        version=__version__,
+    )
+
+
+@router.get("/library/facets", summary="What filters can choose from")
+async def facets(served: Served) -> schemas.Facets:
+    """Folders, and the values of users' own texts."""
+    found = await served.look(lambda library: library.facets())
+    return schemas.Facets(folders=found.folders, texts=found.texts)
+
+
+@router.post("/session", status_code=204, summary="A cookie for the page")
+async def begin_session(request: Request, response: Response) -> None:
+    """Where the server asks for tokens: what the page needs to show pictures, kept from its scripts."""
+    tokens: Tokens = request.app.state.tokens
+    if cookie := tokens.begin(request.scope):
+        response.raw_headers.append((b"set-cookie", cookie.encode()))
+
+
+@router.delete("/session", status_code=204, summary="Log out")
+async def end_session(request: Request, response: Response) -> None:
+    """The cookie is worth nothing any longer."""
+    tokens: Tokens = request.app.state.tokens
+    if cookie := tokens.end(request.scope):
+        response.raw_headers.append((b"set-cookie", cookie.encode()))
+
+
+@router.get("/health", summary="Whether it runs")
+async def health() -> schemas.State:
+    """The server runs."""
+    return schemas.State(status="ok")
+
+
+@router.get("/ready", summary="Whether it can serve")
+async def ready(served: Served) -> schemas.State:
+    """The library can be opened and read now; 503 when it cannot."""
+    await served.check()
+    return schemas.State(status="ready")
+
+
+@router.get(
+    "/metrics",
+    summary="Counters for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def metrics(served: Served) -> Response:
+    """Requests, times, pictures encoded, queries searched."""
+    return Response(served.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,0 +1,158 @@
+"""Pictures: looked through, shown, added and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from fastapi import APIRouter, Query, Request, Response
+
+from transhash.explaining import occlusion
+from transhash.library.thumbnails import Shown, content_of, full_size
+from transhash.server import faults, schemas, uploads
+from transhash.server.faults import Fault
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where
+from transhash.server.security import API
+from transhash.server.service import Service
+from transhash.server.settings import MOST_HITS
+
+if TYPE_CHECKING:
+    from transhash.library import Library
+    from transhash.library.results import Picture
+
+router = APIRouter(prefix=API, responses=FAULTS)
+
+FOR_EVER = "private, max-age=31536000, immutable"
+FOR_NOW = "private, no-cache"
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": _BINARY, "image/png": _BINARY}, "description": "The picture, pixels alone."},
+    304: {"description": "As it was."},
+}
+Version: TypeAlias = Annotated[str | None, Query(max_length=64, description="The picture's `version`.")]
+
+
+@router.get("/pictures", summary="Look through the library")
+async def pictures(
+    served: Served,
+    where: Where,
+    before: Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_HITS)] = 100,
+) -> schemas.Page:
+    """The pictures that pass a filter, the newest first."""
+    passing = await served.passing(where)
+    ids = passing.ids
+    end = len(ids) if before is None else int(ids.searchsorted(before))
+    page = ids[max(0, end - limit) : end][::-1].tolist()
+
+    def found(_: Library) -> dict[int, dict[str, Any]]:
+        library, index = served.live.now()
+        if index is not passing.codes:
+            raise faults.library()  # another library took its place meanwhile
+        return library.described(page)
+
+    known = await served.look(found)
+    listed = [schemas.Picture(**known[id_]) for id_ in page if id_ in known]
+    return schemas.Page(pictures=listed, total=len(ids), more=end > limit)
+
+
+@router.post("/pictures", status_code=201, summary="Add pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
+async def add(request: Request, served: Served) -> schemas.Added:
+    """Put pictures away beside the library and index them: all that are sent, or none."""
+    if not served.settings.writable:
+        raise faults.read_only()
+    sent = await uploads.pictures(request, served.settings)
+
+    def added(library: Library) -> list[int]:
+        ids = library.add(sent, max_pixels=served.settings.max_pixels)
+        served.live.changed(ids)
+        return ids
+
+    return schemas.Added(ids=await served.write(added))
+
+
+@router.get("/pictures/{id}", summary="A picture", responses=UNKNOWN)
+async def picture(served: Served, id: Id) -> schemas.Picture:
+    """What is known of a picture."""
+    known = (await served.look(lambda library: library.described([id]))).get(id)
+    if known is None:
+        raise faults.unknown_picture()
+    return schemas.Picture(**known)
+
+
+@router.delete("/pictures/{id}", status_code=204, summary="Remove a picture", responses=UNKNOWN)
+async def remove(served: Served, id: Id) -> None:
+    """Forget a picture. Its file is deleted only if it was added here; any other is found again when it is indexed."""
+
+    def removed(library: Library) -> int:
+        digests = {each.digest for each in library.pictures([id]).values()}
+        count = library.remove([id])
+        served.live.changed([id])
+        served.thumbnails.forget(digests - library.known_digests(digests))
+        return count
+
+    if not await served.write(removed):
+        raise faults.unknown_picture()
+
+
+@router.get("/pictures/{id}/thumbnail", summary="A small copy", responses={**_PICTURE, **UNKNOWN})
+async def thumbnail(request: Request, served: Served, id: Id, v: Version = None) -> Response:
+    """At most 480 pixels a side, JPEG. With the picture's `version` the answer may be kept for ever."""
+    return await _shown(request, served, id, v, served.thumbnails.get)
+
+
+@router.get("/pictures/{id}/original", summary="In full size", responses={**_PICTURE, **UNKNOWN})
+async def original(request: Request, served: Served, id: Id, v: Version = None) -> Response:
+    """Upright and without metadata: JPEG if its file is, else PNG."""
+    if not served.settings.originals:
+        raise Fault(403, "no-originals", "originals are switched off", "use the thumbnail")
+    return await _shown(request, served, id, v, partial(full_size, max_pixels=4 * served.settings.max_pixels))
+
+
+async def _shown(
+    request: Request, served: Service, id_: int, version: str | None, make: Callable[[Picture], Shown]
+) -> Response:
+    held = request.headers.get("if-none-match")
+
+    def shown(library: Library) -> tuple[str, Shown | None] | None:
+        each = library.pictures([id_]).get(id_)
+        if each is None:
+            return None
+        mark = f'"{each.digest[:12]}"'
+        return mark, None if held and _is_held(mark, held) else make(each)
+
+    drawn = await served.draw(shown)
+    if drawn is None:
+        raise faults.unknown_picture()
+    mark, content = drawn
+    headers = {"ETag": mark, "Cache-Control": FOR_EVER if version and mark == f'"{version}"' else FOR_NOW}
+    if content is None:
+        return Response(status_code=304, headers=headers)
+    if not content.current:  # the file has changed since it was indexed
+        headers = {"Cache-Control": "no-store"}
+    return Response(content.content, 200, headers, content.type)
+
+
+def _is_held(mark: str, held: str) -> bool:
+    """Whether an If-None-Match names what there is (RFC 9110, 13.1.2; weak comparison)."""
+    return held.strip() == "*" or any(each.strip().removeprefix("W/") == mark for each in held.split(","))
+
+
+@router.get("/pictures/{id}/occlusion", summary="What its code depends on", responses=UNKNOWN)
+async def occlusion_of(response: Response, served: Served, id: Id) -> schemas.Occlusion:
+    """Each cell of the picture's centred square is covered in turn: how far either stream's part of the code moves."""
+
+    def maps(library: Library) -> schemas.Occlusion | None:
+        each = library.pictures([id]).get(id)
+        if each is None:
+            return None
+        found = occlusion(library.model, content_of(each)[0])
+        local = None if found.of_local is None else found.of_local.round(4).tolist()
+        return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=library.model.crop)
+
+    body = await served.explain(maps)
+    if body is None:
+        raise faults.unknown_picture()
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return body

@@ -1,0 +1,106 @@
+"""Searches: with pictures, codes, relaxed codes, or pictures of the library."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from transhash.codes import pack
+from transhash.errors import ImageError
+from transhash.server import faults, schemas, uploads
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where
+from transhash.server.searching import Options, as_code, as_values
+from transhash.server.searching import Query as Asked
+from transhash.server.security import API
+from transhash.server.service import Service, version
+from transhash.server.settings import MOST_HITS, MOST_RANKED
+
+router = APIRouter(prefix=API, responses=FAULTS)
+
+
+def asked(  # noqa: PLR0917 - FastAPI calls it by name
+    where: Where,
+    k: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")] = 50,
+    offset: Annotated[int, Query(ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")] = 0,
+    max_distance: Annotated[int | None, Query(ge=0, le=512, description="How many bits may differ, at most.")] = None,
+    min_probability: Annotated[float | None, Query(ge=0, le=1, description="How probable, at least.")] = None,
+    histogram: Annotated[bool, Query(description="Whether to count the pictures at each distance.")] = False,
+) -> Options:
+    """What is asked about a query, in the address."""
+    return Options(k, offset, max_distance, min_probability, where, histogram)
+
+
+AskedHere: TypeAlias = Annotated[Options, Depends(asked)]
+
+
+def _options(body: schemas.Asked) -> Options:
+    where = body.where if body.where and body.where.strip() else None
+    return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram)
+
+
+async def _results(served: Service, queries: list[Asked], began: float) -> schemas.Results:
+    return _answer([*await served.search(queries)], began)
+
+
+def _answer(results: list[schemas.Found | schemas.Unusable], began: float) -> schemas.Results:
+    return schemas.Results(results=results, milliseconds=round((time.perf_counter() - began) * 1000, 2))
+
+
+@router.post("/search", summary="Search with pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
+async def search(request: Request, served: Served, options: AskedHere) -> schemas.Results:
+    """The pictures most like those that are sent. Of several, those that cannot be used have a `fault` instead."""
+    began = time.perf_counter()
+    sent = await uploads.pictures(request, served.settings)
+    encoded = await served.encode(sent)
+    errors = [each for each in encoded if isinstance(each, ImageError)]
+    if len(errors) == len(encoded):
+        raise faults.of(errors[0])
+    queries = [
+        Asked(options, code=pack(values[None])[0], values=values, version=version(content))
+        for content, values in zip(sent, encoded, strict=True)
+        if not isinstance(values, ImageError)
+    ]
+    found = iter(await served.search(queries))
+    name = faults.request_id(request)
+    return _answer(
+        [
+            schemas.Unusable(fault=faults.of(each).body(name)) if isinstance(each, ImageError) else next(found)
+            for each in encoded
+        ],
+        began,
+    )
+
+
+@router.post("/search/by-code", summary="Search with codes")
+async def search_by_code(served: Served, body: schemas.ByCode) -> schemas.Results:
+    """The pictures whose codes are nearest to given ones, equal distances by id."""
+    began = time.perf_counter()
+    bits, options = served.live.index.bits, _options(body)
+    return await _results(served, [Asked(options, code=as_code(each, bits)) for each in body.codes], began)
+
+
+@router.post("/search/by-values", summary="Search with relaxed codes")
+async def search_by_values(served: Served, body: schemas.ByValues) -> schemas.Results:
+    """The same as a search with the pictures that these are of."""
+    began = time.perf_counter()
+    bits, options = served.live.index.bits, _options(body)
+    values = [as_values(each, bits) for each in body.values]
+    queries = [Asked(options, code=pack(each[None])[0], values=each, version=body.version) for each in values]
+    return await _results(served, queries, began)
+
+
+@router.post("/search/by-id", summary="Search with the library's pictures", responses=UNKNOWN)
+async def search_by_id(served: Served, body: schemas.ById) -> schemas.Results:
+    """The pictures most like pictures of the library; each is among its own hits, at distance 0."""
+    began = time.perf_counter()
+    options = _options(body)
+    return await _results(served, [Asked(options, id=id_) for id_ in body.ids], began)
+
+
+@router.get("/pictures/{id}/similar", summary="Search with a picture", responses=UNKNOWN)
+async def similar(served: Served, id: Id, options: AskedHere) -> schemas.Results:
+    """The pictures most like one of the library; itself is among those with an equal code, at distance 0."""
+    began = time.perf_counter()
+    return await _results(served, [Asked(options, id=id)], began)

@@ -1,0 +1,223 @@
+"""Who may ask: named tokens with two rights, the sessions of pages that gave one, and patience with wrong ones.
+
+A file of tokens has a line for each: `name rights digest`, where `rights` is `look` or `manage` and `digest` is what
+`transhash token` made of the secret. The file is read again when it changes, so that a token whose line is deleted, and
+all sessions that began with it, end at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import math
+import os
+import re
+import secrets
+import time
+from collections import OrderedDict
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from transhash.errors import TransHashError
+from transhash.server.faults import Fault
+from transhash.server.settings import Settings
+
+LOOK, MANAGE = "look", "manage"
+MAY_MANAGE = "transhash.may-manage"  # in the scope of a request
+NAME = "transhash.token"
+SESSIONS_KEPT = 10_000
+FREE_TRIES = 5  # wrong tokens of one address that are answered at once
+LONGEST_WAIT = 60.0  # seconds
+ADDRESSES_KEPT = 10_000
+LOOKS_EVERY = 1.0  # seconds, at the file of tokens
+_LINE = re.compile(r"([\w.@-]{1,64})\s+(look|manage)\s+([0-9a-f]{64})")
+
+
+class Token(NamedTuple):
+    """Whose token it is, and what it may do."""
+
+    name: str
+    rights: str
+    digest: str
+
+
+class _Session(NamedTuple):
+    token: Token
+    until: float
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a secret. Those that `transhash token` makes have 128 random bits: no salt would add to them."""
+    return hashlib.blake2b(secret.encode(), digest_size=32, person=b"transhash token").hexdigest()
+
+
+def read_tokens(file: Path) -> list[Token]:
+    """The tokens in a file; raises `TransHashError` when it cannot be read or has a line of another form."""
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise TransHashError(f"{file}: the tokens cannot be read ({reason}); name another --tokens") from error
+    tokens = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line.strip())
+        if not found:
+            raise TransHashError(f"{file}, line {number}: not a token; add tokens with `transhash token add`")
+        tokens.append(Token(*found.groups()))
+    return tokens
+
+
+class Tokens:
+    """The tokens and sessions of one server."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `TransHashError` when the file of tokens cannot be used."""
+        self._settings = settings
+        self._own = Token("owner", MANAGE, digest_of(settings.token)) if settings.token else None
+        self._known: dict[str, Token] = {}
+        self._looked = -math.inf
+        self._state: tuple[int, int, int] | None = None
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._patience = Patience()
+        self._refresh(strict=True)
+
+    def check(self, scope: Scope, headers: Headers, *, changes: bool) -> None:
+        """Find out whose request it is; raises a `Fault` for one without a valid token, or without the right.
+
+        `changes`: the request wants to change something.
+        """
+        if not self._settings.guarded:
+            return
+        self._refresh()
+        token = self._of_session(scope, headers) or self._of_bearer(scope, headers)
+        scope[NAME] = token.name
+        scope[MAY_MANAGE] = token.rights == MANAGE
+        if changes and token.rights != MANAGE:
+            raise Fault(403, "rights", "this token may only look", "use a token with the right to manage")
+
+    def begin(self, scope: Scope) -> str | None:
+        """The cookie of a new session for the token of a request, as the value of Set-Cookie."""
+        token = self._bearer(Headers(scope=scope))
+        if token is None:
+            return None
+        secret = secrets.token_urlsafe(32)
+        self._sessions[digest_of(secret)] = _Session(token, time.monotonic() + self._settings.session_seconds)
+        while len(self._sessions) > SESSIONS_KEPT:
+            self._sessions.popitem(last=False)
+        return self._cookie(scope, secret, int(self._settings.session_seconds))
+
+    def end(self, scope: Scope) -> str | None:
+        """End the session of a request; what makes the browser forget its cookie."""
+        self._sessions.pop(digest_of(_cookie_of(scope, Headers(scope=scope))), None)
+        return self._cookie(scope, "", 0) if self._settings.guarded else None
+
+    def _cookie(self, scope: Scope, value: str, seconds: int) -> str:
+        path = f"{self._settings.prefix}/"
+        secure = "; Secure" if scope.get("scheme") == "https" else ""
+        return f"{_name(scope)}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+
+    def _of_session(self, scope: Scope, headers: Headers) -> Token | None:
+        value = _cookie_of(scope, headers)
+        session = self._sessions.get(digest_of(value)) if value else None
+        if session is None or session.until < time.monotonic():
+            return None
+        return session.token if self._known.get(session.token.digest) == session.token else None
+
+    def _of_bearer(self, scope: Scope, headers: Headers) -> Token:
+        """The token that a request carries; an address that gave wrong ones waits ever longer."""
+        address = (scope.get("client") or ("", 0))[0]
+        given = _secret(headers)
+        wait = self._patience.wait(address, given)
+        if given and wait:
+            reason, remedy = "too many wrong tokens", "try again later"
+            raise Fault(429, "wrong-tokens", reason, remedy, retry=math.ceil(wait))
+        token = self._bearer(headers)
+        if token is None:
+            if given:
+                self._patience.wrong(address)
+            raise Fault(401, "token", "no valid token", "send one as Authorization: Bearer …")
+        self._patience.right(address, given)
+        return token
+
+    def _bearer(self, headers: Headers) -> Token | None:
+        given = _secret(headers)
+        # found by its digest: how long that takes tells nothing about the secret
+        return self._known.get(digest_of(given)) if given else None
+
+    def _refresh(self, *, strict: bool = False) -> None:
+        now = time.monotonic()
+        if self._state is not None and now - self._looked < LOOKS_EVERY:
+            return
+        self._looked = now
+        file = self._settings.token_file
+        state = (0, 0, 0)
+        tokens = [self._own] if self._own else []
+        if file is not None:
+            try:
+                status = os.stat(file)
+                state = status.st_mtime_ns, status.st_size, status.st_ino
+                if state == self._state:
+                    return
+                tokens += read_tokens(file)
+            except (OSError, TransHashError) as error:
+                if strict:
+                    raise (
+                        error
+                        if isinstance(error, TransHashError)
+                        else TransHashError(f"{file}: there are no tokens; make one with `transhash token add`")
+                    ) from error
+                # a file that is being written, or gone: nobody new gets in by it
+        self._known = {token.digest: token for token in tokens}
+        self._state = state
+
+
+class Patience:
+    """Wrong tokens by address: after a few, each costs twice the wait of the one before."""
+
+    def __init__(self) -> None:
+        self._wrong: OrderedDict[str, tuple[int, float]] = OrderedDict()  # how many, and until when to wait
+        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()  # what was right before never waits
+
+    def wait(self, address: str, secret: str) -> float:
+        """Seconds until the address may try again."""
+        count, until = self._wrong.get(address, (0, 0.0))
+        left = until - time.monotonic()
+        return 0.0 if left <= 0 or count <= FREE_TRIES or (address, digest_of(secret)) in self._right else left
+
+    def wrong(self, address: str) -> None:
+        """Take note of a wrong token."""
+        count = self._wrong.pop(address, (0, 0.0))[0] + 1
+        wait = min(LONGEST_WAIT, 2.0 ** min(count - FREE_TRIES, 10)) if count > FREE_TRIES else 0.0
+        self._wrong[address] = count, time.monotonic() + wait
+        while len(self._wrong) > ADDRESSES_KEPT:
+            self._wrong.popitem(last=False)
+
+    def right(self, address: str, secret: str) -> None:
+        """Take note of a right one."""
+        self._right[address, digest_of(secret)] = None
+        while len(self._right) > ADDRESSES_KEPT:
+            self._right.popitem(last=False)
+
+
+def _secret(headers: Headers) -> str:
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    return given.strip() if hmac.compare_digest(kind.lower().encode(), b"bearer") else ""
+
+
+def _name(scope: Scope) -> str:
+    """Cookies ignore ports: the name has it, so that two servers of one machine do not log each other out."""
+    return f"transhash-{(scope.get('server') or ('', 0))[1]}"
+
+
+def _cookie_of(scope: Scope, headers: Headers) -> str:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(_name(scope))
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
