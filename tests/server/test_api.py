@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from io import BytesIO
 from pathlib import Path
 
@@ -12,21 +11,12 @@ from PIL import Image
 
 from collection import draw
 from fake_model import FakeModel
-from serving import Running, serving
+from serving import Running, eventually, serving
 from transhash import Library
 
 
 def ids(result: dict) -> list[int]:
     return [hit["id"] for hit in result["hits"]]
-
-
-def eventually(condition) -> bool:
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_a_picture_that_is_sent_finds_what_the_library_finds(server: Running, library: Library, photos: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -85,9 +87,9 @@ def test_what_is_under_way_is_finished(place: str, photos: Path) -> None:
 
 
 def test_other_machines_need_a_token(place: str, tmp_path: Path) -> None:
-    for host in ("0.0.0.0", "::", "192.0.2.1", "example.invalid"):
+    for host in ("0.0.0.0", "::", "192.0.2.1"):
         err = refused("--library", place, "--host", host)
-        assert "give a token (--token-file or TRANSHASH_TOKEN), or --insecure" in err
+        assert "give a token (--token-file, --tokens or TRANSHASH_TOKEN), or" in err
     assert "give at least 16 characters" in refused("--library", place, "--host", "0.0.0.0", TRANSHASH_TOKEN="short")
     assert "the token cannot be read" in refused("--library", place, "--token-file", str(tmp_path / "missing"))
     (tmp_path / "token").write_text(f"{TOKEN}\n")
@@ -121,6 +123,34 @@ def test_only_this_machine_reaches_loopback(host: str) -> None:
     assert run.is_loopback(host)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "localhost.example", ""])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1"])
 def test_others_may_reach_any_other_address(host: str) -> None:
     assert not run.is_loopback(host)
+
+
+def test_a_host_that_there_is_not_is_said_to_be_none(place: str) -> None:
+    assert "example.invalid: no such host name; choose" in refused("--library", place, "--host", "example.invalid")
+
+
+def test_a_token_of_any_characters_is_printed_so_that_a_browser_reads_it(place: str) -> None:
+    token = "50%#/ab?cd&ef gh i"
+    with started("--library", place, "--port", "0", TRANSHASH_TOKEN=token) as (address, _):
+        assert unquote(address.partition("#token=")[2]) == token
+
+
+def test_requests_that_have_arrived_are_answered(place: str) -> None:
+    """Those that wait in the queue of the socket, too; and a closed terminal is a reason to end well."""
+    request = b"GET /api/v1/pictures/1/similar HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with started("--library", place, "--port", "0") as (address, process):
+            port = int(address.rstrip("/").rpartition(":")[2])
+            asking = [socket.create_connection(("127.0.0.1", port), 30) for _ in range(64)]
+            for connection in asking:
+                connection.sendall(request)
+            process.send_signal(number)
+            answers = [connection.recv(12) for connection in asking]
+            for connection in asking:
+                connection.close()
+            _, err = process.communicate(timeout=30)
+            assert answers == [b"HTTP/1.1 200"] * 64
+            assert (process.returncode, "Traceback" in err) == (0, False)

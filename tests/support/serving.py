@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,16 @@ from transhash.server import run
 from transhash.server.settings import Settings
 
 API = "/api/v1"
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    """Whether something becomes true."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
 
 
 @dataclass

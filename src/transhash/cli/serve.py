@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -34,6 +36,24 @@ def serve(
         Path | None,
         typer.Option(metavar="FILE", help="Ask everyone for the token in this file (or in TRANSHASH_TOKEN)."),
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Ask for one of the named tokens in this file (`transhash token`)."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A name that requests may give this server, such as a proxy's; repeatable."),
+    ] = None,
+    prefix: Annotated[str, typer.Option(metavar="PATH", help="Where a proxy shows the server, such as /photos.")] = "",
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy whose X-Forwarded-For and -Proto are believed; repeatable."),
+    ] = None,
+    certificate: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="CHAIN KEY", help="Files of a certificate and of its key: serve https."),
+    ] = None,
+    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a JSON line for each request.")] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let other machines in without a token: everyone sees every picture.")
     ] = False,
@@ -45,8 +65,8 @@ def serve(
     """Serve a library as a web page and a REST API.
 
     Prints the address to open. Only this machine can reach it. For other machines give --host and a token, a secret of
-    16 characters or more (docs/serve.md). Pictures that another process indexes appear without a restart. Ctrl-C or
-    SIGTERM ends the server after running requests.
+    16 characters or more, or named tokens (docs/serve.md). Pictures that another process indexes appear without a
+    restart. Ctrl-C, SIGTERM or SIGHUP ends the server after running requests.
     """
     with extra("server"):
         import fastapi  # noqa: F401
@@ -60,14 +80,21 @@ def serve(
 
     token = _token(token_file)
     local = run.is_loopback(host)
-    if not local and not token and not insecure:
+    if not local and not token and not tokens and not insecure:
         raise TransHashError(
-            f"{host}: other machines reach this address; give a token (--token-file or {TOKEN}), or --insecure to let "
-            "everyone in"
+            f"{host}: other machines reach this address; give a token (--token-file, --tokens or {TOKEN}), or "
+            "--insecure to let everyone in"
         )
     settings = Settings(
         token=token,
-        hosts=run.LOCAL_NAMES | {host.lower()} if local else None,
+        token_file=tokens,
+        # with a token, a page elsewhere that gives its own name our address learns nothing
+        hosts=run.names(host, allow_host or []) if local or allow_host or insecure else None,
+        addresses=not local,
+        prefix=_prefix(prefix),
+        proxies=tuple(proxy or ()),
+        certificate=certificate,
+        access_log=access_log,
         writable=writable,
         originals=not no_originals,
         max_upload=max_upload << 20,
@@ -85,14 +112,21 @@ def serve(
         listening = run.listen(host, port)
         own_port = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        where = f"http://{shown}:{own_port}/"
+        where = f"{'https' if certificate else 'http'}://{shown}:{own_port}{settings.prefix}/"
 
         def started() -> None:
             gc.freeze()  # what is in memory now stays: looking through it takes 100 ms each time
-            print(f"{where}#token={token}" if token else where, flush=True)
+            print(f"{where}#token={quote(token, safe='')}" if token else where, flush=True)
             say(f"{len(live.index):,} pictures of {place}; Ctrl-C ends the server")
 
         run.server(live, settings, started).run([listening])
+
+
+def _prefix(text: str) -> str:
+    prefix = f"/{text.strip('/')}" if text.strip("/") else ""
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix) or "/.." in prefix:
+        raise TransHashError(f"{text}: not a prefix; give a path such as /photos")
+    return prefix
 
 
 def _token(file: Path | None) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +39,6 @@ AT_ONCE = 8  # pictures in a request
 MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
 MOST_HITS = 1000
 MOST_ROWS = 5000
-_FILTER = re.compile(r"the filter cannot be understood at character (\d+)")
 
 
 class RemoteLibrary:
@@ -266,8 +264,8 @@ class RemoteLibrary:
             return answer
         if status == 401:
             remedy = f"set {TOKEN} to the server's"
-        if status == 422 and (found := _FILTER.fullmatch(reason)):
-            raise FilterError(where or "", int(found[1]), remedy.removeprefix("write "))
+        if position := answer.get("position"):
+            raise FilterError(where or "", int(position), remedy.removeprefix("write "))
         if status == 422 and kind.startswith("multipart/"):
             raise ImageError(self.url, reason, remedy)
         raise LibraryError(f"{self.url}: {reason or 'no proper answer'}; {remedy or 'check the address'}")

@@ -8,6 +8,7 @@ import gzip
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
 from transhash.server import faults
@@ -39,6 +40,7 @@ class Answer:
         self._id = request_id
         self._sending = sending
         self._start: Message | None = None
+        self._refused = False
 
     async def send(self, message: Message) -> None:
         """Take a message of the application."""
@@ -51,8 +53,15 @@ class Answer:
         body: bytes = message.get("body", b"")
         more: bool = message.get("more_body", False)
         counted = 0 if len(body) <= FREE or self._is_head else len(body)
+        if self._refused:
+            return
         if not self._sending.take(counted):
-            raise faults.busy("large answers")
+            self._refused = True
+            if self._start is None:  # it has begun: the connection ends in the middle of it
+                raise ClientDisconnect
+            refusal = faults.busy("large answers").answer(self._id)
+            self._start = {"type": "http.response.start", "status": refusal.status_code, "headers": refusal.raw_headers}
+            body, more, counted = bytes(refusal.body), False, 0
         try:
             if self._start is not None:
                 body = await self._begin(self._start, body, more)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.library.database import BrokenOffError
+from transhash.library.catalogue.database import BrokenOffError
 from transhash.server import faults
 from transhash.server.workers import Batches
 

@@ -8,7 +8,7 @@ import ipaddress
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import uvicorn
 
@@ -18,18 +18,30 @@ from transhash.server.app import create_app
 from transhash.server.connections import protocol
 from transhash.server.settings import Settings
 
-LINGER = 0.3  # seconds
+LOOK_SECONDS = 0.03
+QUIET_LOOKS = 5  # at the sockets, after which nothing is on its way any longer
+LOOKS = 100  # at most
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Whether only this machine reaches an address; raises `TransHashError` for a name that no machine has."""
     if host == "localhost":
         return True
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host.strip("[]")).is_loopback
+    try:
+        socket.getaddrinfo(host or None, 0)
+    except (OSError, UnicodeError) as error:
+        raise TransHashError(f"{host}: no such host name; choose another --host") from error
     return False
+
+
+def names(host: str, allowed: Iterable[str]) -> frozenset[str]:
+    """What requests may call a server that listens on an address: also this machine's own name, and those allowed."""
+    own = {host.lower()} if is_loopback(host) else {host.lower(), socket.gethostname().lower()}
+    return LOCAL_NAMES | own | {each.lower() for each in allowed}
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -87,8 +99,19 @@ class _Server(uvicorn.Server):
             self._tell()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await asyncio.sleep(LINGER)  # what has reached this machine is read, and then finished
+        await self._read_what_has_arrived()
         await super().shutdown(sockets)
+
+    async def _read_what_has_arrived(self) -> None:
+        """Let the loop turn until no connection and no request is new: each sleep is a look at all sockets."""
+        state, before, quiet = self.server_state, (-1, -1), 0
+        for _ in range(LOOKS):
+            now = len(state.connections), state.total_requests + len(state.tasks)
+            quiet = quiet + 1 if now == before else 0
+            if quiet == QUIET_LOOKS:
+                return
+            before = now
+            await asyncio.sleep(LOOK_SECONDS)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.library import Library
-from transhash.library.catalogue import content_hash
-from transhash.library.thumbnails import Thumbnails
+from transhash.library.catalogue.pictures import content_hash
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
 from transhash.server.filters import Filters, Passing

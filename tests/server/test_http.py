@@ -1,0 +1,65 @@
+"""HTTP as its standards say: HEAD, conditions, compression, ids of requests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+
+import pytest
+from fake_model import FakeModel
+from serving import Running, eventually, serving
+
+from transhash import Library
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/app.js", "/api/v1/library", "/api/v1/pictures/1/thumbnail"])
+def test_head_is_get_without_a_body(server: Running, path: str) -> None:
+    whole, head = server.client.get(path), server.client.head(path)
+
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    plain = server.client.get(path, headers={"Accept-Encoding": "identity"})
+    assert head.headers["content-length"] == str(len(plain.content))
+
+
+@pytest.mark.parametrize("held", ['"{}"', 'W/"{}"', '"another", "{}"', "*", 'W/"x" , W/"{}"'])
+def test_what_a_client_holds_is_not_sent_again(server: Running, held: str) -> None:
+    mark = server.get("/pictures/1/thumbnail").headers["etag"].strip('"')
+
+    assert server.get("/pictures/1/thumbnail", headers={"If-None-Match": held.format(mark)}).status_code == 304
+    assert server.get("/pictures/1/thumbnail", headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_texts_are_compressed_for_those_who_can_read_that(server: Running) -> None:
+    path = "/api/v1/pictures?limit=1000"
+    plain = server.client.get(path, headers={"Accept-Encoding": "identity"})
+    with server.client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
+        raw = b"".join(answer.iter_raw())
+
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert plain.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(raw) == plain.content
+    assert len(raw) < len(plain.content) / 4
+    assert "content-encoding" not in server.get("/pictures/1/thumbnail").headers
+
+
+def test_requests_have_ids_that_the_answer_carries(server: Running) -> None:
+    answer = server.get("/pictures/12345")
+
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+def test_requests_are_written_down_where_that_is_asked_for(library: Library, model: FakeModel, tmp_path: Path) -> None:
+    log = tmp_path / "access.jsonl"
+    with serving(library.path, model, access_log=log) as server:
+        answer = server.get("/pictures", params={"where": "name = 'private'"})
+        assert eventually(lambda: bool(log.read_text()))
+
+    (line,) = map(json.loads, log.read_text().splitlines())
+    assert (line["id"], line["status"], line["path"]) == (answer.headers["x-request-id"], 200, "/api/v1/pictures")
+    assert (line["address"], line["method"], line["bytes"]) == ("127.0.0.1", "GET", len(answer.content))
+    assert "private" not in log.read_text()
