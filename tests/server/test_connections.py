@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from collection import draw
 from fake_model import FakeModel
-from PIL import Image
 from serving import Running, eventually, serving
-
 from transhash import Library
 
 GET = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 import pytest
+
 from fake_model import FakeModel
 from serving import Running, eventually, serving
-
 from transhash import Library
 
 

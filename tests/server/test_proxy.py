@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from fake_model import FakeModel
 from serving import API, serving
-
 from transhash import Library
 from transhash.server import run
 

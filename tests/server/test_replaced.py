@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from collection import draw
 from fake_model import FakeModel
-from PIL import Image
 from serving import Running, eventually
-
 from transhash import Library
 
 

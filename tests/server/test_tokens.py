@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from fake_model import FakeModel
 from serving import API, Running, serving
-
 from transhash import Library
 from transhash.errors import TransHashError
 from transhash.server import tokens

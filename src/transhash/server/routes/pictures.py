@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
 
-from transhash.model.explain import occlusion
 from transhash.library.files.thumbnails import Shown, content_of, full_size
+from transhash.model.explain import occlusion
 from transhash.server import faults, schemas, uploads
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where

@@ -2,7 +2,7 @@
 
 import { wait } from "./words.js";
 
-const API = "/api/v1";
+const API = new URL("api/v1", document.baseURI).pathname; // below whatever path a proxy shows the server
 const PATIENCE = 4; // times that a busy server is asked again
 
 /** An answer that is no success: what is wrong, and the remedy. */

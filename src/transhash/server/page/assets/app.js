@@ -221,6 +221,11 @@ function theme() {
   localStorage.setItem("theme", root.dataset.theme);
 }
 
+/** A token from an address; one that was not encoded for it is taken as it is. */
+function decoded(text) {
+  try { return decodeURIComponent(text); } catch { return text; }
+}
+
 async function enter(token) {
   try {
     await api.begin(token);
@@ -274,7 +279,7 @@ api.whenUnknown(() => { if (!$("ask-token").open) $("ask-token").showModal(); })
 const token = /^#token=(.+)$/.exec(location.hash);
 if (token) {
   history.replaceState(null, "", location.pathname);
-  enter(decodeURIComponent(token[1]));
+  enter(decoded(token[1]));
 } else {
   history.scrollRestoration = "manual";
   Promise.all([tell(), start()]).then(() => {
