@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -53,6 +55,24 @@ def test_a_token_and_its_sessions_end_when_its_line_is_deleted(
         assert server.get("/library").status_code == 401
         assert server.get("/library", headers=as_("look")).status_code == 401
         assert server.get("/library", headers=as_("manage")).status_code == 200
+
+
+def test_the_command_line_gives_tokens_and_takes_them_back(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "transhash", "token", *words, "--file", str(file)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    mine, hers = (run("add", "me", "--rights", "manage").stdout.strip(), run("add", "grandma").stdout.strip())
+    known = {each.digest: (each.name, each.rights) for each in tokens.read_tokens(file)}
+    assert known == {digest_of(mine): ("me", "manage"), digest_of(hers): ("grandma", "look")}
+    assert run("list").stdout == "me\tmanage\ngrandma\tlook\n"
+    assert "me has a token already; remove it first" in run("add", "me").stderr
+    assert run("remove", "me").returncode == 0
+    assert [each.name for each in tokens.read_tokens(file)] == ["grandma"]
+    assert file.stat().st_mode & 0o077 == 0
+    assert run("remove", "me").returncode == 2
 
 
 def test_only_digests_are_kept(file: Path) -> None:

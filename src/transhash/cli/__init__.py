@@ -29,6 +29,7 @@ from transhash.cli.info import info
 from transhash.cli.models import models
 from transhash.cli.search import search
 from transhash.cli.serve import serve
+from transhash.cli.token import token
 from transhash.cli.train import train
 from transhash.cli.verbs import Verbs
 from transhash.cli.verify import verify
@@ -37,7 +38,7 @@ GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in w
     "Your pictures": (index, search, duplicates, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, backbone),
     "Move data": (export, import_, encode),
-    "Run a service": (serve, doctor),
+    "Run a service": (serve, token, doctor),
 }
 
 app = typer.Typer(
