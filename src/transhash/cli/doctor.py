@@ -92,7 +92,7 @@ def _extras() -> Finding:
 
 
 def _processor() -> Finding:
-    from transhash.search.parallel import workers
+    from transhash.threads import workers
 
     return Finding("processor", f"{platform.machine()}, {workers()} threads for {os.cpu_count()} cores, {_features()}")
 
