@@ -26,9 +26,9 @@ def test_watch_tells_of_each_change_and_stops_cleanly(photos: Path, end: signal.
         draw(photos / "new.tmp", 50).rename(photos / "new.png")  # as a whole
         assert process.stdout.readline() == "7 pictures in photos/.transhash: 1 added, 6 unchanged\n"
         photos.rename("away")
-        assert process.stderr.readline().endswith("; waiting until that is mended\n")
+        assert process.stderr.readline().endswith("; waiting until that works again\n")
         Path("away").rename(photos)
-        assert process.stderr.readline() == "mended: the library is kept current again\n"
+        assert process.stderr.readline() == "the library is kept current again\n"
         (photos / "new.png").unlink()
         assert process.stdout.readline() == "6 pictures in photos/.transhash: 1 removed, 6 unchanged\n"
         process.send_signal(end)

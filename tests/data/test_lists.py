@@ -176,7 +176,7 @@ def test_lists_that_are_not_there_are_named(tmp_path: Path) -> None:
         load_dataset("coco", tmp_path)
     root = write(tmp_path, MULTI)
     (root / "lists" / "test.txt").unlink()
-    with pytest.raises(DataError, match=r"lists: test\.txt missing beside database\.txt"):
+    with pytest.raises(DataError, match=r"lists: test\.txt missing, though database\.txt"):
         load_dataset("lists", root)
     with pytest.raises(DataError, match="comes without list files"):
         split("coco", ImageSet("folder", images=None, labels=np.arange(3), classes=("a", "b", "c"), training=3))  # type: ignore[arg-type]

@@ -33,16 +33,16 @@ def fit(
     The network is that of --model, or the one that comes with transhash; the bits are chosen so that they tell your
     pictures apart. The result is a model like any other: name its folder with --model.
     """
-    from transhash import fitting
     from transhash.library.files.walk import roots, walk
     from transhash.model import load
+    from transhash.model.fit import fit as learned
 
     found = [
         os.path.join(folder.path, name) for root in roots(folders) for folder in walk(root) for name in folder.names
     ]
     chosen = random.Random(0).sample(found, min(most, len(found)))
     with bar("learning", len(chosen)) as advance:
-        fitted = fitting.fit(
+        fitted = learned(
             load(model),
             map(os.fsdecode, sorted(chosen)),
             bits,

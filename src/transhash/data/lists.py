@@ -91,7 +91,7 @@ def _folder(name: str, root: Path) -> Path:
             missing = [file for file in FILES if file not in found]
             if missing:
                 raise DataError(
-                    f"{folder}: {' and '.join(missing)} missing beside {found[0]}; put all three lists there"
+                    f"{folder}: {' and '.join(missing)} missing, though {found[0]} is there; put all three lists there"
                 )
             return folder
     raise DataError(

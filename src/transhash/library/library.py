@@ -230,7 +230,7 @@ class Library:
                 if model.fingerprint == self._facts.fingerprint:
                     return model
         raise LibraryError(
-            f"{self.path}: its model {self._facts.model} ({self._facts.fingerprint[:12]}) is not at hand, neither with "
+            f"{self.path}: its model {self._facts.model} ({self._facts.fingerprint[:12]}) is neither with "
             f"the package nor in {folder}; name the model's folder (--model)"
         )
 
@@ -600,7 +600,7 @@ class Library:
                 (self.path / CODES).unlink(missing_ok=True)
                 self._index = None
                 self._current_index()
-                result.mended.append(f"{self.path / CODES}: {reason}; it has been built anew from the catalogue")
+                result.mended.append(f"{self.path / CODES}: {reason}; it was built again from the catalogue")
         try:
             model: HashModel | None = self.model
         except LibraryError as error:

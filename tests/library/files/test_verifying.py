@@ -108,7 +108,7 @@ def test_an_index_file_that_does_not_fit_is_built_anew(filled: Library, photos: 
 
     result = filled.verify()
     assert (what(result), len(result.mended)) == ([], 1)
-    assert result.mended[0].endswith("; it has been built anew from the catalogue")
+    assert result.mended[0].endswith("; it was built again from the catalogue")
     assert filled.verify().mended == []
     assert filled.search(photos / "cat" / "cat-0.png", k=1)[0].path == photos / "cat" / "cat-0.png"
 

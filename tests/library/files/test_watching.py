@@ -72,8 +72,8 @@ def test_a_folder_that_is_away_for_a_while_costs_nothing(model: FakeModel, photo
 
     assert [(report.added, report.unchanged) for report in reports] == [(1, 6)]
     assert said == [
-        f"{photos}: no such folder; check the path; waiting until that is mended",
-        "mended: the library is kept current again",
+        f"{photos}: no such folder; check the path; waiting until that works again",
+        "the library is kept current again",
     ]
 
 

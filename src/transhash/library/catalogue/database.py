@@ -71,10 +71,10 @@ _SENTENCES = {  # by the beginning of SQLite's error name
     "SQLITE_READONLY_RECOVERY": _UNFINISHED,
     "SQLITE_READONLY_ROLLBACK": _UNFINISHED,
     "SQLITE_BUSY": "another process is writing to this library; try again when it has finished",
-    "SQLITE_FULL": "the disk is full; make room and run again, what was saved is kept",
+    "SQLITE_FULL": "the disk is full; make room and run again, everything saved so far is kept",
     "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and may be written",
     "SQLITE_READONLY": "may not be written; check the permissions, or make a library in another place",
-    "SQLITE_IOERR": "reading or writing the disk failed; check the drive and run again, what was saved is kept",
+    "SQLITE_IOERR": "reading or writing the disk failed; check the drive and run again; saved rows are kept",
     "SQLITE_NOTADB": DAMAGED,
     "SQLITE_CORRUPT": DAMAGED,
 }

@@ -65,7 +65,9 @@ def _csv(path: Path) -> Iterator[Row]:
             raise DataError(f"{path}: its first line must name the columns, each once; add that line")
         for row in reader:
             if len(row) != len(header) and row:
-                raise DataError(f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns; mend it")
+                raise DataError(
+                    f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns; correct the line"
+                )
             if row:
                 yield dict(zip(header, row, strict=True))
 
@@ -82,4 +84,4 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read as CSV ({reason}); mend the file, or save it again as CSV") from error
+        raise DataError(f"{path}: cannot be read as CSV ({reason}); correct it, or save it again as CSV") from error

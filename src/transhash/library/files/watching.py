@@ -39,11 +39,11 @@ def watch(
             report = library.index(folders)
         except LibraryError as error:
             if str(error) != said:
-                trouble(f"{error}; waiting until that is mended")
+                trouble(f"{error}; waiting until that works again")
             said = str(error)
             continue
         if said:
-            trouble("mended: the library is kept current again")
+            trouble("the library is kept current again")
             said = ""
         pause = max(interval, time.monotonic() - began)
         if report.added or report.updated or report.moved or report.removed or set(report.skipped) - skipped:

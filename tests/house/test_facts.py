@@ -1,0 +1,39 @@
+"""What documents state of the program is so: defaults, protocols, licences."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+from pages import ROOT
+from transhash.cli.duplicates import duplicates
+from transhash.data.protocols import PROTOCOLS
+
+
+def text(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
+
+
+def test_the_default_distance_of_duplicates() -> None:
+    default = inspect.signature(duplicates).parameters["max_distance"].default
+    stated = re.findall(r"default of (\d+) bits|`--max-distance` (\d+) \(the default\)", text("docs/duplicates.md"))
+
+    assert {int(one or other) for one, other in stated} <= {default}
+
+
+def test_every_protocol_has_a_row_with_its_cut() -> None:
+    rows = re.findall(r"^\| (`[^|]*`) \|.*\| ([^|]*) \| [^|]* \|$", text("docs/protocols.md"), re.MULTILINE)
+    stated = {name: cut for names, cut in rows for name in re.findall(r"`([^`]*)`", names)}
+
+    assert {name: stated.get(name) for name in PROTOCOLS} == {
+        name: "all" if each.topk is None else f"{each.topk:,}" for name, each in PROTOCOLS.items()
+    }
+
+
+def test_the_notice_and_the_model_card_name_the_same_labels() -> None:
+    assert "labels of Tiny-ImageNet-200." in text("NOTICE")
+    assert "no label of CIFAR-10 was used" in " ".join(text("docs/models.md").split())
+
+
+def test_the_readme_is_short() -> None:
+    assert len(text("README.md").splitlines()) < 150
