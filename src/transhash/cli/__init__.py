@@ -37,7 +37,8 @@ from transhash.cli.verify import verify
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
     "Your pictures": (index, search, duplicates, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, backbone),
-    "Share and check": (serve, token, export, import_, encode, doctor),
+    "Move data": (export, import_, encode),
+    "Run a service": (serve, token, doctor),
 }
 
 app = typer.Typer(

@@ -11,9 +11,7 @@ from typer.core import TyperGroup
 from transhash.cli.output import NOTHING, PARTLY, say
 from transhash.errors import TransHashError
 
-CLOSING = """\
-`transhash help VERB` has its options and examples; `transhash help library`,
-`help filters`, `help options` and `help environment` what verbs have in common."""
+CLOSING = "More: transhash help VERB, or: help library, filters, options, environment"
 
 
 class Verbs(TyperGroup):
