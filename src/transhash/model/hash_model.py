@@ -34,6 +34,7 @@ from transhash.errors import ImageError, ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
 from transhash.system import processors, replacing
+from transhash.threads import submit
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 HEAD = (
@@ -208,7 +209,7 @@ class HashModel:
             try:
                 while True:
                     while len(waiting) < 2 * threads and (batch := list(islice(iterator, batch_size))):
-                        waiting.append(pool.submit(self._encode_batch, session, batch, source))
+                        waiting.append(submit(pool, self._encode_batch, session, batch, source))
                     if not waiting:
                         return
                     yield waiting.popleft().result()

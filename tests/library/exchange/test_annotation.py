@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -226,3 +227,47 @@ def test_a_filter_sees_what_is_annotated_here_and_elsewhere(filled: Library, pho
     with Library.open(filled.path) as other:
         other.annotate({"cat-0.png": {"label": None}, "dog-0.png": {"label": "x"}})
     assert found() == ["dog-0.png"]
+
+
+def test_numpy_scalars_are_taken_as_what_they_are(filled: Library) -> None:
+    values = {
+        "count": np.int64(2**60),
+        "small": np.uint8(7),
+        "score": np.float32(0.5),
+        "good": np.bool_(True),
+        "label": np.str_("tabby"),
+        "day": np.datetime64("2024-05-01T12:30:00.000000001"),
+        "never": np.datetime64("NaT"),
+        "nothing": np.float64("nan"),
+    }
+    report = filled.annotate({np.str_("cat-0.png"): values})
+
+    kinds = {"count": "number", "small": "number", "score": "number", "good": "boolean", "label": "text", "day": "date"}
+    assert report.columns == kinds | {"nothing": "number"}
+    assert columns(filled)["cat-0.png"] == {
+        "count": 2**60,
+        "small": 7,
+        "score": 0.5,
+        "good": True,
+        "label": "tabby",
+        "day": datetime(2024, 5, 1, 12, 30),
+    }
+
+
+def test_written_whole_numbers_of_many_digits_stay_as_they_are(filled: Library, photos: Path) -> None:
+    filled.annotate(csv(photos, f"path,barcode,huge\ncat/cat-0.png,12345678901234567891,{'9' * 5000}\n"))
+
+    assert columns(filled)["cat-0.png"] == {"barcode": "12345678901234567891", "huge": "9" * 5000}
+
+
+@pytest.mark.parametrize("value", [2**63 + 1, -(2**64) - 1, 10**400])
+def test_a_whole_number_that_would_be_altered_is_refused(filled: Library, value: int) -> None:
+    with pytest.raises(DataError, match="a whole number that 64 bits hold exactly"):
+        filled.annotate({"cat-0.png": {"count": value}})
+
+
+@pytest.mark.parametrize("value", [2**63 - 1, -(2**63), 2**63, 2**80])
+def test_a_whole_number_that_is_held_exactly_comes_back(filled: Library, value: int) -> None:
+    filled.annotate({"cat-0.png": {"count": value}})
+
+    assert columns(filled)["cat-0.png"]["count"] == value

@@ -277,3 +277,21 @@ def test_export_is_made_of_row_groups(filled: Library, tmp_path: Path, monkeypat
     library, _ = Library.import_(tmp_path / "parts.parquet", filled.path.parent / "again")
     with library:
         assert content(library) == expected
+
+
+@pytest.mark.parametrize("whole", [2**53 + 1, -(2**53) - 1, 2**63 - 1])
+def test_whole_numbers_that_fractions_would_alter_are_named(filled: Library, tmp_path: Path, whole: int) -> None:
+    filled.annotate({"cat-0.png": {"mixed": whole}, "dog-0.png": {"mixed": 0.5}})
+    with pytest.raises(DataError, match=f"column 'mixed' holds the whole number {whole} and fractions"):
+        filled.export(tmp_path / "all.parquet")
+
+    assert list(tmp_path.glob("*.parquet")) == []
+
+
+@pytest.mark.parametrize("whole", [2**53, -(2**62), 3])
+def test_whole_numbers_beside_fractions_are_carried_exactly(filled: Library, tmp_path: Path, whole: int) -> None:
+    filled.annotate({"cat-0.png": {"mixed": whole}, "dog-0.png": {"mixed": 0.5}})
+    filled.export(tmp_path / "all.parquet")
+    library, _ = Library.import_(tmp_path / "all.parquet", tmp_path / "again")
+    with library:
+        assert sorted(own["mixed"] for _, own in content(library).values() if "mixed" in own) == sorted([0.5, whole])

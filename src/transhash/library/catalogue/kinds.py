@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+import numpy as np
+
 Value: TypeAlias = "str | int | float | bool | datetime"  # of a user's own column; dates are in no time zone
 Stored: TypeAlias = "str | int | float"  # booleans are 0 and 1, dates seconds since 1970
 
@@ -83,16 +85,20 @@ def period(text: str) -> tuple[int, int] | None:
 
 
 def kind_of_text(text: str) -> Kind:
-    """The kind of value that a written text looks like; `007` is a text, `2024` a number, `2024-05-01` a date."""
+    """The kind of value that a written text looks like; `007` is a text, `2024` a number, `2024-05-01` a date.
+
+    A whole number that a column of numbers could not hold exactly is a text.
+    """
     if _REAL.fullmatch(text):
-        return Kind.NUMBER
+        return Kind.NUMBER if not _INTEGER.fullmatch(text) or _held(text) is not None else Kind.TEXT
     if text.lower() in ("true", "false"):
         return Kind.BOOLEAN
     return Kind.DATE if len(text) >= 10 and period(text) else Kind.TEXT
 
 
 def kind_of(value: Any) -> Kind:
-    """The kind of a Python value; raises `UnfitError` for one that no column holds."""
+    """The kind of a value of Python or NumPy; raises `UnfitError` for one that no column holds."""
+    value = of_python(value)
     if isinstance(value, bool):
         return Kind.BOOLEAN
     if isinstance(value, int | float):
@@ -111,6 +117,7 @@ def common(kinds: set[Kind]) -> Kind:
 
 def to_stored(value: Any, kind: Kind) -> Stored | None:
     """A value as a column of some kind holds it, None for none; texts are read. Raises `UnfitError`."""
+    value = of_python(value)
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, str):
@@ -158,7 +165,7 @@ def _read(text: str, kind: Kind) -> Stored | None:
     if not text:
         return None
     if kind == Kind.NUMBER and _REAL.fullmatch(text):
-        return _number(int(text) if _INTEGER.fullmatch(text) and len(text) < 20 else float(text))
+        return _number(text if _INTEGER.fullmatch(text) else float(text))
     if kind == Kind.BOOLEAN and text.lower() in ("true", "false"):
         return int(text.lower() == "true")
     if kind == Kind.DATE and (span := period(text)):
@@ -166,12 +173,30 @@ def _read(text: str, kind: Kind) -> Stored | None:
     raise UnfitError(f"a {kind}")
 
 
-def _number(value: float) -> float:
-    """A number that SQLite can hold: whole ones beyond 64 bits lose their last digits."""
-    number = float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
+def _number(value: float | str) -> float:
+    """A number that SQLite can hold; a whole one, which may be written, exactly."""
+    number = value if isinstance(value, float) else _held(value)
+    if number is None:
+        raise UnfitError("a whole number that 64 bits hold exactly")
     if not math.isfinite(number):
         raise UnfitError("a finite number")
     return number
+
+
+def _held(value: int | str) -> float | None:
+    """A whole number as 64 bits hold it, of whatever kind; None when they do not hold it exactly."""
+    try:
+        whole = int(value)
+        return whole if -(2**63) <= whole < 2**63 else float(whole) if float(whole) == whole else None
+    except (OverflowError, ValueError):  # ValueError: of more digits than Python reads
+        return None
+
+
+def of_python(value: Any) -> Any:
+    """A NumPy scalar as Python has it; anything else as it is."""
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else value.astype("datetime64[us]").item()
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _text(text: str) -> str:

@@ -190,12 +190,23 @@ def _batch(schema: Any, page: list[Indexed], own: dict[str, dict[int, Stored]]) 
             units = 1000 if field.type.unit == "ms" else 1
             moments = [None if each is None else each * units for each in column]
             arrays.append(arrow.array(moments, arrow.int64()).cast(field.type))
-        elif field.type in (arrow.bool_(), arrow.float64()):
-            made = bool if field.type == arrow.bool_() else float
-            arrays.append(arrow.array([None if each is None else made(each) for each in column], field.type))
+        elif field.type == arrow.float64():
+            arrays.append(arrow.array([_real(field.name, each) for each in column], field.type))
+        elif field.type == arrow.bool_():
+            arrays.append(arrow.array([None if each is None else bool(each) for each in column], field.type))
         else:
             arrays.append(arrow.array(column, field.type))
     return arrow.record_batch(arrays, schema)
+
+
+def _real(name: str, value: float | None) -> float | None:
+    """A number of a column that has fractions too; raises `DataError` when it would be altered."""
+    if value is None or float(value) == value:
+        return value if value is None else float(value)
+    raise DataError(
+        f"column {name!r} holds the whole number {value} and fractions, and a Parquet column of fractions would round "
+        "it; annotate with the whole numbers in a column of their own, and drop this one (`transhash annotate --drop`)"
+    )
 
 
 def _plain(batch: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import DataError
-from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text
+from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text, of_python
 from transhash.library.exchange.parquet_file import parquet
 
 Row = Mapping[str, Any]
@@ -39,7 +39,7 @@ def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str
     found: dict[str, set[Kind]] = {column: set() for column in columns}
     for number, row in enumerate(rows, 1):
         for column in columns:
-            value = row.get(column)
+            value = of_python(row.get(column))
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
             try:
