@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transhash.evaluation.calibration import Calibration, fit
@@ -31,6 +31,7 @@ def test_it_is_the_likelihood_of_the_method_when_nothing_else_is_known() -> None
     np.testing.assert_allclose(plain.probability(distances), 20 / (20 + distances))
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(
     certainty=st.floats(0.05, 1), gamma=st.floats(0.1, 100), power=st.floats(0.2, 20), probability=st.floats(0.01, 1)
 )
@@ -65,6 +66,7 @@ def test_a_fit_to_weak_codes_ends() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1)), min_size=9, max_size=129))
 def test_no_pairs_are_less_likely_than_if_distances_said_nothing(bins: list[tuple[int, float]]) -> None:
     pairs = np.array([count for count, _ in bins], np.int64)
