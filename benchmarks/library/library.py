@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from transhash.library import Library, indexer
+from transhash.library import Library, Queries
+from transhash.library.files import indexing as indexer
 from transhash.model import Encoded
 
 IN_A_FOLDER = 1000
@@ -72,9 +73,9 @@ def index(photos: Path, count: int) -> dict[str, Any]:
         seconds = time.perf_counter() - start
         assert report.usable == len(library) == count
         pages = (
-            library._catalogue.rows("PRAGMA page_count")[0][0] - library._catalogue.rows("PRAGMA freelist_count")[0][0]
+            library.catalogue.rows("PRAGMA page_count")[0][0] - library.catalogue.rows("PRAGMA freelist_count")[0][0]
         )
-        paths = library._catalogue.rows("SELECT TOTAL(length(name)) FROM picture")[0][0]
+        paths = library.catalogue.rows("SELECT TOTAL(length(name)) FROM picture")[0][0]
     return {
         "added": report.added,
         "unchanged": report.unchanged,
@@ -113,16 +114,16 @@ def search(photos: Path, count: int) -> dict[str, Any]:
     values = np.random.default_rng(0).standard_normal((1, BITS)).astype(np.float32)
     found = {}
     with Library.open(photos, NoNetwork()) as library:
-        library.search_values(values, 10)
+        library.search(Queries.of(values), 10)
         for where in FILTERS:
             times, processor = [], []
             for _ in range(5):
                 library._filtered = None  # it keeps the ids that pass the last filter
                 start, busy = time.perf_counter(), time.process_time()
-                library.search_values(values, 10, where=where)
+                library.search(Queries.of(values), 10, where=where)
                 times.append(time.perf_counter() - start)
                 processor.append(time.process_time() - busy)
-            passing = count if where is None else len(library._catalogue.matching(where, library._places.base))
+            passing = count if where is None else len(library.catalogue.matching(where, library.places.base))
             found[str(where)] = {
                 "s": round(sorted(times)[2], 3),
                 "CPU s": round(sorted(processor)[2], 3),

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from transhash import Library
+from transhash import Library, open_library
+from transhash.library import Queries
 
 
 def main() -> None:
@@ -22,16 +23,15 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("-k", type=int, default=100)
     given = parser.parse_args()
-    with Library.open(given.library) as library, Library.open(given.address, library.model) as elsewhere:
+    with Library.open(given.library) as library, open_library(given.address, library.model) as elsewhere:
         ids = library.passing()
         chosen = np.random.default_rng(0).choice(ids, min(given.queries, len(ids)), replace=False)
         codes = np.array(
             [np.frombuffer(bytes.fromhex(each.code), np.uint8) for each in library.pictures(chosen).values()]
         )
         found = wanted = 0
-        for exact, theirs in zip(
-            library.search_codes(codes, given.k), elsewhere.search_codes(codes, given.k), strict=True
-        ):
+        both = (each.search(Queries(codes), given.k) for each in (library, elsewhere))
+        for exact, theirs in zip(*both, strict=True):
             wanted += len(exact)
             found += sum(hit.distance <= exact[-1].distance for hit in theirs)
     print(f"{given.address}: recall {found / wanted:.4f} of the {given.k} nearest, {len(codes)} queries")

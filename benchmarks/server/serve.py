@@ -52,11 +52,11 @@ def build(folder: Path, count: int) -> Path:
         library.index(photos)
         codes = generator.integers(0, 256, (count, 8), np.uint8)
         for first in range(REAL, count, BATCH):
-            with library._catalogue.writing():
+            with library.catalogue.writing():
                 for number in range(first, min(count, first + BATCH)):
                     place = f"{number // 1000:05d}".encode(), f"IMG_{number:08d}.jpg".encode()
                     file = File(*place, 2_000_000, 1_700_000_000_000_000_000, number.to_bytes(16, "big"))
-                    library._catalogue.put(file, Coded(4000, 3000, codes[number].tobytes(), None, None))
+                    library.catalogue.put(file, Coded(4000, 3000, codes[number].tobytes(), None, None))
         library.search(np.zeros((64, 64, 3), np.uint8), 1)
     return photos
 

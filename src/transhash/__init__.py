@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transhash.library import Library as Library
     from transhash.model import HashModel as HashModel
     from transhash.model import load as load
+    from transhash.remote.opening import open_library as open_library
     from transhash.search import HammingIndex as HammingIndex
 
 __version__ = "0.1.0"
@@ -26,12 +27,13 @@ _HOME = {
     "load": "transhash.model",
     "HammingIndex": "transhash.search",
     "Library": "transhash.library",
+    "open_library": "transhash.remote.opening",
     "evaluate": "transhash.evaluation",
     "TransHashError": "transhash.errors",
     "ImageError": "transhash.errors",
 }
 
-__all__ = ["HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "evaluate", "load"]
+__all__ = ["HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "evaluate", "load", "open_library"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from transhash.cli import sheet
 from transhash.errors import TransHashError
-from transhash.library import Hit
+from transhash.library import Hit, Picture
 
 COLOURS = [(200, 0, 0), (0, 160, 0), (0, 0, 220), (220, 160, 0)]
 STEP = sheet.TILE + sheet.GAP
@@ -24,7 +25,9 @@ def hits(tmp_path: Path) -> list[Hit]:
     for number, (colour, size) in enumerate(zip(COLOURS, [(50, 50), (400, 100), (100, 400), (3, 2)], strict=True)):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", size, colour).save(path)
-        found.append(Hit(path, number, number + 1, *size))
+        moment = datetime(2026, 1, 1)
+        picture = Picture(number + 1, "", path.name, str(tmp_path), *size, 99, None, moment, "", "")
+        found.append(Hit(picture, number))
     return found
 
 

@@ -116,7 +116,7 @@ def test_a_damaged_index_file_is_built_anew(filled: Path, model: FakeModel, dama
 
 
 def test_an_index_file_that_fits_is_used(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.library.Library._codes", None)  # building would call it
+    monkeypatch.setattr("transhash.library.catalogue.pictures.Catalogue.codes", None)  # building would call it
 
     assert len(query(filled, model)) == 6
 
@@ -179,8 +179,8 @@ def test_a_full_disk_keeps_what_was_saved(filled: Path, model: FakeModel, monkey
         draw(filled.parent / f"{seed}-{'long' * 50}.png", seed)
     monkeypatch.setattr("transhash.library.files.indexing._ROWS", 4)
     with Library.open(filled, model) as library:
-        pages = library._catalogue.rows("PRAGMA page_count")[0][0]
-        library._catalogue.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = library.catalogue.rows("PRAGMA page_count")[0][0]
+        library.catalogue.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(LibraryError, match="the disk is full; make room and run again"):
             library.index(filled.parent)
         kept = len(library)

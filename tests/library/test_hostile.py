@@ -76,7 +76,7 @@ def complaint(path: Path) -> str:
         "UPDATE library SET bits = 128",
         "UPDATE library SET model = CAST(x'ff' AS TEXT)",
         "UPDATE library SET model_folder = NULL",
-        "UPDATE library SET revision = NULL",
+        "UPDATE revision SET name = NULL",
         "INSERT INTO library SELECT * FROM library",
         "DELETE FROM library",
         "DROP TABLE folder",

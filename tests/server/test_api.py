@@ -13,6 +13,7 @@ from collection import draw
 from fake_model import FakeModel
 from serving import Running, eventually, serving
 from transhash import Library
+from transhash.library import Queries
 
 
 def ids(result: dict) -> list[int]:
@@ -45,7 +46,7 @@ def test_codes_values_and_ids_are_other_ways_to_ask_the_same(server: Running, li
     code = np.frombuffer(bytes.fromhex(sent["code"]), np.uint8)[None]
     assert by_values == sent
     assert [hit["id"] for hit in sent["hits"] if hit["identical"]] == [sent["hits"][0]["id"]]
-    assert ids(by_code) == [hit.id for hit in library.search_codes(code, 12)[0]] == ids(by_id) == ids(similar)
+    assert ids(by_code) == [hit.id for hit in library.search(Queries(code), 12)[0]] == ids(by_id) == ids(similar)
 
 
 def test_of_several_pictures_the_broken_one_is_named_and_the_others_searched(server: Running, photos: Path) -> None:

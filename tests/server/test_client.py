@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
 import time
 from datetime import datetime
 from pathlib import Path
@@ -13,12 +15,13 @@ from PIL import Image
 
 from collection import draw
 from fake_model import FakeModel
+from fake_transhash import PROGRAM
 from serving import Running, serving
-from transhash import Library
+from transhash import Library, open_library
 from transhash.errors import FilterError, ImageError, LibraryError
 from transhash.evaluation.calibration import Calibration
-from transhash.library import Hit
-from transhash.remote.http import RemoteLibrary
+from transhash.library import Hit, Queries
+from transhash.remote.http import HttpLibrary
 
 
 def told(hits: list[Hit], photos: Path) -> list[tuple]:
@@ -31,7 +34,7 @@ def told(hits: list[Hit], photos: Path) -> list[tuple]:
 
 def test_searches_find_the_same(writable: Running, library: Library, photos: Path) -> None:
     picture = photos / "cat" / "cat-07.png"
-    remote = Library.open(writable.url)
+    remote = open_library(writable.url)
     for query in (picture, str(picture), picture.read_bytes(), Image.open(picture), np.asarray(Image.open(picture))):
         for limits in ({}, {"max_distance": 31}, {"where": "label = 'kind 1' or width < 25"}):
             assert told(remote.search(query, 9, **limits), photos) == told(library.search(query, 9, **limits), photos)
@@ -40,14 +43,14 @@ def test_searches_find_the_same(writable: Running, library: Library, photos: Pat
         told(hits, photos) for hits in library.search(several, 3)
     ]
     codes = library.model.encode(several[:2])
-    assert [told(hits, photos) for hits in remote.search_codes(codes, 4, where="width > 24")] == [
-        told(hits, photos) for hits in library.search_codes(codes, 4, where="width > 24")
+    assert [told(hits, photos) for hits in remote.search(Queries(codes), 4, where="width > 24")] == [
+        told(hits, photos) for hits in library.search(Queries(codes), 4, where="width > 24")
     ]
 
 
 def test_probabilities_come_along(library: Library, model: FakeModel, photos: Path) -> None:
     model.calibration = Calibration(0.9, 12.0, 3.0, 1000, "a test")
-    with serving(library.path, model) as server, Library.open(server.url) as remote:
+    with serving(library.path, model) as server, open_library(server.url) as remote:
         query = photos / "cat" / "cat-07.png"
         found = remote.search(query, 40, min_probability=0.2)
         assert told(found, photos) == told(library.search(query, 40, min_probability=0.2), photos)
@@ -60,21 +63,21 @@ def test_more_hits_than_one_answer_holds_come_in_several(
     monkeypatch.setattr("transhash.remote.http.MOST_HITS", 7)
     query = photos / "cat" / "cat-07.png"
 
-    found = Library.open(server.url).search(query, 30, where="width >= 24")
+    found = open_library(server.url).search(query, 30, where="width >= 24")
 
     assert told(found, photos) == told(library.search(query, 30, where="width >= 24"), photos)
 
 
 def test_facts(server: Running, library: Library) -> None:
-    remote, info = Library.open(server.url).info(), library.info()
+    remote, info = open_library(server.url).info(), library.info()
 
     assert (remote.pictures, remote.bits, remote.fingerprint) == (40, 64, info.fingerprint)
     assert remote.columns == {"label": "text", "stars": "number"}
-    assert len(Library.open(server.url)) == 40
+    assert len(open_library(server.url)) == 40
 
 
 def test_pictures_are_added_and_removed(writable: Running, library: Library, photos: Path) -> None:
-    remote = Library.open(writable.url)
+    remote = open_library(writable.url)
     new = [draw(photos.parent / "new.png", 77), np.full((9, 9, 3), 200, np.uint8)]
 
     ids = remote.add(new)
@@ -89,7 +92,7 @@ def test_pictures_are_added_and_removed(writable: Running, library: Library, pho
 
 
 def test_annotations_have_the_same_kinds(writable: Running, library: Library, photos: Path, tmp_path: Path) -> None:
-    remote = Library.open(writable.url)
+    remote = open_library(writable.url)
     report = remote.annotate({"cat/cat-00.png": {"born": datetime(2020, 2, 3), "good": True}})
     assert (report.matched, report.columns) == (1, {"born": "date", "good": "boolean"})
     table = tmp_path / "rows.csv"
@@ -107,14 +110,14 @@ def test_duplicates_are_the_same(server: Running, library: Library, photos: Path
     while len(server.live.index) < 41 and time.monotonic() < until:
         time.sleep(0.05)
 
-    (group,) = Library.open(server.url).duplicates(3).groups
+    (group,) = open_library(server.url).duplicates(3).groups
 
     (expected,) = library.duplicates(3).groups
     assert (group.keep.id, [copy.id for copy in group.same]) == (expected.keep.id, [copy.id for copy in expected.same])
 
 
 def test_what_goes_wrong_is_what_goes_wrong_here(server: Running, library: Library, photos: Path) -> None:
-    remote = Library.open(server.url)
+    remote = open_library(server.url)
     with pytest.raises(ImageError, match=r"missing.png: no such file"):
         remote.search("missing.png")
     (photos / "broken.jpg").write_bytes(b"no picture" * 9)
@@ -132,16 +135,16 @@ def test_what_goes_wrong_is_what_goes_wrong_here(server: Running, library: Libra
 def test_a_token_is_needed_where_one_is_asked(library: Library, model: FakeModel, monkeypatch) -> None:
     with serving(library.path, model, token="secret of the tests") as server:
         with pytest.raises(LibraryError, match="no valid token; set TRANSHASH_TOKEN to the server's"):
-            Library.open(server.url)
+            open_library(server.url)
         monkeypatch.setenv("TRANSHASH_TOKEN", "secret of the tests")
-        assert len(Library.open(server.url)) == 40
-        assert len(RemoteLibrary(server.url, token="secret of the tests")) == 40
+        assert len(open_library(server.url)) == 40
+        assert len(HttpLibrary(server.url, token="secret of the tests")) == 40
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_again(library: Library, model: FakeModel) -> None:
     with serving(library.path, model) as server:
-        remote = Library.open(server.url)
-        assert isinstance(remote, RemoteLibrary)
+        remote = open_library(server.url)
+        assert isinstance(remote, HttpLibrary)
         remote._connection.sock.shutdown(socket.SHUT_RDWR)
         assert len(remote) == 40
         port = server.port
@@ -152,4 +155,21 @@ def test_a_connection_that_was_closed_meanwhile_is_made_again(library: Library, 
 @pytest.mark.parametrize("url", ["http://", "http://[", "http://a:b", "https://:80"])
 def test_no_address(url: str) -> None:
     with pytest.raises(LibraryError, match="not the address of a server; give one"):
-        Library.open(url)
+        open_library(url)
+
+
+def test_the_command_line_searches_and_goes_on_after_a_bad_picture(
+    server: Running, library: Library, photos: Path
+) -> None:
+    def transhash(*words: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, check=False)
+
+    good, bad = photos / "cat" / "cat-07.png", photos.parent / "bad.png"
+    bad.write_bytes(b"no picture")
+    result = transhash("search", bad, good, "-k", 3, "--where", "width > 24", "--json", "--library", server.url)
+    assert (result.returncode, f"{bad}: " in result.stderr) == (1, True)
+    told_, here = json.loads(result.stdout), library.search(good, 3, where="width > 24")
+    assert [(hit["id"], hit["distance"], hit["path"]) for hit in told_["hits"]] == [
+        (hit.id, hit.distance, hit.picture.stored_path) for hit in here
+    ]
+    assert "pictures  40" in transhash("info", "--library", server.url).stdout

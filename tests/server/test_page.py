@@ -300,13 +300,13 @@ def test_a_token_opens_the_page(browser: Any, library: Library, model: FakeModel
 
 def test_many_pictures_are_scrolled_through_with_few_elements(browser: Any, library: Library, model: FakeModel) -> None:
     """A library of 20,000 rows: what is in the page does not grow, and what was left can be returned to."""
-    with library._catalogue.writing():
+    with library.catalogue.writing():
         from transhash.library.catalogue.pictures import Coded, File
 
         for number in range(20_000):
             name = f"many-{number:05d}.png".encode()
             code = number.to_bytes(8, "big")
-            library._catalogue.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
+            library.catalogue.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
     with serving(library.path, model) as server:
         visit = Visit(browser, server.url)
         visit.page.route("**/thumbnail*", lambda route: route.fulfill(status=200, content_type="image/png", body=b""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError
@@ -17,13 +16,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from transhash.cli.queries import Query
-    from transhash.library import Hit, Library
+    from transhash.library import Hit, Library, Searchable
 
 
-def check_probability(library: Library, wanted: float | None) -> None:
+def check_probability(library: Searchable, wanted: float | None) -> None:
     """Raise `LibraryError` when no hit could be so probable: the calibration of the library's model ends below."""
-    calibration = None if wanted is None else library.model.calibration
-    if wanted is not None and calibration and wanted > calibration.certainty:
+    from transhash.library.ranking import Backend
+
+    if wanted is None or not isinstance(library, Backend):  # a server knows its calibration
+        return
+    calibration = library.model.calibration
+    if calibration and wanted > calibration.certainty:
         highest = math.floor(calibration.certainty * 100) / 100
         raise LibraryError(
             f"--min-probability {wanted:g}: the calibration of model {library.model.name} gives {highest:g} at most; "
@@ -31,13 +34,14 @@ def check_probability(library: Library, wanted: float | None) -> None:
         )
 
 
-def same_pictures(library: Library, query: Query, hits: Iterable[Hit]) -> set[int]:
+def same_pictures(library: Searchable, query: Query, hits: Iterable[Hit]) -> set[int]:
     """Return the ids of hits whose files have the same bytes as the query's; none for a query that is no file."""
     from transhash.images import read_file
+    from transhash.library import Library
     from transhash.library.catalogue.pictures import content_hash
 
     source = query.source
-    if not isinstance(library.path, Path):  # on another machine
+    if not isinstance(library, Library):  # which knows the contents
         return set()
     if isinstance(source, bytes):
         size = len(source)
@@ -45,7 +49,7 @@ def same_pictures(library: Library, query: Query, hits: Iterable[Hit]) -> set[in
         size = os.path.getsize(source)
     else:
         return set()
-    as_large = [picture for picture in library.pictures(hit.id for hit in hits).values() if picture.bytes == size]
+    as_large = [hit.picture for hit in hits if hit.picture.bytes == size]
     if not as_large:
         return set()
     digest = content_hash(source if isinstance(source, bytes) else read_file(source)).hexdigest()
@@ -53,22 +57,24 @@ def same_pictures(library: Library, query: Query, hits: Iterable[Hit]) -> set[in
 
 
 def why_nothing(
-    library: Library,
-    values: NDArray[np.float32],
+    library: Searchable,
+    values: NDArray[np.float32] | None,
     *,
     where: str | None,
     max_distance: int | None,
     min_probability: float | None,
 ) -> str:
     """Return why a query, relaxed codes float32 [bits], has no hit under limits, and what to change."""
+    from transhash.library import Library, Queries
+
     total = len(library)
-    if not isinstance(library.path, Path):  # on another machine
+    if not isinstance(library, Library) or values is None:
         return "no picture is within the limits"
     if not total:
         return "the library has no pictures; run `transhash index DIR`"
     if where is not None and not len(library.passing(where)):
         return f"0 of {total:,} pictures pass the filter{_without_values(library, where)}"
-    (nearest,) = library.search_values(values[None], 1, where=where)[0]
+    (nearest,) = library.search(Queries.of(values[None]), 1, where=where)[0]
     passing = "" if where is None else " that passes the filter"
     allowed = []
     if max_distance is not None and nearest.distance > max_distance:

@@ -45,12 +45,21 @@ def export(
     A Milvus collection has the same, and is searched with --library; the same command brings it up to date. Its address
     may have USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
     """
+    from transhash.remote.opening import is_milvus
+
     if isinstance(to, Path) and to.is_dir():
         to /= NAME
     elif isinstance(to, Path) and to.suffix.lower() != ".parquet":
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
     with open_library(find_library(library, [Path.cwd()])) as opened, bar("exporting", len(opened)) as advance:
-        count = opened.export(to, replace=replace, progress=lambda rows: advance(rows, ""))
+        if is_milvus(to):
+            from transhash.remote.milvus import send
+
+            count = send(opened, to, lambda rows: advance(rows, ""), replace=replace)
+        elif isinstance(to, Path):
+            count = opened.export(to, progress=lambda rows: advance(rows, ""))
+        else:
+            raise typer.BadParameter(f"{to}: neither a file nor milvus://HOST:PORT/COLLECTION", param_hint="--to")
     if as_json:
         print_json({"file": to, "pictures": count})
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from transhash.cli.libraries import find_library, open_library
+from transhash.cli.libraries import find_library, open_searchable
 from transhash.cli.options import JsonOption, LibraryOption
 from transhash.cli.output import print_json, shown
 
@@ -20,7 +20,7 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
 
     Also its own columns, its size on disk, and how many files could not be used.
     """
-    with open_library(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
+    with open_searchable(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
         facts = opened.info()
     if as_json:
         print_json(asdict(facts))

@@ -13,7 +13,7 @@ from transhash.cli.output import say, shown
 from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
-    from transhash.library import Library
+    from transhash.library import Library, Searchable
     from transhash.model import HashModel
 
 ENVIRONMENT = "TRANSHASH_LIBRARY"
@@ -122,17 +122,13 @@ def remember(path: Path) -> None:
 
 
 def open_library(place: Address | None, model: str | None = None, bits: int | None = None) -> Library:
-    """Open the library that `find_library` found, and remember it; raises `LibraryError` when there is none.
+    """Open the library in a folder that `find_library` found, and remember it; raises `LibraryError` without one.
 
     A model that is named is used at the library's code length; raises `LibraryError` when `bits` is another.
     """
     from transhash.library import Library
 
-    if place is None:
-        raise LibraryError(
-            f"{Path.cwd()}: no library at, above or just below this folder; make one with `transhash index DIR`, or "
-            "name one with --library LIB"
-        )
+    place = _required(place)
     opened = Library.open(place)
     if bits not in (None, opened.bits):
         opened.close()
@@ -143,9 +139,30 @@ def open_library(place: Address | None, model: str | None = None, bits: int | No
     if model is not None:
         opened.close()
         opened = Library.open(place, model_at(model, opened.bits))
-    if isinstance(place, Path):
-        remember(opened.path)
+    remember(opened.path)
     return opened
+
+
+def open_searchable(place: Address | None, model: str | None = None) -> Searchable:
+    """Open the library that `find_library` found, wherever it is, to search it; raises `LibraryError` without one."""
+    if place is None or isinstance(place, Path):
+        return open_library(place, model)
+    from transhash.remote.opening import open_library as open_address
+
+    opened = open_address(place)
+    if model is None:
+        return opened
+    opened.close()
+    return open_address(place, model_at(model, opened.bits))
+
+
+def _required(place: Address | None) -> Address:
+    if place is None:
+        raise LibraryError(
+            f"{Path.cwd()}: no library at, above or just below this folder; make one with `transhash index DIR`, or "
+            "name one with --library LIB"
+        )
+    return place
 
 
 def model_at(name: str, bits: int) -> HashModel:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.libraries import find_library, open_library
+from transhash.cli.libraries import find_library, open_searchable
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
 from transhash.cli.queries import Query, queries
-from transhash.errors import TransHashError
+from transhash.errors import ImageError, TransHashError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from transhash.cli.sheet import Sheet
-    from transhash.library import Hit
+    from transhash.library import Hit, Searchable
+    from transhash.library.searchable import Limits
 
 SAME = "  (the same picture)"
 EXAMPLES = """\
@@ -64,8 +68,6 @@ def search(
 
     Searches are by picture, not by words. `transhash help filters` explains --where.
     """
-    import numpy as np
-
     from transhash.cli.answers import check_probability, same_pictures, why_nothing
     from transhash.cli.sheet import Sheet, check_name
 
@@ -77,33 +79,27 @@ def search(
         check_name(sheet)
     wanted = queries(images or [], clipboard=clipboard)
     page = Sheet() if sheet or show else None
-    limits: dict[str, Any] = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
+    limits: Limits = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
     failed = 0
-    place = find_library(
-        library, [Path.cwd()], (query.folder for query in wanted if query.folder), elsewhere=("milvus",)
-    )
-    with open_library(place, model) as opened:
+    folders = (query.folder for query in wanted if query.folder)
+    place = find_library(library, [Path.cwd()], folders, elsewhere=("milvus", "http"))
+    with open_searchable(place, model) as opened:
         check_probability(opened, min_probability)
-        for batch in opened.model.stream(wanted, source=lambda query: query.source):
-            values = [encoded.values for encoded in batch if encoded.values is not None]
-            stacked = np.stack(values) if values else np.empty((0, opened.model.bits), np.float32)
-            found = iter(zip(values, opened.search_values(stacked, k, **limits), strict=True))
-            for encoded in batch:
-                query: Query = encoded.item
-                if encoded.error:
-                    failed += 1
-                    say(query.unusable(encoded.error))
-                    continue
-                relaxed, hits = next(found)
-                same = same_pictures(opened, query, hits)
-                if as_json:
-                    print_json({"query": query.name, "hits": [{**asdict(hit), "same": hit.id in same} for hit in hits]})
-                else:
-                    _print(query.called, hits, same, heading=len(wanted) > 1)
-                if not hits:
-                    say(f"{query.called}: nothing found: {why_nothing(opened, relaxed, **limits)}")
-                if page:
-                    page.add(query.name, query.source, hits, same)
+        for query, relaxed, hits in _found(opened, wanted, k, limits):
+            if isinstance(hits, ImageError):
+                failed += 1
+                say(query.unusable(hits))
+                continue
+            same = same_pictures(opened, query, hits)
+            if as_json:
+                told = [{**hit.to_dict(), "same": hit.id in same} for hit in hits]
+                print_json({"query": query.name, "hits": told})
+            else:
+                _print(query.called, hits, same, heading=len(wanted) > 1)
+            if not hits:
+                say(f"{query.called}: nothing found: {why_nothing(opened, relaxed, **limits)}")
+            if page:
+                page.add(query.name, query.source, hits, same)
     if page and failed < len(wanted):
         _show(page, sheet, in_terminal=show)
     raise typer.Exit(DONE if not failed else PARTLY if failed < len(wanted) else NOTHING)
@@ -126,3 +122,27 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
         known = hit.probability is not None and hit.id not in same  # of the same picture there is nothing to estimate
         probability = f"{hit.probability:5.0%}  " if known else " " * 7 if likely else ""
         print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}")
+
+
+def _found(
+    library: Searchable, queries: Sequence[Query], k: int, limits: Limits
+) -> Iterator[tuple[Query, NDArray[np.float32] | None, list[Hit] | ImageError]]:
+    """Each query with its relaxed code and its hits, or what is wrong with it; a server encodes the pictures itself."""
+    import numpy as np
+
+    from transhash.library.ranking import Backend
+    from transhash.library.searchable import Queries
+
+    if not isinstance(library, Backend):
+        for query in queries:
+            try:
+                yield query, None, library.search(query.source, k, **limits)
+            except ImageError as error:
+                yield query, None, error
+        return
+    for batch in library.model.stream(queries, source=lambda query: query.source):
+        values = [encoded.values for encoded in batch if encoded.values is not None]
+        stacked = np.stack(values) if values else np.empty((0, library.bits), np.float32)
+        found = iter(library.search(Queries.of(stacked), k, **limits))
+        for encoded in batch:
+            yield encoded.item, encoded.values, encoded.error or next(found)

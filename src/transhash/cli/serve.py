@@ -104,7 +104,8 @@ def serve(
     if isinstance(wanted, str):
         raise LibraryError(
             f"{wanted}: a collection in Milvus has no thumbnails, duplicates or order to look through, which the page "
-            "and the API need; serve the library that was exported to it, or ask the collection with Library.open"
+            "and the API need; serve the library that was exported to it, or open the collection in a program "
+            "(transhash.open_library)"
         )
     with open_library(wanted, model) as opened:
         place, used = opened.path, opened.model

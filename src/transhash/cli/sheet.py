@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from PIL import Image, ImageDraw, ImageFont
 
     from transhash.images import Source
-    from transhash.library.results import Copy, Hit
+    from transhash.library.results import Copy
+    from transhash.library.searchable import Hit
 
 _Wanted: TypeAlias = "tuple[Source, str, str]"  # a picture, its title, its name
 

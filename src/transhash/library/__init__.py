@@ -11,15 +11,14 @@ from transhash.library.results import (
     Duplicates,
     DuplicatesReport,
     Facets,
-    Hit,
     ImportReport,
     IndexReport,
     LibraryInfo,
-    Picture,
     Problem,
     Skipped,
     Verification,
 )
+from transhash.library.searchable import Hit, Options, Picture, Queries, Searchable
 
 __all__ = [
     "AnnotationReport",
@@ -33,8 +32,11 @@ __all__ = [
     "Library",
     "LibraryInfo",
     "LiveLibrary",
+    "Options",
     "Picture",
     "Problem",
+    "Queries",
+    "Searchable",
     "Skipped",
     "Verification",
     "count_pictures",

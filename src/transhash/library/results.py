@@ -1,45 +1,9 @@
-"""What a library answers: hits, the report of an indexing run, and the facts of a library."""
+"""What a library reports of its work: indexing, verifying, importing, duplicates; and the facts of a library."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-
-from transhash.library.catalogue.kinds import Value
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A picture found: its absolute path, its Hamming distance to the query, its id in the library, its pixels.
-
-    `columns` has the user's own columns (`Library.annotate`) that have a value for it. `probability` is that of being
-    relevant to the query, in a collection like the one that the model was calibrated on; None when it was on none.
-    """
-
-    path: Path
-    distance: int
-    id: int
-    width: int
-    height: int
-    columns: dict[str, Value] = field(default_factory=dict, hash=False)
-    probability: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What a library knows of a picture."""
-
-    path: Path
-    id: int
-    width: int
-    height: int
-    bytes: int
-    taken: datetime | None  # by the camera's clock, in no time zone
-    modified: datetime  # UTC
-    digest: str  # BLAKE2b of the file's content, 16 bytes in hex
-    code: str  # hex
-    columns: dict[str, Value] = field(default_factory=dict, hash=False)  # the user's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +89,7 @@ class AnnotationReport:
 class LibraryInfo:
     """The facts of a library."""
 
-    path: Path  # of a library elsewhere, its address
+    path: Path | str  # of a library elsewhere, its address or name
     pictures: int  # that search can find
     skipped: int  # files remembered as unusable
     vanished: int  # pictures whose files were gone at the last look

@@ -1,6 +1,6 @@
-"""A library behind a server (`transhash serve`), with the face of `Library`; needs nothing but Python.
+"""A library behind a server (`transhash serve`), to be searched and written to; needs nothing but Python.
 
-library = transhash.Library.open("http://host:8017")
+library = transhash.open_library("http://host:8017")
 hits = library.search("query.jpg", k=10)
 """
 
@@ -15,17 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 from urllib.parse import urlencode, urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
-from transhash.errors import FilterError, HammingIndexError, ImageError, LibraryError
+from transhash.errors import FilterError, ImageError, LibraryError
 from transhash.images import Source, open_image, read_file
 from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
 from transhash.library.exchange.tables import kinds, read
-from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, Hit, LibraryInfo
+from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
+from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -41,8 +39,8 @@ MOST_HITS = 1000
 MOST_ROWS = 5000
 
 
-class RemoteLibrary:
-    """A library that a server has. Used from one thread. Paths of hits are as the server tells them."""
+class HttpLibrary:
+    """A library that a server has (`Searchable`). Used from one thread. Paths are as the library stores them."""
 
     def __init__(self, url: str, model: HashModel | None = None, *, token: str | None = None) -> None:
         """`token` is the server's, by default that in TRANSHASH_TOKEN.
@@ -73,7 +71,7 @@ class RemoteLibrary:
         """Close the connection."""
         self._connection.close()
 
-    def __enter__(self) -> RemoteLibrary:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
@@ -84,7 +82,7 @@ class RemoteLibrary:
         return self.info().pictures
 
     def __repr__(self) -> str:
-        return f"RemoteLibrary({self.url!r}, model={self._facts['model']!r}, bits={self._facts['bits']})"
+        return f"HttpLibrary({self.url!r}, model={self._facts['model']!r}, bits={self._facts['bits']})"
 
     @property
     def bits(self) -> int:
@@ -95,53 +93,48 @@ class RemoteLibrary:
         """The facts of the library; `path` is its name."""
         self._facts = facts = self._ask("GET", "/library")
         names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
-        return LibraryInfo(path=Path(facts["name"]), **{name: facts[name] for name in names})
+        return LibraryInfo(path=facts["name"], **{name: facts[name] for name in names})
 
-    def search(
-        self,
-        query: Any,
-        k: int = 10,
-        *,
-        max_distance: int | None = None,
-        min_probability: float | None = None,
-        where: str | None = None,
-    ) -> Any:
-        """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that its codes come from, SHA-256 in hex."""
+        return str(self._facts["fingerprint"])
+
+    @overload
+    def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
+    @overload
+    def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
+        """As `Library.search`: the k pictures most like one picture, one of a list of pictures, or one of some codes.
 
         The server encodes the pictures, which are sent as they are. Raises what `Library.search` does, and
         `LibraryError` when the server does not answer.
         """
-        if k < 1:
-            raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
+        options = Options(k, **limits)
+        if isinstance(query, Queries):
+            if query.values is not None:
+                return [self._paged("by-values", {"values": [row]}, options) for row in query.values.tolist()]
+            return [self._paged("by-code", {"codes": [bytes(row).hex()]}, options) for row in query.codes]
         several = isinstance(query, list | tuple)
-        sources: list[Source] = list(query) if several else [query]
-        asked = _asked(min(k, MOST_HITS), max_distance, min_probability, where)
+        hits = self._of_pictures(list(query) if several else [query], options)
+        return hits if several else hits[0]
+
+    def _of_pictures(self, sources: list[Source], options: Options) -> list[list[Hit]]:
         found: list[dict[str, Any]] = []
         for batch in _batches(sources):
             names = [_name(sources[len(found) + number]) for number in range(len(batch))]
+            asked = urlencode(_asked(options, min(options.k, MOST_HITS)))
             try:
-                answer = self._ask("POST", f"/search?{urlencode(asked)}", *_form(batch), where=where)
+                answer = self._ask("POST", f"/search?{asked}", *_form(batch), where=options.where)
             except ImageError as error:
                 raise ImageError(names[0], error.reason, error.remedy) from None
             for name, result in zip(names, answer["results"], strict=True):
                 if "fault" in result:
                     raise ImageError(name, result["fault"]["reason"], result["fault"]["remedy"])
             found += answer["results"]
-        if k > MOST_HITS:  # the rest by the relaxed codes that came back
-            values = np.array([each["values"] for each in found], np.float32).reshape(-1, self._facts["bits"])
-            limits = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
-            hits = self.search_values(values, k, **limits)
-        else:
-            hits = [self._hits(each) for each in found]
-        return hits if several else hits[0]
-
-    def search_values(self, values: NDArray[np.float32], k: int = 10, **limits: Any) -> list[list[Hit]]:
-        """The hits of relaxed codes, float32 [Q, bits], as `Library.search_values`; the same limits."""
-        return [self._paged("by-values", {"values": [row]}, k, **limits) for row in np.asarray(values).tolist()]
-
-    def search_codes(self, codes: NDArray[np.uint8], k: int = 10, **limits: Any) -> list[list[Hit]]:
-        """The hits of packed codes, uint8 [Q, bits/8], as `Library.search_codes`; the same limits."""
-        return [self._paged("by-code", {"codes": [bytes(row).hex()]}, k, **limits) for row in np.asarray(codes)]
+        if options.k > MOST_HITS:  # the rest by the relaxed codes that came back
+            return [self._paged("by-values", {"values": [each["values"]]}, options) for each in found]
+        return [self._hits(each) for each in found]
 
     def add(self, pictures: Iterable[Source]) -> list[int]:
         """Take pictures in, as `Library.add`; the server must have been started with --writable."""
@@ -195,39 +188,35 @@ class RemoteLibrary:
             groups += more
         return DuplicatesReport([Duplicates(_copy(each["keep"]), [*map(_copy, each["same"])]) for each in groups], [])
 
-    def _paged(
-        self,
-        way: str,
-        query: dict[str, Any],
-        k: int,
-        *,
-        max_distance: int | None = None,
-        min_probability: float | None = None,
-        where: str | None = None,
-    ) -> list[Hit]:
+    def _paged(self, way: str, query: dict[str, Any], options: Options) -> list[Hit]:
         hits: list[Hit] = []
         offset, more = 0, True
-        while more and offset < k:
-            size = min(k - offset, MOST_HITS)
-            asked = {**_asked(size, max_distance, min_probability, where), "offset": offset}
-            (result,) = self._ask("POST", f"/search/{way}", *_json({**query, **asked}), where=where)["results"]
+        while more and offset < options.k:
+            size = min(options.k - offset, MOST_HITS)
+            asked = {**query, **_asked(options, size), "offset": offset}
+            (result,) = self._ask("POST", f"/search/{way}", *_json(asked), where=options.where)["results"]
             hits += self._hits(result)
             offset, more = offset + size, result["more"]
         return hits
 
     def _hits(self, result: dict[str, Any]) -> list[Hit]:
-        return [
-            Hit(
-                Path(hit["path"]),
-                hit["distance"],
-                hit["id"],
-                hit["width"],
-                hit["height"],
-                {name: self._value(name, value) for name, value in hit["columns"].items()},
-                hit["probability"],
-            )
-            for hit in result["hits"]
-        ]
+        return [Hit(self._picture(hit), hit["distance"], hit["probability"]) for hit in result["hits"]]
+
+    def _picture(self, told: dict[str, Any]) -> Picture:
+        return Picture(
+            id=told["id"],
+            folder=told["folder"],
+            name=told["name"],
+            base="",
+            width=told["width"],
+            height=told["height"],
+            bytes=told["bytes"],
+            taken=datetime.fromisoformat(told["taken"]) if told["taken"] else None,
+            modified=datetime.fromisoformat(told["modified"]).replace(tzinfo=None),
+            digest=told["version"],
+            code=told["code"],
+            columns={name: self._value(name, value) for name, value in told["columns"].items()},
+        )
 
     def _value(self, column: str, value: Value) -> Value:
         if isinstance(value, str) and column not in self._facts["columns"]:
@@ -289,8 +278,13 @@ class RemoteLibrary:
         raise AssertionError("the last try returns or raises")
 
 
-def _asked(k: int, max_distance: int | None, min_probability: float | None, where: str | None) -> dict[str, Any]:
-    asked = {"k": k, "max_distance": max_distance, "min_probability": min_probability, "where": where}
+def _asked(options: Options, k: int) -> dict[str, Any]:
+    asked = {
+        "k": k,
+        "max_distance": options.max_distance,
+        "min_probability": options.min_probability,
+        "where": options.where,
+    }
     return {name: value for name, value in asked.items() if value is not None}
 
 

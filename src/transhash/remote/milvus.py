@@ -1,6 +1,6 @@
 """A library whose codes are in Milvus: searched there, filled by `transhash export --to milvus://…`.
 
-library = Library.open("milvus://localhost:19530/photos")
+library = transhash.open_library("milvus://localhost:19530/photos")
 hits = library.search("query.jpg", k=10, where="width >= 800")
 """
 
@@ -9,27 +9,30 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import check_values
-from transhash.errors import HammingIndexError, LibraryError
-from transhash.library.catalogue.database import Facts
-from transhash.library.catalogue.kinds import Kind, UnfitError, to_value
-from transhash.library.catalogue.pictures import Catalogue, Indexed
+from transhash.errors import LibraryError
+from transhash.library.catalogue.kinds import Kind, UnfitError, moment, to_value
+from transhash.library.catalogue.pictures import Indexed
 from transhash.library.catalogue.where import parse
-from transhash.library.files.paths import Places
-from transhash.library.library import Library
-from transhash.library.results import Hit, LibraryInfo
+from transhash.library.models import model_of
+from transhash.library.ranking import Near, answer
+from transhash.library.results import LibraryInfo
+from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description
 from transhash.remote.milvus_filter import ASCII_LOWER, NEVER, expression, number, stored_text
 from transhash.search.hits import Hits
 from transhash.search.rerank import best
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from transhash.images import Source
+    from transhash.library.library import Library
     from transhash.model import HashModel
 
 _QUERIES = 64  # asked together
@@ -37,28 +40,30 @@ _SPARE = 64  # hits beyond k at first: equal distances are ordered here, and all
 _BATCH = 1000  # rows sent together
 
 
-class MilvusLibrary(Library):
-    """A collection in Milvus with a library's face; only what searches is here.
+class MilvusLibrary:
+    """A collection in Milvus, to be searched (`Searchable`).
 
     Order and distances are those of the library that was exported, if the index is BIN_FLAT, up to 16,384 pictures of
     equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits.
     """
 
     def __init__(self, address: str, model: HashModel | None = None) -> None:
-        """Use `Library.open`."""
+        """Use `transhash.open_library`."""
         where = Address.read(address)
-        self.path = cast(Path, str(where))  # for messages: an address is no path
+        self.address = str(where)
         self._collection = Collection(where)
-        self._description = about = self._collection.describe()
-        self._facts = Facts(about.model, about.fingerprint, about.bits, b"", "")
-        self._model = model
-        if model and model.fingerprint != about.fingerprint:
+        try:
+            self._description = about = self._collection.describe()
+            if model and model.fingerprint != about.fingerprint:
+                raise LibraryError(
+                    f"{self.address}: its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be "
+                    f"compared with those of {model.name} ({model.fingerprint[:12]}); use its own, or export a library "
+                    "of this model to another collection"
+                )
+        except BaseException:
             self.close()
-            raise LibraryError(
-                f"{self.path}: its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be "
-                f"compared with those of {model.name} ({model.fingerprint[:12]}); use its own, or export a library of "
-                "this model to another collection"
-            )
+            raise
+        self._model = model
 
     def close(self) -> None:
         """Leave the server; the library is not used any more."""
@@ -68,38 +73,62 @@ class MilvusLibrary(Library):
         """How many pictures search can find."""
         return self._collection.count()
 
-    def _hits(
-        self,
-        codes: NDArray[np.uint8],
-        k: int,
-        radius: int,
-        where: str | None,
-        values: NDArray[np.float32] | None,
-    ) -> list[list[Hit]]:
-        """As the local library's; Milvus gives at most 16,384 hits a query."""
-        if not isinstance(k, (int, np.integer)) or k < 1:
-            raise HammingIndexError(f"k is {k!r}: ask for 1 result or more")
-        calibration = self.model.calibration
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"MilvusLibrary({self.address!r}, model={self._description.model!r}, bits={self.bits})"
+
+    @property
+    def bits(self) -> int:
+        """Length of its codes."""
+        return self._description.bits
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that its codes come from, SHA-256 in hex."""
+        return self._description.fingerprint
+
+    @property
+    def model(self) -> HashModel:
+        """The model that the codes come from; raises `LibraryError` when it does not ship with the package."""
+        if self._model is None:
+            about = self._description
+            self._model = model_of(self.address, about.model, about.fingerprint, about.bits)
+        return self._model
+
+    @overload
+    def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
+    @overload
+    def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
+        """As `Library.search`; Milvus gives at most 16,384 hits a query."""
+        return answer(self, query, Options(k, **limits))
+
+    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
+        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes."""
         columns = {name: Kind(kind) for name, kind in self._description.columns.items()}
         filtered = "" if where is None else expression(parse(where, columns), self._description.base)
+        codes, values = queries.codes, queries.values
         exact = [None] * len(codes) if values is None else list(check_values(values, codes))
         found: list[list[tuple[int, int]]] = []
         for start in range(0, len(codes), _QUERIES):
             found += self._nearest([code.tobytes() for code in codes[start : start + _QUERIES]], k, filtered)
-        within = [[(distance, id_) for distance, id_ in each if distance <= radius] for each in found]
-        rows = self._collection.rows({id_ for each in within for _, id_ in each})
-        result = []
-        for hits, own in zip(within, exact, strict=True):
-            there = [(distance, id_) for distance, id_ in hits if id_ in rows]  # deleted meanwhile
-            ordered = _ordered(there, rows, own, k)
-            likely = calibration.probability([distance for distance, _ in ordered]).tolist() if calibration else None
-            result.append(
-                [
-                    self._hit(distance, rows[id_], likely[place] if likely else None)
-                    for place, (distance, id_) in enumerate(ordered)
-                ]
-            )
-        return result
+        known = {} if values is None else self._collection.codes({id_ for each in found for _, id_ in each})
+        ordered = [_ordered(hits, known, own, k) for hits, own in zip(found, exact, strict=True)]
+        width = max(map(len, ordered), default=0)
+        distances, ids = np.full((len(codes), width), -1, np.int32), np.full((len(codes), width), -1, np.int64)
+        for row, hits in enumerate(ordered):
+            if hits:
+                distances[row, : len(hits)], ids[row, : len(hits)] = zip(*hits, strict=True)
+        return distances, ids
+
+    def rows(self, ids: list[int]) -> dict[int, Picture]:
+        """What the collection knows of pictures."""
+        return {id_: self._picture(row) for id_, row in self._collection.rows(ids).items()}
 
     def _nearest(self, codes: list[bytes], k: int, filtered: str) -> list[list[tuple[int, int]]]:
         """(distance, id) of the k nearest of each code, and of all others as near as the last of them."""
@@ -111,13 +140,13 @@ class MilvusLibrary(Library):
                 found[q] = hits if len(hits) <= k else [hit for hit in hits if hit[0] <= hits[k - 1][0]]
             if limit == MAX_HITS:
                 if k > MAX_HITS and any(len(hits) == MAX_HITS for hits in hits_of_each):
-                    raise LibraryError(f"{self.path}: Milvus gives {MAX_HITS:,} hits at most; ask for no more")
+                    raise LibraryError(f"{self.address}: Milvus gives {MAX_HITS:,} hits at most; ask for no more")
                 break
             open_ = [q for q, hits in zip(open_, hits_of_each, strict=True) if len(hits) == limit == len(found[q])]
             limit = min(4 * limit, MAX_HITS)
         return found
 
-    def _hit(self, distance: int, row: dict[str, Any], probability: float | None) -> Hit:
+    def _picture(self, row: dict[str, Any]) -> Picture:
         own = row["own"]
         try:
             path = os.fsdecode(bytes.fromhex(own["path"])) if "path" in own else row["path"]
@@ -126,47 +155,57 @@ class MilvusLibrary(Library):
                 for name, kind in self._description.columns.items()
                 if name in own["value"]
             }
-        except (UnfitError, KeyError, TypeError, ValueError) as error:
-            raise LibraryError(f"{self.path}: row {row['id']} is not as exported; export the library again") from error
-        place = Path(os.path.join(self._description.base, path))
-        return Hit(place, distance, row["id"], row["width"], row["height"], columns, probability)
+            taken = None if row["taken"] == NEVER else moment(row["taken"])
+            modified = moment(row["modified"] // 10**9)
+        except (UnfitError, KeyError, TypeError, ValueError, OverflowError) as error:
+            raise LibraryError(
+                f"{self.address}: row {row['id']} is not as exported; export the library again"
+            ) from error
+        folder, name = os.path.split(path)
+        return Picture(
+            id=row["id"],
+            folder=folder,
+            name=name,
+            base=self._description.base,
+            width=row["width"],
+            height=row["height"],
+            bytes=row["size"],
+            taken=taken,
+            modified=modified,
+            digest="",
+            code=bytes(row["code"][0]).hex(),
+            columns=columns,
+        )
 
     def info(self) -> LibraryInfo:
         """The facts of the collection; how many bytes it takes only the server knows."""
         about = self._description
         return LibraryInfo(
-            self.path, len(self), 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns)
+            self.address, len(self), 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns)
         )
-
-    def _elsewhere(self, *_: Any, **__: Any) -> NoReturn:
-        raise LibraryError(
-            f"{self.path}: a collection in Milvus is searched, no more; do this with the library that was exported to "
-            "it, and export that again"
-        )
-
-    index = duplicates = annotate = drop_column = export = verify = reopen = add = remove = _elsewhere
-    passing = pictures = described = facets = _elsewhere
 
 
 def send(
+    library: Library,
     address: str,
-    catalogue: Catalogue,
-    places: Places,
     progress: Callable[[int], object] = lambda _: None,
     *,
     replace: bool = False,
 ) -> int:
-    """Make a collection hold what search can find in a library: rows are put, then those that it has no more deleted.
+    """Make a collection hold what search can find in a library, and return how many pictures that are.
+
+    Rows are put, then those that the library has no more deleted.
 
     Broken off and repeated, it comes to the same. Raises `LibraryError` when the collection is of another model, or has
     other columns or another folder, unless it may `replace` it.
     """
+    catalogue = library.catalogue
     collection = Collection(Address.read(address))
     try:
         with catalogue.reading():
             facts, own = catalogue.facts(), catalogue.own_columns()
             kinds = {name: str(column.kind) for name, column in own.items()}
-            base = stored_text(os.fsdecode(places.base))
+            base = stored_text(os.fsdecode(library.places.base))
             wanted = Description(facts.model, facts.fingerprint, facts.bits, base, kinds)
             if collection.exists():
                 if not replace:
@@ -242,13 +281,16 @@ def _row(each: Indexed, own: dict[str, Any], stamp: int) -> dict[str, Any]:
 
 
 def _ordered(
-    hits: list[tuple[int, int]], rows: dict[int, dict[str, Any]], values: NDArray[np.float64] | None, k: int
+    hits: list[tuple[int, int]], known: dict[int, bytes], values: NDArray[np.float64] | None, k: int
 ) -> list[tuple[int, int]]:
     """The first k by (distance, how sure the query is of the bits that differ, id)."""
-    if not hits or values is None:
+    if values is None:
         return hits[:k]
+    hits = [hit for hit in hits if hit[1] in known]  # the others were deleted meanwhile
+    if not hits:
+        return []
     distances, ids = (np.array(each) for each in zip(*hits, strict=True))
-    codes = np.array([np.frombuffer(rows[id_]["code"][0], np.uint8) for _, id_ in hits])
+    codes = np.array([np.frombuffer(known[id_], np.uint8) for _, id_ in hits])
     of_one = Hits(np.array([len(hits)]), distances.astype(np.int32), ids.astype(np.int64))
     nearest, chosen = best(of_one, codes, values[None], min(k, len(hits)))
     return list(zip(nearest[0].tolist(), chosen[0].tolist(), strict=True))

@@ -1,30 +1,37 @@
-"""Libraries that are no folder here: what the beginning of a place says about where it is."""
+"""Opening a library wherever it is: what its address says about where that is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+import os
+from typing import TYPE_CHECKING, TypeGuard
 
 from transhash.errors import LibraryError
+from transhash.library import Library
 
 if TYPE_CHECKING:
+    from transhash.library.searchable import Searchable
     from transhash.model import HashModel
 
 
-def elsewhere(place: object, model: HashModel | None = None) -> Any:
-    """The library at an address, with the face of `Library`; None when a place is a folder. Raises `LibraryError`."""
-    if isinstance(place, str) and place.startswith(("http://", "https://")):
-        from transhash.remote.http import RemoteLibrary
+def open_library(address: str | os.PathLike[str], model: HashModel | None = None) -> Searchable:
+    """The library in a folder (`Library`), behind a server (http://host:8017), or in Milvus (milvus://host/collection).
 
-        return RemoteLibrary(place, model)
-    if is_milvus(place):
+    What each can do beyond `Searchable` is in its own class. Raises `LibraryError` when there is none, or when its
+    codes do not come from `model`, if one is given.
+    """
+    if isinstance(address, str) and address.startswith(("http://", "https://")):
+        from transhash.remote.http import HttpLibrary
+
+        return HttpLibrary(address, model)
+    if is_milvus(address):
         from transhash.remote.milvus import MilvusLibrary
 
-        return MilvusLibrary(place, model)
-    if isinstance(place, str) and "://" in place:
-        raise LibraryError(f"{place}: no library has such an address; give a folder, http://… or milvus://…")
-    return None
+        return MilvusLibrary(address, model)
+    if isinstance(address, str) and "://" in address:
+        raise LibraryError(f"{address}: no library has such an address; give a folder, http://… or milvus://…")
+    return Library.open(address, model)
 
 
-def is_milvus(place: object) -> TypeGuard[str]:
+def is_milvus(address: object) -> TypeGuard[str]:
     """Whether this is the address of a collection in Milvus."""
-    return isinstance(place, str) and place.startswith(("milvus://", "milvus+tls://"))
+    return isinstance(address, str) and address.startswith(("milvus://", "milvus+tls://"))

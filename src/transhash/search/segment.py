@@ -81,10 +81,11 @@ class Segment:
         return here, ranks[here]
 
     def without(self, ranks: npt.NDArray[np.int64]) -> Segment:
-        """The same, with entries (that are there) marked as removed."""
-        flags = self.alive_ranks()
-        flags[ranks] = False
-        return replace(self, alive=bitmap(len(flags), np.flatnonzero(flags)), removed=len(flags) - int(flags.sum()))
+        """The same, with entries (that are there, each named once) marked as removed."""
+        alive = self.alive.copy() if len(self.alive) else bitmap(len(self.ids), np.arange(len(self.ids))).copy()
+        np.bitwise_and.at(alive, ranks >> 6, ~(np.uint64(1) << (ranks & 63).astype(np.uint64)))
+        alive.flags.writeable = False
+        return replace(self, alive=alive, removed=self.removed + len(ranks))
 
     def allowing(self, ids: Ids) -> Segment:
         """The same with only `ids` (ascending) alive; few are gathered into a segment of their own."""

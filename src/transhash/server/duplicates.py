@@ -85,7 +85,7 @@ class DuplicateSearches:
             library = self._live.here()
             report = library.duplicates(max_distance, progress=progress)
             copies = [copy for group in report.groups for copy in (group.keep, *group.same)]
-            pictures = library.described({copy.id for copy in copies})
+            pictures = {id_: each.to_dict() for id_, each in library.pictures({copy.id for copy in copies}).items()}
             groups = []
             for group in report.groups:
                 members = [
@@ -104,4 +104,3 @@ class DuplicateSearches:
         finally:
             if run.groups is None and run.error is None:  # whatever it was, nobody waits for it any longer
                 run.error = TransHashError("the search for duplicates was interrupted; ask for it again")
-            self._live.leave()

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import HammingIndexError
+from transhash.library import Options as LibraryOptions
+from transhash.library import Queries
+from transhash.library.ranking import limit, nearest, probabilities
 from transhash.server import faults, schemas
 from transhash.server.filters import Passing
 from transhash.server.settings import MOST_RANKED
@@ -17,8 +20,6 @@ from transhash.server.settings import MOST_RANKED
 if TYPE_CHECKING:
     from transhash.library import Library, LiveLibrary
     from transhash.search import HammingIndex
-
-RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,13 @@ class Searcher:
         packed = np.stack(list(codes.values()))
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
-        radius = library.radius(options.max_distance, options.min_probability)
+        limits = LibraryOptions(1, options.max_distance, options.min_probability)
+        radius = limit(limits, library, library.model.calibration)
         allowed = None if passing is None else passing.ids
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            distances, ids = _nearest(index, packed, k, allowed, relaxed)
+            distances, ids = nearest(index, Queries(packed, relaxed), k, allowed)
             distances, ids = distances[:, options.offset :], ids[:, options.offset :]
         else:
             distances, ids = np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64)
@@ -119,9 +121,8 @@ class Searcher:
     def _hits(
         self, library: Library, bits: int, distances: NDArray[np.int32], ids: NDArray[np.int64]
     ) -> list[list[schemas.Hit]]:
-        pictures = library.described(set(ids[ids >= 0].tolist()))
-        calibration = self._live.model.calibration
-        likely = calibration.probability(np.arange(bits + 1)).tolist() if calibration else [None] * (bits + 1)
+        pictures = {id_: each.to_dict() for id_, each in library.pictures(np.unique(ids[ids >= 0]).tolist()).items()}
+        likely = probabilities(self._live.model.calibration, bits)
         return [
             [
                 schemas.Hit(**picture, distance=d, probability=likely[d])
@@ -130,26 +131,6 @@ class Searcher:
             ]
             for row in range(len(ids))
         ]
-
-
-def _nearest(
-    index: HammingIndex,
-    codes: NDArray[np.uint8],
-    k: int,
-    allowed: NDArray[np.int64] | None,
-    values: NDArray[np.float32] | None,
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Far down a ranking ids order equal distances: the rest would cost more than it tells."""
-    if values is None or k <= RERANKED:
-        return index.search(codes, k, ids=allowed, values=values)
-    first = index.search(codes, RERANKED, ids=allowed, values=values)
-    rest = index.search(codes, k, ids=allowed)
-    for row in range(len(codes)):
-        after = rest[1][row][~np.isin(rest[1][row], first[1][row])][: k - RERANKED]
-        where = np.isin(rest[1][row], after)
-        rest[0][row] = np.concatenate([first[0][row], rest[0][row][where]])
-        rest[1][row] = np.concatenate([first[1][row], after])
-    return rest
 
 
 def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:

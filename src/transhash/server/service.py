@@ -46,21 +46,20 @@ class Service:
         self.metrics = metrics
         self.thumbnails = Thumbnails(live.path)
         self.duplicates = DuplicateSearches(live)
-        leave, waiting = live.leave, settings.max_waiting
+        waiting = settings.max_waiting
         self._search: Batches[Query, schemas.Found] = Batches(
             "searches",
             Searcher(live).search,
             threads=1,  # searches use all processors by themselves
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
-            leave=leave,
         )
         self._encode: Batches[bytes, NDArray[np.float32]] = Batches(
-            "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=waiting, leave=leave
+            "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=waiting
         )
 
         def jobs(what: str, threads: int, waiting: int) -> Batches[Job, Any]:
-            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, leave=leave)
+            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting)
 
         self._look = jobs("requests", 2, 8 * waiting)
         self._filter = jobs("filters", 2, waiting)

@@ -1,7 +1,4 @@
-"""Threads beside the event loop. What arrives while they work is done as one batch: pictures encoded, queries searched.
-
-Each thread has its own connection to the library, and closes it when it ends.
-"""
+"""Threads beside the event loop. What arrives while they work is done as one batch: pictures encoded, queries searched."""
 
 from __future__ import annotations
 
@@ -28,13 +25,11 @@ class Batches(Generic[J, R]):
         threads: int,
         batch: int,
         waiting: int,
-        leave: Callable[[], object],
     ) -> None:
         self._work = work
         self._what = name
         self._batch = batch
         self._most = waiting
-        self._leave = leave
         self._count = threads
         self._jobs: queue.SimpleQueue[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop] | None]
         self._jobs = queue.SimpleQueue()
@@ -76,23 +71,20 @@ class Batches(Generic[J, R]):
             thread.join(seconds)
 
     def _run(self) -> None:
-        try:
-            while (first := self._jobs.get()) is not None:
-                taken = [first]
-                # each thread its share of what waits, so that none is idle while another has it all
-                share = min(self._batch, -(-(1 + self._jobs.qsize()) // self._count))
-                while len(taken) < share:
-                    try:
-                        more = self._jobs.get_nowait()
-                    except queue.Empty:
-                        break
-                    if more is None:
-                        self._jobs.put(None)
-                        break
-                    taken.append(more)
-                self._do([each for each in taken if not each[1].done()])  # its client may have gone
-        finally:
-            self._leave()
+        while (first := self._jobs.get()) is not None:
+            taken = [first]
+            # each thread its share of what waits, so that none is idle while another has it all
+            share = min(self._batch, -(-(1 + self._jobs.qsize()) // self._count))
+            while len(taken) < share:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    self._jobs.put(None)
+                    break
+                taken.append(more)
+            self._do([each for each in taken if not each[1].done()])  # its client may have gone
 
     def _do(self, taken: list[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]]) -> None:
         if not taken:

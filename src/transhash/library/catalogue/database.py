@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakSet
 
 from transhash.errors import LibraryError
 
@@ -62,6 +64,20 @@ MIGRATIONS = (
     ALTER TABLE library ADD COLUMN creation BLOB NOT NULL DEFAULT x'';
     UPDATE library SET creation = randomblob(16);
     """,
+    """
+    CREATE TABLE revision ( -- the last states of the catalogue, one for each transaction; the greatest is the present
+        number INTEGER PRIMARY KEY,
+        name BLOB NOT NULL -- random: a copy of the catalogue that went another way has other names
+    );
+    INSERT INTO revision SELECT 1, revision FROM library;
+    -- the revision that last changed its code, or whether search finds it
+    ALTER TABLE picture ADD COLUMN changed INTEGER NOT NULL DEFAULT 1;
+    CREATE INDEX picture_changed ON picture (changed);
+    CREATE TABLE forgotten ( -- rows that were deleted
+        picture INTEGER PRIMARY KEY, changed INTEGER NOT NULL
+    );
+    CREATE INDEX forgotten_changed ON forgotten (changed);
+    """,
 )
 
 DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
@@ -98,8 +114,15 @@ class BrokenOffError(LibraryError):
     """A query that was broken off: it took longer than it may, or nobody waits for its answer."""
 
 
+class _Connection:
+    """A connection to SQLite that is closed when the thread that uses it ends."""
+
+    def __init__(self, sqlite: sqlite3.Connection) -> None:
+        self.sqlite = sqlite
+
+
 class Database:
-    """An open file with the present schema."""
+    """An open file with the present schema. Any thread may use it: each has a connection of its own."""
 
     def __init__(self, path: Path, *, new: Facts | None = None) -> None:
         """Open the file, or with `new` make it if there is none.
@@ -108,14 +131,11 @@ class Database:
         something else, or written by a newer transhash, and `UnmadeError` when it is empty and `new` is not given.
         """
         self.path = path
-        with self._sentences():
-            self._connection = self._connect(["mode=rwc"] if new else ["mode=rw", "mode=ro"])
+        self._own = threading.local()
+        self._all: WeakSet[_Connection] = WeakSet()
+        self._is_closed = False
         try:
-            self.execute("PRAGMA trusted_schema = OFF")  # a library may come from anyone
-            self.execute("PRAGMA foreign_keys = ON")
-            self.execute("PRAGMA synchronous = FULL")  # what was reported as saved survives a power cut
-            # Pages; digests are random, so that a batch touches many, and later batches the same ones again.
-            self.execute("PRAGMA wal_autocheckpoint = 8192")
+            self._open(["mode=rwc"] if new else ["mode=rw", "mode=ro"])
             self._migrate(new)
             with suppress(LibraryError):  # in use just now: whoever opens it next will do it
                 self.execute("PRAGMA journal_mode = WAL")
@@ -124,8 +144,31 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file for all threads."""
+        self._is_closed = True
+        for each in list(self._all):
+            each.sqlite.close()
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's; raises `LibraryError` when the database was closed."""
+        own: _Connection | None = getattr(self._own, "connection", None)
+        if own is None:
+            if self._is_closed:
+                raise LibraryError(f"{self.path}: the library was closed; open it again")
+            own = self._open(["mode=rw", "mode=ro"])
+        return own.sqlite
+
+    def _open(self, ways: list[str]) -> _Connection:
+        with self._sentences():
+            own = self._own.connection = _Connection(self._connect(ways))
+        self._all.add(own)
+        self.execute("PRAGMA trusted_schema = OFF")  # a library may come from anyone
+        self.execute("PRAGMA foreign_keys = ON")
+        self.execute("PRAGMA synchronous = FULL")  # what was reported as saved survives a power cut
+        # Pages; digests are random, so that a batch touches many, and later batches the same ones again.
+        self.execute("PRAGMA wal_autocheckpoint = 8192")
+        return own
 
     def execute(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
         """Run one statement."""
@@ -142,9 +185,9 @@ class Database:
         with self._sentences():
             return cursor.fetchmany(size)
 
-    def state(self) -> tuple[int, int]:
-        """Differs from what it was when this process or another has changed something in between."""
-        return self._pragma("data_version"), self._connection.total_changes
+    def written(self) -> int:
+        """How many rows this thread has written since it opened the file."""
+        return self._connection.total_changes
 
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
@@ -174,7 +217,9 @@ class Database:
             ways = [*ways, "mode=ro&immutable=1"] if ways[0] != "mode=rwc" else ways
         for way in ways:
             uri = f"{self.path.absolute().as_uri()}?{way}"
-            connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            )  # another thread may close it
             try:
                 connection.execute("PRAGMA schema_version").fetchall()
                 return connection
@@ -205,6 +250,7 @@ class Database:
                     self.execute(statement)
             if new and not version:
                 self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8), randomblob(16))", new)
+                self.execute("INSERT INTO revision SELECT 1, revision FROM library")
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_name
@@ -21,6 +21,14 @@ from transhash.library.catalogue.database import Facts
 PAGE = 4096  # rows held at a time
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 MAX_BITS = 512  # that an index takes
+REVISIONS = 4096  # that are kept: an index older than all of them is built again
+
+
+class Revision(NamedTuple):
+    """A state of a catalogue: the next transaction has the next number, and another name in a copy of the catalogue."""
+
+    number: int
+    name: str  # hex
 
 
 def content_hash(content: bytes = b"") -> hashlib.blake2b:
@@ -96,18 +104,22 @@ class Indexed(NamedTuple):
 
 
 class Catalogue(OwnColumns):
-    """An open catalogue; used from the thread that opened it."""
+    """An open catalogue, which any thread may use."""
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """All writes inside happen, or none does; what search can find gets a new revision if it changed."""
-        self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
-        self._fault_ids: dict[tuple[str, str], int] = {}
-        self._changed = False
-        with self.transaction("IMMEDIATE"):
+        """All writes inside happen, or none does; if anything was written, there is a new revision."""
+        with self.transaction("IMMEDIATE"):  # the only one, of all threads and processes
+            self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
+            self._fault_ids: dict[tuple[str, str], int] = {}
+            self._changing = self.revision().number + 1
+            before = self.written()
             yield
-            if self._changed:
-                self.execute("UPDATE library SET revision = randomblob(8)")
+            if self.written() != before:
+                self.execute("INSERT INTO revision VALUES (?, randomblob(8))", (self._changing,))
+                oldest = self._changing - REVISIONS
+                self.execute("DELETE FROM revision WHERE number < ?", (oldest,))
+                self.execute("DELETE FROM forgotten WHERE changed < ?", (oldest,))
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -127,13 +139,17 @@ class Catalogue(OwnColumns):
             raise self.damaged()
         return facts
 
-    def revision(self) -> str:
-        """Names the present state of what search can find."""
-        rows = self.rows("SELECT revision FROM library")
-        if not rows or not isinstance(rows[0][0], bytes):
+    def revision(self) -> Revision:
+        """The present state."""
+        rows = self.rows("SELECT number, name FROM revision ORDER BY number DESC LIMIT 1")
+        if not rows or not isinstance(rows[0][1], bytes):
             raise self.damaged()
-        revision: bytes = rows[0][0]
-        return revision.hex()
+        return Revision(rows[0][0], rows[0][1].hex())
+
+    def has_had(self, revision: Revision) -> bool:
+        """Whether the catalogue was in this state, as far back as it knows."""
+        rows = self.rows("SELECT name FROM revision WHERE number = ?", (revision.number,))
+        return bool(rows) and isinstance(rows[0][0], bytes) and rows[0][0].hex() == revision.name
 
     def creation(self) -> str:
         """Names this library: another one that takes its place has another name, and its ids are of other pictures."""
@@ -186,15 +202,26 @@ class Catalogue(OwnColumns):
             raise self.damaged()
         return paths
 
-    def codes(self, width: int, after: int = -1) -> Iterator[list[tuple[int, bytes]]]:
-        """(id, code) of every picture that search can find, in pages; codes have `width` bytes.
-
-        With `after` only of those with a greater id: pictures that came after it.
-        """
-        sql = "SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL AND id > ?"
-        cursor = self.execute(sql, (after,))
+    def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
+        """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
+        cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
         while rows := self.page(cursor, PAGE):
-            if not all(is_count(id_) and isinstance(code, bytes) and len(code) == width for id_, code in rows):
+            if not all(_is_code(row, width) for row in rows):
+                raise self.damaged()
+            yield rows
+
+    def changes(self, width: int, number: int) -> Iterator[list[tuple[int, bytes | None]]]:
+        """(id, code) of every picture whose code may be another than at a revision, in pages.
+
+        The code is None where search cannot find it, or not any more.
+        """
+        cursor = self.execute(
+            "SELECT id, CASE WHEN vanished IS NULL THEN code END FROM picture WHERE changed > ?"
+            " UNION ALL SELECT picture, NULL FROM forgotten WHERE changed > ?",
+            (number, number),
+        )
+        while rows := self.page(cursor, PAGE):
+            if not all(_is_code(row, width) or row[1] is None for row in rows):
                 raise self.damaged()
             yield rows
 
@@ -338,14 +365,13 @@ class Catalogue(OwnColumns):
         """Insert a picture, or replace what is known of its path; the id stays."""
         fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
         self.execute(
-            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
+            "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
             " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
             " height = excluded.height, code = excluded.code, fault = excluded.fault, taken = excluded.taken,"
-            " vanished = NULL",
-            (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken),
+            " vanished = NULL, changed = excluded.changed",
+            (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken, self._changing),
         )
-        self._changed = True
 
     def touch(self, id_: int, size: int, mtime_ns: int) -> None:
         """The same content has a new time of change."""
@@ -353,16 +379,17 @@ class Catalogue(OwnColumns):
 
     def restore(self, id_: int) -> None:
         """A vanished picture is back."""
-        self.execute("UPDATE picture SET vanished = NULL WHERE id = ?", (id_,))
-        self._changed = True
+        self.execute("UPDATE picture SET vanished = NULL, changed = ? WHERE id = ?", (self._changing, id_))
 
     def move(self, id_: int, file: File) -> None:
         """A picture has a new path; a row that another process wrote for that path meanwhile gives way."""
+        folder = self._folder_id(file.folder)
+        self._delete("folder = ? AND name = ? AND id <> ?", folder, file.name, id_)
         self.execute(
-            "UPDATE OR REPLACE picture SET folder = ?, name = ?, size = ?, mtime_ns = ?, vanished = NULL WHERE id = ?",
-            (self._folder_id(file.folder), file.name, file.size, file.mtime_ns, id_),
+            "UPDATE picture SET folder = ?, name = ?, size = ?, mtime_ns = ?, vanished = NULL, changed = ?"
+            " WHERE id = ?",
+            (folder, file.name, file.size, file.mtime_ns, self._changing, id_),
         )
-        self._changed = True
 
     def vanish(self, folder: bytes, name: bytes, when: int) -> None:
         """A picture is no longer there."""
@@ -374,14 +401,11 @@ class Catalogue(OwnColumns):
 
     def forget(self, id_: int) -> None:
         """Delete what is known of a picture."""
-        self._changed |= self.execute("DELETE FROM picture WHERE id = ?", (id_,)).rowcount > 0
+        self._delete("id = ?", id_)
 
     def prune(self, folder: bytes) -> int:
         """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""
-        deleted = self.execute(
-            "DELETE FROM picture WHERE vanished IS NOT NULL AND folder = (SELECT id FROM folder WHERE path = ?)",
-            (folder,),
-        ).rowcount
+        deleted = self._delete("vanished IS NOT NULL AND folder = (SELECT id FROM folder WHERE path = ?)", folder)
         self.execute(
             "DELETE FROM folder WHERE path = ? AND NOT EXISTS (SELECT 1 FROM picture WHERE folder = folder.id)",
             (folder,),
@@ -389,12 +413,18 @@ class Catalogue(OwnColumns):
         return deleted
 
     def _vanish(self, further: str, *parameters: int | bytes) -> None:
-        cursor = self.execute(
-            "UPDATE picture SET vanished = ? WHERE vanished IS NULL"
+        self.execute(
+            "UPDATE picture SET changed = ?, vanished = ? WHERE vanished IS NULL"
             f" AND folder = (SELECT id FROM folder WHERE path = ?) {further}",
-            parameters,
+            (self._changing, *parameters),
         )
-        self._changed |= cursor.rowcount > 0
+
+    def _delete(self, which: str, *parameters: int | bytes) -> int:
+        """Delete pictures, and remember that they were there; returns how many."""
+        self.execute(
+            f"INSERT OR REPLACE INTO forgotten SELECT id, ? FROM picture WHERE {which}", (self._changing, *parameters)
+        )
+        return self.execute(f"DELETE FROM picture WHERE {which}", parameters).rowcount
 
     def _folder_id(self, path: bytes) -> int:
         if path not in self._folder_ids:
@@ -408,3 +438,7 @@ class Catalogue(OwnColumns):
             self.execute("INSERT OR IGNORE INTO fault (reason, remedy) VALUES (?, ?)", key)
             self._fault_ids[key] = self.rows("SELECT id FROM fault WHERE reason = ? AND remedy = ?", key)[0][0]
         return self._fault_ids[key]
+
+
+def _is_code(row: tuple[Any, Any], width: int) -> bool:
+    return is_count(row[0]) and isinstance(row[1], bytes) and len(row[1]) == width

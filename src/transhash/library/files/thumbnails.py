@@ -24,7 +24,7 @@ from transhash.system import replacing
 if TYPE_CHECKING:
     from PIL import Image
 
-    from transhash.library.results import Picture
+    from transhash.library.searchable import Picture
 
 FOLDER = "thumbnails"
 SIDE = 480  # pixels, the longer one at most; small pictures are not enlarged

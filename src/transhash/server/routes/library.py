@@ -62,7 +62,8 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
 
     creation, info = await served.look(looked)
     calibration = served.live.model.calibration
-    folder = info.path.parent if info.path.name.startswith(".") else info.path
+    path = served.live.path
+    folder = path.parent if path.name.startswith(".") else path
     return schemas.LibraryFacts(
         id=creation,
         name=folder.name,

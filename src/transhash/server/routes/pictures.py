@@ -18,8 +18,7 @@ from transhash.server.service import Service
 from transhash.server.settings import MOST_HITS
 
 if TYPE_CHECKING:
-    from transhash.library import Library
-    from transhash.library.results import Picture
+    from transhash.library import Library, Picture
 
 router = APIRouter(prefix=API, responses=FAULTS)
 
@@ -46,14 +45,14 @@ async def pictures(
     end = len(ids) if before is None else int(ids.searchsorted(before))
     page = ids[max(0, end - limit) : end][::-1].tolist()
 
-    def found(_: Library) -> dict[int, dict[str, Any]]:
+    def found(_: Library) -> dict[int, Picture]:
         library, index = served.live.now()
         if index is not passing.codes:
             raise faults.library()  # another library took its place meanwhile
-        return library.described(page)
+        return library.pictures(page)
 
     known = await served.look(found)
-    listed = [schemas.Picture(**known[id_]) for id_ in page if id_ in known]
+    listed = [schemas.Picture(**known[id_].to_dict()) for id_ in page if id_ in known]
     return schemas.Page(pictures=listed, total=len(ids), more=end > limit)
 
 
@@ -66,7 +65,7 @@ async def add(request: Request, served: Served) -> schemas.Added:
 
     def added(library: Library) -> list[int]:
         ids = library.add(sent, max_pixels=served.settings.max_pixels)
-        served.live.changed(ids)
+        served.live.refresh()
         return ids
 
     return schemas.Added(ids=await served.write(added))
@@ -75,10 +74,10 @@ async def add(request: Request, served: Served) -> schemas.Added:
 @router.get("/pictures/{id}", summary="A picture", responses=UNKNOWN)
 async def picture(served: Served, id: Id) -> schemas.Picture:
     """What is known of a picture."""
-    known = (await served.look(lambda library: library.described([id]))).get(id)
+    known = (await served.look(lambda library: library.pictures([id]))).get(id)
     if known is None:
         raise faults.unknown_picture()
-    return schemas.Picture(**known)
+    return schemas.Picture(**known.to_dict())
 
 
 @router.delete("/pictures/{id}", status_code=204, summary="Remove a picture", responses=UNKNOWN)
@@ -88,7 +87,7 @@ async def remove(served: Served, id: Id) -> None:
     def removed(library: Library) -> int:
         digests = {each.digest for each in library.pictures([id]).values()}
         count = library.remove([id])
-        served.live.changed([id])
+        served.live.refresh()
         served.thumbnails.forget(digests - library.known_digests(digests))
         return count
 

@@ -1,0 +1,193 @@
+"""What every library answers that can be searched: a folder here, one behind a server, a collection in Milvus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.codes import pack
+from transhash.errors import HammingIndexError
+from transhash.library.catalogue.kinds import Value
+
+if TYPE_CHECKING:
+    from transhash.images import Source
+    from transhash.library.results import LibraryInfo
+
+
+class Limits(TypedDict, total=False):
+    """Which hits a search may give."""
+
+    max_distance: int | None  # bits that may differ, at most
+    min_probability: float | None  # of relevance, by the model's calibration
+    where: str | None  # a filter (`transhash.library.catalogue.where`)
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Pictures to search for that are encoded already."""
+
+    codes: NDArray[np.uint8]  # packed, (Q, bits/8)
+    values: NDArray[np.float32] | None = None  # relaxed, (Q, bits): they order what is at equal distances
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> Queries:
+        """Queries by their relaxed codes, float32 [Q, bits] (`HashModel.values`)."""
+        return cls(pack(values), values)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked of a search. Raises `HammingIndexError` for a `k` below 1."""
+
+    k: int = 10  # hits, at most
+    max_distance: int | None = None  # bits that may differ
+    min_probability: float | None = None  # of relevance, by the model's calibration
+    where: str | None = None  # a filter (`transhash.library.catalogue.where`)
+    offset: int = 0  # hits to leave out at the beginning
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.k, int | np.integer) or self.k < 1:
+            raise HammingIndexError(f"k is {self.k!r}: ask for 1 result or more")
+
+    @property
+    def ranked(self) -> int:
+        """How many of the nearest pictures have to be found."""
+        return self.offset + int(self.k)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What a library knows of a picture."""
+
+    id: int
+    folder: str  # as the library stores it: relative to `base` where it is below, else absolute
+    name: str
+    base: str  # the folder that contains the library; empty where only a server knows it
+    width: int  # pixels, upright
+    height: int
+    bytes: int
+    taken: datetime | None  # by the camera's clock, in no time zone
+    modified: datetime  # UTC, in no time zone
+    digest: str  # BLAKE2b of the file's content in hex, 16 bytes; elsewhere its first bytes, or nothing
+    code: str  # hex
+    columns: Mapping[str, Value] = field(default_factory=dict, hash=False)  # the user's own that have a value
+
+    @property
+    def stored_path(self) -> str:
+        """The path as the library stores it."""
+        return os.path.join(self.folder, self.name)
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.base, self.folder, self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same in JSON's own types, as the server tells it: moments as texts, `version` for the digest."""
+        return {
+            "id": self.id,
+            "path": self.stored_path,
+            "folder": self.folder,
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            "bytes": self.bytes,
+            "taken": None if self.taken is None else self.taken.isoformat(),
+            "modified": self.modified.isoformat() + "Z",
+            "code": self.code,
+            "columns": {
+                name: value.isoformat() if isinstance(value, datetime) else value
+                for name, value in self.columns.items()
+            },
+            "version": self.digest[:12],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A picture found, and how far from the query: bits that differ.
+
+    `probability` is that of being relevant to the query, in a collection like the one that the model was calibrated
+    on; None when it was on none.
+    """
+
+    picture: Picture
+    distance: int
+    probability: float | None = None
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.picture.path
+
+    @property
+    def id(self) -> int:
+        """The picture's id in the library."""
+        return self.picture.id
+
+    @property
+    def width(self) -> int:
+        """Pixels."""
+        return self.picture.width
+
+    @property
+    def height(self) -> int:
+        """Pixels."""
+        return self.picture.height
+
+    @property
+    def columns(self) -> Mapping[str, Value]:
+        """The user's own columns that have a value."""
+        return self.picture.columns
+
+    def to_dict(self) -> dict[str, Any]:
+        """A flat description: what `transhash search --json` prints."""
+        return {
+            "path": self.path,
+            "distance": self.distance,
+            "id": self.id,
+            "width": self.width,
+            "height": self.height,
+            "columns": dict(self.columns),
+            "probability": self.probability,
+        }
+
+
+class Searchable(Protocol):
+    """A library that can be searched, wherever it is (`transhash.open_library`)."""
+
+    @property
+    def bits(self) -> int:
+        """Length of its codes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the model that its codes come from."""
+
+    def info(self) -> LibraryInfo:
+        """The facts of the library."""
+
+    def __len__(self) -> int:
+        """How many pictures search can find."""
+
+    @overload
+    def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
+    @overload
+    def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
+    def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
+        """The k pictures most like one, nearest first (`Library.search`)."""
+
+    def close(self) -> None:
+        """The library is not used any more."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None: ...
