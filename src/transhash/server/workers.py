@@ -1,4 +1,4 @@
-"""Threads beside the event loop. What arrives while they work is done as one batch: pictures encoded, queries searched."""
+"""Threads next to the event loop. What arrives while they work is one batch: pictures encoded, queries searched."""
 
 from __future__ import annotations
 
