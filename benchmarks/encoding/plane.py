@@ -40,7 +40,7 @@ from transhash.evaluation import evaluate
 from transhash.images import load_square
 from transhash.model import HashModel
 from transhash.nn.mgvt import MGVT
-from transhash.nn.onnx_graph import IR_VERSION, OPSET
+from transhash.nn.onnx_nodes import IR_VERSION, OPSET
 from transhash.nn.weights import resize_positions
 from transhash.training.export import export_model, load_network
 
