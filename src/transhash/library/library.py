@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -369,20 +369,38 @@ class Library:
         max_distance: int = 8,
         *,
         folders: Folders | None = None,
+        kinds: Sequence[str] = ("same-file", "same-pixels", "copy"),
+        keep: Sequence[str] = ("best",),
+        reference: Folders = (),
+        within: bool = False,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> DuplicatesReport:
-        """Groups of near-identical pictures, each with the one to keep; nothing is changed or deleted.
+        """Groups of pictures that repeat one another, each with the one to keep; nothing is changed or deleted.
 
-        Pictures whose codes differ in at most `max_distance` bits are candidates. They are duplicates when their bytes
-        are equal, or small copies of them agree after a little cropping, scaling and brightening: pictures that are
-        merely similar are not, nor are mirrored ones. To keep is the one with the most pixels, then the largest file,
-        then the oldest, then by path; every other one of its group is a copy of that one. With `folders` only pictures
-        below these count. `progress` is called with (stage, done, total).
+        Pictures whose codes differ in at most `max_distance` bits from another one's are looked at, and compared where
+        they may be the same (docs/duplicates.md). `kinds`: "same-file", "same-pixels", "copy", "edit", "burst",
+        "unsure", or "all". `keep`: rules for the one to keep, of which the first that tells two pictures apart
+        decides: "best" (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures
+        below `reference` are kept, whatever the rules say. `within`: only pictures of the same folder. With `folders`
+        only pictures below these count. Pairs that somebody has told apart (`transhash duplicates
+        --not-duplicates`) are left out. `progress` is called with
+        (stage, done, total).
 
-        Raises `LibraryError` when a folder is missing, `HammingIndexError` for a distance below 0.
+        Raises `LibraryError` when a folder is missing or a kind or a rule is none, `HammingIndexError` for a distance
+        below 0.
         """
-        from transhash.library.duplicates.groups import Contents, Search
+        from transhash.library.duplicates.contents import Contents
+        from transhash.library.duplicates.groups import Search, Wishes, kinds_of
+        from transhash.library.duplicates.verdicts import Verdicts
+        from transhash.library.files.thumbnails import Thumbnails
 
+        wishes = Wishes(
+            kinds=kinds_of(kinds),
+            keep=tuple(keep),
+            reference=tuple(os.fsdecode(root) for root in roots(_each(reference))),
+            within=within,
+            not_duplicates=Verdicts(self.path).pairs(),
+        )
         ranges = None
         if folders is not None:
             ranges = [each for root in roots(_each(folders)) for each in self.places.ranges(root)]
@@ -392,7 +410,8 @@ class Library:
             except ValueError as error:
                 raise self.catalogue.damaged() from error
         join = self.codes().join(max_distance, ids=contents.ids)
-        return Search(contents, join, self._paths, progress).run()
+        search = Search(contents, join, self._paths, progress, wishes=wishes, thumbnails=Thumbnails(self.path))
+        return search.run()
 
     def _paths(self, ids: list[int]) -> dict[int, str]:
         """Where pictures are, by id."""

@@ -112,14 +112,17 @@ class Copy:
     bytes: int
     distance: int  # of its code to that of the one to keep
     identical: bool  # the same bytes as the one to keep
+    kind: str = "same-file"  # what it is to the one to keep (`transhash.library.duplicates.confirmation.Kind`)
+    why: str = ""  # the evidence, in words
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Near-identical pictures: the one to keep, and copies of it, the best first."""
+    """Pictures that repeat one another: the one to keep, and what each other one is to it, the best first."""
 
     keep: Copy
     same: list[Copy]
+    why: str = ""  # the one to keep is kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,3 +131,4 @@ class DuplicatesReport:
 
     groups: list[Duplicates]
     skipped: list[Skipped]
+    others: dict[str, int] = field(default_factory=dict)  # pairs of kinds that were not asked for, by kind

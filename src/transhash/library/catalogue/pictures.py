@@ -227,13 +227,13 @@ class Catalogue(OwnColumns):
 
     def contents(
         self, ranges: Iterable[tuple[bytes, bytes]] | None = None
-    ) -> Iterator[list[tuple[int, bytes, int, int, int, int]]]:
-        """(id, digest, size, mtime_ns, width, height) of every picture that search can find, in pages.
+    ) -> Iterator[list[tuple[int, bytes, int, int, int, int, int | None]]]:
+        """(id, digest, size, mtime_ns, width, height, taken) of every picture that search can find, in pages.
 
         With half-open ranges of folders only what is in these.
         """
         sql = (
-            "SELECT picture.id, digest, size, mtime_ns, width, height FROM picture"
+            "SELECT picture.id, digest, size, mtime_ns, width, height, taken FROM picture"
             " WHERE code IS NOT NULL AND vanished IS NULL"
         )
         within = " AND folder IN (SELECT id FROM folder WHERE path >= ? AND path < ?)"

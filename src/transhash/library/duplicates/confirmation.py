@@ -1,179 +1,351 @@
-"""Whether two pictures show the very same thing: small copies of them, aligned with one another and compared.
+"""Confirmation: what two pictures are to each other, from their sketches, with the evidence.
 
-A code tells what a picture is of; pictures of one kind may share it. Here the pixels themselves speak. Two pictures
-are copies when one, moved and scaled a little (a crop) and made brighter or darker, explains nearly all of the other's
-grey values, and their colours agree. A mirrored picture is not a copy.
+One picture is laid on the other (`registration`), its light is made that of the other, and both are compared tile by tile.
+In a copy every tile with structure agrees, up to what compression and scaling of this very picture explain; where the camera
+or its subject has moved, some tiles do not. A tile without structure proves nothing. Pure functions on arrays: nothing here
+opens a file.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from transhash.images import Source
+from transhash.library.duplicates import registration
+from transhash.library.duplicates.features import blurred, halved
+from transhash.library.duplicates.overlay import Laid, Overlay, overlay
+from transhash.library.duplicates.registration import Movement
+from transhash.library.duplicates.sketches import Sketch
+from transhash.library.duplicates.tiles import Tiles, equalised, sharpness, tiled
 
-SIDE = 32  # of the small copy
-COLOURS = 8  # a side of the still smaller copy of both colour differences
-SIZE = SIDE * SIDE + 2 * COLOURS * COLOURS  # bytes of a thumbnail
-HASH_BITS = 64
-
-# Measured by benchmarks/copies/copies.py (docs/duplicates.md): no two different pictures are within all of these there.
-HASH_RADIUS = 18  # bits in which the hashes of copies differ, at most
-UNEXPLAINED = 0.06  # share of the grey values' variance
-COLOUR_DIFFERENCE = 8.0  # mean over both colour differences, in levels of 256
-COLOUR_GAIN = (0.7, 1.4)  # a darker or brighter copy has weaker or stronger colours, all alike
-TINT = 4.0  # levels by which all of a colour difference may be off
-ELONGATION = 1.2  # ratio of the ratios of the sides
-NOISE = 4.0  # variance that is no picture: of flat ones no share can be told
-
-ROUGHLY = 0.45  # share of the shades' variance: 99 of 100 cropped copies are below, 19 of 20 other candidates above
-FLAT = 25.0  # variance of pictures of which it tells nothing
-
-MARGIN = 2  # pixels at the border that the other picture may not have
-MOVED, SCALED = 3.0, 0.12  # pixels, share: more is not looked for
-STEPS = 3
-AT_ONCE = 256  # pairs in memory
-
-Thumbnails = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)
-_BLUE = np.array([-0.169, -0.331, 0.5], np.float32)
-_RED = np.array([0.5, -0.419, -0.081], np.float32)
-_PLACES = np.arange(SIDE, dtype=np.float32) - (SIDE - 1) / 2
-_INNER = slice(MARGIN, SIDE - MARGIN)
+
+class Kind(StrEnum):
+    """What two pictures are to each other, the nearest first."""
+
+    SAME_FILE = "same-file"  # equal bytes
+    SAME_PIXELS = "same-pixels"  # other metadata, container or lossless format
+    COPY = "copy"  # saved again, resized, slightly cropped, other light, marked, bordered
+    EDIT = "edit"  # mirrored, turned, greyed, strongly cropped, covered in part, put into another picture
+    BURST = "burst"  # another exposure of the same scene
+    UNSURE = "unsure"  # too little structure to tell
 
 
-def thumbnail(source: Source) -> Thumbnails:
-    """The small copy of a picture, upright, uint8 [SIZE]; raises `ImageError` as all decoding does."""
-    from PIL.Image import Resampling
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why two pictures are of a kind."""
 
-    from transhash.images import open_image
-
-    image = open_image(source, min_side=2 * SIDE)
-    pixels = np.asarray(image.resize((SIDE, SIDE), Resampling.BICUBIC, reducing_gap=3.0), np.float32)
-    part = SIDE // COLOURS
-    small = pixels.reshape(COLOURS, part, COLOURS, part, 3).mean(axis=(1, 3))
-    levels = np.concatenate([(pixels @ _GREY).ravel(), (small @ _BLUE).ravel() + 128, (small @ _RED).ravel() + 128])
-    return np.asarray(np.rint(np.clip(levels, 0, 255)), np.uint8)
-
-
-def hashes(thumbnails: Thumbnails) -> npt.NDArray[np.uint8]:
-    """Perceptual hashes uint8 [N, 8] of thumbnails [N, SIZE]: the signs of the lowest frequencies."""
-    angles = np.pi * np.outer(np.arange(9), 2 * np.arange(SIDE) + 1) / (2 * SIDE)
-    waves = np.cos(angles).astype(np.float32)
-    found = waves @ _greys(thumbnails) @ waves.T  # (N, 9, 9)
-    low = found[:, :8, :8].reshape(-1, HASH_BITS)
-    bits = np.concatenate((low[:, 1:], found[:, 8, :1]), axis=1) > 1e-3 * SIDE  # without the mean; not rounding errors
-    return np.packbits(bits, axis=1)
+    agreeing: int = 0  # tiles with structure in which both agree
+    disagreeing: int = 0  # tiles with structure in which they do not
+    covered: tuple[float, float] = (1.0, 1.0)  # share of each picture's structure that the other one shows
+    zoom: float = 1.0  # pixels of the second for one of the first, both at the size of their sketches
+    turned: float = 0.0  # degrees
+    mirrored: bool = False
+    words: tuple[str, ...] = ()  # what differs, for people
 
 
-def alike(a: Thumbnails, b: Thumbnails) -> npt.NDArray[np.bool_]:
-    """For pairs of thumbnails [N, SIZE] whether they are copies of one picture."""
-    answers = np.zeros(len(a), np.bool_)
-    possible = np.flatnonzero(_colour_difference(a, b) <= COLOUR_DIFFERENCE)
-    possible = possible[_roughly_alike(_greys(a[possible]), _greys(b[possible]))]
-    for begin in range(0, len(possible), AT_ONCE):
-        pairs = possible[begin : begin + AT_ONCE]
-        answers[pairs] = unexplained(a[pairs], b[pairs]) <= UNEXPLAINED
-    return answers
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What two pictures are to each other (None: nothing), and why."""
+
+    kind: Kind | None
+    evidence: Evidence = field(default_factory=Evidence)
+    movement: Movement | None = field(default=None, compare=False)  # from the first to the second sketch
+    plain: bool = False  # so little structure that it should be looked at in a larger size
+    exact: bool = False  # so near that the pixels may be the very same
 
 
-def _colour_difference(a: Thumbnails, b: Thumbnails) -> Floats:
-    """The mean difference of colours, once one's are made as strong as the other's, the greater of both directions."""
-    one, other = (each[:, SIDE * SIDE :].astype(np.float32).reshape(-1, 2, COLOURS * COLOURS) - 128 for each in (a, b))
-    return np.maximum(_uncoloured(one, other), _uncoloured(other, one))
+# Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
+VOTES = 6  # keypoints that agree, so that their movement is looked at
+WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on all is looked at
+STRUCTURE = 5.0  # standard deviation of a tile, in grey levels, from which on it says something
+NOISE, SLIP, LOST = 1.6, 0.14, 0.0  # levels; pixels of misregistration; see `_strain`
+AGREE = 2.6  # strains: what is left of a tile's difference, in the noise that is expected
+ALIKE = 0.55  # correlation below which a tile with a strained rest disagrees
+EVENLY = 2.0  # times its median that a copy's strain is at most, where all of it is strained: sharpened, saved badly
+CALM = 1.7  # strain of nine tenths of a copy's tiles at most
+WHITE, BLACK = 251.0, 4.0  # grey levels beyond which light that was made stronger leaves nothing
+CLIPPED = 30.0  # levels that it may have taken away
+SHADE = 26.0  # levels by which a tile's mean may be off
+COLOUR = 14.0  # levels by which a tile's colour may be off, after the tint of all
+EXACT = 0.25  # strain of a picture that has been saved without a loss
+MANY = 24  # keypoints that tell how much of a picture another one shows
+FEWEST = 6  # tiles with structure that can prove a copy
+SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
+WHOLLY = 0.93  # share that counts as all of it
+TURNED = 0.8  # degrees that are still upright
+GREYED = 0.25  # colours that are left of colours in a grey copy
 
 
-def _uncoloured(images: Floats, targets: Floats) -> Floats:
-    """The mean of what is left of targets' colours [N, 2, C] without images', all made stronger alike and tinted."""
-    means = images.mean(axis=2, keepdims=True), targets.mean(axis=2, keepdims=True)
-    around = images - means[0]
-    shared = (around * (targets - means[1])).sum(axis=(1, 2), keepdims=True)
-    gain = np.clip(shared / np.maximum((around**2).sum(axis=(1, 2), keepdims=True), 1e-6), *COLOUR_GAIN)
-    tint = np.clip(means[1] - gain * means[0], -TINT, TINT)
-    return np.asarray(np.abs(gain * images + tint - targets).mean(axis=(1, 2)), np.float32)
+def confirm(a: Sketch, b: Sketch) -> Finding:
+    """What two pictures are to each other."""
+    best: Finding | None = None
+    rank = -1.0
+    for movement, levels, votes in hypotheses(a, b):
+        found, score = _looked(a, b, movement, levels, votes)
+        if found is not None and score > rank:
+            best, rank = found, score
+            if found.kind is Kind.COPY:
+                break
+    if best is not None:
+        return best
+    if min(len(a.blocks), len(b.blocks)) < FEWEST and _both_plain(a, b):
+        return Finding(Kind.UNSURE, Evidence(words=("nearly blank",)), None, plain=True, exact=True)
+    return Finding(None)
 
 
-def _roughly_alike(one: Floats, other: Floats) -> npt.NDArray[np.bool_]:
-    """Whether pictures may be copies, by their shades at a size at which a crop moves little: at a small cost."""
-    part = SIDE // COLOURS
-    coarse = [each.reshape(-1, COLOURS, part, COLOURS, part).mean(axis=(2, 4)) for each in (one, other)]
-    a, b = (each.reshape(-1, COLOURS * COLOURS) - each.mean(axis=(1, 2))[:, None] for each in coarse)
-    lengths = (a * a).sum(axis=1), (b * b).sum(axis=1)
-    flat = np.minimum(*lengths) < FLAT * COLOURS * COLOURS
-    return np.asarray(flat | ((a * b).sum(axis=1) ** 2 >= (1 - ROUGHLY) * lengths[0] * lengths[1]))
+def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, larger_b: Sketch) -> Finding:
+    """What was found of two sketches, borne out by larger ones or not: pages, shapes on white, night skies."""
+    factors = [
+        (y.grey.shape[1] / x.grey.shape[1], y.grey.shape[0] / x.grey.shape[0])
+        for x, y in ((a, larger_a), (b, larger_b))
+    ]
+    if found.movement is None:
+        movement, levels = onto(larger_a.frame, larger_b.frame, 0), 2
+    else:
+        movement, levels = registration.scaled(found.movement, factors[0], factors[1]), 1
+    again, _ = _looked(larger_a, larger_b, movement, levels, 0)
+    if again is None:
+        both_blank = max(len(larger_a.blocks), len(larger_b.blocks)) < FEWEST
+        return found if found.kind is Kind.UNSURE and both_blank else Finding(None)
+    if again.kind is Kind.UNSURE and found.kind is not Kind.UNSURE:
+        return Finding(Kind.UNSURE, again.evidence, found.movement)
+    if again.kind in {Kind.COPY, Kind.EDIT}:
+        return found if found.kind in {Kind.COPY, Kind.EDIT} else Finding(again.kind, again.evidence, None)
+    return again if again.kind is Kind.UNSURE else Finding(None)
 
 
-def unexplained(a: Thumbnails, b: Thumbnails) -> Floats:
-    """The share of one's grey values that the other does not explain, the lesser of both directions: float32 [N].
-
-    Infinite when their brightness differs by more than their contrast can account for.
-    """
-    one, other = _smoothed(_greys(a)), _smoothed(_greys(b))
-    shares = np.minimum(_aligned(one, other), _aligned(other, one))
-    contrast = np.minimum(one.std(axis=(1, 2)), other.std(axis=(1, 2)))
-    brightness = np.abs(one.mean(axis=(1, 2)) - other.mean(axis=(1, 2)))
-    shares[brightness > 8 + 4 * contrast] = np.inf  # of flat pictures nothing but their brightness is left to compare
-    return shares
-
-
-def _aligned(images: Floats, targets: Floats) -> Floats:
-    """The variance of targets that is left when images, best moved, scaled and made brighter, are subtracted.
-
-    Gauss and Newton's method for the four numbers of the movement, all pairs side by side.
-    """
-    count = len(images)
-    movement = np.zeros((4, count), np.float32)  # down, right, scale down, scale right
-    wanted = _inner(targets)
-    centred = wanted - wanted.mean(axis=1, keepdims=True)
-    best = np.full(count, np.inf, np.float32)
-    down = np.repeat(_PLACES[_INNER], SIDE - 2 * MARGIN)
-    right = np.tile(_PLACES[_INNER], SIDE - 2 * MARGIN)
-    for step in range(STEPS + 1):
-        moved = _weights(movement[0], movement[2]) @ images @ _weights(movement[1], movement[3]).transpose(0, 2, 1)
-        inner = _inner(moved)
-        around = inner - inner.mean(axis=1, keepdims=True)
-        gain = (around * centred).sum(axis=1) / np.maximum((around**2).sum(axis=1), 1e-6)
-        left = centred - np.clip(gain, 0.5, 2.0)[:, None] * around
-        best = np.minimum(best, (left**2).mean(axis=1))
-        if step == STEPS:
-            break
-        slopes_down, slopes_right = (_inner(slopes) for slopes in np.gradient(moved, axis=(1, 2)))
-        columns = (inner, np.ones_like(inner), slopes_down, slopes_right, slopes_down * down, slopes_right * right)
-        system = np.stack(columns, axis=2)  # (N, pixels, 6)
-        normal = system.transpose(0, 2, 1) @ system
-        diagonal = np.arange(len(columns))
-        normal[:, diagonal, diagonal] = normal[:, diagonal, diagonal] * 1.001 + 0.01  # flat pictures leave it singular
-        solved = np.linalg.solve(normal, system.transpose(0, 2, 1) @ wanted[:, :, None])[:, :, 0]
-        movement += (solved[:, 2:] / np.maximum(np.abs(solved[:, :1]), 0.3)).T
-        np.clip(movement[:2], -MOVED, MOVED, out=movement[:2])
-        np.clip(movement[2:], -SCALED, SCALED, out=movement[2:])
-    return np.asarray(best / ((centred**2).mean(axis=1) + NOISE), np.float32)
+def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
+    """Movements from a to b worth a look: (movement, how often to begin at half the size, keypoints that agree)."""
+    keyed: list[tuple[int, Movement]] = []
+    for mirrored in (False, True):
+        movement, votes = registration.voted(a.keypoints, b.keypoints, mirrored=mirrored)
+        if votes >= VOTES:
+            keyed.append((votes, movement))
+    keyed.sort(key=lambda each: -each[0])
+    whole = [(_correlation(a.whole, b.whole, turn), turn, a.frame, b.frame) for turn in range(8)]
+    if a.content != a.frame or b.content != b.frame:
+        whole += [(_correlation(a.inner, b.inner, turn), turn, a.content, b.content) for turn in range(8)]
+    whole = sorted((each for each in whole if each[0] >= WHOLE), key=lambda each: -each[0])[:2]
+    first = [(movement, 1, votes) for votes, movement in keyed[:1]]
+    rest = [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[:1]]
+    second = [(movement, 1, votes) for votes, movement in keyed[1:] if votes >= 0.4 * keyed[0][0]]
+    return first + rest + second + [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[1:]]
 
 
-def _weights(moved: Floats, scaled: Floats) -> Floats:
-    """Linear interpolation along one side as matrices [N, SIDE, SIDE]."""
-    places = _PLACES * (1 + scaled[:, None]) + moved[:, None] + (SIDE - 1) / 2
-    places = np.clip(places, 0, SIDE - 1)
-    near = 1 - np.abs(places[:, :, None] - np.arange(SIDE, dtype=np.float32))
-    return np.asarray(np.maximum(near, 0), np.float32)
+def _correlation(one: Floats, two: Floats, turn: int) -> float:
+    """Of two square copies, the first mirrored and turned as in `onto`."""
+    a = np.rot90(one.T if turn & 4 else one, turn & 3)
+    a, b = a - a.mean(), two - two.mean()
+    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + one.size))
 
 
-def _greys(thumbnails: Thumbnails) -> Floats:
-    return thumbnails[:, : SIDE * SIDE].reshape(-1, SIDE, SIDE).astype(np.float32)
+def onto(one: tuple[int, int, int, int], two: tuple[int, int, int, int], turn: int) -> Movement:
+    """The movement of one box onto another as `np.rot90(picture.T if turn & 4 else picture, turn & 3)` moves pixels."""
+    linear, shift = np.eye(2), np.zeros(2)
+    if turn & 4:
+        linear = np.array([[0.0, 1], [1, 0]])
+    for _ in range(turn & 3):
+        quarter = np.array([[0.0, 1], [-1, 0]])
+        linear, shift = quarter @ linear, quarter @ shift + np.array([0.0, 1])
+    inward = np.diag([1 / (one[2] - one[0]), 1 / (one[3] - one[1])])
+    outward = np.diag([float(two[2] - two[0]), float(two[3] - two[1])])
+    matrix = outward @ linear @ inward
+    offset = outward @ (shift - linear @ inward @ np.array(one[:2], float)) + np.array(two[:2], float)
+    return np.array([*matrix[0], *matrix[1], *offset])
 
 
-def _inner(images: npt.ArrayLike) -> Floats:
-    inner = np.asarray(images, np.float32)[:, _INNER, _INNER]
-    return inner.reshape(len(inner), -1)
+class _Judged(NamedTuple):
+    """Tiles, and which of them have structure, are strained, and disagree."""
+
+    tiles: Tiles
+    structured: npt.NDArray[np.bool_]
+    strains: Floats
+    wrong: npt.NDArray[np.bool_]
+    recoloured: int
 
 
-def _smoothed(images: Floats) -> Floats:
-    """Each pixel with its neighbours: slopes that hold for a whole pixel, and less of what JPEG adds."""
-    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
-    return np.asarray((rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4, np.float32)
+def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Movement] | None:
+    """One picture laid on the other in the frame of the coarser one, and the movement that fits best."""
+    zoom = registration.zoom(movement)
+    if not 0.08 < zoom < 12:
+        return None
+    swapped = zoom < 1
+    one, two = (b, a) if swapped else (a, b)
+    here = registration.inverse(movement) if swapped else movement
+    zoom = max(zoom, 1 / zoom)
+    other, colours, factors = two.grey, two.colours, (1.0, 1.0)
+    if zoom > 1.15:
+        other = halved(other, zoom)
+        factors = other.shape[1] / two.grey.shape[1], other.shape[0] / two.grey.shape[0]
+        colours = np.stack([halved(each, zoom) for each in colours])
+        here = registration.scaled(here, (1, 1), factors)
+    reference, other = blurred(one.grey), blurred(other)
+    here = registration.refined(reference, other, here, levels)
+    if not 0.4 < registration.zoom(here) < 2.5:
+        return None
+    placed, there = registration.laid(reference, other, here)
+    turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
+    there &= one.inside(turned)
+    there &= registration.laid_mask(
+        two.inside(turned), registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1])), there
+    )
+    if there.sum() < 300:
+        return None
+    placed = np.where(there, placed, reference)  # so that blurring brings nothing in
+    reference, placed = sharpness(reference, placed, there)
+    light = equalised(reference, placed, there)
+    placed = _unclipped(reference, placed, light)
+    tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
+    here = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
+    back = registration.inverse(here) if swapped else here
+    return Laid(reference, placed, there, one.colours, tints), back
+
+
+def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:
+    """The laid picture in the reference's light; where one is as bright or dark as can be, and the other nearly, the same."""
+    for one, other, theirs in ((raw, reference, placed), (reference, placed, reference)):
+        bright, dark = one >= WHITE, one <= BLACK
+        for clipped, sign in ((bright, 1), (dark, -1)):
+            if clipped.any():
+                level = float(np.median(theirs[clipped]))
+                placed = np.where(clipped & (sign * (other - level) > -CLIPPED), reference, placed)
+    return placed
+
+
+def _looked(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> tuple[Finding | None, float]:
+    both = lay(a, b, movement, levels)
+    if both is None:
+        return None, -1
+    laid, movement = both
+    judged = judge(laid)
+    tiles, structured, wrong = judged.tiles, judged.structured, judged.wrong
+    count = int(structured.sum())
+    bad = int(wrong.sum())
+    good = count - bad
+    covered = covering(a, b, movement), covering(b, a, registration.inverse(movement))
+    turned, mirrored = registration.turned(movement), registration.mirrored(movement)
+    share = good / max(count, 1)
+    score = good * share
+    strain = float(np.quantile(judged.strains[structured & ~wrong], 0.9)) if good else 99.0
+    plain = a.plain or b.plain or count < 3 * FEWEST
+    words: list[str] = []
+    usual = float(np.median(judged.strains[structured & ~wrong])) if good else 0.0
+
+    def finding(kind: Kind | None) -> Finding:
+        zoom = registration.zoom(movement)
+        evidence = Evidence(good, bad, covered, zoom, turned, mirrored, tuple(words))
+        exact = bad == 0 and usual < EXACT and abs(zoom - 1) < 0.02
+        return Finding(kind, evidence, movement, plain, exact)
+
+    if count < FEWEST:
+        if bad == 0 and _both_plain(a, b) and min(covered) > 0.8:
+            words.append("too little structure to tell")
+            return finding(Kind.UNSURE), score
+        return None, -1
+    most, least = max(covered), min(covered)
+    kept = 1.0 if least >= WHOLLY else _area(a, b, movement)
+    calm = strain <= CALM or (strain <= 2 * CALM and strain <= EVENLY * usual and bad <= 0.02 * count)
+    changed = overlay(laid, tiles, wrong, judged.strains) if bad or not calm else Overlay.NOTHING
+    calm |= changed in {Overlay.MARK, Overlay.PRINT} and usual <= CALM / 1.4
+    photographic = not (a.plain and b.plain) and good >= 2 * FEWEST
+    clean = bad == 0 or (changed is Overlay.MARK and photographic and share >= 0.7)
+    if changed is Overlay.MARK:
+        words.append("marked")
+    edited = clean or (changed in {Overlay.MARK, Overlay.PRINT} and photographic and share >= 0.4)
+    if edited and calm and most >= WHOLLY and good >= FEWEST:
+        if not clean:
+            words.append("something laid over it")
+        if mirrored:
+            words.append("mirrored")
+        if abs((turned + 45) % 90 - 45) > TURNED or abs(turned) > 45:
+            words.append(f"turned by {turned:.0f} degrees")
+        if _greyed(a, b):
+            words.append("without colour")
+        if judged.recoloured:
+            words.append("other colours")
+        if kept < SLIGHT_CROP:
+            words.append(f"a part, {kept:.0%} of it")
+        is_copy = not [word for word in words if word != "marked"]
+        if is_copy and kept < 0.99:
+            words.append(f"cropped to {kept:.0%}")
+        if not (least < 0.3 and good < 2 * FEWEST):  # a small part of another picture needs more to be known again
+            return finding(Kind.COPY if is_copy else Kind.EDIT), score + 1000 * is_copy
+    upright = not mirrored and abs(turned) < 20
+    if upright and photographic and votes >= 2 * VOTES and share >= 0.2 and least > 0.3 and good >= 2 * FEWEST:
+        words.append(f"{bad} of {count} tiles differ")
+        return finding(Kind.BURST), score
+    if upright and share >= 0.6 and least > 0.5 and good >= 3 * FEWEST and photographic:
+        words.append(f"{bad} of {count} tiles differ")
+        return finding(Kind.BURST), score
+    return None, score
+
+
+def judge(laid: Laid) -> _Judged:
+    """The tiles of two pictures of which one is laid on the other, and which of them disagree."""
+    longer = max(laid.reference.shape)
+    side = 16 if longer >= 160 else 12 if longer >= 80 else 8
+    tiles = tiled(laid.reference, laid.other, laid.there, (laid.colours, laid.tints), side)
+    structured = tiles.deviations.max(axis=1) > STRUCTURE
+    strains = tiles.left / np.sqrt(NOISE**2 + (SLIP * tiles.slopes.max(axis=1)) ** 2)
+    shades = np.abs(tiles.means[:, 0] - tiles.means[:, 1])
+    wrong = structured & (strains > AGREE) & (tiles.alike < ALIKE + 0.4 * (strains > 2 * AGREE))
+    wrong |= shades > SHADE
+    return _Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles))
+
+
+def _recoloured(tiles: Tiles) -> int:
+    """Tiles whose colours are others, once all colours are made stronger and tinted alike; few are none."""
+    count = len(tiles.rows)
+    if count < FEWEST:
+        return 0
+    wanted, given = tiles.colours[:, 0], tiles.colours[:, 1]
+    if min(float(np.abs(each).mean()) for each in (wanted, given)) < 1.0:
+        return 0  # one has no colours
+    terms = np.column_stack((given, np.ones(count)))
+    weights = np.ones(count)
+    for _ in range(3):
+        normal = (terms * weights[:, None]).T @ terms
+        normal[[0, 1], [0, 1]] += 4.0 * count
+        right = (terms * weights[:, None]).T @ wanted
+        right[[0, 1], [0, 1]] += 4.0 * count  # the colours as they are, unless all say otherwise
+        miss = np.abs(wanted - terms @ np.linalg.solve(normal, right)).max(axis=1)
+        weights = 1 / (1 + (miss / COLOUR) ** 2)
+    bad = int((miss > COLOUR).sum())
+    return bad if bad > 0.04 * count else 0
+
+
+def covering(a: Sketch, b: Sketch, movement: Movement) -> float:
+    """The share of a's structure that b shows."""
+    corners = a.keypoints.points[:, :2]  # straight edges, as windows and frames have them, are none
+    places = corners if len(corners) >= MANY else a.blocks
+    if not len(places):
+        return 1.0
+    x, y = places.T
+    left = movement[0] * x + movement[1] * y + movement[4]
+    top = movement[2] * x + movement[3] * y + movement[5]
+    height, width = b.grey.shape
+    return float(((left >= 0) & (top >= 0) & (left <= width) & (top <= height)).mean())
+
+
+def _area(a: Sketch, b: Sketch, movement: Movement) -> float:
+    """The share of the larger picture's content that the smaller one shows, both as they are laid."""
+    sizes = [float((box[2] - box[0]) * (box[3] - box[1])) for box in (a.content, b.content)]
+    sizes[0] *= registration.zoom(movement) ** 2
+    return min(sizes) / max(sizes)
+
+
+def _greyed(a: Sketch, b: Sketch) -> bool:
+    """Whether one has colours and the other has none."""
+    strengths = [float(np.abs(each.colours).mean()) for each in (a, b)]
+    return min(strengths) < 0.7 and max(strengths) > 1.6 and min(strengths) < GREYED * max(strengths)
+
+
+def _both_plain(a: Sketch, b: Sketch) -> bool:
+    """Whether two pictures are plain alike: of one grey."""
+    return a.plain and b.plain and abs(float(np.median(a.grey)) - float(np.median(b.grey))) < 12

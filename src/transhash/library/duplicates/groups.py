@@ -1,27 +1,31 @@
-"""Groups of near-identical pictures: candidates by their codes, confirmed by their content or their pixels.
+"""Groups of pictures that repeat one another: candidates, confirmed pair by pair, and one of each group to keep.
 
-Codes within a radius make candidates. Learned codes collapse, so a code may be shared by thousands of pictures that
-are merely of one kind: these are never compared each with each. Of every content that has a candidate a small copy is
-made once, kept in a temporary file, and hashed; the engine joins these hashes, and what they bring together, and the
-codes allow, is compared (`likeness`). Nothing of the library or of the pictures is changed.
+Whose code has company within a radius is looked at, once; signs of these pictures (`candidates`) say which pairs to confirm
+(`pairing`). Every picture of a group has been confirmed against the one to keep. Nothing of the library or of the pictures is
+changed.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError, LibraryError
-from transhash.library.duplicates import confirmation as likeness
+from transhash.library.duplicates import keep
+from transhash.library.duplicates.candidates import Signs, pairs, signs
+from transhash.library.duplicates.confirmation import Evidence, Finding, Kind
+from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
+from transhash.library.duplicates.pairing import Pairing, Picture
+from transhash.library.duplicates.plan import below
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
-from transhash.search import HammingIndex
-from transhash.threads import spread
 
 if TYPE_CHECKING:
     from transhash.search.join import Join
@@ -30,37 +34,24 @@ Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 Progress = Callable[[str, int, int], None]
 
-READ_AT_ONCE = 256
-COMPARED_AT_ONCE = 1 << 16
-LOOKED_AT_ONCE = 1 << 12  # pairs whose thumbnails are in memory
+READ_AT_ONCE = 64
+CONFIRMED_AT_ONCE = 64
 COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
 CHANGED = "changed since it was indexed"
+SAME_FILE = Finding(Kind.SAME_FILE)
+KINDS = (Kind.SAME_FILE, Kind.SAME_PIXELS, Kind.COPY)
 
 
-class Contents(NamedTuple):
-    """What the catalogue knows of the pictures, ids ascending."""
+@dataclass(frozen=True)
+class Wishes:
+    """What is asked of a search for duplicates."""
 
-    ids: Numbers
-    digests: NDArray[np.void]
-    sizes: Numbers  # bytes
-    mtimes: Numbers  # ns
-    widths: Numbers
-    heights: Numbers
-
-    @classmethod
-    def of(cls, pages: Iterable[list[tuple[int, bytes, int, int, int, int]]]) -> Contents:
-        """From pages of (id, digest, size, mtime_ns, width, height)."""
-        digests, numbers = bytearray(), bytearray()
-        for page in pages:
-            digests += b"".join(row[1] for row in page)
-            numbers += np.array([(row[0], *row[2:]) for row in page], np.int64).tobytes()
-        table = np.frombuffer(numbers, np.int64).reshape(-1, 5)
-        order = np.argsort(table[:, 0], kind="stable")
-        marks = np.frombuffer(digests, np.dtype("V16")) if len(digests) == 16 * len(table) else None
-        if marks is None:
-            raise ValueError("digests of another length")
-        return cls(table[order, 0], marks[order], *(table[order, column] for column in range(1, 5)))
+    kinds: tuple[Kind, ...] = KINDS
+    keep: tuple[str, ...] = ("best",)  # rules
+    reference: tuple[str, ...] = ()  # folders whose pictures are kept; real paths
+    within: bool = False  # only pictures of the same folder
+    not_duplicates: frozenset[tuple[str, str]] = field(default_factory=frozenset)  # pairs of digests, the lesser first
 
 
 class Search:
@@ -72,41 +63,39 @@ class Search:
         join: Join,
         paths: Callable[[list[int]], dict[int, str]],
         progress: Progress | None = None,
+        *,
+        wishes: Wishes | None = None,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         """`join` has the codes of these pictures; `paths` tells where the pictures of some ids are."""
         self._contents = contents
         self._join = join
-        self._paths = paths
+        self._paths_of = paths
         self._progress = progress or (lambda what, done, total: None)
+        self._wishes = wishes or Wishes()
+        self._rules = keep.parse(self._wishes.keep)
+        self._thumbnails = thumbnails
         self._skipped: dict[str, Skipped] = {}
-        self._shapes = np.log(np.maximum(contents.widths, 1) / np.maximum(contents.heights, 1))
+        self._paths: dict[int, str] = {}  # of the pictures that are as the catalogue has them
+        self._where: dict[int, str] = {}  # a file of each content, by the first picture that has it
         self._codes = np.empty(len(contents.ids), np.int64)  # the number of each picture's code
         places = np.searchsorted(contents.ids, join.ids)
         self._codes[places] = np.repeat(np.arange(len(join.words)), np.diff(join.starts))
+        self._found: dict[tuple[int, int], Finding] = {}  # by pairs of first pictures of their contents
 
     def run(self) -> DuplicatesReport:
         """Find the groups."""
-        first, content = _equal_contents(self._contents.digests)
-        self._content = content
-        self._leaders = first[content]  # what is united leads to the same picture, the first of them
-        wanted = self._candidates(first)
-        self._slots = np.full(len(first), -1, np.int64)  # of each content in the file of thumbnails
-        try:
-            with tempfile.TemporaryFile(prefix="transhash-") as file:
-                kept, hashes = self._read(first[wanted], file)
-                self._slots[content[kept]] = np.arange(len(kept))
-                file.flush()
-                shape = (len(kept), likeness.SIZE)
-                thumbnails = np.memmap(file, np.uint8, "r", shape=shape) if len(kept) else np.empty(shape, np.uint8)
-                self._thumbnails: NDArray[np.uint8] = thumbnails
-                self._compare(kept, hashes)
-                groups = list(self._groups())
-        except OSError as error:
-            raise LibraryError(
-                f"{tempfile.gettempdir()}: no room for small copies of the pictures ({error.strerror}); make some, or "
-                "name another folder in TMPDIR"
-            ) from error
-        return DuplicatesReport(groups, [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)])
+        first, content = equal_contents(self._contents.digests)
+        self._first = first[content]
+        self._held = np.bincount(content)[content]  # files of each picture's content
+        # what is united leads to the same picture, the first of them
+        self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
+        self._pairing = Pairing(self._picture, self._thumbnails)
+        self._compare(self._read(first[self._candidates(first)]))
+        groups = list(self._groups())
+        counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
+        skipped = [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)]
+        return DuplicatesReport(groups, skipped, {kind: counts[kind] for kind in map(str, Kind) if counts[kind]})
 
     def _candidates(self, first: Numbers) -> Flags:
         """Which contents have another one within the radius of their code."""
@@ -120,91 +109,93 @@ class Search:
             accompanied[some.second] = True
         return np.asarray(accompanied[codes])
 
-    def _read(self, pictures: Numbers, file: BinaryIO) -> tuple[Numbers, NDArray[np.uint8]]:
-        """Write the thumbnails of pictures one behind the other: (those that could be read, their hashes)."""
-        kept, hashes = [np.empty(0, np.int64)], [np.empty((0, likeness.HASH_BITS // 8), np.uint8)]
+    def _read(self, pictures: Numbers) -> tuple[list[int], list[Signs]]:
+        """The signs of pictures: of those that could be read."""
+        kept: list[int] = []
+        found: list[Signs] = []
         for begin in range(0, len(pictures), READ_AT_ONCE):
             some = self._present(pictures[begin : begin + READ_AT_ONCE])
-            read = spread(_thumbnail, [path for _, path in some])
-            good = [picture for (picture, _), one in zip(some, read, strict=True) if not isinstance(one, ImageError)]
-            for (_, path), one in zip(some, read, strict=True):
-                if isinstance(one, ImageError):
-                    self._skip(path, one.reason, one.remedy)
-            rows = np.array([one for one in read if not isinstance(one, ImageError)], np.uint8)
-            if good:
-                file.write(rows.tobytes())
-                kept.append(np.array(good, np.int64))
-                hashes.append(likeness.hashes(rows))
+            for picture, looked in self._pairing.look(some).items():
+                if isinstance(looked, ImageError):
+                    self._skip(self._paths[picture], looked.reason, looked.remedy)
+                else:
+                    kept.append(picture)
+                    found.append(signs(looked.sketch))
             self._progress("reading", min(begin + READ_AT_ONCE, len(pictures)), len(pictures))
-        return np.concatenate(kept), np.concatenate(hashes)
+        return kept, found
 
-    def _present(self, pictures: Numbers) -> list[tuple[int, str]]:
-        """Those of some pictures that are still as the catalogue has them, with their paths."""
-        ids = self._contents.ids[pictures].tolist()
-        paths = self._paths(ids)
-        present = []
-        for picture, id_ in zip(pictures.tolist(), ids, strict=True):
-            if id_ not in paths:
-                continue  # pruned meanwhile
-            try:
-                status = os.stat(paths[id_])
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-                self._skip(paths[id_], f"cannot be read ({reason})", "run `transhash index`")
-                continue
-            apart = abs(status.st_mtime_ns - int(self._contents.mtimes[picture]))
-            if status.st_size == self._contents.sizes[picture] and apart <= COARSE:
-                present.append((picture, paths[id_]))
-            else:
-                self._skip(paths[id_], CHANGED, "run `transhash index`, then this again")
-        return present
+    def _picture(self, picture: int) -> Picture:
+        contents = self._contents
+        size = int(contents.widths[picture]), int(contents.heights[picture])
+        return Picture(Path(self._where[picture]), contents.digest(picture), size)
+
+    def _present(self, pictures: Numbers) -> list[int]:
+        """Those of some pictures that are still as the catalogue has them."""
+        missing = [picture for picture in pictures.tolist() if picture not in self._paths]
+        paths = self._paths_of(self._contents.ids[missing].tolist()) if missing else {}
+        for picture in missing:
+            path = paths.get(int(self._contents.ids[picture]))
+            if path is not None and self._is_current(picture, path):
+                self._paths[picture] = path
+                self._where.setdefault(int(self._first[picture]), path)
+        return [picture for picture in pictures.tolist() if picture in self._paths]
+
+    def _is_current(self, picture: int, path: str) -> bool:
+        try:
+            status = os.stat(path)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self._skip(path, f"cannot be read ({reason})", "run `transhash index`")
+            return False
+        apart = abs(status.st_mtime_ns - int(self._contents.mtimes[picture]))
+        if status.st_size == self._contents.sizes[picture] and apart <= COARSE:
+            return True
+        self._skip(path, CHANGED, "run `transhash index`, then this again")
+        return False
 
     def _skip(self, path: str, reason: str, remedy: str) -> None:
         self._skipped[path] = Skipped(Path(path), reason, remedy)
 
-    def _compare(self, kept: Numbers, hashes: NDArray[np.uint8]) -> None:
-        """Unite what is alike among the pictures that have a thumbnail."""
-        index = HammingIndex(likeness.HASH_BITS)
-        index.add(hashes)
-        join = index.join(likeness.HASH_RADIUS)
-        entries = kept[join.ids]
-        speaks = np.ones(len(entries), np.bool_)  # of pictures that share a hash and are copies only the first does
-        for number in np.flatnonzero(np.diff(join.starts) > 1).tolist():
-            rest = np.arange(join.starts[number], join.starts[number + 1])
-            while len(rest) > 1:
-                one, rest = int(entries[rest[0]]), rest[1:]
-                same = self._alike(np.full(len(rest), one), entries[rest])
-                speaks[rest[same]] = False
-                for other in entries[rest[same]].tolist():
-                    self._unite(one, other)
-                rest = rest[~same]
-            self._progress("comparing", int(join.starts[number]), len(kept))
-        before: Numbers = np.concatenate((np.zeros(1, np.int64), np.cumsum(speaks)))
-        starts = before[join.starts]
-        flat = entries[speaks]
-        for some in join.pairs():
-            for ones, others in _expanded(some.first, some.second, starts, flat):
-                same = self._alike(ones, others)
-                for one, other in zip(ones[same].tolist(), others[same].tolist(), strict=True):
-                    self._unite(one, other)
-        self._progress("comparing", len(kept), len(kept))
+    def _compare(self, read: tuple[list[int], list[Signs]]) -> None:
+        """Confirm the pairs worth a look, and unite those that are of a kind that is asked for."""
+        pictures, found = read
+        order = sorted(range(len(pictures)), key=pictures.__getitem__)
+        numbers = np.array(pictures, np.int64)[order]
+        waiting = (
+            [(int(one), int(two)) for one, two in numbers[pairs([found[place] for place in order])]] if order else []
+        )
+        for begin in range(0, len(waiting), CONFIRMED_AT_ONCE):
+            some = [pair for pair in waiting[begin : begin + CONFIRMED_AT_ONCE] if self._is_open(*pair)]
+            for pair, finding in zip(some, self._pairing.confirm(some), strict=True):
+                if finding.kind is not None:
+                    self._found[pair] = finding
+                    if finding.kind in self._wishes.kinds:
+                        self._unite(*pair)
+            self._progress("comparing", min(begin + CONFIRMED_AT_ONCE, len(waiting)), len(waiting))
 
-    def _alike(self, ones: Numbers, others: Numbers) -> Flags:
-        """Which pairs of pictures are copies: near codes, like shapes, like pixels."""
-        near = self._distances(ones, others) <= self._join.radius
-        near &= np.abs(self._shapes[ones] - self._shapes[others]) <= np.log(likeness.ELONGATION)
-        slots = self._slots[self._content[ones]], self._slots[self._content[others]]
-        near &= (slots[0] >= 0) & (slots[1] >= 0)
-        places = np.flatnonzero(near)
-        for begin in range(0, len(places), LOOKED_AT_ONCE):
-            some = places[begin : begin + LOOKED_AT_ONCE]
-            near[some] = likeness.alike(self._thumbnails[slots[0][some]], self._thumbnails[slots[1][some]])
-        return near
+    def _is_open(self, one: int, other: int) -> bool:
+        """Whether a pair must still be looked at: it is not together already, and nobody has said that it differs."""
+        if self._leader(one) == self._leader(other) or self._is_refused(one, other):
+            return False
+        if self._wishes.within and os.path.dirname(self._paths[one]) != os.path.dirname(self._paths[other]):
+            return bool(self._held[one] > 1 or self._held[other] > 1)  # files of the same content may lie in one folder
+        return True
 
-    def _distances(self, ones: Numbers, others: Numbers) -> Numbers:
-        words = self._join.words
-        differing = words[self._codes[ones]] ^ words[self._codes[others]]
-        return np.asarray(np.bitwise_count(differing).sum(axis=1, dtype=np.int64))
+    def _is_refused(self, one: int, other: int) -> bool:
+        a, b = sorted((self._contents.digest(one), self._contents.digest(other)))
+        return (a, b) in self._wishes.not_duplicates
+
+    def _finding(self, one: int, other: int) -> Finding:
+        """What two pictures are to each other, looked up or looked at."""
+        a, b = int(self._first[one]), int(self._first[other])
+        if a == b:
+            return SAME_FILE
+        if self._is_refused(a, b):
+            return Finding(None)
+        key = min(a, b), max(a, b)
+        if key not in self._found:
+            self._found[key] = self._pairing.confirm([key])[0]
+        return self._found[key]
 
     def _unite(self, one: int, other: int) -> None:
         one, other = self._leader(one), self._leader(other)
@@ -217,91 +208,98 @@ class Search:
         return one
 
     def _groups(self) -> Iterator[Duplicates]:
-        """The united pictures, so that in each group every one is a copy of the one to keep."""
+        """The united pictures, so that in each group every one is confirmed against the one to keep."""
         leaders = self._leaders
+        if Kind.SAME_FILE not in self._wishes.kinds:  # equal files follow the one of them that was looked at
+            leaders = np.where(self._first == np.arange(len(leaders)), leaders, leaders[self._first])
         while (leaders[leaders] != leaders).any():
             leaders = leaders[leaders]
         united = np.flatnonzero(np.bincount(leaders)[leaders] > 1) if len(leaders) else leaders
         order = united[np.argsort(leaders[united], kind="stable")]
-        found = []
+        found: list[Duplicates] = []
         for group in np.split(order, np.flatnonzero(np.diff(leaders[order])) + 1) if len(order) else []:
-            found += self._split(group)
+            for part in self._parts(self._present(group)):
+                found += self._split(part)
         yield from sorted(found, key=lambda group: os.fsencode(group.keep.path))
 
-    def _split(self, group: Numbers) -> list[Duplicates]:
-        rest = self._by_worth(group)
+    def _parts(self, group: list[int]) -> list[list[int]]:
+        if not self._wishes.within:
+            return [group]
+        folders: dict[str, list[int]] = {}
+        for picture in group:
+            folders.setdefault(os.path.dirname(self._paths[picture]), []).append(picture)
+        return list(folders.values())
+
+    def _split(self, group: list[int]) -> list[Duplicates]:
+        rest, why = self._by_worth(group)
         found = []
         while len(rest) > 1:
-            keep, others = rest[0], np.array([picture for picture, _ in rest[1:]], np.int64)
-            kept = np.full(len(others), keep[0])
-            identical = self._content[others] == self._content[kept]
-            same = identical.copy()
-            same[~identical] = self._alike(kept[~identical], others[~identical])
-            distances = self._distances(kept, others).tolist()
-            copies = [
-                self._copy(*picture, distance, alike)
-                for picture, distance, alike, is_copy in zip(
-                    rest[1:], distances, identical.tolist(), same.tolist(), strict=True
-                )
-                if is_copy
-            ]
-            if copies:
-                found.append(Duplicates(self._copy(*keep, 0, True), copies))
-            rest = [picture for picture, is_copy in zip(rest[1:], same.tolist(), strict=True) if not is_copy]
+            kept, others, left = rest[0], [], []
+            for other in rest[1:]:
+                finding = self._finding(kept, other)
+                if finding.kind in self._wishes.kinds and not (self._is_reference(kept) and self._is_reference(other)):
+                    others.append(self._copy(other, kept, finding))
+                else:
+                    left.append(other)
+            if others:
+                found.append(Duplicates(self._copy(kept, kept, SAME_FILE), others, why))
+            rest, why = self._by_worth(left)
         return found
 
-    def _by_worth(self, group: Numbers) -> list[tuple[int, str]]:
-        """Pictures that are there and their paths: most pixels, largest file, oldest, by path."""
+    def _by_worth(self, group: Sequence[int]) -> tuple[list[int], str]:
+        """Pictures, the one to keep first, and why it is."""
         contents = self._contents
 
-        def worth(one: tuple[int, str]) -> tuple[int, int, int, bytes]:
-            picture, path = one
-            pixels = int(contents.widths[picture]) * int(contents.heights[picture])
-            return -pixels, -int(contents.sizes[picture]), int(contents.mtimes[picture]), os.fsencode(path)
+        def candidate(picture: int) -> keep.Candidate:
+            date = int(contents.dates[picture])
+            return keep.Candidate(
+                self._paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
+                int(contents.sizes[picture]), int(contents.mtimes[picture]), None if date == NO_DATE else date,
+            )  # fmt: skip
 
-        return sorted(self._present(group), key=worth)
+        referred = [picture for picture in group if self._is_reference(picture)]
+        others = [picture for picture in group if picture not in set(referred)]
+        ordered, whys = [], []
+        for some in (referred, others):
+            places, why = keep.order([candidate(picture) for picture in some], self._rules)
+            ordered += [some[place] for place in places]
+            whys.append(why)
+        return ordered, "it is in a reference folder" if referred else whys[1]
 
-    def _copy(self, picture: int, path: str, distance: int, identical: bool) -> Copy:
+    def _is_reference(self, picture: int) -> bool:
+        return below(os.path.realpath(self._paths[picture]), self._wishes.reference)
+
+    def _copy(self, picture: int, kept: int, finding: Finding) -> Copy:
         contents = self._contents
+        words = self._join.words
+        apart = np.bitwise_count(words[self._codes[picture]] ^ words[self._codes[kept]]).sum(dtype=np.int64)
         return Copy(
-            path=Path(path),
+            path=Path(self._paths[picture]),
             id=int(contents.ids[picture]),
             width=int(contents.widths[picture]),
             height=int(contents.heights[picture]),
             bytes=int(contents.sizes[picture]),
-            distance=distance,
-            identical=identical,
+            distance=int(apart),
+            identical=finding.kind is Kind.SAME_FILE,
+            kind=str(finding.kind),
+            why=_words(finding.evidence),
         )
 
 
-def _equal_contents(digests: NDArray[np.void]) -> tuple[Numbers, Numbers]:
-    """(the first picture of each content, the content of each picture)."""
-    if len(digests) == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    halves = np.ascontiguousarray(digests).view(np.int64).reshape(-1, 2)
-    order = np.lexsort((halves[:, 1], halves[:, 0]))
-    new = np.append(True, (halves[order][1:] != halves[order][:-1]).any(axis=1))
-    content = np.empty(len(digests), np.int64)
-    content[order] = np.cumsum(new) - 1
-    return order[new], content
+def _words(evidence: Evidence) -> str:
+    tiles = (
+        f"{evidence.agreeing} of {evidence.agreeing + evidence.disagreeing} tiles agree" if evidence.agreeing else ""
+    )
+    return "; ".join(filter(None, (*evidence.words, tiles)))
 
 
-def _expanded(ones: Numbers, others: Numbers, starts: Numbers, flat: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
-    """All pairs of a member of group `ones[i]` and one of group `others[i]`, some at a time."""
-    sizes = np.diff(starts)
-    counts = sizes[ones] * sizes[others]
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    for begin in range(0, total, COMPARED_AT_ONCE):
-        places = np.arange(begin, min(begin + COMPARED_AT_ONCE, total))
-        pair = np.searchsorted(ends, places, side="right")
-        within = places - (ends[pair] - counts[pair])
-        breadth = sizes[others[pair]]
-        yield flat[starts[ones[pair]] + within // breadth], flat[starts[others[pair]] + within % breadth]
-
-
-def _thumbnail(path: str) -> NDArray[np.uint8] | ImageError:
-    try:
-        return likeness.thumbnail(path)
-    except ImageError as error:
-        return error
+def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:
+    """Kinds by their names, or `all`; raises `LibraryError` for another name."""
+    found = []
+    for text in texts:
+        if text == "all":
+            return tuple(Kind)
+        if text not in [str(kind) for kind in Kind]:
+            raise LibraryError(f"{text}: no kind of duplicates; there are {', '.join(Kind)}, and all")
+        found.append(Kind(text))
+    return tuple(found)

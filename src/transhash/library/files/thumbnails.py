@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transhash.errors import ImageError
 from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
@@ -34,6 +34,18 @@ _OURS = re.compile(r"[0-9a-f]{32}\.jpg")
 _JPEG = b"\xff\xd8\xff"
 
 
+class Known(Protocol):
+    """A picture of a library."""
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of its content, hex."""
+
+
 class Shown(NamedTuple):
     """A picture to show: the bytes of a JPEG or PNG file."""
 
@@ -49,7 +61,7 @@ class Thumbnails:
         """`library` is the folder of the library."""
         self._folder = library / FOLDER
 
-    def get(self, picture: Picture) -> Shown:
+    def get(self, picture: Known) -> Shown:
         """The small copy of a picture, made if there is none; raises `ImageError` when its file cannot be used."""
         path = self._folder / picture.digest[:2] / f"{picture.digest}.jpg"
         kept = self._kept(path)

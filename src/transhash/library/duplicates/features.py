@@ -1,0 +1,209 @@
+"""Keypoints: places of a picture that are found again when it is cropped, scaled, turned, mirrored or covered in part.
+
+Corners (the lesser eigenvalue of the structure tensor, Shi and Tomasi 1994) on a pyramid of grey pictures, spread evenly;
+at each the direction of its intensity centroid (Rosin 1999) and 256 comparisons of grey values around it, turned with that
+direction (Rublee et al., ORB, 2011). A mirrored picture's comparisons are those of the original with one axis turned round,
+so that one set of keypoints is looked for in both forms.
+"""
+
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.kernels import kernel
+
+Floats = npt.NDArray[np.float32]
+Words = npt.NDArray[np.uint64]
+
+LEVELS = 5  # of the pyramid, each smaller by the square root of 2
+CELL = 16  # pixels of a level: the best corners of each cell are taken, so that they lie all over the picture
+EACH = 2  # corners of a cell
+MOST = 320  # keypoints of a picture, the strongest
+RADIUS = 13  # pixels of the patch around a keypoint
+WEAKEST = 6.0  # of a corner's response, in squared grey levels a pixel
+BITS = 256
+
+_random = np.random.default_rng(20)
+_PAIRS = np.clip(_random.normal(0, RADIUS / 2.4, (BITS, 4)), -RADIUS * 0.7, RADIUS * 0.7).astype(np.float32)
+
+
+class Keypoints(NamedTuple):
+    """The keypoints of one picture, the strongest first."""
+
+    points: (
+        Floats  # [K, 4]: x, y from the picture's corner, scale (its pixels for one of the level), direction (radians)
+    )
+    words: Words  # [K, 4], the comparisons
+    mirrored: Words  # [K, 4], those of the same place in the mirrored picture
+
+
+NO_KEYPOINTS = Keypoints(np.empty((0, 4), np.float32), np.empty((0, 4), np.uint64), np.empty((0, 4), np.uint64))
+
+
+def keypoints(grey: Floats) -> Keypoints:
+    """The keypoints of a grey picture float32 [H, W], levels 0 to 255."""
+    points, words, mirrored, strengths = [], [], [], []
+    level, scale = blurred(grey), 1.0
+    for number in range(LEVELS):
+        if min(level.shape) < 2 * RADIUS + 4:
+            break
+        found, strength = _corners(level, CELL, EACH, RADIUS + 1, WEAKEST)
+        angles, plain, turned = _described(level, found, _PAIRS, RADIUS)
+        sizes = grey.shape[1] / level.shape[1], grey.shape[0] / level.shape[0]
+        points.append(np.column_stack(((found + 0.5) * sizes, np.full(len(found), scale, np.float32), angles)))
+        words.append(plain)
+        mirrored.append(turned)
+        strengths.append(strength)
+        if number + 1 < LEVELS:
+            level, scale = halved(grey, 2 ** ((number + 1) / 2)), 2 ** ((number + 1) / 2)
+    if not points:
+        return NO_KEYPOINTS
+    best = np.argsort(-np.concatenate(strengths), kind="stable")[:MOST]
+    every = np.concatenate(points).astype(np.float32), np.concatenate(words), np.concatenate(mirrored)
+    return Keypoints(*(each[best] for each in every))
+
+
+def blurred(grey: Floats) -> Floats:
+    """Each pixel with its neighbours, weights 1, 2, 1 both ways."""
+    padded = np.pad(grey, 1, mode="edge")
+    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16, np.float32)
+
+
+def halved(grey: Floats, factor: float) -> Floats:
+    """A grey picture made smaller by a factor, antialiased."""
+    from PIL import Image
+
+    size = max(1, round(grey.shape[1] / factor)), max(1, round(grey.shape[0] / factor))
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR), np.float32)
+
+
+@kernel
+def matches(a, b):
+    """For each of the words [K, 4] of one picture the most alike of another: (its row or -1, bits that differ)."""
+    rows = np.full(len(a), -1, np.int64)
+    apart = np.full(len(a), 256, np.int64)
+    for i in range(len(a)):
+        best, second, row = 257, 257, -1
+        for j in range(len(b)):
+            distance = 0
+            for word in range(4):
+                x = a[i, word] ^ b[j, word]
+                x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
+                x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+                x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+                distance += np.int64((x * np.uint64(0x0101010101010101)) >> np.uint64(56))
+            if distance < best:
+                second, best, row = best, distance, j
+            elif distance < second:
+                second = distance
+        if best <= 72 and (best <= 24 or best < 0.85 * second):
+            rows[i], apart[i] = row, best
+    return rows, apart
+
+
+@kernel
+def _corners(image, cell, each, margin, weakest):
+    """Corners of a picture float32 [H, W]: (x, y) [K, 2] and how strong they are [K]."""
+    height, width = image.shape
+    xx = np.zeros((height, width), np.float32)
+    yy = np.zeros((height, width), np.float32)
+    xy = np.zeros((height, width), np.float32)
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            dx = (image[y, x + 1] - image[y, x - 1]) / 2
+            dy = (image[y + 1, x] - image[y - 1, x]) / 2
+            xx[y, x], yy[y, x], xy[y, x] = dx * dx, dy * dy, dx * dy
+    strength = np.zeros((height, width), np.float32)
+    for y in range(2, height - 2):
+        for x in range(2, width - 2):
+            a = np.float32(0)
+            b = np.float32(0)
+            c = np.float32(0)
+            for v in range(-2, 3):
+                for u in range(-2, 3):
+                    a += xx[y + v, x + u]
+                    b += yy[y + v, x + u]
+                    c += xy[y + v, x + u]
+            a, b, c = a / 25, b / 25, c / 25
+            strength[y, x] = (a + b) / 2 - np.sqrt(((a - b) / 2) ** 2 + c * c)
+    most = ((height // cell) + 1) * ((width // cell) + 1) * each
+    found = np.empty((most, 2), np.float32)
+    strong = np.empty(most, np.float32)
+    count = 0
+    for top in range(margin, height - margin, cell):
+        for left in range(margin, width - margin, cell):
+            begin = count
+            for y in range(top, min(top + cell, height - margin)):
+                for x in range(left, min(left + cell, width - margin)):
+                    s = strength[y, x]
+                    if s < weakest:
+                        continue
+                    peak = True
+                    for v in range(-1, 2):
+                        for u in range(-1, 2):
+                            if strength[y + v, x + u] > s:
+                                peak = False
+                    if not peak:
+                        continue
+                    if count - begin < each:
+                        slot = count
+                        count += 1
+                    else:
+                        slot = begin
+                        for k in range(begin, count):
+                            if strong[k] < strong[slot]:
+                                slot = k
+                        if strong[slot] >= s:
+                            continue
+                    # the top of a parabola through the neighbours: to a part of a pixel
+                    bend = strength[y, x - 1] - 2 * s + strength[y, x + 1]
+                    dx = (strength[y, x - 1] - strength[y, x + 1]) / (2 * bend) if bend < 0 else np.float32(0)
+                    bend = strength[y - 1, x] - 2 * s + strength[y + 1, x]
+                    dy = (strength[y - 1, x] - strength[y + 1, x]) / (2 * bend) if bend < 0 else np.float32(0)
+                    found[slot, 0], found[slot, 1] = x + dx, y + dy
+                    strong[slot] = s
+    return found[:count].copy(), strong[:count].copy()
+
+
+@kernel
+def _described(image, found, pairs, radius):
+    """Directions [K], comparisons [K, 4] and mirrored comparisons [K, 4] of corners (x, y) [K, 2]."""
+    count = len(found)
+    angles = np.empty(count, np.float32)
+    plain = np.zeros((count, 4), np.uint64)
+    turned = np.zeros((count, 4), np.uint64)
+    height, width = image.shape
+    for i in range(count):
+        x0, y0 = int(round(found[i, 0])), int(round(found[i, 1]))
+        mx = np.float32(0)
+        my = np.float32(0)
+        for v in range(-radius, radius + 1):
+            for u in range(-radius, radius + 1):
+                if u * u + v * v <= radius * radius:
+                    value = image[min(max(y0 + v, 0), height - 1), min(max(x0 + u, 0), width - 1)]
+                    mx += u * value
+                    my += v * value
+        angle = np.arctan2(my, mx)
+        angles[i] = angle
+        c, s = np.cos(angle), np.sin(angle)
+        for bit in range(len(pairs)):
+            for side in range(2):
+                sign = 1 - 2 * side
+                ax, ay, bx, by = pairs[bit, 0], pairs[bit, 1] * sign, pairs[bit, 2], pairs[bit, 3] * sign
+                ux = min(max(int(round(found[i, 0] + c * ax - s * ay)), 0), width - 1)
+                uy = min(max(int(round(found[i, 1] + s * ax + c * ay)), 0), height - 1)
+                vx = min(max(int(round(found[i, 0] + c * bx - s * by)), 0), width - 1)
+                vy = min(max(int(round(found[i, 1] + s * bx + c * by)), 0), height - 1)
+                if image[uy, ux] < image[vy, vx]:
+                    mark = np.uint64(1) << np.uint64(bit & 63)
+                    if side:
+                        turned[i, bit >> 6] |= mark
+                    else:
+                        plain[i, bit >> 6] |= mark
+    return angles, plain, turned

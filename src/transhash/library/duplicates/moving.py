@@ -1,0 +1,79 @@
+"""Moving files so that a kill or a full disk loses nothing: the new place has all of it before the old one gives it up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from contextlib import suppress
+
+from transhash.library.catalogue.pictures import content_hash
+from transhash.library.duplicates.plan import CHUNK, file_digest
+
+
+def move(source: str, target: str, digest: str) -> None:
+    """Move a plain file to a path that nothing has, also to another drive.
+
+    Raises `FileExistsError` when something is there, `OSError` when it cannot be done; then the file is where it was.
+    """
+    folder = os.path.dirname(target)
+    os.makedirs(folder, exist_ok=True)
+    status = os.lstat(source)
+    if not stat.S_ISREG(status.st_mode):
+        raise FileNotFoundError(f"{source}: no plain file")
+    try:
+        os.link(source, target, follow_symlinks=False)  # fails where something is, as a renaming would not
+    except FileExistsError:
+        if os.path.samestat(os.lstat(target), status):  # a run that was killed between both steps
+            pass
+        else:
+            raise
+    except OSError:  # another drive, or one without hard links
+        _copy(source, target, digest)
+    _settled(folder)
+    os.unlink(source)
+    _settled(os.path.dirname(source))
+
+
+def copied_digest(source: str, target: str) -> str:
+    """Copy a file's content to a new file that is on the disk then: the digest of what was copied, in hex."""
+    digest = content_hash()
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with open(source, "rb", buffering=0) as reading, open(os.open(target, flags, 0o600), "wb", buffering=0) as writing:
+        while chunk := reading.read(CHUNK):
+            digest.update(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[writing.write(view) :]
+        os.fsync(writing.fileno())
+    return digest.hexdigest()
+
+
+def _copy(source: str, target: str, digest: str) -> None:
+    if os.path.lexists(target):
+        if os.path.isfile(target) and not os.path.islink(target) and file_digest(target) == digest:
+            return  # a run that was killed between both steps
+        raise FileExistsError(f"{target}: there is another file")
+    part = f"{target}.transhash-part"
+    with suppress(FileNotFoundError):
+        os.unlink(part)  # of a run that was killed
+    try:
+        if copied_digest(source, part) != digest:
+            raise OSError("the file changed while it was copied")
+        shutil.copystat(source, part, follow_symlinks=False)
+        if os.path.lexists(target):
+            raise FileExistsError(f"{target}: there is another file")
+        os.rename(part, target)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def _settled(folder: str) -> None:
+    """Wait until the disk has a folder's names, where folders can be asked for that."""
+    with suppress(OSError):
+        handle = os.open(folder or ".", os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

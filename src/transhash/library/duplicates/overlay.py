@@ -1,0 +1,129 @@
+"""Overlays: whether what differs between two registered pictures was laid over one of them, or has moved.
+
+A mark is thin, lies in lines, and makes everything under it brighter, or everything darker. Print lies in lines too, or is an area
+of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.library.duplicates.tiles import Tiles
+
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+LEAST = 9.0  # grey levels that a pixel differs by
+ONE_SIDED = 0.93  # share of the difference that goes the same way in a mark
+THIN = 0.42  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
+HARD = 10.0  # gradient of print, levels a pixel
+SPARSE = 0.24  # share of the tiles' pixels that letters differ in, at most
+FEW_COLOURS = 0.82  # share of print's pixels that have one of two greys
+NEAR = 20  # grey levels within which a colour is the same
+STRAINED = 2.2  # strain of a tile that may have something of the overlay
+
+
+class Laid(NamedTuple):
+    """Two pictures in one frame."""
+
+    reference: Floats  # [H, W]
+    other: Floats  # laid on the reference, in its light
+    there: Flags  # where both have pixels
+    colours: Floats  # [2, H, W], of the reference
+    tints: Floats  # of the other
+
+
+class Overlay(Enum):
+    """What differs between two pictures."""
+
+    NOTHING = 0
+    MARK = 1  # thin and half transparent
+    PRINT = 2  # letters, or an area of few colours
+    SCENE = 3
+
+
+def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
+    """What lies in the tiles that disagree, and in those beside them that are strained."""
+    difference = np.where(laid.there, laid.other - laid.reference, 0)
+    limit = max(LEAST, 3 * float(np.median(tiles.left)))
+    touched = wrong | (strains > STRAINED)
+    if not touched.any():
+        return Overlay.NOTHING
+    inside = _painted(laid.reference.shape, tiles, touched)
+    differs = (np.abs(difference) > limit) & inside
+    area = int(differs.sum())
+    if area < 8:
+        return Overlay.SCENE
+    amount = difference[differs]
+    one_sided = max(float(amount[amount > 0].sum()), float(-amount[amount < 0].sum())) / float(np.abs(amount).sum())
+    rest = _eroded(_eroded(differs)).sum() / area
+    lines = _in_lines(tiles, touched)
+    if rest < THIN and lines and one_sided > ONE_SIDED and area < SPARSE * inside.sum():
+        return Overlay.MARK
+    if not wrong.any():
+        return Overlay.NOTHING
+    # what has been laid over has harder edges than what it covers, and is of few colours
+    solid = _eroded(differs)
+    edges = [_steepness(each, differs) for each in (laid.reference, laid.other)]
+    upper = int(edges[1] > edges[0])
+    if edges[upper] < HARD or edges[upper] < (1.5 if lines else 1.2) * edges[1 - upper]:
+        return Overlay.SCENE
+    few = _two_greys((laid.reference, laid.other)[upper][solid])
+    return Overlay.PRINT if lines or few > FEW_COLOURS else Overlay.SCENE
+
+
+def _painted(shape: tuple[int, ...], tiles: Tiles, wrong: Flags) -> Flags:
+    """The pixels of some tiles and of their neighbours."""
+    rows, columns = int(tiles.rows.max()) + 1, int(tiles.columns.max()) + 1
+    grid = np.zeros((rows + 2, columns + 2), np.bool_)
+    for down in (0, 1, 2):
+        for across in (0, 1, 2):
+            grid[tiles.rows[wrong] + down, tiles.columns[wrong] + across] = True
+    grid = grid[1:-1, 1:-1]
+    y = np.minimum(np.arange(shape[0]) * tiles.grid[0] // shape[0], rows - 1)
+    x = np.minimum(np.arange(shape[1]) * tiles.grid[1] // shape[1], columns - 1)
+    return np.asarray(grid[y][:, x])
+
+
+def _in_lines(tiles: Tiles, touched: Flags) -> bool:
+    """Whether most of the tiles lie in lines, as letters do: three or more side by side, and not as many below them."""
+    grid = np.zeros(tiles.grid, np.bool_)
+    grid[tiles.rows[touched], tiles.columns[touched]] = True
+    across, down = _in_runs(grid), _in_runs(grid.T).T
+    lone = across & ~down
+    return bool(lone.sum() >= 3 and lone.sum() >= 0.6 * grid.sum())
+
+
+def _in_runs(grid: Flags) -> Flags:
+    """Which places of a grid have three or more in a row."""
+    padded = np.pad(grid, ((0, 0), (2, 2)))
+    triple = padded[:, :-2] & padded[:, 1:-1] & padded[:, 2:]  # begins at column - 2
+    return np.asarray(triple[:, :-2] | triple[:, 1:-1] | triple[:, 2:])
+
+
+def _eroded(mask: Flags) -> Flags:
+    padded = np.pad(mask, 1)
+    inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(inner)
+
+
+def _two_greys(values: Floats) -> float:
+    """The share of values near the two commonest greys."""
+    if not len(values):
+        return 0.0
+    counts = np.bincount(np.clip(values, 0, 255).astype(np.int64), minlength=256).astype(np.float64)
+    near = np.convolve(counts, np.ones(2 * NEAR + 1), "same")
+    first = int(near.argmax())
+    share = near[first]
+    counts[max(first - NEAR, 0) : first + NEAR + 1] = 0
+    return float((share + np.convolve(counts, np.ones(2 * NEAR + 1), "same").max()) / len(values))
+
+
+def _steepness(picture: Floats, where: Flags) -> float:
+    """The mean gradient, levels a pixel."""
+    down, across = np.gradient(picture)
+    return float(np.hypot(down, across)[where].mean())

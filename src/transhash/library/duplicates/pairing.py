@@ -1,0 +1,107 @@
+"""Pairs of pictures confirmed one after the other, each picture read as seldom as memory allows."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from transhash.errors import ImageError
+from transhash.library.duplicates.confirmation import Finding, Kind, confirm, confirm_larger
+from transhash.library.duplicates.reading import Looked, large, look, same_pixels
+from transhash.library.duplicates.sketches import sketch
+from transhash.library.files.thumbnails import Thumbnails
+from transhash.threads import spread
+
+HELD = 512  # pictures in memory
+FRAMES_APART = 10.0  # grey levels, the mean over a frame at 32 × 32, by which frames of copies differ at most
+
+
+class Picture(NamedTuple):
+    """A picture to compare."""
+
+    path: Path
+    digest: str
+    size: tuple[int, int]  # upright
+
+
+class Pairing:
+    """Confirms pairs of pictures, which are named by numbers."""
+
+    def __init__(self, picture: Callable[[int], Picture], thumbnails: Thumbnails | None) -> None:
+        self._picture = picture
+        self._thumbnails = thumbnails
+        self._held: OrderedDict[int, Looked] = OrderedDict()
+
+    def look(self, numbers: list[int]) -> dict[int, Looked | ImageError]:
+        """What is seen of some pictures, side by side; or why nothing is."""
+        found: dict[int, Looked | ImageError] = {}
+        for number in numbers:
+            if number in self._held:
+                self._held.move_to_end(number)
+                found[number] = self._held[number]
+        missing = [number for number in numbers if number not in found]
+        for number, looked in zip(missing, spread(self._read, missing), strict=True):
+            found[number] = looked
+            if not isinstance(looked, ImageError):
+                self._held[number] = looked
+        while len(self._held) > HELD:
+            self._held.popitem(last=False)
+        return found
+
+    def confirm(self, pairs: list[tuple[int, int]]) -> list[Finding]:
+        """What the pictures of each pair are to each other."""
+        seen = self.look(sorted({number for pair in pairs for number in pair}))
+
+        def confirmed(pair: tuple[int, int]) -> Finding:
+            one, other = seen[pair[0]], seen[pair[1]]
+            if isinstance(one, ImageError) or isinstance(other, ImageError):
+                return Finding(None)
+            try:
+                return compare(self._picture(pair[0]), one, self._picture(pair[1]), other)
+            except ImageError:  # one of the files has gone meanwhile
+                return Finding(None)
+
+        return spread(confirmed, pairs)
+
+    def _read(self, number: int) -> Looked | ImageError:
+        try:
+            return look(self._picture(number), self._thumbnails)
+        except ImageError as error:
+            return error
+
+
+def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding:
+    """What two pictures are to each other; opens their files again only where 256 pixels cannot tell."""
+    if seen.count != also.count:
+        return Finding(None)
+    found = confirm(seen.sketch, also.sketch)
+    if found.kind is None:
+        return found
+    if seen.frames is not None and also.frames is not None:
+        if found.kind not in {Kind.COPY, Kind.UNSURE} or not _same_frames(seen, also):
+            return Finding(None)
+        return found
+    if found.kind is Kind.BURST:
+        return found
+    if (
+        one.size == other.size
+        and found.kind in {Kind.COPY, Kind.UNSURE}
+        and found.exact
+        and same_pixels(one.path, other.path)
+    ):
+        return Finding(Kind.SAME_PIXELS, found.evidence, found.movement)
+    if found.plain:
+        first, second = (sketch(large(each.path), side=1024, keyed=False) for each in (one, other))
+        return confirm_larger(found, seen.sketch, also.sketch, first, second)
+    return found
+
+
+def _same_frames(one: Looked, other: Looked) -> bool:
+    if one.frames is None or other.frames is None or one.frames.shape != other.frames.shape or not len(one.frames):
+        return False
+    apart = np.abs(one.frames.astype(np.float32) - other.frames.astype(np.float32)).mean(axis=(1, 2))
+    return bool(apart.max() <= FRAMES_APART)

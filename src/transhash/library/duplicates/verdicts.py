@@ -1,0 +1,57 @@
+"""Verdicts: pairs of pictures that somebody has said are no duplicates, kept with the library by their contents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from transhash.errors import LibraryError
+from transhash.system import replacing
+
+FILE = "not-duplicates.txt"
+_LINE = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{32})")
+
+
+class Verdicts:
+    """The verdicts of one library: a text file, two digests a line."""
+
+    def __init__(self, library: Path) -> None:
+        """`library` is the folder of the library."""
+        self.path = library / FILE
+
+    def pairs(self) -> frozenset[tuple[str, str]]:
+        """The pairs of digests, the lesser first; raises `LibraryError` for a file that is damaged."""
+        return read_verdicts(self.path) if self.path.exists() else frozenset()
+
+    def add(self, pairs: Iterable[tuple[str, str]]) -> int:
+        """Remember pairs of digests, in whatever order: how many are new; raises `LibraryError` when it cannot."""
+        known = self.pairs()
+        every = known | {(min(pair), max(pair)) for pair in pairs}
+        if every != known:
+            write_verdicts(self.path, every)
+        return len(every) - len(known)
+
+
+def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
+    """The pairs of digests in a file; raises `LibraryError` when there is none or a line is no pair."""
+    try:
+        lines = path.read_text("ascii").splitlines()
+    except (OSError, ValueError) as error:
+        raise LibraryError(f"{path}: no verdicts can be read here ({error}); check the path") from None
+    found = set()
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line)
+        if not match:
+            raise LibraryError(f"{path}, line {number}: not two digests; remove that line")
+        found.add((min(match.groups()), max(match.groups())))
+    return frozenset(found)
+
+
+def write_verdicts(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
+    """Write pairs of digests; raises `LibraryError` when the file cannot be written."""
+    try:
+        with replacing(path) as file:
+            file.writelines(f"{one} {other}\n".encode() for one, other in sorted(pairs))
+    except (OSError, ValueError) as error:
+        raise LibraryError(f"{path}: verdicts cannot be written ({error}); check its permissions") from error
