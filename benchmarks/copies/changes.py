@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 Random = np.random.Generator
 Make = Callable[[Image.Image, Random], Image.Image]
-WORDS = "summer sale today only photograph by the sea call now best price ever made at home with love".split()
+WORDS = "summer sale today only photograph by the sea call now best price ever made at home with love".split()  # noqa: SIM905
 
 
 class Change(NamedTuple):

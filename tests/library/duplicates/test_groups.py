@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,12 @@ from transhash import Library
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.images import Source
 from transhash.library import Duplicates
-from transhash.library.duplicates import confirmation as likeness
-from transhash.library.duplicates import groups as duplicates
+from transhash.library.duplicates import groups, pairing
+from transhash.library.duplicates.confirmation import Finding, Kind
+from transhash.library.duplicates.plan import file_digest
+from transhash.library.duplicates.reading import Looked
+from transhash.library.duplicates.verdicts import Verdicts
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.model import Encoded
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "pictures"
@@ -46,12 +51,25 @@ def picture(path: Path) -> Image.Image:
     return Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
 
 
-def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = None) -> list[Duplicates]:
+def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = None, **wishes: Any) -> list[Duplicates]:
     with Library.create(folder / ".transhash", model or FakeModel(), exist_ok=True) as library:
         library.index(folder)
-        report = library.duplicates(max_distance)
+        report = library.duplicates(max_distance, **wishes)
     assert report.skipped == []
     return report.groups
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the pictures that are looked at from now on."""
+    read: list[str] = []
+    look = pairing.look
+
+    def noted(wanted: pairing.Picture, thumbnails: Thumbnails | None) -> Looked:
+        read.append(wanted.path.name)
+        return look(wanted, thumbnails)
+
+    monkeypatch.setattr(pairing, "look", noted)
+    return read
 
 
 def names(groups: list[Duplicates]) -> list[list[str]]:
@@ -81,8 +99,7 @@ def test_copies_are_grouped_with_the_most_pixels_to_keep(pictures: Path, model: 
 def test_equal_files_need_no_look_at_their_pixels(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(pictures / "05.png", pictures / "zz.png")
     shutil.copy(pictures / "05.png", pictures / "aa.png")
-    read: list[str] = []
-    monkeypatch.setattr(likeness, "thumbnail", read.append)
+    read = looked_at(monkeypatch)
 
     (group,) = groups_of(pictures, max_distance=0)
     assert read == []
@@ -111,9 +128,7 @@ def test_codes_beyond_the_distance_are_no_candidates(pictures: Path) -> None:
 
 def test_each_picture_is_read_once_and_only_candidates_are(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.open(pictures / "02.png").save(pictures / "02.jpg", quality=90)
-    thumbnail = likeness.thumbnail
-    read: list[str] = []
-    monkeypatch.setattr(likeness, "thumbnail", lambda path: read.append(Path(path).name) or thumbnail(path))
+    read = looked_at(monkeypatch)
     files = sorted(path for path in pictures.iterdir() if path.is_file())
     codes = FakeModel().encode(files)
     distances = np.bitwise_count(codes[:, None] ^ codes[None]).sum(axis=2)
@@ -163,7 +178,7 @@ def test_what_has_changed_or_gone_since_indexing_is_skipped_and_named(pictures: 
         report = library.duplicates()
     assert [(skipped.path.name, skipped.reason) for skipped in report.skipped] == [
         ("a.png", "cannot be read (no such file or directory)"),
-        ("b.png", duplicates.CHANGED),
+        ("b.png", groups.CHANGED),
     ]
     assert [set(group) for group in names(report.groups)] == [{"05.png", "c.png", "d.png"}]
 
@@ -183,16 +198,17 @@ def test_a_file_that_has_become_unreadable_is_skipped(pictures: Path) -> None:
 
 def test_every_one_of_a_group_is_a_copy_of_what_is_kept(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A chain in which each is like the next: the ends are not called copies of one another."""
-    levels = {f"{level:03}.png": level for level in (100, 106, 112, 118)}
     for path in pictures.iterdir():
         path.unlink()
-    for name, level in levels.items():
-        Image.new("RGB", (40, 40), (level, level, level)).save(pictures / name)
-    groups = groups_of(pictures, model=OneCode())
-    for group in groups:
-        for copy in group.same:
-            assert abs(levels[copy.path.name] - levels[group.keep.path.name]) <= 8
-    assert len(groups) == 2
+    image = picture(sorted(EXAMPLES.rglob("*.jpg"))[0])
+    for number in range(4):
+        image.resize((96 - number, 96 - number)).save(pictures / f"{number}.png")
+
+    def next_only(self: pairing.Pairing, pairs: list[tuple[int, int]]) -> list[Finding]:
+        return [Finding(Kind.COPY if abs(one - other) == 1 else None) for one, other in pairs]
+
+    monkeypatch.setattr(pairing.Pairing, "confirm", next_only)
+    assert names(groups_of(pictures, model=OneCode(), keep=["largest"])) == [["0.png", "1.png"], ["2.png", "3.png"]]
 
 
 def test_an_empty_library_has_none(tmp_path: Path) -> None:
@@ -211,21 +227,73 @@ def test_progress_is_told(pictures: Path) -> None:
         library.index(pictures)
         library.duplicates(progress=lambda *what: said.append(what))
     assert ("reading", 40, 40) in said
-    assert said[-1] == ("comparing", 40, 40)
+    assert all(done <= total for _, done, total in said)
 
 
-def test_groups_of_hashes_expand_to_all_pairs() -> None:
-    starts = np.array([0, 2, 3, 6])
-    flat = np.array([10, 11, 20, 30, 31, 32])
-    pieces = list(duplicates._expanded(np.array([0, 1]), np.array([2, 2]), starts, flat))
-    pairs = [(int(a), int(b)) for ones, others in pieces for a, b in zip(ones, others, strict=True)]
-    assert pairs == [(a, b) for a in (10, 11) for b in (30, 31, 32)] + [(20, b) for b in (30, 31, 32)]
+def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:
+    ImageOps.mirror(Image.open(pictures / "11.png")).save(pictures / "11-mirrored.png")
+    with Library.create(pictures / ".transhash", OneCode()) as library:
+        library.index(pictures)
+        report = library.duplicates(64)
+        assert (report.groups, report.others) == ([], {"edit": 1})
+        (group,) = library.duplicates(64, kinds=["edit"]).groups
+    assert (group.same[0].kind, "mirrored" in group.same[0].why) == ("edit", True)
 
 
-def test_without_room_for_small_copies_the_remedy_is_named(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(**_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_other_metadata_and_another_lossless_format_are_the_same_pixels(pictures: Path) -> None:
+    Image.open(pictures / "04.png").save(pictures / "04.bmp")
+    (group,) = groups_of(pictures)
+    assert [copy.kind for copy in group.same] == ["same-pixels"]
 
-    monkeypatch.setattr(duplicates.tempfile, "TemporaryFile", full)
-    with pytest.raises(LibraryError, match=r"No space left on device.*TMPDIR"):
-        groups_of(pictures)
+
+def test_transparency_that_differs_is_not_the_same_pixels(pictures: Path) -> None:
+    image = Image.open(pictures / "04.png").convert("RGBA")
+    image.putalpha(Image.new("L", image.size, 254))
+    image.save(pictures / "04-clear.png")
+    assert all(copy.kind != "same-pixels" for group in groups_of(pictures, kinds=["all"]) for copy in group.same)
+
+
+def test_a_link_and_a_hard_link_are_the_picture_itself(pictures: Path) -> None:
+    (pictures / "aa.png").symlink_to(pictures / "05.png")
+    os.link(pictures / "06.png", pictures / "bb.png")
+    assert groups_of(pictures) == []
+
+
+def test_animations_are_copies_only_when_all_frames_agree(pictures: Path) -> None:
+    frames = [Image.open(pictures / f"{number:02}.png") for number in range(6)]
+    kwargs: dict[str, Any] = {"save_all": True, "duration": 100}
+    frames[0].save(pictures / "one.gif", append_images=frames[1:3], **kwargs)
+    frames[0].save(pictures / "two.gif", append_images=frames[3:5], **kwargs)
+    frames[0].save(pictures / "again.gif", append_images=frames[1:3], comment=b"again", **kwargs)
+    found = [[copy.path.name for copy in (group.keep, *group.same)] for group in groups_of(pictures, model=OneCode())]
+    assert [sorted(group) for group in found] == [["again.gif", "one.gif"]]
+
+
+def test_pictures_of_a_reference_folder_are_kept(pictures: Path) -> None:
+    (pictures / "old").mkdir()
+    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "old" / "small.png")
+    shutil.copy(pictures / "old" / "small.png", pictures / "old" / "again.png")
+    (group,) = groups_of(pictures, reference=[pictures / "old"])
+    assert (group.keep.path.parent.name, [copy.path.name for copy in group.same]) == ("old", ["05.png"])
+
+
+def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:
+    (pictures / "other").mkdir()
+    shutil.copy(pictures / "05.png", pictures / "other")
+    shutil.copy(pictures / "06.png", pictures / "again.png")
+    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["06.png", "again.png"]]
+
+
+def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) -> None:
+    Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
+    assert len(groups_of(pictures)) == 1
+    pair = file_digest(pictures / "05.jpg"), file_digest(pictures / "05.png")
+    assert Verdicts(pictures / ".transhash").add([pair]) == 1
+    assert Verdicts(pictures / ".transhash").add([pair[::-1]]) == 0
+    assert groups_of(pictures) == []
+
+
+@pytest.mark.parametrize("wish", [{"kinds": ["twins"]}, {"keep": ["prettiest"]}, {"keep": ["path:"]}])
+def test_a_kind_or_a_rule_that_there_is_not_is_refused(pictures: Path, wish: dict[str, list[str]]) -> None:
+    with pytest.raises(LibraryError, match="; "):
+        groups_of(pictures, **wish)

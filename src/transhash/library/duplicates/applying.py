@@ -1,8 +1,9 @@
 """Applying a plan: each file is looked at again just before it is touched, and the log says first what will be done.
 
-Nothing outside the plan's folders is touched, no link is followed, and a file goes only while the one that it repeats is
-there with the content that the plan tells. Both are locked meanwhile, so that of two plans that run at once neither takes what
-the other relies on. A kill leaves each file where it was, or where the log says, or in both places.
+Nothing outside the plan's folders is touched, no link is followed, and a file goes only while the one that it repeats
+is there with the content that the plan tells. Both are locked meanwhile, so that of two plans that run at once
+neither takes what the other relies on. A kill leaves each file where it was, or where the log says, or in both
+places.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Log:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise LibraryError(
-                f"{self.path}: the log cannot be written ({error.strerror}); what it tells was done, nothing else: make room "
-                "and write the plan again"
+                f"{self.path}: the log cannot be written ({error.strerror}); what it tells was done, and nothing else: "
+                "make room, and write the plan again"
             ) from error
 
     def close(self) -> None:
@@ -82,8 +83,8 @@ def apply(
 ) -> Applied:
     """Remove what a plan says: into the "trash", into a folder, or by "hardlink", "symlink" or "delete".
 
-    `log` is made, and told first what is done; `undo` brings back what it tells. A file that is not as the plan tells any more
-    is skipped. Raises `LibraryError` when the log cannot be written or the folder not be made.
+    `log` is made, and told first what is done; `undo` brings back what it tells. A file that is no more as the plan
+    tells is skipped. Raises `LibraryError` when the log cannot be written or the folder not be made.
     """
     result = Applied()
     removals = plan.removals
@@ -245,7 +246,10 @@ class Undone:
 
 
 def undo(log: Path) -> Undone:
-    """Bring back what a log tells, the last first; deleted files are named as skipped. Raises `LibraryError` for no log."""
+    """Bring back what a log tells, the last first; deleted files are named as skipped.
+
+    Raises `LibraryError` for what is no log.
+    """
     try:
         lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.strip()]
     except ValueError:

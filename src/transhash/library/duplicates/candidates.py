@@ -1,7 +1,8 @@
 """Candidates: which pairs of pictures are worth a look, without looking at each pair.
 
-Two signs bring a pair together: the 64 lowest frequencies of the whole picture, in any of its eight orientations; and keypoints
-that look the same (their words agree in some bits), wherever they lie: a part of a picture, a turned or a mirrored one.
+Two signs bring a pair together: the 64 lowest frequencies of the whole picture, in any of its eight orientations; and
+keypoints that look the same (their words agree in some bits), wherever they lie: a part of a picture, a turned or a
+mirrored one.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _by_keypoints(every: list[Signs]) -> Numbers:
 
 
 def _met(one: npt.NDArray[np.int32], ones: Numbers, two: npt.NDArray[np.int32], twos: Numbers, count: int) -> Numbers:
-    """For each meeting of a key in `one` with the same in `two`: its pictures as first · count + second, first < second."""
+    """For each meeting of a key in `one` with one in `two` its pictures, as first · count + second, first < second."""
     order, others = np.argsort(one, kind="stable"), np.argsort(two, kind="stable")
     sorted_one, sorted_two = one[order], two[others]
     begins, ends = np.searchsorted(sorted_two, sorted_one, "left"), np.searchsorted(sorted_two, sorted_one, "right")

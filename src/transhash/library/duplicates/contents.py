@@ -41,7 +41,7 @@ class Contents(NamedTuple):
 
     def digest(self, picture: int) -> str:
         """The digest of a picture's content, hex."""
-        return self.digests[picture].tobytes().hex()
+        return bytes(self.digests[picture].tobytes()).hex()
 
 
 def equal_contents(digests: NDArray[np.void]) -> tuple[Numbers, Numbers]:

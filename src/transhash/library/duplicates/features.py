@@ -1,12 +1,13 @@
-"""Keypoints: places of a picture that are found again when it is cropped, scaled, turned, mirrored or covered in part.
+"""Keypoints: places of a picture that are found again when it is cropped, scaled, turned, mirrored or covered in
+part.
 
-Corners (the lesser eigenvalue of the structure tensor, Shi and Tomasi 1994) on a pyramid of grey pictures, spread evenly;
-at each the direction of its intensity centroid (Rosin 1999) and 256 comparisons of grey values around it, turned with that
-direction (Rublee et al., ORB, 2011). A mirrored picture's comparisons are those of the original with one axis turned round,
-so that one set of keypoints is looked for in both forms.
+Corners (the lesser eigenvalue of the structure tensor, Shi and Tomasi 1994) on a pyramid of grey pictures, spread
+evenly; at each the direction of its intensity centroid (Rosin 1999) and 256 comparisons of grey values around it,
+turned with that direction (Rublee et al., ORB, 2011). A mirrored picture's comparisons are those of the original with
+one axis turned round, so that one set of keypoints is looked for in both forms.
 """
 
-# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+# ruff: noqa: PLR0912 -- compiled functions are long
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def keypoints(grey: Floats) -> Keypoints:
         return NO_KEYPOINTS
     best = np.argsort(-np.concatenate(strengths), kind="stable")[:MOST]
     every = np.concatenate(points).astype(np.float32), np.concatenate(words), np.concatenate(mirrored)
-    return Keypoints(*(each[best] for each in every))
+    return Keypoints(every[0][best], every[1][best], every[2][best])
 
 
 def blurred(grey: Floats) -> Floats:
@@ -84,14 +85,14 @@ def halved(grey: Floats, factor: float) -> Floats:
 
 
 @kernel
-def matches(a, b):
+def matches(a, b):  # type: ignore[no-untyped-def]
     """For each of the words [K, 4] of one picture the most alike of another: (its row or -1, bits that differ)."""
     rows = np.full(len(a), -1, np.int64)
     apart = np.full(len(a), 256, np.int64)
     for i in range(len(a)):
-        best, second, row = 257, 257, -1
+        best, second, row = np.int64(257), np.int64(257), -1
         for j in range(len(b)):
-            distance = 0
+            distance = np.int64(0)
             for word in range(4):
                 x = a[i, word] ^ b[j, word]
                 x = x - ((x >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -108,7 +109,7 @@ def matches(a, b):
 
 
 @kernel
-def _corners(image, cell, each, margin, weakest):
+def _corners(image, cell, each, margin, weakest):  # type: ignore[no-untyped-def]
     """Corners of a picture float32 [H, W]: (x, y) [K, 2] and how strong they are [K]."""
     height, width = image.shape
     xx = np.zeros((height, width), np.float32)
@@ -172,7 +173,7 @@ def _corners(image, cell, each, margin, weakest):
 
 
 @kernel
-def _described(image, found, pairs, radius):
+def _described(image, found, pairs, radius):  # type: ignore[no-untyped-def]
     """Directions [K], comparisons [K, 4] and mirrored comparisons [K, 4] of corners (x, y) [K, 2]."""
     count = len(found)
     angles = np.empty(count, np.float32)
@@ -180,7 +181,7 @@ def _described(image, found, pairs, radius):
     turned = np.zeros((count, 4), np.uint64)
     height, width = image.shape
     for i in range(count):
-        x0, y0 = int(round(found[i, 0])), int(round(found[i, 1]))
+        x0, y0 = round(found[i, 0]), round(found[i, 1])
         mx = np.float32(0)
         my = np.float32(0)
         for v in range(-radius, radius + 1):
@@ -196,10 +197,10 @@ def _described(image, found, pairs, radius):
             for side in range(2):
                 sign = 1 - 2 * side
                 ax, ay, bx, by = pairs[bit, 0], pairs[bit, 1] * sign, pairs[bit, 2], pairs[bit, 3] * sign
-                ux = min(max(int(round(found[i, 0] + c * ax - s * ay)), 0), width - 1)
-                uy = min(max(int(round(found[i, 1] + s * ax + c * ay)), 0), height - 1)
-                vx = min(max(int(round(found[i, 0] + c * bx - s * by)), 0), width - 1)
-                vy = min(max(int(round(found[i, 1] + s * bx + c * by)), 0), height - 1)
+                ux = min(max(round(found[i, 0] + c * ax - s * ay), 0), width - 1)
+                uy = min(max(round(found[i, 1] + s * ax + c * ay), 0), height - 1)
+                vx = min(max(round(found[i, 0] + c * bx - s * by), 0), width - 1)
+                vy = min(max(round(found[i, 1] + s * bx + c * by), 0), height - 1)
                 if image[uy, ux] < image[vy, vx]:
                     mark = np.uint64(1) << np.uint64(bit & 63)
                     if side:

@@ -1,13 +1,14 @@
 """Groups of pictures that repeat one another: candidates, confirmed pair by pair, and one of each group to keep.
 
-Whose code has company within a radius is looked at, once; signs of these pictures (`candidates`) say which pairs to confirm
-(`pairing`). Every picture of a group has been confirmed against the one to keep. Nothing of the library or of the pictures is
-changed.
+Whose code has company within a radius is looked at, once; signs of these pictures (`candidates`) say which pairs to
+confirm (`pairing`). Every picture of a group has been confirmed against the one to keep. Nothing of the library or of
+the pictures is changed.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +78,7 @@ class Search:
         self._thumbnails = thumbnails
         self._skipped: dict[str, Skipped] = {}
         self._paths: dict[int, str] = {}  # of the pictures that are as the catalogue has them
+        self._inodes: dict[int, tuple[int, int]] = {}  # the files that they are: hard links are one
         self._where: dict[int, str] = {}  # a file of each content, by the first picture that has it
         self._codes = np.empty(len(contents.ids), np.int64)  # the number of each picture's code
         places = np.searchsorted(contents.ids, join.ids)
@@ -142,11 +144,14 @@ class Search:
 
     def _is_current(self, picture: int, path: str) -> bool:
         try:
-            status = os.stat(path)
+            status = os.lstat(path)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             self._skip(path, f"cannot be read ({reason})", "run `transhash index`")
             return False
+        if stat.S_ISLNK(status.st_mode):  # it and what it leads to are one picture
+            return False
+        self._inodes[picture] = status.st_dev, status.st_ino
         apart = abs(status.st_mtime_ns - int(self._contents.mtimes[picture]))
         if status.st_size == self._contents.sizes[picture] and apart <= COARSE:
             return True
@@ -235,10 +240,14 @@ class Search:
         found = []
         while len(rest) > 1:
             kept, others, left = rest[0], [], []
+            files = {self._inodes[kept]}
             for other in rest[1:]:
+                if self._inodes[other] in files:
+                    continue  # the same file under another name
                 finding = self._finding(kept, other)
                 if finding.kind in self._wishes.kinds and not (self._is_reference(kept) and self._is_reference(other)):
                     others.append(self._copy(other, kept, finding))
+                    files.add(self._inodes[other])
                 else:
                     left.append(other)
             if others:

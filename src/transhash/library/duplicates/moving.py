@@ -1,4 +1,5 @@
-"""Moving files so that a kill or a full disk loses nothing: the new place has all of it before the old one gives it up."""
+"""Moving files so that a kill or a full disk loses nothing: the new place has all of it before the old one gives it
+up."""
 
 from __future__ import annotations
 

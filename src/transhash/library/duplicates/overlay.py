@@ -1,7 +1,7 @@
 """Overlays: whether what differs between two registered pictures was laid over one of them, or has moved.
 
-A mark is thin, lies in lines, and makes everything under it brighter, or everything darker. Print lies in lines too, or is an area
-of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene.
+A mark is thin, lies in lines, and makes everything under it brighter, or everything darker. Print lies in lines too,
+or is an area of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ONE_SIDED = 0.93  # share of the difference that goes the same way in a mark
 THIN = 0.42  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
 HARD = 10.0  # gradient of print, levels a pixel
 SPARSE = 0.24  # share of the tiles' pixels that letters differ in, at most
-FEW_COLOURS = 0.82  # share of print's pixels that have one of two greys
+FEW_COLOURS = 0.86  # share of print's pixels that have one of two greys
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from transhash.errors import ImageError
 from transhash.library.duplicates.confirmation import Finding, Kind, confirm, confirm_larger
-from transhash.library.duplicates.reading import Looked, large, look, same_pixels
+from transhash.library.duplicates.reading import LARGE, Looked, large, look, same_pixels
 from transhash.library.duplicates.sketches import sketch
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.threads import spread
@@ -76,28 +76,20 @@ class Pairing:
 
 def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding:
     """What two pictures are to each other; opens their files again only where 256 pixels cannot tell."""
-    if seen.count != also.count:
+    if seen.pages != also.pages:
         return Finding(None)
     found = confirm(seen.sketch, also.sketch)
-    if found.kind is None:
+    if found.kind is None or found.kind is Kind.BURST:
         return found
-    if seen.frames is not None and also.frames is not None:
-        if found.kind not in {Kind.COPY, Kind.UNSURE} or not _same_frames(seen, also):
-            return Finding(None)
-        return found
-    if found.kind is Kind.BURST:
-        return found
-    if (
-        one.size == other.size
-        and found.kind in {Kind.COPY, Kind.UNSURE}
-        and found.exact
-        and same_pixels(one.path, other.path)
-    ):
+    if seen.frames is not None:
+        return found if found.kind is not Kind.EDIT and _same_frames(seen, also) else Finding(None)
+    may_be_same = one.size == other.size and found.exact and found.kind in {Kind.COPY, Kind.UNSURE}
+    if may_be_same and same_pixels(one.path, other.path):
         return Finding(Kind.SAME_PIXELS, found.evidence, found.movement)
-    if found.plain:
-        first, second = (sketch(large(each.path), side=1024, keyed=False) for each in (one, other))
-        return confirm_larger(found, seen.sketch, also.sketch, first, second)
-    return found
+    if not found.plain:
+        return found
+    first, second = (sketch(large(each.path), side=LARGE, keyed=False) for each in (one, other))
+    return confirm_larger(found, seen.sketch, also.sketch, first, second)
 
 
 def _same_frames(one: Looked, other: Looked) -> bool:

@@ -1,7 +1,7 @@
 """Plans: what would be done with duplicates, one line an action, written before anything is done.
 
-The first line names the folders that the plan is about; each further line is an action as JSON: "keep" or "remove", with the
-file's size and digest, the file that it repeats, and why.
+The first line names the folders that the plan is about; each further line is an action as JSON: "keep" or "remove",
+with the file's size and digest, the file that it repeats, and why.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ LARGE = 1024  # pixels of the longer side, where a sketch is too small to tell
 FRAMES = 24  # of an animation that are compared
 CLEAR = 250  # opacity from which on nothing shines through
 LIGHT = 190  # grey of what is opaque, above which it is laid on black
-STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".heic", ".heif", ".bmp")  # without transparency and animation
+STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".heic", ".heif")  # without transparency and animation
 
 
 class Looked(NamedTuple):
@@ -31,7 +31,7 @@ class Looked(NamedTuple):
 
     sketch: Sketch
     frames: npt.NDArray[np.uint8] | None = None  # [F, SMALL, SMALL] of an animation or several pages
-    count: int = 1  # of frames
+    pages: int = 1  # frames of an animation, pages of a document
 
 
 def look(wanted: Known, thumbnails: Thumbnails | None = None) -> Looked:

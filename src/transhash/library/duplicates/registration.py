@@ -1,11 +1,11 @@
 """Registration: the movement that lays one picture on another, and what the two say of each other tile by tile then.
 
-A movement is affine, float64 [6]: (a, b, c, d, e, f) takes the place (x, y) of the reference to
-(a·x + b·y + e, c·x + d·y + f) of the other picture. Places are measured from the corner of the picture, so that the middle of
-the first pixel is at (0.5, 0.5): a picture of half the size has half the places.
+A movement is affine, float64 [6]: (a, b, c, d, e, f) takes the place (x, y) of the reference to (a·x + b·y + e, c·x +
+d·y + f) of the other picture. Places are measured from the corner of the picture, so that the middle of the first
+pixel is at (0.5, 0.5): a picture of half the size has half the places.
 """
 
-# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+# ruff: noqa: PLR0912, PLR0915, PLR0917 -- compiled functions are long, and take their arguments by position
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def zoom(movement: Movement) -> float:
 
 
 def turned(movement: Movement) -> float:
-    """The degrees by which a movement turns a picture, clockwise as seen, -180 to 180; of a mirrored one, after that."""
+    """The degrees by which a movement turns a picture, clockwise as seen, -180 to 180; of a mirrored one after that."""
     a, b, c, d, _, _ = movement
     if mirrored(movement):
         a, c = -a, -c
@@ -90,7 +90,7 @@ def _halved(picture: Floats) -> Floats:
 
 
 @kernel
-def _most_agreed(source, target, mirrored, allowed):
+def _most_agreed(source, target, mirrored, allowed):  # type: ignore[no-untyped-def]
     """From pairs of keypoints [M, 4] the movement with most pairs that agree, fitted to these: (movement, how many)."""
     best, count = np.zeros(6), 0
     moved = np.zeros(6)
@@ -156,7 +156,7 @@ def _most_agreed(source, target, mirrored, allowed):
 
 
 @inlined
-def _sampled(picture, x, y):
+def _sampled(picture, x, y):  # type: ignore[no-untyped-def]
     """The value at a place, between the middles of pixels; the place is at least a pixel inside."""
     left, top = int(np.floor(x - 0.5)), int(np.floor(y - 0.5))
     u, v = x - 0.5 - left, y - 0.5 - top
@@ -166,7 +166,7 @@ def _sampled(picture, x, y):
 
 
 @kernel
-def _fitted(reference, other, movement, stride, steps, robust):
+def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[no-untyped-def]
     """Gauss and Newton's method for the movement, a gain and an offset; what fits badly counts little."""
     height, width = reference.shape
     tall, wide = other.shape
@@ -236,7 +236,7 @@ def _fitted(reference, other, movement, stride, steps, robust):
 
 
 @kernel
-def laid(reference, other, movement):
+def laid(reference, other, movement):  # type: ignore[no-untyped-def]
     """The other picture laid on the reference: (float32 [H, W], where it has pixels bool [H, W])."""
     height, width = reference.shape
     tall, wide = other.shape
@@ -258,7 +258,7 @@ def laid(reference, other, movement):
 
 
 @kernel
-def laid_mask(mask, movement, there):
+def laid_mask(mask, movement, there):  # type: ignore[no-untyped-def]
     """Where the mask of the other picture is true, of the pixels `there` of the reference."""
     height, width = there.shape
     tall, wide = mask.shape

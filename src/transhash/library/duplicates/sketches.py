@@ -1,4 +1,5 @@
-"""Sketches: what is kept of a picture to compare it with others: 256 pixels, their keypoints, and where its content lies."""
+"""Sketches: what is kept of a picture to compare it with others: 256 pixels, their keypoints, and where its content
+lies."""
 
 from __future__ import annotations
 
@@ -112,7 +113,7 @@ def _content(grey: Floats) -> tuple[int, int, int, int]:
 
 
 @kernel
-def _corners_filled(grey, allowed):
+def _corners_filled(grey, allowed):  # type: ignore[no-untyped-def]
     """Where pixels are of their corner's grey and hang together with it, and the pixels around these."""
     height, width = grey.shape
     filled = np.zeros((height, width), np.bool_)

@@ -65,14 +65,18 @@ def _strengths(picture: Floats, there: npt.NDArray[np.bool_]) -> Floats:
     height, width = (side // 16 * 16 for side in picture.shape)
     if not height or not width:
         return np.zeros(0, np.float32)
-    down, across = np.gradient(picture)
-    steep = (down**2 + across**2)[:height, :width].reshape(height // 16, 16, width // 16, 16).mean(axis=(1, 3))
+    slopes = np.gradient(picture)
+    steep = (
+        np.asarray(slopes[0] ** 2 + slopes[1] ** 2, np.float32)[:height, :width]
+        .reshape(height // 16, 16, width // 16, 16)
+        .mean(axis=(1, 3))
+    )
     whole = there[:height, :width].reshape(height // 16, 16, width // 16, 16).all(axis=(1, 3))
-    return np.asarray(np.sqrt(steep * whole), np.float32).ravel()
+    return np.asarray(np.sqrt(steep * whole).ravel(), np.float32)
 
 
 def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> Floats:
-    """The laid picture in the reference's light: its grey levels through the cubic curve that fits best, made to rise."""
+    """The laid picture in the reference's light: its grey levels through the cubic curve that fits best, and rises."""
     values, wanted = laid[there].astype(np.float64), reference[there].astype(np.float64)
     low, high = np.quantile(values, (0.01, 0.99))
     if high - low < 4:
@@ -84,7 +88,7 @@ def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
         terms = np.stack((np.ones(len(x)), x, x**2, x**3))
         weighted = terms * weights
         normal = weighted @ terms.T
-        normal[[2, 3], [2, 3]] += 0.02 * len(x)  # a straight line, unless the light says otherwise
+        normal += np.diag([0, 0, 0.02 * len(x), 0.02 * len(x)])  # a straight line, unless the light says otherwise
         found = np.linalg.solve(normal, weighted @ wanted)
         miss = wanted - found @ terms
         spread = max(4.0, 2 * float(np.sqrt(np.average(miss**2, weights=weights))))
@@ -94,7 +98,7 @@ def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     steps = np.clip(np.diff(curve), 0.2, 3.0)
     middle = int((low + high) / 2)
     rising = np.concatenate(([0.0], np.cumsum(steps)))
-    return np.interp(laid, levels, rising - rising[middle] + curve[middle]).astype(np.float32)
+    return np.asarray(np.interp(laid, levels, rising - rising[middle] + curve[middle]), np.float32)
 
 
 def tiled(
@@ -114,7 +118,7 @@ def tiled(
 
 
 @kernel
-def _tiled(one, two, there, first, second, side):
+def _tiled(one, two, there, first, second, side):  # type: ignore[no-untyped-def]
     height, width = one.shape
     down, across = max(1, round(height / side)), max(1, round(width / side))
     found = np.zeros((down, across, 13), np.float64)
@@ -134,10 +138,11 @@ def _tiled(one, two, there, first, second, side):
                     c[1] += first[1, y, x]
                     c[2] += second[0, y, x]
                     c[3] += second[1, y, x]
-                    if 0 < y < height - 1 and 0 < x < width - 1 and there[y - 1, x] and there[y + 1, x]:
-                        if there[y, x - 1] and there[y, x + 1]:
-                            ga += (one[y, x + 1] - one[y, x - 1]) ** 2 / 4 + (one[y + 1, x] - one[y - 1, x]) ** 2 / 4
-                            gb += (two[y, x + 1] - two[y, x - 1]) ** 2 / 4 + (two[y + 1, x] - two[y - 1, x]) ** 2 / 4
+                    if y < 1 or x < 1 or y > height - 2 or x > width - 2:
+                        continue
+                    if there[y - 1, x] and there[y + 1, x] and there[y, x - 1] and there[y, x + 1]:
+                        ga += (one[y, x + 1] - one[y, x - 1]) ** 2 / 4 + (one[y + 1, x] - one[y - 1, x]) ** 2 / 4
+                        gb += (two[y, x + 1] - two[y, x - 1]) ** 2 / 4 + (two[y + 1, x] - two[y - 1, x]) ** 2 / 4
             t = found[i, j]
             area = ((i + 1) * height // down - i * height // down) * ((j + 1) * width // across - j * width // across)
             t[0] = count / area * side * side

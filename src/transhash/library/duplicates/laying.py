@@ -1,0 +1,112 @@
+"""Laying one picture on another: the movements worth a look, and the pixels of both in one frame and one light."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.library.duplicates import registration
+from transhash.library.duplicates.features import blurred, halved
+from transhash.library.duplicates.overlay import Laid
+from transhash.library.duplicates.registration import Movement
+from transhash.library.duplicates.sketches import Sketch
+from transhash.library.duplicates.tiles import equalised, sharpness
+
+Floats = npt.NDArray[np.float32]
+Box = tuple[int, int, int, int]
+
+VOTES = 6  # keypoints that agree, so that their movement is looked at
+WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on all is looked at
+TURNED = 0.8  # degrees that are still upright
+WHITE, BLACK = 251.0, 4.0  # grey levels beyond which light that was made stronger leaves nothing
+CLIPPED = 30.0  # levels that it may have taken away
+
+
+def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
+    """Movements from a to b worth a look: (movement, how often to begin at half the size, keypoints that agree)."""
+    keyed: list[tuple[int, Movement]] = []
+    for mirrored in (False, True):
+        movement, votes = registration.voted(a.keypoints, b.keypoints, mirrored=mirrored)
+        if votes >= VOTES:
+            keyed.append((votes, movement))
+    keyed.sort(key=lambda each: -each[0])
+    whole = [(_correlation(a.whole, b.whole, turn), turn, a.frame, b.frame) for turn in range(8)]
+    if a.content != a.frame or b.content != b.frame:
+        whole += [(_correlation(a.inner, b.inner, turn), turn, a.content, b.content) for turn in range(8)]
+    whole = sorted((each for each in whole if each[0] >= WHOLE), key=lambda each: -each[0])[:2]
+    first = [(movement, 1, votes) for votes, movement in keyed[:1]]
+    rest = [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[:1]]
+    second = [(movement, 1, votes) for votes, movement in keyed[1:] if votes >= 0.4 * keyed[0][0]]
+    return first + rest + second + [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[1:]]
+
+
+def _correlation(one: Floats, two: Floats, turn: int) -> float:
+    """Of two square copies, the first mirrored and turned as in `onto`."""
+    a = np.rot90(one.T if turn & 4 else one, turn & 3)
+    a, b = a - a.mean(), two - two.mean()
+    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + one.size))
+
+
+def onto(one: tuple[int, int, int, int], two: tuple[int, int, int, int], turn: int) -> Movement:
+    """The movement of one box onto another as `np.rot90(picture.T if turn & 4 else picture, turn & 3)` moves pixels."""
+    linear, shift = np.eye(2), np.zeros(2)
+    if turn & 4:
+        linear = np.array([[0.0, 1], [1, 0]])
+    for _ in range(turn & 3):
+        quarter = np.array([[0.0, 1], [-1, 0]])
+        linear, shift = quarter @ linear, quarter @ shift + np.array([0.0, 1])
+    inward = np.diag([1 / (one[2] - one[0]), 1 / (one[3] - one[1])])
+    outward = np.diag([float(two[2] - two[0]), float(two[3] - two[1])])
+    matrix = outward @ linear @ inward
+    offset = outward @ (shift - linear @ inward @ np.array(one[:2], float)) + np.array(two[:2], float)
+    return np.array([*matrix[0], *matrix[1], *offset])
+
+
+def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Movement] | None:
+    """One picture laid on the other in the frame of the coarser one, and the movement that fits best."""
+    zoom = registration.zoom(movement)
+    if not 0.08 < zoom < 12:
+        return None
+    swapped = zoom < 1
+    one, two = (b, a) if swapped else (a, b)
+    here = registration.inverse(movement) if swapped else movement
+    zoom = max(zoom, 1 / zoom)
+    other, colours, factors = two.grey, two.colours, (1.0, 1.0)
+    if zoom > 1.15:
+        other = halved(other, zoom)
+        factors = other.shape[1] / two.grey.shape[1], other.shape[0] / two.grey.shape[0]
+        colours = np.stack([halved(each, zoom) for each in colours])
+        here = registration.scaled(here, (1, 1), factors)
+    reference, other = blurred(one.grey), blurred(other)
+    here = registration.refined(reference, other, here, levels)
+    if not 0.4 < registration.zoom(here) < 2.5:
+        return None
+    placed, there = registration.laid(reference, other, here)
+    turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
+    there &= one.inside(turned)
+    there &= registration.laid_mask(
+        two.inside(turned), registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1])), there
+    )
+    if there.sum() < 300:
+        return None
+    placed = np.where(there, placed, reference)  # so that blurring brings nothing in
+    reference, placed = sharpness(reference, placed, there)
+    light = equalised(reference, placed, there)
+    placed = _unclipped(reference, placed, light)
+    tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
+    here = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
+    back = registration.inverse(here) if swapped else here
+    return Laid(reference, placed, there, one.colours, tints), back
+
+
+def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:
+    """The laid picture in the reference's light, but the reference where one is as bright or dark as can be, and the
+    other nearly: light that was made stronger has taken structure away there.
+    """
+    for one, other, theirs in ((raw, reference, placed), (reference, placed, reference)):
+        bright, dark = one >= WHITE, one <= BLACK
+        for clipped, sign in ((bright, 1), (dark, -1)):
+            if clipped.any():
+                level = float(np.median(theirs[clipped]))
+                placed = np.where(clipped & (sign * (other - level) > -CLIPPED), reference, placed)
+    return placed
