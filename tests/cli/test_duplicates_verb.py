@@ -28,9 +28,10 @@ def test_groups_are_separated_by_blank_lines_and_what_to_keep_comes_first(run, c
     result = run("duplicates", "photos")
     blocks = [block.splitlines() for block in result.out.split("\n\n")]
 
-    assert [[line[:6] for line in block] for block in blocks] == [["keep  ", "same  ", "same  "], ["keep  ", "same  "]]
-    assert {line[6:] for line in blocks[0]} == {"photos/cat/cat-0.png", "photos/cat/zero.png", "photos/dog/zero.png"}
-    assert {line[6:] for line in blocks[1]} == {"photos/dog/dog-2.png", "photos/dog/two.png"}
+    kinds = [[line[:13].strip() for line in block] for block in blocks]
+    assert kinds == [["keep", "same-file", "same-file"], ["keep", "same-file"]]
+    assert {line[13:] for line in blocks[0]} == {"photos/cat/cat-0.png", "photos/cat/zero.png", "photos/dog/zero.png"}
+    assert {line[13:] for line in blocks[1]} == {"photos/dog/dog-2.png", "photos/dog/two.png"}
     assert result.code == 0
     assert result.err.startswith("2 groups with 3 copies of what is kept, ")
     assert len(list(photos_of(copied))) == 9
@@ -44,7 +45,7 @@ def test_a_folder_restricts_the_search(run, copied: Path) -> None:
     assert set(run("duplicates", "photos/cat").out.split()) == {
         "keep",
         "photos/cat/cat-0.png",
-        "same",
+        "same-file",
         "photos/cat/zero.png",
     }
 
@@ -53,7 +54,9 @@ def test_json_has_an_object_for_each_group(run, copied: Path) -> None:
     lines = [json.loads(line) for line in run("duplicates", "--library", "photos", "--json").out.splitlines()]
 
     assert [len(line["same"]) for line in lines] == [2, 1]
-    assert set(lines[0]["keep"]) == {"path", "id", "width", "height", "bytes", "distance", "identical"}
+    assert set(lines[0]["keep"]) == {
+        *("path", "id", "width", "height", "bytes", "distance", "identical", "kind", "why")
+    }
     assert all(copy["identical"] for line in lines for copy in line["same"])
     assert Path(lines[0]["keep"]["path"]).is_absolute()
 
@@ -130,3 +133,46 @@ def test_a_sheet_that_cannot_be_drawn_is_refused_before_the_work(run, copied: Pa
     result = run("duplicates", "photos", "--sheet", "copies.txt")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("copies.txt: no sheet can be drawn in this format; ")
+
+
+def test_a_plan_is_applied_and_undone(run, copied: Path) -> None:
+    result = run("duplicates", "photos", "--plan", "plan.jsonl")
+    assert "a plan to remove 3 files" in result.err
+    assert len(photos_of(copied)) == 9
+    applied = run("apply", "plan.jsonl", "--to", "removed")
+    assert (applied.code, "3 files removed" in applied.err) == (0, True)
+    assert len(photos_of(copied)) == 6
+    assert run("apply", "plan.jsonl", "--to", "removed").code == 2  # there is a log already
+    undone = run("undo", "plan.jsonl.log")
+    assert (undone.code, "3 files brought back" in undone.err) == (0, True)
+    assert len(photos_of(copied)) == 9
+
+
+def test_a_plan_names_what_only_the_removed_file_has(run, copied: Path) -> None:
+    for picture in photos_of(copied):
+        if picture.name.startswith(("zero", "two")):
+            picture.with_suffix(".xmp").write_text("<x/>")
+    run("duplicates", "photos", "--keep", "path:dog-*,path:cat-*", "--plan", "plan.jsonl")
+    actions = [json.loads(line) for line in Path("plan.jsonl").read_text().splitlines()[1:]]
+    assert [action["only_here"] for action in actions if action["action"] == "remove"] == [
+        ["zero.xmp"],
+        ["zero.xmp"],
+        ["two.xmp"],
+    ]
+
+
+def test_two_pictures_that_are_no_duplicates_are_remembered_and_taken_along(run, photos: Path) -> None:
+    (photos / "cat" / "zero.png").write_bytes((photos / "cat" / "cat-0.png").read_bytes() + b"\0")
+    run("index", "photos")
+    assert run("duplicates", "photos").out.count("zero.png") == 1
+    assert run("duplicates", "photos", "--not-duplicates", "photos/cat/zero.png", "photos/cat/cat-0.png").code == 0
+    assert run("duplicates", "photos", "--verdicts", "told.txt").out == ""
+    assert len(Path("told.txt").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("--kinds", "twins"), ("--keep", "nicest"), ("--within", "drive"), ("--reference", "nowhere")]
+)
+def test_wishes_that_make_no_sense_are_refused(run, copied: Path, words: tuple[str, str]) -> None:
+    result = run("duplicates", "photos", *words)
+    assert (result.code, result.out) == (2, "")

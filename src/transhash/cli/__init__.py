@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from transhash.cli.annotate import annotate
+from transhash.cli.apply import apply
 from transhash.cli.backbone import backbone
 from transhash.cli.compare import compare
 from transhash.cli.doctor import doctor
@@ -31,11 +32,12 @@ from transhash.cli.search import search
 from transhash.cli.serve import serve
 from transhash.cli.token import token
 from transhash.cli.train import train
+from transhash.cli.undo import undo
 from transhash.cli.verbs import Verbs
 from transhash.cli.verify import verify
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
-    "Your pictures": (index, search, duplicates, info, annotate, verify),
+    "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, backbone),
     "Move data": (export, import_, encode),
     "Run a service": (serve, token, doctor),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,28 +16,59 @@ from transhash.cli.terminal import stages
 from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
-    from transhash.library.results import Duplicates
+    from transhash.library import Library
+    from transhash.library.results import Duplicates, DuplicatesReport
 
 EXAMPLES = """\
   transhash duplicates
-  transhash duplicates photos/2024 --max-distance 16
+  transhash duplicates photos/2024 --kinds copy,edit --keep oldest
   transhash duplicates --sheet copies.jpg          # look at them
-  transhash duplicates --csv > copies.csv
+  transhash duplicates --plan plan.jsonl           # then: transhash apply plan.jsonl --to trash
 """
 
-COLUMNS = ("group", "mark", "path", "width", "height", "bytes", "distance", "identical")
+COLUMNS = ("group", "mark", "path", "width", "height", "bytes", "distance", "identical", "kind", "why")
+WIDTH = 13  # columns of what is said of a picture before its path
+DEFAULT_KINDS = "same-file,same-pixels,copy"
 
 
 def duplicates(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(metavar="DIR", help="Only pictures below this folder.", show_default=False),
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR...", help="Only pictures below these folders.", show_default=False),
     ] = None,
     *,
+    kinds: Annotated[
+        str,
+        typer.Option(metavar="KINDS", help="Of same-file, same-pixels, copy, edit, burst, unsure; or all."),
+    ] = DEFAULT_KINDS,
+    keep: Annotated[
+        str,
+        typer.Option(metavar="RULES", help="Which to keep: best, largest, oldest, newest, path:GLOB; or several."),
+    ] = "best",
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Keep all pictures below this folder.", show_default=False),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="folder", help="Compare only pictures of the same folder.", show_default=False),
+    ] = None,
     max_distance: Annotated[
         int, typer.Option(min=0, metavar="BITS", help="How many bits may differ in the codes of pictures to compare.")
     ] = 8,
     library: LibraryOption = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what would be removed, for `transhash apply`.", show_default=False),
+    ] = None,
+    not_duplicates: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Remember that these two files are no duplicates.", show_default=False),
+    ] = None,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Exchange what was remembered with a file.", show_default=False),
+    ] = None,
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one picture a line.")] = False,
     sheet: Annotated[
@@ -45,9 +77,9 @@ def duplicates(
 ) -> None:
     """Find copies of the same picture, and which one to keep.
 
-    Copies have the same bytes, or are the same picture resized, saved again, a little cropped, brighter or darker.
-    Similar pictures are not copies, nor are mirrored ones. Nothing is deleted. Each line is a path, marked "keep" (the
-    most pixels, then the largest file, then the oldest) or "same"; a blank line ends a group.
+    A copy is the same picture saved again, resized, slightly cropped, marked, or in other light. With --kinds also
+    edits (mirrored, turned, grey, a part of it, something laid over it) and bursts (the next exposure of one scene).
+    Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends a group.
 
     Pictures are compared when their codes differ in at most --max-distance bits. A greater distance finds more copies
     and takes longer; --max-distance 64 compares all pictures of a 64-bit library.
@@ -58,43 +90,97 @@ def duplicates(
         check_name(sheet)
     if as_json and as_csv:
         raise TransHashError("--json and --csv are two forms of one output; give one of them")
-    with open_library(find_library(library, [folder or Path.cwd()])) as opened:
+    if within not in {None, "folder"}:
+        raise TransHashError(f"--within {within}: only `--within folder` is known")
+    with open_library(find_library(library, [*(folders or []), Path.cwd()])) as opened:
+        if verdicts:
+            _exchange(opened, verdicts)
+        if not_duplicates:
+            _remember(opened, *not_duplicates)
+            raise typer.Exit(DONE)
         try:
             with stages() as advance:
                 report = opened.duplicates(
                     max_distance,
-                    folders=None if folder is None else [folder],
+                    folders=folders or None,
+                    kinds=kinds.split(","),
+                    keep=keep.split(","),
+                    reference=reference or [],
+                    within=within is not None,
                     progress=lambda what, done, total: advance(what, done, total, ""),
                 )
         except KeyboardInterrupt:
             say("interrupted: nothing was changed; run the same command again")
             raise typer.Exit(PARTLY) from None
+        if plan:
+            _write_plan(opened, report, plan, folders, reference)
     if as_csv:
         _print_csv(report.groups)
-    for number, group in enumerate(report.groups):
-        if as_json:
-            print_json(asdict(group))
-        elif not as_csv:
-            _print(group, first=number == 0)
+    else:
+        for number, group in enumerate(report.groups):
+            print_json(asdict(group)) if as_json else _print(group, first=number == 0)
     if sheet and report.groups:
         page = Sheet()
         for group in report.groups:
             page.add_group(group.keep, group.same)
         page.save(sheet)
+    _say_what_was_found(report)
+    raise typer.Exit(PARTLY if report.skipped else DONE)
+
+
+def _say_what_was_found(report: DuplicatesReport) -> None:
     for skipped in report.skipped:
         say(f"{skipped.path}: skipped: {skipped.reason}; {skipped.remedy}")
     copies = [copy for group in report.groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
     say(f"{len(report.groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB")
-    raise typer.Exit(PARTLY if report.skipped else DONE)
+    if report.others:
+        found = ", ".join(f"{count} of kind {kind}" for kind, count in report.others.items())
+        say(f"not shown: pairs of other kinds, {found}; show them with --kinds all")
+
+
+def _write_plan(
+    opened: Library, report: DuplicatesReport, path: Path, folders: list[Path] | None, reference: list[Path] | None
+) -> None:
+    from transhash.library.duplicates.plan import write_plan
+    from transhash.library.duplicates.planning import plan_of
+
+    ids = [copy.id for group in report.groups for copy in (group.keep, *group.same)]
+    digests = {id_: picture.digest for id_, picture in opened.pictures(ids).items()}
+    real = None if not folders else [os.path.realpath(folder) for folder in folders]
+    plan = plan_of(report, digests, real, [os.path.realpath(folder) for folder in reference or []])
+    write_plan(path, plan)
+    freed = sum(action.frees for action in plan.removals)
+    say(f"{path}: a plan to remove {len(plan.removals)} files, {freed / 1e6:,.1f} MB; `transhash apply` does it")
+
+
+def _remember(opened: Library, one: Path, other: Path) -> None:
+    from transhash.library.duplicates.plan import file_digest
+    from transhash.library.duplicates.verdicts import Verdicts
+
+    try:
+        pair = file_digest(one), file_digest(other)
+    except OSError as error:
+        raise TransHashError(f"{error.filename}: cannot be read ({error.strerror}); check the path") from error
+    new = Verdicts(opened.path).add([pair])
+    say("remembered: these two are no duplicates" if new else "these two were known to be no duplicates")
+
+
+def _exchange(opened: Library, file: Path) -> None:
+    from transhash.library.duplicates.verdicts import Verdicts, read_verdicts, write_verdicts
+
+    own = Verdicts(opened.path)
+    new = own.add(read_verdicts(file)) if file.exists() else 0
+    write_verdicts(file, own.pairs())
+    say(f"{file}: {new} pairs that are no duplicates taken in, {len(own.pairs())} written")
 
 
 def _print(group: Duplicates, *, first: bool) -> None:
     if not first:
         print()
-    print(f"keep  {shown(group.keep.path)}")
+    print(f"{'keep':<{WIDTH}}{shown(group.keep.path)}")
     for copy in group.same:
-        print(f"same  {shown(copy.path)}")
+        print(f"{copy.kind:<{WIDTH}}{shown(copy.path)}")
 
 
 def _print_csv(groups: list[Duplicates]) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from transhash.errors import LibraryError
-from transhash.library.duplicates.moving import copied_digest, move
+from transhash.library.duplicates.moving import move
 from transhash.library.duplicates.plan import Action, Plan, below, file_digest
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
@@ -38,7 +38,7 @@ class Applied:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-class _LeftError(Exception):
+class LeftError(Exception):
     """A file that is left alone: why, and the remedy."""
 
     def __init__(self, reason: str, remedy: str = "write the plan again") -> None:
@@ -78,7 +78,7 @@ class Log:
         self._file.close()
 
 
-def apply(
+def apply_plan(
     plan: Plan, to: str, log: Path, *, progress: Callable[[int, int], object] = lambda done, total: None
 ) -> Applied:
     """Remove what a plan says: into the "trash", into a folder, or by "hardlink", "symlink" or "delete".
@@ -96,7 +96,7 @@ def apply(
                 _remove(plan, action, place, lines, number)
                 result.done += 1
                 result.freed += action.frees
-            except _LeftError as left:
+            except LeftError as left:
                 result.skipped.append(Skipped(Path(action.path), left.reason, left.remedy))
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
@@ -129,64 +129,93 @@ class _Place:
 
 def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int) -> None:
     _check_place(plan, action.path)
+    if os.path.exists(action.keep) and os.path.samestat(os.lstat(action.path), os.lstat(action.keep)):
+        raise LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
     with ExitStack() as held:
-        status = held.enter_context(_held(action.path))
+        status = held.enter_context(_held(action.path, "the file"))
         kept = held.enter_context(_held(action.keep, "the file that is kept"))
-        if (status.st_dev, status.st_ino) == (kept.st_dev, kept.st_ino):
-            raise _LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
         _check(action.path, status, action.size, action.digest, "")
         _check(action.keep, kept, action.keep_size, action.keep_digest, "the file that is kept ")
         line = {
             "number": number, "from": action.path, "keep": action.keep, "size": action.size, "digest": action.digest,
             "mtime_ns": status.st_mtime_ns, "mode": stat.S_IMODE(status.st_mode),
         }  # fmt: skip
-        if place.way in {"hardlink", "symlink"}:
-            _link(action, place.way, log, line)
-        elif place.way == "delete":
-            log.write({"do": "delete", **line})
-            os.unlink(action.path)
+        if place.way == "folder" or place.trash:
+            _move(action, place, log, line)
         else:
-            if place.trash:
-                target, note = place.trash.place_for(action.path)
-            else:
-                target, note = _free(os.path.join(place.folder, action.path.lstrip(os.sep))), None
-            log.write({"do": "move", "to": target, "note": note, **line})
-            if place.trash and note:
-                place.trash.describe(note, action.path)
-            move(action.path, target, action.digest)
+            _replace(action, place.way, status, log, line)
     log.write({"done": number})
+
+
+def _move(action: Action, place: _Place, log: Log, line: dict[str, Any]) -> None:
+    if place.trash:
+        target, note = place.trash.place_for(action.path)
+    else:
+        target, note = free(os.path.join(place.folder, action.path.lstrip(os.sep))), None
+    log.write({"do": "move", "to": target, "note": note, **line})
+    if place.trash and note:
+        place.trash.describe(note, action.path)
+    try:
+        move(action.path, target, action.digest)
+    except OSError:
+        if note:
+            with suppress(OSError):
+                os.unlink(note)
+        raise
+
+
+def _replace(action: Action, way: str, status: os.stat_result, log: Log, line: dict[str, Any]) -> None:
+    """Delete a file or put a link in its place; it is put aside first, so that no newer one can be lost."""
+    if way != "delete" and action.digest != action.keep_digest:
+        remedy = "only equal files can be linked: move it to the trash"
+        raise LeftError("has other bytes than the file that is kept", remedy)
+    name = os.path.basename(action.path)
+    aside = free(os.path.join(os.path.dirname(action.path), f".{name}.transhash"))
+    log.write({"do": way, "aside": aside, **line})
+    os.rename(action.path, aside)
+    try:
+        if not os.path.samestat(os.lstat(aside), status):
+            raise LeftError("the file is another one now")
+        if way == "hardlink":
+            os.link(action.keep, action.path)
+        elif way == "symlink":
+            os.symlink(action.keep, action.path)
+    except (OSError, LeftError):
+        move(aside, action.path, action.digest)
+        raise
+    os.unlink(aside)
 
 
 def _check_place(plan: Plan, path: str) -> None:
     """A file is touched only in the plan's folders, under its real path, and never in a reference folder."""
     folder = os.path.dirname(path)
     if os.path.realpath(folder) != folder or os.path.normpath(path) != path:
-        raise _LeftError("lies behind a link")
+        raise LeftError("lies behind a link")
     if not below(path, plan.folders):
-        raise _LeftError("lies outside the plan's folders")
+        raise LeftError("lies outside the plan's folders")
     if below(path, [os.path.realpath(reference) for reference in plan.reference]):
-        raise _LeftError("lies in a folder that is never touched")
+        raise LeftError("lies in a folder that is never touched")
 
 
 @contextmanager
 def _held(path: str, what: str = "the file") -> Iterator[os.stat_result]:
-    """A plain file, locked against other runs; raises `_LeftError` when it is none, or another run holds it."""
+    """A plain file, locked against other runs; raises `LeftError` when it is none, or another run holds it."""
     try:
         handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        raise _LeftError(f"{what} is not there any more") from None
+        raise LeftError(f"{what} is not there any more") from None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
-            raise _LeftError(f"{what} is a link now") from None
+            raise LeftError(f"{what} is a link now") from None
         raise
     try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
-            raise _LeftError(f"{what} is not a plain file any more")
+            raise LeftError(f"{what} is not a plain file any more")
         _lock(handle, what)
         now = os.lstat(path)  # it may have gone while we waited for nothing but its lock
         if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
-            raise _LeftError(f"{what} is another one now")
+            raise LeftError(f"{what} is another one now")
         yield os.fstat(handle)
     finally:
         os.close(handle)
@@ -200,33 +229,15 @@ def _lock(handle: int, what: str) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise _LeftError(f"{what} is in use by another run", "wait for it, then apply the plan again") from None
+        raise LeftError(f"{what} is in use by another run", "wait for it, then apply the plan again") from None
 
 
 def _check(path: str, status: os.stat_result, size: int, digest: str, what: str) -> None:
     if status.st_size != size or file_digest(path) != digest:
-        raise _LeftError(f"{what}has changed since the plan was written")
+        raise LeftError(f"{what}has changed since the plan was written")
 
 
-def _link(action: Action, way: str, log: Log, line: dict[str, Any]) -> None:
-    if action.digest != action.keep_digest:
-        raise _LeftError(
-            "has other bytes than the file that is kept", "only equal files can be linked: move it to the trash"
-        )
-    beside = _free(os.path.join(os.path.dirname(action.path), f".{os.path.basename(action.path)}.transhash"))
-    log.write({"do": way, "beside": beside, **line})
-    try:
-        if way == "hardlink":
-            os.link(action.keep, beside)
-        else:
-            os.symlink(action.keep, beside)
-        os.replace(beside, action.path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(beside)
-
-
-def _free(path: str) -> str:
+def free(path: str) -> str:
     """The path, or the first like it that nothing has."""
     stem, suffix = os.path.splitext(path)
     number = 1
@@ -234,99 +245,3 @@ def _free(path: str) -> str:
         number += 1
         path = f"{stem} ({number}){suffix}"
     return path
-
-
-@dataclass(slots=True)
-class Undone:
-    """What came of undoing a log."""
-
-    back: int = 0  # files
-    there: int = 0  # files that had not been touched, or were back already
-    skipped: list[Skipped] = field(default_factory=list)
-
-
-def undo(log: Path) -> Undone:
-    """Bring back what a log tells, the last first; deleted files are named as skipped.
-
-    Raises `LibraryError` for what is no log.
-    """
-    try:
-        lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.strip()]
-    except ValueError:
-        lines = _whole_lines(log)
-    except OSError as error:
-        raise LibraryError(
-            f"{log}: cannot be read ({error.strerror}); name the log that `transhash apply` wrote"
-        ) from None
-    if not lines or not isinstance(lines[0], dict) or lines[0].get("transhash log") != LOG_FORMAT:
-        raise LibraryError(f"{log}: not a log of `transhash apply`; name the one that it wrote")
-    result = Undone()
-    for line in reversed([line for line in lines[1:] if "do" in line]):
-        try:
-            if _is_back(line):
-                result.there += 1
-            else:
-                _bring_back(line)
-                result.back += 1
-        except _LeftError as left:
-            result.skipped.append(Skipped(Path(line["from"]), left.reason, left.remedy))
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            result.skipped.append(
-                Skipped(Path(line["from"]), reason, "check the drive and the permissions, then undo again")
-            )
-    return result
-
-
-def _whole_lines(log: Path) -> list[Any]:
-    """The lines of a log whose last one was not finished: nothing of it was done."""
-    found = []
-    for line in log.read_bytes().splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            break
-    return found
-
-
-def _is_back(line: dict[str, Any]) -> bool:
-    """Whether the file is where it was: a plain file with its content, and not the link that took its place."""
-    path = line["from"]
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return False
-    if stat.S_ISLNK(status.st_mode) and line["do"] == "symlink":
-        return False
-    if not stat.S_ISREG(status.st_mode) or status.st_size != line["size"] or file_digest(path) != line["digest"]:
-        raise _LeftError("another file is in its place", "move that one away, then undo again")
-    if line["do"] == "hardlink":
-        with suppress(FileNotFoundError):
-            kept = os.lstat(line["keep"])
-            return (kept.st_dev, kept.st_ino) != (status.st_dev, status.st_ino)
-    return True
-
-
-def _bring_back(line: dict[str, Any]) -> None:
-    path, way = line["from"], line["do"]
-    if way == "delete":
-        raise _LeftError("was deleted", "restore it from a backup")
-    if os.path.realpath(os.path.dirname(path)) != os.path.dirname(path):
-        raise _LeftError("its folder is a link now", "put the folder back, then undo again")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if way == "move":
-        try:
-            move(line["to"], path, line["digest"])
-        except FileNotFoundError:
-            raise _LeftError(f"is not at {line['to']} any more", "restore it from a backup") from None
-        if line.get("note"):
-            with suppress(FileNotFoundError):
-                os.unlink(line["note"])
-        return
-    beside = _free(line["beside"])
-    if copied_digest(line["keep"], beside) != line["digest"]:
-        os.unlink(beside)
-        raise _LeftError("the file that was kept has changed since", "restore it from a backup")
-    os.chmod(beside, line["mode"])
-    os.utime(beside, ns=(line["mtime_ns"], line["mtime_ns"]))
-    os.replace(beside, path)

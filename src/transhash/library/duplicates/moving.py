@@ -22,18 +22,28 @@ def move(source: str, target: str, digest: str) -> None:
     status = os.lstat(source)
     if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{source}: no plain file")
-    try:
-        os.link(source, target, follow_symlinks=False)  # fails where something is, as a renaming would not
-    except FileExistsError:
-        if os.path.samestat(os.lstat(target), status):  # a run that was killed between both steps
-            pass
-        else:
-            raise
-    except OSError:  # another drive, or one without hard links
+    if not _linked(source, target):
         _copy(source, target, digest)
     _settled(folder)
-    os.unlink(source)
+    try:
+        os.unlink(source)
+    except OSError:  # a folder that may only be read
+        if os.path.lexists(source):
+            os.unlink(target)
+        raise
     _settled(os.path.dirname(source))
+
+
+def _linked(source: str, target: str) -> bool:
+    """Give a file a second name, which fails where something is, as a renaming would not; False: it cannot be done."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        if not os.path.samestat(os.lstat(target), os.lstat(source)):  # else of a run that was killed between both
+            raise
+    except OSError:  # another drive, or one without hard links
+        return False
+    return True
 
 
 def copied_digest(source: str, target: str) -> str:

@@ -1,0 +1,47 @@
+"""transhash apply: do what a plan of duplicates says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transhash.cli.output import DONE, PARTLY, say
+from transhash.cli.terminal import stages
+
+EXAMPLES = """\
+  transhash apply plan.jsonl --to trash
+  transhash apply plan.jsonl --to /mnt/removed
+  transhash undo plan.jsonl.log                    # bring everything back
+"""
+
+
+def apply(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="What `transhash duplicates --plan` wrote.")],
+    *,
+    to: Annotated[
+        str,
+        typer.Option(metavar="WHERE", help="trash, a folder, hardlink or symlink (equal files only), or delete."),
+    ],
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is done; PLAN.log by default.", show_default=False),
+    ] = None,
+) -> None:
+    """Remove the files that a plan names: to the trash, to a folder, or for good.
+
+    Each file is checked just before: it and the one that is kept must be as the plan says. What has changed is skipped
+    and named. The log is written first; `transhash undo` brings back what it says, except what was deleted. Links are
+    not followed, and nothing outside the plan's folders is touched.
+    """
+    from transhash.library.duplicates.applying import apply_plan
+    from transhash.library.duplicates.plan import read_plan
+
+    path = log or plan.with_name(f"{plan.name}.log")
+    with stages() as advance:
+        done = apply_plan(read_plan(plan), to, path, progress=lambda done, total: advance("removing", done, total, ""))
+    for skipped in done.skipped:
+        say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
+    say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB; to bring them back: transhash undo {path}")
+    raise typer.Exit(PARTLY if done.skipped else DONE)

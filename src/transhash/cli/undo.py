@@ -1,0 +1,30 @@
+"""transhash undo: bring back what `transhash apply` removed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transhash.cli.output import DONE, PARTLY, say
+
+EXAMPLES = """\
+  transhash undo plan.jsonl.log
+"""
+
+
+def undo(
+    log: Annotated[Path, typer.Argument(metavar="LOG", help="The log that `transhash apply` wrote.")],
+) -> None:
+    """Bring back the files that `transhash apply` removed.
+
+    A file comes back only where nothing is in its place. What was deleted cannot come back. Running it again is safe.
+    """
+    from transhash.library.duplicates.undoing import undo_log
+
+    done = undo_log(log)
+    for skipped in done.skipped:
+        say(f"{skipped.path}: not brought back: {skipped.reason}; {skipped.remedy}")
+    say(f"{done.back} files brought back, {done.there} were in their places")
+    raise typer.Exit(PARTLY if done.skipped else DONE)

@@ -1,0 +1,113 @@
+"""Undoing what was applied: every file back to where the log says it was, if nothing has taken its place."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transhash.errors import LibraryError
+from transhash.library.duplicates.applying import LOG_FORMAT, LeftError, free
+from transhash.library.duplicates.moving import copied_digest, move
+from transhash.library.duplicates.plan import file_digest
+from transhash.library.results import Skipped
+
+
+@dataclass(slots=True)
+class Undone:
+    """What came of undoing a log."""
+
+    back: int = 0  # files
+    there: int = 0  # files that had not been touched, or were back already
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+def undo_log(log: Path) -> Undone:
+    """Bring back what a log tells, the last first; deleted files are named as skipped.
+
+    Raises `LibraryError` for what is no log.
+    """
+    try:
+        lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.strip()]
+    except ValueError:
+        lines = _whole_lines(log)
+    except OSError as error:
+        raise LibraryError(
+            f"{log}: cannot be read ({error.strerror}); name the log that `transhash apply` wrote"
+        ) from None
+    if not lines or not isinstance(lines[0], dict) or lines[0].get("transhash log") != LOG_FORMAT:
+        raise LibraryError(f"{log}: not a log of `transhash apply`; name the one that it wrote")
+    result = Undone()
+    for line in reversed([line for line in lines[1:] if "do" in line]):
+        try:
+            if _is_back(line):
+                result.there += 1
+            else:
+                _bring_back(line)
+                result.back += 1
+        except LeftError as left:
+            result.skipped.append(Skipped(Path(line["from"]), left.reason, left.remedy))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            result.skipped.append(
+                Skipped(Path(line["from"]), reason, "check the drive and the permissions, then undo again")
+            )
+    return result
+
+
+def _whole_lines(log: Path) -> list[Any]:
+    """The lines of a log whose last one was not finished: nothing of it was done."""
+    found = []
+    for line in log.read_bytes().splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def _is_back(line: dict[str, Any]) -> bool:
+    """Whether the file is where it was: a plain file with its content, and not the link that took its place."""
+    path = line["from"]
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return False
+    if line["do"] == "symlink" and stat.S_ISLNK(status.st_mode) and os.readlink(path) == line["keep"]:
+        return False
+    if not stat.S_ISREG(status.st_mode) or status.st_size != line["size"] or file_digest(path) != line["digest"]:
+        raise LeftError("another file is in its place", "move that one away, then undo again")
+    return line["do"] != "hardlink" or not (os.path.exists(line["keep"]) and os.path.samefile(path, line["keep"]))
+
+
+def _bring_back(line: dict[str, Any]) -> None:
+    path, way = line["from"], line["do"]
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    if os.path.realpath(folder) != folder:
+        raise LeftError("its folder is a link now", "put the folder back, then undo again")
+    if way == "move":
+        try:
+            move(line["to"], path, line["digest"])
+        except FileNotFoundError:
+            raise LeftError(f"is not at {line['to']} any more", "restore it from a backup") from None
+        if line.get("note"):
+            with suppress(FileNotFoundError):
+                os.unlink(line["note"])
+        return
+    beside = line["aside"]
+    if not os.path.lexists(beside):  # it is gone, and was equal to what was kept; unless it was deleted
+        if way == "delete":
+            raise LeftError("was deleted", "restore it from a backup")
+        beside = free(beside)
+        if not os.path.isfile(line["keep"]) or copied_digest(line["keep"], beside) != line["digest"]:
+            with suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise LeftError("the file that was kept has changed since", "restore it from a backup")
+        os.chmod(beside, line["mode"])
+        os.utime(beside, ns=(line["mtime_ns"], line["mtime_ns"]))
+    os.replace(beside, path)
