@@ -29,7 +29,7 @@ def apply(
         typer.Option(metavar="FILE", help="What is done; PLAN.log by default.", show_default=False),
     ] = None,
 ) -> None:
-    """Remove the files that a plan names: to the trash, to a folder, or for good.
+    """Remove the duplicates that a plan names, to the trash or a folder.
 
     Each file is checked just before: it and the one that is kept must be as the plan says. What has changed is skipped
     and named. The log is written first; `transhash undo` brings back what it says, except what was deleted. Links are
