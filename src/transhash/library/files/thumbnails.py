@@ -124,7 +124,7 @@ def full_size(picture: Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Show
     return Shown(file.getvalue(), "image/png", current)
 
 
-def content_of(picture: Picture) -> tuple[bytes, bool]:
+def content_of(picture: Known) -> tuple[bytes, bool]:
     """The bytes of a picture's file, and whether they are those that were indexed; raises `ImageError`.
 
     Other bytes are shown only of a file that is where it was: what a link leads to now was never indexed.
