@@ -63,7 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(pixels).save(place / "data" / name / f"{i:02d}.png")
     torch.manual_seed(0)
     state = {name: torch.randn_like(value) * 0.05 for name, value in ViT(SHAPE).state_dict().items()}
-    save_file(state, place / "vit.safetensors")
+    save_file(state, place / "vit.safetensors", {"num_attention_heads": "1"})
     return place
 
 

@@ -122,6 +122,9 @@ def test_settings_that_do_not_fit(settings: dict[str, int], words: str, state: S
         ({"num_attention_heads": -4}, "num_attention_heads is -4"),
         ({"num_attention_heads": 4, "layer_norm_eps": "small"}, "layer_norm_eps is 'small'"),
         ({"num_attention_heads": 4, "hidden_act": "quick_gelu"}, "quick_gelu"),
+        ({"num_attention_heads": True}, "num_attention_heads is True"),
+        ({"pretrained_cfg": {"mean": [0.5, 0.5]}}, "mean of the pixels"),
+        ({"image_std": [0.5, 0.5, 0]}, "std of the pixels"),
     ],
 )
 def test_a_folder_whose_config_is_not_one(config, words: str, state: State, tmp_path: Path) -> None:
@@ -132,16 +135,80 @@ def test_a_folder_whose_config_is_not_one(config, words: str, state: State, tmp_
 
 
 def test_a_folder_without_a_file_that_is_read(tmp_path: Path) -> None:
-    (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+    (tmp_path / "weights.h5").write_bytes(b"")
     assert_refused(tmp_path, "folder with model.safetensors")
+    (tmp_path / "vit.h5").write_bytes(b"")
+    assert_refused(tmp_path / "vit.h5", "a format that is not read")
 
 
-def test_files_that_may_run_code_are_refused(tmp_path: Path) -> None:
-    for name in ("vit.pth", "vit.bin", "vit"):
-        (tmp_path / name).write_bytes(b"\x80\x04.")
-        assert_refused(tmp_path / name, "run code")
+class Runs:
+    """An object whose unpickling leaves a file behind."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.mark,)
+
+
+def test_files_that_would_run_code_are_refused_and_run_none(state: State, tmp_path: Path) -> None:
+    for name in ("vit.pth", "vit.pt", "vit.bin", "vit.pth.tar"):
+        torch.save({"state_dict": state, "hook": Runs(tmp_path / "ran")}, tmp_path / name)
+        assert_refused(tmp_path / name, "might run code")
+    assert not (tmp_path / "ran").exists()
     np.savez(tmp_path / "objects.npz", cls=np.array([{}], dtype=object))
     assert_refused(tmp_path / "objects.npz", "not a whole .npz")
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"a": 3}, torch.zeros(3)])
+def test_a_pytorch_file_without_a_network_is_refused(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "vit.pth")
+    assert_refused(tmp_path / "vit.pth", "no state_dict|no vision transformer")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(value: float, state: State, tmp_path: Path) -> None:
+    state["blocks.1.mlp.fc1.bias"][3] = value
+    save_file(state, tmp_path / "vit.safetensors")
+    assert_refused(tmp_path / "vit.safetensors", "blocks.1.mlp.fc1.bias has values that are not finite", heads=4)
+
+
+def test_heads_are_not_guessed_from_a_width_that_no_one_agrees_on(state: State, tmp_path: Path) -> None:
+    save_file(state, tmp_path / "vit.safetensors")
+    assert_refused(tmp_path / "vit.safetensors", r"attention heads this network of width 32 has.*--heads")
+
+
+def sharded(folder: Path, state: State, **changes: str) -> Path:
+    """A checkpoint in two files and an index; `changes`: the file of some tensors, as the index has it."""
+    parts = {"one.safetensors": {}, "two.safetensors": {}}
+    for number, (key, value) in enumerate(state.items()):
+        list(parts.values())[number % 2][key] = value
+    for name, part in parts.items():
+        save_file(part, folder / name)
+    files = {key: name for name, part in parts.items() for key in part}
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {**files, **changes}}))
+    return index
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cls_token": "../secret.safetensors"}, "not beside it"),
+        ({"cls_token": "three.safetensors"}, "three.safetensors, which is not beside it"),
+        ({"more": "one.safetensors"}, "one.safetensors: has no tensor more"),
+    ],
+)
+def test_an_index_that_names_what_is_not_there(
+    changes: dict[str, str], words: str, state: State, tmp_path: Path
+) -> None:
+    sharded(tmp_path, state, **changes)
+    assert_refused(tmp_path, words, heads=4)
+
+
+def test_an_index_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    assert_refused(tmp_path, "says of no tensor")
 
 
 def jax(state: State) -> dict[str, np.ndarray]:
@@ -182,13 +249,15 @@ def test_graphs_of_something_else(tmp_path: Path) -> None:
     assert_refused(tmp_path / "elsewhere.onnx", "not a whole ONNX graph")
 
 
-@pytest.mark.parametrize("suffix", ["safetensors", "npz", "onnx"])
+@pytest.mark.parametrize("suffix", ["safetensors", "npz", "onnx", "pth"])
 def test_a_file_cut_anywhere_is_refused(suffix: str, state: State, tmp_path: Path) -> None:
     path = tmp_path / f"vit.{suffix}"
     if suffix == "safetensors":
         save_file(state, path)
     elif suffix == "npz":
         np.savez_compressed(path, **jax(state))
+    elif suffix == "pth":
+        torch.save(state, path)
     else:
         save_graph(path, helper.make_tensor("w", TensorProto.FLOAT, [1000], np.zeros(1000)))
     whole = path.read_bytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model, ViTModel
 from transformers import ViTConfig as HubViTConfig
 
+from transhash.nn.preprocessing import MEAN, STD
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit, resize_positions
 
@@ -156,7 +159,9 @@ def test_the_original_npz(images: torch.Tensor, tmp_path: Path) -> None:
     np.savez(tmp_path / "vit.npz", **arrays)
     loaded = load_vit(tmp_path / "vit.npz")
     assert loaded.config.heads == 4
-    torch.testing.assert_close(loaded(images), vit(images))
+    # those networks were trained on pixels of -1…1; here all read them as ImageNet's mean and deviation make them
+    pixels = images * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    torch.testing.assert_close(loaded(images), vit(2 * pixels - 1), rtol=1e-4, atol=1e-4)
 
 
 def test_an_exported_dinov2_whose_matrices_lost_their_names(images: torch.Tensor, tmp_path: Path) -> None:
@@ -192,7 +197,78 @@ def test_a_hub_id_is_fetched(monkeypatch: pytest.MonkeyPatch, images: torch.Tens
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     assert_same(load_vit("someone/vit-tiny"), hub, images)
-    assert asked == [("someone/vit-tiny", ["config.json", "model.safetensors"])]
+    [(name, patterns)] = asked
+    assert name == "someone/vit-tiny"
+    assert not any(pattern.endswith((".bin", ".pth")) or pattern == "*" for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "backbone.", "model.", "vit.", "module._orig_mod.model.", "teacher.backbone."]
+)
+def test_what_wrappers_put_before_the_names_is_left_out(prefix: str, images: torch.Tensor, tmp_path: Path) -> None:
+    vit = plain_vit()
+    state = {prefix + name: value for name, value in vit.state_dict().items()}
+    state |= {"module.head.weight": torch.zeros(5, 32), f"{prefix}head.bias": torch.zeros(5)}
+    save_file(state, tmp_path / "vit.safetensors")
+    torch.testing.assert_close(load_vit(tmp_path / "vit.safetensors", heads=4)(images), vit(images))
+
+
+@pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}, lambda s: {"model": s}])
+def test_a_pytorch_file(wrap, images: torch.Tensor, tmp_path: Path) -> None:
+    vit = plain_vit()
+    torch.save({**wrap(vit.state_dict()), "args": argparse.Namespace(lr=0.1)}, tmp_path / "vit.pth")
+    torch.testing.assert_close(load_vit(tmp_path / "vit.pth", heads=4)(images), vit(images))
+
+
+def test_a_folder_of_several_files(images: torch.Tensor, tmp_path: Path) -> None:
+    hub = hub_vit()
+    hub.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    assert_same(load_vit(tmp_path), hub, images)
+    assert_same(load_vit(tmp_path / "model.safetensors.index.json", heads=4), hub, images)
+
+
+def test_of_moco_the_trained_network_is_taken_with_its_twelve_heads(tmp_path: Path) -> None:
+    vit = plain_vit(replace(SHAPE, dim=48, heads=12))
+    state = {f"module.base_encoder.{name}": value for name, value in vit.state_dict().items()}
+    state |= {f"module.momentum_encoder.{name}": value for name, value in vit.state_dict().items()}
+    state |= {"module.predictor.0.weight": torch.zeros(3, 3), "module.base_encoder.head.0.weight": torch.zeros(3, 3)}
+    torch.save({"state_dict": state}, tmp_path / "vit-s.pth.tar")
+    assert load_vit(tmp_path / "vit-s.pth.tar").config == vit.config
+
+
+@pytest.mark.parametrize(
+    ("config", "heads"),
+    [
+        ({"architecture": "vit_tiny_patch16_224"}, 3),
+        ({"architecture": "vit_huge_patch14_clip_224"}, 16),
+        ({"architecture": "vit_gigantic_patch14_224"}, 16),
+        ({"architecture": "vit_tiny_patch16_224", "model_args": {"num_heads": 6}}, 6),
+    ],
+)
+def test_heads_are_those_of_timms_config(config: dict[str, object], heads: int, tmp_path: Path) -> None:
+    save_file(plain_vit(replace(SHAPE, dim=48, heads=heads)).state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert load_vit(tmp_path).config.heads == heads
+
+
+@pytest.mark.parametrize(
+    ("file", "settings"),
+    [
+        ("config.json", {"num_heads": 4, "pretrained_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.5, 0.2, 0.25]}}),
+        ("preprocessor_config.json", {"image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.2, 0.25]}),
+    ],
+)
+def test_a_network_trained_on_other_means_computes_the_same_of_our_pixels(
+    file: str, settings: dict[str, object], images: torch.Tensor, tmp_path: Path
+) -> None:
+    vit = plain_vit()
+    save_file(vit.state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / file).write_text(json.dumps(settings))
+    pixels = images * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in ([0.5, 0.4, 0.3], [0.5, 0.2, 0.25]))
+    loaded = load_vit(tmp_path, heads=4)
+    torch.testing.assert_close(loaded(images), vit((pixels - mean) / std), rtol=1e-4, atol=1e-4)
 
 
 def test_the_real_backbone(backbone_file: Path) -> None:

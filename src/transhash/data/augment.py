@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.nn.draws import uniform
+from transhash.nn.preprocessing import MEAN, STD, normalise, normalised
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, RGB in 0…1; what the backbones were trained with
-STD = (0.229, 0.224, 0.225)
+__all__ = ["MEAN", "STD", "Augmentation", "augment", "normalise"]
 
 
 @dataclass(frozen=True)
@@ -26,16 +26,6 @@ class Augmentation:
     grey: float = 0.0  # share of the pictures that lose their colour
     erase: float = 0.0  # share of the pictures in which a rectangle is blanked
     coarse: float = 0.0  # share of the pictures that keep a third to two thirds of their pixels a side, as thumbnails
-
-
-def normalise(images: np.ndarray | Tensor) -> Tensor:
-    """uint8 (N, H, W, 3) to the network's input, float32 (N, 3, H, W)."""
-    return _normalised(torch.as_tensor(images).permute(0, 3, 1, 2).float())
-
-
-def _normalised(x: Tensor) -> Tensor:
-    mean, std = (torch.tensor(v, device=x.device).view(3, 1, 1) * 255 for v in (MEAN, STD))
-    return (x - mean) / std
 
 
 def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor:
@@ -66,7 +56,7 @@ def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor
         x = _jitter(x, how.jitter)
     if how.grey:
         x = torch.where((uniform(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
-    x = _normalised(x)
+    x = normalised(x)
     return _erase(x, how.erase) if how.erase else x
 
 

@@ -5,36 +5,36 @@ Every key of a file is either used, or known and named here as not part of the n
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
-import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from tokenize import TokenError  # NumPy reads some headers as Python
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import ModelError
+from transhash.nn.checkpoints import Settings, State, read
+from transhash.nn.preprocessing import MEAN, STD
 from transhash.nn.vit import ViT, ViTConfig
 
-State = dict[str, Tensor]
+__all__ = ["State", "load_vit", "resize_positions"]
 
-_SUFFIXES = (".safetensors", ".npz", ".onnx")  # files that hold numbers and no code
-SETTINGS = ("num_attention_heads", "layer_norm_eps")  # what the tensors do not tell, under transformers' names
+_HEADS = {192: 3, 384: 6, 768: 12, 1024: 16}  # of the widths whose published networks (ViT, DINO, MAE) agree
+_MOCO_HEADS = 12  # MoCo v3's networks, of width 384 too
+_HALF = (0.5, 0.5, 0.5)  # mean and deviation of the pixels that the JAX checkpoints were trained on
 _AXES = {"cls_token": 3, "pos_embed": 3, "patch_embed.proj.weight": 4}  # what tells a vision transformer's shape
 
 # parts of published checkpoints that a backbone without a head does not have
 _DROPPED = re.compile(
-    r"^(head|fc_norm|pre_logits|head_dist|classifier|pooler|decoder|lm_head)\b|mask_token$|^pre_logits/|^head/"
+    r"^(head|fc_norm|pre_logits|head_dist|classifier|pooler|decoder|lm_head|predictor|momentum_encoder|student)\b"
+    r"|mask_token$|^pre_logits/|^head/"
 )
+# what DataParallel, torch.compile and training code put before the names
+_WRAPPERS = re.compile(r"^(?:(?:module|_orig_mod|backbone|model|vit|dinov2|base_encoder|teacher)\.)+")
 
 _TRANSFORMERS = [
-    (r"^(vit|dinov2|backbone|model)\.", ""),
     (r"^embeddings\.cls_token$", "cls_token"),
     (r"^embeddings\.position_embeddings$", "pos_embed"),
     (r"^embeddings\.patch_embeddings\.projection\.", "patch_embed.proj."),
@@ -54,14 +54,17 @@ _TRANSFORMERS = [
 
 
 def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | None = None) -> ViT:
-    """A `ViT` from a file (`.safetensors`, `.npz`, `.onnx`), a folder as on the Hugging Face hub, or a hub id.
+    """A `ViT` from a file (`.safetensors`, `.pth`, `.npz`, `.onnx`), a folder as on the Hugging Face hub, or a hub id.
 
     `image_size` (pixels; the checkpoint's own by default) resizes the position embedding to that grid. The number of
-    attention heads is read from the checkpoint's settings where it has them, else width/64; `heads` overrules both.
-    Raises `ModelError` when the source is missing, damaged, in no known layout, or has missing or unexpected keys.
+    attention heads is read from the checkpoint's settings where it has them; `heads` overrules them. Where a checkpoint
+    was trained on pixels of another mean and deviation than ImageNet's, its first layer takes up the difference: the
+    network that is returned reads pixels as all networks here do (`preprocessing.normalise`).
+    Raises `ModelError` when the source is missing, damaged, in no known layout, has missing or unexpected keys or
+    values that are not finite, or when nothing says how many heads there are.
     """
-    state, settings = _read(source)
-    state, found_heads, eps = _to_timm(state)
+    state, settings = read(source)
+    state, settings = _to_timm(state, settings)
     if not _AXES.keys() <= state.keys():
         raise ModelError(
             f"{source}: no vision transformer in a known layout (timm's, transformers' ViT or DINOv2, the JAX .npz); "
@@ -77,7 +80,12 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
     depth = len({m[1] for key in state if (m := re.match(r"blocks\.(\d+)\.", key))})
     grid = round((state["pos_embed"].shape[1] - 1) ** 0.5)
     hidden = state.get("blocks.0.mlp.fc1.bias")
-    heads = heads or int(settings.get("num_attention_heads", 0)) or found_heads or max(1, dim // 64)
+    heads = heads or settings.heads or _HEADS.get(dim)
+    if heads is None:
+        raise ModelError(
+            f"{source}: nothing says how many attention heads this network of width {dim} has; give their number "
+            "(--heads, or heads in a recipe)"
+        )
     if depth < 2 or heads < 0 or dim % heads or grid < 1 or grid**2 + 1 != state["pos_embed"].shape[1]:
         raise ModelError(
             f"{source}: a transformer of width {dim}, {heads} heads, {depth} blocks and "
@@ -91,11 +99,15 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
         heads=heads,
         mlp_dim=4 * dim if hidden is None else hidden.numel(),
         layer_scale="blocks.0.ls1.gamma" in state,
-        norm_eps=settings.get("layer_norm_eps") or eps,
+        norm_eps=settings.norm_eps or 1e-6,
     )
     if image_size is not None and image_size != config.image_size:
         if image_size < patch or image_size % patch:
-            raise ModelError(f"{source}: image size {image_size} is not a multiple of the patch size {patch}")
+            near = max(1, image_size // patch) * patch
+            raise ModelError(
+                f"{source}: image size {image_size} is not a multiple of the patch size {patch}; use {near} or "
+                f"{near + patch} pixels"
+            )
         config = replace(config, image_size=image_size)
         state["pos_embed"] = resize_positions(state["pos_embed"], config.grid)
     vit = ViT(config)
@@ -107,7 +119,14 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
         raise ModelError(
             f"{source}: {wrong[0]} has the shape {tuple(state[wrong[0]].shape)}, which does not fit the rest"
         )
+    broken = next((key for key, value in state.items() if not value.isfinite().all()), None)
+    if broken:
+        raise ModelError(
+            f"{source}: {broken} has values that are not finite (NaN or infinity); take a checkpoint from before its "
+            "training went wrong, or download it again"
+        )
     vit.load_state_dict(state)
+    _read_our_pixels(vit, settings.mean or MEAN, settings.std or STD)
     return vit
 
 
@@ -118,6 +137,18 @@ def whole_patches(source: str | Path, near: int = 70) -> int:
     """
     patch = load_vit(source).config.patch_size
     return -(-near // patch) * patch
+
+
+@torch.no_grad()
+def _read_our_pixels(vit: ViT, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Make a network that expects pixels (x - mean)/std compute the same of (x - MEAN)/STD."""
+    if (tuple(mean), tuple(std)) == (MEAN, STD):
+        return
+    layer = vit.patch_embed.proj
+    own, theirs, ours = (torch.tensor(values).view(1, 3, 1, 1) for values in (std, mean, MEAN))
+    assert layer.bias is not None
+    layer.bias += (layer.weight * ((ours - theirs) / own)).sum(dim=(1, 2, 3))
+    layer.weight *= torch.tensor(STD).view(1, 3, 1, 1) / own
 
 
 def resize_positions(pos_embed: Tensor, grid: int) -> Tensor:
@@ -137,133 +168,20 @@ def _differences(missing: set[str], unexpected: set[str]) -> str:
     return " and ".join(parts) + "; the file is not a plain ViT, or not a whole one"
 
 
-def _read(source: str | Path) -> tuple[State, dict[str, float]]:
-    """The tensors of a checkpoint and, where there are any, the settings beside it."""
-    path = Path(source)
-    if not path.exists() and path.suffix not in _SUFFIXES and re.fullmatch(r"[\w.-]+/[\w.-]+", str(source)):
-        path = _download(str(source))
-    settings = {}
-    if path.is_dir():
-        settings = _read_settings(path / "config.json")
-        path = path / "model.safetensors"
-    if not path.is_file():
-        raise ModelError(
-            f"{path}: no such checkpoint; give a .safetensors, .npz or .onnx file, a folder with model.safetensors, or "
-            "a hub id"
-        )
-    if path.suffix not in _SUFFIXES:
-        raise ModelError(
-            f"{path}: files of the kind {path.suffix or 'without suffix'} are not read, since they may run code when "
-            "opened; use the checkpoint's .safetensors (or .npz, .onnx)"
-        )
-    if path.suffix == ".safetensors":
-        state, metadata = _read_safetensors(path)
-        return state, {**_positive(path, {name: metadata[name] for name in SETTINGS if name in metadata}), **settings}
-    return {".npz": _read_npz, ".onnx": _read_onnx}[path.suffix](path), settings
-
-
-def _read_settings(path: Path) -> dict[str, float]:
-    """What a hub's `config.json` tells that the tensors do not: the number of heads and the epsilon of the norms."""
-    if not path.is_file():
-        return {}
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not the settings of a checkpoint ({error}); download it again") from error
-    if not isinstance(settings, dict):
-        raise ModelError(f"{path}: not the settings of a checkpoint; download it again")
-    if settings.get("hidden_act", "gelu") != "gelu":
-        raise ModelError(f"{path}: the network computes with {settings['hidden_act']}; only gelu is known here")
-    return _positive(path, {name: settings[name] for name in SETTINGS if settings.get(name) is not None})
-
-
-def _positive(path: Path, settings: dict[str, Any]) -> dict[str, float]:
-    """Settings as numbers; safetensors keeps its metadata as text."""
-    found = {}
-    for name, value in settings.items():
-        try:
-            number = json.loads(value) if isinstance(value, str) else value
-        except ValueError:
-            number = None
-        if not isinstance(number, int | float) or not number > 0:
-            raise ModelError(f"{path}: {name} is {value!r}, not a positive number; correct it")
-        found[name] = number
-    return found
-
-
-def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
-    """The tensors of a file and its metadata."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a whole safetensors file ({error}); download it again") from error
-
-
-def _read_npz(path: Path) -> State:
-    try:
-        arrays = np.load(path, allow_pickle=False)
-        if isinstance(arrays, np.ndarray):
-            raise ModelError(f"{path}: a single array, not an archive of them; give the .npz of the whole network")
-        with arrays:
-            return {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays.files}
-    except (OSError, EOFError, ValueError, RuntimeError, TokenError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path}: not a whole .npz archive of numbers ({error}); download it again") from error
-
-
-def _download(name: str) -> Path:
-    """The files of a hub repository that a backbone needs, in the local cache."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise ModelError(
-            f"{name}: neither a local path nor available from the hub ({type(error).__name__}); "
-            "check the name and the connection, or give a local file"
-        ) from error
-
-
-def _read_onnx(path: Path) -> State:
-    """The initialisers of an exported DINOv2; linear weights lose their names in export, the order restores them."""
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from onnx import numpy_helper
-
-    try:
-        graph = onnx.load(path).graph
-        values = {i.name: torch.from_numpy(numpy_helper.to_array(i).astype(np.float32)) for i in graph.initializer}
-        state = {name: value for name, value in values.items() if not name.startswith("onnx::")}
-    except (DecodeError, onnx.checker.ValidationError, OSError, KeyError, TypeError, ValueError) as error:
-        # KeyError: a type that does not exist; TypeError: a name that is not UTF-8
-        raise ModelError(
-            f"{path}: not a whole ONNX graph ({' '.join(str(error).split())}); download it again"
-        ) from error
-    names = ["attention.attention.key", "attention.attention.value", "attention.attention.query"]
-    names += ["attention.output.dense", "mlp.fc1", "mlp.fc2"]
-    weights = [x for node in graph.node if node.op_type == "MatMul" for x in node.input[1:2] if x in values]
-    layers = {key.partition("encoder.layer.")[2].partition(".")[0] for key in state if "encoder.layer." in key}
-    if not layers or len(weights) != len(layers) * len(names):
-        raise ModelError(f"{path}: {len(weights)} anonymous weights for {len(layers)} blocks; not an exported DINOv2")
-    prefix = next(key for key in state if "encoder.layer." in key).partition("encoder.layer.")[0]
-    for i, weight in enumerate(weights):
-        layer, place = divmod(i, len(names))
-        state[f"{prefix}encoder.layer.{layer}.{names[place]}.weight"] = values[weight].T.contiguous()
-    return state
-
-
-def _to_timm(state: State) -> tuple[State, int | None, float]:
-    """Rename to timm's keys; the number of heads where the layout tells it, and the layout's epsilon."""
-    heads, eps = None, 1e-6
+def _to_timm(state: State, settings: Settings) -> tuple[State, Settings]:
+    """Rename to timm's keys, and add to the settings what the layout tells."""
+    if any(".base_encoder." in f".{key}" for key in state):
+        settings = replace(settings, heads=settings.heads or _MOCO_HEADS)
+    state = {_WRAPPERS.sub("", key): value for key, value in state.items()}
     if any(key.startswith("Transformer/") for key in state):
         state, heads = _from_jax(state)
+        mean, std = settings.mean or _HALF, settings.std or _HALF
+        settings = replace(settings, heads=settings.heads or heads, mean=mean, std=std)
     elif any("embeddings.patch_embeddings." in key for key in state):
         eps = 1e-6 if any("layer_scale1" in key for key in state) else 1e-12
+        settings = replace(settings, norm_eps=settings.norm_eps or eps)
         state = _from_transformers(state)
-    return {key: value for key, value in state.items() if not _DROPPED.search(key)}, heads, eps
+    return {key: value for key, value in state.items() if not _DROPPED.search(key)}, settings
 
 
 def _from_transformers(state: State) -> State:
