@@ -57,6 +57,25 @@ def test_an_image_is_one_row_and_the_database_keeps_its_order(tmp_path: Path, fo
     assert images.images.decode(np.arange(5), 4)[:, 0, 0, 0].tolist() == [1, 0, 2, 3, 6]
 
 
+def test_lists_from_windows_are_read_and_that_is_said(tmp_path: Path) -> None:
+    there = {file: [f".\\pictures\\{line}" for line in lines] for file, lines in SINGLE.items()}
+    write(tmp_path / "pictures", there, folder="../lists")
+    images = load_dataset("lists", tmp_path)
+    assert names(images) == ["a", "b", "q"]
+    assert images.images.decode(np.arange(3), 4)[:, 0, 0, 0].tolist() == [0, 1, 6]
+    [note] = images.notes
+    assert "backslashes" in note
+
+
+def test_a_backslash_in_a_name_is_kept_where_there_is_such_a_file(tmp_path: Path) -> None:
+    root = write(tmp_path, {file: [rf"x\{line}" for line in lines] for file, lines in SINGLE.items()})
+    for name in "abq":
+        (root / f"{name}.png").rename(root / rf"x\{name}.png")
+    images = load_dataset("lists", root)
+    assert names(images) == [r"x\a", r"x\b", r"x\q"]
+    assert images.notes == ()
+
+
 def test_one_label_an_image_becomes_a_class(tmp_path: Path) -> None:
     images = load_dataset("lists", write(tmp_path, SINGLE))
     assert images.labels.dtype == np.int64

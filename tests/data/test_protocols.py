@@ -51,8 +51,6 @@ def test_a_folder_of_ones_own_gives_a_tenth_as_queries() -> None:
 
 def test_a_small_class_of_a_folder_still_gives_a_query() -> None:
     assert len(split("folder", image_set(2, classes=3)).query) == 3
-    with pytest.raises(DataError, match="class 'class 0' has 1 images, too few for the protocol 'folder'"):
-        split("folder", image_set(1, classes=3))
 
 
 def test_a_seed_is_a_split() -> None:
@@ -68,6 +66,26 @@ def test_too_few_images_and_unknown_protocols_are_named() -> None:
         split("cifar10", image_set(700), seed=-1)
     with pytest.raises(DataError, match="there are cifar10, cifar10-1"):
         split("cifar100", image_set(5))
+
+
+def test_a_class_with_one_picture_is_searched_and_that_is_said() -> None:
+    labels = np.array([0] * 20 + [1] * 20 + [2] + [3])
+    images = ImageSet("toy", Images([b""] * 42), labels, ("many", "more", "one", "single"), 42)
+    parts = split("folder", images)
+    assert np.isin([40, 41], parts.database).all()
+    assert not np.isin([40, 41], np.concatenate([parts.query, parts.train])).any()
+    assert [np.bincount(labels[part], minlength=4).tolist()[:2] for part in (parts.query, parts.train)] == [
+        [2, 2],
+        [18, 18],
+    ]
+    [note] = parts.notes
+    assert "one, single" in note
+    assert split("folder", image_set(30)).notes == ()
+
+
+def test_a_set_of_classes_with_one_picture_each_is_refused() -> None:
+    with pytest.raises(DataError, match="every class has one picture"):
+        split("folder", image_set(1))
 
 
 def test_validation_images_come_out_of_every_class_of_the_training_images() -> None:

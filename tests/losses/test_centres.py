@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from transhash.errors import RecipeError
-from transhash.losses import METHODS, CSQLoss, DPNLoss, OrthoHashLoss, Task
+from transhash.losses import METHODS, CSQLoss, DPNLoss, OrthoHashLoss, Task, centres
 from transhash.losses.centres import _balanced, hadamard, least_distance, separated
 
 
@@ -38,6 +38,15 @@ def test_other_centres_are_balanced_and_the_best_of_their_draws(bits: int, class
     assert least_distance(centres) == min(distances(centres))
     random = torch.Generator().manual_seed(0)
     assert least_distance(centres) == max(min(distances(_balanced(classes, bits, random))) for _ in range(20))
+
+
+@pytest.mark.parametrize(("classes", "draws"), [(10, 20), (2000, 20), (5000, 3), (20_000, 1)])
+def test_the_work_for_centres_is_bounded(classes: int, draws: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 20,000 classes one look at all distances takes 1.6 GB and seconds."""
+    looked = []
+    monkeypatch.setattr(centres, "least_distance", lambda codes: looked.append(len(codes)) or 0)
+    separated(classes, 48, torch.Generator().manual_seed(0))
+    assert looked == ([classes] * draws if draws > 1 else [])
 
 
 def test_a_hadamard_centre_does_not_depend_on_the_seed_but_a_tie_does() -> None:

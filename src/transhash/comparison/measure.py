@@ -79,4 +79,5 @@ def measure(
         PROTOCOLS[protocol].topk,
         query_values=values,
     )
-    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores, images.notes)
+    notes = images.notes + parts.notes
+    return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores, notes)

@@ -168,6 +168,11 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
     Raises `DataError` when some are missing.
     """
     listed = [each.paths[number] for each, number in origins]
+    notes = []
+    windows = [path.replace("\\", "/") for path in listed]
+    if windows != listed and not any(os.path.isfile(root / path) for path in listed[:_PROBED] if "\\" in path):
+        listed = [posixpath.normpath(path) for path in windows]
+        notes.append(f"{root}: the listed paths have backslashes, which are read as /")
     probed = (_author_folders(root, path) for path in listed[:_PROBED])
     dropped = next((folders for folders in probed if folders is not None), "")
     files = [root / path.removeprefix(dropped) for path in listed]
@@ -179,7 +184,7 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
             f"{files[missing[0]]}: not there ({each.line(number)}){others}; give as the data set's place the folder "
             "that the listed paths start from"
         )
-    return files, [f"{root}: the listed paths are read without {dropped}"] if dropped else []
+    return files, [*notes, *([f"{root}: the listed paths are read without {dropped}"] if dropped else [])]
 
 
 def _author_folders(root: Path, path: str) -> str | None:

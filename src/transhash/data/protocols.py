@@ -52,7 +52,9 @@ PROTOCOLS = {
             ("lists", None),
         )
     },
-    "folder": Protocol("a tenth of each class are queries; the rest trains and is searched"),
+    "folder": Protocol(
+        "a tenth of each class are queries; the rest trains and is searched (a class with one picture is searched only)"
+    ),
 }
 _TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64")
 
@@ -102,10 +104,15 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
     """The protocols whose queries are drawn, like their training images, from all images of a class."""
     random = np.random.Generator(np.random.PCG64(seed))
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
+    alone: list[str] = []  # classes with one picture
     for number, name in enumerate(images.classes):
         members = random.permutation(np.flatnonzero(images.labels == number))
         queries, training = (100, 500)
         if protocol == "folder":
+            if len(members) == 1:
+                alone.append(name)
+                parts[2].append(members)
+                continue
             queries = max(1, len(members) // 10)
             training = len(members) - queries
         if len(members) < queries + max(1, training) + (protocol == "cifar10"):  # something must be left to search
@@ -113,8 +120,12 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
         parts[0].append(members[:queries])
         parts[1].append(members[queries : queries + training])
         parts[2].append(members[queries + (training if protocol == "cifar10" else 0) :])
+    if not parts[0]:
+        raise DataError(f"{images.name}: every class has one picture; a class needs two, one to query and one to find")
     query, train, database = (np.sort(np.concatenate(part)) for part in parts)
-    return Split(query, train, database)
+    shown = ", ".join(alone[:3]) + (f" and {len(alone) - 3:,} more" if len(alone) > 3 else "")
+    notes = (f"classes with one picture, which is only searched, and not trained on: {shown}",) if alone else ()
+    return Split(query, train, database, notes)
 
 
 def _some_of_each_class(count: int, rows: Rows, images: ImageSet, protocol: str, seed: int) -> Rows:

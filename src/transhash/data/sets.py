@@ -54,6 +54,7 @@ class Split:
     query: Rows
     train: Rows
     database: Rows
+    notes: tuple[str, ...] = ()  # what a user should know of it, a sentence each
 
     @property
     def checksum(self) -> str:

@@ -11,6 +11,7 @@ from transhash.losses.hash_loss import Task
 from transhash.losses.pairs import cosines
 
 _DRAWS = 20
+_PAIRS = 20 * 2000**2  # of classes, over all draws
 
 
 def generator(task: Task) -> torch.Generator:
@@ -29,13 +30,15 @@ def separated(classes: int, bits: int, random: torch.Generator) -> Tensor:
     """Hash centres by algorithm 1 of CSQ: float (classes, bits).
 
     Rows of [H; -H], H the Hadamard matrix: any two differ in B/2 bits, or B. Where B is no power of two, or there are
-    more than 2B classes, balanced random codes: of 20 draws the one whose nearest two are furthest apart.
+    more than 2B classes, balanced random codes: of 20 draws the one whose nearest two are furthest apart. Of more than
+    2,000 classes there are fewer draws: they differ little, and 20,000 classes have 200 million distances.
     """
     if bits & (bits - 1) == 0 and classes <= 2 * bits:
         h = hadamard(bits)
         return torch.cat([h, -h])[:classes]
-    draws = [_balanced(classes, bits, random) for _ in range(_DRAWS)]
-    return max(draws, key=least_distance)
+    count = max(1, min(_DRAWS, _PAIRS // classes**2))
+    draws = [_balanced(classes, bits, random) for _ in range(count)]
+    return max(draws, key=least_distance) if count > 1 else draws[0]
 
 
 def classification(h: Tensor, labels: Tensor, targets: Tensor, *, scale: float, margin: float) -> Tensor:

@@ -8,7 +8,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
 
     images = images or load_dataset(recipe.dataset, recipe.data)
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
+    images = replace(images, notes=images.notes + rows.notes)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
     held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
     labels = torch.from_numpy(images.labels[train_rows])
