@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.data.augment import MEAN, STD, Augmentation, augment, normalise
+from transhash.data.resample import crop_resize
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (64, 20, 20, 3), dtype=np.uint8)
 
@@ -28,6 +30,35 @@ def test_by_default_a_view_is_the_picture_resized() -> None:
     expected = F.interpolate(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).float(), size=(32, 32), mode="bicubic")
     view = shown(augment(IMAGES, 32, Augmentation()))
     torch.testing.assert_close(view[..., 3:-3, 3:-3], expected.clamp(0, 255)[..., 3:-3, 3:-3], atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(20, 20), (24, 40), (50, 30)])
+def test_crops_equal_torchs_own_sampling_where_nothing_is_reduced(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    n, size = 50, 50
+    images = torch.randint(0, 256, (n, height, width, 3), dtype=torch.uint8)
+    shares, corner = 0.2 + 0.8 * torch.rand(2, n), torch.rand(2, n)
+    sign = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
+    sides = torch.tensor([[height], [width]])
+    extent = shares * sides
+    start = corner * (sides - extent)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = shares[1] * sign, shares[0]
+    theta[:, 0, 2], theta[:, 1, 2] = (2 * (start + extent / 2) / sides - 1).flip(0)
+    grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
+    x = images.permute(0, 3, 1, 2).float()
+    expected = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    crops = torch.stack([start[0], start[1], extent[0], extent[1] * sign])
+    torch.testing.assert_close(crop_resize(images, size, crops), expected, atol=0.02, rtol=0)
+
+
+def test_reduced_crops_equal_an_antialiased_resize_of_the_crop() -> None:
+    images = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (3, 90, 120, 3), np.uint8))
+    crops = torch.tensor([[10.0, 12.0, 60.0, 80.0]] * 3).T
+    cut = images[:, 10:70, 12:92].permute(0, 3, 1, 2).float()
+    expected = F.interpolate(cut, size=(20, 20), mode="bicubic", antialias=True)
+    off = (crop_resize(images, 20, crops) - expected)[..., 3:-3, 3:-3]
+    assert off.square().mean().sqrt() < 0.3 * expected.std()  # of another kernel; sampled, it is 3 times as much
 
 
 def test_half_of_the_pictures_are_mirrored() -> None:

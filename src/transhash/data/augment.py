@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from transhash.data.resample import crop_resize
 from transhash.nn.draws import uniform
 from transhash.nn.preprocessing import MEAN, STD, normalise, normalised
 
@@ -28,36 +30,38 @@ class Augmentation:
     coarse: float = 0.0  # share of the pictures that keep a third to two thirds of their pixels a side, as thumbnails
 
 
-def augment(images: np.ndarray | Tensor, size: int, how: Augmentation) -> Tensor:
+def augment(
+    images: np.ndarray | Tensor, size: int, how: Augmentation, *, device: torch.device | str | None = None
+) -> Tensor:
     """uint8 (N, H, W, 3) to a random view of each picture, normalised, float32 (N, 3, size, size).
 
-    Draws from torch's global generator: seed it for a repeatable view. Processes may share a batch (`nn.draws`).
+    Computed on `device`, by default where the pictures are. Draws from torch's generator of the CPU, so that a seed
+    gives the same views on every device. Processes may share a batch (`nn.draws`).
     """
-    x = torch.as_tensor(images).permute(0, 3, 1, 2).float()
-    n = len(x)
+    x = torch.as_tensor(images)
+    x = x.to(device or x.device, non_blocking=True)
+    n, height, width, _ = x.shape
     area = uniform(n, low=how.scale[0], high=how.scale[1])
-    log_ratio = uniform(n, low=-1) * torch.tensor(how.ratio).log()
-    width = (area.sqrt() * (log_ratio / 2).exp()).clamp(max=1)
-    height = (area.sqrt() * (-log_ratio / 2).exp()).clamp(max=1)
+    log_ratio = uniform(n, low=-1) * math.log(how.ratio)
+    across = (area.sqrt() * (log_ratio / 2).exp()).clamp(max=1)
+    down = (area.sqrt() * (-log_ratio / 2).exp()).clamp(max=1)
     mirror = torch.where(uniform(n) < 0.5, -1.0, 1.0) if how.flip else torch.ones(n)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0] = width * mirror
-    theta[:, 1, 1] = height
-    theta[:, 0, 2] = uniform(n, low=-1) * (1 - width)
-    theta[:, 1, 2] = uniform(n, low=-1) * (1 - height)
-    grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
-    # crops much larger than the network's input are averaged down first: grid_sample does not antialias
-    if min(x.shape[-2:]) >= 2 * size:
-        x = F.interpolate(x, size=(round(size * 1.5),) * 2, mode="bilinear", antialias=True)
-    x = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False).clamp_(0, 255)
+    left, top = (uniform(n) * (1 - share) for share in (across, down))
+    crops = torch.stack([top * height, left * width, down * height, across * width * mirror])
+    y = crop_resize(x, size, crops.to(x.device, non_blocking=True)).clamp_(0, 255)
     if how.coarse:
-        x = _coarsen(x, how.coarse)
+        y = _coarsen(y, how.coarse)
     if how.jitter:
-        x = _jitter(x, how.jitter)
+        y = _jitter(y, how.jitter)
     if how.grey:
-        x = torch.where((uniform(n) < how.grey).view(-1, 1, 1, 1), _grey(x), x)
-    x = normalised(x)
-    return _erase(x, how.erase) if how.erase else x
+        y = torch.where(_chosen(n, how.grey, y.device), _grey(y), y)
+    y = normalised(y)
+    return _erase(y, how.erase) if how.erase else y
+
+
+def _chosen(rows: int, share: float, device: torch.device) -> Tensor:
+    """A share of the pictures: bool (rows, 1, 1, 1)."""
+    return (uniform(rows) < share).to(device, non_blocking=True).view(-1, 1, 1, 1)
 
 
 def _coarsen(x: Tensor, share: float) -> Tensor:
@@ -66,23 +70,25 @@ def _coarsen(x: Tensor, share: float) -> Tensor:
     small = round(side * float(torch.empty(()).uniform_(1 / 3, 2 / 3)))
     coarse = F.interpolate(x, size=(small, small), mode="bilinear", antialias=True)
     coarse = F.interpolate(coarse, size=(side, side), mode="bicubic").clamp_(0, 255)
-    return torch.where((uniform(len(x)) < share).view(-1, 1, 1, 1), coarse, x)
+    return torch.where(_chosen(len(x), share, x.device), coarse, x)
 
 
 def _grey(x: Tensor) -> Tensor:
-    weights = torch.tensor((0.299, 0.587, 0.114)).view(3, 1, 1)
-    return (x * weights).sum(dim=1, keepdim=True)
+    return 0.299 * x[:, :1] + 0.587 * x[:, 1:2] + 0.114 * x[:, 2:]
 
 
 def _jitter(x: Tensor, strength: float) -> Tensor:
-    """Brightness, contrast and saturation, each by a factor drawn in 1 ± strength."""
-    brightness, contrast, saturation = (uniform(len(x), 1, 1, 1, low=-1) * strength + 1 for _ in range(3))
-    x = x * brightness
+    """Brightness, contrast around the mean grey, and saturation, each by a factor drawn in 1 ± strength.
+
+    All three are linear, and so one step.
+    """
+    factors = torch.stack([uniform(len(x), 1, 1, 1, low=-1) for _ in range(3)]) * strength + 1
+    brightness, contrast, saturation = factors.to(x.device, non_blocking=True)
+    gain = brightness * contrast
     grey = _grey(x)
-    centre = grey.mean(dim=(2, 3), keepdim=True)
-    x = (x - centre) * contrast + centre
-    grey = (grey - centre) * contrast + centre
-    return (grey + (x - grey) * saturation).clamp_(0, 255)
+    centre = brightness * grey.mean(dim=(2, 3), keepdim=True)
+    grey = grey.mul_(gain * (1 - saturation)).add_((1 - contrast) * centre)
+    return torch.addcmul(grey, x, gain * saturation).clamp_(0, 255)
 
 
 def _erase(x: Tensor, share: float) -> Tensor:
@@ -90,9 +96,10 @@ def _erase(x: Tensor, share: float) -> Tensor:
     n, _, h, w = x.shape
     area = uniform(n, low=0.02, high=0.25)
     log_ratio = uniform(n, low=-1)
-    half_h = (area.sqrt() * (log_ratio / 2).exp() * h / 2).view(-1, 1, 1)
-    half_w = (area.sqrt() * (-log_ratio / 2).exp() * w / 2).view(-1, 1, 1)
-    row = (torch.arange(h).view(1, -1, 1) - uniform(n, 1, 1) * h).abs()
-    column = (torch.arange(w).view(1, 1, -1) - uniform(n, 1, 1) * w).abs()
-    chosen = (uniform(n) < share).view(-1, 1, 1)
-    return x.masked_fill((chosen & (row < half_h) & (column < half_w)).unsqueeze(1), 0.0)
+    half_h = (area.sqrt() * (log_ratio / 2).exp() * h / 2).view(-1, 1)
+    half_w = (area.sqrt() * (-log_ratio / 2).exp() * w / 2).view(-1, 1)
+    row = (torch.arange(h) - uniform(n, 1, 1)[:, 0] * h).abs() < half_h
+    column = (torch.arange(w) - uniform(n, 1, 1)[:, 0] * w).abs() < half_w
+    row &= (uniform(n) < share).view(-1, 1)
+    row, column = (inside.to(x.device, non_blocking=True) for inside in (row, column))
+    return x.masked_fill((row[:, :, None] & column[:, None, :]).unsqueeze(1), 0.0)
