@@ -134,7 +134,7 @@ def _by_model(model: HashModel, pictures: Sequence[Source], places: range, progr
 def _by_backbone(vit: ViT, pictures: Sequence[Source], places: range, progress: Progress) -> Encodings:
     import torch
 
-    from transhash.training.precision import autocast, precision_of
+    from transhash.training.device import autocast, precision_of
 
     images, size = Images(pictures), vit.config.image_size
     features = []

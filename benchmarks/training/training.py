@@ -24,7 +24,7 @@ from transhash.data.augment import Augmentation, augment
 from transhash.losses import BayesianLoss, Task
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
-from transhash.training.precision import autocast, precision_of
+from transhash.training.device import autocast, precision_of
 from transhash.training.tokens import TokenCache
 
 BATCH = 128

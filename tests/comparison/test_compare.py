@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from tiny_run import recipe
 from transhash.codes import pack
@@ -22,6 +25,7 @@ from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
+from transhash.system import machine
 from transhash.training.loop import train
 
 SMALL = {
@@ -83,6 +87,48 @@ def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_pa
     results = compare.compare(cells(place, "lsh"), tmp_path, jobs=1, progress=silent)
     assert [cell["recipe"]["epochs"] for cell in results["cells"] if cell["method"] == "transhash"] == [3]
     assert len(list((tmp_path / "cells").iterdir())) == 3
+
+
+def _other_pictures(place: Path) -> None:
+    for number, path in enumerate(sorted((place / "data").rglob("*.png"))):
+        Image.fromarray(np.random.default_rng(number).integers(0, 256, (32, 40, 3), dtype=np.uint8)).save(path)
+
+
+def _other_labels(place: Path) -> None:
+    red, blue = place / "data" / "red", place / "data" / "blue"
+    for number in range(0, 14, 2):
+        (red / f"{number:02d}.png").rename(place / "held")
+        (blue / f"{number:02d}.png").rename(red / f"{number:02d}.png")
+        (place / "held").rename(blue / f"{number:02d}.png")
+
+
+def _other_backbone(place: Path) -> None:
+    state = {name: torch.randn_like(value) for name, value in load_file(place / "vit.safetensors").items()}
+    save_file(state, place / "vit.safetensors", {"num_attention_heads": "1"})
+
+
+@pytest.mark.parametrize("happens", [_other_pictures, _other_labels, _other_backbone])
+def test_results_and_tokens_are_of_the_content_that_is_there_now(happens, place: Path, tmp_path: Path) -> None:
+    """Names, numbers and the split stay the same."""
+    there = tmp_path / "place"
+    shutil.copytree(place / "data", there / "data")
+    shutil.copyfile(place / "vit.safetensors", there / "vit.safetensors")
+    wanted = cells(there, "itq")
+    compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=1, progress=silent)
+    happens(there)
+    again = compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=1, progress=silent)
+    fresh = compare.compare(wanted, tmp_path / "fresh", jobs=1, progress=silent)
+    assert [cell["scores"] for cell in again["cells"]] == [cell["scores"] for cell in fresh["cells"]]
+
+
+def test_a_result_tells_the_machine_and_the_precision_that_it_comes_from(place: Path, tmp_path: Path) -> None:
+    half = {"precision": "bfloat16", "epochs": 1}
+    for settings in ({"epochs": 1}, half):
+        results = compare.compare(cells(place, **settings), tmp_path, jobs=1, progress=silent)
+    [cell] = results["cells"]
+    assert cell["precision"] == "torch.bfloat16"
+    assert cell["machine"] == machine()
+    assert "machine" not in {name for name in results if name != "cells"}
 
 
 def test_results_alone_are_enough_to_go_on_from(place: Path, tmp_path: Path) -> None:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from transhash.nn.export import export_model
+from tiny_run import recipe
+from transhash.errors import RecipeError
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
+from transhash.training import compiling
+from transhash.training.device import device_of, precision_of
+from transhash.training.export import export_model
+from transhash.training.loop import train
 
 
 class Elsewhere(MGVT):
@@ -35,3 +41,82 @@ def test_a_network_from_a_gpu_is_exported_from_the_cpu(tmp_path: Path) -> None:
     network = Elsewhere(HashConfig(shape, bits=16))
     assert export_model(network, tmp_path / "model", "tiny", {}, pictures=pictures).bits == 16
     assert not network.moved  # it may be needed where it is
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("gpu", "use auto, cpu, cuda, cuda:N or mps"),
+        ("cuda", "leave --device out"),
+        ("cuda:1", "leave --device out"),
+        ("mps", "leave --device out"),
+    ],
+)
+def test_a_device_that_is_not_there_is_an_error_with_the_remedy(
+    wanted: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device_of("auto") == device_of("cpu") == torch.device("cpu")
+    with pytest.raises(RecipeError, match=words):
+        device_of(wanted)
+
+
+def test_of_several_gpus_the_one_that_is_named_or_this_processs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of("auto") == device_of("cuda") == torch.device("cuda", 0)
+    assert device_of("cuda:1") == torch.device("cuda", 1)
+    assert device_of("cpu") == torch.device("cpu")
+    with pytest.raises(RecipeError, match="this machine has 2"):
+        device_of("cuda:2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert device_of("auto") == torch.device("cuda", 1)
+
+
+def test_a_gpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    for fast, wanted in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True, fast=fast: fast)
+        assert precision_of("auto", "cuda") == wanted
+    assert precision_of("bfloat16", "cuda") == torch.bfloat16
+
+
+def test_out_of_memory_names_a_smaller_batch(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    train(recipe(place), tmp_path / "run", stop_at=1)
+    monkeypatch.setattr(MGVT, "forward", full)
+    with pytest.raises(RecipeError, match="batch_size 8; give --set batch_size=4 and another --out"):
+        train(recipe(place), tmp_path / "run")
+
+
+def test_a_compiled_network_trains_the_same_weights(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = train(recipe(place, epochs=1), tmp_path / "plain").network.state_dict()
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda network, **settings: compile_(network, backend="eager", **settings))
+    said: list[str] = []
+    network = train(recipe(place, epochs=1, compile="on"), tmp_path / "compiled", say=said.append).network
+    assert said == []
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(value, plain[name], msg=name)
+
+
+def test_without_a_compiler_the_network_trains_and_a_sentence_says_so(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(network: torch.nn.Module, **_: object) -> object:
+        def call(*_: object, **__: object) -> Tensor:
+            raise RuntimeError("Failed to find C compiler.\nSet CC")
+
+        return call
+
+    monkeypatch.setattr(compiling.torch, "compile", broken)
+    plain = train(recipe(place, epochs=1), tmp_path / "plain").network.state_dict()
+    said: list[str] = []
+    network = train(recipe(place, epochs=1, compile="on"), tmp_path / "compiled", say=said.append).network
+    [sentence] = said
+    assert "Failed to find C compiler." in sentence
+    assert all(torch.equal(value, plain[name]) for name, value in network.state_dict().items())

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tiny_run import SHAPE, STILL, recipe
-from transhash.data.augment import Augmentation
+from transhash.data.augment import Augmentation, normalise
+from transhash.data.sets import Images, ImageSet
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss
 from transhash.losses.distillation import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training import loop
-from transhash.training.loop import _schedule, train
+from transhash.training.loop import train
+from transhash.training.optimizer import share_of_rate
 from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
+from transhash.training.source import Decoded
 from transhash.training.tokens import TokenCache
 
 
@@ -116,7 +120,7 @@ def test_every_length_learns(place: Path, tmp_path: Path) -> None:
 def test_likeness_keeps_codes_as_alike_as_features_are(place: Path, tmp_path: Path) -> None:
     settings: dict[str, object] = {"lengths": (16, 32), "epochs": 20, **STILL}
     start = train(recipe(place, **settings), tmp_path / "start", stop_at=0)
-    x = loop.normalise(start.images.images.decode(np.arange(28), 28))
+    x = normalise(start.images.images.decode(np.arange(28), 28))
     features = start.network.features(x)
     far, near = (
         likeness(
@@ -131,13 +135,14 @@ def test_the_cache_holds_what_the_frozen_blocks_compute(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = MGVT(HashConfig(SHAPE, bits=16))
     images = np.random.default_rng(0).integers(0, 256, (300, 28, 28, 3), dtype=np.uint8)
+    decoded = Decoded(ImageSet("toy", Images(images), np.zeros(300, np.int64), ("a",), 300), np.arange(300), 28)
     cache = TokenCache(tmp_path / "tokens", 2)
-    cache.build(network, 1, images, Augmentation(), seed=0, precision=torch.float32)
+    cache.build(network, 1, decoded, Augmentation(), seed=0, precision=torch.float32)
     rows = np.array([299, 3, 256])
     with torch.no_grad():
-        expected = network.lower(loop.normalise(images[rows]), 1)
+        expected = network.lower(normalise(images[rows]), 1)
     for view in range(4):
-        torch.testing.assert_close(cache.take(view, rows), expected, rtol=2e-3, atol=2e-3)
+        torch.testing.assert_close(cache.take(view, rows).float(), expected, rtol=2e-3, atol=2e-3)
 
 
 def test_training_on_cached_tokens_is_training_on_computed_ones(place: Path, tmp_path: Path) -> None:
@@ -169,20 +174,31 @@ def test_the_folder_of_another_run_is_refused_and_a_failed_start_claims_nothing(
 def test_a_loss_that_breaks_ends_the_run_with_the_remedy(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(BayesianLoss, "forward", lambda self, h, labels, rows: h.sum() * float("nan"))
+    def breaks(self: BayesianLoss, h: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        return h.sum() * (float("nan") if self.progress > 0.5 else 1.0)
+
+    monkeypatch.setattr(BayesianLoss, "forward", breaks)
     with pytest.raises(RecipeError, match="lower learning_rate"):
         train(recipe(place), tmp_path / "run")
 
 
+def test_a_backbone_with_enormous_weights_is_named_and_not_the_learning_rate(place: Path, tmp_path: Path) -> None:
+    state = {name: 1e18 * value for name, value in load_file(place / "vit.safetensors").items()}
+    save_file(state, tmp_path / "huge.safetensors", {"num_attention_heads": "1"})
+    with pytest.raises(RecipeError, match="take another backbone") as caught:
+        train(recipe(place, backbone=str(tmp_path / "huge.safetensors")), tmp_path / "run")
+    assert "learning_rate" not in str(caught.value)
+
+
 def test_the_learning_rate_rises_then_falls_along_a_cosine() -> None:
-    shares = [_schedule(step, 10, 110) for step in range(110)]
+    shares = [share_of_rate(step, 10, 110) for step in range(110)]
     assert shares[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
     assert shares[10] == 1
     assert shares[60] == pytest.approx(0.5)
     assert shares[35] == pytest.approx(0.5 + 0.5**1.5)
     assert shares[10:] == sorted(shares[10:], reverse=True)
     assert 0 < shares[109] < 0.001
-    assert _schedule(0, 0, 5) == 1
+    assert share_of_rate(0, 0, 5) == 1
 
 
 def test_an_epoch_visits_every_image_once_in_an_order_of_its_own() -> None:

@@ -26,12 +26,19 @@ def compare(
     protocol: ProtocolOption = None,
     split_seed: SplitSeedOption = 0,
     backbone: Annotated[
-        str, typer.Option("--backbone", metavar="VIT", help="Pretrained ViT: a file, a folder or a hub id.")
+        str,
+        typer.Option(
+            "--backbone",
+            metavar="VIT",
+            help="Pretrained ViT (file, folder, hub id) or model; default: the one in the box.",
+        ),
     ] = "",
+    heads: Annotated[int, typer.Option("--heads", min=0, help="Its attention heads; 0: as the file says.")] = 0,
     image_size: Annotated[
         int | None,
         typer.Option("--image-size", min=1, metavar="N", help="Input side in pixels; about 70, by the patch size."),
     ] = None,
+    device: Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     methods: Annotated[
         str, typer.Option("--methods", metavar="M,…", help="all, names, or recipe files (.yaml), with commas between.")
     ] = "all",
@@ -62,7 +69,6 @@ def compare(
     with extra("train"):
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
-        from transhash.nn.weights import whole_patches
     if plot is not None:
         _write(comparison.read(plot), plot)
         return
@@ -72,7 +78,9 @@ def compare(
         "protocol": protocol or dataset,
         "split_seed": split_seed,
         "backbone": backbone,
-        "image_size": image_size or whole_patches(backbone),
+        "heads": heads,
+        "image_size": image_size or 0,
+        "device": device,
     }
     try:
         lengths = [int(length) for length in bits.split(",")]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.options import BitsOption, DataOption, DatasetOption, JsonOption, ProtocolOption, SplitSeedOption
+from transhash.cli.options import BitsOption, DataOption, DatasetOption, JsonOption, ProtocolOption
 from transhash.cli.output import extra, print_json, say
 from transhash.cli.terminal import stages
 
@@ -28,13 +28,20 @@ def evaluate(
     dataset: DatasetOption = "cifar10",
     data: DataOption = Path("data"),
     protocol: ProtocolOption = None,
-    split_seed: SplitSeedOption = 0,
+    split_seed: Annotated[
+        int | None,
+        typer.Option(
+            "--split-seed",
+            help="Seed of the protocol's split; by default the model's own on its own data set, else 0.",
+            show_default=False,
+        ),
+    ] = None,
     calibrate: Annotated[
         bool,
         typer.Option(
             "--calibrate",
-            help="Then fit probabilities to distances on images that are neither queries nor trained on, and keep "
-            "them with the model.",
+            help="Then fit probabilities to distances on images of the database that this model was not trained on, "
+            "and keep them with the model.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -48,6 +55,11 @@ def evaluate(
     from transhash.model import load
 
     opened = load(model, bits)
+    if calibrate:  # before all else, as it may turn out that nothing is left for it
+        with extra("train"):
+            from transhash.training.calibrate import calibrate as calibrated
+            from transhash.training.calibrate import left_over
+        left = left_over(opened, dataset, data, protocol, split_seed=split_seed)
     measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
     for note in measured.notes:
         say(note)
@@ -56,12 +68,12 @@ def evaluate(
     else:
         print(table(measured))
     if calibrate:
-        from transhash.training.calibrate import calibrate_under
-
-        opened.calibrate(calibrate_under(opened, dataset, data, protocol, split_seed=split_seed))
+        opened.calibrate(calibrated(opened, *left))
 
 
-def measured_with_bar(model: HashModel, dataset: str, data: Path, protocol: str | None, split_seed: int) -> Measured:
+def measured_with_bar(
+    model: HashModel, dataset: str, data: Path, protocol: str | None, split_seed: int | None
+) -> Measured:
     """The scores of a model under a protocol, with a bar while it encodes."""
     with extra("train"):
         from transhash.comparison import measure

@@ -35,7 +35,16 @@ def train(
         int | None, typer.Option("--split-seed", metavar="N", help="Seed of the protocol's split.")
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option("--backbone", metavar="B", help="Pretrained ViT: a file, a folder or a hub id.")
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="B",
+            help="Pretrained ViT (file, folder or hub id) or a model; by default the one that comes with it.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="D", help="auto (a GPU where there is one), cpu, cuda, cuda:1 or mps."),
     ] = None,
     bits: Annotated[int | None, typer.Option("--bits", help="Code length.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Passes over the training images.")] = None,
@@ -58,17 +67,14 @@ def train(
     torchrun --nproc-per-node N -m transhash train … (docs/scale.md); the result is the same.
     """
     with extra("train"):
-        from transhash.nn.weights import whole_patches
         from transhash.training.recipe import Recipe
     changes = settings_of(settings)
     named = {
         "dataset": dataset, "data": data, "protocol": protocol, "split_seed": split_seed, "backbone": backbone,
-        "bits": bits, "epochs": epochs,
+        "bits": bits, "epochs": epochs, "device": device,
     }  # fmt: skip
     given = {name: value for name, value in named.items() if value is not None}
     wanted = Recipe.read(recipe, **{**changes, **given})
-    if wanted.backbone and "image_size" not in wanted.model_fields_set:
-        wanted = Recipe.read(recipe, **{**changes, **given, "image_size": whole_patches(wanted.backbone)})
     if dump_recipe:
         print(wanted.dump(), end="")
         return
@@ -81,7 +87,7 @@ def train(
         from transhash.training.ship import ship
     try:
         with lost(out), stages() as progress:
-            trained = run_training(wanted, out, progress=progress)
+            trained = run_training(wanted, out, progress=progress, say=say)
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on from the last checkpoint in {out}")
         raise

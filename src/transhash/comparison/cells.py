@@ -15,9 +15,9 @@ from typing import Any
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
-from transhash.nn.weights import load_vit
 from transhash.shallow import METHODS as SHALLOW
-from transhash.training.recipe import Recipe
+from transhash.training.network import settled, starting_vit
+from transhash.training.recipe import MACHINE, Recipe
 
 BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise; the blocks below the last are frozen
     "validation": 0,
@@ -29,7 +29,13 @@ BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise;
     "crop_scale": 0.5,
     "jitter": 0.3,
 }
-LATER = ("lengths", "likeness", "coarse")  # settings that count where they are used: the keys of older cells stay
+LATER = (
+    "lengths",
+    "likeness",
+    "coarse",
+    "heads",
+)  # settings that count where they are used: the keys of older cells stay
+_START = ("backbone", "heads", "image_size")  # what says which network all cells start from
 VARIANTS: dict[str, dict[str, Any]] = {  # the method of the paper and its three ablations
     "transhash": {},
     "transhash-sigmoid": {"loss.likelihood": "sigmoid"},
@@ -58,7 +64,7 @@ class Cell:
 
     def key(self, facts: dict[str, Any]) -> str:
         """Hex digits that are the same for the same cell on the same data and backbone, wherever these lie."""
-        settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone"})
+        settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE})
         for name in LATER:
             if not settings[name]:
                 del settings[name]
@@ -78,8 +84,9 @@ def cells(
     Raises `RecipeError` for what is no method, and for a setting that cannot be.
     """
     wanted = list(dict.fromkeys(name for given in methods for name in (ALL if given == "all" else (given,))))
-    frozen = load_vit(common["backbone"], image_size=common.get("image_size", 70)).config.depth - 1
-    base = {**BASE, "freeze": frozen, **changes}
+    start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
+    common = {**common, "image_size": start.image_size}
+    base = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
     return [
         Cell(
             Path(name).stem if _is_file(name) else name,

@@ -26,12 +26,14 @@ from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.errors import RecipeError, TransHashError
 from transhash.losses import METHODS, Task
-from transhash.model import file_hash
 from transhash.nn.mgvt import branch_bits
 from transhash.system import machine, processors, replacing
+from transhash.training.device import device_of, precision_of
+from transhash.training.network import backbone_digest
 from transhash.training.recipe import Recipe
 
 RESULTS = "results.json"
+_FACTS = ("protocol", "split_sha256", "data_sha256", "backbone_sha256")
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -60,11 +62,8 @@ def compare(
     tokens = tokens or out / "tokens"
     out.mkdir(parents=True, exist_ok=True)
     prepared, facts = _prepare(first, tokens)
-    about = {
-        **facts,
-        "machine": machine(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
-    }
+    about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
+    here = {"machine": machine(), "precision": str(precision_of(first.precision, device_of(first.device)))}
     _restore(out)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     keys = {cell.key(facts): cell for cell in cells}
@@ -81,7 +80,7 @@ def compare(
         for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
             os.environ.setdefault(name, str(threads))
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, threads)) as pool:
+        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, facts, threads)) as pool:
             futures: dict[Future[Result], str] = {
                 pool.submit(_run, cell, views[key], out / "runs" / key): key for key, cell in waiting.items()
             }
@@ -89,7 +88,7 @@ def compare(
                 for future in as_completed(futures):
                     result = future.result()
                     with replacing(_result_path(out, futures[future])) as file:
-                        file.write(json.dumps({**result, **about}).encode())
+                        file.write(json.dumps({**result, **here, **about}).encode())
                     done += 1
                     report(result)
                     word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
@@ -113,15 +112,20 @@ def read(out: Path) -> dict[str, Any]:
     return results
 
 
-def _prepare(recipe: Recipe, tokens: Path) -> tuple[Prepared, dict[str, Any]]:
-    """The data of the cells, and the facts that a result depends on besides its cell's settings."""
+def _prepare(recipe: Recipe, tokens: Path, facts: dict[str, Any] | None = None) -> tuple[Prepared, dict[str, Any]]:
+    """The data of the cells, and the facts that a result depends on besides its cell's settings, unless they are known.
+
+    Among them are digests of all that is read: pictures, labels and the backbone's weights. Neither results nor tokens
+    of other content are ever taken for these.
+    """
     images = load_dataset(recipe.dataset, recipe.data)
     parts = split(recipe.protocol, images, seed=recipe.split_seed)
-    facts = {
+    facts = facts or {
         "dataset": recipe.dataset,
         "protocol": recipe.protocol,
         "split_sha256": parts.checksum,
-        "backbone_sha256": _backbone_digest(recipe.backbone),
+        "data_sha256": hashlib.sha256((images.labels_sha256 + images.images.sha256).encode()).hexdigest(),
+        "backbone_sha256": backbone_digest(recipe.backbone),
     }
     rows = np.union1d(np.union1d(parts.query, parts.database), parts.train)
     folder = tokens / token_files.place(recipe, facts, augmented=False, rows=rows)
@@ -144,14 +148,6 @@ def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], No
     return True
 
 
-def _backbone_digest(backbone: str) -> str:
-    """SHA-256 of a weight file; of a folder or hub id, of its name."""
-    path = Path(backbone)
-    if not path.is_file():
-        return hashlib.sha256(backbone.encode()).hexdigest()
-    return file_hash(path)
-
-
 def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:
     """The folder of the views of all training images, those held out among them, built unless they are there."""
     rows = prepared.split.train
@@ -163,11 +159,11 @@ def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, An
 _prepared: Prepared  # of a worker process, read once
 
 
-def _start_worker(recipe: Recipe, tokens: Path, threads: int) -> None:
+def _start_worker(recipe: Recipe, tokens: Path, facts: dict[str, Any], threads: int) -> None:
     global _prepared  # a worker's own, set before its first cell
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _prepared, _ = _prepare(recipe, tokens)
+    _prepared, _ = _prepare(recipe, tokens, facts)
 
 
 def _leave_with_parent() -> None:
@@ -193,6 +189,7 @@ def _restore(out: Path) -> None:
     if not (out / RESULTS).exists():
         return
     about = read(out)
+    about.pop("machine", None)  # of the last call, in results from before cells had their own
     for result in about.pop("cells"):
         path = _result_path(out, result["key"])
         if not path.exists():
@@ -214,7 +211,7 @@ def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[st
 
     for path in paths:  # those of this matrix last
         result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
-        if all(result[fact] == about[fact] for fact in ("split_sha256", "backbone_sha256", "protocol")):
+        if all(result.get(fact) == about[fact] for fact in _FACTS):
             newest[name(result)] = result
     cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
     results = {**about, "cells": cells}

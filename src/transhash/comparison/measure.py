@@ -15,6 +15,7 @@ import numpy as np
 
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split
+from transhash.data.trained import own_seed, seen_queries
 from transhash.evaluation import Scores, evaluate
 from transhash.model import HashModel
 
@@ -44,16 +45,19 @@ def measure(
     data: str | os.PathLike[str],
     protocol: str | None = None,
     *,
-    split_seed: int = 0,
+    split_seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
     """Encode the queries and the database of a protocol (by default the data set's own) and score the codes.
 
+    `split_seed`: by default the one that the model was trained under, on its own data set, else 0.
     `progress` is called with the images encoded so far, and of how many. Raises `DataError` for a data set or protocol
     that is not there, `ImageError` for the first picture that cannot be used.
     """
     protocol = protocol or dataset
     images = load_dataset(dataset, data)
+    about = model.config.get("about", {})
+    split_seed = own_seed(about, images) if split_seed is None else split_seed
     parts = split(protocol, images, seed=split_seed)
     rows = np.union1d(parts.query, parts.database)
     codes = np.zeros((len(images.images), model.bits // 8), np.uint8)
@@ -79,5 +83,5 @@ def measure(
         PROTOCOLS[protocol].topk,
         query_values=values,
     )
-    notes = images.notes + parts.notes
+    notes = images.notes + parts.notes + seen_queries(about, images, parts)
     return Measured(model.name, model.fingerprint, dataset, protocol, split_seed, parts.checksum, scores, notes)

@@ -18,8 +18,9 @@ from transhash.data.datasets import ImageSet
 from transhash.data.protocols import PROTOCOLS, Split, validation_split
 from transhash.evaluation import Scores, evaluate
 from transhash.shallow import METHODS as SHALLOW
+from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
-from transhash.training.precision import precision_of
+from transhash.training.recipe import MACHINE
 from transhash.training.tokens import TokenCache
 
 PRECISION_AT = (1, 10, 50, *range(100, 2001, 100))
@@ -66,7 +67,8 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
         trained = time.perf_counter()
         scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
         values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
-        values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision_of(recipe.precision))
+        precision = precision_of(recipe.precision, device_of(recipe.device))
+        values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision)
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()
@@ -89,7 +91,7 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
         "method": cell.method,
         "bits": cell.bits,
         "seed": cell.seed,
-        "recipe": None if cell.is_shallow else recipe.model_dump(mode="json", exclude={"data", "backbone"}),
+        "recipe": None if cell.is_shallow else recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE}),
         "scores": figures,
         "history": history,
         "seconds": {

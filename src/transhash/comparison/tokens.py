@@ -19,9 +19,10 @@ from transhash.data.augment import normalise
 from transhash.data.datasets import ImageSet
 from transhash.nn.mgvt import MGVT
 from transhash.system import replacing
-from transhash.training.loop import initial_network, training_pictures
-from transhash.training.precision import autocast, precision_of
+from transhash.training.device import autocast, device_of, precision_of
+from transhash.training.network import initial_network
 from transhash.training.recipe import Recipe
+from transhash.training.source import Decoded, side_of
 from transhash.training.tokens import TokenCache
 
 _PART = 4096  # images a file; what was computed of a build that was broken off is kept by files
@@ -45,8 +46,8 @@ class Tokens:
         if not missing:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        network, precision = _frozen_network(recipe), precision_of(recipe.precision)
-        device = next(network.parameters()).device
+        network, device = _frozen_network(recipe), device_of(recipe.device)
+        precision = precision_of(recipe.precision, device)
         for part in missing:
             rows = self.rows[part : part + _PART]
             tokens, features = [], []
@@ -54,7 +55,7 @@ class Tokens:
                 batch = rows[start : start + _BATCH]
                 pictures = images.images.decode(batch, recipe.image_size, crop=recipe.centre_crop)
                 with torch.no_grad(), autocast(device, precision):
-                    z = network.lower(normalise(pictures).to(device), recipe.freeze)
+                    z = network.lower(normalise(torch.from_numpy(pictures).to(device)), recipe.freeze)
                     tokens.append(z.half().cpu().numpy())
                     features.append(backbone_features(network, z, recipe.freeze))
                 progress("tokens of all images", part + start + len(batch), len(self.rows), "")
@@ -86,7 +87,7 @@ class Tokens:
 
 def _frozen_network(recipe: Recipe) -> MGVT:
     """The network that a recipe starts from, where it computes fastest."""
-    return initial_network(recipe).eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return initial_network(recipe).eval().to(device_of(recipe.device))
 
 
 def backbone_features(network: MGVT, z: torch.Tensor, blocks: int) -> NDArray[np.float32]:
@@ -115,10 +116,10 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
         cache.build(
             _frozen_network(recipe),
             recipe.freeze,
-            training_pictures(recipe, images, rows),
+            Decoded(images, rows, side_of(recipe, images, rows)),
             recipe.augmentation,
             seed=recipe.split_seed,
-            precision=precision_of(recipe.precision),
+            precision=precision_of(recipe.precision, device_of(recipe.device)),
             progress=lambda done, of: progress("tokens of training views", done, of, ""),
         )
     return cache
@@ -134,7 +135,7 @@ def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArr
         "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
         "image_size": recipe.image_size,
         "freeze": recipe.freeze,
-        "precision": str(precision_of(recipe.precision)),
+        "precision": str(precision_of(recipe.precision, device_of(recipe.device))),
         **(
             {"views": recipe.cached_views, "augmentation": augmentation, "seed": recipe.split_seed}
             if augmented

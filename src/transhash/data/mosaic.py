@@ -6,6 +6,7 @@ classes, equally often; then come its classes, then tiles that show each of them
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Sequence
 from typing import SupportsIndex, overload
@@ -27,6 +28,11 @@ class Mosaics(Sequence[NDArray[np.uint8]]):
     def __init__(self, pictures: Images, tiles: NDArray[np.int64]) -> None:
         self.pictures = pictures
         self.tiles = tiles  # rows of the pictures, (N, 4): upper left, upper right, lower left, lower right
+
+    @property
+    def sha256(self) -> str:
+        """Of the pictures and of which of them are where, hex: no mosaic need be put together for it."""
+        return hashlib.sha256(self.pictures.sha256.encode() + self.tiles.astype("<i8").tobytes()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.tiles)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,18 @@ class Images:
     def __len__(self) -> int:
         return len(self.sources)
 
+    @cached_property
+    def sha256(self) -> str:
+        """Of the content of all pictures, in their order, hex: equal digests are equal pictures."""
+        own = getattr(self.sources, "sha256", None)
+        if own is not None:
+            return str(own)
+        if isinstance(self.sources, np.ndarray):
+            return hashlib.sha256(repr(self.sources.shape).encode() + self.sources.tobytes()).hexdigest()
+        with ThreadPoolExecutor(processors()) as pool:
+            digests = pool.map(_digest, self.sources, chunksize=64)
+            return hashlib.sha256(b"".join(digests)).hexdigest()
+
     def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
         """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3).
 
@@ -45,6 +59,20 @@ class Images:
             if isinstance(source, bytes):  # which have no name of their own
                 raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
             raise
+
+
+def _digest(source: Source) -> bytes:
+    """Of a picture's content; of a file that cannot be read of nothing, as decoding it will say."""
+    if isinstance(source, bytes):
+        return hashlib.sha256(source).digest()
+    if isinstance(source, str | os.PathLike):
+        try:
+            with open(source, "rb") as file:
+                return hashlib.file_digest(file, "sha256").digest()
+        except OSError:
+            return hashlib.sha256().digest()
+    pixels = np.asarray(source)
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
 
 
 @dataclass(frozen=True)
@@ -74,3 +102,9 @@ class ImageSet:
     training: int  # images of the training part; all of them where there is one part only
     notes: tuple[str, ...] = ()  # what a user should know of it, a sentence each
     given: Split | None = None  # the parts, where the set's own files give them
+
+    @property
+    def labels_sha256(self) -> str:
+        """Of the labels and the names of the classes, hex."""
+        told = repr((self.labels.dtype.str, self.labels.shape, self.classes)).encode()
+        return hashlib.sha256(told + np.ascontiguousarray(self.labels).tobytes()).hexdigest()

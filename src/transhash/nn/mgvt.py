@@ -145,6 +145,14 @@ class MGVT(nn.Module):
             norm.load_state_dict(vit.norm.state_dict())
         return network
 
+    def global_vit(self) -> ViT:
+        """The vision transformer of the trunk and the global stream: what `from_vit` starts from, the other way."""
+        vit = ViT(self.config.vit)
+        vit.load_state_dict(self.trunk.state_dict(), strict=False)
+        vit.blocks[-1].load_state_dict(self.global_block.state_dict())
+        vit.norm.load_state_dict(self.global_norm.state_dict())
+        return vit
+
     def streams(self) -> list[tuple[Block, nn.Module]]:
         """The block and final norm of each stream, global first."""
         streams: list[tuple[Block, nn.Module]] = [(self.global_block, self.global_norm)]

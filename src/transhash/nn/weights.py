@@ -101,15 +101,6 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
         layer_scale="blocks.0.ls1.gamma" in state,
         norm_eps=settings.norm_eps or 1e-6,
     )
-    if image_size is not None and image_size != config.image_size:
-        if image_size < patch or image_size % patch:
-            near = max(1, image_size // patch) * patch
-            raise ModelError(
-                f"{source}: image size {image_size} is not a multiple of the patch size {patch}; use {near} or "
-                f"{near + patch} pixels"
-            )
-        config = replace(config, image_size=image_size)
-        state["pos_embed"] = resize_positions(state["pos_embed"], config.grid)
     vit = ViT(config)
     expected = set(vit.state_dict())
     if state.keys() != expected:
@@ -127,16 +118,24 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
         )
     vit.load_state_dict(state)
     _read_our_pixels(vit, settings.mean or MEAN, settings.std or STD)
-    return vit
+    return vit if image_size is None else resized(vit, image_size, str(source))
 
 
-def whole_patches(source: str | Path, near: int = 70) -> int:
-    """Return a side in pixels for a network's input: the first of `near` or more that the checkpoint's patches divide.
-
-    Raises `ModelError` as `load_vit`.
-    """
-    patch = load_vit(source).config.patch_size
-    return -(-near // patch) * patch
+def resized(vit: ViT, image_size: int, source: str) -> ViT:
+    """A network for pictures of another side in pixels; raises `ModelError` where its patches do not fill them."""
+    patch = vit.config.patch_size
+    if image_size == vit.config.image_size:
+        return vit
+    if image_size < patch or image_size % patch:
+        near = max(1, image_size // patch) * patch
+        raise ModelError(
+            f"{source}: image size {image_size} is not a multiple of the patch size {patch}; use {near} or "
+            f"{near + patch} pixels"
+        )
+    other = ViT(replace(vit.config, image_size=image_size))
+    state = vit.state_dict()
+    other.load_state_dict(state | {"pos_embed": resize_positions(state["pos_embed"], other.config.grid)})
+    return other
 
 
 @torch.no_grad()

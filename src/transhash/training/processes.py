@@ -31,24 +31,24 @@ class _Gather(torch.autograd.Function):
 
 def gather(h: Tensor) -> Tensor:
     """The rows of all processes, gradients included: (n, B) on each process -> (processes·n, B) on all."""
-    return cast(Tensor, _Gather.apply(h)) if _several() else h
+    return cast(Tensor, _Gather.apply(h)) if several() else h
 
 
 def spread(rows: int) -> slice:
     """Which of some rows are for this process, where each has its part."""
-    return slice(dist.get_rank(), rows, dist.get_world_size()) if _several() else slice(0, rows)
+    return slice(dist.get_rank(), rows, dist.get_world_size()) if several() else slice(0, rows)
 
 
 def summed(values: Tensor) -> Tensor:
     """The sum over the processes, in place."""
-    if _several():
+    if several():
         dist.all_reduce(values)
     return values
 
 
 def average_gradients(parameters: Iterable[Tensor]) -> None:
     """Take the mean over the processes, so that parameters outside of the network stay equal to the last bit."""
-    if _several():
+    if several():
         for parameter in parameters:
             if parameter.grad is not None:
                 summed(parameter.grad).div_(dist.get_world_size())
@@ -76,5 +76,6 @@ def lost(run: Path) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _several() -> bool:
+def several() -> bool:
+    """Whether more than one process trains."""
     return dist.is_initialized() and dist.get_world_size() > 1

@@ -13,6 +13,9 @@ from transhash.errors import RecipeError
 from transhash.losses import METHODS, Task, check_settings
 from transhash.nn.mgvt import branch_bits, check_lengths
 
+RANDOM = "random"  # the backbone that has learned nothing
+MACHINE = ("device", "compile")  # settings that may change where a run goes on
+
 
 class Recipe(BaseModel):
     """The settings of a run. Defaults fine-tune a small pretrained ViT on a laptop's processor."""
@@ -32,8 +35,17 @@ class Recipe(BaseModel):
     validation: float = Field(0.1, ge=0, lt=1, description="share of the training images held out to choose by")
 
     # network
-    backbone: str = Field("", description="pretrained ViT: a file, a folder or a hub id; empty: random weights")
-    image_size: int = Field(70, gt=0, description="side of the network's input in pixels")
+    backbone: str = Field(
+        "",
+        description="what is trained further: a pretrained ViT (file, folder or hub id) or a model folder; empty: the "
+        "model that comes with transhash; random: new weights",
+    )
+    heads: int = Field(0, ge=0, description="attention heads of the backbone; 0: as its checkpoint says")
+    image_size: int = Field(
+        0,
+        ge=0,
+        description="side of the network's input in pixels; 0: a model's own; of a checkpoint about 70, whole patches",
+    )
     centre_crop: float = Field(
         1.0, gt=0, le=1, description="outside training: side of the central square, as a share of the shorter side"
     )
@@ -81,6 +93,10 @@ class Recipe(BaseModel):
     coarse: float = Field(0.0, ge=0, le=1, description="share of the images that lose detail, as thumbnails have")
 
     # machine
+    device: str = Field("auto", description="auto (a GPU where there is one), cpu, cuda, cuda:1 or mps")
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", description="compile the network with torch.compile; auto: on a CUDA device"
+    )
     seed: int = Field(0, ge=0, description="of weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

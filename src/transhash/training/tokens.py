@@ -9,18 +9,29 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from transhash.data.augment import Augmentation, augment
+from transhash.errors import RecipeError
 from transhash.nn.mgvt import MGVT
-from transhash.training.precision import autocast
+from transhash.training.device import autocast
 from transhash.training.processes import spread
 from transhash.training.seeds import seed_everything
 
 _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a broken-off build continues exactly
+
+
+class Pictures(Protocol):
+    """Training pictures of one side, `source.Decoded`."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        """The pictures at some places: uint8 (len(rows), side, side, 3)."""
 
 
 class TokenCache:
@@ -39,14 +50,14 @@ class TokenCache:
         self,
         network: MGVT,
         blocks: int,
-        images: np.ndarray,
+        pictures: Pictures,
         how: Augmentation,
         *,
         seed: int,
         precision: torch.dtype,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        """Compute the views that are not there yet: images uint8 (n, H, W, 3). Of several processes each has some."""
+        """Compute the views that are not there yet, of all pictures. Of several processes each has some."""
         self.folder.mkdir(parents=True, exist_ok=True)
         size = network.config.vit.image_size
         device = next(network.parameters()).device
@@ -54,18 +65,24 @@ class TokenCache:
             path = self._path(view)
             if path.exists():
                 continue
-            tokens = np.empty((len(images), 1 + network.config.vit.patches, network.config.vit.dim), np.float16)
-            for start in range(0, len(images), _CHUNK):
-                seed_everything(seed, view, start)
-                x = augment(images[start : start + _CHUNK], size, how).to(device)
-                with torch.no_grad(), autocast(device, precision):
-                    z = network.lower(x, blocks)
-                tokens[start : start + _CHUNK] = z.half().cpu().numpy()
-                if progress:
-                    progress(view * len(images) + start + len(x), self.views * len(images))
+            shape = (len(pictures), 1 + network.config.vit.patches, network.config.vit.dim)
             writing = path.with_suffix(".writing")
-            with writing.open("wb") as file:
-                np.save(file, tokens)
+            tokens = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
+            for start in range(0, len(pictures), _CHUNK):
+                seed_everything(seed, view, start)
+                rows = np.arange(start, min(start + _CHUNK, len(pictures)))
+                x = augment(pictures.take(rows), size, how, device=device)
+                with torch.no_grad(), autocast(device, precision):
+                    z = network.lower(x, blocks).half().cpu()
+                if not z.isfinite().all():
+                    raise RecipeError(
+                        f"the backbone computes values beyond what 16 bits hold after its first {blocks} blocks; take "
+                        "another checkpoint, or train without cached_views"
+                    )
+                tokens[rows] = z.numpy()
+                if progress:
+                    progress(view * len(pictures) + start + len(x), self.views * len(pictures))
+            tokens.flush()
             writing.rename(path)
 
     @property
@@ -74,12 +91,12 @@ class TokenCache:
         return all(self._path(view).exists() for view in range(self.views))
 
     def take(self, view: int, rows: np.ndarray) -> Tensor:
-        """Tokens of some images in one view: float32 (len(rows), 1 + M, D)."""
+        """Tokens of some images in one view: float16 (len(rows), 1 + M, D)."""
         view %= self.views
         if view not in self._open:
             self._open = {view: np.load(self._path(view), mmap_mode="r")}
         rows = rows if self.places is None else self.places[rows]
-        return torch.from_numpy(self._open[view][rows]).float()
+        return torch.from_numpy(self._open[view][rows])
 
     def remove(self) -> None:
         """Delete the files: some 20 KB for each view of each image, of no use once a run has ended."""

@@ -1,0 +1,77 @@
+"""What a run was started on, kept beside its recipe: a run that goes on must find the same data and backbone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transhash.data.datasets import ImageSet
+from transhash.data.sets import Split
+from transhash.errors import RecipeError
+from transhash.system import replacing
+from transhash.training.network import backbone_digest
+from transhash.training.recipe import MACHINE, Recipe
+
+RECIPE = "run.yaml"  # in the folder of a run, with what it makes
+FACTS = "data.json"
+_NAMES = {  # of the facts, for people
+    "images": "number of pictures",
+    "classes": "classes",
+    "labels_sha256": "labels",
+    "pictures_sha256": "pictures",
+    "split_sha256": "split",
+    "backbone_sha256": "backbone",
+}
+
+
+def facts_of(recipe: Recipe, images: ImageSet, parts: Split) -> dict[str, Any]:
+    """What a run depends on besides its recipe: in JSON's own types."""
+    return {
+        "images": len(images.labels),
+        "classes": list(images.classes),
+        "labels_sha256": images.labels_sha256,
+        "pictures_sha256": images.images.sha256,
+        "split_sha256": parts.checksum,
+        "backbone_sha256": backbone_digest(recipe.backbone),
+    }
+
+
+def check_recipe(run: Path, recipe: Recipe) -> None:
+    """Refuse a folder that another recipe's run lives in; raises `RecipeError`."""
+    if run.exists() and not run.is_dir():
+        raise RecipeError(f"{run}: a file, not a folder for a run; choose another --out")
+    path = run / RECIPE
+    if path.exists():
+        before, now = (one.model_dump(exclude=set(MACHINE)) for one in (Recipe.read(path), recipe))
+        changed = [name for name, value in now.items() if value != before[name]]
+        if changed:
+            raise RecipeError(
+                f"{run}: holds a run with another {', '.join(changed)}; choose another --out, or remove the folder"
+            )
+
+
+def check_facts(run: Path, facts: dict[str, Any]) -> None:
+    """Refuse to go on with a run whose data or backbone have changed since it began; raises `RecipeError`."""
+    path = run / FACTS
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: cannot be read ({error}); remove the folder to start the run again") from error
+    changed = [words for name, words in _NAMES.items() if before.get(name) != facts[name]]
+    if changed:
+        raise RecipeError(
+            f"{run}: this run began with another {', another '.join(changed)} than there is now; put back what it was, "
+            "or choose another --out to train on what there is"
+        )
+
+
+def write(run: Path, recipe: Recipe, facts: dict[str, Any] | None) -> None:
+    """Make the folder this run's."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / RECIPE).write_text(recipe.dump(), "utf-8")
+    if facts is not None:
+        with replacing(run / FACTS) as file:
+            file.write(json.dumps(facts, indent=1).encode())

@@ -1,0 +1,83 @@
+"""Measuring and calibrating a model on images that it was not trained on."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tiny_run import recipe
+from transhash.comparison import measure
+from transhash.data.datasets import load_dataset
+from transhash.data.protocols import split
+from transhash.data.trained import trained_rows
+from transhash.errors import DataError
+from transhash.model import HashModel
+from transhash.training.calibrate import calibrate, left_over
+from transhash.training.loop import Trained, train
+from transhash.training.ship import ship
+
+
+@pytest.fixture(scope="module")
+def run(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    return train(recipe(place, split_seed=3, validation=0.2, epochs=1), tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def model(run: Trained, tmp_path_factory: pytest.TempPathFactory) -> HashModel:
+    return ship(run, tmp_path_factory.mktemp("model"), "tiny")
+
+
+def test_the_rows_that_a_model_was_trained_on_are_found_again(run: Trained, model: HashModel) -> None:
+    np.testing.assert_array_equal(trained_rows(model.config["about"], run.images), np.sort(run.seen))
+
+
+def test_on_its_own_data_a_model_is_measured_under_its_own_split(place: Path, model: HashModel) -> None:
+    own = measure(model, "folder", place / "data")
+    assert own.split_seed == 3
+    assert own.notes == ()
+
+
+def test_queries_that_a_model_was_trained_on_are_counted(place: Path, run: Trained, model: HashModel) -> None:
+    other = measure(model, "folder", place / "data", split_seed=5)
+    queries = split("folder", run.images, seed=5).query
+    count = np.isin(queries, run.seen).sum()
+    assert count
+    [note] = other.notes
+    assert f"trained on {count} of the {len(queries)} queries" in note
+    assert "--split-seed 3" in note
+
+
+def test_a_model_is_calibrated_on_what_it_was_not_trained_on(place: Path, run: Trained, model: HashModel) -> None:
+    images, rows = left_over(model, "folder", place / "data")
+    assert not np.isin(rows, run.seen).any()
+    assert not np.isin(rows, split("folder", images, seed=3).query).any()
+    assert calibrate(model, images, rows)[16].pairs == len(rows) * (len(rows) - 1) // 2
+
+
+def test_on_other_data_of_the_same_kind_nothing_is_left_out(place: Path, model: HashModel, tmp_path: Path) -> None:
+    for name in ("green", "yellow"):
+        shutil.copytree(place / "data" / "red", tmp_path / name)
+    images, rows = left_over(model, "folder", tmp_path)
+    np.testing.assert_array_equal(rows, split("folder", images).database)
+
+
+def test_nothing_left_to_calibrate_on_is_said_before_anything_is_encoded(
+    place: Path, run: Trained, model: HashModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(model.config["about"]["recipe"], "validation", 0.0)
+    with pytest.raises(DataError, match=r"0 images are left.*validation=0.1"):
+        left_over(model, "folder", place / "data")
+
+
+def test_images_of_one_class_are_not_enough(place: Path, model: HashModel, tmp_path: Path) -> None:
+    shutil.copytree(place / "data" / "red", tmp_path / "red")
+    (tmp_path / "one").mkdir()
+    shutil.copyfile(place / "data" / "blue" / "00.png", tmp_path / "one" / "00.png")
+    shutil.copyfile(place / "data" / "blue" / "01.png", tmp_path / "one" / "01.png")
+    images, rows = left_over(model, "folder", tmp_path)
+    single = rows[load_dataset("folder", tmp_path).labels[rows] == 1]
+    with pytest.raises(DataError, match=r"all pairs .* are relevant"):
+        calibrate(model, images, single)

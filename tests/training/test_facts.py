@@ -1,0 +1,80 @@
+"""A run goes on only with what it began with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tiny_run import recipe
+from transhash.errors import RecipeError
+from transhash.training import loop
+from transhash.training.loop import train
+
+
+@pytest.fixture
+def begun(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place of its own with a run that was broken off."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    shutil.copytree(place / "data", tmp_path / "data")
+    shutil.copyfile(place / "vit.safetensors", tmp_path / "vit.safetensors")
+    train(recipe(tmp_path), tmp_path / "run", stop_at=4)
+    return tmp_path
+
+
+def add(place: Path) -> None:
+    Image.new("RGB", (32, 32)).save(place / "data" / "red" / "new.png")
+
+
+def remove(place: Path) -> None:
+    (place / "data" / "blue" / "03.png").unlink()
+
+
+def change(place: Path) -> None:
+    Image.new("RGB", (32, 32)).save(place / "data" / "blue" / "03.png")
+
+
+def swap(place: Path) -> None:
+    (place / "data" / "red").rename(place / "data" / "x")
+    (place / "data" / "blue").rename(place / "data" / "red")
+    (place / "data" / "x").rename(place / "data" / "blue")
+
+
+def rename(place: Path) -> None:
+    (place / "data" / "red").rename(place / "data" / "scarlet")
+
+
+def other_backbone(place: Path) -> None:
+    state = load_file(place / "vit.safetensors")
+    save_file(
+        {name: 2 * value for name, value in state.items()}, place / "vit.safetensors", {"num_attention_heads": "1"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("happens", "words"),
+    [
+        (add, "number of pictures"),
+        (remove, "number of pictures"),
+        (change, "another pictures"),
+        (swap, "another pictures"),
+        (rename, "another classes"),
+        (other_backbone, "another backbone"),
+    ],
+)
+def test_a_run_whose_data_changed_is_refused_by_name(happens, words: str, begun: Path) -> None:
+    happens(begun)
+    with pytest.raises(RecipeError, match=words):
+        train(recipe(begun), begun / "run")
+
+
+def test_a_run_whose_data_moved_goes_on(begun: Path) -> None:
+    before = train(recipe(begun), begun / "run", stop_at=5)
+    for path in (begun / "data").rglob("*.png"):
+        path.touch()
+    after = train(recipe(begun, device="cpu"), begun / "run", stop_at=5)  # a setting of the machine may change, too
+    np.testing.assert_array_equal(before.seen, after.seen)
