@@ -21,10 +21,12 @@ import numpy as np
 import torch
 
 from transhash.data.augment import Augmentation, augment
+from transhash.data.sets import Images, ImageSet
 from transhash.losses import BayesianLoss, Task
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 from transhash.training.device import autocast, precision_of
+from transhash.training.source import Decoded
 from transhash.training.tokens import TokenCache
 
 BATCH = 128
@@ -61,15 +63,22 @@ def main() -> None:
             z = network.lower(augment(pictures[rows], 70, HOW), blocks)
         return network(z, after=blocks)
 
+    def cached() -> torch.Tensor:
+        return network(cache.take(0, rows).float(), after=blocks)
+
     with tempfile.TemporaryDirectory() as folder:
         cache = TokenCache(Path(folder), 1)
         start = time.perf_counter()
-        cache.build(network, blocks, pictures, HOW, seed=0, precision=precision)
+        images = ImageSet("random", Images(pictures), np.zeros(len(pictures), np.int64), ("any",), len(pictures))
+        cache.build(network, blocks, Decoded(images, np.arange(len(pictures)), 70), HOW, seed=0, precision=precision)
         build = len(pictures) / (time.perf_counter() - start)
         ways: dict[str, tuple[Callable[[], torch.Tensor], int]] = {
             "all blocks train": (lambda: network(augment(pictures[rows], 70, HOW)), 0),
             f"{blocks} blocks frozen, computed": (computed, blocks),
-            f"{blocks} blocks frozen, from the cache": (lambda: network(cache.take(0, rows), after=blocks), blocks),
+            f"{blocks} blocks frozen, from the cache": (
+                lambda: network(cache.take(0, rows).float(), after=blocks),
+                blocks,
+            ),
         }
         rates: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
