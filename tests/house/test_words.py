@@ -33,7 +33,7 @@ def test_words_of_pages(page) -> None:
     assert faults(pages.prose(page)) == []
 
 
-@pytest.mark.parametrize("said", pages.help_texts(), ids=lambda said: said.where)
+@pytest.mark.parametrize("said", list(pages.help_texts()), ids=lambda said: said.where)
 def test_words_of_the_help(said: Said) -> None:
     assert faults(said.text) == []
 

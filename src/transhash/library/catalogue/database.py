@@ -270,9 +270,7 @@ class Database:
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged schema
             name = getattr(error, "sqlite_errorname", "")
             if name == "SQLITE_INTERRUPT":
-                raise BrokenOffError(
-                    f"{self.path}: a query took too long and was stopped; ask for less at once"
-                ) from error
+                raise BrokenOffError(f"{self.path}: a query was interrupted; ask for less at once") from error
             for beginning, sentence in _SENTENCES.items():
                 if name.startswith(beginning):
                     raise LibraryError(f"{self.path}: {sentence}") from error
