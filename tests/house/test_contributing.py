@@ -1,0 +1,73 @@
+"""What CONTRIBUTING.md tells to write works as it stands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+
+import pages
+from collection import draw
+from fake_model import FakeModel
+from pages import ROOT
+from transhash import Library
+from transhash.cli.verbs import first_line
+from transhash.data.datasets import DATASETS, load_dataset
+from transhash.data.protocols import split
+from transhash.errors import DataError
+
+
+def module(holding: str) -> ModuleType:
+    """The Python block of the page that has a certain text, as a module."""
+    (text,) = [text for text in pages.blocks(ROOT / "CONTRIBUTING.md", "python") if holding in text]
+    made = ModuleType("example")
+    exec(compile(text, "CONTRIBUTING.md", "exec"), made.__dict__)
+    return made
+
+
+def test_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DATASETS, "flowers", module("def flowers").flowers)
+    for number in range(20):
+        draw(tmp_path / "data" / f"{'rose' if number % 2 else 'daisy'}_{number}.jpg", number)
+    images = load_dataset("flowers", tmp_path / "data")
+
+    assert (images.classes, images.labels.tolist()) == (("daisy", "rose"), [0] * 10 + [1] * 10)
+    assert images.images.decode_one(0, 16).shape == (16, 16, 3)
+    assert len(split("folder", images, seed=0).query) == 2
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="CLASS_NUMBER"):
+        load_dataset("flowers", tmp_path / "empty")
+
+
+def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in ("cat", "dog"):
+        draw(tmp_path / "photos" / folder / "a.png", len(folder))
+    with Library.create(tmp_path / "photos" / ".transhash", FakeModel()) as library:
+        library.index(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    verb = module("def folders")
+    monkeypatch.setitem(sys.modules, "example", verb)
+    app = typer.Typer(rich_markup_mode=None)
+    app.command("folders")(verb.folders)
+    command = typer.main.get_command(app)
+
+    monkeypatch.setattr(sys, "argv", ["folders", "--library", "photos"])
+    with pytest.raises(SystemExit) as end:
+        app()
+    assert (end.value.code, capsys.readouterr().out.split()) == (0, ["cat", "dog"])
+    assert len(first_line(command)) <= 65
+    assert verb.EXAMPLES.strip() == "transhash folders"
+
+
+def test_the_rooms_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = [
+        span.strip("`") for span in text.split() if span.startswith("`src/transhash") or span.startswith("`tests/")
+    ]
+    missing = [name for name in (each.rstrip("`,.;:") for each in named) if not (ROOT / name).exists()]
+
+    assert missing == []
+    assert len(named) > 15
