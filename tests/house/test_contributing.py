@@ -64,10 +64,8 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 def test_the_rooms_are_there() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-    named = [
-        span.strip("`") for span in text.split() if span.startswith("`src/transhash") or span.startswith("`tests/")
-    ]
-    missing = [name for name in (each.rstrip("`,.;:") for each in named) if not (ROOT / name).exists()]
+    named = [word.strip("`,.;:") for word in text.split() if word.startswith(("`src/transhash", "`tests/"))]
+    missing = [each for each in named if not (ROOT / each).exists()]
 
     assert missing == []
     assert len(named) > 15

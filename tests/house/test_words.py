@@ -20,7 +20,7 @@ BANNED = {
     r"\b(is|are|was|were) told\b": "say who says what",
     r"\bis not to be\b": "cannot",
     r"(?m)^#+ What they\b": "name the subject",
-    r"(?<![?\w] )\b[Ww]hat (is|was) (not |no |then |to )?\w+(ed|en|ing|t)\b": "name the thing instead of `what is …`",
+    r"\bWhat (is|was) (not |no |then |to )?\w+(ed|en|ing|t)\b(?!.*\?)": "name the thing instead of `What is …`",
 }
 
 
@@ -49,6 +49,8 @@ def test_words_of_messages() -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize("text", ["built anew", "it is mended", "passed over", "beside floats", "what is searched"])
+@pytest.mark.parametrize(
+    "text", ["built anew", "it is mended", "passed over", "beside floats", "What is searched is kept"]
+)
 def test_a_banned_word_is_noticed(text: str) -> None:
     assert faults(text)
