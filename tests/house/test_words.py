@@ -49,8 +49,6 @@ def test_words_of_messages() -> None:
     assert found == {}
 
 
-@pytest.mark.parametrize(
-    "text", ["built anew", "it is mended", "passed over", "beside floats", "What is searched is kept"]
-)
+@pytest.mark.parametrize("text", ["built anew", "it is mended", "passed over", "beside it", "What is searched is kept"])
 def test_a_banned_word_is_noticed(text: str) -> None:
     assert faults(text)
