@@ -39,7 +39,8 @@ from transhash.cli.verify import verify
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
     "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, backbone),
-    "Move data, run a service": (export, import_, encode, serve, token, doctor),
+    "Move data": (export, import_, encode),
+    "Run a service": (serve, token, doctor),
 }
 
 app = typer.Typer(

@@ -19,7 +19,7 @@ def undo(
 ) -> None:
     """Bring back the files that `transhash apply` removed.
 
-    A file comes back only where nothing is in its place. What was deleted cannot come back. Running it again is safe.
+    A file comes back only where nothing is in its place. Deleted files cannot come back. Running it again is safe.
     """
     from transhash.library.duplicates.undoing import undo_log
 
