@@ -194,8 +194,8 @@ def sharded(folder: Path, state: State, **changes: str) -> Path:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"cls_token": "../secret.safetensors"}, "not beside it"),
-        ({"cls_token": "three.safetensors"}, "three.safetensors, which is not beside it"),
+        ({"cls_token": "../secret.safetensors"}, "not in the same folder"),
+        ({"cls_token": "three.safetensors"}, "three.safetensors, which is not in the same folder"),
         ({"more": "one.safetensors"}, "one.safetensors: has no tensor more"),
     ],
 )

@@ -155,7 +155,7 @@ def _shards(index: Path) -> dict[str, Path]:
         raise ModelError(f"{index}: says of no tensor which file holds it (weight_map); download it again")
     for name in set(files.values()):
         if Path(name).name != name or not (index.parent / name).is_file():
-            raise ModelError(f"{index}: names the file {name}, which is not beside it; download it, too")
+            raise ModelError(f"{index}: names the file {name}, which is not in the same folder; download it, too")
     return {key: index.parent / name for key, name in files.items()}
 
 
