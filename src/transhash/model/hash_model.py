@@ -43,6 +43,7 @@ HEAD = (
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "vits14-imagenet200"
+_TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
 
 
 @dataclass(frozen=True)
@@ -251,9 +252,16 @@ class HashModel:
 
     def _read_all(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Relaxed codes of every length side by side, and features."""
-        values, features = session.run(["values", "features"], {"images": squares})
-        if self._head is not None:
-            values = features @ self._head[:-1] + self._head[-1]
+        vit = self.config["network"]["vit"]
+        step = max(1, _TOKENS // (1 + (vit["image_size"] // vit["patch_size"]) ** 2))
+        parts = [
+            session.run(["values", "features"], {"images": squares[first : first + step]})
+            for first in range(0, max(1, len(squares)), step)
+        ]
+        values, features = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if self._head is not None:  # in float64, whose sums are the same to float32's digits in whatever order
+            head = self._head.astype(np.float64)
+            values = (features @ head[:-1] + head[-1]).astype(np.float32)
         return values, features
 
     def parts(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
