@@ -13,7 +13,7 @@ import numpy as np
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.evaluation.calibration import Calibration
-from transhash.images import load_picture
+from transhash.images import DEFAULT_MAX_PIXELS, load_picture
 from transhash.model import Encoded
 
 
@@ -44,11 +44,16 @@ class FakeModel:
         return np.array([one.values for one in encoded], np.float32).reshape(-1, self.bits)
 
     def stream(
-        self, items: Iterable[Any], *, source: Callable[[Any], Any] | None = None, batch_size: int = 4
+        self,
+        items: Iterable[Any],
+        *,
+        source: Callable[[Any], Any] | None = None,
+        batch_size: int = 4,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> Iterator[list[Encoded]]:
         iterator = iter(items)
         while batch := list(islice(iterator, batch_size)):
-            yield [self._one(item, source(item) if source else item) for item in batch]
+            yield [self._one(item, source(item) if source else item, max_pixels) for item in batch]
 
     def square(self, source: Any, *, max_pixels: int = 10**9) -> np.ndarray:
         return load_picture(source, self.image_size, max_pixels=max_pixels).pixels
@@ -61,10 +66,10 @@ class FakeModel:
         values = self.read(squares)
         return values[:, :32], values[:, 32:]
 
-    def _one(self, item: Any, source: Any) -> Encoded:
+    def _one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
         self.decoded.append(source)
         try:
-            picture = load_picture(source, self.image_size)
+            picture = load_picture(source, self.image_size, max_pixels=max_pixels)
         except ImageError as error:
             return Encoded(item, None, None, error, 0, 0)
         grey = picture.pixels.astype(np.float32).mean(axis=2).ravel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -175,7 +175,11 @@ def _opened(
 
 
 def _no_pictures(folders: list[Path]) -> LibraryError:
+    from transhash.library.files.walk import roots, unread
+
     names = ", ".join(map(str, folders))
+    if found := unread(roots(folders)):
+        return LibraryError(f"{names}: no pictures that can be read, but {_kinds(found)}; convert them to JPEG or PNG")
     return LibraryError(f"{names}: no pictures here (.jpg, .png and the like); name a folder that has some")
 
 
@@ -185,6 +189,8 @@ def _print(done: IndexReport, opened: Library) -> None:
     print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.first_frames:
         say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
+    if done.unread:
+        say(f"not read: {_kinds(done.unread)}; transhash does not read these kinds, convert them to JPEG or PNG")
 
 
 def _name_skipped(files: Iterable[Skipped]) -> None:
@@ -196,6 +202,11 @@ def _name_skipped(files: Iterable[Skipped]) -> None:
             say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
         if len(group) > NAMED:
             say(f"and {len(group) - NAMED} more for the same reason ({reason}); --report FILE names them all")
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    """Such as "12 .cr2, 3 .psd"."""
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
 def _count(number: int, what: str) -> str:

@@ -1,7 +1,7 @@
 """Pictures: any file becomes upright RGB, or an `ImageError` that says why not. `opening` is the one door."""
 
 from transhash.images.faults import PASSING_REASONS
-from transhash.images.kinds import IMAGE_SUFFIXES
+from transhash.images.kinds import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from transhash.images.opening import (
     DEFAULT_MAX_BYTES,
     DEFAULT_MAX_PIXELS,
@@ -23,6 +23,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "MAX_SIDE",
     "PASSING_REASONS",
+    "UNREAD_SUFFIXES",
     "Decoded",
     "Opened",
     "Source",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import LibraryError
 from transhash.images import DEFAULT_MAX_PIXELS
-from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.library.catalogue.kinds import Kind, moment
 from transhash.library.catalogue.pictures import Catalogue, Placed, Revision
 from transhash.library.code_index import CodeIndex
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
-CATALOGUE, CODES = "catalogue.sqlite", "codes.hamming"
+CODES = "codes.hamming"
 MOST_VALUES = 1000  # that `facets` gives
 
 

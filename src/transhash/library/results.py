@@ -35,6 +35,7 @@ class IndexReport:
     pruned: int = 0  # rows of vanished files, deleted for good
     first_frames: int = 0  # of those decoded, animations and documents of several pages: the first frame is taken
     skipped: list[Skipped] = field(default_factory=list)
+    unread: dict[str, int] = field(default_factory=dict)  # files of kinds that are not read, by their names' ends
 
     @property
     def usable(self) -> int:

@@ -193,6 +193,7 @@ class HashModel:
         source: Callable[[Any], Source] | None = None,
         batch_size: int = 16,
         threads: int | None = None,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
     ) -> Iterator[list[Encoded]]:
         """Encode items in order, a batch at a time; a picture that cannot be used becomes its `error`.
 
@@ -210,7 +211,7 @@ class HashModel:
             try:
                 while True:
                     while len(waiting) < 2 * threads and (batch := list(islice(iterator, batch_size))):
-                        waiting.append(submit(pool, self._encode_batch, session, batch, source))
+                        waiting.append(submit(pool, self._encode_batch, session, batch, source, max_pixels))
                     if not waiting:
                         return
                     yield waiting.popleft().result()
@@ -218,14 +219,16 @@ class HashModel:
                 for future in waiting:
                     future.cancel()
 
-    def _encode_batch(self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None) -> list[Encoded]:
+    def _encode_batch(
+        self, session: Any, batch: list[Any], source: Callable[[Any], Source] | None, max_pixels: int
+    ) -> list[Encoded]:
         size = self.image_size
         pictures = np.empty((len(batch), size, size, 3), np.uint8)
         facts: list[tuple[int, int, bool, datetime | None]] = []
         errors: dict[int, ImageError] = {}
         for i, item in enumerate(batch):
             try:
-                picture = load_picture(source(item) if source else item, size, crop=self.crop)
+                picture = load_picture(source(item) if source else item, size, crop=self.crop, max_pixels=max_pixels)
                 pictures[i] = picture.pixels
                 facts.append((picture.width, picture.height, picture.is_first, picture.taken))
             except ImageError as error:

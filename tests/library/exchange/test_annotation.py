@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+import unicodedata
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,32 @@ def test_a_whole_number_that_is_held_exactly_comes_back(filled: Library, value: 
     filled.annotate({"cat-0.png": {"count": value}})
 
     assert columns(filled)["cat-0.png"]["count"] == value
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+def test_letters_with_marks_match_in_both_forms(library: Library, photos: Path, stored: str) -> None:
+    name = unicodedata.normalize(stored, "Mü ller.png")
+    folder = unicodedata.normalize(stored, "Café")
+    draw(photos / folder / name, 40)
+    library.index(photos)
+    for form in ("NFC", "NFD"):
+        for key in (f"{photos}/Café/Mü ller.png", "Café/Mü ller.png", "Mü ller.png"):
+            key = unicodedata.normalize(form, key)
+            assert library.annotate({key: {"label": unicodedata.normalize(form, "Köln")}}).matched == 1
+            for where in ("name = 'Mü ller.png'", "folder in ('Café', 'x')", "path like 'café/mü*'", "label = 'Köln'"):
+                assert len(library.passing(unicodedata.normalize(form, where))) == 1
+            for where in ("name != 'Mü ller.png'", "folder not in ('Café')", "not path like '*é/*'", "label != 'Köln'"):
+                others = 0 if where.startswith("label") else 6
+                assert len(library.passing(unicodedata.normalize(form, where))) == others
+
+
+def test_the_exact_form_comes_first(library: Library, photos: Path) -> None:
+    names = [unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD")]
+    for seed, name in enumerate(names):
+        draw(photos / name, 40 + seed)
+    library.index(photos)
+    assert library.annotate({name: {"label": str(seed)} for seed, name in enumerate(names)}).matched == 2
+    labels = {
+        picture.path.name: picture.columns.get("label") for picture in library.pictures(library.passing()).values()
+    }
+    assert [labels[name] for name in names] == ["0", "1"]

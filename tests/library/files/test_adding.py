@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from collection import draw
 from transhash import Library
@@ -80,3 +81,22 @@ def test_only_own_files_are_deleted(library: Library, photos: Path, tmp_path: Pa
     assert len(list(photos.rglob("*.png"))) == 6
     assert len(library) == 5
     assert library.index(photos).added == 1  # the user's file is still there
+
+
+def test_a_picture_is_decoded_once(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = draw(tmp_path / "a.png", 30)
+    load, opened = ImageFile.load, []
+    monkeypatch.setattr(ImageFile, "load", lambda image: (opened.append(image), load(image))[1])
+
+    library.add([path, draw(tmp_path / "b.png", 31).read_bytes()])
+
+    assert len(set(map(id, opened))) == 2
+
+
+def test_the_limit_on_pixels_holds(library: Library, tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png", 30, size=50)
+    for picture in (path, path.read_bytes(), Image.open(path)):
+        with pytest.raises(ImageError, match="too many pixels"):
+            library.add([picture], max_pixels=2400)
+    with pytest.raises(ImageError, match=f"^{path}: "):
+        library.add([path], max_pixels=2400)

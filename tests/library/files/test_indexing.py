@@ -389,3 +389,46 @@ def test_too_little_memory_is_not_remembered(library: Library, photos: Path, mon
         patch.setattr("PIL.Image.Image.resize", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
         assert len(library.index(photos).skipped) == 6
     assert counts(library.index(photos)) == {"added": 6}
+
+
+@pytest.mark.parametrize("when", [10413792000, -9_500_000_000, 2**34])
+def test_a_file_of_any_date_is_indexed_and_known(library: Library, photos: Path, model: FakeModel, when: int) -> None:
+    age(photos)
+    os.utime(photos / "cat" / "cat-1.png", (when, when))
+    assert counts(library.index(photos)) == {"added": 6}
+    model.decoded.clear()
+    assert counts(library.index(photos)) == {"unchanged": 6}
+    assert library.verify(deep=True).problems == []
+
+
+@pytest.mark.parametrize("target", ["..", "nothing.png", "cat-0.png"], ids=["a folder", "nothing", "itself"])
+def test_a_picture_that_became_a_link_to_none_is_removed(library: Library, photos: Path, target: str) -> None:
+    library.index(photos)
+    picture = photos / "cat" / "cat-0.png"
+    query = picture.read_bytes()
+    picture.unlink()
+    picture.symlink_to(target)
+
+    assert library.index(photos).removed == 1
+    assert picture not in [hit.path for hit in library.search(query, k=100)]
+    assert library.index(photos, prune=True).pruned == 1
+
+    picture.unlink()
+    picture.write_bytes(query)
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 5}
+
+
+def test_a_picture_that_became_a_pipe_is_removed_and_named(library: Library, photos: Path) -> None:
+    library.index(photos)
+    (photos / "cat" / "cat-0.png").unlink()
+    os.mkfifo(photos / "cat" / "cat-0.png")
+
+    report = library.index(photos)
+    assert report.removed == 1
+    assert [one.reason for one in report.skipped] == ["not a regular file"]
+
+
+def test_kinds_that_are_not_read_are_counted(library: Library, photos: Path) -> None:
+    for name in ("IMG_1.CR2", "IMG_2.cr2", "layers.psd"):
+        (photos / name).write_bytes(b"not read here")
+    assert counts(library.index(photos)) == {"added": 6, "unread": {".cr2": 2, ".psd": 1}}

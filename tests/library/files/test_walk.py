@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from collection import lock
+from fake_model import FakeModel
+from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library.files.walk import Folder, roots, walk
+from transhash.library.files.walk import Folder, roots, unread, walk
 from tree import found, touch
 
 
@@ -71,3 +73,31 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
         roots([tmp_path / "nowhere"])
     with pytest.raises(LibraryError, match=r"a\.jpg: a file, not a folder"):
         roots([tmp_path / "a.jpg"])
+
+
+def test_the_folders_that_drives_keep_for_themselves_are_passed_over(tmp_path: Path) -> None:
+    own = ["@eaDir/a.jpg/SYNO.jpg", "#recycle/b.jpg", "$RECYCLE.BIN/c.jpg", ".Trash-1000/d.jpg", "@Recycle/e.jpg"]
+    touch(tmp_path, *own, "sub/@eaDir/f.jpg", "sub/g.jpg", "@eaDir.jpg", "recycle/h.jpg")
+    assert found(tmp_path) == ["@eaDir.jpg", "recycle/h.jpg", "sub/g.jpg"]
+
+    (tmp_path / ".transhashignore").write_text("!@eaDir/\n")
+    assert found(tmp_path) == ["@eaDir.jpg", "@eaDir/a.jpg/SYNO.jpg", "recycle/h.jpg", "sub/g.jpg", "sub/@eaDir/f.jpg"]
+
+
+def test_a_folder_that_is_named_is_walked_whatever_its_name(tmp_path: Path) -> None:
+    touch(tmp_path, "@eaDir/a.jpg")
+    assert found(tmp_path / "@eaDir") == ["a.jpg"]
+
+
+def test_pictures_of_kinds_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "a.CR2", "b.cr2", "c.psd", "d.txt", "e", "f.jpg", ".g.cr2", "sub/h.jxl", "out/i.cr2")
+    (tmp_path / ".transhashignore").write_text("*.psd\nout/\n")
+    assert unread(roots([tmp_path])) == {".cr2": 2, ".jxl": 1}
+
+
+def test_a_library_is_never_walked_into(tmp_path: Path, model: FakeModel) -> None:
+    Library.create(tmp_path / "mylib", model).close()
+    touch(tmp_path, "a.jpg", "mylib/thumbnails/ab/abcd.jpg", "other/catalogue.sqlite", "other/b.jpg")
+    assert found(tmp_path) == ["a.jpg", "other/b.jpg"]
+    with pytest.raises(LibraryError, match="a library, not a folder of pictures"):
+        roots([tmp_path / "mylib"])

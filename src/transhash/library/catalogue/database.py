@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from transhash.errors import LibraryError
 
+CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
 STEPS_BETWEEN = 10_000  # of SQLite's machine, of which it does some 50 million a second
@@ -94,6 +95,13 @@ _SENTENCES = {  # by the beginning of SQLite's error name
     "SQLITE_NOTADB": DAMAGED,
     "SQLITE_CORRUPT": DAMAGED,
 }
+
+
+def is_catalogue(path: bytes | str | os.PathLike[str]) -> bool:
+    """Whether a file is the catalogue of a library, by its header."""
+    with suppress(OSError), open(path, "rb") as file:
+        return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+    return False
 
 
 class Facts(NamedTuple):

@@ -8,14 +8,16 @@ stand for any characters; letters of ASCII match in either case), `in (...)`, `i
 names: `taken = '2024'` is any moment of that year. A picture that has no value for a column passes no condition on it
 but `is null`.
 
-`not` is carried down to the conditions, so that no tree contains one.
+`not` is carried down to the conditions, so that no tree contains one. Texts are compared in both forms that Unicode has
+for letters with marks: a Mac stores the names of files in the longer one, keyboards write the shorter.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, TypeAlias
 
 from transhash.errors import FilterError
@@ -29,6 +31,13 @@ Literal: TypeAlias = "str | int | float | tuple[int, int]"  # a date is the seco
 
 _OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "like": "not like", "in": "not in"}
 _OPPOSITE |= {"not like": "like", "not in": "in", "null": "not null", "not null": "null"}
+_ALIKE: dict[str, tuple[str, str | None]] = {
+    "=": ("in", None),
+    "in": ("in", None),
+    "!=": ("not in", None),
+    "not in": ("not in", None),
+}
+_ALIKE |= {"like": ("like", "or"), "not like": ("not like", "and")}  # with several texts: operator, how to join them
 _SPELLINGS = {"==": "=", "<>": "!="}
 _KEYWORDS = {"and", "or", "not", "like", "in", "is", "null", "true", "false"}
 _UNITS = {"b": 1}
@@ -165,14 +174,14 @@ class _Parser:
         self._depth -= 1
         return tree
 
-    def _condition(self, positive: bool) -> Condition:
+    def _condition(self, positive: bool) -> Tree:
         self._conditions += 1
         if self._conditions > MAX_CONDITIONS:
             self._expected(f"at most {MAX_CONDITIONS} conditions")
         column = self._column()
         kind = self._columns[column]
         operator, literals = self._comparison(kind)
-        return Condition(column, kind, operator if positive else _OPPOSITE[operator], literals)
+        return _in_both_forms(Condition(column, kind, operator if positive else _OPPOSITE[operator], literals))
 
     def _column(self) -> str:
         token = self._token
@@ -240,6 +249,23 @@ class _Parser:
         if token.kind == "word" and kind == Kind.BOOLEAN and token.text.lower() in ("true", "false"):
             return int(token.text.lower() == "true")
         return None
+
+
+def _in_both_forms(condition: Condition) -> Tree:
+    """The condition on texts, whichever of Unicode's forms their letters have."""
+    if condition.kind not in (Kind.TEXT, Kind.PATH) or condition.operator not in _ALIKE:
+        return condition
+    forms = dict.fromkeys(
+        form
+        for text in map(str, condition.literals)
+        for form in (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
+    )
+    if len(forms) == len(set(condition.literals)):
+        return condition
+    operator, word = _ALIKE[condition.operator]
+    if word is None:
+        return replace(condition, operator=operator, literals=tuple(forms))
+    return Junction(word, tuple(replace(condition, literals=(form,)) for form in forms))
 
 
 def _number(text: str, unit: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
@@ -28,6 +29,7 @@ class Annotation:
         self._bases = [places.base, *([beside] if beside else [])]
         self._report = AnnotationReport()
         self._names_ready = False
+        self._composed: dict[str, set[int]] | None = None  # ids by paths and names that are not ASCII
         # A folder is looked at once, not for each of its pictures.
         self._stored = lru_cache(4096)(lambda folder: list(dict.fromkeys(map(places.stored, _spellings(folder)))))
 
@@ -113,16 +115,39 @@ class Annotation:
                 if (found := self._catalogue.at(stored, name)) is not None:
                     return found
         if os.sep in key:
-            return None
+            return self._other_form(key)
         if not self._names_ready:
             self._catalogue.index_names()
             self._names_ready = True
-        return self._catalogue.named(path)
+        found = self._catalogue.named(path)
+        return self._other_form(key) if found is None else found
+
+    def _other_form(self, key: str) -> int | None:
+        """The picture whose path, or unique name, has the same letters with marks in Unicode's other form."""
+        if key.isascii():
+            return None
+        if self._composed is None:
+            self._composed = {}
+            for page in self._catalogue.indexed():
+                for picture in page:
+                    for path in (os.path.join(picture.folder, picture.name), picture.name):
+                        if not path.isascii():
+                            ids = self._composed.setdefault(_composed(os.path.join(self._bases[0], path)), set())
+                            ids.add(picture.id)
+        for base in self._bases:
+            ids = self._composed.get(_composed(os.path.normpath(os.path.join(base, os.fsencode(key)))), set())
+            if len(ids) == 1:
+                return min(ids)
+        return None
 
 
 def _spellings(folder: bytes) -> list[bytes]:
     """A folder as it was written, and without symbolic links, as pictures are known."""
     return [folder, os.path.realpath(folder)]
+
+
+def _composed(path: bytes) -> str:
+    return unicodedata.normalize("NFC", os.fsdecode(path))
 
 
 def _is_name(name: object) -> bool:

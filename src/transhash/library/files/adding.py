@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transhash.errors import LibraryError
+from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
 from transhash.library.catalogue.pictures import Catalogue, Coded, File, content_hash
-from transhash.library.files.paths import Places
+from transhash.library.files.paths import Places, modified
 from transhash.system import replacing
 
 if TYPE_CHECKING:
@@ -35,11 +35,14 @@ def add(catalogue: Catalogue, places: Places, model: HashModel, pictures: list[S
     contents = [_content(picture, max_pixels) for picture in pictures]
     digests = [content_hash(content).digest() for content in contents]
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
+    names = dict(zip(digests, pictures, strict=True))
     coded: dict[bytes, Coded] = {}
-    for batch in model.stream(new.items(), source=lambda item: item[1]):
+    for batch in model.stream(new.items(), source=lambda item: item[1], max_pixels=max_pixels):
         for encoded in batch:
             if encoded.error:
-                raise encoded.error
+                path = names[encoded.item[0]]
+                where = os.fspath(path) if isinstance(path, str | os.PathLike) else encoded.error.path
+                raise ImageError(where, encoded.error.reason, encoded.error.remedy)
             taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
             code = np.asarray(encoded.code).tobytes()
             coded[encoded.item[0]] = Coded(encoded.width, encoded.height, code, None, None, taken)
@@ -70,14 +73,13 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
 
 
 def _content(picture: Source, max_pixels: int) -> bytes:
-    """A picture as the bytes of a file; raises `ImageError` for what is none."""
-    image = open_image(picture, max_pixels=max_pixels)
+    """A picture as the bytes of a file, which are not looked at yet; raises `ImageError` for pixels that are none."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | os.PathLike):
         return read_file(picture)
     file = BytesIO()
-    image.save(file, "PNG")
+    open_image(picture, max_pixels=max_pixels).save(file, "PNG")
     return file.getvalue()
 
 
@@ -96,4 +98,4 @@ def _put_away(places: Places, digest: bytes, content: bytes) -> File:
         status = path.stat()
     except OSError as error:
         raise LibraryError(f"{path}: cannot be written ({error.strerror}); check permissions and the disk") from error
-    return File(os.fsencode(folder), os.fsencode(name), status.st_size, status.st_mtime_ns, digest)
+    return File(os.fsencode(folder), os.fsencode(name), status.st_size, modified(status), digest)

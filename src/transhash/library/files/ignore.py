@@ -9,6 +9,9 @@ One pattern a line; of several that match, the last decides, and the file in a d
     a/**/b          any number of folders between; **/b and a/** likewise
     !keep.png       not passed over after all; not even looked for inside a folder that is passed over
     \\#1.jpg         a backslash takes a character as it is
+
+Folders that drives and network storage keep for themselves (`DEFAULTS`) are passed over unless a pattern takes them in
+again: !@eaDir/
 """
 
 from __future__ import annotations
@@ -18,6 +21,23 @@ import re
 from functools import lru_cache
 
 IGNORE_FILE = b".transhashignore"
+DEFAULTS = b"""
+# Synology: thumbnails, bin, snapshots; QNAP: bin, snapshots, thumbnails
+@eaDir/
+\\#recycle/
+\\#snapshot/
+@tmp/
+@Recycle/
+@Recently-Snapshot/
+# Windows and Unix: bins, and what a repair has found
+$RECYCLE.BIN/
+$Recycle.Bin/
+RECYCLER/
+System Volume Information/
+lost+found/
+# archives made on a Mac
+__MACOSX/
+"""
 _MAX_BYTES = 1 << 20  # what is longer is no list that someone wrote
 
 _CLASSES = {  # of ASCII, as git has them
@@ -47,6 +67,9 @@ class Ignore:
         self._patterns = [p for line in lines.removeprefix(b"\xef\xbb\xbf").split(b"\n") if (p := _Pattern.read(line))]
         self._patterns.reverse()  # the last decides
         self._above = above
+        self.concerns_files: bool = any(not pattern.folders_only for pattern in self._patterns) or (
+            above is not None and above.concerns_files
+        )
 
     def __contains__(self, found: tuple[bytes, bool]) -> bool:
         """Whether something below the folder, by its path and whether it is a folder, is passed over."""
@@ -67,12 +90,12 @@ def inside(folder: bytes, above: Ignore | None) -> Ignore:
     return Ignore(folder, lines, above)
 
 
-def around(folder: bytes) -> Ignore | None:
-    """What the folders above an absolute folder, up to the root, say about what is below it."""
+def around(folder: bytes) -> Ignore:
+    """What `DEFAULTS` and the folders above an absolute folder, up to the root, say about what is below it."""
     above: list[bytes] = []
     while (parent := os.path.dirname(folder)) != folder:
         above.append(folder := parent)
-    found = None
+    found = Ignore(os.sep.encode(), DEFAULTS, None)
     for folder in reversed(above):
         if os.path.isfile(os.path.join(folder, IGNORE_FILE)):
             found = inside(folder, found)
@@ -85,7 +108,7 @@ class _Pattern:
     def __init__(self, text: str) -> None:
         self.keeps = text.startswith("!")
         text = text.removeprefix("!")
-        self._folders_only = text.endswith("/")
+        self.folders_only = text.endswith("/")
         text = text.removesuffix("/")
         self._anywhere = "/" not in text
         components = _ESCAPED_SLASH.sub(r"\1/", text.removeprefix("/")).split("/")
@@ -102,7 +125,7 @@ class _Pattern:
         return None if text.startswith("#") or text in ("", "/", "!", "!/") else _Pattern(text)
 
     def matches(self, relative: list[str], is_folder: bool) -> bool:
-        if self._folders_only and not is_folder:
+        if self.folders_only and not is_folder:
             return False
         if self._anywhere:
             relative = relative[-1:]

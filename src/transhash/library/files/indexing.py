@@ -11,9 +11,11 @@ drives). It is remembered under a time that it does not have, so that the next r
 from __future__ import annotations
 
 import calendar
+import errno
 import os
 import stat
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
 from transhash.library.catalogue.pictures import Catalogue, Coded, File, Known, content_hash
-from transhash.library.files.paths import Places
+from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
 
@@ -33,6 +35,7 @@ Progress = Callable[[IndexReport], None]
 _ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
 _CHUNK = 1 << 20
 _TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a link to nothing, or to itself
 _AHEAD = 24 * 3600 * 10**9  # ns; how far a drive's clock may be before ours: FAT keeps local time
 
 
@@ -92,6 +95,7 @@ class IndexRun:
                     self._skip(folder.path, *_fault(folder.error))
                 else:
                     seen.add(stored)
+                    self.report.unread = dict(folder.unread + Counter(self.report.unread))
                     yield from self._compare(folder, stored)
             if not os.path.isdir(root):  # went away meanwhile, and with it what is below
                 self._skip(root, "no such folder", "check that its drive is connected, and index again")
@@ -121,28 +125,30 @@ class IndexRun:
             self._gone(stored, row)
             row = next(known, None)
 
-    def _gone(self, stored: bytes, row: Known) -> None:
-        if not row.vanished:
+    def _gone(self, stored: bytes, row: Known | None) -> None:
+        if row and not row.vanished:
             self._later(partial(self._catalogue.vanish, stored, row.name, self._started))
 
     def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> _Wanted | None:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
         try:
             status = os.stat(path)
-            if stat.S_ISDIR(status.st_mode):  # through a link
-                return None
             unfit = _unfit(status)
             if unfit:
-                self._skip(path, *unfit)
+                if not stat.S_ISDIR(status.st_mode):  # a link to one is passed over, as all links to folders
+                    self._skip(path, *unfit)
+                self._gone(stored, row)
                 return None
-            size, mtime_ns = status.st_size, _remembered(status.st_mtime_ns, time.time_ns())
+            size, mtime_ns = status.st_size, _remembered(modified(status), time.time_ns())
             again = self._retry and row is not None and row.reason is not None
-            if row and not again and (row.size, row.mtime_ns) == (size, status.st_mtime_ns):
+            if row and not again and (row.size, row.mtime_ns) == (size, modified(status)):
                 self._same(path, row)
                 return None
             digest = _digest(path)
         except OSError as error:
             self._skip(path, *_fault(error))
+            if error.errno in _NOTHING_THERE and os.path.islink(path):  # not when a whole drive goes away
+                self._gone(stored, row)
             return None
         if row and not again and row.digest == digest:
             if (row.size, row.mtime_ns) != (size, mtime_ns):
@@ -260,7 +266,7 @@ def _is_gone(path: bytes) -> bool:
 
 
 def _fault(error: OSError) -> tuple[str, str]:
-    if isinstance(error, FileNotFoundError):
+    if error.errno in _NOTHING_THERE:
         return "no such file", "it has vanished, or is a link to nothing"
     reason = (error.strerror or str(error)).lower()
     return f"cannot be read ({reason})", "check its permissions and the drive"

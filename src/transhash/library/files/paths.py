@@ -14,6 +14,11 @@ _AFTER_SEP = bytes([_SEP[0] + 1])  # every path below `a` lies between `a` + sep
 _PAST_ALL = b"\xff" * 256  # longer than any name
 
 
+def modified(status: os.stat_result) -> int:
+    """When a file was last changed, ns since 1970, as the catalogue can keep it: between 1677 and 2262."""
+    return max(-(2**63), min(status.st_mtime_ns, 2**63 - 1))
+
+
 class Places:
     """Translates between folders on disk (absolute bytes) and stored folders."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from transhash.errors import ImageError, LibraryError
 from transhash.library.catalogue.pictures import Catalogue, Indexed
 from transhash.library.files.indexing import _digest, _unfit
-from transhash.library.files.paths import Places
+from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _look(path: bytes, picture: Indexed) -> str | None:
             return "unreadable"
         if _digest(path) == picture.digest:
             return None
-        noticed = (status.st_size, status.st_mtime_ns) != (picture.size, picture.mtime_ns)  # by the next run
+        noticed = (status.st_size, modified(status)) != (picture.size, picture.mtime_ns)  # by the next run
         return "changed" if noticed else "silent"
     except (FileNotFoundError, NotADirectoryError):
         return "gone"

@@ -1,30 +1,39 @@
 """The pictures below a folder, in a fixed order, a folder at a time.
 
-Hidden files and folders (their names start with a dot) are passed over, and what `.transhashignore` names. Links to
-folders are not followed, links to files are. Everything is bytes, as the file system gives it.
+Hidden files and folders (their names start with a dot) are passed over, and what `.transhashignore` names, and the
+folders of libraries, with the small copies that they keep. Links to folders are not followed, links to files are.
+Everything is bytes, as the file system gives it.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from transhash.errors import LibraryError
-from transhash.images import IMAGE_SUFFIXES
+from transhash.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from transhash.library.catalogue.database import CATALOGUE, is_catalogue
 from transhash.library.files.ignore import IGNORE_FILE, Ignore, around, inside
 
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
+_CATALOGUE = CATALOGUE.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder and the sorted names of its pictures, or the error that kept it from being read."""
+    """A folder and the sorted names of its pictures, or the error that kept it from being read.
+
+    `unread` counts the pictures of kinds that are not read, by the ends of their names.
+    """
 
     path: bytes
     names: list[bytes]
     error: OSError | None = None
+    unread: Counter[str] = field(default_factory=Counter)
 
 
 def roots(folders: Iterable[str | os.PathLike[str]]) -> list[bytes]:
@@ -35,46 +44,85 @@ def roots(folders: Iterable[str | os.PathLike[str]]) -> list[bytes]:
             raise LibraryError(f"{folder}: no such folder; check the path")
         if not os.path.isdir(folder):
             raise LibraryError(f"{folder}: a file, not a folder; name the folder that holds it")
+        if is_catalogue(os.path.join(os.fsencode(folder), _CATALOGUE)):
+            raise LibraryError(f"{folder}: a library, not a folder of pictures; name the folder that has the pictures")
         found.add(os.fsencode(os.path.realpath(folder)))
     return sorted(root for root in found if not any(os.fsencode(p) in found for p in Path(os.fsdecode(root)).parents))
 
 
 def walk(root: bytes) -> Iterator[Folder]:
     """Every folder below `root` and `root` itself, parents first; one that vanishes meanwhile is left out."""
-    waiting: list[tuple[bytes, Ignore | None]] = []
+    waiting: list[tuple[bytes, Ignore]] = []
     try:
         waiting.append((root, around(root)))
     except OSError as error:
         yield Folder(root, [], error)
     while waiting:
         path, ignored = waiting.pop()
-        names: list[bytes] = []
-        inner: list[bytes] = []
-        has_ignore_file = False
         try:
-            with os.scandir(path) as entries:
-                for entry in entries:
-                    if entry.name.startswith(b"."):
-                        has_ignore_file |= entry.name == IGNORE_FILE
-                    elif entry.is_dir(follow_symlinks=False):
-                        inner.append(entry.path)
-                    elif entry.name.lower().endswith(_SUFFIXES):
-                        names.append(entry.name)
-            if has_ignore_file:
+            listing = _listed(path)
+            if listing.is_library:
+                continue
+            if listing.has_ignore_file:
                 ignored = inside(path, ignored)
         except FileNotFoundError:
             continue
         except OSError as error:
             yield Folder(path, [], error)
             continue
-        if ignored:
-            names = [name for name in names if (os.path.join(path, name), False) not in ignored]
-            inner = [folder for folder in inner if (folder, True) not in ignored]
-        names.sort()
-        yield Folder(path, names)
-        waiting.extend((folder, ignored) for folder in sorted(inner, reverse=True))
+        names, others = listing.names, listing.unread
+        if ignored.concerns_files:
+            names, others = (
+                [n for n in some if (os.path.join(path, n), False) not in ignored] for some in (names, others)
+            )
+        folders = [folder for folder in listing.folders if (folder, True) not in ignored]
+        yield Folder(path, sorted(names), unread=Counter(map(_suffix, others)))
+        waiting.extend((folder, ignored) for folder in sorted(folders, reverse=True))
+
+
+class _Listing(NamedTuple):
+    """What is directly in a folder."""
+
+    names: list[bytes]  # of pictures
+    unread: list[bytes]  # names of pictures of kinds that are not read
+    folders: list[bytes]  # paths
+    has_ignore_file: bool
+    is_library: bool
+
+
+def _listed(path: bytes) -> _Listing:
+    names: list[bytes] = []
+    unread: list[bytes] = []
+    folders: list[bytes] = []
+    has_ignore_file = is_library = False
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(b"."):
+                has_ignore_file |= entry.name == IGNORE_FILE
+            elif entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            elif entry.name.lower().endswith(_SUFFIXES):
+                names.append(entry.name)
+            elif _suffix(entry.name) in UNREAD_SUFFIXES:
+                unread.append(entry.name)
+            elif entry.name == _CATALOGUE:
+                is_library = is_catalogue(entry.path)
+    return _Listing(names, unread, folders, has_ignore_file, is_library)
+
+
+def _suffix(name: bytes) -> str:
+    return os.fsdecode(os.path.splitext(name)[1].lower())
 
 
 def count(folders: Iterable[bytes]) -> int:
     """How many pictures `walk` will name below some roots."""
     return sum(len(folder.names) for root in folders for folder in walk(root))
+
+
+def unread(folders: Iterable[bytes]) -> Counter[str]:
+    """How many pictures of kinds that are not read are below some roots, by the ends of their names."""
+    found: Counter[str] = Counter()
+    for root in folders:
+        for folder in walk(root):
+            found += folder.unread
+    return found
