@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError
-from transhash.library.library import CATALOGUE, Library
+from transhash.library.catalogue.database import CATALOGUE
+from transhash.library.library import Library
 
 if TYPE_CHECKING:
     from transhash.model import HashModel
