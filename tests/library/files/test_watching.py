@@ -90,7 +90,7 @@ def test_a_drive_that_is_away_with_its_library_is_waited_for(library: Library, p
     reports, said = watched(library, photos, leave, lambda: None, come_back)
 
     assert [report.added for report in reports] == [1]
-    assert [sentence.split(": ")[1][:24] for sentence in said] == [
+    assert [sentence.split(": ")[-1][:24] for sentence in said] == [
         "the library is not there",
         "the library is kept curr",
     ]
