@@ -57,7 +57,8 @@ def index(
     """Index the pictures below folders, or bring the index up to date.
 
     Only new and changed pictures are read: run it as often as you like, and again after Ctrl-C. Without DIR the folder
-    of the library that you use is indexed again. Hidden files are skipped; links to folders are not followed.
+    of the library that you use is indexed again. Hidden files are skipped, and so are the bins and thumbnails of drives
+    (@eaDir, #recycle, $RECYCLE.BIN and the like); links to folders are not followed.
 
     A file .transhashignore in a folder says what to skip there and below, one pattern a line, as in .gitignore: *.png
     (by name), drafts/ (folders only), /scans (only here), a/**/b (at any depth), !keep.png (do not skip this one).
