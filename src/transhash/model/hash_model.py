@@ -120,7 +120,8 @@ class HashModel:
     def rounding(self) -> float:
         """The most by which rounding moves a value of a code, as a share of their root mean square.
 
-        Where inputs are rounded to 8 bits, processors that differ in a last digit may round to different steps.
+        Of older models in 8 bits, where processors that differ in a last digit may round to different steps; of all
+        others 0.
         """
         return float(self.config.get("rounding", 0.0))
 
