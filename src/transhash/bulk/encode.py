@@ -40,7 +40,9 @@ def encode(
     on the cluster that RAY_ADDRESS names or on this machine. Raises `DataError` when `to` holds another run.
     """
     if shard_size < 1 or (workers is not None and workers < 1) or engine not in ("local", "ray"):
-        raise DataError(f"engine {engine!r}, {workers} workers, shards of {shard_size}: give local or ray, 1 or more")
+        raise DataError(
+            "", f"engine {engine!r}, {workers} workers, shards of {shard_size}", "give local or ray, 1 or more"
+        )
     with needing("encode"):
         import pyarrow.parquet  # noqa: F401 - named before any work is done
     model = model or load()
@@ -107,7 +109,7 @@ class Encoder:
         self._plan = read(self._to)
         self._model = load(model, self._plan.bits)
         if self._model.fingerprint != self._plan.fingerprint:
-            raise DataError(f"{model}: another model than on the machine that began; copy the model again")
+            raise DataError(model, "another model than on the machine that began", "copy the model again")
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
         """Encode the shards of these numbers."""
@@ -143,7 +145,7 @@ def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: i
             yield int(row["rows"])
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[-1][:300]
-        raise TransHashError(f"{to.url}: Ray gave up ({reason}); the same command goes on from here") from error
+        raise TransHashError(to.url, f"Ray gave up ({reason})", "the same command goes on from here") from error
     finally:
         if started:
             ray.shutdown()

@@ -33,7 +33,7 @@ def place(url: str | os.PathLike[str]) -> Place:
     try:
         files, path = fsspec.core.url_to_fs(named)
     except (ValueError, ImportError) as error:
-        raise DataError(f"{named}: cannot be reached ({error}); install what it needs, or give a path") from error
+        raise DataError(named, f"cannot be reached ({error})", "install what it needs, or give a path") from error
     return Place(files, path, named)
 
 
@@ -44,7 +44,7 @@ def needing(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise TransHashError(
-            f"this needs {error.name}, which is not installed; install it with: pip install 'transhash[{extra}]'"
+            "", f"this needs {error.name}, which is not installed", f"install it with: pip install 'transhash[{extra}]'"
         ) from error
 
 

@@ -52,7 +52,7 @@ def made(to: Place, source: str, model: Any, shard_size: int, column: str | None
     if to.files.exists(path.path):
         plan = read(to)
         if differs := [name for name, value in head.items() if getattr(plan, name) != value]:
-            raise DataError(f"{to.url}: holds a run with another {', '.join(differs)}; choose another --to")
+            raise DataError(to.url, f"holds a run with another {', '.join(differs)}", "choose another --to")
         return plan
     to.files.makedirs(to.path, exist_ok=True)
     shards = list(pieces(source, shard_size, column))
@@ -71,8 +71,8 @@ def read(to: Place) -> Plan:
         if version <= FORMAT:
             return Plan(**said)
     except (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path.url}: not a whole plan ({error}); choose another --to") from error
-    raise DataError(f"{path.url}: written by a newer transhash; update transhash")
+        raise DataError(path.url, f"not a whole plan ({error})", "choose another --to") from error
+    raise DataError(path.url, "written by a newer transhash", "update transhash")
 
 
 def shard_name(number: int) -> str:

@@ -33,7 +33,7 @@ class Item(NamedTuple):
         except FileNotFoundError:
             raise ImageError(self.uri, "not there any more", "check the file") from None
         except OSError as error:  # of a network, perhaps: no fact about the picture
-            raise DataError(f"{self.uri}: cannot be read now ({error}); the same command goes on from here") from error
+            raise DataError(self.uri, f"cannot be read now ({error})", "the same command goes on from here") from error
         return data
 
 
@@ -41,7 +41,7 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[dict[str, Any
     """The source in pieces of at most `size` pictures; raises `DataError` when there is nothing to encode."""
     root = place(source)
     if not root.files.exists(root.path):
-        raise DataError(f"{source}: nothing there; check the path")
+        raise DataError(source, "nothing there", "check the path")
     found = 0
     if source.rstrip("/").endswith(".lance"):
         for piece in _ranges(source, _lance(source).count_rows(), size, "lance", column):
@@ -66,7 +66,7 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[dict[str, Any
                 found += 1
                 yield {"kind": "file", "source": source, "names": names[start : start + size]}
     if not found:
-        raise DataError(f"{source}: no pictures, and no Parquet or Lance of any; check the path")
+        raise DataError(source, "no pictures, and no Parquet or Lance of any", "check the path")
 
 
 def items(piece: dict[str, Any]) -> Iterator[Item]:
@@ -82,8 +82,9 @@ def items(piece: dict[str, Any]) -> Iterator[Item]:
         column = piece["column"] or next((name for name in IMAGE_COLUMNS if name in batch.schema.names), None)
         if column is None or column not in batch.schema.names:
             raise DataError(
-                f"{piece['source']}: no column {column or ', '.join(IMAGE_COLUMNS)} of pictures, but "
-                f"{', '.join(batch.schema.names)}; name it (--column)"
+                f"{piece['source']}",
+                f"no column {column or ', '.join(IMAGE_COLUMNS)} of pictures, but {', '.join(batch.schema.names)}",
+                "name it (--column)",
             )
         named = ["uri"] if "uri" in batch.schema.names and column != "uri" else []
         for row in batch.select([column, *named, *known]).to_pylist():

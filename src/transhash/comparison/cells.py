@@ -109,9 +109,9 @@ def _recipe(name: str, base: dict[str, Any], own: dict[str, Any]) -> Recipe:
     if _is_file(name):
         recipe = Recipe.read(name, **own)
         if recipe.freeze == 0 or not recipe.cached_views:
-            raise RecipeError(f"{name}: a comparison needs freeze and cached_views above 0; set both")
+            raise RecipeError(name, "a comparison needs freeze and cached_views above 0", "set both")
         return recipe
     if name not in ALL:
-        raise RecipeError(f"no method is called {name!r}; there are {', '.join(ALL)}, and recipe files")
+        raise RecipeError("", f"no method is called {name!r}", f"there are {', '.join(ALL)}, and recipe files")
     peers = {"method": name} if name in PEERS else {}
     return Recipe.read(None, **{**base, **VARIANTS.get(name, {"groups": 0, **peers}), **own})

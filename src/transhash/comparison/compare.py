@@ -95,8 +95,9 @@ def compare(
                     progress("cells", done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
             except BrokenProcessPool as error:
                 raise TransHashError(
-                    f"{out}: a process ended before its cell did, perhaps for want of memory; give the same command "
-                    "again to go on, with fewer --jobs if it happens again"
+                    out,
+                    "a process ended before its cell did, perhaps for want of memory",
+                    "give the same command again to go on, with fewer --jobs if it happens again",
                 ) from error
             finally:
                 pool.shutdown(cancel_futures=True)
@@ -108,7 +109,7 @@ def read(out: Path) -> dict[str, Any]:
     try:
         results: dict[str, Any] = json.loads((out / RESULTS).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise RecipeError(f"{out / RESULTS}: no results ({error}); run the comparison first, without --plot") from error
+        raise RecipeError(out / RESULTS, f"no results ({error})", "run the comparison first, without --plot") from error
     return results
 
 

@@ -47,7 +47,7 @@ def read_archive(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]
         elif f"{name}.bin" in files:
             rows, classes = _read_binary(files[f"{name}.bin"], f"{path}: {name}.bin")
         else:
-            raise DataError(f"{path}: {name} is missing; extract the whole archive again")
+            raise DataError(path, f"{name} is missing", "extract the whole archive again")
         pixels.append(rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         labels.append(classes)
     return np.concatenate(pixels), np.concatenate(labels), sum(map(len, labels[:-1]))
@@ -70,13 +70,13 @@ def _from_tar(path: Path) -> dict[str, bytes]:
             while archive.fileobj and archive.fileobj.read(1 << 20):
                 pass  # the checksum is at the very end, behind what tarfile reads
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DataError(f"{path}: not a whole archive ({error}); download it again") from error
+        raise DataError(path, f"not a whole archive ({error})", "download it again") from error
     return files
 
 
 def _read_binary(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if len(content) % 3073 or not content:
-        raise DataError(f"{where}: {len(content):,} bytes are no whole number of records of 3,073; download it again")
+        raise DataError(where, f"{len(content):,} bytes are no whole number of records of 3,073", "download it again")
     records = np.frombuffer(content, np.uint8).reshape(-1, 3073)
     return _checked(records[:, 1:], records[:, 0].astype(np.int64), where)
 
@@ -127,7 +127,7 @@ def _read_pickle(content: bytes, where: str) -> tuple[NDArray[np.uint8], NDArray
         raise pickle.UnpicklingError("it is no dictionary of `data` and `labels`")
     except (pickle.UnpicklingError, *_READER_ERRORS) as error:
         reason = str(error) or type(error).__name__
-        raise DataError(f"{where}: not a batch of CIFAR-10 ({reason}); download the archive again") from error
+        raise DataError(where, f"not a batch of CIFAR-10 ({reason})", "download the archive again") from error
 
 
 def _check_numbers(content: bytes) -> None:
@@ -149,7 +149,7 @@ def _checked(
     rows: NDArray[np.uint8], classes: NDArray[np.int64], where: str
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     if rows.ndim != 2 or rows.shape[1] != 3072 or classes.shape != (len(rows),):
-        raise DataError(f"{where}: pixels of shape {rows.shape} with {classes.shape} labels; download it again")
+        raise DataError(where, f"pixels of shape {rows.shape} with {classes.shape} labels", "download it again")
     if len(classes) and not (classes.min() >= 0 and classes.max() < len(CLASSES)):
-        raise DataError(f"{where}: labels outside 0 to 9; download it again")
+        raise DataError(where, "labels outside 0 to 9", "download it again")
     return rows, classes

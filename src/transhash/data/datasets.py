@@ -33,10 +33,10 @@ def load_dataset(name: str, root: str | os.PathLike[str]) -> ImageSet:
     Raises `DataError` when the name is unknown or nothing at `root` is in a known layout.
     """
     if name not in DATASETS:
-        raise DataError(f"no data set is called {name!r}; there are {', '.join(DATASETS)}")
+        raise DataError("", f"no data set is called {name!r}", f"there are {', '.join(DATASETS)}")
     path = Path(root)
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder; give the place of the data set {name!r} (--data)")
+        raise DataError(path, "no such file or folder", f"give the place of the data set {name!r} (--data)")
     return DATASETS[name](path)
 
 
@@ -52,7 +52,7 @@ def _cifar10(root: Path) -> ImageSet:
     elif parts := parquet_parts(root):
         train, test = (read_parquet(part, cifar.CLASSES) for part in parts)
         if train.classes != test.classes:
-            raise DataError(f"{root}: the training and the test files name different classes; take both from one set")
+            raise DataError(root, "the training and the test files name different classes", "take both from one set")
         found = (
             train.pictures + test.pictures,
             np.concatenate([train.labels, test.labels]),
@@ -63,19 +63,21 @@ def _cifar10(root: Path) -> ImageSet:
         train_files, train_labels, classes = _class_folders(root / "train")
         test_files, test_labels, test_classes = _class_folders(root / "test")
         if classes != test_classes:
-            raise DataError(f"{root}: train/ and test/ have different class folders; make them the same")
+            raise DataError(root, "train/ and test/ have different class folders", "make them the same")
         found = train_files + test_files, np.concatenate([train_labels, test_labels]), classes, len(train_labels)
     else:
         inside = ", ".join(sorted(p.name for p in root.iterdir())[:5]) if root.is_dir() else root.name
         raise DataError(
-            f"{root}: no CIFAR-10 here (found {inside or 'an empty folder'}); accepted are cifar-10-python.tar.gz, "
-            "cifar-10-binary.tar.gz, either one extracted, train/CLASS/* and test/CLASS/* pictures, or "
-            "train*.parquet and test*.parquet as on the Hugging Face hub"
+            root,
+            f"no CIFAR-10 here (found {inside or 'an empty folder'})",
+            "accepted are cifar-10-python.tar.gz, cifar-10-binary.tar.gz, either one extracted, "
+            "train/CLASS/* and test/CLASS/* pictures, or train*.parquet and test*.parquet as on the Hugging "
+            "Face hub",
         )
     sources, labels, classes, training = found
     if len(classes) != len(cifar.CLASSES):
         raise DataError(
-            f"{root}: {len(classes)} classes where CIFAR-10 has 10; use the data set `folder` for other pictures"
+            root, f"{len(classes)} classes where CIFAR-10 has 10", "use the data set `folder` for other pictures"
         )
     return ImageSet("cifar10", Images(sources), labels, classes, training)
 
@@ -85,7 +87,7 @@ def _folder(root: Path) -> ImageSet:
     files, labels, classes = _class_folders(root)
     if len(classes) < 2:
         raise DataError(
-            f"{root}: {len(classes)} class folders with pictures; put the pictures in a folder for each class"
+            root, f"{len(classes)} class folders with pictures", "put the pictures in a folder for each class"
         )
     return ImageSet("folder", Images(files), labels, classes, len(files))
 
@@ -96,7 +98,7 @@ def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[s
     labels: list[int] = []
     classes: list[str] = []
     if not root.is_dir():
-        raise DataError(f"{root}: not a folder; give a folder of class folders")
+        raise DataError(root, "not a folder", "give a folder of class folders")
     for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
         found = sorted(
             p

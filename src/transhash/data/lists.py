@@ -63,7 +63,7 @@ def read_lists(name: str, root: Path) -> ImageSet:
                 origins.append((each, number))
             elif (each.labels[number] != origins[row][0].labels[origins[row][1]]).any():
                 first, place = origins[row]
-                raise DataError(f"{each.line(number)}: {path} has other labels than in {first.line(place)}; correct it")
+                raise DataError(each.line(number), f"{path} has other labels than in {first.line(place)}", "correct it")
         parts.append(rows)
     database, train, query = (np.sort(rows) for rows in parts)
     columns = np.array([each.labels[number] for each, number in origins])
@@ -91,12 +91,14 @@ def _folder(name: str, root: Path) -> Path:
             missing = [file for file in FILES if file not in found]
             if missing:
                 raise DataError(
-                    f"{folder}: {' and '.join(missing)} missing, though {found[0]} is there; put all three lists there"
+                    folder, f"{' and '.join(missing)} missing, though {found[0]} is there", "put all three lists there"
                 )
             return folder
     raise DataError(
-        f"{root}: no list files here; put train.txt, test.txt (the queries) and database.txt into the image root or "
-        f"into a folder `lists` or `{name}` of it"
+        root,
+        "no list files here",
+        "put train.txt, test.txt (the queries) and database.txt into the image root or into a folder "
+        f"`lists` or `{name}` of it",
     )
 
 
@@ -105,11 +107,11 @@ def _read(file: Path, expected: tuple[int, ...]) -> List:
     try:
         lines = file.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); check its permissions") from error
+        raise DataError(file, f"cannot be read ({error.strerror})", "check its permissions") from error
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        raise DataError(f"{file}: no lines; write one image a line, `relative/path 0 1 0 …`")
+        raise DataError(file, "no lines", "write one image a line, `relative/path 0 1 0 …`")
     labels: NDArray[np.uint8] | None = None
     first: dict[str, int] = {}
     for number, line in enumerate(lines):
@@ -118,17 +120,18 @@ def _read(file: Path, expected: tuple[int, ...]) -> List:
         if labels is None:
             if len(columns) < 2 or (expected and len(columns) not in expected):
                 wanted = " or ".join(map(str, expected)) or "at least 2"
-                raise DataError(f"{where}: {len(columns)} label columns, but {wanted} expected: one 0 or 1 for a class")
+                raise DataError(where, f"{len(columns)} label columns, but {wanted} expected: one 0 or 1 for a class")
             labels = np.empty((len(lines), len(columns)), np.uint8)
         if len(columns) != labels.shape[1]:
             raise DataError(
-                f"{where}: {len(columns)} label columns where line 1 has {labels.shape[1]}; give every image one 0 or "
-                "1 for each class"
+                where,
+                f"{len(columns)} label columns where line 1 has {labels.shape[1]}",
+                "give every image one 0 or 1 for each class",
             )
         labels[number] = columns
         if first.setdefault(path, number) != number:
             raise DataError(
-                f"{where}: {path} is listed a second time, after line {first[path] + 1}; delete one of them"
+                where, f"{path} is listed a second time, after line {first[path] + 1}", "delete one of them"
             )
     assert labels is not None
     return List(file, list(first), labels)
@@ -138,7 +141,7 @@ def _parse(line: bytes, where: str) -> tuple[str, NDArray[np.uint8]]:
     """Path and 0/1 columns of a line."""
     fields = line.split(None, 1)
     if not fields:
-        raise DataError(f"{where}: an empty line; delete it")
+        raise DataError(where, "an empty line", "delete it")
     columns = fields[1].rstrip() if len(fields) > 1 else b""
     digits = columns[::2]
     if columns[1::2].strip() or digits.strip(b"01"):  # not one digit and one blank by turns
@@ -146,8 +149,9 @@ def _parse(line: bytes, where: str) -> tuple[str, NDArray[np.uint8]]:
         wrong = next((part for part in parts if part not in (b"0", b"1")), None)
         if wrong is not None:
             raise DataError(
-                f"{where}: {os.fsdecode(wrong)!r} is no label; after the path, which has no blanks, comes a 0 or a 1 "
-                "for each class"
+                where,
+                f"{os.fsdecode(wrong)!r} is no label",
+                "after the path, which has no blanks, comes a 0 or a 1 for each class",
             )
         digits = b"".join(parts)
     return posixpath.normpath(os.fsdecode(fields[0])), np.frombuffer(digits, np.uint8) - ord("0")
@@ -157,8 +161,9 @@ def _check_columns(lists: list[List]) -> None:
     for each in lists[1:]:
         if each.labels.shape[1] != lists[0].labels.shape[1]:
             raise DataError(
-                f"{each.file}: {each.labels.shape[1]} label columns where {lists[0].file.name} has "
-                f"{lists[0].labels.shape[1]}; take the lists of one set"
+                each.file,
+                f"{each.labels.shape[1]} label columns where {lists[0].file.name} has {lists[0].labels.shape[1]}",
+                "take the lists of one set",
             )
 
 
@@ -181,8 +186,9 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
         each, number = origins[missing[0]]
         others = f", nor are {len(missing) - 1:,} more of the {len(files):,} images" if len(missing) > 1 else ""
         raise DataError(
-            f"{files[missing[0]]}: not there ({each.line(number)}){others}; give as the data set's place the folder "
-            "that the listed paths start from"
+            files[missing[0]],
+            f"not there ({each.line(number)}){others}",
+            "give as the data set's place the folder that the listed paths start from",
         )
     return files, [*notes, *([f"{root}: the listed paths are read without {dropped}"] if dropped else [])]
 
@@ -212,7 +218,7 @@ def _labels(name: str, columns: NDArray[np.uint8], origins: list[tuple[List, int
     single = columns.sum(axis=1, dtype=np.int64) == 1
     if name == "imagenet100" and not single.all():
         each, number = origins[int(single.argmin())]
-        raise DataError(f"{each.line(number)}: {each.labels[number].sum()} labels where imagenet100 has one an image")
+        raise DataError(each.line(number), f"{each.labels[number].sum()} labels where imagenet100 has one an image")
     if name == "imagenet100" or (name == "lists" and single.all()):
         classes: NDArray[np.int64] = columns.argmax(axis=1).astype(np.int64)
         return classes

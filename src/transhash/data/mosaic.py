@@ -60,7 +60,7 @@ def mosaics(cifar10: ImageSet, training: int = TRAINING, test: int = TEST) -> Im
         members = [of[cifar10.labels[of] == number] for number in range(len(cifar10.classes))]
         for name, found in zip(cifar10.classes, members, strict=True):
             if not len(found):
-                raise DataError(f"{cifar10.name}: no images of class {name!r} in its {part} part; take a whole set")
+                raise DataError(cifar10.name, f"no images of class {name!r} in its {part} part", "take a whole set")
         drawn.append(_draw_tiles(members, count, seed))
     tiles = np.concatenate(drawn)
     labels = np.zeros((len(tiles), len(cifar10.classes)), np.uint8)

@@ -52,7 +52,7 @@ def _check_whole(shards: list[Path]) -> None:
     totals = {int(found[1]) if (found := _SHARD.search(path.name)) else None for path in shards}
     if totals not in ({None}, {len(shards)}):
         names = ", ".join(path.name for path in shards[:3]) + (", …" if len(shards) > 3 else "")
-        raise DataError(f"{shards[0].parent}: {names} are not one whole set of files; keep all files of one set")
+        raise DataError(shards[0].parent, f"{names} are not one whole set of files", "keep all files of one set")
 
 
 def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, below: int | None = None) -> Part:
@@ -64,7 +64,7 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
-        raise DataError(f"{shards[0]}: reading Parquet needs pyarrow; pip install 'transhash[train]'") from None
+        raise DataError(shards[0], "reading Parquet needs pyarrow", "pip install 'transhash[train]'") from None
     pictures: list[Source] = []
     labels = []
     classes = default_classes
@@ -76,19 +76,20 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
             table = pq.read_table(path, columns=[image, label], filters=only)
             encoded = table[image].combine_chunks().field("bytes")
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{path}: not a whole Parquet file ({error}); download it again") from error
+            raise DataError(path, f"not a whole Parquet file ({error})", "download it again") from error
         if table[image].null_count or encoded.null_count or table[label].null_count:
-            raise DataError(f"{path}: rows without a picture's bytes or without a label; leave them out of the file")
+            raise DataError(path, "rows without a picture's bytes or without a label", "leave them out of the file")
         pictures += encoded.to_pylist()
         labels.append(table[label].to_numpy().astype(np.int64))
         classes = _class_names(schema.metadata or {}, label) or classes
     numbers = np.concatenate(labels)
     if not len(numbers):
-        raise DataError(f"{shards[0]}: no rows; download it again")
+        raise DataError(shards[0], "no rows", "download it again")
     if numbers.min() < 0 or numbers.max() >= len(classes):
         raise DataError(
-            f"{shards[0].parent}: labels from {numbers.min()} to {numbers.max()} for {len(classes)} classes; "
-            "number the classes from 0"
+            shards[0].parent,
+            f"labels from {numbers.min()} to {numbers.max()} for {len(classes)} classes",
+            "number the classes from 0",
         )
     return Part(pictures, numbers, classes)
 
@@ -101,14 +102,14 @@ def _columns(schema: Any, path: Path) -> tuple[str, str]:
     label = next((name for name in _LABEL_COLUMNS if name in schema.names), None)
     if image is None or label is None:
         raise DataError(
-            f"{path}: no columns `img` or `image` and `label`, but {', '.join(schema.names)}; rename the columns"
+            path, f"no columns `img` or `image` and `label`, but {', '.join(schema.names)}", "rename the columns"
         )
     kind = schema.field(image).type
     content = kind.field("bytes").type if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 else None
     if content not in (pa.binary(), pa.large_binary()):
-        raise DataError(f"{path}: column `{image}` is {kind}; it must be a struct with the picture file's `bytes`")
+        raise DataError(path, f"column `{image}` is {kind}", "it must be a struct with the picture file's `bytes`")
     if not pa.types.is_integer(schema.field(label).type):
-        raise DataError(f"{path}: column `{label}` is {schema.field(label).type}; it must be the class's number")
+        raise DataError(path, f"column `{label}` is {schema.field(label).type}", "it must be the class's number")
     return image, label
 
 

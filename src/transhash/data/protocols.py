@@ -66,17 +66,17 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     too few images for it, or a negative seed.
     """
     if protocol not in PROTOCOLS:
-        raise DataError(f"no protocol is called {protocol!r}; there are {', '.join(PROTOCOLS)}")
+        raise DataError("", f"no protocol is called {protocol!r}", f"there are {', '.join(PROTOCOLS)}")
     if seed < 0:
-        raise DataError(f"the split's seed is {seed}; it must be 0 or more")
+        raise DataError("", f"the split's seed is {seed}", "it must be 0 or more")
     if protocol in COLUMNS:
         if images.given is None:
             raise DataError(
-                f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from"
+                "", f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from"
             )
         return images.given
     if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
-        raise DataError(f"the protocol {protocol!r} is for images with one label each")
+        raise DataError("", f"the protocol {protocol!r} is for images with one label each")
     if is_published(protocol, images, seed):
         query, train = (published_rows(part, images) for part in ("query", "train"))
         searched = np.setdiff1d(np.arange(len(images.labels)), query)
@@ -89,13 +89,13 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     rows = np.arange(len(images.labels))
     others, query = rows[: images.training], rows[images.training :]
     if not len(query):
-        raise DataError(f"{images.name} has no test part, which the protocol {protocol} queries with")
+        raise DataError("", f"{images.name} has no test part, which the protocol {protocol} queries with")
     if protocol in ("cifar10-2", "imagenet200-64"):
         return Split(query, others, others)
     if protocol == "imagenet100-64":
         return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)
     if len(others) <= 5000:
-        raise DataError(f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}")
+        raise DataError("", f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}")
     drawn = np.random.Generator(np.random.PCG64(seed)).permutation(others)
     return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
 
@@ -141,7 +141,7 @@ def _some_of_each_class(count: int, rows: Rows, images: ImageSet, protocol: str,
 
 
 def _too_few(name: str, count: int, protocol: str) -> DataError:
-    return DataError(f"class {name!r} has {count} images, too few for the protocol {protocol!r}")
+    return DataError("", f"class {name!r} has {count} images, too few for the protocol {protocol!r}")
 
 
 def validation_split(

@@ -33,18 +33,21 @@ def _first_classes(count: int, name: str, root: Path) -> ImageSet:
         parts = [(read_parquet(part, below=count), part[0]) for part in shards]
     else:
         raise DataError(
-            f"{root}: no Tiny-ImageNet here; give the folder of the unpacked {_ARCHIVE}.zip, or of train*.parquet and "
-            "valid*.parquet as on the Hugging Face hub"
+            root,
+            "no Tiny-ImageNet here",
+            f"give the folder of the unpacked {_ARCHIVE}.zip, or of train*.parquet and valid*.parquet as on "
+            "the Hugging Face hub",
         )
     for part, where in parts:
         if len(part.classes) != OF or list(part.classes) != sorted(part.classes):
             raise DataError(
-                f"{where}: {len(part.classes)} class names where Tiny-ImageNet has {OF}, sorted by WordNet id; take "
-                "files that carry those names"
+                where,
+                f"{len(part.classes)} class names where Tiny-ImageNet has {OF}, sorted by WordNet id",
+                "take files that carry those names",
             )
         counts = np.bincount(part.labels, minlength=count)
         if not counts.all():
-            raise DataError(f"{where}: no images of class {part.classes[counts.argmin()]!r}; download it again")
+            raise DataError(where, f"no images of class {part.classes[counts.argmin()]!r}", "download it again")
     (train, _), (valid, _) = parts
     images = Images(train.pictures + valid.pictures)
     numbers = np.concatenate([train.labels, valid.labels])
@@ -83,7 +86,7 @@ def _validation_part(folder: Path, count: int) -> Part:
         fields = line.split("\t")
         if len(fields) < 2 or fields[1] not in number_of:
             raise DataError(
-                f"{folder / _ANNOTATIONS}, line {place + 1}: no picture and class of this set; unpack it again"
+                f"{folder / _ANNOTATIONS}, line {place + 1}", "no picture and class of this set", "unpack it again"
             )
         if number_of[fields[1]] < count:
             pictures.append(folder / "val" / "images" / fields[0])

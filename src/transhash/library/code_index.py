@@ -71,7 +71,7 @@ class CodeIndex:
             try:
                 index, revision = self._read()
             except HammingIndexError as error:
-                return str(error).removeprefix(f"{self.file}: ").partition(";")[0]
+                return error.reason
             if revision is None or not catalogue.has_had(revision):
                 return "older than the catalogue"
             self._catch_up(index, catalogue, revision.number)

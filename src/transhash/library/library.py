@@ -73,8 +73,10 @@ class Library:
         self._filtered: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None
         if model and model.fingerprint != self._facts.fingerprint:
             raise LibraryError(
-                f"{path}: its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
-                f"compared with those of {model.name} ({model.fingerprint[:12]}); use its own, or make a new library"
+                path,
+                f"its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
+                f"compared with those of {model.name} ({model.fingerprint[:12]})",
+                "use its own, or make a new library",
             )
 
     @classmethod
@@ -85,7 +87,7 @@ class Library:
         """
         path = Path(path).absolute()
         if not exist_ok and cls.exists(path):
-            raise LibraryError(f"{path}: there is a library already; open it, or choose another place")
+            raise LibraryError(path, "there is a library already", "open it, or choose another place")
         folder = os.fsencode(os.path.abspath(model.folder))
         return cls._made(path, Facts(model.name, model.fingerprint, model.bits, folder, _now()), model)
 
@@ -95,7 +97,7 @@ class Library:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(
-                f"{path}: no library can be made here ({error.strerror}); choose another place"
+                path, f"no library can be made here ({error.strerror})", "choose another place"
             ) from error
         return cls._opened(path, Catalogue(path / CATALOGUE, new=facts), model)
 
@@ -108,11 +110,11 @@ class Library:
         `transhash.open_library` opens those that are elsewhere, too.
         """
         if "://" in os.fspath(path):
-            raise LibraryError(f"{os.fspath(path)}: an address, not a folder; open it with transhash.open_library")
+            raise LibraryError(os.fspath(path), "an address, not a folder", "open it with transhash.open_library")
         path = Path(path).absolute()
         if not os.path.exists(path / CATALOGUE):
             if not cls.exists(path):
-                raise LibraryError(f"{path}: no library here; make one with `transhash index`")
+                raise LibraryError(path, "no library here", "make one with `transhash index`")
             path = path / FOLDER
         return cls._opened(path, Catalogue(path / CATALOGUE), model)
 
@@ -140,8 +142,10 @@ class Library:
         else:
             if model and model.fingerprint != head.fingerprint:
                 raise LibraryError(
-                    f"{file}: its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} "
-                    f"({model.fingerprint[:12]}); name that model, or none"
+                    file,
+                    f"its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} ("
+                    f"{model.fingerprint[:12]})",
+                    "name that model, or none",
                 )
             folder = os.fsencode(os.path.abspath(model.folder)) if model else b""
             library = cls._made(path, Facts(head.model, head.fingerprint, head.bits, folder, _now()), model)
@@ -174,12 +178,12 @@ class Library:
         """Open the same place again, after a drive was away; raises `LibraryError` while the library is not there."""
         self.close()
         if not self.exists(self.path):
-            raise LibraryError(f"{self.path}: the library is not there; check that its drive is connected")
+            raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
         catalogue = Catalogue(self.path / CATALOGUE)
         facts = catalogue.facts()
         if facts.fingerprint != self._facts.fingerprint:
             catalogue.close()
-            raise LibraryError(f"{self.path}: another library is in its place, with codes of another model; open that")
+            raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
         self.catalogue, self._facts = catalogue, facts
         self._index = CodeIndex(facts.bits, self.path / CODES)
 
@@ -283,7 +287,7 @@ class Library:
         with self.catalogue.reading():
             found = self._pictures(ids)
             if len(found) < len(ids) and self._index.revision == self.catalogue.revision():
-                raise LibraryError(f"{self.path}: the file of its codes is not of its catalogue; delete that file")
+                raise LibraryError(self.path, "the file of its codes is not of its catalogue", "delete that file")
         return found
 
     def codes(self) -> HammingIndex:
@@ -467,7 +471,7 @@ class Library:
             column = columns.get(name)
             if column is None:
                 known = ", ".join(columns) or "none yet"
-                raise LibraryError(f"{self.path}: no column {name!r} of your own; there are: {known}")
+                raise LibraryError(self.path, f"no column {name!r} of your own", f"there are: {known}")
             self.catalogue.drop_column(column.id)
 
     def export(self, to: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
@@ -495,7 +499,7 @@ class Library:
         try:
             model: HashModel | None = self.model
         except LibraryError as error:
-            result.problems.append(Problem(*_halves(str(error))))
+            result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
             model = None
         if deep:
             FileCheck(self.catalogue, self.places, model).run(result, progress)
@@ -535,12 +539,6 @@ def _never() -> bool:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _halves(sentence: str) -> tuple[str, str]:
-    """What is wrong, and the remedy."""
-    what, _, remedy = sentence.partition("; ")
-    return what, remedy
 
 
 def _size(path: Path) -> int:

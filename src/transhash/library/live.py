@@ -87,7 +87,7 @@ class LiveLibrary:
         """The library and the codes of the same library; raises `LibraryError` as `here` does."""
         opened = self._opened
         if _file(self.path) != opened.file or opened.library.creation != opened.creation:
-            raise LibraryError(f"{self.path}: it was moved or replaced and is opened again; try again in a moment")
+            raise LibraryError(self.path, "it was moved or replaced and is opened again", "try again in a moment")
         return opened.library, opened.index
 
     def refresh(self) -> None:
@@ -144,5 +144,5 @@ def _file(path: Path) -> tuple[int, int]:
         status = os.stat(path / CATALOGUE)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise LibraryError(f"{path}: the library is not there ({reason}); check that its drive is connected") from error
+        raise LibraryError(path, f"the library is not there ({reason})", "check that its drive is connected") from error
     return status.st_dev, status.st_ino

@@ -26,4 +26,4 @@ def model_of(address: str, name: str, fingerprint: str, bits: int, folder: Path 
             if model.fingerprint == fingerprint:
                 return model
     looked = f"is neither with the package nor in {folder}" if folder else "does not ship with the package"
-    raise LibraryError(f"{address}: its model {name} ({fingerprint[:12]}) {looked}; name the model's folder (--model)")
+    raise LibraryError(address, f"its model {name} ({fingerprint[:12]}) {looked}", "name the model's folder (--model)")

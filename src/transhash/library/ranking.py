@@ -84,8 +84,9 @@ def limit(options: Options, backend: Backend, calibration: Calibration | None) -
         return radius
     if calibration is None:
         raise UncalibratedError(
-            f"{backend.address}: its model {backend.model.name} has no calibration, so it cannot give probabilities; "
-            "give a distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)"
+            backend.address,
+            f"its model {backend.model.name} has no calibration, so it cannot give probabilities",
+            "give a distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)",
         )
     return min(radius, calibration.radius(options.min_probability))
 

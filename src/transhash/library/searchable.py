@@ -55,7 +55,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if not isinstance(self.k, int | np.integer) or self.k < 1:
-            raise HammingIndexError(f"k is {self.k!r}: ask for 1 result or more")
+            raise HammingIndexError("", f"k is {self.k!r}", "ask for 1 result or more")
 
     @property
     def ranked(self) -> int:

@@ -43,18 +43,20 @@ Settings = Mapping[str, bool | int | float | str]
 def check_settings(method: str, settings: Settings) -> None:
     """Raise `RecipeError` unless there is such a method, with these hyper-parameters, and values of their kind."""
     if method not in METHODS:
-        raise RecipeError(f"no method is called {method!r}; there are {', '.join(METHODS)}")
+        raise RecipeError("", f"no method is called {method!r}", f"there are {', '.join(METHODS)}")
     parameters = inspect.signature(METHODS[method]).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
     for name, value in settings.items():
         if name not in defaults:
-            raise RecipeError(f"{method} has no hyper-parameter {name!r}; it has {', '.join(defaults) or 'none'}")
+            raise RecipeError(
+                "", f"{method} has no hyper-parameter {name!r}", f"it has {', '.join(defaults) or 'none'}"
+            )
         default = defaults[name]
         kinds = (type(default),) if isinstance(default, bool | str) else (int, float)
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise RecipeError(f"{method}: {name} is {value!r}; it must be of the kind of {default!r}")
+            raise RecipeError(method, f"{name} is {value!r}", f"it must be of the kind of {default!r}")
         if isinstance(value, float) and not math.isfinite(value):
-            raise RecipeError(f"{method}: {name} is {value}; it must be a finite number")
+            raise RecipeError(method, f"{name} is {value}", "it must be a finite number")
 
 
 __all__ = [

@@ -55,7 +55,7 @@ class BayesianLoss(HashLoss):
     ) -> None:
         super().__init__(task)
         if likelihood not in get_args(Likelihood):
-            raise RecipeError(f"likelihood {likelihood!r}: there are {', '.join(get_args(Likelihood))}")
+            raise RecipeError("", f"likelihood {likelihood!r}", f"there are {', '.join(get_args(Likelihood))}")
         require_positive(gamma=gamma, scale=scale)
         require_not_negative(quantization=quantization, anchor=anchor, margin=margin)
         self.branch_bits = (task.bits,) if whole else task.branch_bits

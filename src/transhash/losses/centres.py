@@ -17,7 +17,9 @@ _PAIRS = 20 * 2000**2  # of classes, over all draws
 def generator(task: Task) -> torch.Generator:
     """The random numbers of a task, which are those of its seed and no one else's."""
     if task.classes < 1:
-        raise RecipeError(f"the method has a target for each class, and {task.classes} classes are given; set classes")
+        raise RecipeError(
+            "", f"the method has a target for each class, and {task.classes} classes are given", "set classes"
+        )
     return torch.Generator().manual_seed(task.seed)
 
 

@@ -57,7 +57,9 @@ class DPSHLoss(HashLoss):
     def _remember(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """Keep the codes and labels of a batch; returns its rows."""
         if rows is None:
-            raise RecipeError("DPSH remembers the code of each training image; pass `rows`, the images of the batch")
+            raise RecipeError(
+                "", "DPSH remembers the code of each training image", "pass `rows`, the images of the batch"
+            )
         self.codes = self.codes.to(h.dtype)
         self.codes[rows] = h.detach()
         self.labels[rows] = labels.to(self.labels.dtype)

@@ -45,8 +45,10 @@ class HashLoss(nn.Module, ABC):
         super().__init__()
         if task.multi_label and self.single_label_only:
             raise RecipeError(
-                f"{type(self).__name__.removesuffix('Loss')} is defined for images with one class each, and these have "
-                "several; leave the method out, or use a data set with single labels"
+                "",
+                f"{type(self).__name__.removesuffix('Loss')} is defined for images with one class each, and these "
+                "have several",
+                "leave the method out, or use a data set with single labels",
             )
         self.task = task
 
@@ -68,11 +70,11 @@ def require_positive(**settings: float) -> None:
     """Raise `RecipeError` that names the first hyper-parameter that is not above 0."""
     for name, value in settings.items():
         if value <= 0:
-            raise RecipeError(f"{name} is {value}; it must be above 0")
+            raise RecipeError("", f"{name} is {value}", "it must be above 0")
 
 
 def require_not_negative(**settings: float) -> None:
     """Raise `RecipeError` that names the first hyper-parameter that is below 0."""
     for name, value in settings.items():
         if value < 0:
-            raise RecipeError(f"{name} is {value}; it must not be below 0")
+            raise RecipeError("", f"{name} is {value}", "it must not be below 0")

@@ -32,7 +32,7 @@ class HashNetLoss(HashLoss):
         require_positive(alpha=alpha)
         require_not_negative(growth=growth)
         if stages < 1 or stages != int(stages):
-            raise RecipeError(f"stages is {stages}; it must be a whole number from 1")
+            raise RecipeError("", f"stages is {stages}", "it must be a whole number from 1")
         self.alpha = alpha
         self.growth = growth
         self.stages = stages

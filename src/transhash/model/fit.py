@@ -33,9 +33,9 @@ def fit(
     """
     folder = Path(folder)
     if bits < 8 or bits % 8:
-        raise DataError(f"codes of {bits} bits: use a multiple of 8")
+        raise DataError("", f"codes of {bits} bits", "use a multiple of 8")
     if folder.exists():
-        raise ModelError(f"{folder}: is there already; choose another place")
+        raise ModelError(folder, "is there already", "choose another place")
     features = []
     for batch in base.stream(pictures):
         for encoded in batch:
@@ -46,7 +46,7 @@ def fit(
         if progress:
             progress(len(features))
     if not features:
-        raise DataError("none of the pictures could be used: there is nothing to learn from")
+        raise DataError("", "none of the pictures could be used", "there is nothing to learn from")
     head = itq(np.stack(features), bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
@@ -64,7 +64,7 @@ def fit(
         (making / CONFIG).write_text(config_text(config), "utf-8")
         making.replace(folder)
     except OSError as error:
-        raise ModelError(f"{folder}: cannot be written ({error.strerror}); choose another place") from error
+        raise ModelError(folder, f"cannot be written ({error.strerror})", "choose another place") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return HashModel(folder)

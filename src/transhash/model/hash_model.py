@@ -82,9 +82,9 @@ class HashModel:
         for file in files:
             path = self.folder / file
             if not path.is_file():
-                raise ModelError(f"{self.folder}: the model has no {file}; copy the whole directory again")
+                raise ModelError(self.folder, f"the model has no {file}", "copy the whole directory again")
             if file_hash(path) != checksums.get(file):
-                raise ModelError(f"{path}: differs from what was saved (checksum); copy the model again")
+                raise ModelError(path, "differs from what was saved (checksum)", "copy the model again")
         self._checksums = [checksums[file] for file in files]
         self._head = _read_head(self.folder / HEAD, self.config["bits"]) if HEAD in checksums else None
         self._session: Any = None
@@ -103,8 +103,9 @@ class HashModel:
     def _choose(self, bits: int) -> None:
         if bits not in self.lengths:
             raise ModelError(
-                f"{self.name} has no codes of {bits} bits, only of {', '.join(map(str, self.lengths))}; choose one of "
-                "these, or fit a model of that length (`transhash fit --bits`)"
+                "",
+                f"{self.name} has no codes of {bits} bits, only of {', '.join(map(str, self.lengths))}",
+                "choose one of these, or fit a model of that length (`transhash fit --bits`)",
             )
         self.bits: int = bits
         self.fingerprint: str = hashlib.sha256(
@@ -148,7 +149,7 @@ class HashModel:
             with replacing(self.folder / CONFIG) as file:
                 file.write(config_text(config).encode())
         except OSError as error:
-            raise ModelError(f"{self.folder}: cannot be written ({error.strerror}); copy the model first") from error
+            raise ModelError(self.folder, f"cannot be written ({error.strerror})", "copy the model first") from error
         self.config = config
 
     def encode(self, items: Iterable[Source]) -> NDArray[np.uint8]:
@@ -173,7 +174,7 @@ class HashModel:
     def _all_values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes of every length side by side."""
         if isinstance(items, str | bytes | os.PathLike):
-            raise ModelError(f"{items!r}: one picture where several are expected; give a list, [{items!r}]")
+            raise ModelError(f"{items!r}", "one picture where several are expected", f"give a list, [{items!r}]")
         rows: list[Any] = []
         for batch in self.stream(items):
             for encoded in batch:
@@ -312,8 +313,9 @@ def load(name: str | os.PathLike[str] | None = None, bits: int | None = None) ->
     if path.is_dir():
         return HashModel(path, bits)
     raise ModelError(
-        f"{name}: neither a model directory nor a model that ships with transhash ({', '.join(shipped)}); "
-        "`transhash models` lists them"
+        name,
+        f"neither a model directory nor a model that ships with transhash ({', '.join(shipped)})",
+        "`transhash models` lists them",
     )
 
 
@@ -338,7 +340,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text("utf-8"))
         if config["format"] > FORMAT:
-            raise ModelError(f"{folder}: a model of a newer format ({config['format']}); update transhash")
+            raise ModelError(folder, f"a model of a newer format ({config['format']})", "update transhash")
         network = config["network"]
         if (
             not isinstance(config["name"], str)
@@ -352,9 +354,9 @@ def _read_config(folder: Path) -> dict[str, Any]:
         ):
             raise ValueError
     except FileNotFoundError:
-        raise ModelError(f"{folder}: no model here (there is no {CONFIG}); give a model directory") from None
+        raise ModelError(folder, f"no model here (there is no {CONFIG})", "give a model directory") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: not the settings of a model; copy the model again") from error
+        raise ModelError(path, "not the settings of a model", "copy the model again") from error
     return config
 
 
@@ -376,7 +378,7 @@ def _calibrations(config: dict[str, Any]) -> dict[str, Any]:
 def _read_head(path: Path, bits: int) -> NDArray[np.float32]:
     head = np.load(path, allow_pickle=False)
     if head.dtype != np.float32 or head.ndim != 2 or head.shape[1] != bits:
-        raise ModelError(f"{path}: not the head of {bits}-bit codes; copy the model again")
+        raise ModelError(path, f"not the head of {bits}-bit codes", "copy the model again")
     return np.asarray(head)
 
 

@@ -53,7 +53,7 @@ class HttpLibrary:
         except ValueError:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LibraryError(f"{url}: not the address of a server; give one such as http://host:8017")
+            raise LibraryError(url, "not the address of a server", "give one such as http://host:8017")
         self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, port, timeout=SECONDS)
@@ -63,8 +63,10 @@ class HttpLibrary:
         if model and model.fingerprint != self._facts["fingerprint"]:
             self.close()
             raise LibraryError(
-                f"{self.url}: its codes come from model {self._facts['model']} ({self._facts['fingerprint'][:12]}) and "
-                f"cannot be compared with those of {model.name} ({model.fingerprint[:12]}); give no model"
+                self.url,
+                f"its codes come from model {self._facts['model']} ({self._facts['fingerprint'][:12]}) and cannot "
+                f"be compared with those of {model.name} ({model.fingerprint[:12]})",
+                "give no model",
             )
 
     def close(self) -> None:
@@ -248,7 +250,7 @@ class HttpLibrary:
             answer = json.loads(content)
             reason, remedy = (answer.get("reason", ""), answer.get("remedy", "")) if status >= 400 else ("", "")
         except (ValueError, AttributeError):
-            raise LibraryError(f"{self.url}: no transhash server answers there; check the address") from None
+            raise LibraryError(self.url, "no transhash server answers there", "check the address") from None
         if status < 400:
             return answer
         if status == 401:
@@ -257,7 +259,7 @@ class HttpLibrary:
             raise FilterError(where or "", int(position), remedy.removeprefix("write "))
         if status == 422 and kind.startswith("multipart/"):
             raise ImageError(self.url, reason, remedy)
-        raise LibraryError(f"{self.url}: {reason or 'no proper answer'}; {remedy or 'check the address'}")
+        raise LibraryError(self.url, reason or "no proper answer", remedy or "check the address")
 
     def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, float, bytes]:
         for is_last in (False, True):
@@ -273,7 +275,7 @@ class HttpLibrary:
                 if fresh or is_last or isinstance(error, TimeoutError):
                     reason = getattr(error, "strerror", None) or error or type(error).__name__
                     raise LibraryError(
-                        f"{self.url}: cannot be reached ({reason}); check that the server runs"
+                        self.url, f"cannot be reached ({reason})", "check that the server runs"
                     ) from error
         raise AssertionError("the last try returns or raises")
 

@@ -56,9 +56,10 @@ class MilvusLibrary:
             self._description = about = self._collection.describe()
             if model and model.fingerprint != about.fingerprint:
                 raise LibraryError(
-                    f"{self.address}: its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be "
-                    f"compared with those of {model.name} ({model.fingerprint[:12]}); use its own, or export a library "
-                    "of this model to another collection"
+                    self.address,
+                    f"its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be compared with "
+                    f"those of {model.name} ({model.fingerprint[:12]})",
+                    "use its own, or export a library of this model to another collection",
                 )
         except BaseException:
             self.close()
@@ -140,7 +141,7 @@ class MilvusLibrary:
                 found[q] = hits if len(hits) <= k else [hit for hit in hits if hit[0] <= hits[k - 1][0]]
             if limit == MAX_HITS:
                 if k > MAX_HITS and any(len(hits) == MAX_HITS for hits in hits_of_each):
-                    raise LibraryError(f"{self.address}: Milvus gives {MAX_HITS:,} hits at most; ask for no more")
+                    raise LibraryError(self.address, f"Milvus gives {MAX_HITS:,} hits at most", "ask for no more")
                 break
             open_ = [q for q, hits in zip(open_, hits_of_each, strict=True) if len(hits) == limit == len(found[q])]
             limit = min(4 * limit, MAX_HITS)
@@ -159,7 +160,7 @@ class MilvusLibrary:
             modified = moment(row["modified"] // 10**9)
         except (UnfitError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise LibraryError(
-                f"{self.address}: row {row['id']} is not as exported; export the library again"
+                self.address, f"row {row['id']} is not as exported", "export the library again"
             ) from error
         folder, name = os.path.split(path)
         return Picture(
@@ -245,7 +246,7 @@ def _check(collection: Collection, wanted: Description) -> None:
     else:
         return
     raise LibraryError(
-        f"{collection.address}: its {differs}; export to another collection, or replace this one (--replace)"
+        collection.address, f"its {differs}", "export to another collection, or replace this one (--replace)"
     )
 
 

@@ -50,9 +50,9 @@ class Address:
             nlist, nprobe = (int(asked.pop(name, 0)) or None for name in ("nlist", "nprobe"))
             index, port = asked.pop("index", "flat"), parts.port or 19530
         except ValueError as error:
-            raise LibraryError(f"{text}: not the address of a collection ({error}); {_EXAMPLE}") from None
+            raise LibraryError(text, f"not the address of a collection ({error})", _EXAMPLE) from None
         if not parts.hostname or not collection or len(database) > 1 or asked or index not in INDEXES:
-            raise LibraryError(f"{text}: not the address of a collection; {_EXAMPLE}[?index=flat|ivf&nlist=N&nprobe=N]")
+            raise LibraryError(text, "not the address of a collection", f"{_EXAMPLE}[?index=flat|ivf&nlist=N&nprobe=N]")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         uri = f"{'https' if parts.scheme == 'milvus+tls' else 'http'}://{host}:{port}"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -85,14 +85,14 @@ class Description:
             said = json.loads(text)
             version = said.pop("transhash")
             if version > FORMAT:
-                raise LibraryError(f"{address}: written by a newer transhash; update transhash to open it")
+                raise LibraryError(address, "written by a newer transhash", "update transhash to open it")
             found = cls(**said)
             if not (isinstance(found.base, str) and found.bits % 8 == 0 and len(found.fingerprint) == 64):
                 raise ValueError
             {name: Kind(kind) for name, kind in found.columns.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise LibraryError(
-                f"{address}: no collection of transhash's; fill one of another name with `transhash export --to`"
+                address, "no collection of transhash's", "fill one of another name with `transhash export --to`"
             ) from None
         return found
 
@@ -107,7 +107,9 @@ class Collection:
             from pymilvus import MilvusClient
         except ModuleNotFoundError as error:
             raise TransHashError(
-                f"this needs {error.name}, which is not installed; install it with: pip install 'transhash[milvus]'"
+                "",
+                f"this needs {error.name}, which is not installed",
+                "install it with: pip install 'transhash[milvus]'",
             ) from error
         self.address, self.name = address, address.collection
         with self.asking():
@@ -131,7 +133,7 @@ class Collection:
         except (MilvusException, RpcError) as error:
             said = " ".join(str(getattr(error, "message", "") or error).split())[:300]
             raise LibraryError(
-                f"{self.address}: Milvus says: {said}; check the address, and that the server is up"
+                self.address, f"Milvus says: {said}", "check the address, and that the server is up"
             ) from error
 
     def exists(self) -> bool:
@@ -143,7 +145,7 @@ class Collection:
         """What it says of itself; raises `LibraryError` when there is none."""
         if not self.exists():
             raise LibraryError(
-                f"{self.address}: no such collection; fill it with `transhash export --to {self.address}`"
+                self.address, "no such collection", f"fill it with `transhash export --to {self.address}`"
             )
         with self.asking():
             said = self._client.describe_collection(self.name, timeout=_SECONDS)

@@ -28,7 +28,7 @@ def open_library(address: str | os.PathLike[str], model: HashModel | None = None
 
         return MilvusLibrary(address, model)
     if isinstance(address, str) and "://" in address:
-        raise LibraryError(f"{address}: no library has such an address; give a folder, http://… or milvus://…")
+        raise LibraryError(address, "no library has such an address", "give a folder, http://… or milvus://…")
     return Library.open(address, model)
 
 

@@ -50,7 +50,7 @@ def write(path: str | os.PathLike[str], head: dict[str, Any], arrays: dict[str, 
                 file.write(_bytes(array))
     except OSError as error:
         raise HammingIndexError(
-            f"{path}: the index could not be written ({error.strerror or error}); free space or choose another file"
+            path, f"the index could not be written ({error.strerror or error})", "free space or choose another file"
         ) from error
 
 
@@ -75,7 +75,7 @@ def read(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise HammingIndexError(
-            f"{path}: no index can be read here ({reason}); give the file that save() wrote"
+            path, f"no index can be read here ({reason})", "give the file that save() wrote"
         ) from error
     arrays = {}
     for name, dtype, shape, checksum in _table(path, head.pop("arrays", None)):
@@ -83,20 +83,23 @@ def read(
         start += -start % _ALIGN
         if start + count * dtype.itemsize > size:
             raise HammingIndexError(
-                f"{path}: the file is truncated, '{name}' ends at byte {start + count * dtype.itemsize} "
-                f"but the file has {size}; build the index again"
+                path,
+                f"the file is truncated, '{name}' ends at byte {start + count * dtype.itemsize} but the file has "
+                f"{size}",
+                "build the index again",
             )
         array = np.frombuffer(data, dtype, count, start).reshape(shape)
         if verify and zlib.crc32(_bytes(array)) != checksum:
-            raise HammingIndexError(f"{path}: '{name}' was altered, its checksum is wrong; build the index again")
+            raise HammingIndexError(path, f"'{name}' was altered, its checksum is wrong", "build the index again")
         array = array.astype(dtype.newbyteorder("="), copy=False)
         array.flags.writeable = False
         arrays[name] = array
         start += count * dtype.itemsize
     if start != size:
         raise HammingIndexError(
-            f"{path}: the index ends at byte {start} but the file has {size}: something was appended; "
-            "build the index again"
+            path,
+            f"the index ends at byte {start} but the file has {size}: something was appended",
+            "build the index again",
         )
     return head, arrays
 
@@ -105,27 +108,30 @@ def _named(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(path)
     except TypeError:
-        raise HammingIndexError(f"the path is {path!r:.40}: give the name of a file as a text or a Path") from None
+        raise HammingIndexError(
+            "", f"the path is {path!r:.40}", "give the name of a file as a text or a Path"
+        ) from None
 
 
 def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[dict[str, Any], int]:
     if len(prefix) < _PREFIX.size or not prefix.startswith(MAGIC):
-        raise HammingIndexError(f"{path}: this is not a Hamming index; give the file that save() wrote")
+        raise HammingIndexError(path, "this is not a Hamming index", "give the file that save() wrote")
     _, version, length, checksum = _PREFIX.unpack(prefix)
     if version != VERSION:
         raise HammingIndexError(
-            f"{path}: the file has format version {version} and this program reads {VERSION}; "
-            f"{'update transhash' if version > VERSION else 'build the index again'}"
+            path,
+            f"the file has format version {version} and this program reads {VERSION}",
+            f"{('update transhash' if version > VERSION else 'build the index again')}",
         )
     header = file.read(min(length, size))
     if len(header) != length or zlib.crc32(header) != checksum:
-        raise HammingIndexError(f"{path}: the header is damaged; build the index again")
+        raise HammingIndexError(path, "the header is damaged", "build the index again")
     try:
         head = json.loads(header)
     except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict):
-        raise HammingIndexError(f"{path}: the header is not what save() writes; build the index again")
+        raise HammingIndexError(path, "the header is not what save() writes", "build the index again")
     return head, _PREFIX.size + length
 
 
@@ -144,7 +150,7 @@ def _table(path: Path, entries: Any) -> list[tuple[str, np.dtype[Any], tuple[int
     except (TypeError, LookupError, ValueError):
         table = []
     if not table or len({name for name, *_ in table}) < len(table):
-        raise HammingIndexError(f"{path}: the header is not what save() writes; build the index again")
+        raise HammingIndexError(path, "the header is not what save() writes", "build the index again")
     return table
 
 

@@ -93,7 +93,7 @@ def read_only() -> Fault:
 
 def library(error: Exception | None = None) -> Fault:
     """The library cannot be used; the log says more, under the request's id."""
-    reason = "the disk is full" if error is not None and "the disk is full" in str(error) else None
+    reason = "the disk is full" if isinstance(error, LibraryError) and error.code == "disk-full" else None
     return Fault(
         503,
         "library",

@@ -43,4 +43,6 @@ class Linear:
 
 def unvarying(features: Features, method: str) -> DataError:
     """What to raise when all pictures have the same features."""
-    return DataError(f"{method} cannot tell {len(features)} pictures with the same features apart: give some that vary")
+    return DataError(
+        "", f"{method} cannot tell {len(features)} pictures with the same features apart", "give some that vary"
+    )

@@ -25,7 +25,9 @@ def itq(features: NDArray[np.float32], bits: int, *, seed: int = 0) -> NDArray[n
     N, F = features.shape
     if min(N - 1, F) < bits:
         raise DataError(
-            f"{bits} bits need more than {bits} pictures and as many features, not {N} and {F}; ask for fewer bits"
+            "",
+            f"{bits} bits need more than {bits} pictures and as many features, not {N} and {F}",
+            "ask for fewer bits",
         )
     mean = features.mean(axis=0, dtype=np.float64)
     centred = features - mean

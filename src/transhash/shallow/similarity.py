@@ -25,11 +25,14 @@ class Similarity:
     def of(cls, labels: Labels, features: Features, method: str) -> Similarity:
         """From classes (N,) or multi-hot (N, C). Raises `DataError` where `method` cannot learn from them."""
         if labels is None:
-            raise DataError(f"{method} learns from labels and there are none: give labels, or take lsh, itq or sh")
+            raise DataError(
+                "", f"{method} learns from labels and there are none", "give labels, or take lsh, itq or sh"
+            )
         if labels.ndim not in (1, 2) or len(labels) != len(features):
             raise DataError(
-                f"{method} got labels of shape {labels.shape} for {len(features)} pictures: give (N,) classes or "
-                "(N, C) multi-hot, a row a picture"
+                "",
+                f"{method} got labels of shape {labels.shape} for {len(features)} pictures",
+                "give (N,) classes or (N, C) multi-hot, a row a picture",
             )
         if labels.ndim == 1:
             classes, groups = np.unique(labels, return_inverse=True)

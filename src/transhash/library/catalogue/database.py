@@ -81,17 +81,20 @@ MIGRATIONS = (
     """,
 )
 
-DAMAGED = "the catalogue is damaged; restore it from a copy, or remove the library and index the folders again"
-_UNFINISHED = "its last writing was interrupted and it may not be written here; make a copy and open that"
-_SENTENCES = {  # by the beginning of SQLite's error name
+DAMAGED = ("the catalogue is damaged", "restore it from a copy, or remove the library and index the folders again")
+_UNFINISHED = ("its last writing was interrupted and it may not be written here", "make a copy and open that")
+_SENTENCES = {  # reason and remedy by the beginning of SQLite's error name
     "SQLITE_READONLY_CANTINIT": _UNFINISHED,
     "SQLITE_READONLY_RECOVERY": _UNFINISHED,
     "SQLITE_READONLY_ROLLBACK": _UNFINISHED,
-    "SQLITE_BUSY": "another process is writing to this library; try again when it has finished",
-    "SQLITE_FULL": "the disk is full; make room and run again, everything saved so far is kept",
-    "SQLITE_CANTOPEN": "cannot be opened; check that the folder exists and may be written",
-    "SQLITE_READONLY": "may not be written; check the permissions, or make a library in another place",
-    "SQLITE_IOERR": "reading or writing the disk failed; check the drive and run again; saved rows are kept",
+    "SQLITE_BUSY": ("another process is writing to this library", "try again when it has finished"),
+    "SQLITE_FULL": ("the disk is full", "make room and run again, everything saved so far is kept"),
+    "SQLITE_CANTOPEN": ("cannot be opened", "check that the folder exists and may be written"),
+    "SQLITE_READONLY": ("may not be written", "check the permissions, or make a library in another place"),
+    "SQLITE_IOERR": (
+        "reading or writing the disk failed",
+        "check the drive and run again, everything saved so far is kept",
+    ),
     "SQLITE_NOTADB": DAMAGED,
     "SQLITE_CORRUPT": DAMAGED,
 }
@@ -163,7 +166,7 @@ class Database:
         own: _Connection | None = getattr(self._own, "connection", None)
         if own is None:
             if self._is_closed:
-                raise LibraryError(f"{self.path}: the library was closed; open it again")
+                raise LibraryError(self.path, "the library was closed", "open it again")
             own = self._open(["mode=rw", "mode=ro"])
         return own.sqlite
 
@@ -243,14 +246,14 @@ class Database:
             version, application = self._pragma("user_version"), self._pragma("application_id")
             empty = not self._pragma("schema_version")
         if version > len(MIGRATIONS):
-            raise LibraryError(f"{self.path}: written by a newer transhash; update transhash to use this library")
+            raise LibraryError(self.path, "written by a newer transhash", "update transhash to use this library")
         if application == APPLICATION_ID and version == len(MIGRATIONS):
             self._refuse_programs()
             return
         if empty and not application and not new:
-            raise UnmadeError(f"{self.path}: this library is not made yet; run `transhash index`, again if need be")
+            raise UnmadeError(self.path, "this library is not made yet", "run `transhash index`, again if need be")
         if application != APPLICATION_ID and not (new and empty):
-            raise LibraryError(f"{self.path}: not the catalogue of a library; name another place for it")
+            raise LibraryError(self.path, "not the catalogue of a library", "name another place for it")
         with self.transaction("IMMEDIATE"):
             version = self._pragma("user_version")  # another process may have been here while we waited
             for step in MIGRATIONS[version:]:
@@ -278,14 +281,15 @@ class Database:
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged schema
             name = getattr(error, "sqlite_errorname", "")
             if name == "SQLITE_INTERRUPT":
-                raise BrokenOffError(f"{self.path}: a query was interrupted; ask for less at once") from error
-            for beginning, sentence in _SENTENCES.items():
+                raise BrokenOffError(self.path, "a query was interrupted", "ask for less at once") from error
+            for beginning, (reason, remedy) in _SENTENCES.items():
                 if name.startswith(beginning):
-                    raise LibraryError(f"{self.path}: {sentence}") from error
+                    code = "disk-full" if beginning == "SQLITE_FULL" else None
+                    raise LibraryError(self.path, reason, remedy, code=code) from error
             if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
                 raise
             raise self.damaged() from error  # tables, types or texts that no catalogue has
 
     def damaged(self) -> LibraryError:
         """The error for content that no sound catalogue has."""
-        return LibraryError(f"{self.path}: {DAMAGED}")
+        return LibraryError(self.path, *DAMAGED)

@@ -254,7 +254,7 @@ class Catalogue(OwnColumns):
         wanted = set(ids)
         placed = {id_: Placed(*row) for id_ in wanted for row in self.rows(sql, (id_,))}
         if len(placed) < len(wanted):
-            raise LibraryError(f"{self.path.parent}: the file of its codes is not of its catalogue; delete that file")
+            raise LibraryError(self.path.parent, "the file of its codes is not of its catalogue", "delete that file")
         for folder, name, width, height in placed.values():
             if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
                 raise self.damaged()

@@ -65,15 +65,19 @@ class Annotation:
         for number, row in enumerate(rows, 1):
             if self._key not in row:
                 listed = ", ".join(map(str, row)) or "none"
-                raise DataError(f"row {number} has no column {self._key!r}, but {listed}; name the picture's (--key)")
+                raise DataError(
+                    "", f"row {number} has no column {self._key!r}, but {listed}", "name the picture's (--key)"
+                )
             names |= dict.fromkeys(row)
         names.pop(self._key, None)
         if bad := [name for name in names if not _is_name(name)]:
-            raise DataError(f"{bad[0]!r} is no name for a column: give one of 1 to {MAX_NAME} printable characters")
+            raise DataError(
+                "", f"{bad[0]!r} is no name for a column", f"give one of 1 to {MAX_NAME} printable characters"
+            )
         self._report.left_out = [name for name in names if name.lower() in RESERVED]
         columns = [name for name in names if name.lower() not in RESERVED]
         if len({column.lower() for column in columns}) < len(columns):
-            raise DataError(f"two of the columns {', '.join(columns)} differ in case only; rename one")
+            raise DataError("", f"two of the columns {', '.join(columns)} differ in case only", "rename one")
         return columns
 
     def _checked(self, rows: Iterator[Row], kinds: dict[str, Kind]) -> Iterator[tuple[str, dict[str, Stored | None]]]:
@@ -89,7 +93,7 @@ class Annotation:
             if isinstance(key, os.PathLike):
                 key = os.fspath(key)
             if not isinstance(key, str | bytes):
-                raise DataError(f"row {number}: the picture is {key!r:.40}, not a path or a name; change it")
+                raise DataError(f"row {number}", f"the picture is {key!r:.40}, not a path or a name", "change it")
             yield os.fsdecode(key), values
 
     def _put(self, key: str, values: dict[int, Stored | None]) -> None:

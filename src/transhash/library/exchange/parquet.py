@@ -74,7 +74,7 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
                 writer.add_key_value_metadata({_PREFIX + b"pictures": str(rows).encode()})
     except OSError as error:
         reason = error.strerror or str(error)
-        raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
+        raise DataError(path, f"cannot be written ({reason})", "free space or choose another place") from error
     progress(rows)
     return rows
 
@@ -94,7 +94,7 @@ def rows(path: Path) -> Iterator[list[Carried]]:
             yield [_carried(path, number + at, row, facts) for at, row in enumerate(_plain(batch).to_pylist(), 1)]
             number += len(batch)
         if str(number).encode() != (file.metadata.metadata or {}).get(_PREFIX + b"pictures"):
-            raise DataError(f"{path}: it has {number:,} pictures, which are not all; export the library again")
+            raise DataError(path, f"it has {number:,} pictures, which are not all", "export the library again")
 
 
 def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[int], object]) -> ImportReport:
@@ -103,16 +103,19 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[
     found = head(path)
     if (found.fingerprint, found.bits) != (facts.fingerprint, facts.bits):
         raise LibraryError(
-            f"{path}: its codes come from model {found.model} ({found.fingerprint[:12]}) and cannot be compared with "
-            f"those of {facts.model} ({facts.fingerprint[:12]}); import it into a library of its own"
+            path,
+            f"its codes come from model {found.model} ({found.fingerprint[:12]}) and cannot be compared with "
+            f"those of {facts.model} ({facts.fingerprint[:12]})",
+            "import it into a library of its own",
         )
     report = ImportReport()
     known = {name.lower(): column for name, column in catalogue.own_columns().items()}
     for name, kind in found.columns.items():
         if name.lower() in known and known[name.lower()].kind != kind:
             raise DataError(
-                f"{path}: column {name!r} holds a {kind}, but a {known[name.lower()].kind} in the library; drop it "
-                "there (`transhash annotate --drop`) or rename it"
+                path,
+                f"column {name!r} holds a {kind}, but a {known[name.lower()].kind} in the library",
+                "drop it there (`transhash annotate --drop`) or rename it",
             )
     with catalogue.writing():
         known = {name.lower(): column for name, column in catalogue.own_columns().items()}
@@ -204,8 +207,10 @@ def _real(name: str, value: float | None) -> float | None:
     if value is None or float(value) == value:
         return value if value is None else float(value)
     raise DataError(
-        f"column {name!r} holds the whole number {value} and fractions, and a Parquet column of fractions would round "
-        "it; annotate with the whole numbers in a column of their own, and drop this one (`transhash annotate --drop`)"
+        "",
+        f"column {name!r} holds the whole number {value} and fractions, and a Parquet column of fractions "
+        "would round it",
+        "annotate with the whole numbers in a column of their own, and drop this one (`transhash annotate --drop`)",
     )
 
 
@@ -225,12 +230,12 @@ def _head(path: Path, schema: Any) -> Head:
     }
     try:
         if int(said[b"format"]) > FORMAT:
-            raise DataError(f"{path}: written by a newer transhash; update transhash to import it")
+            raise DataError(path, "written by a newer transhash", "update transhash to import it")
         columns = {str(name): Kind(kind) for name, kind in json.loads(said[b"columns"]).items()}
         found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise DataError(
-            f"{path}: not a library that transhash has exported; give a file of `transhash export`"
+            path, "not a library that transhash has exported", "give a file of `transhash export`"
         ) from error
     sound = found.bits % 8 == 0 and 8 <= found.bits <= 512 and len(found.fingerprint) == 64 and len(found.model) <= 1000
     sound &= len({name.lower() for name in columns}) == len(columns) and not {n.lower() for n in columns} & RESERVED
@@ -243,7 +248,7 @@ def _head(path: Path, schema: Any) -> Head:
         types = [expected[field.name]] if kind is None else [_type(arrow, kind)]
         sound &= field.type in types or (kind == Kind.NUMBER and field.type == arrow.float64())
     if not sound:
-        raise DataError(f"{path}: its columns are not those that transhash exports; export the library again")
+        raise DataError(path, "its columns are not those that transhash exports", "export the library again")
     return found
 
 
@@ -260,7 +265,7 @@ def _carried(path: Path, number: int, row: dict[str, Any], found: Head) -> Carri
         own = {name: _own(row[name], kind) for name, kind in found.columns.items()}
         coded = Coded(row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE))
     except UnfitError as error:
-        raise DataError(f"{path}, row {number}: expected {error}; export the library again") from None
+        raise DataError(f"{path}, row {number}", f"expected {error}", "export the library again") from None
     return Carried(File(*os.path.split(place), row["size"], row["modified"], row["digest"]), coded, own)
 
 

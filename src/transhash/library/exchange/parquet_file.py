@@ -17,7 +17,7 @@ def pyarrow() -> Any:
         import pyarrow.parquet
     except ModuleNotFoundError as error:
         raise TransHashError(
-            "Parquet needs pyarrow, which is not installed; install it with: pip install 'transhash[parquet]'"
+            "", "Parquet needs pyarrow, which is not installed", "install it with: pip install 'transhash[parquet]'"
         ) from error
     return pyarrow
 
@@ -30,7 +30,7 @@ def parquet(path: Path) -> Iterator[Any]:
         with arrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
             yield file
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file; check the path") from None
+        raise DataError(path, "no such file", "check the path") from None
     except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         said = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: not a whole Parquet file ({said}); write it again") from error
+        raise DataError(path, f"not a whole Parquet file ({said})", "write it again") from error

@@ -26,12 +26,12 @@ def read(path: Path) -> Rows:
     """The rows of a file; raises `DataError` when it is missing, of another kind or damaged."""
     suffix = path.suffix.lower()
     if not path.is_file():
-        raise DataError(f"{path}: no such file; check the path")
+        raise DataError(path, "no such file", "check the path")
     if suffix == ".parquet":
         return lambda: _parquet(path)
     if suffix in (".csv", ".tsv", ".txt"):
         return lambda: _csv(path)
-    raise DataError(f"{path}: neither CSV nor Parquet by its name; call it .csv or .parquet")
+    raise DataError(path, "neither CSV nor Parquet by its name", "call it .csv or .parquet")
 
 
 def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str, Kind]:
@@ -51,7 +51,9 @@ def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str
 
 def unfit(number: int, column: str, value: Any, error: UnfitError) -> DataError:
     """The error about a value."""
-    return DataError(f"row {number}, column {column!r}: expected {error}, but found {str(value)[:40]!r}; change it")
+    return DataError(
+        f"row {number}, column {column!r}", f"expected {error}, but found {str(value)[:40]!r}", "change it"
+    )
 
 
 def _csv(path: Path) -> Iterator[Row]:
@@ -62,11 +64,13 @@ def _csv(path: Path) -> Iterator[Row]:
         reader = csv.reader(file, delimiter=max(_DELIMITERS, key=first.count), strict=True)
         header = [name.strip() for name in next(reader, [])]
         if not any(header) or len(set(header)) < len(header):
-            raise DataError(f"{path}: its first line must name the columns, each once; add that line")
+            raise DataError(path, "its first line must name the columns, each once", "add that line")
         for row in reader:
             if len(row) != len(header) and row:
                 raise DataError(
-                    f"{path}, line {reader.line_num}: {len(row)} values for {len(header)} columns; correct the line"
+                    f"{path}, line {reader.line_num}",
+                    f"{len(row)} values for {len(header)} columns",
+                    "correct the line",
                 )
             if row:
                 yield dict(zip(header, row, strict=True))
@@ -84,4 +88,4 @@ def _damage(path: Path) -> Iterator[None]:
         yield
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be read as CSV ({reason}); correct it, or save it again as CSV") from error
+        raise DataError(path, f"cannot be read as CSV ({reason})", "correct it, or save it again as CSV") from error

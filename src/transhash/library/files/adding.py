@@ -91,11 +91,11 @@ def _put_away(places: Places, digest: bytes, content: bytes) -> File:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if os.path.realpath(path.parent) != os.path.join(base, folder):
-            raise LibraryError(f"{path.parent}: leads elsewhere; remove that link, so that pictures can be put there")
+            raise LibraryError(path.parent, "leads elsewhere", "remove that link, so that pictures can be put there")
         if not path.is_file():
             with replacing(path) as file:
                 file.write(content)
         status = path.stat()
     except OSError as error:
-        raise LibraryError(f"{path}: cannot be written ({error.strerror}); check permissions and the disk") from error
+        raise LibraryError(path, f"cannot be written ({error.strerror})", "check permissions and the disk") from error
     return File(os.fsencode(folder), os.fsencode(name), status.st_size, modified(status), digest)

@@ -41,11 +41,11 @@ def roots(folders: Iterable[str | os.PathLike[str]]) -> list[bytes]:
     found: set[bytes] = set()
     for folder in folders:
         if not os.path.exists(folder):
-            raise LibraryError(f"{folder}: no such folder; check the path")
+            raise LibraryError(folder, "no such folder", "check the path")
         if not os.path.isdir(folder):
-            raise LibraryError(f"{folder}: a file, not a folder; name the folder that holds it")
+            raise LibraryError(folder, "a file, not a folder", "name the folder that holds it")
         if is_catalogue(os.path.join(os.fsencode(folder), _CATALOGUE)):
-            raise LibraryError(f"{folder}: a library, not a folder of pictures; name the folder that has the pictures")
+            raise LibraryError(folder, "a library, not a folder of pictures", "name the folder that has the pictures")
         found.add(os.fsencode(os.path.realpath(folder)))
     return sorted(root for root in found if not any(os.fsencode(p) in found for p in Path(os.fsdecode(root)).parents))
 
