@@ -34,13 +34,13 @@ from transformers import Dinov2Config, Dinov2Model
 import transhash
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.encoding.encode import make_pictures
-from transhash.data.augment import normalise
 from transhash.data.datasets import load_dataset
 from transhash.evaluation import evaluate
 from transhash.images import load_square
 from transhash.model import HashModel
 from transhash.nn.mgvt import MGVT
 from transhash.nn.onnx_nodes import IR_VERSION, OPSET
+from transhash.nn.preprocessing import normalise
 from transhash.nn.weights import resize_positions
 from transhash.training.export import export_model, load_network
 

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
-from transhash.data.augment import normalise
 from transhash.data.sets import Images
 from transhash.errors import DataError
 from transhash.images import Source
 from transhash.model import HashModel
+from transhash.nn.preprocessing import normalise
 from transhash.nn.vit import ViT
 from transhash.nn.weights import load_vit
 from transhash.system import replacing

@@ -50,7 +50,7 @@ def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path
     trained = train(cell.recipe, tmp_path / "by hand")
     images = load_dataset("folder", place / "data")
     parts = split("folder", images)
-    from transhash.data.augment import normalise
+    from transhash.nn.preprocessing import normalise
 
     x = normalise(images.images.decode(np.arange(len(images.labels)), 28))
     codes = pack(trained.network(x).detach().numpy())

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from transhash.data.augment import MEAN, STD, Augmentation, augment, normalise
+from transhash.data.augment import Augmentation, augment
 from transhash.data.resample import crop_resize
+from transhash.nn.preprocessing import MEAN, STD, normalise
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (64, 20, 20, 3), dtype=np.uint8)
 

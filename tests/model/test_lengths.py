@@ -14,7 +14,6 @@ from PIL import Image
 
 import transhash
 from transhash.codes import pack, unpack
-from transhash.data.augment import normalise
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import LibraryError, ModelError, RecipeError
 from transhash.evaluation.calibration import Calibration, fit
@@ -22,6 +21,7 @@ from transhash.library import Library
 from transhash.model import HashModel
 from transhash.model import fit as fitting
 from transhash.nn.mgvt import MGVT, HashConfig, branch_bits
+from transhash.nn.preprocessing import normalise
 from transhash.nn.vit import ViTConfig
 from transhash.training.calibrate import calibrate
 from transhash.training.export import export_model, load_network

@@ -15,10 +15,10 @@ from PIL import Image
 
 import transhash
 from transhash.codes import pack
-from transhash.data.augment import normalise
 from transhash.errors import ImageError, ModelError
 from transhash.model import HashModel
 from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.preprocessing import normalise
 from transhash.nn.vit import ViTConfig
 from transhash.training.export import export_model, load_network
 

@@ -15,10 +15,10 @@ from onnx.reference.op_run import OpRun
 from safetensors.numpy import load_file
 from torch import nn
 
-from transhash.data.augment import normalise
 from transhash.model import GRAPH, HashModel
 from transhash.nn import eight_bits, tables
 from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.preprocessing import normalise
 from transhash.nn.rounding import round_to_inputs, scales
 from transhash.nn.vit import ViTConfig
 from transhash.training.export import export_model, load_network

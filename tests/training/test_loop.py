@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tiny_run import SHAPE, STILL, recipe
-from transhash.data.augment import Augmentation, normalise
+from transhash.data.augment import Augmentation
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss
 from transhash.losses.distillation import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.preprocessing import normalise
 from transhash.training import loop
 from transhash.training.loop import train
 from transhash.training.optimizer import share_of_rate

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from transhash.data.augment import normalise
 from transhash.data.datasets import ImageSet
 from transhash.nn.mgvt import MGVT
+from transhash.nn.preprocessing import normalise
 from transhash.system import replacing
 from transhash.training.device import autocast, device_of, precision_of
 from transhash.training.network import initial_network

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from transhash.data.resample import crop_resize
 from transhash.nn.draws import uniform
-from transhash.nn.preprocessing import MEAN, STD, normalise, normalised
-
-__all__ = ["MEAN", "STD", "Augmentation", "augment", "normalise"]
+from transhash.nn.preprocessing import normalised
 
 
 @dataclass(frozen=True)

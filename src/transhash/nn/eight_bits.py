@@ -22,9 +22,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from transhash.data.augment import normalise
 from transhash.nn.folding import fold
 from transhash.nn.mgvt import MGVT
+from transhash.nn.preprocessing import normalise
 from transhash.nn.rounding import round_to_inputs, scales
 from transhash.nn.tables import EXP_SHIFT, EXP_STEP, gelu_scale
 from transhash.nn.vit import Block

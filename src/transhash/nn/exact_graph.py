@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto
 from safetensors.numpy import load_file
 
-from transhash.data.augment import MEAN, STD
 from transhash.nn.eight_bits import Plan
 from transhash.nn.mgvt import HashConfig, group_mask
 from transhash.nn.onnx_nodes import ORT, Nodes
+from transhash.nn.preprocessing import MEAN, STD
 from transhash.nn.tables import EXP_GRID, EXP_SHIFT, EXP_STEP, GELU_GRID, gelu
 
 _TABLE = (-8.0, 56.0)  # inputs of the streams' GELU, which is read from a table; what lies beyond is clipped

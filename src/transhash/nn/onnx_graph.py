@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto, TensorProto
 
-from transhash.data.augment import MEAN, STD
 from transhash.nn.mgvt import HashConfig, group_mask
 from transhash.nn.onnx_nodes import Nodes
+from transhash.nn.preprocessing import MEAN, STD
 
 
 def build(config: HashConfig, weights_file: Path) -> ModelProto:

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from transhash.data.augment import STD
 from transhash.errors import ModelError, RecipeError
 from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, config_text, file_hash
 from transhash.nn import exact_graph, onnx_graph
 from transhash.nn.eight_bits import FEWER_LEVELS, LEVELS, prepare
 from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.preprocessing import STD
 from transhash.nn.rounding import scales
 from transhash.nn.vit import ViTConfig
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from transhash.codes import pack
-from transhash.data.augment import normalise
 from transhash.data.datasets import ImageSet
 from transhash.evaluation import evaluate
 from transhash.nn.mgvt import MGVT
+from transhash.nn.preprocessing import normalise
 from transhash.training.device import autocast
 from transhash.training.processes import spread, summed
 
