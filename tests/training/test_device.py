@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +13,19 @@ import torch
 from torch import Tensor
 
 from tiny_run import recipe
+from transhash.data.augment import Augmentation, augment
 from transhash.errors import RecipeError
+from transhash.losses import METHODS, Task
+from transhash.losses.distillation import likeness
+from transhash.losses.every_length import every_length
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 from transhash.training import compiling
 from transhash.training.device import device_of, precision_of
 from transhash.training.export import export_model
 from transhash.training.loop import train
+from transhash.training.network import initial_network, settled
+from transhash.training.optimizer import WeightAverage
 
 
 class Elsewhere(MGVT):
@@ -120,3 +129,65 @@ def test_without_a_compiler_the_network_trains_and_a_sentence_says_so(
     [sentence] = said
     assert "Failed to find C compiler." in sentence
     assert all(torch.equal(value, plain[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if name != "dpsh"]
+)  # which asks the device what it has seen
+def test_all_of_a_step_is_on_the_device_of_the_pictures(
+    method: str, multi_label: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the device `meta`, which every machine has: what lay elsewhere, or had to be waited for, would be an error."""
+    if method == "greedyhash" and multi_label:
+        pytest.skip("is not defined for several labels")
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: contextlib.nullcontext())  # there is none for it
+    meta = torch.device("meta")
+    shape = ViTConfig(image_size=28, patch_size=14, dim=64, depth=3, heads=1, mlp_dim=64)
+    network = MGVT(HashConfig(shape, bits=32, lengths=(16, 32))).to(meta)
+    network.set_drop_path(0.2)
+    tasks = [Task((bits // 2, bits // 4, bits // 4), 4, 50, multi_label, seed=0) for bits in (16, 32)]
+    criterion = every_length(partial(METHODS[method]), tasks).to(meta)
+    average = WeightAverage(copy.deepcopy(network), network)
+    pictures = torch.empty(8, 32, 32, 3, dtype=torch.uint8, device=meta)
+    x = augment(pictures, 28, Augmentation((0.3, 1.0), 1.5, True, 0.3, 0.2, 0.5, 0.5))
+    labels = torch.empty((8, 4) if multi_label else (8,), dtype=torch.int64, device=meta)
+    h = network(x)
+    loss = criterion(h, labels, torch.empty(8, dtype=torch.int64, device=meta))
+    loss = loss + likeness(h, (16, 32), network.features(x))
+    loss.backward()
+    average.update(0.9)
+    assert loss.device == h.device == meta
+
+
+@pytest.fixture(scope="module")
+def model(place: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("start") / "model"
+    export_model(initial_network(recipe(place)), folder, "start", {})
+    return folder
+
+
+def test_training_goes_on_from_a_models_own_network(place: Path, model: Path) -> None:
+    wanted = settled(recipe(place, backbone=str(model), image_size=0))
+    assert wanted.image_size == 28
+    before = initial_network(recipe(place)).state_dict()
+    for name, value in initial_network(wanted).state_dict().items():
+        if "_hash" not in name:  # which are new
+            torch.testing.assert_close(value, before[name], atol=0.01 * before[name].abs().max().item(), rtol=0)
+    assert initial_network(settled(recipe(place, backbone=str(model), image_size=56))).config.vit.grid == 4
+
+
+def test_without_a_backbone_training_starts_from_the_model_in_the_box(place: Path) -> None:
+    from transhash.model import load
+
+    box = load()
+    wanted = settled(recipe(place, backbone="", image_size=0))
+    assert wanted.image_size == box.image_size
+    assert initial_network(wanted).config.vit == initial_network(wanted.model_copy(update={"groups": 0})).config.vit
+    assert initial_network(wanted).config.vit.dim == box.config["network"]["vit"]["dim"]
+
+
+def test_a_run_from_a_model_ends_in_a_model(place: Path, model: Path, tmp_path: Path) -> None:
+    trained = train(recipe(place, backbone=str(model), image_size=0, epochs=1), tmp_path / "run")
+    assert trained.recipe.image_size == 28
+    assert trained.history
