@@ -65,11 +65,16 @@ class Encoded:
 class HashModel:
     """A model directory, opened for encoding. Safe to use from several threads."""
 
-    def __init__(self, folder: str | os.PathLike[str], bits: int | None = None) -> None:
+    def __init__(self, folder: str | os.PathLike[str], bits: int | None = None, *, device: str = "auto") -> None:
         """Open a model directory at one of its code lengths, by default the model's own choice.
 
-        Raises `ModelError` when a file is missing, altered or of a newer format, or for a length that it does not have.
+        `device`: `auto` encodes on a CUDA device where ONNX Runtime has one, `cpu` never, `cuda` or `cuda:1` always.
+        Raises `ModelError` when a file is missing, altered or of a newer format, and for a length or device that is not
+        there.
         """
+        if device != "auto":
+            _providers(device)
+        self._device = device
         self.folder = Path(folder)
         self.config = _read_config(self.folder)
         self.name: str = self.config["name"]
@@ -294,24 +299,42 @@ class HashModel:
             options.inter_op_num_threads = 1
             options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(
-                self.folder / GRAPH, options, providers=["CPUExecutionProvider"]
+                self.folder / GRAPH, options, providers=_providers(self._device)
             )
         return self._session
 
 
-def load(name: str | os.PathLike[str] | None = None, bits: int | None = None) -> HashModel:
+def _providers(device: str) -> list[Any]:
+    """What ONNX Runtime computes with, the first that it can: raises `ModelError` for a device that is not there."""
+    import onnxruntime
+
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and (kind != "cuda" or not number.isdecimal())):
+        raise ModelError(f"device {device!r}: there is none of that name; use auto, cpu, cuda or cuda:1")
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if kind == "cuda" and not there:
+        raise ModelError(
+            f"device {device}: this ONNX Runtime computes on the CPU alone; install onnxruntime-gpu in place of "
+            "onnxruntime, or leave the device out"
+        )
+    # products of 19-bit numbers, which some GPUs take for faster, would change codes
+    cuda = ("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0})
+    return [cuda, "CPUExecutionProvider"] if there and kind != "cpu" else ["CPUExecutionProvider"]
+
+
+def load(name: str | os.PathLike[str] | None = None, bits: int | None = None, *, device: str = "auto") -> HashModel:
     """A model by the name of one that ships with the package (the default one without a name), or by its directory.
 
-    `bits`: one of its code lengths; by default the model's own choice. Raises `ModelError` when there is none of that
-    name, or of that length.
+    `bits`: one of its code lengths; by default the model's own choice. `device`: as of `HashModel`. Raises `ModelError`
+    when there is none of that name, or of that length.
     """
     if name is None:
         name = DEFAULT
     path, shipped = Path(name), pretrained()
     if str(name) in shipped and not (path / CONFIG).is_file():
-        return HashModel(PRETRAINED / str(name), bits)
+        return HashModel(PRETRAINED / str(name), bits, device=device)
     if path.is_dir():
-        return HashModel(path, bits)
+        return HashModel(path, bits, device=device)
     raise ModelError(
         name,
         f"neither a model directory nor a model that ships with transhash ({', '.join(shipped)})",
