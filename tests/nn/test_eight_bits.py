@@ -15,7 +15,8 @@ from onnx.reference.op_run import OpRun
 from safetensors.numpy import load_file
 from torch import nn
 
-from transhash.model import GRAPH, HashModel
+from transhash.model import HashModel
+from transhash.model.directory import GRAPH
 from transhash.nn import eight_bits, tables
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.preprocessing import normalise

@@ -1,33 +1,5 @@
 """A hash model: opened, explained, and given hash layers of your own."""
 
-from transhash.model.hash_model import (
-    CONFIG,
-    DEFAULT,
-    FORMAT,
-    GRAPH,
-    HEAD,
-    PRETRAINED,
-    WEIGHTS,
-    Encoded,
-    HashModel,
-    config_text,
-    file_hash,
-    load,
-    pretrained,
-)
+from transhash.model.hash_model import DEFAULT, PRETRAINED, Encoded, HashModel, load, pretrained
 
-__all__ = [
-    "CONFIG",
-    "DEFAULT",
-    "FORMAT",
-    "GRAPH",
-    "HEAD",
-    "PRETRAINED",
-    "WEIGHTS",
-    "Encoded",
-    "HashModel",
-    "config_text",
-    "file_hash",
-    "load",
-    "pretrained",
-]
+__all__ = ["DEFAULT", "PRETRAINED", "Encoded", "HashModel", "load", "pretrained"]

@@ -12,7 +12,8 @@ import numpy as np
 import transhash
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
-from transhash.model.hash_model import CONFIG, GRAPH, HEAD, WEIGHTS, HashModel, config_text, file_hash
+from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_config
+from transhash.model.hash_model import HashModel
 from transhash.shallow import itq
 
 
@@ -61,7 +62,7 @@ def fit(
             "sha256": {file: file_hash(making / file) for file in (WEIGHTS, GRAPH, HEAD)},
             "about": {"transhash": transhash.__version__, "base": base.name, "pictures": len(features)},
         }
-        (making / CONFIG).write_text(config_text(config), "utf-8")
+        write_config(making, config)
         making.replace(folder)
     except OSError as error:
         raise ModelError(folder, f"cannot be written ({error.strerror})", "choose another place") from error

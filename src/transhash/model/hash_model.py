@@ -15,7 +15,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,14 +32,21 @@ from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
-from transhash.system import processors, replacing
+from transhash.model.directory import (
+    CONFIG,
+    FORMAT,
+    GRAPH,
+    HEAD,
+    calibrations_of,
+    checked_files,
+    lengths_of,
+    read_config,
+    read_head,
+    write_config,
+)
+from transhash.system import processors
 from transhash.threads import submit
 
-CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
-HEAD = (
-    "head.npy"  # of a fitted model: float32 (F + 1, B), which takes the place of the hash layers; the last row is added
-)
-FORMAT = 1  # of the directory; a newer one needs a newer transhash
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
 DEFAULT = "vits14-imagenet200"
 _TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
@@ -76,22 +82,15 @@ class HashModel:
             _providers(device)
         self._device = device
         self.folder = Path(folder)
-        self.config = _read_config(self.folder)
+        self.config = read_config(self.folder)
         self.name: str = self.config["name"]
-        self.lengths: tuple[int, ...] = _lengths(self.config)
+        self.lengths: tuple[int, ...] = lengths_of(self.config)
         """All code lengths in bits, ascending."""
         self.image_size: int = self.config["image_size"]
         self.crop: float = self.config["crop"]
-        checksums = self.config["sha256"]
-        files = (WEIGHTS, GRAPH, HEAD) if HEAD in checksums else (WEIGHTS, GRAPH)
-        for file in files:
-            path = self.folder / file
-            if not path.is_file():
-                raise ModelError(self.folder, f"the model has no {file}", "copy the whole directory again")
-            if file_hash(path) != checksums.get(file):
-                raise ModelError(path, "differs from what was saved (checksum)", "copy the model again")
-        self._checksums = [checksums[file] for file in files]
-        self._head = _read_head(self.folder / HEAD, self.config["bits"]) if HEAD in checksums else None
+        self._checksums = checked_files(self.folder, self.config)
+        is_fitted = HEAD in self.config["sha256"]
+        self._head = read_head(self.folder / HEAD, self.config["bits"]) if is_fitted else None
         self._session: Any = None
         self._choose(self.config["bits"] if bits is None else bits)
 
@@ -139,7 +138,7 @@ class HashModel:
     @property
     def calibration(self) -> Calibration | None:
         """What turns distances into probabilities, if the model has been calibrated at this code length."""
-        kept = _calibrations(self.config).get(str(self.bits))
+        kept = calibrations_of(self.config).get(str(self.bits))
         return Calibration(**kept) if kept else None
 
     def calibrate(self, calibrations: Mapping[int, Calibration]) -> None:
@@ -147,12 +146,11 @@ class HashModel:
 
         Codes and fingerprint stay what they are.
         """
-        kept = {**_calibrations(self.config), **{str(bits): c.to_dict() for bits, c in calibrations.items()}}
+        kept = {**calibrations_of(self.config), **{str(bits): c.to_dict() for bits, c in calibrations.items()}}
         config = {**self.config, "calibrations": dict(sorted(kept.items(), key=lambda one: int(one[0])))}
         config.pop("calibration", None)
         try:
-            with replacing(self.folder / CONFIG) as file:
-                file.write(config_text(config).encode())
+            write_config(self.folder, config)
         except OSError as error:
             raise ModelError(self.folder, f"cannot be written ({error.strerror})", "copy the model first") from error
         self.config = config
@@ -345,70 +343,3 @@ def load(name: str | os.PathLike[str] | None = None, bits: int | None = None, *,
 def pretrained() -> list[str]:
     """The names of the models that ship with the package."""
     return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{CONFIG}"))
-
-
-def config_text(config: dict[str, Any]) -> str:
-    """The text of a `config.json`."""
-    return json.dumps(config, indent=1, ensure_ascii=False) + "\n"
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG
-    try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if config["format"] > FORMAT:
-            raise ModelError(folder, f"a model of a newer format ({config['format']})", "update transhash")
-        network = config["network"]
-        if (
-            not isinstance(config["name"], str)
-            or not isinstance(config["sha256"], dict)
-            or not 0 < config["crop"] <= 1
-            or not 0 <= config.get("rounding", 0.0) < math.inf
-            or not all(map(_is_calibration, _calibrations(config).values()))
-            or config["bits"] not in _lengths(config)
-            or config["image_size"] != network["vit"]["image_size"]
-            or (config["bits"] != network["bits"] and HEAD not in config["sha256"])
-        ):
-            raise ValueError
-    except FileNotFoundError:
-        raise ModelError(folder, f"no model here (there is no {CONFIG})", "give a model directory") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(path, "not the settings of a model", "copy the model again") from error
-    return config
-
-
-def _lengths(config: dict[str, Any]) -> tuple[int, ...]:
-    """All code lengths of a model, ascending; a fitted head has one."""
-    lengths = [] if HEAD in config["sha256"] else config["network"].get("lengths") or []
-    if not all(isinstance(length, int) and length > 0 for length in lengths) or lengths != sorted(set(lengths)):
-        raise ValueError
-    return tuple(lengths) or (config["bits"],)
-
-
-def _calibrations(config: dict[str, Any]) -> dict[str, Any]:
-    """The calibration of each code length; a model of one length may have it under a name of its own."""
-    if config.get("calibration"):
-        return {str(config["bits"]): config["calibration"]}
-    return dict(config.get("calibrations") or {})
-
-
-def _read_head(path: Path, bits: int) -> NDArray[np.float32]:
-    head = np.load(path, allow_pickle=False)
-    if head.dtype != np.float32 or head.ndim != 2 or head.shape[1] != bits:
-        raise ModelError(path, f"not the head of {bits}-bit codes", "copy the model again")
-    return np.asarray(head)
-
-
-def _is_calibration(value: Any) -> bool:
-    """Whether a setting is a calibration, or there is none."""
-    if value is None:
-        return True
-    calibration = Calibration(**value)
-    numbers = (calibration.certainty, calibration.gamma, calibration.power)
-    return all(isinstance(number, float) and 0 < number < math.inf for number in numbers) and calibration.certainty <= 1

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from transhash.errors import ModelError, RecipeError
-from transhash.model import CONFIG, FORMAT, GRAPH, WEIGHTS, HashModel, config_text, file_hash
+from transhash.model import HashModel
+from transhash.model.directory import CONFIG, FORMAT, GRAPH, WEIGHTS, file_hash, write_config
 from transhash.nn import exact_graph, onnx_graph
 from transhash.nn.eight_bits import FEWER_LEVELS, LEVELS, prepare
 from transhash.nn.mgvt import MGVT, HashConfig
@@ -64,7 +65,7 @@ def export_model(
         "sha256": {file: file_hash(folder / file) for file in (WEIGHTS, GRAPH)},
         "about": about,
     }
-    (folder / CONFIG).write_text(config_text(config), "utf-8")
+    write_config(folder, config)
     return HashModel(folder)
 
 

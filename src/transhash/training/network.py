@@ -9,7 +9,8 @@ from pathlib import Path
 from torch import nn
 
 from transhash.errors import RecipeError
-from transhash.model import CONFIG, DEFAULT, PRETRAINED, WEIGHTS, file_hash
+from transhash.model import DEFAULT, PRETRAINED
+from transhash.model.directory import CONFIG, WEIGHTS, file_hash
 from transhash.nn.checkpoints import files_of
 from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import ViT, ViTConfig

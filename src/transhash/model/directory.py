@@ -1,0 +1,103 @@
+"""The directory of a model, which this room alone reads and writes: settings, weights, graph, and a fitted head."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import ModelError
+from transhash.evaluation.calibration import Calibration
+from transhash.system import replacing
+
+CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
+HEAD = "head.npy"  # of a fitted model: float32 (F + 1, B), in place of the hash layers; the last row is added
+FORMAT = 1  # of the directory; a newer one needs a newer transhash
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the settings of a model, whole or not at all; raises `OSError`."""
+    with replacing(folder / CONFIG) as file:
+        file.write((json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def checked_files(folder: Path, config: dict[str, Any]) -> list[str]:
+    """The checksums of a model's files, in order; raises `ModelError` for a file that is missing or altered."""
+    checksums = config["sha256"]
+    files = (WEIGHTS, GRAPH, HEAD) if HEAD in checksums else (WEIGHTS, GRAPH)
+    for file in files:
+        path = folder / file
+        if not path.is_file():
+            raise ModelError(folder, f"the model has no {file}", "copy the whole directory again")
+        if file_hash(path) != checksums.get(file):
+            raise ModelError(path, "differs from what was saved (checksum)", "copy the model again")
+    return [checksums[file] for file in files]
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The settings of a model; raises `ModelError` when there are none, or they are not whole, or of a newer format."""
+    path = folder / CONFIG
+    try:
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if config["format"] > FORMAT:
+            raise ModelError(folder, f"a model of a newer format ({config['format']})", "update transhash")
+        network = config["network"]
+        if (
+            not isinstance(config["name"], str)
+            or not isinstance(config["sha256"], dict)
+            or not 0 < config["crop"] <= 1
+            or not 0 <= config.get("rounding", 0.0) < math.inf
+            or not all(map(_is_calibration, calibrations_of(config).values()))
+            or config["bits"] not in lengths_of(config)
+            or config["image_size"] != network["vit"]["image_size"]
+            or (config["bits"] != network["bits"] and HEAD not in config["sha256"])
+        ):
+            raise ValueError
+    except FileNotFoundError:
+        raise ModelError(folder, f"no model here (there is no {CONFIG})", "give a model directory") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(path, "not the settings of a model", "copy the model again") from error
+    return config
+
+
+def lengths_of(config: dict[str, Any]) -> tuple[int, ...]:
+    """All code lengths of a model, ascending; a fitted head has one."""
+    lengths = [] if HEAD in config["sha256"] else config["network"].get("lengths") or []
+    if not all(isinstance(length, int) and length > 0 for length in lengths) or lengths != sorted(set(lengths)):
+        raise ValueError
+    return tuple(lengths) or (config["bits"],)
+
+
+def calibrations_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The calibration of each code length; a model of one length may have it under a name of its own."""
+    if config.get("calibration"):
+        return {str(config["bits"]): config["calibration"]}
+    return dict(config.get("calibrations") or {})
+
+
+def read_head(path: Path, bits: int) -> NDArray[np.float32]:
+    """A fitted head, float32 (F + 1, bits); raises `ModelError` for something else."""
+    head = np.load(path, allow_pickle=False)
+    if head.dtype != np.float32 or head.ndim != 2 or head.shape[1] != bits:
+        raise ModelError(path, f"not the head of {bits}-bit codes", "copy the model again")
+    return np.asarray(head)
+
+
+def _is_calibration(value: Any) -> bool:
+    """Whether a setting is a calibration, or there is none."""
+    if value is None:
+        return True
+    calibration = Calibration(**value)
+    numbers = (calibration.certainty, calibration.gamma, calibration.power)
+    return all(isinstance(number, float) and 0 < number < math.inf for number in numbers) and calibration.certainty <= 1
