@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from collection import draw
 from fake_model import FakeModel
 from serving import Running, serving
 from transhash import Library
+from visiting import CHROMIUM, FLAGS, Visit
 
 
 @pytest.fixture
@@ -48,3 +50,20 @@ def writable(library: Library, model: FakeModel) -> Iterator[Running]:
     """The same, to be written to."""
     with serving(library.path, model, writable=True) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Any, server: Running) -> Iterator[Visit]:
+    visit = Visit(browser, server.url).ready()
+    yield visit
+    visit.context.close()
+    assert visit.errors == []

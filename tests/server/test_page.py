@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,73 +14,13 @@ from collection import draw
 from fake_model import FakeModel
 from serving import Running, serving
 from transhash import Library
+from visiting import CHROMIUM, Visit, expect
 
-playwright = pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
-expect = playwright.expect
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 WIDTHS = {"wide": (1440, 900), "tablet": (900, 1000), "phone": (390, 844)}
 TOKEN = "a secret of the tests"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-class Visit:
-    """A visit to the page; in the end nothing may be in the console."""
-
-    def __init__(self, browser: Any, url: str, **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
-        self.context.set_default_timeout(15_000)
-        self.page = self.context.new_page()
-        self.errors: list[str] = []
-        self.page.on(
-            "console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text)
-        )
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(url)
-
-    def ready(self) -> Visit:
-        self.page.wait_for_selector("html[data-ready]")
-        return self
-
-    def names(self) -> list[str]:
-        return [
-            title.rpartition("/")[2]
-            for title in self.page.locator("#grid .picture").evaluate_all(
-                "all => all.sort((a, b) => a.parentElement.index - b.parentElement.index).map(each => each.title)"
-            )
-        ]
-
-    def drop(self, *pictures: Path) -> None:
-        """Drop files on the page."""
-        files = [[path.name, list(path.read_bytes())] for path in pictures]
-        transfer = self.page.evaluate_handle(
-            "files => { const all = new DataTransfer(); for (const [name, bytes] of files)"
-            " all.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'})); return all; }",
-            files,
-        )
-        for event in ("dragenter", "dragover", "drop"):
-            self.page.dispatch_event("body", event, {"dataTransfer": transfer})
-
-    def cut(self, bits: int) -> None:
-        self.page.locator("#distance").evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", bits)
-
-
-@pytest.fixture
-def visit(browser: Any, server: Running) -> Iterator[Visit]:
-    visit = Visit(browser, server.url).ready()
-    yield visit
-    visit.context.close()
-    assert visit.errors == []
 
 
 def test_a_picture_that_is_dropped_finds_the_most_like_it(visit: Visit, library: Library, photos: Path) -> None:
@@ -91,7 +29,7 @@ def test_a_picture_that_is_dropped_finds_the_most_like_it(visit: Visit, library:
     visit.drop(query)
 
     expect(visit.page.locator("#cutoff-text")).to_have_text("40 pictures, any distance")
-    expect(visit.page.locator("#grid .badge").first).to_have_text("0")
+    expect(visit.page.locator("#grid .badge").first).to_have_text("same")
     assert visit.names() == [hit.path.name for hit in library.search(query, 40)]
     expect(visit.page.locator("#status-search")).to_contain_text("Last search:")
     expect(visit.page.locator("#announce")).to_have_text("40 pictures like cat-03.png")
@@ -181,11 +119,13 @@ def test_what_goes_wrong_is_said(browser: Any, server: Running, tmp_path: Path) 
     page.click("#toggle-filters")
     page.fill("#filter-where", "width >> 3")
     page.keyboard.press("Enter")
-    expect(page.locator(".trouble")).to_contain_text("cannot be understood at character 8; write a number")
+    expect(page.locator("#filter-wrong")).to_contain_text("cannot be understood at character 8; write a number")
+    expect(page.locator("#grid .picture")).to_have_count(0)  # what was there belongs to another filter
     expect(page.locator("#filter-where")).to_have_attribute("aria-invalid", "true")
     page.fill("#filter-where", "width > 9999")
     page.keyboard.press("Enter")
     expect(page.locator("#empty")).to_contain_text("No picture passes the filter.")
+    expect(page.locator("#filter-wrong")).to_be_hidden()
     assert all("Failed to load resource" in error for error in visit.errors)
     visit.context.close()
 
@@ -267,7 +207,9 @@ def test_pictures_are_added_and_removed_where_that_is_allowed(
     expect(page.locator("#summary")).to_have_text("41 pictures, the newest first")
     page.locator("#grid .view").first.evaluate("each => each.click()")
     page.click("#remove")
-    expect(page.locator("#summary")).to_have_text("40 pictures, the newest first")
+    expect(page.locator("#ask-remove")).to_contain_text("Its file is deleted with it.")
+    page.get_by_role("button", name="Remove and delete").click()
+    expect(page.locator("#summary")).to_have_text("40 pictures, the newest first", timeout=30_000)
     assert visit.errors == []
     visit.context.close()
 

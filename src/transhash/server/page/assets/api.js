@@ -1,5 +1,6 @@
 // What the page asks the server.
 
+import { reachable } from "./notices.js";
 import { wait } from "./words.js";
 
 const API = new URL("api/v1", document.baseURI).pathname; // below whatever path a proxy shows the server
@@ -8,8 +9,9 @@ const PATIENCE = 4; // times that a busy server is asked again
 /** An answer that is no success: what is wrong, and the remedy. */
 export class Fault extends Error {
   constructor(status, body) {
-    super(body.reason ? `${body.reason}; ${body.remedy}` : "the server gave no proper answer; try again");
+    super(body.position ? `the filter cannot be understood at character ${body.position}; ${body.remedy}` : body.reason ? `${body.reason}; ${body.remedy}` : "the server gave no proper answer; try again");
     this.status = status;
+    this.code = body.code;
   }
 }
 
@@ -23,8 +25,10 @@ async function ask(path, options = {}, patience = PATIENCE) {
     response = await fetch(API + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Fault(0, { reason: "the server cannot be reached", remedy: "check that it runs" });
+    reachable(false);
+    throw new Fault(0, { reason: "the server cannot be reached", remedy: "check the network and that it runs" });
   }
+  reachable(true);
   if (response.status === 429 && patience > 0) {
     await wait(1000 * Number(response.headers.get("Retry-After") || 1));
     return ask(path, options, patience - 1);
@@ -52,9 +56,13 @@ export const picture = (id) => ask(`/pictures/${id}`);
 export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { signal });
 export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
-export const byValues = (values, asked, signal) => ask("/search/by-values", { ...json({ values: [values], ...tidy(asked) }), signal });
+export const byValues = ({ values, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], version, ...tidy(asked) }), signal });
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
+/** Remove a picture although the page is being left. */
+export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+export const byCode = (code, asked, signal) => ask("/search/by-code", { ...json({ codes: [code], ...tidy(asked) }), signal });
+export const leave = () => ask("/session", { method: "DELETE" });
 export const begin = (token) => ask("/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
 
 const tidy = (asked) => Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== "" && value != null));

@@ -1,109 +1,156 @@
 // The page: what is searched with, what is shown of it, and the history of both.
 
+import { addressOf, asQuery, NOTHING, stateOf } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
 import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
+import { note, trouble, waiting } from "./notices.js";
+import { Removals } from "./removals.js";
 import { Viewer } from "./viewer.js";
-import { $, bits, count, make, number, trouble } from "./words.js";
+import { wire } from "./wiring.js";
+import { $, bits, bytes, count, make } from "./words.js";
 
-let facts = { originals: true, writable: false, probabilities: null, limits: { pictures: 16 } };
+let facts = { originals: true, writable: false, probabilities: null, limits: { pictures: 16, ranked: 100000 } };
 const files = new Map(); // pictures that were sent, by the number of their query: they can be added to the library
 let sent = 0;
 
-/** What is shown: kept in the browser's history, so that going back is going back. */
-let state = { view: "pictures", queries: [], active: 0 };
+/** What is shown: kept in the browser's history and in the address, so that going back is going back. */
+let state = { ...NOTHING };
 const active = () => state.queries[state.active];
 
 const cutoff = new CutOff((within) => {
   grid.setLimit(within);
   announce();
-});
-const filters = new Filters(() => refresh());
+}, (cut) => amend({ cut }));
+const filters = new Filters((values) => go({ ...state, filters: values, viewing: null, place: null }));
 const grid = new Grid($("grid"), {
   search: (picture, event) => searchWith([asQuery(picture)], event.ctrlKey || event.metaKey || event.shiftKey),
   view: (index) => viewer.open(index).catch(trouble),
   loaded: () => announce(),
-  failed: trouble,
+  stalled,
 });
 const viewer = new Viewer(grid, () => facts, {
   search: (picture) => searchWith([asQuery(picture)]),
-  removed: () => refresh(),
+  opened: (picture, index, isStep) => {
+    const viewing = { id: picture.id, index };
+    if (isStep) amend({ viewing });
+    else if (state.viewing?.id !== picture.id) push({ ...state, viewing, place: grid.place });
+  },
+  closed: () => (history.state?.isPushed ? history.back() : amend({ viewing: null })),
+  remove: (picture) => removals.begin(picture),
 });
 viewer.query = () => (state.view === "pictures" && active() ? active().code : null);
-const duplicates = new DuplicatesView((picture) => viewer.show(picture));
-
-const asQuery = ({ id, version, path, code }) => ({ id, version, name: path, code });
+const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble));
+const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
 
 /** Search with pictures, in place of what was searched with or besides it. */
 function searchWith(queries, besides = false) {
   const kept = besides ? state.queries : [];
-  go({ view: "pictures", queries: [...kept, ...queries].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1) });
+  go({ ...state, view: "pictures", queries: [...kept, ...queries].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
 }
 
 /** Send pictures; of several, those that cannot be used are named. */
 async function send(list, besides) {
   const chosen = [...list].slice(0, facts.limits.pictures);
-  if (list.length > chosen.length) trouble(Object.assign(new Error(`only the first ${chosen.length} pictures are searched with; choose fewer`), { status: 0 }));
+  if (list.length > chosen.length) trouble(said(`only the first ${chosen.length} pictures are searched with; choose fewer`));
   if (!chosen.length) return;
-  document.body.setAttribute("aria-busy", "true");
+  const done = waiting(`Sending ${chosen.length === 1 ? chosen[0].name || "the picture" : count(chosen.length, "picture")}…`);
   try {
     const answer = await api.upload(chosen, { k: 1 });
     const queries = [];
     answer.results.forEach((result, at) => {
-      if (result.fault) return trouble(Object.assign(new Error(`${chosen[at].name || "the picture"}: ${result.fault.reason}; ${result.fault.remedy}`), { status: 422 }));
+      if (result.fault) return trouble(said(`${chosen[at].name || "the picture"}: ${result.fault.reason}; ${result.fault.remedy}`));
       const key = ++sent;
       files.set(key, chosen[at]);
-      queries.push({ key, values: result.values, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
+      queries.push({ key, values: result.values, version: result.version, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
     });
     if (queries.length) searchWith(queries, besides);
   } catch (error) {
     if (chosen.length === 1 && error.status === 422) error.message = `${chosen[0].name || "the picture"}: ${error.message}`;
     trouble(error);
   } finally {
-    document.body.removeAttribute("aria-busy");
+    done();
   }
 }
 
+const said = (text) => Object.assign(new Error(text), { status: 0 });
+
 /** Show something else, and remember what was shown. */
 function go(next) {
-  history.replaceState({ ...state, scroll: scrollY }, "");
+  remember();
+  push(next);
+  return show();
+}
+
+function push(next) {
   state = next;
-  history.pushState(state, "", address());
-  show();
+  history.pushState({ ...state, isPushed: true }, "", addressOf(state) || location.pathname);
 }
 
-function address() {
-  if (state.view === "duplicates") return "#duplicates";
-  return active()?.id !== undefined ? `#like=${active().id}` : location.pathname;
+/** Change what is remembered of the present view, without a step in the history. */
+function amend(change) {
+  state = { ...state, ...change };
+  history.replaceState({ ...history.state, ...state }, "", addressOf(state) || location.pathname);
 }
 
-addEventListener("popstate", (event) => {
-  if (event.state) {
-    state = event.state;
-    show(event.state.scroll);
-  } else start();
+/** Keep the place in the list, to come back to. */
+function remember() {
+  if (state.view === "pictures" && grid.length && !state.viewing) amend({ place: grid.place });
+}
+
+const shownAs = (one) => addressOf({ ...one, viewing: null, cut: null });
+
+addEventListener("popstate", async (event) => {
+  if (!event.state) return start(); // an address that was typed
+  const same = shownAs(event.state) === shownAs(state);
+  state = event.state;
+  if (!same) await show();
+  else if (!state.viewing) viewer.hide();
+  else await view(state.viewing);
 });
 
-function show(scroll = 0) {
-  const isPictures = state.view === "pictures";
+/** View the picture that the address names. */
+async function view({ id, index }) {
+  try {
+    const picture = index === null ? null : await grid.at(index);
+    if (picture?.id === id) return await viewer.show(picture, index);
+    return await viewer.show(await api.picture(id));
+  } catch (error) {
+    return trouble(error);
+  }
+}
+
+async function show() {
+  const isPictures = state.view === "pictures", { place, viewing } = state;
+  const held = $("grid").contains(document.activeElement);
+  if (!viewing) viewer.hide();
   $("pictures").hidden = !isPictures;
   $("duplicates").hidden = isPictures;
   $("tools").hidden = !isPictures;
   $("show-pictures").setAttribute("aria-pressed", isPictures);
   $("show-duplicates").setAttribute("aria-pressed", !isPictures);
+  filters.set(state.filters);
+  cutoff.chosen = state.cut;
   showQueries();
-  if (!isPictures) { scrollTo(0, 0); return duplicates.open(); }
-  duplicates.leave();
-  return refresh().then(() => scrollTo({ top: scroll, behavior: "instant" }));
+  if (isPictures) {
+    duplicates.leave();
+    await refresh(place);
+    if (held && grid.length && !place) grid.focus(0);
+  } else {
+    scrollTo(0, 0);
+    duplicates.open();
+  }
+  if (viewing) await view(viewing);
 }
 
 function showQueries() {
+  const held = $("search").contains(document.activeElement);
   $("queries").replaceChildren(...state.queries.map((query, at) => {
     const image = query.url ? make("img", { src: query.url, alt: "" }) : query.id !== undefined ? api.image(query) : make("img", { alt: "" });
     image.addEventListener("error", () => { image.hidden = true; });
-    const button = make("button", { type: "button", className: "query", title: query.name, "aria-label": `Results for ${query.name}`, "aria-pressed": at === state.active && state.view === "pictures", onclick: () => go({ ...state, view: "pictures", active: at }) }, image);
+    const button = make("button", { type: "button", className: "query", title: query.name, "aria-label": `Results for ${query.name}`, "aria-pressed": at === state.active && state.view === "pictures", onclick: () => go({ ...state, view: "pictures", active: at, viewing: null, place: null }) }, image);
     const item = make("li", {}, button);
     if (facts.writable && files.has(query.key)) {
       item.append(make("button", { type: "button", className: "icon add", title: "Add to the library", "aria-label": `Add ${query.name} to the library`, onclick: () => add(query) }, "+"));
@@ -111,13 +158,16 @@ function showQueries() {
     return item;
   }));
   $("clear").hidden = !state.queries.length;
+  if (held && !$("search").contains(document.activeElement)) ($("queries").querySelector("[aria-pressed=true]") ?? $("results")).focus({ preventScroll: true });
 }
 
-/** Ask for what is to be shown, from its first page. */
-let turn = 0;
-async function refresh() {
+/** Ask for what is to be shown, from its first page, and go to a place in it. */
+let turn = 0, failed = null;
+async function refresh(place = null) {
   const mine = ++turn;
   const query = active(), where = filters.where || null;
+  const done = waiting(query ? "Searching…" : "Looking through the library…");
+  document.body.classList.add("turning");
   try {
     if (!query) {
       cutoff.hide();
@@ -129,7 +179,7 @@ async function refresh() {
       });
       if (mine === turn) shown = { total };
     } else {
-      const ask = (asked, signal) => (query.values ? api.byValues(query.values, asked, signal) : api.byId(query.id, asked, signal));
+      const ask = (asked, signal) => (query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
       const began = performance.now();
       const { results: [found], milliseconds } = await ask({ k: 120, where, histogram: true });
       if (mine !== turn) return;
@@ -141,17 +191,46 @@ async function refresh() {
       const limit = cutoff.within;
       await grid.open(async (offset, k, signal) => {
         const { results: [page] } = await ask({ k, offset, where }, signal);
-        return { pictures: page.hits, next: page.more ? offset + k : null };
+        return { pictures: page.hits, next: page.more && offset + 2 * k <= facts.limits.ranked ? offset + k : null };
       }, { pictures: found.hits, next: found.more ? 120 : null });
       grid.setLimit(limit);
     }
-    if (mine === turn) { filters.wrong(false); announce(); }
-  } catch (error) {
     if (mine !== turn) return;
-    if (error.status === 422 && where) filters.wrong(true);
-    else if (error.status === 404 && query) { history.replaceState(null, "", location.pathname); start(); }
-    trouble(error);
+    failed = null;
+    filters.wrong("");
+    if (place) await grid.resume(place).catch(() => {}); // what is there is shown
+    else scrollTo({ top: 0, behavior: "instant" });
+    announce();
+  } catch (error) {
+    if (mine === turn && error.name !== "AbortError") unshown(error, query);
+  } finally {
+    done();
+    if (mine === turn) document.body.classList.remove("turning");
   }
+}
+
+/** Nothing can be shown: say why, rather than what was shown before. */
+function unshown(error, query) {
+  const isFilter = error.code === "filter" || error.code === "slow-filter";
+  shown = { total: 0 };
+  failed = error;
+  grid.clear();
+  cutoff.hide();
+  $("summary").textContent = "";
+  if (isFilter) filters.wrong(error.message);
+  if (error.status === 404 && query) {
+    trouble(error);
+    return go({ ...state, queries: state.queries.filter((each) => each !== query), active: 0 });
+  }
+  const again = make("button", { type: "button", onclick: () => refresh() }, "Try again");
+  $("empty").hidden = false;
+  $("empty").replaceChildren(isFilter ? "Nothing is shown, for the filter cannot be used." : `Nothing can be shown: ${error.message}.`, ...(isFilter ? [] : [again]));
+}
+
+/** A page of the list could not be had; it is asked for again by itself. */
+function stalled(error) {
+  $("stalled").hidden = !error;
+  if (error) $("stalled").replaceChildren(`The rest cannot be shown: ${error.message}. It is tried again. `, make("button", { type: "button", onclick: () => grid.retry() }, "Try now"));
 }
 
 let shown = { total: 0 };
@@ -173,114 +252,56 @@ function announce() {
 }
 
 async function add(query) {
+  const done = waiting(`Adding ${query.name}…`);
   try {
     await api.add([files.get(query.key)]);
     files.delete(query.key);
     showQueries();
+    note(`${query.name} is in the library now`);
     await tell();
   } catch (error) {
     trouble(error);
+  } finally {
+    done();
   }
 }
 
 /** Ask for the facts of the library, again and again: others may be indexing. */
 async function tell() {
+  const before = facts.id;
   facts = await api.library();
+  if (before && facts.id !== before) { // another library in its place: all that is shown is of other pictures
+    history.replaceState(null, "", location.pathname);
+    return location.reload();
+  }
   document.title = `${facts.name} · transhash`;
   $("name").textContent = facts.name;
+  $("log-out").hidden = !facts.guarded;
   $("status-library").textContent = count(facts.pictures, "picture");
-  $("status-model").textContent = `${facts.model}, ${facts.bits} bits, ${number(Math.round(facts.bytes / 1e6))} MB`;
+  $("status-model").textContent = `${facts.model}, ${facts.bits} bits, ${bytes(facts.bytes)}`;
 }
 
 async function watch() {
   const before = facts.pictures;
-  await tell().catch(() => {});
+  try { await tell(); } catch { return; }
+  grid.retry();
+  if (failed && (failed.status === 0 || failed.status >= 429)) return refresh(state.place);
   const browsing = state.view === "pictures" && !active() && scrollY < 200 && !$("viewer").open;
   if (facts.pictures !== before && browsing && !$("grid").contains(document.activeElement)) await refresh();
 }
 
-/** Begin with what the address says. */
+/** Begin with what the address says; after a reload the history knows more. */
 async function start() {
-  const like = /^#like=(\d+)$/.exec(location.hash);
-  state = { view: location.hash === "#duplicates" ? "duplicates" : "pictures", queries: [], active: 0 };
-  if (like) {
-    try {
-      state.queries = [asQuery(await api.picture(like[1]))];
-    } catch (error) {
-      trouble(error);
-    }
-  }
-  history.replaceState(state, "", address());
+  const known = history.state?.queries ? history.state : null;
+  state = known ? { ...NOTHING, ...known, isPushed: false } : await stateOf(location.hash, api.picture, trouble);
+  state.queries = state.queries.map(({ url, key, ...query }) => query); // what was sent is gone; its code is not
+  history.replaceState(state, "", addressOf(state) || location.pathname);
   await show();
 }
 
-function theme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
-}
-
-/** A token from an address; one that was not encoded for it is taken as it is. */
-function decoded(text) {
-  try { return decodeURIComponent(text); } catch { return text; }
-}
-
-async function enter(token) {
-  try {
-    await api.begin(token);
-    location.reload();
-  } catch (error) {
-    $("token-wrong").hidden = error.status !== 401;
-    if (error.status !== 401) trouble(error);
-    else if (!$("ask-token").open) $("ask-token").showModal();
-  }
-}
-
-function wire() {
-  $("files").addEventListener("change", () => { send($("files").files).finally(() => { $("files").value = ""; }); });
-  $("clear").addEventListener("click", () => go({ view: "pictures", queries: [], active: 0 }));
-  $("home").addEventListener("click", (event) => { event.preventDefault(); filters.clear(); go({ view: "pictures", queries: [], active: 0 }); });
-  $("show-pictures").addEventListener("click", () => state.view !== "pictures" && go({ ...state, view: "pictures" }));
-  $("show-duplicates").addEventListener("click", () => state.view !== "duplicates" && go({ ...state, view: "duplicates" }));
-  $("theme").addEventListener("click", theme);
-  $("token-form").addEventListener("submit", (event) => { event.preventDefault(); enter($("token").value.trim()); });
-  addEventListener("paste", (event) => {
-    const pasted = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
-    if (pasted.length) { event.preventDefault(); send(pasted); }
-  });
-  let over = 0;
-  const isFiles = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragenter", (event) => { if (isFiles(event)) { event.preventDefault(); over++; $("drop").hidden = false; } });
-  addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
-  addEventListener("dragleave", (event) => { if (isFiles(event) && --over <= 0) { over = 0; $("drop").hidden = true; } });
-  addEventListener("drop", (event) => {
-    over = 0;
-    $("drop").hidden = true;
-    if (!isFiles(event)) return;
-    event.preventDefault();
-    if ($("viewer").open) $("viewer").close();
-    send(event.dataTransfer.files, event.shiftKey);
-  });
-  addEventListener("keydown", (event) => {
-    if (event.target.matches("input, select, textarea") || $("viewer").open || event.ctrlKey || event.metaKey) return;
-    if (event.key === "Escape" && state.queries.length) $("clear").click();
-    if (event.key === "/") { event.preventDefault(); filters.toggle(true); $("filter-where").focus(); }
-    if (event.key.startsWith("Arrow") && !document.activeElement?.closest("#grid, .viewer, .tools") && state.view === "pictures" && grid.length && document.activeElement === document.body) {
-      event.preventDefault();
-      grid.focus(grid.current);
-    }
-  });
-}
-
-wire();
-if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
-api.whenUnknown(() => { if (!$("ask-token").open) $("ask-token").showModal(); });
-const token = /^#token=(.+)$/.exec(location.hash);
-if (token) {
-  history.replaceState(null, "", location.pathname);
-  enter(decoded(token[1]));
-} else {
+wire({ state: () => state, active, go, send, refresh, remember, watch, filters, grid, viewer, removals, nothing: NOTHING });
+Promise.resolve(wire.token).then((entering) => {
+  if (entering) return;
   history.scrollRestoration = "manual";
   Promise.all([tell(), start()]).then(() => {
     document.documentElement.dataset.ready = "true";
@@ -288,4 +309,4 @@ if (token) {
     api.facets().then((found) => filters.offer(found)).catch(trouble);
     setInterval(watch, 5000);
   }).catch(trouble);
-}
+});

@@ -1,15 +1,17 @@
 // The cut-off: a slider below the histogram of distances, for how many bits may differ.
 
-import { $, bits, count, draw, percent } from "./words.js";
+import { $, bits, count, draw, number, percent } from "./words.js";
 
 export class CutOff {
-  /** `onChange(pictures)` tells how many pictures are within the cut-off. */
-  constructor(onChange) {
+  /** `onChange(pictures)` tells how many pictures are within the cut-off, `onChoice(distance)` that it was moved. */
+  constructor(onChange, onChoice) {
     this.onChange = onChange;
+    this.onChoice = onChoice;
     this.chosen = null; // by the user, kept from search to search
     $("distance").addEventListener("input", () => {
       this.chosen = Number($("distance").value);
       this.change();
+      this.onChoice(this.chosen);
     });
   }
 
@@ -33,6 +35,10 @@ export class CutOff {
       return draw("rect", { x: at + 0.06, y: 1 - height, width: 0.88, height });
     });
     chart.replaceChildren(...this.bars);
+    $("axis-least").textContent = "0";
+    $("axis-most").textContent = `${most} bits`;
+    $("axis-count").textContent = `≤ ${number(Math.max(...histogram))}`;
+    chart.setAttribute("aria-label", `Pictures at each distance, from 0 to ${bits(most)}; at most ${number(Math.max(...histogram))}, by the logarithm`);
     $("distance").max = most;
     $("distance").value = Math.min(this.chosen ?? most, most);
     $("cutoff").hidden = false;
@@ -48,12 +54,13 @@ export class CutOff {
     this.chosen = at < 0 ? this.histogram.length - 1 : at;
     $("distance").value = this.chosen;
     this.change();
+    this.onChoice(this.chosen);
   }
 
   change() {
     const at = this.distance;
     this.bars.forEach((bar, distance) => bar.setAttribute("class", distance <= at ? "in" : ""));
-    const likely = this.likely ? ` · ${percent(this.likely[at])} likely or more` : "";
+    const likely = this.likely?.[at] != null ? ` · ${percent(this.likely[at])} likely or more` : "";
     const most = this.histogram.length - 1;
     const text = at === most ? `${count(this.within, "picture")}, any distance` : `${count(this.within, "picture")} within ${bits(at)}${likely}`;
     $("cutoff-text").value = text;

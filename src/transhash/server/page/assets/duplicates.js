@@ -1,7 +1,8 @@
 // Groups of near-identical pictures, each with the one to keep.
 
 import * as api from "./api.js";
-import { $, bits, bytes, count, make, number, trouble, wait } from "./words.js";
+import { trouble } from "./notices.js";
+import { $, bits, bytes, count, make, number, wait } from "./words.js";
 
 const AT_ONCE = 60; // groups
 
@@ -74,7 +75,7 @@ export class DuplicatesView {
   }
 
   copy(copy, isKept) {
-    const mark = isKept ? make("b", {}, "keep") : copy.identical ? "same bytes" : `${bits(copy.distance)}`;
+    const mark = isKept ? make("b", {}, "keep") : copy.identical ? "the same picture" : `${bits(copy.distance)}`;
     return make("div", { className: "copy" },
       make("button", { type: "button", title: copy.path, "aria-label": `View ${copy.path}`, onclick: () => this.view(copy) }, api.image(copy)),
       make("p", {}, mark, ` · ${copy.width} × ${copy.height} · ${bytes(copy.bytes)}`, make("br"), copy.path));

@@ -2,12 +2,20 @@
 
 import { $, make } from "./words.js";
 
-const FIELDS = ["filter-folder", "filter-from", "filter-to", "filter-size", "filter-where"];
+const FIELDS = ["folder", "from", "to", "size", "where"];
+const LANGUAGE = /[=<>!'"()]|\b(like|in|is)\b/i; // what a filter has and plain words have not
+const MOST_CHOICES = 12; // columns of texts; the filter field reaches all others
 const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 const name = (column) => `"${column.replaceAll('"', '""')}"`;
 
+/** A filter for what was typed: one of the language as it is; plain words are looked for in names and folders. */
+export function filterOf(text) {
+  if (LANGUAGE.test(text)) return text;
+  return text.split(/\s+/).filter(Boolean).map((word) => `(name like ${quoted(`*${word}*`)} or folder like ${quoted(`*${word}*`)})`).join(" and ");
+}
+
 export class Filters {
-  /** `onChange(where)` is called with the filter, or "" for none. */
+  /** `onChange(values)` is called with what was chosen; `where` is then the filter, or "" for none. */
   constructor(onChange) {
     this.onChange = onChange;
     this.where = "";
@@ -31,9 +39,10 @@ export class Filters {
     }
     all.delete("");
     $("folders").replaceChildren(...[...all].sort().map((folder) => make("option", { value: folder })));
-    const chosen = new Map(this.texts.map(({ column, select }) => [column, select.value]));
-    this.texts = Object.entries(texts).map(([column, values]) => {
+    const chosen = new Map([...Object.entries(this.wanted ?? {}), ...this.texts.map(({ column, select }) => [column, select.value])]);
+    this.texts = Object.entries(texts).slice(0, MOST_CHOICES).map(([column, values]) => {
       const select = make("select", {}, make("option", { value: "" }, "any"), ...values.map((value) => make("option", { value }, value)));
+      if (chosen.get(column) && !values.includes(chosen.get(column))) select.append(make("option", {}, chosen.get(column)));
       select.value = chosen.get(column) ?? "";
       return { column, select };
     });
@@ -41,34 +50,55 @@ export class Filters {
   }
 
   clear() {
-    for (const id of FIELDS) $(id).value = "";
+    for (const field of FIELDS) $(`filter-${field}`).value = "";
     for (const { select } of this.texts) select.value = "";
     this.change();
   }
 
-  wrong(isWrong) {
-    $("filters").classList.toggle("wrong", isWrong);
-    $("filter-where").setAttribute("aria-invalid", isWrong);
-    if (isWrong) this.toggle(true);
+  /** What is wrong with the filter, at its field; "" for nothing. */
+  wrong(text) {
+    $("filters").classList.toggle("wrong", Boolean(text));
+    $("filter-where").setAttribute("aria-invalid", Boolean(text));
+    $("filter-wrong").textContent = text;
+    $("filter-wrong").hidden = !text;
+    if (text) this.toggle(true);
+  }
+
+  /** What is chosen. */
+  get values() {
+    const values = Object.fromEntries(FIELDS.map((field) => [field, $(`filter-${field}`).value.trim()]).filter(([, value]) => value));
+    const texts = this.texts.filter(({ select }) => select.value).map(({ column, select }) => [column, select.value]);
+    return { ...values, ...(texts.length ? { texts: Object.fromEntries(texts) } : {}) };
+  }
+
+  /** Choose what an address says. */
+  set(values) {
+    this.wanted = values.texts ?? {};
+    for (const field of FIELDS) $(`filter-${field}`).value = values[field] ?? "";
+    for (const { column, select } of this.texts) select.value = this.wanted[column] ?? "";
+    this.compose(values);
   }
 
   change() {
-    const folder = $("filter-folder").value.trim().replace(/(.)\/+$/, "$1");
+    const before = this.where;
+    this.compose(this.values);
+    if (this.where !== before) this.onChange(this.values);
+  }
+
+  compose({ folder: given = "", from, to, size, where: typed = "", texts = {} }) {
+    const folder = given.replace(/(.)\/+$/, "$1");
     const parts = [];
     // a folder with all that is below it; in a pattern, * and % stand for anything
     if (folder) parts.push(/[*%]/.test(folder) ? `folder like ${quoted(folder)}` : `(folder = ${quoted(folder)} or folder like ${quoted(folder + "/*")})`);
-    for (const { column, select } of this.texts) if (select.value) parts.push(`${name(column)} = ${quoted(select.value)}`);
-    if ($("filter-from").value) parts.push(`taken >= ${quoted($("filter-from").value)}`);
-    if ($("filter-to").value) parts.push(`taken <= ${quoted($("filter-to").value)}`);
-    if ($("filter-size").value) parts.push(`(width >= ${$("filter-size").value} or height >= ${$("filter-size").value})`);
-    const own = $("filter-where").value.trim();
+    for (const [column, value] of Object.entries(texts)) if (value) parts.push(`${name(column)} = ${quoted(value)}`);
+    if (from) parts.push(`taken >= ${quoted(from)}`);
+    if (to) parts.push(`taken <= ${quoted(to)}`);
+    if (/^\d+$/.test(size ?? "")) parts.push(`(width >= ${size} or height >= ${size})`);
+    const own = filterOf(typed);
     if (own) parts.push(parts.length ? `(${own})` : own);
-    const where = parts.join(" and ");
     $("filter-count").textContent = parts.length ? ` · ${parts.length}` : "";
     $("clear-filters").hidden = !parts.length;
-    if (where === this.where) return;
-    this.where = where;
-    this.wrong(false);
-    this.onChange(where);
+    this.where = parts.join(" and ");
+    this.wrong("");
   }
 }

@@ -1,8 +1,7 @@
 // A justified grid of any number of pictures. Rows are computed as pages of pictures arrive; of the rows only those near
 // the window are elements, and of the pages only those near it are kept: the others are asked for again.
 
-import { image } from "./api.js";
-import { bits, make, percent } from "./words.js";
+import { atOrBefore, ratioOf, tile } from "./tile.js";
 
 const GAP = 6;
 const PAGE = 120; // pictures asked for at once
@@ -14,7 +13,7 @@ const SHIFT = 6e6;
 export class Grid {
   /**
    * `fetchPage(cursor, size, signal)` gives {pictures, next}: `next` is the cursor of what follows, or null at the end.
-   * `events`: search(picture, event), view(index), loaded().
+   * `events`: search(picture, event), view(index), loaded(), stalled(error or null).
    */
   constructor(element, events) {
     this.element = element;
@@ -24,6 +23,7 @@ export class Grid {
     this.clear();
     const onChange = () => this.schedule();
     addEventListener("scroll", onChange, { passive: true });
+    addEventListener("online", () => this.retry());
     new ResizeObserver(() => this.width !== this.element.clientWidth && this.relayout()).observe(element);
     element.addEventListener("click", (event) => this.onClick(event));
     element.addEventListener("keydown", (event) => this.onKey(event));
@@ -40,6 +40,8 @@ export class Grid {
     this.pages = []; // {cursor, start, count, pictures or null}
     this.ratios = []; // of all pictures ever loaded; few bytes each
     this.rows = []; // {top, height, first, count}
+    this.gone = new Set(); // ids of pictures that are being removed
+    this.stall(null);
     this.limit = Infinity; // pictures to show at most: those within the cut-off
     this.next = null;
     this.loading = null;
@@ -81,20 +83,40 @@ export class Grid {
     return page.pictures[index - page.start] ?? null;
   }
 
-  pageOf(index) {
-    let low = 0, high = this.pages.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.pages[middle].start <= index) low = middle; else high = middle - 1;
-    }
-    return this.pages[low];
-  }
+  pageOf(index) { return this.pages[atOrBefore(this.pages, (page) => page.start <= index)]; }
 
   load() {
     if (this.atEnd || !this.fetchPage) return Promise.resolve();
-    this.loading ??= this.fetchPage(this.next, PAGE, this.abort.signal)
-      .then((page) => { this.loading = null; this.take(page, this.next); }, (error) => { this.loading = null; this.atEnd = true; throw error; });
+    const { signal } = this.abort;
+    this.loading ??= this.fetchPage(this.next, PAGE, signal)
+      .then((page) => {
+        if (signal.aborted) return;
+        this.loading = null;
+        this.stall(null);
+        this.take(page, this.next);
+      }, (error) => {
+        if (!signal.aborted) { this.loading = null; this.stall(error); }
+        throw error;
+      });
     return this.loading;
+  }
+
+  /** Take note that a page could not be had, and try again after a while, ever longer; or that it could. */
+  stall(error) {
+    clearTimeout(this.again);
+    const was = this.stalled;
+    this.stalled = error;
+    this.pause = error ? Math.min(30, 2 * (this.pause || 1)) : 0;
+    if (error) this.again = setTimeout(() => this.retry(), 1000 * this.pause);
+    if (was !== error && (was || error)) this.events.stalled(error);
+  }
+
+  /** Ask again for what could not be had. */
+  retry() {
+    if (!this.stalled) return;
+    clearTimeout(this.again);
+    this.stalled = null;
+    this.render();
   }
 
   take({ pictures, next }, cursor) {
@@ -113,11 +135,13 @@ export class Grid {
   }
 
   async reload(page) {
-    page.asked ??= this.fetchPage(page.cursor, PAGE, this.abort.signal).then(({ pictures }) => {
+    const { signal } = this.abort;
+    page.asked ??= this.fetchPage(page.cursor, PAGE, signal).then(({ pictures }) => {
       page.pictures = pictures.slice(0, page.count);
       page.asked = null;
+      this.stall(null);
       this.schedule();
-    }, (error) => { page.asked = null; throw error; });
+    }, (error) => { page.asked = null; if (!signal.aborted) this.stall(error); throw error; });
     return page.asked;
   }
 
@@ -205,7 +229,7 @@ export class Grid {
     const wanted = new Set();
     for (const row of this.visible()) {
       const page = this.pageOf(row.first), after = this.pageOf(row.first + row.count - 1);
-      for (const each of new Set([page, after])) if (!each.pictures) this.reload(each).catch(this.events.failed);
+      for (const each of new Set([page, after])) if (!each.pictures && !this.stalled) this.reload(each).catch(() => {}); // `stall` tells
       let left = 0;
       for (let index = row.first; index < row.first + row.count; index++) {
         const width = row.count > 0 ? row.height * this.ratios[index] : 0;
@@ -225,23 +249,37 @@ export class Grid {
     }
     this.setCurrent(Math.min(this.current, Math.max(0, this.length - 1)));
     const bottom = this.total - this.base - at - innerHeight;
-    if (bottom < 2 * AHEAD && !this.atEnd && this.ratios.length < this.limit) this.load().catch(this.events.failed);
+    if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled && this.ratios.length < this.limit) this.load().catch(() => {});
   }
 
   item(picture, index) {
-    const hit = "distance" in picture;
-    const said = hit ? `, ${bits(picture.distance)}${picture.probability === null ? "" : `, ${percent(picture.probability)}`}` : "";
-    const button = make("button", { type: "button", className: "picture", tabIndex: -1, title: picture.path, "aria-label": `${picture.path}${said}: search with it` }, image(picture));
-    const view = make("button", { type: "button", className: "view", tabIndex: -1, title: "View (space)", "aria-label": `View ${picture.name}` }, "i");
-    const item = make("li", { index, "aria-posinset": index + 1, "aria-setsize": -1 }, button);
-    if (hit) item.append(make("span", { className: "badge", "aria-hidden": "true" }, `${picture.distance}${picture.probability === null ? "" : ` · ${percent(picture.probability)}`}`));
-    item.append(view);
+    const item = tile(picture, index, this.gone.has(picture.id));
     this.shown.set(index, item);
     // in the order of the pictures, for those who read the page in order
     let after = index + 1;
     while (after < index + 400 && !this.shown.has(after)) after++;
     this.element.insertBefore(item, this.shown.get(after) ?? null);
     return item;
+  }
+
+  /** Show that a picture is being removed, or that it is not after all. */
+  mark(id, isGone) {
+    if (isGone) this.gone.add(id); else this.gone.delete(id);
+    this.element.querySelector(`li[data-id="${id}"]`)?.classList.toggle("gone", isGone);
+  }
+
+  /** Where the reader is: the first picture in the window, and how far it is scrolled. */
+  get place() {
+    const row = this.visible(0).find((each) => each.top - this.base + this.top >= scrollY);
+    return row && scrollY > 0 ? { index: row.first, offset: row.top - this.base + this.top - scrollY } : null;
+  }
+
+  /** Go back to such a place, whatever has to be loaded for it. */
+  async resume({ index, offset }) {
+    await this.at(index);
+    const row = this.rows[this.rowOf(Math.min(index, this.length - 1))];
+    if (row) scrollTo({ top: row.top - this.base + this.top - offset, behavior: "instant" });
+    this.render();
   }
 
   setCurrent(index) {
@@ -273,14 +311,7 @@ export class Grid {
     }
   }
 
-  rowOf(index) {
-    let low = 0, high = this.rows.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if (this.rows[middle].first <= index) low = middle; else high = middle - 1;
-    }
-    return low;
-  }
+  rowOf(index) { return atOrBefore(this.rows, (row) => row.first <= index); }
 
   /** The picture above or below. */
   beside(index, step) {
@@ -314,9 +345,4 @@ export class Grid {
     this.setCurrent(index);
     this.shown.get(index)?.querySelector(".picture").focus({ preventScroll: true });
   }
-}
-
-/** Width over height, within what a row can hold. */
-function ratioOf(picture) {
-  return Math.max(0.4, Math.min(3.2, picture.width && picture.height ? picture.width / picture.height : 1));
 }

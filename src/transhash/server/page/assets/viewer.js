@@ -1,39 +1,43 @@
 // One picture: in full size, with what is known of it, its code, what that depends on, and its neighbours.
 
 import * as api from "./api.js";
-import { $, bits, bytes, day, draw, make, percent, trouble } from "./words.js";
+import { note, raise, trouble } from "./notices.js";
+import { $, bits, bytes, day, draw, make, nearness } from "./words.js";
 
 const NEIGHBOURS = 12;
 const RAMP = { of_global: [11, 150, 140], of_local: [232, 89, 12] }; // colours of the streams
 
 export class Viewer {
-  /** `events`: search(picture), removed(picture); `grid` gives the pictures to go through. */
+  /** `events`: search(picture), opened(picture, index, isStep), closed(), remove(picture); `grid` gives the pictures to go through. */
   constructor(grid, facts, events) {
     this.grid = grid;
     this.facts = facts;
     this.events = events;
     $("close").addEventListener("click", () => this.close());
     $("viewer").addEventListener("close", () => this.closed());
+    $("viewer").addEventListener("cancel", (event) => { event.preventDefault(); this.close(); });
     $("viewer").addEventListener("click", (event) => event.target === $("viewer") && this.close());
     $("viewer").addEventListener("keydown", (event) => this.onKey(event));
     $("previous").addEventListener("click", () => this.go(-1));
     $("next").addEventListener("click", () => this.go(1));
-    $("more").addEventListener("click", () => { const picture = this.picture; this.close(); events.search(picture); });
-    $("remove").addEventListener("click", () => this.remove());
+    $("more").addEventListener("click", () => { const picture = this.picture; this.hide(); events.search(picture); });
+    $("remove").addEventListener("click", () => { const picture = this.picture; this.close(); events.remove(picture); });
+    $("copy-path").addEventListener("click", () => this.copyPath());
+    this.swipes(document.querySelector(".stage"));
     document.querySelectorAll("[data-map]").forEach((button) => button.addEventListener("click", () => this.explain(button.dataset.map)));
     new ResizeObserver(() => this.fit()).observe(document.querySelector(".stage"));
     $("viewer-picture").addEventListener("load", () => this.fit());
-    $("viewer-picture").addEventListener("error", () => this.unshown());
   }
 
   /** View a picture of the grid. */
   async open(index) {
     const picture = await this.grid.at(index);
-    if (picture) this.show(picture, index);
+    if (picture) await this.show(picture, index);
   }
 
   /** View a picture; `query` is the code that was searched with, if any. */
   async show(picture, index = null) {
+    const isStep = $("viewer").open;
     this.abort?.abort();
     this.abort = new AbortController();
     this.picture = picture;
@@ -41,12 +45,11 @@ export class Viewer {
     this.maps = null;
     this.map = this.map ?? "";
     $("viewer-name").textContent = picture.name;
-    const image = $("viewer-picture");
-    image.alt = picture.path;
-    this.fallen = !this.facts().originals;
-    image.src = this.fallen ? api.thumbnail(picture) : api.original(picture);
+    this.picturing(picture);
     $("open").hidden = this.fallen;
-    $("open").href = api.original(picture);
+    $("open").href = $("download").href = api.original(picture);
+    $("download").hidden = this.fallen;
+    $("download").download = picture.name;
     $("remove").hidden = !this.facts().writable;
     $("previous").hidden = $("next").hidden = index === null;
     this.tell(picture);
@@ -54,9 +57,50 @@ export class Viewer {
     $("heat").hidden = true;
     this.fit();
     if (!$("viewer").open) $("viewer").showModal();
+    raise();
+    this.events.opened(picture, index, isStep);
     $("panel").scrollTop = 0;
     this.neighbours(picture);
     this.explain(this.map);
+  }
+
+  /** The small copy at once, which the grid has already, and the picture itself when it has arrived. */
+  picturing(picture) {
+    const image = $("viewer-picture");
+    image.alt = picture.path;
+    image.src = api.thumbnail(picture);
+    this.fallen = !this.facts().originals;
+    if (this.fallen) return;
+    const whole = new Image();
+    whole.decoding = "async";
+    whole.src = api.original(picture);
+    whole.decode().then(() => {
+      if (picture === this.picture && $("viewer").open) image.src = whole.src;
+    }, () => { // the file may be gone, but its small copy is kept
+      if (picture !== this.picture) return;
+      this.fallen = true;
+      $("open").hidden = $("download").hidden = true;
+    });
+  }
+
+  async copyPath() {
+    try {
+      await navigator.clipboard.writeText(this.picture.path);
+      note("The path is on the clipboard", { seconds: 4 });
+    } catch {
+      note(this.picture.path); // pages without https may not write there: it can be copied from here
+    }
+  }
+
+  /** A finger that moves sideways turns to the next picture. */
+  swipes(stage) {
+    let from = null;
+    stage.addEventListener("pointerdown", (event) => { from = event.isPrimary && event.pointerType !== "mouse" ? event.clientX : null; });
+    stage.addEventListener("pointerup", (event) => {
+      if (from !== null && Math.abs(event.clientX - from) > 50) this.go(event.clientX < from ? 1 : -1);
+      from = null;
+    });
+    stage.addEventListener("pointercancel", () => { from = null; });
   }
 
   tell(picture) {
@@ -69,7 +113,7 @@ export class Viewer {
       ...Object.entries(picture.columns).map(([column, value]) => [column, String(value)]),
     ];
     if ("distance" in picture && this.query?.()) {
-      facts.unshift(["Distance", bits(picture.distance) + (picture.probability === null ? "" : ` (${percent(picture.probability)} likely alike)`)]);
+      facts.unshift([picture.identical ? "Likeness" : "Distance", nearness(picture)]);
     }
     $("facts").replaceChildren(...facts.filter(([, value]) => value).flatMap(([what, value]) => [make("dt", {}, what), make("dd", {}, value)]));
   }
@@ -148,28 +192,10 @@ export class Viewer {
     Object.assign($("heat").style, { width: `${side}px`, height: `${side}px`, left: `${(width - side) / 2}px`, top: `${(height - side) / 2}px` });
   }
 
-  unshown() {
-    if (this.fallen) return;
-    this.fallen = true; // the file may be gone, but its small copy is kept
-    $("open").hidden = true;
-    $("viewer-picture").src = api.thumbnail(this.picture);
-  }
-
   async go(step) {
     if (this.index === null) return;
     const picture = await this.grid.at(this.index + step);
     if (picture) this.show(picture, this.index + step);
-  }
-
-  async remove() {
-    const picture = this.picture;
-    try {
-      await api.remove(picture.id);
-      this.close();
-      this.events.removed(picture);
-    } catch (error) {
-      trouble(error);
-    }
   }
 
   onKey(event) {
@@ -179,12 +205,26 @@ export class Viewer {
     else if (event.key === "Enter" && !event.target.closest("button, a")) $("more").click();
   }
 
-  close() { $("viewer").close(); }
+  /** The user is done: back to where it was opened. */
+  close() {
+    this.hide();
+    this.events.closed();
+  }
+
+  hide() {
+    if (!$("viewer").open) return;
+    this.isHiding = true;
+    $("viewer").close();
+  }
 
   closed() {
+    raise();
+    if (!this.isHiding) this.events.closed(); // the browser itself has closed it
+    this.isHiding = false;
     this.abort?.abort();
     $("viewer-picture").removeAttribute("src");
-    if (this.index !== null) this.grid.focus(this.index);
+    if (this.index !== null && this.grid.length) this.grid.focus(this.index);
+    else $("results").focus({ preventScroll: true });
   }
 }
 
@@ -193,4 +233,4 @@ function unpack(hex) {
 }
 
 /** A neighbour's distance is to another picture than the one that was searched with. */
-function withoutDistance({ distance, probability, ...picture }) { return picture; }
+function withoutDistance({ distance, probability, identical, ...picture }) { return picture; }

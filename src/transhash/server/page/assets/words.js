@@ -35,14 +35,14 @@ export function draw(tag, attributes) {
 export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 export const $ = (id) => document.getElementById(id);
 
-/** Tell the user what is wrong. */
-export function trouble(error) {
-  if (error.name === "AbortError" || error.status === 401) return;
-  if (!("status" in error)) console.error(error);
-  const close = make("button", { type: "button", className: "icon quiet", "aria-label": "Dismiss", onclick: () => box.remove() }, "×");
-  const box = make("div", { className: "trouble" }, make("p", {}, error.message), close);
-  $("troubles").append(box);
-  while ($("troubles").childElementCount > 3) $("troubles").firstElementChild.remove();
+/** What is told of a hit: how near it is, how likely to be alike where that is known; the same file is called so. */
+export function nearness({ identical, distance, probability }) {
+  if (identical) return "the same picture";
+  return bits(distance) + (probability == null ? "" : ` (${percent(probability)} likely alike)`);
+}
 
-  setTimeout(() => box.remove(), 12000);
+/** The same in a few characters. */
+export function badge({ identical, distance, probability }) {
+  if (identical) return "same";
+  return `${distance}${probability == null ? "" : ` · ${percent(probability)}`}`;
 }

@@ -1,0 +1,50 @@
+// What is shown, as an address: it can be kept, sent, reloaded, and gone back to.
+//
+//   #like=12&like=9f03…~mine.jpg&active=1&folder=cat&where=width>800&text.label=tabby&cut=20&show=45
+//
+// A picture of the library is its id; one that was sent is its code, and its name behind a ~.
+
+const FIELDS = ["folder", "from", "to", "size", "where"];
+export const NOTHING = { view: "pictures", queries: [], active: 0, filters: {}, cut: null, viewing: null, place: null };
+
+/** The address of a state, beginning with #, or "" for the whole library. */
+export function addressOf({ view, queries, active, filters, cut, viewing }) {
+  const parts = new URLSearchParams();
+  if (view === "duplicates") parts.append("view", view);
+  for (const query of queries) parts.append("like", query.id ?? `${query.code}~${query.name}`);
+  if (active) parts.append("active", active);
+  for (const field of FIELDS) if (filters[field]) parts.append(field, filters[field]);
+  for (const [column, value] of Object.entries(filters.texts ?? {})) if (value) parts.append(`text.${column}`, value);
+  if (cut !== null && queries.length) parts.append("cut", cut);
+  if (viewing) parts.append("show", viewing.id);
+  return parts.size ? `#${parts}` : "";
+}
+
+/** The state of an address; `picture(id)` asks what is known of a picture, and `failed(error)` is told what is not. */
+export async function stateOf(hash, picture, failed) {
+  const parts = new URLSearchParams(hash.replace(/^#/, ""));
+  const queries = [];
+  for (const like of parts.getAll("like")) {
+    const [code, ...name] = like.split("~");
+    if (name.length) queries.push({ code, name: name.join("~") || "a picture" });
+    else if (/^\d{1,18}$/.test(like)) {
+      try { queries.push(asQuery(await picture(like))); } catch (error) { failed(error); }
+    }
+  }
+  const filters = Object.fromEntries(FIELDS.filter((field) => parts.get(field)).map((field) => [field, parts.get(field)]));
+  const texts = [...parts].filter(([name]) => name.startsWith("text.")).map(([name, value]) => [name.slice(5), value]);
+  if (texts.length) filters.texts = Object.fromEntries(texts);
+  const whole = (name) => (/^\d{1,18}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : null);
+  return {
+    ...NOTHING,
+    view: parts.get("view") === "duplicates" ? "duplicates" : "pictures",
+    queries,
+    active: Math.min(whole("active") ?? 0, Math.max(0, queries.length - 1)),
+    filters,
+    cut: whole("cut"),
+    viewing: whole("show") === null ? null : { id: whole("show"), index: null },
+  };
+}
+
+/** A picture of the library as something to search with. */
+export const asQuery = ({ id, version, path, code }) => ({ id, version, name: path, code });

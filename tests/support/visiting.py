@@ -1,0 +1,56 @@
+"""Visits to the page in Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+try:
+    from playwright.sync_api import expect
+except ImportError:  # the tests that need it are skipped
+    expect = None
+
+
+class Visit:
+    """A visit to the page; in the end nothing may be in the console."""
+
+    def __init__(self, browser: Any, url: str, **context: Any) -> None:
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
+        self.context.set_default_timeout(15_000)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.page.on(
+            "console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text)
+        )
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(url)
+
+    def ready(self) -> Visit:
+        self.page.wait_for_selector("html[data-ready]")
+        return self
+
+    def names(self) -> list[str]:
+        return [
+            title.rpartition("/")[2]
+            for title in self.page.locator("#grid .picture").evaluate_all(
+                "all => all.sort((a, b) => a.parentElement.index - b.parentElement.index).map(each => each.title)"
+            )
+        ]
+
+    def drop(self, *pictures: Path) -> None:
+        """Drop files on the page."""
+        files = [[path.name, list(path.read_bytes())] for path in pictures]
+        transfer = self.page.evaluate_handle(
+            "files => { const all = new DataTransfer(); for (const [name, bytes] of files)"
+            " all.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'})); return all; }",
+            files,
+        )
+        for event in ("dragenter", "dragover", "drop"):
+            self.page.dispatch_event("body", event, {"dataTransfer": transfer})
+
+    def cut(self, bits: int) -> None:
+        self.page.locator("#distance").evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", bits)
