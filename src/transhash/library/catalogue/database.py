@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -98,6 +99,25 @@ _SENTENCES = {  # reason and remedy by the beginning of SQLite's error name
     "SQLITE_NOTADB": DAMAGED,
     "SQLITE_CORRUPT": DAMAGED,
 }
+
+
+        return LibraryError(f"{self.path}: {DAMAGED}")
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BYTES
+    except OSError:
+        return False
+_UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL")  # and perhaps readable
+FULL_BYTES = 1 << 20  # of free space, with which a failure to write means a full disk
 
 
 def is_catalogue(path: bytes | str | os.PathLike[str]) -> bool:
@@ -223,8 +243,9 @@ class Database:
 
     def _connect(self, ways: list[str]) -> sqlite3.Connection:
         """Open the file in the first of several ways that permissions allow."""
-        if not any(os.path.exists(f"{self.path}{waiting}") for waiting in ("-wal", "-journal")):
-            # SQLite would make files beside it even for reading; without them, it has to know that nobody writes.
+        if not any(_size(f"{self.path}{waiting}") for waiting in ("-wal", "-journal")):
+            # SQLite would make files beside it even for reading, which a full disk or a read-only one does not take;
+            # without them, it has to know that nobody writes.
             ways = [*ways, "mode=ro&immutable=1"] if ways[0] != "mode=rwc" else ways
         for way in ways:
             uri = f"{self.path.absolute().as_uri()}?{way}"
@@ -237,7 +258,7 @@ class Database:
             except BaseException as error:
                 connection.close()
                 name = getattr(error, "sqlite_errorname", "")
-                if way is ways[-1] or not name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                if way is ways[-1] or not name.startswith(_UNWRITABLE):
                     raise
         raise AssertionError("there is no way")
 
@@ -280,6 +301,8 @@ class Database:
             yield
         except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter from a damaged schema
             name = getattr(error, "sqlite_errorname", "")
+            if name.startswith(("SQLITE_READONLY", "SQLITE_IOERR")) and _is_full(self.path):
+                name = "SQLITE_FULL"
             if name == "SQLITE_INTERRUPT":
                 raise BrokenOffError(self.path, "a query was interrupted", "ask for less at once") from error
             for beginning, (reason, remedy) in _SENTENCES.items():
@@ -293,3 +316,17 @@ class Database:
     def damaged(self) -> LibraryError:
         """The error for content that no sound catalogue has."""
         return LibraryError(self.path, *DAMAGED)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < FULL_BYTES
+    except OSError:
+        return False

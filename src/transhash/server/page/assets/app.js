@@ -97,7 +97,8 @@ function amend(change) {
 
 /** Keep the place in the list, to come back to. */
 function remember() {
-  if (state.view === "pictures" && grid.length && !state.viewing) amend({ place: grid.place });
+  const isTurning = document.body.classList.contains("turning"); // the list is not yet where it was
+  if (state.view === "pictures" && grid.length && !state.viewing && !isTurning) amend({ place: grid.place });
 }
 
 const shownAs = (one) => addressOf({ ...one, viewing: null, cut: null });

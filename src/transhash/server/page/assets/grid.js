@@ -48,6 +48,7 @@ export class Grid {
     this.base = 0;
     this.current = 0;
     this.target = null;
+    this.total = 0;
     for (const item of this.shown.values()) item.remove();
     this.shown.clear();
     this.element.style.height = "0px";
@@ -104,11 +105,11 @@ export class Grid {
   /** Take note that a page could not be had, and try again after a while, ever longer; or that it could. */
   stall(error) {
     clearTimeout(this.again);
-    const was = this.stalled;
-    this.stalled = error;
+    const told = this.told;
+    this.stalled = this.told = error;
     this.pause = error ? Math.min(30, 2 * (this.pause || 1)) : 0;
     if (error) this.again = setTimeout(() => this.retry(), 1000 * this.pause);
-    if (was !== error && (was || error)) this.events.stalled(error);
+    if (told || error) this.events.stalled(error);
   }
 
   /** Ask again for what could not be had. */
@@ -168,7 +169,7 @@ export class Grid {
   /** Rows for the pictures that have none yet; the last row waits for more unless there are none. */
   layout() {
     this.width = this.element.clientWidth;
-    if (!this.width) return;
+    if (!this.width || !this.ratios.length) return; // how high rows are is for the first pictures to say
     const narrow = this.width < 560;
     this.target = Math.max(narrow ? 84 : 104, Math.min(narrow ? 128 : 190, 1.8 * (this.smallest ?? 400)));
     const end = this.length;

@@ -12,7 +12,7 @@ export function trouble(error) {
 }
 
 /** Tell something for some seconds, with an action to choose if there is one; returns what takes it away. */
-export function note(text, { action, label, seconds = SECONDS, className = "trouble note" } = {}) {
+export function note(text, { action, label, seconds = SECONDS, className = "trouble told" } = {}) {
   const away = () => {
     clearTimeout(timer);
     const held = box.contains(document.activeElement);
