@@ -91,13 +91,13 @@ def read_only() -> Fault:
     return Fault(403, "read-only", "this server only reads", "start it with --writable")
 
 
-def library(error: Exception | None = None) -> Fault:
+def library(error: LibraryError | None = None) -> Fault:
     """The library cannot be used; the log says more, under the request's id."""
     reason = "the disk is full" if isinstance(error, LibraryError) and error.code == "disk-full" else None
     return Fault(
         503,
-        "library",
-        reason or "the library cannot be used",
+        "disk-full" if is_full else "library",
+        "the disk is full" if is_full else "the library cannot be used",
         "the server's log says why, under this request_id",
         retry=RETRY_SECONDS,
     )

@@ -100,22 +100,6 @@ _SENTENCES = {  # reason and remedy by the beginning of SQLite's error name
     "SQLITE_CORRUPT": DAMAGED,
 }
 
-
-        return LibraryError(f"{self.path}: {DAMAGED}")
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
-
-def _is_full(path: Path) -> bool:
-    try:
-        return shutil.disk_usage(path.parent).free < FULL_BYTES
-    except OSError:
-        return False
 _UNWRITABLE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_FULL")  # and perhaps readable
 FULL_BYTES = 1 << 20  # of free space, with which a failure to write means a full disk
 
