@@ -93,7 +93,7 @@ def read_only() -> Fault:
 
 def library(error: LibraryError | None = None) -> Fault:
     """The library cannot be used; the log says more, under the request's id."""
-    reason = "the disk is full" if isinstance(error, LibraryError) and error.code == "disk-full" else None
+    is_full = error is not None and error.code == "disk-full"
     return Fault(
         503,
         "disk-full" if is_full else "library",
