@@ -32,7 +32,7 @@ import psutil
 from PIL import Image
 
 import transhash
-from transhash.library.catalogue.pictures import Coded, File
+from transhash.library.catalogue.records import Coded, File
 from transhash.system import processors
 
 REAL = 2000  # pictures that have files

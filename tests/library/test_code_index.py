@@ -16,7 +16,8 @@ from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import Facts
-from transhash.library.catalogue.pictures import Catalogue, Coded, File
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Coded, File
 from transhash.library.code_index import CodeIndex
 from transhash.library.library import CODES
 

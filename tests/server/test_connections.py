@@ -184,7 +184,7 @@ def test_one_address_has_no_more_than_its_share(
 
 def test_a_slow_filter_is_broken_off_and_harms_nobody(library: Library, model: FakeModel) -> None:
     with library.catalogue.writing():
-        from transhash.library.catalogue.pictures import Coded, File
+        from transhash.library.catalogue.records import Coded, File
 
         for number in range(5_000):
             name = f"IMG_{number:06d}-a-name-that-is-as-long-as-they-are.jpg".encode()

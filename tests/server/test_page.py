@@ -243,7 +243,7 @@ def test_a_token_opens_the_page(browser: Any, library: Library, model: FakeModel
 def test_many_pictures_are_scrolled_through_with_few_elements(browser: Any, library: Library, model: FakeModel) -> None:
     """A library of 20,000 rows: what is in the page does not grow, and what was left can be returned to."""
     with library.catalogue.writing():
-        from transhash.library.catalogue.pictures import Coded, File
+        from transhash.library.catalogue.records import Coded, File
 
         for number in range(20_000):
             name = f"many-{number:05d}.png".encode()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from transhash.library.catalogue.database import Facts
 from transhash.library.catalogue.kinds import Kind
-from transhash.library.catalogue.pictures import Catalogue, Coded, File
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Coded, File
 
 BASE = b"/home/me/photos"
 FOLDERS = [b"", b"cat", b"Cat_1", b"cat/\xff%", b"/elsewhere", b"/"]

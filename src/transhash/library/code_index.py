@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import HammingIndexError
-from transhash.library.catalogue.pictures import Catalogue, Revision
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Revision
 
 if TYPE_CHECKING:
     from transhash.search import HammingIndex

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -15,17 +14,17 @@ from numpy.typing import NDArray
 from transhash.errors import LibraryError
 from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library.catalogue.database import CATALOGUE, Facts
-from transhash.library.catalogue.kinds import Kind, moment
-from transhash.library.catalogue.pictures import Catalogue, Placed, Revision
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Placed, Revision
 from transhash.library.code_index import CodeIndex
 from transhash.library.exchange import parquet as carry
-from transhash.library.exchange.annotation import Annotation
-from transhash.library.exchange.tables import Rows, read
+from transhash.library.exchange.annotation import annotate, drop
 from transhash.library.files.indexing import IndexRun, Progress
 from transhash.library.files.paths import Places
-from transhash.library.files.verifying import FileCheck, catalogue_problems
+from transhash.library.files.verifying import verify
 from transhash.library.files.walk import count, roots
 from transhash.library.models import model_of
+from transhash.library.pictures import described, facets
 from transhash.library.ranking import Near, answer, nearest
 from transhash.library.results import (
     AnnotationReport,
@@ -34,7 +33,6 @@ from transhash.library.results import (
     ImportReport,
     IndexReport,
     LibraryInfo,
-    Problem,
     Verification,
 )
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
@@ -48,7 +46,6 @@ Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CODES = "codes.hamming"
-MOST_VALUES = 1000  # that `facets` gives
 
 
 class Library:
@@ -285,7 +282,7 @@ class Library:
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What is known of the pictures that `nearest` found; raises `LibraryError` for ids of another library."""
         with self.catalogue.reading():
-            found = self._pictures(ids)
+            found = described(self.catalogue, self.places, ids)
             if len(found) < len(ids) and self._index.revision == self.catalogue.revision():
                 raise LibraryError(self.path, "the file of its codes is not of its catalogue", "delete that file")
         return found
@@ -308,29 +305,7 @@ class Library:
     def pictures(self, ids: Iterable[int]) -> dict[int, Picture]:
         """What is known of pictures, by id; ids that search cannot find, or not any more, are left out."""
         with self.catalogue.reading():
-            return self._pictures(int(id_) for id_ in ids)  # SQLite takes NumPy's for bytes
-
-    def _pictures(self, ids: Iterable[int]) -> dict[int, Picture]:
-        known = self.catalogue.described(ids)
-        columns = self.catalogue.own_values(known)
-        base = os.fsdecode(self.places.base)
-        return {
-            id_: Picture(
-                id=id_,
-                folder=os.fsdecode(each.folder),
-                name=os.fsdecode(each.name),
-                base=base,
-                width=each.width,
-                height=each.height,
-                bytes=each.size,
-                taken=None if each.taken is None else moment(each.taken),
-                modified=moment(each.mtime_ns // 10**9),
-                digest=each.digest.hex(),
-                code=each.code.hex(),
-                columns=columns[id_],
-            )
-            for id_, each in known.items()
-        }
+            return described(self.catalogue, self.places, (int(id_) for id_ in ids))  # SQLite takes NumPy's for bytes
 
     def known_digests(self, digests: Iterable[str]) -> set[str]:
         """Those of some digests (hex) that a picture has, vanished ones included."""
@@ -338,14 +313,7 @@ class Library:
 
     def facets(self) -> Facets:
         """Folders and values for people to choose from."""
-        with self.catalogue.reading():
-            folders = self.catalogue.some_folders(MOST_VALUES)
-            texts = {
-                name: self.catalogue.some_texts(column.id, MOST_VALUES)
-                for name, column in self.catalogue.own_columns().items()
-                if column.kind == Kind.TEXT
-            }
-        return Facets([os.fsdecode(folder) for folder in folders], texts)
+        return facets(self.catalogue)
 
     def add(self, pictures: Iterable[Source], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> list[int]:
         """Take pictures in: each is put away beside the library, in the folder `added`, and indexed; gives their ids.
@@ -451,28 +419,11 @@ class Library:
 
         Raises `DataError`, before anything is imported, when a file cannot be read or a value does not fit.
         """
-        beside, written = None, False
-        again: Rows
-        if isinstance(rows, str | os.PathLike):
-            path = Path(rows)
-            again, written = read(path), path.suffix.lower() != ".parquet"
-            beside = os.fsencode(os.path.abspath(path.parent))
-        else:
-            if isinstance(rows, Mapping):
-                rows = [{**values, key: picture} for picture, values in rows.items()]
-            listed = list(rows)
-            again = partial(iter, listed)
-        return Annotation(self.catalogue, self.places, key, beside).run(again, written=written)
+        return annotate(self.catalogue, self.places, rows, key)
 
     def drop_column(self, name: str) -> None:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
-        with self.catalogue.writing():
-            columns = self.catalogue.own_columns()
-            column = columns.get(name)
-            if column is None:
-                known = ", ".join(columns) or "none yet"
-                raise LibraryError(self.path, f"no column {name!r} of your own", f"there are: {known}")
-            self.catalogue.drop_column(column.id)
+        drop(self.catalogue, name)
 
     def export(self, to: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
@@ -488,22 +439,7 @@ class Library:
         An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
         what was indexed, and encodes a sample of them; `progress` is then told how many have been looked at.
         """
-        result = Verification()
-        result.problems.extend(catalogue_problems(self.catalogue, self._facts.bits))
-        if result.problems:
-            return result
-        result.pictures = self.catalogue.counts()[0]
-        if reason := self._index.misfit(self.catalogue):
-            self._index.rebuild(self.catalogue)
-            result.mended.append(f"{self._index.file}: {reason}; it was built again from the catalogue")
-        try:
-            model: HashModel | None = self.model
-        except LibraryError as error:
-            result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
-            model = None
-        if deep:
-            FileCheck(self.catalogue, self.places, model).run(result, progress)
-        return result
+        return verify(self.catalogue, self.places, self._index, lambda: self.model, deep=deep, progress=progress)
 
     def info(self) -> LibraryInfo:
         """The facts of the library."""

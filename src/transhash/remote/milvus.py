@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transhash.codes import check_values
 from transhash.errors import LibraryError
 from transhash.library.catalogue.kinds import Kind, UnfitError, moment, to_value
-from transhash.library.catalogue.pictures import Indexed
+from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.where import parse
 from transhash.library.models import model_of
 from transhash.library.ranking import Near, answer

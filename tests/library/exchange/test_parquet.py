@@ -21,7 +21,7 @@ from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import DataError, LibraryError, TransHashError
 from transhash.library.catalogue.kinds import Value
-from transhash.library.catalogue.pictures import Indexed
+from transhash.library.catalogue.records import Indexed
 
 STRANGE = os.fsdecode(b"\xff \xe4.png")
 

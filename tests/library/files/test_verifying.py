@@ -12,7 +12,7 @@ import pytest
 from collection import draw
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
-from transhash.library.catalogue.pictures import Indexed
+from transhash.library.catalogue.records import Indexed
 from transhash.library.files.verifying import UNSURE, _look
 from transhash.library.library import CATALOGUE, CODES
 from transhash.library.results import Verification

@@ -7,100 +7,21 @@ one short transaction; readers never wait.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_name
 from transhash.library.catalogue.columns import OwnColumns
 from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Revision, Twin
 
 PAGE = 4096  # rows held at a time
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 MAX_BITS = 512  # that an index takes
 REVISIONS = 4096  # that are kept: an index older than all of them is built again
-
-
-class Revision(NamedTuple):
-    """A state of a catalogue: the next transaction has the next number, and another name in a copy of the catalogue."""
-
-    number: int
-    name: str  # hex
-
-
-def content_hash(content: bytes = b"") -> hashlib.blake2b:
-    """What contents are known by, BLAKE2b of 16 bytes: of `content`, and what it is updated with."""
-    return hashlib.blake2b(content, digest_size=16)
-
-
-class Known(NamedTuple):
-    """What the catalogue knows of a file before it is looked at."""
-
-    name: bytes
-    id: int
-    size: int
-    mtime_ns: int
-    digest: bytes
-    vanished: bool
-    reason: str | None
-    remedy: str | None
-
-
-class File(NamedTuple):
-    """A file as it was found: where, and what tells whether it has changed."""
-
-    folder: bytes
-    name: bytes
-    size: int
-    mtime_ns: int
-    digest: bytes
-
-
-class Coded(NamedTuple):
-    """What came of a file's content: a code, or (then `code` is None) the reason why there is none, and the remedy."""
-
-    width: int
-    height: int
-    code: bytes | None
-    reason: str | None
-    remedy: str | None
-    taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
-
-
-class Twin(NamedTuple):
-    """A picture with the content that is looked for."""
-
-    id: int
-    folder: bytes
-    name: bytes
-    coded: Coded
-
-
-class Placed(NamedTuple):
-    """Where a picture is, and its size in pixels."""
-
-    folder: bytes
-    name: bytes
-    width: int
-    height: int
-
-
-class Indexed(NamedTuple):
-    """A picture that search can find, and its file as it was indexed."""
-
-    id: int
-    folder: bytes
-    name: bytes
-    size: int
-    mtime_ns: int
-    digest: bytes
-    width: int
-    height: int
-    code: bytes
-    taken: int | None
 
 
 class Catalogue(OwnColumns):
@@ -327,37 +248,6 @@ class Catalogue(OwnColumns):
                 raise self.damaged()
             yield list(map(Indexed._make, rows))
             last = rows[-1][0]
-
-    def damages(self) -> list[str]:
-        """What SQLite finds wrong with the file: pages, indexes, constraints, references."""
-        lines = [line for (text,) in self.rows("PRAGMA integrity_check(10)") for line in str(text).splitlines()]
-        found = [line for line in lines if line != "ok" and not line.startswith("***")]
-        return found + [f"a row of {row[0]} refers to no {row[2]}" for row in self.rows("PRAGMA foreign_key_check")]
-
-    def misfits(self, width: int) -> dict[str, int]:
-        """How many pictures have something that no indexing run writes, by what it is; `width`: bytes of a code."""
-        row = self.rows(
-            "SELECT TOTAL(code IS NOT NULL AND (typeof(code) <> 'blob' OR length(code) <> ?)),"
-            " TOTAL(typeof(digest) <> 'blob' OR length(digest) <> 16),"
-            " TOTAL(typeof(name) <> 'blob' OR length(name) = 0 OR name IN (x'2E', x'2E2E') OR instr(name, x'2F') > 0),"
-            " TOTAL(typeof(size) <> 'integer' OR typeof(mtime_ns) <> 'integer' OR typeof(width) <> 'integer'"
-            " OR typeof(height) <> 'integer' OR typeof(taken) NOT IN ('integer', 'null'))"
-            " FROM picture",
-            (width,),
-        )[0]
-        kinds = ("codes of another length", "no proper digest", "no proper name", "sizes or times that are no numbers")
-        (folders,) = self.rows(
-            "SELECT COUNT(*) FROM picture JOIN folder ON folder.id = picture.folder WHERE typeof(path) <> 'blob'"
-            " OR instr(x'2F' || CAST(path AS TEXT) || '/', '/../') > 0"
-        )[0]
-        (values,) = self.rows(
-            "SELECT COUNT(DISTINCT picture) FROM own_value JOIN own_column ON own_column.id = own_column"
-            " WHERE NOT CASE kind WHEN 'text' THEN typeof(value) = 'text'"
-            " WHEN 'number' THEN typeof(value) IN ('integer', 'real')"
-            " WHEN 'boolean' THEN value IN (0, 1) WHEN 'date' THEN typeof(value) = 'integer' ELSE 0 END"
-        )[0]
-        counts = {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
-        return {**counts, "values that do not fit their column": values}
 
     # Writing, inside `writing()`
 

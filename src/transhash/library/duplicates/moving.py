@@ -8,7 +8,7 @@ import shutil
 import stat
 from contextlib import suppress
 
-from transhash.library.catalogue.pictures import content_hash
+from transhash.library.catalogue.records import content_hash
 from transhash.library.duplicates.plan import CHUNK, file_digest
 
 

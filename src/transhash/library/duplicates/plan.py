@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import LibraryError
-from transhash.library.catalogue.pictures import content_hash
+from transhash.library.catalogue.records import content_hash
 from transhash.system import replacing
 
 FORMAT = 1

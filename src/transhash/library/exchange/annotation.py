@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
-from transhash.errors import DataError
+from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
 from transhash.library.catalogue.pictures import Catalogue
-from transhash.library.exchange.tables import Row, Rows, kinds, unfit
+from transhash.library.exchange.tables import Row, Rows, kinds, read, unfit
 from transhash.library.files.paths import Places
 from transhash.library.results import AnnotationReport
 
@@ -156,3 +158,29 @@ def _composed(path: bytes) -> str:
 
 def _is_name(name: object) -> bool:
     return isinstance(name, str) and name.strip() == name and name.isprintable() and 1 <= len(name) <= MAX_NAME
+
+
+def annotate(
+    catalogue: Catalogue,
+    places: Places,
+    rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+    key: str,
+) -> AnnotationReport:
+    """Take in rows of a file, of a mapping from pictures to values, or of mappings that name their picture by `key`."""
+    if isinstance(rows, str | os.PathLike):
+        path = Path(rows)
+        beside = os.fsencode(os.path.abspath(path.parent))
+        return Annotation(catalogue, places, key, beside).run(read(path), written=path.suffix.lower() != ".parquet")
+    if isinstance(rows, Mapping):
+        rows = [{**values, key: picture} for picture, values in rows.items()]
+    return Annotation(catalogue, places, key, None).run(partial(iter, list(rows)), written=False)
+
+
+def drop(catalogue: Catalogue, name: str) -> None:
+    """Remove a user's own column with all its values; raises `LibraryError` when there is none of that name."""
+    with catalogue.writing():
+        columns = catalogue.own_columns()
+        if name not in columns:
+            known = ", ".join(columns) or "none yet"
+            raise LibraryError(catalogue.path.parent, f"no column {name!r} of your own", f"there are: {known}")
+        catalogue.drop_column(columns[name].id)

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
-from transhash.library.catalogue.pictures import Catalogue, Coded, File, Indexed
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.files.paths import Places
 from transhash.library.results import ImportReport

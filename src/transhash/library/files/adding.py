@@ -19,7 +19,8 @@ import numpy as np
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
-from transhash.library.catalogue.pictures import Catalogue, Coded, File, content_hash
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Coded, File, content_hash
 from transhash.library.files.paths import Places, modified
 from transhash.system import replacing
 

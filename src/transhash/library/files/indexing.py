@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
-from transhash.library.catalogue.pictures import Catalogue, Coded, File, Known, content_hash
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Coded, File, Known, content_hash
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped

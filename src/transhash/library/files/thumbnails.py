@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transhash.errors import ImageError
 from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
-from transhash.library.catalogue.pictures import content_hash
+from transhash.library.catalogue.records import content_hash
 from transhash.system import replacing
 
 if TYPE_CHECKING:

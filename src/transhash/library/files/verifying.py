@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transhash.errors import ImageError, LibraryError
-from transhash.library.catalogue.pictures import Catalogue, Indexed
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.records import Indexed
+from transhash.library.catalogue.soundness import damages, misfits
+from transhash.library.code_index import CodeIndex
 from transhash.library.files.indexing import _digest, _unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
@@ -37,12 +40,40 @@ _KINDS = {  # what is wrong with files, and the remedy
 }
 
 
+def verify(
+    catalogue: Catalogue,
+    places: Places,
+    codes: CodeIndex,
+    model: Callable[[], HashModel],
+    *,
+    deep: bool,
+    progress: Callable[[int], object],
+) -> Verification:
+    """Check a library from end to end (`Library.verify`); `model` gives the model, or raises `LibraryError`."""
+    result = Verification()
+    result.problems.extend(catalogue_problems(catalogue, codes.bits))
+    if result.problems:
+        return result
+    result.pictures = catalogue.counts()[0]
+    if reason := codes.misfit(catalogue):
+        codes.rebuild(catalogue)
+        result.mended.append(f"{codes.file}: {reason}; it was built again from the catalogue")
+    found: HashModel | None = None
+    try:
+        found = model()
+    except LibraryError as error:
+        result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
+    if deep:
+        FileCheck(catalogue, places, found).run(result, progress)
+    return result
+
+
 def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
     """What is wrong with the catalogue by itself."""
     with suppress(LibraryError):  # which is then damaged so much that the check ends
-        if damages := catalogue.damages():
-            yield Problem(f"the catalogue is damaged ({'; '.join(damages[:EXAMPLES])})", _REMADE)
-        for what, count in catalogue.misfits(bits // 8).items():
+        if found := damages(catalogue):
+            yield Problem(f"the catalogue is damaged ({'; '.join(found[:EXAMPLES])})", _REMADE)
+        for what, count in misfits(catalogue, bits // 8).items():
             if count:
                 yield Problem(f"{count:,} pictures have {what}", _REMADE)
         return

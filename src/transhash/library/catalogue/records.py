@@ -1,0 +1,85 @@
+"""What rows of the catalogue are outside of it: files, what became of them, and states of the whole."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+
+def content_hash(content: bytes = b"") -> hashlib.blake2b:
+    """What contents are known by, BLAKE2b of 16 bytes: of `content`, and what it is updated with."""
+    return hashlib.blake2b(content, digest_size=16)
+
+
+class Revision(NamedTuple):
+    """A state of a catalogue: the next transaction has the next number, and another name in a copy of the catalogue."""
+
+    number: int
+    name: str  # hex
+
+
+class Known(NamedTuple):
+    """What the catalogue knows of a file before it is looked at."""
+
+    name: bytes
+    id: int
+    size: int
+    mtime_ns: int
+    digest: bytes
+    vanished: bool
+    reason: str | None
+    remedy: str | None
+
+
+class File(NamedTuple):
+    """A file as it was found: where, and what tells whether it has changed."""
+
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+
+
+class Coded(NamedTuple):
+    """What came of a file's content: a code, or (then `code` is None) the reason why there is none, and the remedy."""
+
+    width: int
+    height: int
+    code: bytes | None
+    reason: str | None
+    remedy: str | None
+    taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
+
+
+class Twin(NamedTuple):
+    """A picture with the content that is looked for."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    coded: Coded
+
+
+class Placed(NamedTuple):
+    """Where a picture is, and its size in pixels."""
+
+    folder: bytes
+    name: bytes
+    width: int
+    height: int
+
+
+class Indexed(NamedTuple):
+    """A picture that search can find, and its file as it was indexed."""
+
+    id: int
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes
+    width: int
+    height: int
+    code: bytes
+    taken: int | None

@@ -1,0 +1,50 @@
+"""What a library knows of pictures, out of the catalogue's rows: pictures for users, and values to choose from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from transhash.library.catalogue.kinds import Kind, moment
+from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.files.paths import Places
+from transhash.library.results import Facets
+from transhash.library.searchable import Picture
+
+MOST_VALUES = 1000  # that `facets` gives
+
+
+def described(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[int, Picture]:
+    """Pictures by id, inside `catalogue.reading()`; those that search cannot find, or not any more, are left out."""
+    known = catalogue.described(ids)
+    columns = catalogue.own_values(known)
+    base = os.fsdecode(places.base)
+    return {
+        id_: Picture(
+            id=id_,
+            folder=os.fsdecode(each.folder),
+            name=os.fsdecode(each.name),
+            base=base,
+            width=each.width,
+            height=each.height,
+            bytes=each.size,
+            taken=None if each.taken is None else moment(each.taken),
+            modified=moment(each.mtime_ns // 10**9),
+            digest=each.digest.hex(),
+            code=each.code.hex(),
+            columns=columns[id_],
+        )
+        for id_, each in known.items()
+    }
+
+
+def facets(catalogue: Catalogue) -> Facets:
+    """Folders and values for people to choose from."""
+    with catalogue.reading():
+        folders = catalogue.some_folders(MOST_VALUES)
+        texts = {
+            name: catalogue.some_texts(column.id, MOST_VALUES)
+            for name, column in catalogue.own_columns().items()
+            if column.kind == Kind.TEXT
+        }
+    return Facets([os.fsdecode(folder) for folder in folders], texts)
