@@ -311,7 +311,7 @@ def test_heic_without_its_reader_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
     Image.init()
     monkeypatch.setattr(Image, "OPEN", {kind: found for kind, found in Image.OPEN.items() if kind != "HEIF"})
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(ImageError, match=r"HEIC needs pillow-heif; run `pip install 'transhash\[heif\]'`"):
+    with pytest.raises(ImageError, match=r"HEIC needs pillow-heif; run `pip install 'transhash\[pictures\]'`"):
         load_picture(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(40), 20)
 
 

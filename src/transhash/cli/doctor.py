@@ -26,7 +26,7 @@ EXAMPLES = """\
 
 NEEDED = ("numpy", "numba", "pillow", "onnxruntime", "typer", "rich")
 EXTRAS = {  # extra: the module that shows that it is installed
-    "train": "torch", "heif": "pillow_heif", "server": "fastapi", "milvus": "pymilvus", "parquet": "pyarrow",
+    "train": "torch", "pictures": "pillow_heif", "server": "fastapi", "milvus": "pymilvus", "parquet": "pyarrow",
     "encode": "fsspec", "ray": "ray", "bench": "faiss",
 }  # fmt: skip
 SECONDS = 2.0  # that the self-test may take once everything is loaded

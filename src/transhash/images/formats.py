@@ -88,7 +88,7 @@ def reader(data: bytes, name: str) -> Reader:
                 return PillowReader(factory(BytesIO(data), ""), data)
             claimed |= accepts is not None
     if is_heic and "HEIF" not in Image.OPEN:
-        remedy = "run `pip install 'transhash[heif]'` and index with --retry, or convert it to JPEG"
+        remedy = "run `pip install 'transhash[pictures]'` and index with --retry, or convert it to JPEG"
         raise ImageError(name, "HEIC needs pillow-heif", remedy)
     if b"avif" in brands and "AVIF" not in Image.OPEN:
         raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")

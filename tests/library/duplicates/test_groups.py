@@ -31,8 +31,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "pictures"
 class OneCode(FakeModel):
     """A model for which all pictures are of one kind."""
 
-    def _one(self, item: object, source: Source) -> Encoded:
-        encoded = super()._one(item, source)
+    def _one(self, item: object, source: Source, max_pixels: int) -> Encoded:
+        encoded = super()._one(item, source, max_pixels)
         code = None if encoded.code is None else np.zeros_like(encoded.code)
         return Encoded(item, code, encoded.values, encoded.error, encoded.width, encoded.height)
 
@@ -251,6 +251,13 @@ def test_transparency_that_differs_is_not_the_same_pixels(pictures: Path) -> Non
     image.putalpha(Image.new("L", image.size, 254))
     image.save(pictures / "04-clear.png")
     assert all(copy.kind != "same-pixels" for group in groups_of(pictures, kinds=["all"]) for copy in group.same)
+
+
+def test_files_dated_beyond_2262_are_compared(pictures: Path) -> None:
+    twin = pictures / "twin.png"
+    twin.write_bytes((pictures / "00.png").read_bytes())
+    os.utime(twin, (10413792000, 10413792000))
+    assert names(groups_of(pictures)) == [["00.png", "twin.png"]]
 
 
 def test_a_link_and_a_hard_link_are_the_picture_itself(pictures: Path) -> None:

@@ -25,6 +25,7 @@ from transhash.library.duplicates.confirmation import Evidence, Finding, Kind
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
+from transhash.library.files.paths import modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
 
@@ -152,7 +153,7 @@ class Search:
         if stat.S_ISLNK(status.st_mode):  # it and what it leads to are one picture
             return False
         self._inodes[picture] = status.st_dev, status.st_ino
-        apart = abs(status.st_mtime_ns - int(self._contents.mtimes[picture]))
+        apart = abs(modified(status) - int(self._contents.mtimes[picture]))
         if status.st_size == self._contents.sizes[picture] and apart <= COARSE:
             return True
         self._skip(path, CHANGED, "run `transhash index`, then this again")
