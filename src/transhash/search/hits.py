@@ -22,6 +22,11 @@ class Hits(NamedTuple):
     ids: Numbers
 
 
+def none(queries: int) -> Hits:
+    """No hits of so many queries."""
+    return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+
+
 def resolved(counts: Numbers, keys: Numbers, ids: Numbers) -> Hits:
     """Hits from sorted keys `distance << 32 | rank`, where `ids` has the id of each rank."""
     return Hits(counts, (keys >> 32).astype(np.int32), ids[keys & 0xFFFFFFFF])
@@ -32,23 +37,25 @@ def joined(parts: list[Hits]) -> Hits:
     return parts[0] if len(parts) == 1 else Hits(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
 
-def merged(a: Hits, b: Hits) -> Hits:
-    """The hits of the same queries in two places."""
+def merged(a: Hits, b: Hits, *, ordered: bool = True) -> Hits:
+    """The hits of the same queries in two places, by (distance, id) if they are, or one place's behind the other's."""
     if len(a.ids) == 0 or len(b.ids) == 0:
         return a if len(b.ids) == 0 else b
     counts = a.counts + b.counts
     if len(a.ids) + len(b.ids) <= FEW:
         distances, ids = np.concatenate((a.distances, b.distances)), np.concatenate((a.ids, b.ids))
         owners = np.concatenate([np.repeat(np.arange(len(counts)), each.counts) for each in (a, b)])
-        order = np.lexsort((ids, distances, owners))
+        order = np.lexsort((ids, distances, owners)) if ordered else np.argsort(owners, kind="stable")
         return Hits(counts, distances[order], ids[order])
     from transhash.search import merging
 
     distances, ids = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.int64)
     begins = [np.concatenate((np.zeros(1, np.int64), np.cumsum(each))) for each in (a.counts, b.counts, counts)]
 
+    merge = merging.hits if ordered else merging.chained
+
     def run(piece: tuple[int, int]) -> None:
-        merging.hits(*piece, begins[0], *a[1:], begins[1], *b[1:], begins[2], distances, ids)
+        merge(*piece, begins[0], *a[1:], begins[1], *b[1:], begins[2], distances, ids)
 
     spread(run, cuts(len(counts), workers()))
     return Hits(counts, distances, ids)

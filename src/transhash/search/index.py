@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from functools import reduce
+from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
@@ -168,10 +168,7 @@ class HammingIndex:
         """
         check_strategy(strategy)
         queries = to_words(codes, self.bits)
-        segments = [part for part in self._state.segments if len(part)]
-        if ids is not None:
-            wanted = allowed(ids)
-            segments = [part for part in (each.allowing(wanted) for each in segments) if len(part)]
+        segments = self._searched(ids)
         found = sum(len(part) for part in segments)
         k = check_k(k, len(queries), found)
         relaxed = None if values is None else check_values(values, codes)
@@ -186,19 +183,38 @@ class HammingIndex:
         return D, I
 
     def range_search(
-        self, codes: npt.NDArray[np.uint8], radius: int, *, strategy: str | None = None
+        self,
+        codes: npt.NDArray[np.uint8],
+        radius: int,
+        *,
+        ids: npt.ArrayLike | set[int] | None = None,
+        sort: bool = True,
+        strategy: str | None = None,
     ) -> tuple[Ids, npt.NDArray[np.int32], Ids]:
         """Everything within `radius` of each query: (lims int64 [Q + 1], distances int32, ids int64).
 
-        The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id. `strategy` as in
-        `search`. Raises HammingIndexError.
+        The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id; or in any order, in
+        less time, with `sort=False`. `ids` and `strategy` as in `search`. Raises HammingIndexError.
         """
-        check_strategy(strategy)
-        queries = to_words(codes, self.bits)
-        segments = self._state.segments
-        bounds = np.full(len(queries), check_radius(radius, self.bits))
-        found = reduce(hits.merged, (part.within(queries, bounds, self.bits, strategy) for part in segments))
+        queries, bounds, segments = self._asked_within(codes, radius, ids, strategy)
+        parts = (part.within(queries, bounds, self.bits, strategy, ordered=sort) for part in segments)
+        found = reduce(partial(hits.merged, ordered=sort), parts, hits.none(len(queries)))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+
+    def count_within(
+        self,
+        codes: npt.NDArray[np.uint8],
+        radius: int,
+        *,
+        ids: npt.ArrayLike | set[int] | None = None,
+        strategy: str | None = None,
+    ) -> Ids:
+        """How many hits `range_search` gives for each query, int64 [Q], without the memory for them."""
+        queries, bounds, segments = self._asked_within(codes, radius, ids, strategy)
+        return sum(
+            (part.count_within(queries, bounds, self.bits, strategy) for part in segments),
+            start=np.zeros(len(queries), np.int64),
+        )
 
     def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | set[int] | None = None) -> Ids:
         """How many entries there are at each distance from each query: int64 [Q, bits + 1].
@@ -282,6 +298,22 @@ class HammingIndex:
         segments = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
         index._state = _State(segments, head["next_id"])
         return index
+
+    def _searched(self, ids: Any) -> list[Segment]:
+        """What a search looks into: the segments as they are now, with only `ids` in them if given."""
+        segments = [part for part in self._state.segments if len(part)]
+        if ids is None:
+            return segments
+        wanted = allowed(ids)
+        return [part for part in (each.allowing(wanted) for each in segments) if len(part)]
+
+    def _asked_within(
+        self, codes: npt.NDArray[np.uint8], radius: int, ids: Any, strategy: str | None
+    ) -> tuple[Words, Ids, list[Segment]]:
+        """Queries, bounds and segments of a search within a radius."""
+        check_strategy(strategy)
+        queries = to_words(codes, self.bits)
+        return queries, np.full(len(queries), check_radius(radius, self.bits)), self._searched(ids)
 
     def _empty(self) -> Segment:
         return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(self.bits)), np.uint64), self.bits)

@@ -26,6 +26,23 @@ def hits(  # type: ignore[no-untyped-def]
 
 
 @kernel
+def chained(  # type: ignore[no-untyped-def]
+    first, last, begins_a, distances_a, ids_a, begins_b, distances_b, ids_b, begins, distances, ids
+):
+    """As `hits`, but those of the second place come behind those of the first."""
+    for q in range(first, last):
+        place = begins[q]
+        for i in range(begins_a[q], begins_a[q + 1]):
+            distances[place] = distances_a[i]
+            ids[place] = ids_a[i]
+            place += 1
+        for i in range(begins_b[q], begins_b[q + 1]):
+            distances[place] = distances_b[i]
+            ids[place] = ids_b[i]
+            place += 1
+
+
+@kernel
 def best(distances_a, ids_a, distances_b, ids_b, distances, ids):  # type: ignore[no-untyped-def]
     """Merge the k nearest of each query, [Q, k], padded with distances and ids that sort behind all others."""
     for q in range(len(distances)):

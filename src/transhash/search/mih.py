@@ -61,7 +61,7 @@ def nearest(
     return np.concatenate([best for best, _ in found]), np.concatenate([done for _, done in found])
 
 
-def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, most: int, bits: int) -> Hits:
+def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, bits: int, ordered: bool) -> Hits:
     """As `scan.within`."""
     parts: dict[int, Hits] = {}
 
@@ -70,15 +70,35 @@ def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Cou
         selection.resolve(keys, ids, part.distances, part.ids)
         parts[first] = part
 
-    sorted_hits(store, alive, queries, bounds, most, bits, take)
+    each_within(store, alive, queries, bounds, (scan.EVERY, int(ordered)), bits, take)
     return hits.joined([parts[first] for first in sorted(parts)])
 
 
-def sorted_hits(
-    store: Store, alive: Bitmap, queries: Words, bounds: Counts, most: int, bits: int, take: scan.Take
+def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Counts, bits: int) -> Counts:
+    """As `scan.count_within`."""
+    totals = np.zeros(len(queries), np.int64)
+    none = np.empty(0, np.int64)
+
+    def run(piece: tuple[int, int]) -> None:
+        own = slice(*piece)
+        _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
+        given = (queries[own], store.width, (scan.EVERY, 0), 0, bounds[own], np.inf, none, counts, state)
+        _search(store, alive, *given, np.empty((0, 0), np.int64), totals[own], np.zeros(piece[1] - piece[0], np.bool_))
+
+    _pieces(run, queries)
+    return totals
+
+
+def each_within(
+    store: Store,
+    alive: Bitmap,
+    queries: Words,
+    bounds: Counts,
+    every: tuple[int, int],
+    bits: int,
+    take: scan.Take,
 ) -> None:
-    """Give the keys of all entries within `bounds` to `take`, those of some queries at a time."""
-    bounds = np.minimum(bounds, bits)
+    """Give the keys of all entries within `bounds` to `take`, those of some queries at a time; `every` as `_search`."""
 
     def run(piece: tuple[int, int]) -> None:
         first, last = piece
@@ -86,7 +106,7 @@ def sorted_hits(
         keys = np.empty(HITS_AT_ONCE, np.int64)
         while first < last:
             totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
-            given = (queries[first:last], store.width, (most,), 0, bounds[first:last], np.inf, keys, counts, state)
+            given = (queries[first:last], store.width, every, 0, bounds[first:last], np.inf, keys, counts, state)
             _search(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
             if not done[0]:  # the hits of this query alone are too many
                 keys = np.empty(8 * len(keys), np.int64)
@@ -115,13 +135,14 @@ def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
 
 
 @kernel
-def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
+def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
     store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
 ):
     """Each query's k best into `best`; or all within its bound into `keys`, `numbers` of them for each query.
 
-    The latter when the tuple `every` holds how many of those that share a code: its length is known when compiling.
-    When `keys` is full, it stops: what is not `done` is left for later.
+    The latter when the tuple `every` holds how many of those that share a code, and 1 for sorted keys: its length is
+    known when compiling. When `keys` is full, it stops: what is not `done` is left for later. Without room for any key
+    it only counts.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -179,11 +200,12 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a 
             bounds[q] = state[BOUND]
             found = before
         elif len(every):
-            if found > len(keys):
+            if found > len(keys) > 0:
                 return
             done[q] = True
             numbers[q] = found - before
-            selection.sort(keys[before:found])
+            if every[1]:
+                selection.sort(keys[before:found])
         else:
             done[q] = True
             selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])

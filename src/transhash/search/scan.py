@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from transhash.threads import cuts, spread, workers
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
+EVERY = 1 << 32  # more entries than any code has
 COUNTED = 1 << 10  # queries whose hits are counted before the first is written
 HITS_AT_ONCE = 1 << 23  # hits of a group of queries that are held while they are sorted
 
@@ -51,8 +53,8 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
     return np.concatenate(found) if found else np.empty((0, k), np.int64)
 
 
-def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, most: int) -> Hits:
-    """All entries within `bounds` [Q], at most `most` of those that share a code in a store with tables."""
+def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, ordered: bool) -> Hits:
+    """All entries within `bounds` [Q], each query's by (distance, id) or in any order."""
     parts = []
 
     def prepare(totals: Numbers) -> Take:
@@ -68,39 +70,37 @@ def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Nu
 
     for first in range(0, len(queries), COUNTED):
         own = slice(first, first + COUNTED)
-        sorted_hits(store, alive, queries[own], bounds[own], most, prepare, HITS_AT_ONCE)
+        each_within(store, alive, queries[own], bounds[own], EVERY, ordered, prepare, HITS_AT_ONCE)
     return hits.joined(parts)
 
 
-def sorted_hits(
+def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Numbers) -> Numbers:
+    """How many entries are within `bounds` [Q] of each query, int64 [Q]."""
+    parts = [
+        _Counted.of(store, alive, queries[first : first + COUNTED], bounds[first : first + COUNTED], EVERY).totals
+        for first in range(0, len(queries), COUNTED)
+    ]
+    return np.concatenate(parts)
+
+
+def each_within(
     store: Store,
     alive: Bitmap,
     queries: Words,
     bounds: Numbers,
     most: int,
+    ordered: bool,
     prepare: Callable[[Numbers], Take],
     held: int,
 ) -> None:
     """Give the keys of all entries within `bounds` to what `prepare` makes, given how many each query has [Q].
 
-    Those of some queries at a time, `held` keys or those of one query. Count first, then write every hit once to where
-    it belongs: hits may be many, and fresh memory is dear.
+    At most `most` of those that share a code, in a store with tables. Those of some queries at a time, `held` keys or
+    those of one query. Count first, then write every hit once to where it belongs: hits may be many, and fresh memory
+    is dear.
     """
-    size, Q = store.unique, len(queries)
-    block = _block(store)
-    by_rows = _is_shared_by_rows(len(queries), size)
-    rows = cuts(size, workers() if by_rows else 1, block)
-    some = np.zeros((-(-size // block), Q), np.bool_)  # which blocks have hits of which queries
-    counts = np.zeros((len(rows), Q), np.int64)
-    given = (store, alive, block, queries, store.width, bounds, most, some)
-
-    def count(piece: tuple[int, int, int]) -> None:
-        part, first, last = piece
-        _count(*given, *rows[part], first, last, counts[part])
-
-    step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
-    spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
-    totals = counts.sum(axis=0)
+    given, step, rows, by_rows, counts = counted = _Counted.of(store, alive, queries, bounds, most)
+    totals = counted.totals
     take = prepare(totals)
 
     def collect(group: tuple[int, int]) -> None:
@@ -113,7 +113,8 @@ def sorted_hits(
             _fill(*given, *rows[part], first, last, places[part], keys)
 
         spread(fill, range(len(rows)))
-        _sort(keys, ends, np.empty(totals[first:last].max(), np.int64))
+        if ordered:
+            _sort(keys, ends, np.empty(totals[first:last].max(), np.int64))
         take(first, last, keys, ends)
 
     groups = _groups(totals, step, held)
@@ -122,6 +123,39 @@ def sorted_hits(
             collect(group)
     else:
         spread(collect, groups)
+
+
+class _Counted(NamedTuple):
+    """How many hits each query has in each part of the rows, and what was given to the kernel that counted them."""
+
+    given: tuple[Any, ...]
+    step: int  # queries that a thread takes at once
+    rows: list[tuple[int, int]]  # the parts
+    by_rows: bool
+    counts: Numbers  # [parts, Q]
+
+    @property
+    def totals(self) -> Numbers:
+        """How many hits each query has [Q]."""
+        return np.asarray(self.counts.sum(axis=0))
+
+    @classmethod
+    def of(cls, store: Store, alive: Bitmap, queries: Words, bounds: Numbers, most: int) -> _Counted:
+        size, Q = store.unique, len(queries)
+        block = _block(store)
+        by_rows = _is_shared_by_rows(len(queries), size)
+        rows = cuts(size, workers() if by_rows else 1, block)
+        some = np.zeros((-(-size // block), Q), np.bool_)  # which blocks have hits of which queries
+        counts = np.zeros((len(rows), Q), np.int64)
+        given = (store, alive, block, queries, store.width, bounds, most, some)
+
+        def count(piece: tuple[int, int, int]) -> None:
+            part, first, last = piece
+            _count(*given, *rows[part], first, last, counts[part])
+
+        step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
+        spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
+        return cls(given, step, rows, by_rows, counts)
 
 
 def _is_shared_by_rows(queries: int, size: int) -> bool:

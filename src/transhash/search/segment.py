@@ -18,7 +18,6 @@ Found = tuple[npt.NDArray[np.int64], Ids]
 
 WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
 DISCOURAGED, AGAIN = 4, 16  # searches in vain after which tables are tried again in one of so many only
-EVERY = 1 << 32  # more entries than any code has
 RERANKED_AT_ONCE = 1 << 20  # hits that are held while they are re-ranked, or those of one query
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
@@ -111,18 +110,32 @@ class Segment:
         return self._results(keys)
 
     def within(
-        self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None, most: int = EVERY
+        self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None, *, ordered: bool
     ) -> Hits:
-        """All within `bounds` [Q]; of entries that share a code, `most` or more, the first ones."""
+        """All within `bounds` [Q], each query's by (distance, id) or in any order."""
         if len(self) == 0 or len(queries) == 0:
-            return Hits(np.zeros(len(queries), np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+            return hits.none(len(queries))
         if self._is_small(queries):
             return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
         from transhash.search import mih, scan
 
         if self._reaches_by_tables(queries, bounds, strategy):
-            return mih.within(self.store, self.alive, self.ids, queries, bounds, most, bits)
-        return scan.within(self.store, self.alive, self.ids, queries, bounds, most)
+            return mih.within(self.store, self.alive, self.ids, queries, bounds, bits, ordered)
+        return scan.within(self.store, self.alive, self.ids, queries, bounds, ordered)
+
+    def count_within(
+        self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None
+    ) -> npt.NDArray[np.int64]:
+        """How many are within `bounds` of each query, int64 [Q]."""
+        if len(self) == 0 or len(queries) == 0:
+            return np.zeros(len(queries), np.int64)
+        if self._is_small(queries):
+            return small.within(self.store.codes, len(self.ids), queries, bounds)[0]
+        from transhash.search import mih, scan
+
+        if self._reaches_by_tables(queries, bounds, strategy):
+            return mih.count_within(self.store, self.alive, queries, bounds, bits)
+        return scan.count_within(self.store, self.alive, queries, bounds)
 
     def reranked(
         self,
@@ -149,9 +162,9 @@ class Segment:
             products.best(self.store.codes, self.store.rows, keys, ends, tables[own], *(each[own] for each in best))
 
         if self._reaches_by_tables(queries, bounds, strategy):
-            mih.sorted_hits(self.store, self.alive, queries, bounds, k, bits, take)
+            mih.each_within(self.store, self.alive, queries, bounds, (k, 1), bits, take)
         else:
-            scan.sorted_hits(self.store, self.alive, queries, bounds, k, lambda _: take, RERANKED_AT_ONCE)
+            scan.each_within(self.store, self.alive, queries, bounds, k, True, lambda _: take, RERANKED_AT_ONCE)
         best.ids[:] = np.where(best.ids < 0, -1, self.ids[best.ids])
         return best
 
