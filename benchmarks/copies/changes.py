@@ -237,7 +237,11 @@ def _burst(moved: float, objects: int, noise: float) -> Make:
         for _ in range(objects):
             side = max(6, round(float(random.uniform(0.08, 0.16)) * min(width, height)))
             (x0, x1), (y0, y1) = (random.integers(0, free, 2) for free in (width - side, height - side))
-            pixels[y1 : y1 + side, x1 : x1 + side] = np.asarray(image, np.float32)[y0 : y0 + side, x0 : x0 + side]
+            there = np.hypot(*(np.mgrid[0:side, 0:side] - side / 2 + 0.5)) / (side / 2)  # round, its edge not sharp
+            part = np.clip(3 * (1 - there), 0, 1)[..., None]
+            patch = pixels[y1 : y1 + side, x1 : x1 + side]
+            moved_here = np.asarray(image, np.float32)[y0 : y0 + side, x0 : x0 + side]
+            pixels[y1 : y1 + side, x1 : x1 + side] = patch * (1 - part) + moved_here * part
         pixels = pixels * random.uniform(0.96, 1.04) + random.normal(0, noise, pixels.shape)
         return jpeg(Image.fromarray(np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)), 92)
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from transhash.errors import TransHashError as TransHashError
     from transhash.evaluation import evaluate as evaluate
     from transhash.library import Library as Library
+    from transhash.library.duplicates.files import compare as compare
+    from transhash.library.duplicates.files import find_duplicates as find_duplicates
     from transhash.model import HashModel as HashModel
     from transhash.model import load as load
     from transhash.remote.opening import open_library as open_library
@@ -29,11 +31,16 @@ _HOME = {
     "Library": "transhash.library",
     "open_library": "transhash.remote.opening",
     "evaluate": "transhash.evaluation",
+    "compare": "transhash.library.duplicates.files",
+    "find_duplicates": "transhash.library.duplicates.files",
     "TransHashError": "transhash.errors",
     "ImageError": "transhash.errors",
 }
 
-__all__ = ["HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "evaluate", "load", "open_library"]
+__all__ = [
+    "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare", "evaluate", "find_duplicates",
+    "load", "open_library",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

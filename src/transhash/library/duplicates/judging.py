@@ -20,6 +20,7 @@ STRUCTURE = 5.0  # standard deviation of a tile, in grey levels, from which on i
 NOISE, SLIP = 1.6, 0.14  # what differs in a copy: levels everywhere, and pixels of misregistration where it is steep
 AGREE = 2.6  # strain of a tile (what is left of its difference, in that noise) that still agrees
 ALIKE = 0.55  # correlation below which a strained tile disagrees
+OUTLIER, RARE, LOOSE = 1.5, 8.0, 0.88  # strain, strains of most tiles, correlation: a tile that stands out
 SHADE = 26.0  # levels by which a tile's mean may be off
 COLOUR = 14.0  # levels by which a tile's colour may be off, after the tint of all
 FEWEST = 6  # tiles with structure that can prove a copy
@@ -46,6 +47,8 @@ def judge(laid: Laid) -> Judged:
     strains = tiles.left / np.sqrt(NOISE**2 + (SLIP * tiles.slopes.max(axis=1)) ** 2)
     shades = np.abs(tiles.means[:, 0] - tiles.means[:, 1])
     wrong = structured & (strains > AGREE) & (tiles.alike < ALIKE + 0.4 * (strains > 2 * AGREE))
+    usual = float(np.median(strains[structured])) if structured.any() else 0.0
+    wrong |= structured & (strains > max(OUTLIER, RARE * usual)) & (tiles.alike < LOOSE)  # all else agrees far better
     wrong |= shades > SHADE
     return Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles))
 
@@ -93,10 +96,15 @@ def kept_area(a: Sketch, b: Sketch, movement: Movement) -> float:
 
 def greyed(a: Sketch, b: Sketch) -> bool:
     """Whether one has colours and the other has none."""
-    strengths = [float(np.abs(each.colours).mean()) for each in (a, b)]
+    strengths = [float(np.abs(_inner(each)).mean()) for each in (a, b)]
     return min(strengths) < 0.7 and max(strengths) > 1.6 and min(strengths) < GREYED * max(strengths)
 
 
 def both_plain(a: Sketch, b: Sketch) -> bool:
     """Whether two pictures are plain alike: of one grey."""
     return a.plain and b.plain and abs(float(np.median(a.grey)) - float(np.median(b.grey))) < 12
+
+
+def _inner(sketch: Sketch) -> Floats:
+    left, top, right, bottom = sketch.content
+    return sketch.colours[:, top:bottom, left:right]

@@ -19,7 +19,7 @@ VOTES = 6  # keypoints that agree, so that their movement is looked at
 WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on all is looked at
 TURNED = 0.8  # degrees that are still upright
 WHITE, BLACK = 251.0, 4.0  # grey levels beyond which light that was made stronger leaves nothing
-CLIPPED = 30.0  # levels that it may have taken away
+CLIPPED = 40.0  # levels that it may have taken away
 
 
 def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:

@@ -20,6 +20,7 @@ Flags = npt.NDArray[np.bool_]
 LEAST = 9.0  # grey levels that a pixel differs by
 ONE_SIDED = 0.93  # share of the difference that goes the same way in a mark
 THIN = 0.42  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
+LONG = 1.8  # times as long as high that a line of letters is
 HARD = 10.0  # gradient of print, levels a pixel
 SPARSE = 0.24  # share of the tiles' pixels that letters differ in, at most
 FEW_COLOURS = 0.86  # share of print's pixels that have one of two greys
@@ -90,19 +91,20 @@ def _painted(shape: tuple[int, ...], tiles: Tiles, wrong: Flags) -> Flags:
 
 
 def _in_lines(tiles: Tiles, touched: Flags) -> bool:
-    """Whether most of the tiles lie in lines, as letters do: three or more side by side, and not as many below them."""
+    """Whether the tiles lie in lines, as letters do: runs across are longer than runs down."""
     grid = np.zeros(tiles.grid, np.bool_)
     grid[tiles.rows[touched], tiles.columns[touched]] = True
-    across, down = _in_runs(grid), _in_runs(grid.T).T
-    lone = across & ~down
-    return bool(lone.sum() >= 3 and lone.sum() >= 0.6 * grid.sum())
+    across, down = _run(grid), _run(grid.T)
+    return across >= 2.2 and across >= LONG * down
 
 
-def _in_runs(grid: Flags) -> Flags:
-    """Which places of a grid have three or more in a row."""
-    padded = np.pad(grid, ((0, 0), (2, 2)))
-    triple = padded[:, :-2] & padded[:, 1:-1] & padded[:, 2:]  # begins at column - 2
-    return np.asarray(triple[:, :-2] | triple[:, 1:-1] | triple[:, 2:])
+def _run(grid: Flags) -> float:
+    """How long the runs of a grid's rows are, as most of its places have it."""
+    lengths: list[int] = []
+    for row in np.pad(grid, ((0, 0), (1, 1))).astype(np.int8):
+        ends = np.flatnonzero(np.diff(row))
+        lengths += (ends[1::2] - ends[::2]).tolist()
+    return sum(length * length for length in lengths) / max(sum(lengths), 1)
 
 
 def _eroded(mask: Flags) -> Flags:

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 SIDE = 256  # pixels of the longer side; smaller pictures stay as they are
 SMALL = 32  # a side of the square copy by which whole pictures are laid on one another
-RIM = 2  # pixels beside a border that have something of it
+RIM = 3  # pixels beside a border that have something of it
 FILLED = 5.0  # grey levels within which a corner is of one colour
 BLOCK = 8
 STRUCTURED = 6.0  # standard deviation of a block with structure
@@ -48,11 +48,10 @@ class Sketch(NamedTuple):
         return 0, 0, self.grey.shape[1], self.grey.shape[0]
 
     def inside(self, turned: bool) -> npt.NDArray[np.bool_]:
-        """The pixels [H, W] to compare: not the borders, and of a turned picture not the corners that it left."""
+        """The pixels [H, W] to compare: not borders nor what is beside them, nor the corners of a turned picture."""
         left, top, right, bottom = self.content
         mask = np.zeros(self.grey.shape, np.bool_)
-        edges = [0 if cut == end else RIM for cut, end in zip(self.content, self.frame, strict=True)]
-        mask[top + edges[1] : bottom - edges[3], left + edges[0] : right - edges[2]] = True
+        mask[top + RIM : bottom - RIM, left + RIM : right - RIM] = True
         if turned:
             mask &= ~_corners_filled(self.grey, FILLED)
         return mask
