@@ -138,7 +138,7 @@ def changed(bench: Bench, folder: Path, count: int, random: np.random.Generator)
 def neighbours(bench: Bench, folder: Path, count: int, random: np.random.Generator) -> None:
     """The pairs of different photographs that are most alike when they are small; equal ones are left out."""
     paths = files(folder)
-    paths = [paths[place] for place in random.permutation(len(paths))[:600]]
+    paths = [paths[place] for place in random.permutation(len(paths))[:300]]
     small = []
     for path in paths:
         image = opened(path)

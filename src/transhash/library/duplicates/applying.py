@@ -54,9 +54,9 @@ class Log:
         try:
             self._file: BinaryIO = open(path, "xb", buffering=0)  # noqa: SIM115
         except FileExistsError:
-            raise LibraryError(f"{path}: there is a log already; undo it, or name another one with --log") from None
+            raise LibraryError(path, "there is a log already", "undo it, or name another one with --log") from None
         except OSError as error:
-            raise LibraryError(f"{path}: no log can be written ({error.strerror}); name another with --log") from None
+            raise LibraryError(path, f"no log can be written ({error.strerror})", "name another with --log") from None
         self.path = path
         self.write({"transhash log": LOG_FORMAT})
 
@@ -68,10 +68,8 @@ class Log:
                 raise OSError(errno.ENOSPC, "no space left on the device")
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise LibraryError(
-                f"{self.path}: the log cannot be written ({error.strerror}); what it tells was done, and nothing else: "
-                "make room, and write the plan again"
-            ) from error
+            reason = f"the log cannot be written ({error.strerror}); what it tells was done, and nothing else"
+            raise LibraryError(self.path, reason, "make room, and write the plan again") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -119,11 +117,11 @@ class _Place:
         if self.way == "folder":
             real = os.path.realpath(self.folder)
             if any(real == folder or below(real, [folder]) for folder in plan.reference):
-                raise LibraryError(f"{to}: lies in a folder that the plan never touches; name another")
+                raise LibraryError(to, "lies in a folder that the plan never touches", "name another")
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise LibraryError(f"{to}: no folder can be made here ({error.strerror}); name another") from error
+                raise LibraryError(to, f"no folder can be made here ({error.strerror})", "name another") from error
             self.folder = Path(real)
 
 

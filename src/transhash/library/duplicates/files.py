@@ -93,7 +93,7 @@ def _files(paths: Iterable[PathLike]) -> list[str]:
         elif os.path.lexists(path):
             found[os.path.abspath(path)] = None
         else:
-            raise LibraryError(f"{path}: no such file or folder; check the path")
+            raise LibraryError(path, "no such file or folder", "check the path")
     return list(found)
 
 

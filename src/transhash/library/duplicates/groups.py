@@ -310,6 +310,6 @@ def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:
         if text == "all":
             return tuple(Kind)
         if text not in [str(kind) for kind in Kind]:
-            raise LibraryError(f"{text}: no kind of duplicates; there are {', '.join(Kind)}, and all")
+            raise LibraryError(text, "no kind of duplicates", f"there are {', '.join(Kind)}, and all")
         found.append(Kind(text))
     return tuple(found)

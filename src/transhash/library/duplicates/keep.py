@@ -46,7 +46,7 @@ def parse(texts: Sequence[str]) -> list[tuple[str, Rule]]:
         elif text in _RULES:
             rules.append((WORDS[text], _RULES[text]))
         else:
-            raise LibraryError(f"{text}: no rule to keep by; give best, largest, oldest, newest or path:GLOB")
+            raise LibraryError(text, "no rule to keep by", "give best, largest, oldest, newest or path:GLOB")
     return rules
 
 

@@ -62,7 +62,7 @@ def write_plan(path: Path, plan: Plan) -> None:
             for line in lines:
                 file.write(json.dumps(line).encode() + b"\n")
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path}: the plan cannot be written ({error}); choose another place") from error
+        raise LibraryError(path, f"the plan cannot be written ({error})", "choose another place") from error
 
 
 def read_plan(path: Path) -> Plan:
@@ -72,10 +72,10 @@ def read_plan(path: Path) -> Plan:
         head, *rest = (json.loads(line) for line in lines)
     except (OSError, ValueError) as error:
         raise LibraryError(
-            f"{path}: no plan can be read here ({error}); write one with `transhash duplicates --plan`"
+            path, f"no plan can be read here ({error})", "write one with `transhash duplicates --plan`"
         ) from None
     if not isinstance(head, dict) or head.get("transhash plan") != FORMAT:
-        raise LibraryError(f"{path}: not a plan of this version; write one with `transhash duplicates --plan`")
+        raise LibraryError(path, "not a plan of this version", "write one with `transhash duplicates --plan`")
     folders, reference = _texts(path, 1, head.get("folders")), _texts(path, 1, head.get("reference"))
     return Plan(folders, reference, tuple(_action(path, number, line) for number, line in enumerate(rest, 2)))
 
@@ -98,16 +98,16 @@ def _action(path: Path, number: int, line: Any) -> Action:
     kinds = {"group": int, "size": int, "keep_size": int, "frees": int}
     names = [name for name in Action.__dataclass_fields__ if name != "only_here"]
     if not isinstance(line, dict) or any(not isinstance(line.get(name), kinds.get(name, str)) for name in names):
-        raise LibraryError(f"{path}, line {number}: not an action of a plan; write the plan again")
+        raise LibraryError(f"{path}, line {number}", "not an action of a plan", "write the plan again")
     action = Action(**{name: line[name] for name in names}, only_here=_texts(path, number, line.get("only_here", [])))
     if action.action not in {"keep", "remove"} or not (os.path.isabs(action.path) and os.path.isabs(action.keep)):
         raise LibraryError(
-            f"{path}, line {number}: neither keeps nor removes a file by its whole path; write the plan again"
+            f"{path}, line {number}", "neither keeps nor removes a file by its whole path", "write the plan again"
         )
     return action
 
 
 def _texts(path: Path, number: int, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise LibraryError(f"{path}, line {number}: a list of texts is missing; write the plan again")
+        raise LibraryError(f"{path}, line {number}", "a list of texts is missing", "write the plan again")
     return tuple(value)

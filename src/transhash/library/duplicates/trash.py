@@ -17,7 +17,7 @@ class Trash:
     def __init__(self) -> None:
         """Raises `LibraryError` on systems whose trash is not known here."""
         if sys.platform == "win32":
-            raise LibraryError("--to trash: the trash of Windows is not known here; name a folder instead")
+            raise LibraryError("--to trash", "the trash of Windows is not known here", "name a folder instead")
         home = os.path.expanduser("~")
         data = os.environ.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
         self._home = os.path.join(home, ".Trash") if sys.platform == "darwin" else os.path.join(data, "Trash")

@@ -37,10 +37,10 @@ def undo_log(log: Path) -> Undone:
         lines = _whole_lines(log)
     except OSError as error:
         raise LibraryError(
-            f"{log}: cannot be read ({error.strerror}); name the log that `transhash apply` wrote"
+            log, f"cannot be read ({error.strerror})", "name the log that `transhash apply` wrote"
         ) from None
     if not lines or not isinstance(lines[0], dict) or lines[0].get("transhash log") != LOG_FORMAT:
-        raise LibraryError(f"{log}: not a log of `transhash apply`; name the one that it wrote")
+        raise LibraryError(log, "not a log of `transhash apply`", "name the one that it wrote")
     result = Undone()
     for line in reversed([line for line in lines[1:] if "do" in line]):
         try:

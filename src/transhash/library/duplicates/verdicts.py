@@ -38,12 +38,12 @@ def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
     try:
         lines = path.read_text("ascii").splitlines()
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path}: no verdicts can be read here ({error}); check the path") from None
+        raise LibraryError(path, f"no verdicts can be read here ({error})", "check the path") from None
     found = set()
     for number, line in enumerate(lines, 1):
         match = _LINE.fullmatch(line)
         if not match:
-            raise LibraryError(f"{path}, line {number}: not two digests; remove that line")
+            raise LibraryError(f"{path}, line {number}", "not two digests", "remove that line")
         found.add((min(match.groups()), max(match.groups())))
     return frozenset(found)
 
@@ -54,4 +54,4 @@ def write_verdicts(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
         with replacing(path) as file:
             file.writelines(f"{one} {other}\n".encode() for one, other in sorted(pairs))
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path}: verdicts cannot be written ({error}); check its permissions") from error
+        raise LibraryError(path, f"verdicts cannot be written ({error})", "check its permissions") from error
