@@ -53,7 +53,9 @@ def test_index_json(run, photos: Path) -> None:
         "removed": 0,
         "unchanged": 0,
         "pruned": 0,
+        "fitted": 0,
         "first_frames": 0,
+        "unread": {},
         "skipped": [],
     }
     assert [(set(skipped), skipped["path"]) for skipped in report["skipped"]] == [

@@ -44,6 +44,9 @@ def index(
     bits: BitsOption = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files have vanished.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that could not be used.")] = False,
+    general: Annotated[
+        bool, typer.Option("--general", help="Keep the model's own codes, to compare them with other libraries.")
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option("--report", metavar="FILE", help="Write what was skipped, and why: .jsonl, or else CSV."),
@@ -63,6 +66,8 @@ def index(
     A file .transhashignore in a folder says what to skip there and below, one pattern a line, as in .gitignore: *.png
     (by name), drafts/ (folders only), /scans (only here), a/**/b (at any depth), !keep.png (do not skip this one).
 
+    From 300 pictures on, codes are fitted to the pictures of the library, and again when their number has doubled.
+
     The library is the one named by --library, else the nearest .transhash at or above DIR, else the one in
     TRANSHASH_LIBRARY, else a new one, DIR/.transhash.
     """
@@ -75,7 +80,9 @@ def index(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the one way to end it is as good as the other
     try:
         with _opened(folders, library, model, bits, may_be_empty=watch) as opened:
-            done = _first_run(opened, folders, prune=prune, retry=retry, on_interrupt=DONE if watch else PARTLY)
+            done = _first_run(
+                opened, folders, prune=prune, retry=retry, general=general, on_interrupt=DONE if watch else PARTLY
+            )
             if not watch and not (done.seen or done.removed or done.pruned):
                 raise _no_pictures(folders)
             _tell(done, opened, report, as_json=as_json)
@@ -104,7 +111,9 @@ def _known_folder(named: Path | None, context: typer.Context) -> Path:
     return Path(place).parent
 
 
-def _first_run(opened: Library, folders: list[Path], *, prune: bool, retry: bool, on_interrupt: int) -> IndexReport:
+def _first_run(
+    opened: Library, folders: list[Path], *, prune: bool, retry: bool, general: bool, on_interrupt: int
+) -> IndexReport:
     from transhash.library import count_pictures
 
     total = count_pictures(folders) if on_terminal() else None
@@ -114,6 +123,7 @@ def _first_run(opened: Library, folders: list[Path], *, prune: bool, retry: bool
                 folders,
                 prune=prune,
                 retry=retry,
+                general=general,
                 progress=lambda so_far: advance(so_far.seen, _count(len(so_far.skipped), "skipped")),
             )
     except KeyboardInterrupt:
@@ -188,6 +198,8 @@ def _print(done: IndexReport, opened: Library) -> None:
     counts = ("added", "updated", "moved", "removed", "pruned", "unchanged")
     parts = [_count(getattr(done, name), name) for name in counts] + [_count(len(done.skipped), "skipped")]
     print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
+    if done.fitted:
+        say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
     if done.first_frames:
         say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
     if done.unread:

@@ -28,6 +28,8 @@ def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
     print(f"library   {shown(facts.path)}")
     print(f"pictures  {facts.pictures} ({facts.skipped} files skipped, {facts.vanished} vanished)")
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
+    if facts.fitted_to:
+        print(f"codes     fitted to {facts.fitted_to} pictures of this library")
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
     if facts.created:  # of a library elsewhere neither is known

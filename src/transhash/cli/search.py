@@ -143,6 +143,7 @@ def _found(
     for batch in library.model.stream(queries, source=lambda query: query.source):
         values = [encoded.values for encoded in batch if encoded.values is not None]
         stacked = np.stack(values) if values else np.empty((0, library.bits), np.float32)
-        found = iter(library.search(Queries.of(stacked), k, **limits))
+        kept = [encoded.embedding for encoded in batch if encoded.embedding is not None]
+        found = iter(library.search(Queries.of(stacked, np.stack(kept) if kept else None), k, **limits))
         for encoded in batch:
             yield encoded.item, encoded.values, encoded.error or next(found)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import LibraryError
+from transhash.errors import DataError, LibraryError
 from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library.catalogue.database import CATALOGUE, Facts
+from transhash.library.catalogue.embeddings import Embeddings
 from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Placed, Revision
 from transhash.library.code_index import CodeIndex
@@ -25,7 +26,7 @@ from transhash.library.files.verifying import verify
 from transhash.library.files.walk import count, roots
 from transhash.library.models import model_of
 from transhash.library.pictures import described, facets
-from transhash.library.ranking import Near, answer, nearest
+from transhash.library.ranking import CANDIDATES, Near, answer, by_likeness, nearest
 from transhash.library.results import (
     AnnotationReport,
     DuplicatesReport,
@@ -46,6 +47,7 @@ Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CODES = "codes.hamming"
+LEAST = 300  # pictures, from which on codes are fitted to them
 
 
 class Library:
@@ -64,11 +66,16 @@ class Library:
         self.path = path
         self.catalogue = catalogue
         self._facts = catalogue.facts()
+        self._unfitted: HashModel | None = getattr(model, "unfitted", model)
         self._model = model
         self.places = Places(os.fsencode(os.path.realpath(path.parent)))
+        self._embeddings = Embeddings(catalogue)
+        self._layers = self._embeddings.layers(self._facts.bits)
         self._index = CodeIndex(self._facts.bits, path / CODES)
         self._filtered: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None
-        if model and model.fingerprint != self._facts.fingerprint:
+        if self._layers:
+            self._model = None  # with these, when it is asked for
+        if model and self._base not in (model.fingerprint, self._unfitted and self._unfitted.fingerprint):
             raise LibraryError(
                 path,
                 f"its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
@@ -177,11 +184,13 @@ class Library:
         if not self.exists(self.path):
             raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
         catalogue = Catalogue(self.path / CATALOGUE)
-        facts = catalogue.facts()
-        if facts.fingerprint != self._facts.fingerprint:
+        facts, embeddings = catalogue.facts(), Embeddings(catalogue)
+        layers = embeddings.layers(facts.bits)
+        if (layers.base if layers else facts.fingerprint) != self._base:
             catalogue.close()
             raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
-        self.catalogue, self._facts = catalogue, facts
+        self.catalogue, self._facts, self._embeddings, self._layers = catalogue, facts, embeddings, layers
+        self._model = None if layers else self._unfitted
         self._index = CodeIndex(facts.bits, self.path / CODES)
 
     def __enter__(self) -> Library:
@@ -218,6 +227,16 @@ class Library:
         return self._facts.fingerprint
 
     @property
+    def _base(self) -> str:
+        """Fingerprint of the model itself, whose hash layers may have given way to the collection's own."""
+        return self._layers.base if self._layers else self._facts.fingerprint
+
+    @property
+    def fitted_to(self) -> int:
+        """How many pictures its hash layers were fitted to; 0 where the codes are the model's own."""
+        return self._layers.pictures if self._layers else 0
+
+    @property
     def address(self) -> str:
         """Where it is."""
         return str(self.path)
@@ -227,7 +246,9 @@ class Library:
         """The model that the codes come from; raises `LibraryError` when it is not at hand."""
         if self._model is None:
             folder = Path(os.fsdecode(self._facts.model_folder))
-            self._model = model_of(self.address, self._facts.model, self._facts.fingerprint, self.bits, folder)
+            if self._unfitted is None:
+                self._unfitted = model_of(self.address, self._facts.model, self._base, self.bits, folder)
+            self._model = self._unfitted.fitted(self._layers.head) if self._layers else self._unfitted
         return self._model
 
     def index(
@@ -236,6 +257,7 @@ class Library:
         *,
         prune: bool = False,
         retry: bool = False,
+        general: bool = False,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring the library up to date with the pictures below folders; what has been done once is not done again.
@@ -247,13 +269,47 @@ class Library:
         the report so far after each transaction: what it counts is saved. Interrupted at any moment, the library is
         whole, and the next run goes on.
 
+        Once there are `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted to
+        them and all codes written anew (`fit`). With `general`, given before that, codes stay the model's own for good:
+        they can be compared with those of other libraries.
+
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
         found = roots(_each(folders))
         run = IndexRun(self.catalogue, self.places, self.model, retry=retry, progress=progress)
         report = run.run(found, prune=prune)
+        if general and not self._layers and not self._embeddings.are_general():
+            with self.catalogue.writing():
+                self._embeddings.keep_general(self._base)
+        is_due = len(self) >= max(LEAST, 2 * self.fitted_to)
+        if is_due and not self._embeddings.are_general() and not self._embeddings.missing():
+            report.fitted = self.fit()
         self.codes()
         return report
+
+    def fit(self) -> int:
+        """Fit the hash layers to the library's own pictures, without labels, and write all codes anew.
+
+        Codes of one length find more of what belongs together when they are spent on what tells these pictures apart.
+        Nothing is decoded: embeddings are kept with the pictures. The library has another fingerprint afterwards, and
+        codes from before are not compared with those from after. Returns how many pictures there are.
+
+        Raises `LibraryError` when some pictures have no embedding, or there are fewer pictures than bits.
+        """
+        base = self._base
+        if missing := self._embeddings.missing():
+            raise LibraryError(
+                self.path,
+                f"{missing:,} pictures come from an older transhash and have no embedding to fit codes to",
+                "index their folders in a new library",
+            )
+        try:
+            with self.catalogue.writing():
+                pictures = self._embeddings.fit(base, self.bits).pictures
+        except DataError as error:
+            raise LibraryError(self.path, error.reason, error.remedy) from error
+        self.codes()
+        return pictures
 
     @overload
     def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
@@ -276,8 +332,23 @@ class Library:
         return answer(self, query, Options(k, **limits))
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes; some may be gone meanwhile."""
-        return nearest(self.codes(), queries, k, None if where is None else self._passing(where))
+        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures; some may be gone meanwhile.
+
+        Nearest by code; of the first `CANDIDATES`, by the likeness of the embeddings, where both sides have one.
+        """
+        index, kept = self.codes(), queries.embeddings
+        if kept is not None and self._layers:  # of this moment: another process may have fitted them since
+            queries = Queries(self._layers.head.codes(kept), None, kept)
+        near = nearest(index, queries, k if kept is None else max(k, CANDIDATES), self._allowed(where))
+        return near if kept is None else by_likeness(near, kept, self.kept, k)
+
+    def kept(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """Embeddings of pictures, int8, by id; those that have none are left out."""
+        with self.catalogue.reading():
+            return self._embeddings.of(ids)
+
+    def _allowed(self, where: str | None) -> NDArray[np.int64] | None:
+        return None if where is None else self._passing(where)
 
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What is known of the pictures that `nearest` found; raises `LibraryError` for ids of another library."""
@@ -289,7 +360,13 @@ class Library:
 
     def codes(self) -> HammingIndex:
         """The codes of all pictures that search can find, brought up to date; to be searched, not changed."""
-        return self._index.refresh(self.catalogue)
+        index = self._index.refresh(self.catalogue)
+        facts = self.catalogue.facts()
+        if facts.fingerprint != self._facts.fingerprint:  # hash layers were fitted, here or by another process
+            self._facts, self._layers = facts, self._embeddings.layers(facts.bits)
+            self._model = None
+            index = self._index.refresh(self.catalogue)
+        return index
 
     def passing(self, where: str | None = None, *, stop: Callable[[], bool] | None = None) -> NDArray[np.int64]:
         """The ids of the pictures that pass a filter, or of all, ascending; raises `FilterError`.
@@ -455,6 +532,7 @@ class Library:
             bits=self._facts.bits,
             fingerprint=self._facts.fingerprint,
             created=self._facts.created,
+            fitted_to=self.fitted_to,
             bytes=sum(_size(self.path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES)),
             columns=columns,
         )

@@ -51,7 +51,8 @@ class LiveLibrary:
         self._trouble: LibraryError | None = None
         with Library.open(path, model) as library:
             self.path = library.path
-            self.model = library.model
+            model = library.model
+        self._unfitted: HashModel = getattr(model, "unfitted", model)
         self._opened = self._open()
         self._seen = self._opened.library.revision
         self._looking = threading.Lock()
@@ -68,6 +69,11 @@ class LiveLibrary:
     def index(self) -> HammingIndex:
         """The codes, at least as new as at the last look; only to be searched."""
         return self._opened.index
+
+    @property
+    def model(self) -> HashModel:
+        """The model that the library's codes come from now."""
+        return self._opened.library.model
 
     @property
     def version(self) -> int:
@@ -109,7 +115,7 @@ class LiveLibrary:
         """What is in the library's place now; raises `LibraryError`."""
         while True:
             file = _file(self.path)
-            library = Library.open(self.path, self.model)
+            library = Library.open(self.path, self._unfitted)
             try:
                 opened = Opened(library.creation, file, library, library.codes())
                 if file == _file(self.path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from transhash.errors import UncalibratedError
 from transhash.library.searchable import Hit, Options, Picture, Queries, Searchable
+from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
     from transhash.evaluation.calibration import Calibration
+    from transhash.images import Source
     from transhash.model import HashModel
     from transhash.search import HammingIndex
 
+CANDIDATES = 512  # of the nearest codes, that embeddings are compared of
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
 Near = tuple[NDArray[np.int32], NDArray[np.int64]]  # distances and ids, [Q, k]; -1 where there are fewer than k
@@ -51,8 +54,42 @@ def answer(backend: Backend, query: Any, options: Options) -> Any:
     if isinstance(query, Queries):
         return ranked(backend, query, options)
     several = isinstance(query, list | tuple)
-    hits = ranked(backend, Queries.of(backend.model.values(query if several else [query])), options)
+    hits = ranked(backend, encoded(backend.model, query if several else [query]), options)
     return hits if several else hits[0]
+
+
+def encoded(model: HashModel, pictures: Iterable[Source]) -> Queries:
+    """Pictures as queries; raises `ImageError` for the first that cannot be used."""
+    found = [each for batch in model.stream(pictures) for each in batch]
+    for each in found:
+        if each.error:
+            raise each.error
+    values = np.array([each.values for each in found], np.float32).reshape(len(found), model.bits)
+    kept = [each.embedding for each in found if each.embedding is not None]
+    return Queries.of(values, np.stack(kept) if kept else None)
+
+
+def by_likeness(
+    near: Near, embeddings: NDArray[np.int8], kept_of: Callable[[list[int]], Mapping[int, bytes]], k: int
+) -> Near:
+    """The first `CANDIDATES` of each row by the cosine of their embeddings with the query's, the others after them.
+
+    Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
+    """
+    distances, ids = near[0].copy(), near[1].copy()
+    wanted = np.unique(ids[:, :CANDIDATES])
+    kept = kept_of(wanted[wanted >= 0].tolist())
+    for row, query in enumerate(embeddings):
+        first = ids[row, :CANDIDATES]
+        known = [kept.get(id_, b"") for id_ in first.tolist()]
+        have = np.array([len(each) == len(query) for each in known])
+        likeness = np.full(len(first), -2.0)
+        likeness[~have & (first < 0)] = -3.0
+        rows = b"".join(each for each, has in zip(known, have, strict=True) if has)
+        likeness[have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
+        order = np.argsort(-likeness, kind="stable")
+        ids[row, : len(first)], distances[row, : len(first)] = first[order], distances[row, : len(first)][order]
+    return distances[:, :k], ids[:, :k]
 
 
 def ranked(backend: Backend, queries: Queries, options: Options) -> list[list[Hit]]:

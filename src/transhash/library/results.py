@@ -33,6 +33,7 @@ class IndexReport:
     removed: int = 0  # the file has vanished: no longer found by search
     unchanged: int = 0
     pruned: int = 0  # rows of vanished files, deleted for good
+    fitted: int = 0  # that the hash layers were fitted to in this run, whose codes are all new; 0: codes stay
     first_frames: int = 0  # of those decoded, animations and documents of several pages: the first frame is taken
     skipped: list[Skipped] = field(default_factory=list)
     unread: dict[str, int] = field(default_factory=dict)  # files of kinds that are not read, by their names' ends
@@ -100,6 +101,7 @@ class LibraryInfo:
     created: str  # ISO 8601, UTC
     bytes: int  # on disk
     columns: dict[str, str] = field(default_factory=dict, hash=False)  # the user's own: name and kind
+    fitted_to: int = 0  # pictures that its hash layers were fitted to; 0: its codes are the model's own
 
 
 @dataclass(frozen=True, slots=True)

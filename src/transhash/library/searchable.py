@@ -36,11 +36,12 @@ class Queries:
 
     codes: NDArray[np.uint8]  # packed, (Q, bits/8)
     values: NDArray[np.float32] | None = None  # relaxed, (Q, bits): they order what is at equal distances
+    embeddings: NDArray[np.int8] | None = None  # (Q, V): they order the nearest, where the library keeps its pictures'
 
     @classmethod
-    def of(cls, values: NDArray[np.float32]) -> Queries:
-        """Queries by their relaxed codes, float32 [Q, bits] (`HashModel.values`)."""
-        return cls(pack(values), values)
+    def of(cls, values: NDArray[np.float32], embeddings: NDArray[np.int8] | None = None) -> Queries:
+        """Queries by their relaxed codes, float32 [Q, bits] (`HashModel.values`), and their embeddings, int8 [Q, V]."""
+        return cls(pack(values), values, embeddings)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from transhash.system import replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 HEAD = "head.npy"  # of a fitted model: float32 (F + 1, B), in place of the hash layers; the last row is added
+EMBEDDING = "embedding.npy"  # float32 (F + 1, V): features to embeddings, in place of hash layers on the streams
+LAYERS = "layers.npy"  # int64 (V + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 
 
@@ -29,7 +31,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 def checked_files(folder: Path, config: dict[str, Any]) -> list[str]:
     """The checksums of a model's files, in order; raises `ModelError` for a file that is missing or altered."""
     checksums = config["sha256"]
-    files = (WEIGHTS, GRAPH, HEAD) if HEAD in checksums else (WEIGHTS, GRAPH)
+    files = [WEIGHTS, GRAPH, *(file for file in (HEAD, EMBEDDING, LAYERS) if file in checksums)]
     for file in files:
         path = folder / file
         if not path.is_file():
@@ -86,12 +88,15 @@ def calibrations_of(config: dict[str, Any]) -> dict[str, Any]:
     return dict(config.get("calibrations") or {})
 
 
-def read_head(path: Path, bits: int) -> NDArray[np.float32]:
-    """A fitted head, float32 (F + 1, bits); raises `ModelError` for something else."""
-    head = np.load(path, allow_pickle=False)
-    if head.dtype != np.float32 or head.ndim != 2 or head.shape[1] != bits:
-        raise ModelError(path, f"not the head of {bits}-bit codes", "copy the model again")
-    return np.asarray(head)
+def read_linear(path: Path, kind: type[np.generic], outputs: int) -> NDArray[Any]:
+    """A linear map to some outputs, (inputs + 1, outputs): what is added is its last row.
+
+    Raises `ModelError` for something else.
+    """
+    found = np.load(path, allow_pickle=False)
+    if found.dtype != kind or found.ndim != 2 or found.shape[1] != outputs or len(found) < 2:
+        raise ModelError(path, f"not a linear map to {outputs} values", "copy the model again")
+    return np.asarray(found)
 
 
 def _is_calibration(value: Any) -> bool:

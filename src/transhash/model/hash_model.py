@@ -34,16 +34,19 @@ from transhash.evaluation.calibration import Calibration
 from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
 from transhash.model.directory import (
     CONFIG,
+    EMBEDDING,
     FORMAT,
     GRAPH,
     HEAD,
+    LAYERS,
     calibrations_of,
     checked_files,
     lengths_of,
     read_config,
-    read_head,
+    read_linear,
     write_config,
 )
+from transhash.model.fitted import Head, embedding
 from transhash.system import processors
 from transhash.threads import submit
 
@@ -66,6 +69,7 @@ class Encoded:
     taken: datetime | None = None  # by the camera's clock
     features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
     all_values: NDArray[np.float32] | None = None  # relaxed codes of all of the model's lengths, side by side
+    embedding: NDArray[np.int8] | None = None  # (V,), the longest of these in a byte a value (`transhash.model.fitted`)
 
 
 class HashModel:
@@ -89,9 +93,18 @@ class HashModel:
         self.image_size: int = self.config["image_size"]
         self.crop: float = self.config["crop"]
         self._checksums = checked_files(self.folder, self.config)
-        is_fitted = HEAD in self.config["sha256"]
-        self._head = read_head(self.folder / HEAD, self.config["bits"]) if is_fitted else None
+        files = self.config["sha256"]
+        is_fitted = HEAD in files
+        self._head = read_linear(self.folder / HEAD, np.float32, self.config["bits"]) if is_fitted else None
+        self._to_embedding: NDArray[np.float64] | None = None
+        self._layers: NDArray[np.float64] | None = None
+        if EMBEDDING in files:
+            self._layers = read_linear(self.folder / LAYERS, np.int64, sum(self.lengths)).astype(np.float64)
+            projection = read_linear(self.folder / EMBEDDING, np.float32, len(self._layers) - 1)
+            self._to_embedding = projection.astype(np.float64)
         self._session: Any = None
+        self._fitted: Head | None = None
+        self._unfitted: HashModel | None = None
         self._choose(self.config["bits"] if bits is None else bits)
 
     def __repr__(self) -> str:
@@ -104,6 +117,33 @@ class HashModel:
         other._choose(bits)
         return other
 
+    def fitted(self, head: Head) -> HashModel:
+        """The same model with hash layers that were fitted to a collection: codes of `head.bits` bits of its own.
+
+        They read its embeddings of pictures. Raises `ModelError` for layers that read another number of values.
+        """
+        if len(head.weights) != self.embedding_values:
+            raise ModelError(
+                self.name,
+                f"fitted hash layers read {len(head.weights)} values, this model has {self.embedding_values}",
+                "use the model that they were fitted with",
+            )
+        other = copy.copy(self)
+        other._unfitted = self.unfitted
+        other._fitted, other.bits = head, head.bits
+        other.fingerprint = head.fingerprint(other._unfitted.fingerprint)
+        return other
+
+    @property
+    def embedding_values(self) -> int:
+        """V, the values of an embedding: of a model without embeddings of its own, those of its longest code."""
+        return self.lengths[-1] if self._layers is None else len(self._layers) - 1
+
+    @property
+    def unfitted(self) -> HashModel:
+        """The model with its own hash layers: itself, unless it comes from `fitted`."""
+        return self._unfitted or self
+
     def _choose(self, bits: int) -> None:
         if bits not in self.lengths:
             raise ModelError(
@@ -111,6 +151,7 @@ class HashModel:
                 f"{self.name} has no codes of {bits} bits, only of {', '.join(map(str, self.lengths))}",
                 "choose one of these, or fit a model of that length (`transhash fit --bits`)",
             )
+        self._fitted = self._unfitted = None
         self.bits: int = bits
         self.fingerprint: str = hashlib.sha256(
             json.dumps([FORMAT, self.image_size, self.crop, bits, *self._checksums]).encode()
@@ -138,7 +179,7 @@ class HashModel:
     @property
     def calibration(self) -> Calibration | None:
         """What turns distances into probabilities, if the model has been calibrated at this code length."""
-        kept = calibrations_of(self.config).get(str(self.bits))
+        kept = None if self._fitted else calibrations_of(self.config).get(str(self.bits))
         return Calibration(**kept) if kept else None
 
     def calibrate(self, calibrations: Mapping[int, Calibration]) -> None:
@@ -164,27 +205,26 @@ class HashModel:
 
     def values(self, items: Iterable[Source]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits): their signs are the bits, their sizes tell how sure each bit is."""
-        return np.ascontiguousarray(self._all_values(items)[:, self.place(self.bits)])
+        return np.array([each.values for each in self._each(items)], np.float32).reshape(-1, self.bits)
 
     def encode_lengths(self, items: Iterable[Source]) -> dict[int, NDArray[np.uint8]]:
         """Packed codes of pictures at every code length, out of one pass: uint8 (N, length/8) by length.
 
         Raises `ImageError` for the first picture that cannot be used.
         """
-        values = self._all_values(items)
+        values = np.array([each.all_values for each in self._each(items)], np.float32)
+        values = values.reshape(-1, sum(self.lengths))
         return {length: pack(values[:, self.place(length)]) for length in self.lengths}
 
-    def _all_values(self, items: Iterable[Source]) -> NDArray[np.float32]:
-        """Relaxed codes of every length side by side."""
+    def _each(self, items: Iterable[Source]) -> list[Encoded]:
+        """Every picture encoded; raises `ImageError` for the first that cannot be used."""
         if isinstance(items, str | bytes | os.PathLike):
             raise ModelError(f"{items!r}", "one picture where several are expected", f"give a list, [{items!r}]")
-        rows: list[Any] = []
-        for batch in self.stream(items):
-            for encoded in batch:
-                if encoded.error:
-                    raise encoded.error
-                rows.append(encoded.all_values)
-        return np.stack(rows) if rows else np.empty((0, sum(self.lengths)), np.float32)
+        found = [encoded for batch in self.stream(items) for encoded in batch]
+        for encoded in found:
+            if encoded.error:
+                raise encoded.error
+        return found
 
     def place(self, bits: int) -> slice:
         """Where the values of a code length are among those of all."""
@@ -240,13 +280,13 @@ class HashModel:
                 errors[i] = error
                 pictures[i] = 0
                 facts.append((0, 0, False, None))
-        all_values, features = self._read_all(session, pictures)
-        values = all_values[:, self.place(self.bits)]
+        all_values, features, kept = self._read_all(session, pictures)
+        values = self._chosen(all_values, kept)
         codes = pack(values)
         return [
             Encoded(item, None, None, errors[i], *facts[i])
             if i in errors
-            else Encoded(item, codes[i], values[i], None, *facts[i], features[i], all_values[i])
+            else Encoded(item, codes[i], values[i], None, *facts[i], features[i], all_values[i], kept[i])
             for i, item in enumerate(batch)
         ]
 
@@ -256,10 +296,19 @@ class HashModel:
 
     def read(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits), of pictures as the network sees them, uint8 (N, S, S, 3); one batch."""
-        return self._read_all(self._open_session(), squares)[0][:, self.place(self.bits)]
+        all_values, _, kept = self._read_all(self._open_session(), squares)
+        return self._chosen(all_values, kept)
 
-    def _read_all(self, session: Any, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Relaxed codes of every length side by side, and features."""
+    def _chosen(self, all_values: NDArray[np.float32], kept: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Of relaxed codes of every length, those of the chosen one; or what fitted layers make of embeddings."""
+        if self._fitted:
+            return self._fitted.values(kept).astype(np.float32)
+        return np.ascontiguousarray(all_values[:, self.place(self.bits)])
+
+    def _read_all(
+        self, session: Any, squares: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int8]]:
+        """Relaxed codes of every length side by side, features, and embeddings."""
         vit = self.config["network"]["vit"]
         step = max(1, _TOKENS // (1 + (vit["image_size"] // vit["patch_size"]) ** 2))
         parts = [
@@ -267,26 +316,34 @@ class HashModel:
             for first in range(0, max(1, len(squares)), step)
         ]
         values, features = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if self._to_embedding is not None and self._layers is not None:
+            kept = embedding(features.astype(np.float64) @ self._to_embedding[:-1] + self._to_embedding[-1])
+            values = (kept.astype(np.float64) @ self._layers[:-1] + self._layers[-1]).astype(np.float32)
+            return values, features, kept
         if self._head is not None:  # in float64, whose sums are the same to float32's digits in whatever order
             head = self._head.astype(np.float64)
             values = (features @ head[:-1] + head[-1]).astype(np.float32)
-        return values, features
+        return values, features, embedding(values[:, self.place(self.lengths[-1])])
 
     def parts(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What the global and the local stream say: float32 (N, B1), (N, B2), one of them perhaps of no width.
 
         Of a network's own hash layers, these are the bits that read either stream. Of a fitted head, in which each bit
-        reads both, it is what either stream adds to all bits.
+        reads both, it is what either stream adds to all bits; where hash layers read embeddings, what it adds to these.
         """
-        values, features = self._read_all(self._open_session(), squares)
-        values = values[:, self.place(self.bits)]
+        values, features, _ = self._read_all(self._open_session(), squares)
         network = self.config["network"]
-        if self._head is None:
-            split = self.bits // 2 if network["groups"] else self.bits
+        linear = self._head if self._to_embedding is None else self._to_embedding
+        if linear is None:
+            bits = self.lengths[-1] if self._fitted else self.bits
+            values = values[:, self.place(bits)]
+            split = bits // 2 if network["groups"] else bits
             return values[:, :split], values[:, split:]
         width = network["vit"]["dim"]
-        local = features[:, width:] @ self._head[width:-1]
-        return features[:, :width] @ self._head[:width], local if network["groups"] else local[:, :0]
+        local = np.asarray(features[:, width:] @ linear[width:-1], np.float32)
+        return np.asarray(features[:, :width] @ linear[:width], np.float32), local if network["groups"] else local[
+            :, :0
+        ]
 
     def _open_session(self) -> Any:
         if self._session is None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transhash.errors import HammingIndexError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
-from transhash.library.ranking import limit, nearest, probabilities
+from transhash.library.ranking import CANDIDATES, by_likeness, limit, nearest, probabilities
 from transhash.server import faults, schemas
 from transhash.server.filters import Passing
 from transhash.server.settings import MOST_RANKED
@@ -94,7 +94,11 @@ class Searcher:
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            distances, ids = nearest(index, Queries(packed, relaxed), k, allowed)
+            kept = _embeddings(library, [queries[number].id for number in numbers])
+            wide = k if kept is None else min(max(k, CANDIDATES), total)
+            distances, ids = nearest(index, Queries(packed, relaxed), wide, allowed)
+            if kept is not None:
+                distances, ids = by_likeness((distances, ids), kept, library.kept, k)
             distances, ids = distances[:, options.offset :], ids[:, options.offset :]
         else:
             distances, ids = np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64)
@@ -143,6 +147,13 @@ def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[
         known = index.contains(list(by_id.values()))
         by_id = {number: id_ for (number, id_), here in zip(by_id.items(), known, strict=True) if here}
         return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
+
+
+def _embeddings(library: Library, ids: list[int | None]) -> NDArray[np.int8] | None:
+    """The embeddings of the pictures that ask, [Q, V]; None where not all of them have one."""
+    kept = library.kept([id_ for id_ in ids if id_ is not None])
+    found = [kept[id_] for id_ in ids if id_ is not None and id_ in kept]
+    return np.frombuffer(b"".join(found), np.int8).reshape(len(ids), -1) if ids and len(found) == len(ids) else None
 
 
 def as_code(text: str, bits: int) -> NDArray[np.uint8]:

@@ -40,3 +40,8 @@ def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any, taken
 def is_fault(reason: Any, remedy: Any) -> bool:
     """Whether it is a reason with its remedy, or neither."""
     return (isinstance(reason, str) and isinstance(remedy, str)) or (reason is None and remedy is None)
+
+
+def is_kept(value: Any) -> bool:
+    """Whether it is an embedding, or nothing."""
+    return isinstance(value, bytes | None)

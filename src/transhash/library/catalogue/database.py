@@ -80,6 +80,17 @@ MIGRATIONS = (
     );
     CREATE INDEX forgotten_changed ON forgotten (changed);
     """,
+    """
+    -- what the model says of a picture, a byte a value: it orders hits, and codes are fitted to it
+    CREATE TABLE embedding (
+        picture INTEGER PRIMARY KEY REFERENCES picture ON DELETE CASCADE, kept BLOB NOT NULL
+    );
+    CREATE TABLE hash_layers ( -- of the collection's own; no row: the codes are the model's
+        base TEXT NOT NULL, -- the model's fingerprint; that of the codes is the library's
+        head BLOB NOT NULL,
+        pictures INTEGER NOT NULL -- in the collection when they were fitted
+    );
+    """,
 )
 
 DAMAGED = ("the catalogue is damaged", "restore it from a copy, or remove the library and index the folders again")

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from transhash.errors import LibraryError
-from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_name
+from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_kept, is_name
 from transhash.library.catalogue.columns import OwnColumns
 from transhash.library.catalogue.database import Facts
 from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Revision, Twin
@@ -101,14 +101,15 @@ class Catalogue(OwnColumns):
     def twins(self, digest: bytes) -> list[Twin]:
         """Some pictures with this content, the first that were found, vanished ones before others."""
         rows = self.rows(
-            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken FROM"
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken, kept FROM"
             # in the order of the index: of files that are all equal there may be any number
             " (SELECT * FROM picture WHERE digest = ? ORDER BY id LIMIT 64) AS picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
+            " LEFT JOIN embedding ON embedding.picture = picture.id"
             " ORDER BY vanished IS NULL, picture.id",
             (digest,),
         )
-        if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:]) for row in rows):
+        if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:9]) and is_kept(row[9]) for row in rows):
             raise self.damaged()
         return [Twin(row[0], row[1], row[2], Coded(*row[3:])) for row in rows]
 
@@ -262,6 +263,17 @@ class Catalogue(OwnColumns):
             " vanished = NULL, changed = excluded.changed",
             (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken, self._changing),
         )
+        this = "SELECT id{} FROM picture WHERE folder = ? AND name = ?"
+        place = self._folder_id(file.folder), file.name
+        if coded.embedding is None:
+            self.execute(f"DELETE FROM embedding WHERE picture = ({this.format('')})", place)
+        else:
+            self.execute(f"INSERT OR REPLACE INTO embedding {this.format(', ?')}", (coded.embedding, *place))
+
+    def recode(self, codes: Iterable[tuple[int, bytes]]) -> None:
+        """Pictures, by id, have other codes."""
+        for id_, code in codes:
+            self.execute("UPDATE picture SET code = ?, changed = ? WHERE id = ?", (code, self._changing, id_))
 
     def touch(self, id_: int, size: int, mtime_ns: int) -> None:
         """The same content has a new time of change."""

@@ -50,6 +50,7 @@ class Coded(NamedTuple):
     reason: str | None
     remedy: str | None
     taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
+    embedding: bytes | None = None  # what the model says of it, a byte a value
 
 
 class Twin(NamedTuple):

@@ -6,7 +6,6 @@ content is the same file, and a file with such a name is known as ours to delete
 
 from __future__ import annotations
 
-import calendar
 import os
 import re
 from collections.abc import Iterable
@@ -15,12 +14,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
 from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File, content_hash
+from transhash.library.files.indexing import coded
 from transhash.library.files.paths import Places, modified
 from transhash.system import replacing
 
@@ -37,23 +35,21 @@ def add(catalogue: Catalogue, places: Places, model: HashModel, pictures: list[S
     digests = [content_hash(content).digest() for content in contents]
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
     names = dict(zip(digests, pictures, strict=True))
-    coded: dict[bytes, Coded] = {}
+    found: dict[bytes, Coded] = {}
     for batch in model.stream(new.items(), source=lambda item: item[1], max_pixels=max_pixels):
         for encoded in batch:
             if encoded.error:
                 path = names[encoded.item[0]]
                 where = os.fspath(path) if isinstance(path, str | os.PathLike) else encoded.error.path
                 raise ImageError(where, encoded.error.reason, encoded.error.remedy)
-            taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
-            code = np.asarray(encoded.code).tobytes()
-            coded[encoded.item[0]] = Coded(encoded.width, encoded.height, code, None, None, taken)
+            found[encoded.item[0]] = coded(encoded)
     files = {digest: _put_away(places, digest, content) for digest, content in new.items()}
     with catalogue.writing():
         ids = {digest: catalogue.at(file.folder, file.name) for digest, file in files.items()}
         known = catalogue.described(id_ for id_ in ids.values() if id_ is not None)
         for digest, file in files.items():
             if ids[digest] not in known:
-                catalogue.put(file, coded[digest])
+                catalogue.put(file, found[digest])
                 ids[digest] = catalogue.at(file.folder, file.name)
     return [id_ for digest in digests if (id_ := ids[digest]) is not None]
 

@@ -73,7 +73,7 @@ class IndexRun:
                     self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
                     continue
                 self.report.first_frames += encoded.is_first
-                self._put(encoded.item, _coded(encoded))
+                self._put(encoded.item, coded(encoded))
         self._write()
         self.report.removed = self._catalogue.vanished(self._started)
         self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
@@ -224,10 +224,12 @@ def _path(wanted: _Wanted) -> str:
     return os.fsdecode(wanted.path)
 
 
-def _coded(encoded: Encoded) -> Coded:
+def coded(encoded: Encoded) -> Coded:
+    """What the catalogue keeps of a picture that was encoded, or could not be."""
     if encoded.code is not None:
         taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
-        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken)
+        kept = None if encoded.embedding is None else encoded.embedding.tobytes()
+        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken, kept)
     assert encoded.error is not None  # there is one or the other
     return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
 

@@ -1,0 +1,1 @@
+"""How well codes find photographs of many kinds, beside small networks that people would otherwise take."""

@@ -1,0 +1,154 @@
+"""The model in the box on photographs, with EfficientNet-Lite0 and Lite2: tie-aware mAP and precision at 10.
+
+    python -m benchmarks.photographs --photographs DIR [--model MODEL] [--only "Caltech-101" …] [--no-peers]
+
+DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
+2,000 others, drawn by a seed. For every network: floats (cosine), 64 and more bits by ITQ fitted to the pictures that
+are searched, and by ITQ fitted to 4,000 photographs of other kinds; for the model its general codes too.
+Features are kept in the cache, so that a run that was stopped goes on. The table is printed and written as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import transhash
+from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
+from transhash.codes import pack
+from transhash.evaluation.cosine import cosine_map, unit
+from transhash.shallow import itq
+
+LENGTHS = (16, 32, 64, 128)
+PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
+Floats = NDArray[np.float32]
+
+
+def main() -> None:
+    """Measure what is asked for, and print it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--model", help="a model's name or directory; the model in the box by default")
+    parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/photographs.json"))
+    parser.add_argument("--cache", type=Path, default=Path(".cache/photographs"))
+    parser.add_argument("--no-peers", action="store_true", help="leave the EfficientNets out")
+    settings = parser.parse_args()
+    model = transhash.load(settings.model)
+    peers = {} if settings.no_peers else PEERS
+    networks = ("ours", *peers)
+    others = other_photographs(settings.photographs)
+    elsewhere = {one: read(one, "other kinds", others, model, settings.cache) for one in networks}
+    rows: list[dict[str, Any]] = []
+    for name in settings.only:
+        photos = SETS[name](settings.photographs)
+        if photos is None:
+            print(f"{name}: not in {settings.photographs}", file=sys.stderr)
+            continue
+        for network in networks:
+            values = read(network, name, photos.files, model, settings.cache)
+            rows += measured(photos, network, values, elsewhere[network], model)
+    settings.out.parent.mkdir(parents=True, exist_ok=True)
+    settings.out.write_text(
+        json.dumps({"model": model.name, "fingerprint": model.fingerprint, "rows": rows}, indent=0) + "\n"
+    )
+    print(table(rows))
+
+
+def read(network: str, name: str, files: list[Path], model: transhash.HashModel, cache: Path) -> Floats:
+    """What a network says of pictures, kept in the cache: float32 (N, F); of ours relaxed codes, then features."""
+    key = [network, model.fingerprint if network == "ours" else "", *map(str, files)]
+    path = cache / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]}.npy"
+    if not path.is_file():
+        print(f"{name}: {network} reads {len(files):,} pictures", file=sys.stderr)
+        cache.mkdir(parents=True, exist_ok=True)
+        found = ours(model, files) if network == "ours" else theirs(PEERS[network], files)
+        np.save(path, found.astype(np.float16) if network != "ours" else found)
+    return np.asarray(np.load(path), np.float32)
+
+
+def ours(model: transhash.HashModel, files: list[Path]) -> Floats:
+    """Relaxed codes of all lengths, and behind them the features."""
+    found = []
+    for batch in model.stream(files):
+        for encoded in batch:
+            if encoded.error:
+                raise encoded.error
+            found.append(np.concatenate([encoded.all_values, encoded.features]))
+    return np.stack(found)
+
+
+def theirs(kind: int, files: list[Path]) -> Floats:
+    """Features of a peer."""
+    from benchmarks.photographs import peers
+
+    return peers.features(kind, files)
+
+
+def measured(
+    photos: PhotoSet, network: str, values: Floats, elsewhere: Floats, model: transhash.HashModel
+) -> list[dict[str, Any]]:
+    """The rows of one network on one set."""
+    start = sum(model.lengths) if network == "ours" else 0
+    features = values[:, start:]
+    q = photos.queries
+    rows = [
+        {
+            "kind": "floats",
+            "bits": None,
+            "map": cosine_map(features[:q], photos.labels[:q], features[q:], photos.labels[q:]),
+            "precision_10": nearest_precision(photos, features),
+        }
+    ]
+    for bits in LENGTHS:
+        codes = {"fitted": hashed(itq(features[q:], bits), features)}
+        if len(elsewhere):
+            codes["fitted elsewhere"] = hashed(itq(elsewhere[:, start:], bits), features)
+        if network == "ours":
+            codes["general"] = pack(values[:, model.place(bits)])
+        for kind, code in codes.items():
+            scores = transhash.evaluate(code[:q], photos.labels[:q], code[q:], photos.labels[q:], precision_at=[10])
+            rows.append({"kind": kind, "bits": bits, "map": scores.map, "precision_10": scores.precision_at[10]})
+    return [{"set": photos.name, "reports": photos.reports, "network": network, **row} for row in rows]
+
+
+def hashed(head: Floats, features: Floats) -> NDArray[np.uint8]:
+    """Codes by a linear head, packed."""
+    return pack(features @ head[:-1] + head[-1])
+
+
+def nearest_precision(photos: PhotoSet, features: Floats) -> float:
+    """Share of relevant pictures among the ten of greatest cosine."""
+    q = photos.queries
+    nearest = np.argsort(-(unit(features[:q]) @ unit(features[q:]).T), axis=1)[:, :10]
+    one, other = photos.labels[:q], photos.labels[q:]
+    hits = [
+        (other[near] == label) if one.ndim == 1 else other[near][:, label.astype(bool)].any(axis=1)
+        for label, near in zip(one, nearest, strict=True)
+    ]
+    return float(np.mean(hits))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a line for each kind of code of each network, a column for each set, tie-aware mAP."""
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    lines: dict[tuple[str, str, int | None], dict[str, float]] = {}
+    for row in rows:
+        lines.setdefault((row["kind"], row["network"], row["bits"]), {})[row["set"]] = row["map"]
+    order = sorted(lines, key=lambda line: (line[0] != "floats", line[2] or 0, line[0], line[1] != "ours", line[1]))
+    text = [f"| codes | network | bits | {' | '.join(sets)} |", f"|---|---|---:|{'---:|' * len(sets)}"]
+    for kind, network, bits in order:
+        figures = [f"{lines[kind, network, bits].get(name, float('nan')):.3f}".lstrip("0") for name in sets]
+        text.append(f"| {kind} | {network} | {bits or ''} | {' | '.join(figures)} |")
+    return "\n".join(text)
+
+
+if __name__ == "__main__":
+    main()

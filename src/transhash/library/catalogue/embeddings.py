@@ -1,0 +1,120 @@
+"""What a model says of the pictures of a library, a byte a value, and hash layers fitted to it.
+
+Codes are derived from embeddings: when layers are fitted, all codes change in one transaction, and with them the
+fingerprint of the library. Nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import DataError
+from transhash.library.catalogue.pictures import PAGE, Catalogue
+from transhash.model.fitted import SAMPLE, Head, fit_head
+
+_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
+
+
+class HashLayers(NamedTuple):
+    """Hash layers of a collection's own."""
+
+    base: str  # fingerprint of the model whose embeddings they read
+    head: Head
+    pictures: int  # in the collection when they were fitted
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells their codes from all others."""
+        return self.head.fingerprint(self.base)
+
+
+class Embeddings:
+    """The embeddings of a catalogue's pictures."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def layers(self, bits: int) -> HashLayers | None:
+        """Hash layers for codes of that length, fitted to the collection; None where the codes are the model's own."""
+        rows = self._catalogue.rows("SELECT base, head, pictures FROM hash_layers")
+        if not rows:
+            return None
+        base, head, pictures = rows[0]
+        if not (isinstance(base, str) and isinstance(head, bytes) and isinstance(pictures, int)):
+            raise self._catalogue.damaged()
+        if not head:  # general codes, by wish
+            return None
+        try:
+            return HashLayers(base, Head.from_bytes(head, bits), pictures)
+        except DataError as error:
+            raise self._catalogue.damaged() from error
+
+    def are_general(self) -> bool:
+        """Whether the codes are to stay the model's own (`keep_general`)."""
+        return bool(self._catalogue.rows("SELECT 1 FROM hash_layers WHERE head = x''"))
+
+    def keep_general(self, base: str) -> None:
+        """Remember that the codes are to stay the model's own; inside `writing()`."""
+        self._catalogue.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
+
+    def missing(self) -> int:
+        """How many pictures have a code and no embedding: from an older transhash, or another source."""
+        (count,) = self._catalogue.rows(
+            "SELECT COUNT(*) FROM picture LEFT JOIN embedding ON embedding.picture = picture.id"
+            " WHERE code IS NOT NULL AND kept IS NULL"
+        )[0]
+        return int(count)
+
+    def of(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """The embeddings of pictures, by id; those that have none are left out."""
+        found: dict[int, bytes] = {}
+        wanted = iter(ids)
+        while some := list(islice(wanted, _ASKED_AT_ONCE)):
+            marks = ", ".join("?" * len(some))
+            found.update(self._catalogue.rows(f"SELECT picture, kept FROM embedding WHERE picture IN ({marks})", some))
+        if not all(isinstance(kept, bytes) for kept in found.values()):
+            raise self._catalogue.damaged()
+        return found
+
+    def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
+        """Ids and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""
+        last = -1
+        while rows := self._catalogue.rows(
+            "SELECT picture.id, kept FROM embedding JOIN picture ON picture.id = embedding.picture"
+            " WHERE picture.id > ? AND code IS NOT NULL ORDER BY picture.id LIMIT ?",
+            (last, PAGE),
+        ):
+            yield [id_ for id_, _ in rows], self._array(kept for _, kept in rows)
+            last = rows[-1][0]
+
+    def fit(self, base: str, bits: int) -> HashLayers:
+        """Fit hash layers to the collection and write all codes anew; inside `writing()`.
+
+        Raises `DataError` for fewer pictures than bits.
+        """
+        ids = [id_ for (id_,) in self._catalogue.rows("SELECT picture FROM embedding ORDER BY picture")]
+        random = np.random.Generator(np.random.PCG64(0))
+        sample = sorted(random.choice(ids, SAMPLE, replace=False).tolist()) if len(ids) > SAMPLE else ids
+        kept = self.of(sample)
+        layers = HashLayers(base, fit_head(self._array(kept[id_] for id_ in sample), bits), len(ids))
+        for page, embeddings in self.pages():
+            codes = layers.head.codes(embeddings)
+            self._catalogue.recode((id_, code.tobytes()) for id_, code in zip(page, codes, strict=True))
+        self._catalogue.execute("DELETE FROM hash_layers")
+        self._catalogue.execute(
+            "INSERT INTO hash_layers VALUES (?, ?, ?)", (base, layers.head.to_bytes(), layers.pictures)
+        )
+        self._catalogue.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
+        return layers
+
+    def _array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
+        """Embeddings of one length as int8 [N, V]."""
+        rows = list(kept)
+        if len({len(row) for row in rows}) > 1:
+            raise self._catalogue.damaged()
+        return np.frombuffer(b"".join(rows), np.int8).reshape(len(rows), -1 if rows else 0)

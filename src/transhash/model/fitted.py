@@ -1,0 +1,96 @@
+"""Codes fitted to a collection: hash layers learned, without labels, from what a model says of its pictures.
+
+A picture is kept as its embedding: what a linear map makes of the model's features (of a model that has none, the
+relaxed code of its longest length), brought to length 1 and rounded to eight bits a value. From embeddings alone codes
+are fitted, fitted again when the collection has grown, and hits are ordered; no picture is decoded for it.
+
+    kept = embedding(values)            # float (N, V) to int8 (N, V), a byte a value
+    head = fit_head(kept, bits=64)      # ITQ, in whole numbers
+    codes = head.codes(kept)            # uint8 (N, 8)
+
+All sums are of whole numbers below 2⁵³, so that codes are the same on every processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.codes import pack
+from transhash.errors import DataError
+from transhash.shallow import itq
+
+STEP = 1 / 320  # of a value of an embedding: those of 192 values lie 23 from zero on average, one in 800 passes 127
+SAMPLE = 4000  # pictures that a head is fitted to, at most
+_LARGEST = 32767  # weight of a head, int16
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Linear hash layers on embeddings: bit b is 1 where `embedding @ weights[:, b] + offset[b] > 0`."""
+
+    weights: NDArray[np.int16]  # [V, B]
+    offset: NDArray[np.int64]  # [B]
+
+    @property
+    def bits(self) -> int:
+        """B, the length of its codes."""
+        return len(self.offset)
+
+    def values(self, kept: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Relaxed codes of embeddings [N, V]: whole numbers in float64 [N, B], exact in any order of the sum."""
+        return kept.astype(np.float64) @ self.weights.astype(np.float64) + self.offset
+
+    def codes(self, kept: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""
+        return pack(self.values(kept))
+
+    def to_bytes(self) -> bytes:
+        """All of it, to be kept: the weights, then the offsets, little-endian."""
+        return self.weights.astype("<i2").tobytes() + self.offset.astype("<i8").tobytes()
+
+    @classmethod
+    def from_bytes(cls, kept: bytes, bits: int) -> Head:
+        """What `to_bytes` gave, of that many bits; raises `DataError` for anything else."""
+        rows, rest = divmod(len(kept) - 8 * bits, 2 * max(bits, 1))
+        if bits <= 0 or rows <= 0 or rest:
+            raise DataError(f"fitted hash layers of {len(kept)} bytes are not for {bits} bits")
+        weights = np.frombuffer(kept, "<i2", rows * bits).reshape(rows, bits)
+        return cls(weights.astype(np.int16), np.frombuffer(kept, "<i8", offset=2 * rows * bits).astype(np.int64))
+
+    def fingerprint(self, model: str) -> str:
+        """What tells its codes from all others, hex: of the model whose embeddings it reads, and its own weights."""
+        return hashlib.sha256(model.encode() + self.to_bytes()).hexdigest()
+
+
+def embedding(values: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Real values [N, V] brought to length 1 and rounded to steps of 1/320: int8 [N, V]."""
+    values = np.asarray(values, np.float64)
+    lengths = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
+    steps = np.rint(values / (STEP * np.maximum(lengths, 1e-12)))
+    return np.asarray(steps.clip(-127, 127), np.int8)
+
+
+def cosines(query: NDArray[np.int8], kept: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Cosine of one embedding [V] with each of some [N, V]: float32 [N]; exactly 1 for an equal one."""
+    one, others = query.astype(np.float64), kept.astype(np.float64)
+    lengths = np.sqrt(one @ one) * np.sqrt(np.square(others).sum(axis=1))
+    return np.where((kept == query).all(axis=1), 1.0, others @ one / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
+    """Hash layers for codes of `bits` bits, fitted by ITQ to embeddings [N, V], at most `SAMPLE` of them.
+
+    The sample is drawn by a seed. Raises `DataError` for fewer pictures, or values, than bits.
+    """
+    if len(kept) > SAMPLE:
+        rows = np.random.Generator(np.random.PCG64(0)).choice(len(kept), SAMPLE, replace=False)
+        kept = kept[np.sort(rows)]
+    head = itq(kept.astype(np.float32), bits)
+    scale = _LARGEST / max(float(np.abs(head[:-1]).max()), 1e-12)
+    return Head(
+        np.rint(head[:-1] * scale).astype(np.int16), np.rint(head[-1].astype(np.float64) * scale).astype(np.int64)
+    )

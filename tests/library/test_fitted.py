@@ -1,0 +1,157 @@
+"""Codes fitted to a library's own pictures, and hits ordered by embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fake_model import FakeModel
+from fittable_model import FittableModel
+from transhash import Library
+from transhash.errors import LibraryError
+from transhash.library.library import LEAST
+from transhash.model.fitted import cosines, embedding
+
+KINDS = 6
+
+
+def draw(folder: Path, count: int, seed: int = 0) -> list[Path]:
+    """Pictures of some kinds, which differ in noise."""
+    random = np.random.default_rng(seed)
+    kinds = np.random.default_rng(7).integers(0, 256, (KINDS, 8, 8, 3))
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number in range(count):
+        pixels = kinds[number % KINDS] * 0.4 + random.integers(0, 150, (8, 8, 3))
+        paths.append(folder / f"{seed}-{number:04d}.png")
+        Image.fromarray(pixels.astype(np.uint8)).resize((32, 32), Image.Resampling.NEAREST).save(paths[-1])
+    return paths
+
+
+@pytest.fixture
+def fitted(tmp_path: Path) -> Library:
+    """A library of ninety pictures, fitted to them."""
+    draw(tmp_path / "pictures", 90)
+    library = Library.create(tmp_path / "library", FittableModel())  # type: ignore[arg-type]
+    library.index(tmp_path / "pictures")
+    library.fit()
+    return library
+
+
+def test_fitted_codes_are_those_of_the_pictures_in_the_fitted_model(fitted: Library, tmp_path: Path) -> None:
+    paths = sorted((tmp_path / "pictures").iterdir())
+    codes = {hit.path: hit.picture.code for hit in fitted.search(paths[0], k=90)}
+    expected = fitted.model.encode(paths)
+    assert [codes[path] for path in paths] == [code.tobytes().hex() for code in expected]
+
+
+def test_fitting_gives_the_library_another_fingerprint_and_keeps_its_model(fitted: Library) -> None:
+    base = FittableModel().fingerprint
+    assert fitted.fingerprint == fitted.info().fingerprint == fitted.model.fingerprint != base
+    assert fitted.info().model == "fake"
+
+
+def test_a_fitted_library_opens_with_its_model_and_with_no_other(fitted: Library) -> None:
+    fitted.close()
+    with Library.open(fitted.path, FittableModel()) as again:  # type: ignore[arg-type]
+        assert again.fingerprint == fitted.fingerprint
+        assert again.fitted_to == 90
+    with pytest.raises(LibraryError, match="cannot be"):
+        Library.open(fitted.path, FittableModel("another"))  # type: ignore[arg-type]
+
+
+def test_a_picture_finds_itself_first_and_then_by_the_cosine_of_embeddings(fitted: Library, tmp_path: Path) -> None:
+    paths = sorted((tmp_path / "pictures").iterdir())
+    kept = embedding(FakeModel().values(paths))
+    for row in range(0, 90, 7):
+        order = np.argsort(-cosines(kept[row], kept), kind="stable")
+        hits = [hit.path for hit in fitted.search(paths[row], k=20)]
+        assert hits[0] == paths[row]
+        likeness = [float(cosines(kept[row], kept)[paths.index(path)]) for path in hits]
+        assert likeness == sorted(likeness, reverse=True)
+        assert set(hits[:10]) <= {paths[at] for at in order[:12]}
+
+
+def test_pictures_indexed_after_fitting_have_codes_of_the_fitted_layers(fitted: Library, tmp_path: Path) -> None:
+    (new,) = draw(tmp_path / "pictures", 1, seed=5)
+    fitted.index(tmp_path / "pictures")
+    (hit,) = fitted.search(new, k=1)
+    assert (hit.path, hit.distance) == (new, 0)
+    assert hit.picture.code == fitted.model.encode([new])[0].tobytes().hex()
+
+
+def test_another_process_sees_the_fitted_codes_at_once(tmp_path: Path) -> None:
+    paths = draw(tmp_path / "pictures", 90)
+    model = FittableModel()
+    with Library.create(tmp_path / "library", model) as writer:  # type: ignore[arg-type]
+        writer.index(tmp_path / "pictures")
+        with Library.open(tmp_path / "library", FittableModel()) as reader:  # type: ignore[arg-type]
+            reader.search(paths[3])
+            writer.fit()
+            assert reader.search(paths[3], k=1)[0].distance == 0
+            assert reader.fingerprint == writer.fingerprint
+
+
+def test_a_library_is_fitted_by_itself_when_it_is_large_enough_and_again_when_it_has_doubled(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        draw(pictures, LEAST - 1)
+        assert library.index(pictures).fitted == 0
+        draw(pictures, 1, seed=1)
+        assert library.index(pictures).fitted == LEAST
+        first = library.fingerprint
+        draw(pictures, LEAST - 1, seed=2)
+        assert library.index(pictures).fitted == 0
+        draw(pictures, 1, seed=3)
+        assert library.index(pictures).fitted == 2 * LEAST
+        assert library.fingerprint != first
+
+
+def test_general_codes_stay_when_they_are_asked_for(tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", LEAST)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        assert library.index(tmp_path / "pictures", general=True).fitted == 0
+        assert library.fingerprint == FittableModel().fingerprint
+
+
+def test_moved_and_copied_pictures_keep_their_embeddings(fitted: Library, tmp_path: Path) -> None:
+    old = sorted((tmp_path / "pictures").iterdir())[4]
+    copy = tmp_path / "pictures" / "copy.png"
+    copy.write_bytes(old.read_bytes())
+    moved = tmp_path / "pictures" / "moved.png"
+    sorted((tmp_path / "pictures").iterdir())[8].rename(moved)
+    fitted.index(tmp_path / "pictures")
+    assert fitted.search(copy, k=1)[0].distance == 0
+    assert fitted.fit() == 91
+    assert fitted.search(moved, k=1)[0].path == moved
+
+
+def test_pictures_without_embeddings_are_named_and_nothing_changes(tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", 90)
+    with Library.create(tmp_path / "library", FakeModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures")
+        before = library.fingerprint
+        with pytest.raises(LibraryError, match="90 pictures come from an older transhash"):
+            library.fit()
+        assert library.fingerprint == before
+
+
+def test_fewer_pictures_than_bits_are_refused_and_nothing_changes(tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", 20)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures")
+        with pytest.raises(LibraryError, match="need more than 64 pictures"):
+            library.fit()
+        assert library.search(sorted((tmp_path / "pictures").iterdir())[0], k=1)[0].distance == 0
+
+
+def test_general_codes_stay_for_good_once_they_were_asked_for(tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", LEAST)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures", general=True)
+        draw(tmp_path / "pictures", LEAST, seed=4)
+        assert library.index(tmp_path / "pictures").fitted == 0
+        assert library.info().fitted_to == 0
