@@ -15,6 +15,8 @@ from transhash.data.protocols import split
 from transhash.data.trained import trained_rows
 from transhash.errors import DataError
 from transhash.model import HashModel
+from transhash.nn.tables import UnsafeStepsError
+from transhash.training import export
 from transhash.training.calibrate import calibrate, left_over
 from transhash.training.loop import Trained, train
 from transhash.training.ship import ship
@@ -81,3 +83,17 @@ def test_images_of_one_class_are_not_enough(place: Path, model: HashModel, tmp_p
     single = rows[load_dataset("folder", tmp_path).labels[rows] == 1]
     with pytest.raises(DataError, match=r"all pairs .* are relevant"):
         calibrate(model, images, single)
+
+
+def test_a_network_whose_values_do_not_fit_into_8_bits_still_becomes_a_model(
+    run: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsafe(*_: object) -> None:
+        raise UnsafeStepsError("no scale near 0.001 is safe for GELU")
+
+    monkeypatch.setattr(export, "prepare", unsafe)
+    said: list[str] = []
+    model = ship(run, tmp_path / "model", "tiny", say=said.append)
+    [sentence] = said
+    assert "float32" in sentence
+    assert model.encode([run.images.images.sources[0]]).shape == (1, 2)

@@ -95,7 +95,7 @@ def train(
         return
     for note in trained.images.notes:
         say(note)
-    model = ship(trained, out / "model", name=out.resolve().name)
+    model = ship(trained, out / "model", name=out.resolve().name, say=say)
     result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:
         measured = measured_with_bar(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)

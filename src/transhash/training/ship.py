@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import transhash
 from transhash.errors import DataError
 from transhash.model import HashModel
+from transhash.nn.tables import UnsafeStepsError
 from transhash.training.calibrate import calibrate
 from transhash.training.export import export_model
 from transhash.training.loop import Trained
@@ -17,8 +19,12 @@ from transhash.training.loop import Trained
 PICTURES = 256  # of the training images, on which the ranges of 8-bit products are measured
 
 
-def ship(trained: Trained, folder: Path, name: str) -> HashModel:
-    """Write the model of a run, with what it was trained on and how, calibrated on what was held out."""
+def ship(trained: Trained, folder: Path, name: str, *, say: Callable[[str], None] = lambda sentence: None) -> HashModel:
+    """Write the model of a run, with what it was trained on and how, calibrated on what was held out.
+
+    Where no steps of 8 bits are safe for its values, it computes in float32, and `say` gets the sentence: a run never
+    ends without a model.
+    """
     recipe = trained.recipe.model_dump(mode="json")
     # places on the machine that trained it say nothing elsewhere, and may say too much
     recipe |= {"data": trained.recipe.data.name, "backbone": Path(trained.recipe.backbone).name}
@@ -31,7 +37,11 @@ def ship(trained: Trained, folder: Path, name: str) -> HashModel:
     rows = np.random.default_rng(0).permutation(trained.seen)[:PICTURES]
     crop, size = trained.recipe.centre_crop, trained.recipe.image_size
     pictures = trained.images.images.decode(rows, size, crop=crop)
-    model = export_model(trained.network, folder, name, about, crop=crop, pictures=pictures)
+    try:
+        model = export_model(trained.network, folder, name, about, crop=crop, pictures=pictures)
+    except UnsafeStepsError as error:
+        say(f"this model computes in float32 and encodes slower, as its values do not fit into 8 bits ({error})")
+        model = export_model(trained.network, folder, name, about, crop=crop)
     with suppress(DataError):  # nothing was held out, or of one class only
         model.calibrate(calibrate(model, trained.images, trained.held_out))
     return model
