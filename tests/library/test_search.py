@@ -119,3 +119,16 @@ def test_info_tells_the_facts(filled: Library, model: FakeModel) -> None:
     assert (info.path, info.pictures, info.skipped, info.vanished) == (filled.path, 6, 0, 0)
     assert (info.model, info.bits, info.fingerprint) == ("fake", 64, model.fingerprint)
     assert info.bytes > 4096
+
+
+@pytest.mark.parametrize("value", [float("nan"), "3", [3], {}])
+@pytest.mark.parametrize("name", ["k", "max_distance", "min_probability"])
+def test_a_limit_that_is_no_number_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
+    with pytest.raises(HammingIndexError, match=f"{name} is"):
+        filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "value"), [("k", True), ("k", None), ("max_distance", 2.5), ("max_distance", -1)])
+def test_a_limit_that_is_no_count_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
+    with pytest.raises(HammingIndexError, match=f"{name} is"):
+        filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack, overlo
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.codes import pack
+from transhash.codes import pack, whole
 from transhash.errors import HammingIndexError
 from transhash.library.catalogue.kinds import Value
 
@@ -46,7 +46,7 @@ class Queries:
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked of a search. Raises `HammingIndexError` for a `k` below 1."""
+    """What is asked of a search. Raises `HammingIndexError` for a `k` below 1, and for limits that are no numbers."""
 
     k: int = 10  # hits, at most
     max_distance: int | None = None  # bits that may differ
@@ -55,8 +55,13 @@ class Options:
     offset: int = 0  # hits to leave out at the beginning
 
     def __post_init__(self) -> None:
-        if not isinstance(self.k, int | np.integer) or self.k < 1:
-            raise HammingIndexError("", f"k is {self.k!r}", "ask for 1 result or more")
+        if (whole(self.k) or 0) < 1:
+            raise HammingIndexError("", f"k is {self.k!r:.40}", "ask for 1 result or more")
+        distance, probability = self.max_distance, self.min_probability
+        if distance is not None and ((bits := whole(distance)) is None or bits < 0):
+            raise HammingIndexError("", f"max_distance is {distance!r:.40}", "give a whole number of bits, 0 or more")
+        if probability is not None and (not isinstance(probability, int | float | np.number) or np.isnan(probability)):
+            raise HammingIndexError("", f"min_probability is {probability!r:.40}", "give a number from 0 to 1")
 
     @property
     def ranked(self) -> int:
