@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -135,5 +136,8 @@ def test_the_command_line_exports_and_searches(library: Library, photos: Path, a
     library.index(photos)
     assert transhash("export", "--to", address) == f"6 pictures in {address}\n"
     query = ("search", "cat/cat-1.png", "-k", "3", "--json", "--where", "folder = 'cat'")
-    assert transhash(*query, "--library", address) == transhash(*query)
+    there, here = (json.loads(transhash(*query, *named)) for named in (("--library", address), ()))
+    for hit in [*there["hits"], *here["hits"]]:
+        del hit["same"]  # a collection knows no contents
+    assert there == here
     assert "pictures  6" in transhash("info", "--library", address)
