@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import grimp
@@ -53,3 +56,11 @@ def test_circles_are_found() -> None:
 def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = grimp.build_graph("transhash", exclude_type_checking_imports=True, cache_dir=None)
     assert circles({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}) == []
+
+
+def test_a_library_is_imported_without_what_takes_long_to_import() -> None:
+    heavy = ("numba", "torch", "onnxruntime", "pyarrow", "fastapi", "scipy")
+    code = f"import sys, transhash.library; print([name for name in {heavy} if name in sys.modules])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "[]\n"

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import DataError
-from transhash.shallow import itq
 
 STEP = 1 / 320  # of a value of an embedding: those of 192 values lie 23 from zero on average, one in 800 passes 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
@@ -89,6 +88,8 @@ def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
     if len(kept) > SAMPLE:
         rows = np.random.Generator(np.random.PCG64(0)).choice(len(kept), SAMPLE, replace=False)
         kept = kept[np.sort(rows)]
+    from transhash.shallow import itq  # imports numba, which searching a small library does not need
+
     head = itq(kept.astype(np.float32), bits)
     scale = _LARGEST / max(float(np.abs(head[:-1]).max()), 1e-12)
     return Head(
