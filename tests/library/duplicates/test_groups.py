@@ -183,6 +183,21 @@ def test_what_has_changed_or_gone_since_indexing_is_skipped_and_named(pictures: 
     assert [set(group) for group in names(report.groups)] == [{"05.png", "c.png", "d.png"}]
 
 
+def test_a_library_that_was_copied_without_its_dates_has_its_duplicates(pictures: Path, tmp_path: Path) -> None:
+    shutil.copy(pictures / "05.png", pictures / "a.png")
+    with Library.create(pictures / ".transhash", FakeModel()) as library:
+        library.index(pictures)
+    copied = tmp_path / "copied"
+    shutil.copytree(pictures, copied, copy_function=shutil.copyfile)
+    for path in copied.glob("*.png"):
+        os.utime(path, (1, 1))
+    with Library.open(copied, FakeModel()) as library:
+        report = library.duplicates()
+
+    assert not report.skipped
+    assert [set(group) for group in names(report.groups)] == [{"05.png", "a.png"}]
+
+
 def test_a_file_that_has_become_unreadable_is_skipped(pictures: Path) -> None:
     data = (pictures / "05.png").read_bytes()
     Image.open(pictures / "05.png").resize((50, 50)).save(pictures / "small.png")

@@ -24,7 +24,7 @@ from transhash.library.duplicates.candidates import Signs, pairs, signs
 from transhash.library.duplicates.confirmation import Evidence, Finding, Kind
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
 from transhash.library.duplicates.pairing import Pairing, Picture
-from transhash.library.duplicates.plan import below
+from transhash.library.duplicates.plan import below, file_digest
 from transhash.library.files.paths import modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
@@ -154,10 +154,19 @@ class Search:
             return False
         self._inodes[picture] = status.st_dev, status.st_ino
         apart = abs(modified(status) - int(self._contents.mtimes[picture]))
-        if status.st_size == self._contents.sizes[picture] and apart <= COARSE:
+        # a library that was copied without the dates of its files has the same pictures
+        if status.st_size == self._contents.sizes[picture] and (
+            apart <= COARSE or self._has_its_content(picture, path)
+        ):
             return True
         self._skip(path, CHANGED, "run `transhash index`, then this again")
         return False
+
+    def _has_its_content(self, picture: int, path: str) -> bool:
+        try:
+            return file_digest(path) == self._contents.digests[picture].tobytes().hex()
+        except OSError:
+            return False
 
     def _skip(self, path: str, reason: str, remedy: str) -> None:
         self._skipped[path] = Skipped(Path(path), reason, remedy)
