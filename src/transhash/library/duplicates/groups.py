@@ -164,7 +164,7 @@ class Search:
 
     def _has_its_content(self, picture: int, path: str) -> bool:
         try:
-            return file_digest(path) == self._contents.digests[picture].tobytes().hex()
+            return file_digest(path) == bytes(self._contents.digests[picture].tobytes()).hex()
         except OSError:
             return False
 
