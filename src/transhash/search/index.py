@@ -171,6 +171,8 @@ class HammingIndex:
         segments = self._searched(ids)
         found = sum(len(part) for part in segments)
         k = check_k(k, len(queries), found)
+        if len(segments) == 1 and values is None and strategy is None and segments[0].takes_few(queries):
+            return segments[0].few(queries, k, self.bits)
         relaxed = None if values is None else check_values(values, codes)
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741

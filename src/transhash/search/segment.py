@@ -19,6 +19,7 @@ Found = tuple[npt.NDArray[np.int64], Ids]
 WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would take
 DISCOURAGED, AGAIN = 4, 16  # searches in vain after which tables are tried again in one of so many only
 RERANKED_AT_ONCE = 1 << 20  # hits that are held while they are re-ranked, or those of one query
+FEW_QUERIES, FEW_CODES = 4, 1 << 16  # of which neither is shared out to threads
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
 
@@ -108,6 +109,25 @@ class Segment:
         elif wanted:
             keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
         return self._results(keys)
+
+    def takes_few(self, queries: Words) -> bool:
+        """Whether `few` is the quickest way: few codes, all there and without tables, and few queries."""
+        return (
+            len(queries) <= FEW_QUERIES
+            and len(self.ids) <= FEW_CODES
+            and self.store.tables == 0
+            and len(self.alive) == 0
+            and not self._is_small(queries)
+        )
+
+    def few(self, queries: Words, k: int, bits: int) -> tuple[npt.NDArray[np.int32], Ids]:
+        """The k nearest, (distances int32 [Q, k], ids int64 [Q, k]), padded with -1."""
+        from transhash.search import few
+
+        distances, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
+        useful = min(k, len(self.ids))
+        few.nearest(self.store.codes, self.ids, queries, self.store.width, useful, bits, distances, found)
+        return distances, found
 
     def within(
         self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None, *, ordered: bool

@@ -11,15 +11,22 @@ from transhash.search.words import Words
 
 NONE = np.int64(np.iinfo(np.int64).max)
 WORK = 1 << 21  # word comparisons that NumPy does in less time than Numba needs to be imported
-WORK_ONCE_LOADED = 1 << 12
+WORK_IN_ALL = 1 << 26  # comparisons that took as long: a process that has made so many will make more
+WORK_ONCE_LOADED = 1 << 9
+
+_done = 0  # comparisons that this process has made here
 
 Keys = npt.NDArray[np.int64]
 
 
 def is_small(words: Words, size: int, queries: Words) -> bool:
     """Whether plain NumPy is the quicker way, given what this process has imported already."""
-    loaded = "transhash.search.scan" in sys.modules
-    return bool(size * len(queries) * words.shape[1] <= (WORK_ONCE_LOADED if loaded else WORK))
+    global _done  # noqa: PLW0603
+    work = size * len(queries) * int(words.shape[1])
+    if "transhash.search.scan" in sys.modules:
+        return work <= WORK_ONCE_LOADED
+    _done += work
+    return work <= WORK and _done <= WORK_IN_ALL
 
 
 def nearest(words: Words, size: int, queries: Words, k: int) -> Keys:

@@ -30,7 +30,10 @@ def word_count(bits: int) -> int:
 
 
 def to_words(codes: Any, bits: int, padding: int = 0) -> Words:
-    """Packed codes uint8 [N, bits/8] -> read-only uint64 [N + padding, words]; raises HammingIndexError."""
+    """Packed codes uint8 [N, bits/8] -> read-only uint64 [N + padding, words], perhaps the same memory.
+
+    Raises HammingIndexError.
+    """
     if not isinstance(codes, np.ndarray):
         raise HammingIndexError(f"codes are a {type(codes).__name__}: give a NumPy array, uint8 [N, {bits // 8}]")
     if codes.dtype != np.uint8:
@@ -43,9 +46,15 @@ def to_words(codes: Any, bits: int, padding: int = 0) -> Words:
         raise HammingIndexError(
             f"codes have {codes.shape[1]} bytes each, but the index holds {bits}-bit codes of {bits // 8} bytes"
         )
-    rows = np.zeros((len(codes) + padding, 8 * word_count(bits)), np.uint8)
-    rows[: len(codes), : codes.shape[1]] = codes
-    words = rows.view("<u8").astype(np.uint64, copy=False)
+    width = 8 * word_count(bits)
+    if padding or codes.shape[1] < width or not (codes.flags.c_contiguous and type(codes) is np.ndarray):
+        rows = np.zeros((len(codes) + padding, width), np.uint8)
+        rows[: len(codes), : codes.shape[1]] = codes
+    else:
+        rows = codes  # as they are
+    words = rows.view("<u8")
+    if not words.dtype.isnative or not words.flags.aligned:
+        words = words.astype(np.uint64)
     words.flags.writeable = False
     return words
 
