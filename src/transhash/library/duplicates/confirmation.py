@@ -64,6 +64,7 @@ EXACT = 0.4  # strain of a picture that has been saved without a loss
 WHOLLY = 0.93  # share of a picture's structure that counts as all of it
 SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
 PART = 0.3  # share of a picture below which a part of it needs twice the evidence
+LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
 NOTHING = Finding(None)
 
 
@@ -94,9 +95,13 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
             for small, large in ((a, larger_a), (b, larger_b))
         ]
         movement, levels = registration.scaled(found.movement, factors[0], factors[1]), 1
+    if max(larger_a.grey.size / a.grey.size, larger_b.grey.size / b.grey.size) < LARGER:
+        return found  # there is nothing more to see
     look = _look(larger_a, larger_b, movement, levels, 0)
     if look is None or look.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
+    if found.kind in {Kind.COPY, Kind.EDIT} and not look.bad:
+        return found  # compression is seen more clearly here, but no tile is another one
     again = _finding(look)
     if again.kind in {Kind.COPY, Kind.EDIT}:
         return found if found.kind in {Kind.COPY, Kind.EDIT} else Finding(again.kind, again.evidence)
