@@ -92,7 +92,7 @@ def test_the_readme_prints_what_make_demo_prints(give, tmp_path: Path) -> None:
     "verb", ["index", "search", "duplicates", "info", "annotate", "verify", "models", "fit", "export", "import_"]
 )
 def test_the_examples_of_a_verb_run(give, verb: str) -> None:
-    give("transhash index photos/ --model vits14-imagenet200")
+    give("transhash index photos/ --model vits14-photographs")
     if verb == "search":
         give("transhash annotate labels.csv")
     if verb == "index":

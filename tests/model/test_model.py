@@ -244,7 +244,7 @@ def test_weights_that_are_not_finite_are_no_model(model: HashModel, tmp_path: Pa
 
 
 def test_a_name_that_is_no_model_lists_those_there_are() -> None:
-    with pytest.raises(ModelError, match="vits14-imagenet200"):
+    with pytest.raises(ModelError, match="vits14-photographs"):
         transhash.load("resnet50")
 
 

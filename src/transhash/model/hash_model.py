@@ -51,7 +51,7 @@ from transhash.system import processors
 from transhash.threads import submit
 
 PRETRAINED = Path(__file__).parents[1] / "pretrained"
-DEFAULT = "vits14-imagenet200"
+DEFAULT = "vits14-photographs"
 _TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
 
 
