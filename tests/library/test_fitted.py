@@ -155,3 +155,11 @@ def test_general_codes_stay_for_good_once_they_were_asked_for(tmp_path: Path) ->
         draw(tmp_path / "pictures", LEAST, seed=4)
         assert library.index(tmp_path / "pictures").fitted == 0
         assert library.info().fitted_to == 0
+
+
+def test_the_models_own_codes_keep_the_order_of_their_distances(tmp_path: Path) -> None:
+    paths = draw(tmp_path / "pictures", 40)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures")
+        distances = [hit.distance for hit in library.search(paths[2], k=40)]
+    assert distances == sorted(distances)

@@ -334,13 +334,15 @@ class Library:
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures; some may be gone meanwhile.
 
-        Nearest by code; of the first `CANDIDATES`, by the likeness of the embeddings, where both sides have one.
+        Nearest by code. Where codes are fitted to the library, the first `CANDIDATES` are ordered by the likeness of
+        embeddings; the model's own codes keep the order of their distances, which its calibration speaks of.
         """
-        index, kept = self.codes(), queries.embeddings
-        if kept is not None and self._layers:  # of this moment: another process may have fitted them since
-            queries = Queries(self._layers.head.codes(kept), None, kept)
-        near = nearest(index, queries, k if kept is None else max(k, CANDIDATES), self._allowed(where))
-        return near if kept is None else by_likeness(near, kept, self.kept, k)
+        index, kept, layers = self.codes(), queries.embeddings, self._layers
+        if kept is None or layers is None:
+            return nearest(index, queries, k, self._allowed(where))
+        fitted = Queries(layers.head.codes(kept), None, kept)  # of this moment: another process may have fitted since
+        near = nearest(index, fitted, max(k, CANDIDATES), self._allowed(where))
+        return by_likeness(near, kept, self.kept, k)
 
     def kept(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""

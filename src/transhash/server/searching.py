@@ -94,7 +94,7 @@ class Searcher:
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            kept = _embeddings(library, [queries[number].id for number in numbers])
+            kept = _embeddings(library, [queries[number].id for number in numbers]) if library.fitted_to else None
             wide = k if kept is None else min(max(k, CANDIDATES), total)
             distances, ids = nearest(index, Queries(packed, relaxed), wide, allowed)
             if kept is not None:

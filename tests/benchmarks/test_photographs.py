@@ -1,0 +1,46 @@
+"""The bench of photographs: its sets are drawn by a seed, and docs print what it stored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.photographs.__main__ import nearest_precision, table
+from benchmarks.photographs.sets import PhotoSet, by_folder
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_model_card_prints_the_stored_figures() -> None:
+    stored = json.loads((ROOT / "benchmarks/results/photographs.json").read_text("utf-8"))
+    assert table(stored["rows"]) in (ROOT / "docs/models.md").read_text("utf-8")
+
+
+def test_the_readme_has_the_stored_figures_of_caltech_101() -> None:
+    rows = json.loads((ROOT / "benchmarks/results/photographs.json").read_text("utf-8"))["rows"]
+    found = {row["kind"]: row["map"] for row in rows if row["set"] == "Caltech-101" and row["bits"] == 64}
+    shown = f"{found['fitted']:.3f} and {found['general']:.3f}".replace("0.", ".")
+    assert shown in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_a_set_is_drawn_alike_each_time_and_its_classes_are_its_folders(tmp_path: Path) -> None:
+    for kind in ("cat", "dog"):
+        (tmp_path / kind).mkdir()
+        for number in range(20):
+            Image.new("RGB", (8, 8)).save(tmp_path / kind / f"{number:02d}.png")
+    one, other = (by_folder("pets", tmp_path, "*/*", reports=True) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    assert one.files == other.files != sorted(one.files)
+    assert [one.files[i].parent.name == "dog" for i in range(40)] == (one.labels == 1).tolist()
+    assert one.queries == 10
+    assert by_folder("none", tmp_path / "cat", "*/*", reports=True) is None
+
+
+def test_precision_counts_the_nearest_ten_by_cosine() -> None:
+    features = np.eye(12, dtype=np.float32)[[0] * 11 + [1]]
+    photos = PhotoSet("x", [Path()] * 12, np.array([0] * 6 + [1] * 6), 1, True)
+    assert nearest_precision(photos, features) == 0.5
