@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.photographs.__main__ import nearest_precision, table
+from benchmarks.photographs.measure import nearest_precision, table
 from benchmarks.photographs.sets import PhotoSet, by_folder
 
 ROOT = Path(__file__).parents[2]
