@@ -26,6 +26,7 @@ POINTS = 64  # keypoints of a picture, the strongest
 TABLES, BITS = 4, 18  # bits of a keypoint's words that agree, so often tried
 CROWD = 48  # keypoints that share these bits: more of them tell nothing
 SHARED = 3  # keypoints that two pictures share at least
+PARTNERS = 8  # pictures that share the most keypoints with one, which it is compared with
 ROWS = 2048  # pictures whose hashes are asked at once
 
 _BITS = np.random.default_rng(7).permutation(256)[: TABLES * BITS].reshape(TABLES, BITS)
@@ -121,9 +122,25 @@ def _by_keypoints(every: list[Signs]) -> Numbers:
             else:
                 met.append(_met(plain, owners, np.concatenate([each.mirrored[table] for each in every]), owners, count))
         keys, times = np.unique(np.concatenate(met), return_counts=True)
-        shared.append(keys[times >= SHARED])
+        keys, times = keys[times >= SHARED], times[times >= SHARED]
+        shared.append(keys[_closest(keys, times, count)])
     keys = np.unique(np.concatenate(shared))
     return np.stack((keys // count, keys % count), axis=1)
+
+
+def _closest(keys: Numbers, times: Numbers, count: int) -> npt.NDArray[np.bool_]:
+    """Which pairs are among the `PARTNERS` that share most keypoints, of either of their pictures.
+
+    Scenes of one kind share some keypoints with half of a collection. What is confirmed grows with the pictures, not
+    with their pairs.
+    """
+    ends = np.concatenate((keys // count, keys % count))
+    order = np.lexsort((np.tile(-times, 2), ends))
+    sizes = np.bincount(ends, minlength=count)
+    places = np.arange(len(ends)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    closest = np.zeros(len(keys), np.bool_)
+    closest[order[places < PARTNERS] % len(keys)] = True
+    return closest
 
 
 def _met(one: npt.NDArray[np.int32], ones: Numbers, two: npt.NDArray[np.int32], twos: Numbers, count: int) -> Numbers:
