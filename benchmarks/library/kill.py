@@ -145,7 +145,7 @@ class Trial:
         program = ["-m", "transhash"]
         if limit or self._random.random() < 0.5:
             program = ["-c", (LIMITED.format(limit) if limit else "") + SMALL_TRANSACTIONS]
-        verb = ["index", self.photos, "--library", library or self.library, "--model", self._model.folder]
+        verb = ["index", "--general", self.photos, "--library", library or self.library, "--model", self._model.folder]
         command = [sys.executable, *program, *map(os.fspath, verb)]
         self._began = time.monotonic()
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -153,7 +153,7 @@ class Trial:
     def _end(self, library: Path) -> None:
         """Let a run come to its end; the library is then that of an undisturbed one."""
         with Library.create(library, self._model, exist_ok=True) as opened:
-            opened.index(self.photos)
+            opened.index(self.photos, general=True)
         self._check_whole(library)
 
     def _check_kept(self, library: Path, before: Rows, seen: Rows) -> None:

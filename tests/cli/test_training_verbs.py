@@ -224,8 +224,8 @@ def test_the_image_size_is_one_that_the_patches_of_the_backbone_divide(place: Pa
     vit = ViT(ViTConfig(image_size=2 * patch, patch_size=patch, dim=64, depth=2, heads=1, mlp_dim=64))
     save_file(vit.state_dict(), place / f"vit{patch}.safetensors")
     backbone = str(place / f"vit{patch}.safetensors")
-    assert settled(Recipe(backbone=backbone)).image_size == side
-    assert settled(Recipe(backbone=backbone, image_size=3 * patch)).image_size == 3 * patch
+    assert settled(Recipe(backbone=backbone, heads=1)).image_size == side
+    assert settled(Recipe(backbone=backbone, heads=1, image_size=3 * patch)).image_size == 3 * patch
 
 
 def test_backbone_converts_to_half_precision_under_the_same_names(place: Path) -> None:

@@ -56,7 +56,7 @@ def test_the_small_copy_is_there_before_the_picture(visit: Visit) -> None:
     open_first(page)
     for _ in range(2):
         expect(page.locator("#viewer-picture")).to_have_attribute("src", re.compile("thumbnail"))
-        page.wait_for_function("document.getElementById('viewer-picture').naturalWidth > 0")
+        expect(page.locator("#viewer-picture")).not_to_have_js_property("naturalWidth", 0)
         shown = page.locator("#viewer-picture").get_attribute("src")
         id_ = re.search(r"show=(\d+)", page.url)
         assert id_

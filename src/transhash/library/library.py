@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transhash.errors import DataError, LibraryError
 from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library.catalogue.database import CATALOGUE, Facts
-from transhash.library.catalogue.embeddings import Embeddings
+from transhash.library.catalogue.embeddings import Embeddings, HashLayers
 from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Placed, Revision
 from transhash.library.code_index import CodeIndex
@@ -67,15 +67,14 @@ class Library:
         self.catalogue = catalogue
         self._facts = catalogue.facts()
         self._unfitted: HashModel | None = getattr(model, "unfitted", model)
-        self._model = model
+        self._model = model if model and model.fingerprint == self._facts.fingerprint else None
         self.places = Places(os.fsencode(os.path.realpath(path.parent)))
         self._embeddings = Embeddings(catalogue)
-        self._layers = self._embeddings.layers(self._facts.bits)
+        self._known_layers: tuple[HashLayers | None] | None = None  # read when they are needed
         self._index = CodeIndex(self._facts.bits, path / CODES)
         self._filtered: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None
-        if self._layers:
-            self._model = None  # with these, when it is asked for
-        if model and self._base not in (model.fingerprint, self._unfitted and self._unfitted.fingerprint):
+        fingerprints = (model.fingerprint, self._unfitted.fingerprint) if model and self._unfitted else ()
+        if model and not self._model and self._base not in fingerprints:
             raise LibraryError(
                 path,
                 f"its codes come from model {self._facts.model} ({self._facts.fingerprint[:12]}) and cannot be "
@@ -189,7 +188,8 @@ class Library:
         if (layers.base if layers else facts.fingerprint) != self._base:
             catalogue.close()
             raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
-        self.catalogue, self._facts, self._embeddings, self._layers = catalogue, facts, embeddings, layers
+        self.catalogue, self._facts, self._embeddings = catalogue, facts, embeddings
+        self._known_layers = (layers,)
         self._model = None if layers else self._unfitted
         self._index = CodeIndex(facts.bits, self.path / CODES)
 
@@ -225,6 +225,13 @@ class Library:
     def fingerprint(self) -> str:
         """Of the model that its codes come from, SHA-256 in hex."""
         return self._facts.fingerprint
+
+    @property
+    def _layers(self) -> HashLayers | None:
+        """The collection's own hash layers, if its codes come from any."""
+        if self._known_layers is None:
+            self._known_layers = (self._embeddings.layers(self._facts.bits),)
+        return self._known_layers[0]
 
     @property
     def _base(self) -> str:
@@ -365,7 +372,7 @@ class Library:
         index = self._index.refresh(self.catalogue)
         facts = self.catalogue.facts()
         if facts.fingerprint != self._facts.fingerprint:  # hash layers were fitted, here or by another process
-            self._facts, self._layers = facts, self._embeddings.layers(facts.bits)
+            self._facts, self._known_layers = facts, (self._embeddings.layers(facts.bits),)
             self._model = None
             index = self._index.refresh(self.catalogue)
         return index

@@ -79,16 +79,15 @@ def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding
     if seen.pages != also.pages:
         return Finding(None)
     found = confirm(seen.sketch, also.sketch)
-    is_equal = seen.frames is None and np.array_equal(seen.sketch.whole, also.sketch.whole)
-    if is_equal and one.size == other.size and same_pixels(one.path, other.path):  # however little is to be seen on it
+    may_be_same = found.exact and found.kind in {Kind.COPY, Kind.UNSURE}
+    may_be_same |= np.array_equal(seen.sketch.whole, also.sketch.whole)  # however little is to be seen on it
+    is_still = seen.frames is None and one.size == other.size
+    if is_still and may_be_same and same_pixels(one.path, other.path):
         return Finding(Kind.SAME_PIXELS, found.evidence, found.movement)
     if found.kind is None or found.kind is Kind.BURST:
         return found
     if seen.frames is not None:
         return found if found.kind is not Kind.EDIT and _same_frames(seen, also) else Finding(None)
-    may_be_same = one.size == other.size and found.exact and found.kind in {Kind.COPY, Kind.UNSURE}
-    if may_be_same and same_pixels(one.path, other.path):
-        return Finding(Kind.SAME_PIXELS, found.evidence, found.movement)
     if not found.plain:
         return found
     first, second = (sketch(large(each.path), side=LARGE, keyed=False) for each in (one, other))
