@@ -163,3 +163,15 @@ def test_the_models_own_codes_keep_the_order_of_their_distances(tmp_path: Path) 
         library.index(tmp_path / "pictures")
         distances = [hit.distance for hit in library.search(paths[2], k=40)]
     assert distances == sorted(distances)
+
+
+def test_an_exported_library_takes_its_hash_layers_along(fitted: Library, tmp_path: Path) -> None:
+    query = sorted((tmp_path / "pictures").iterdir())[5]
+    expected = fitted.search(query, k=1)[0]
+    fitted.export(tmp_path / "all.parquet")
+    model = FittableModel()
+    again, report = Library.import_(tmp_path / "all.parquet", tmp_path / "again", model)  # type: ignore[arg-type]
+    with again:
+        assert (report.added, again.fingerprint, again.fitted_to) == (90, fitted.fingerprint, 90)
+        hit = again.search(query, k=1)[0]
+        assert (hit.path, hit.distance) == (expected.path, 0)

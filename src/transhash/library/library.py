@@ -143,7 +143,7 @@ class Library:
         if cls.exists(path):
             library = cls.open(path, model)
         else:
-            if model and model.fingerprint != head.fingerprint:
+            if model and model.fingerprint not in (head.fingerprint, head.base):
                 raise LibraryError(
                     file,
                     f"its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} ("
@@ -151,7 +151,12 @@ class Library:
                     "name that model, or none",
                 )
             folder = os.fsencode(os.path.abspath(model.folder)) if model else b""
-            library = cls._made(path, Facts(head.model, head.fingerprint, head.bits, folder, _now()), model)
+            facts = Facts(head.model, head.fingerprint, head.bits, folder, _now())
+            library = cls._made(path, facts, None if head.layers else model)
+            if head.layers:
+                with library, library.catalogue.writing():
+                    Embeddings(library.catalogue).take(head.base, head.layers, head.fitted_to)
+                library = cls.open(path, model)
         try:
             report = carry.bring(file, library.catalogue, library.places, progress)
             library.codes()

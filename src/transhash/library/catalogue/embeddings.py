@@ -62,6 +62,10 @@ class Embeddings:
         """Remember that the codes are to stay the model's own; inside `writing()`."""
         self._catalogue.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
 
+    def take(self, base: str, head: bytes, pictures: int) -> None:
+        """Take hash layers that come with codes from elsewhere; inside `writing()`."""
+        self._catalogue.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", (base, head, pictures))
+
     def missing(self) -> int:
         """How many pictures have a code and no embedding: from an older transhash, or another source."""
         (count,) = self._catalogue.rows(

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import json
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
+from transhash.library.catalogue.embeddings import Embeddings
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
 from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.files.paths import Places
 from transhash.library.results import ImportReport
+from transhash.model import fitted
 from transhash.system import replacing
 
 FORMAT = 1  # of the file; a newer one needs a newer transhash
@@ -46,6 +49,9 @@ class Head(NamedTuple):
     fingerprint: str
     bits: int
     columns: dict[str, Kind]
+    base: str = ""  # where hash layers were fitted to the library: the fingerprint of the model that they read,
+    layers: bytes = b""  # they themselves,
+    fitted_to: int = 0  # and how many pictures there were
 
 
 def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -> int:
@@ -56,7 +62,10 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
         with catalogue.reading(), replacing(path) as file:
             facts, columns = catalogue.facts(), catalogue.own_columns()
             real = {column.id: catalogue.has_reals(column.id) for column in columns.values()}
-            head = Head(facts.model, facts.fingerprint, facts.bits, {name: each.kind for name, each in columns.items()})
+            kinds = {name: each.kind for name, each in columns.items()}
+            head = Head(facts.model, facts.fingerprint, facts.bits, kinds)
+            if layers := Embeddings(catalogue).layers(facts.bits):
+                head = head._replace(base=layers.base, layers=layers.head.to_bytes(), fitted_to=layers.pictures)
             schema = _schema(head, {name for name, column in columns.items() if real[column.id]})
             options = {"compression": "zstd", "write_page_checksum": True}
             with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
@@ -143,6 +152,8 @@ def _schema(found: Head, reals: set[str]) -> Any:
     arrow = pyarrow()
     metadata = {"format": str(FORMAT), "model": found.model, "fingerprint": found.fingerprint, "bits": str(found.bits)}
     metadata["columns"] = json.dumps({name: str(kind) for name, kind in found.columns.items()})
+    if found.layers:
+        metadata |= {"base": found.base, "layers": b64encode(found.layers).decode(), "fitted_to": str(found.fitted_to)}
     own = [
         arrow.field(name, arrow.float64() if name in reals else _type(arrow, kind))
         for name, kind in found.columns.items()
@@ -234,7 +245,12 @@ def _head(path: Path, schema: Any) -> Head:
             raise DataError(path, "written by a newer transhash", "update transhash to import it")
         columns = {str(name): Kind(kind) for name, kind in json.loads(said[b"columns"]).items()}
         found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
-    except (KeyError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        if layers := b64decode(said.get(b"layers", b""), validate=True):
+            found = found._replace(base=said[b"base"].decode(), layers=layers, fitted_to=int(said[b"fitted_to"]))
+            fits = fitted.Head.from_bytes(layers, found.bits).fingerprint(found.base) == found.fingerprint
+            if not fits or found.fitted_to < 1:
+                raise ValueError
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError, ZeroDivisionError) as error:
         raise DataError(
             path, "not a library that transhash has exported", "give a file of `transhash export`"
         ) from error
