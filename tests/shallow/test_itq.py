@@ -82,5 +82,5 @@ def test_features_that_do_not_vary_are_no_obstacle() -> None:
 def test_more_bits_than_features_or_pictures_are_refused(features: np.ndarray, bits: int) -> None:
     with pytest.raises(DataError, match="40"):
         itq(features, bits)
-    with pytest.raises(DataError, match="there are 16"):
+    with pytest.raises(DataError, match="not 16 and 40"):
         itq(features[:16], 16)
