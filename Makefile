@@ -1,10 +1,11 @@
 # make demo: index the example pictures and search them.  make test: the whole test suite.  make check: what CI checks.
+# make site: the documents as a site, in build/site.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test check
+.PHONY: demo test check site
 .DELETE_ON_ERROR:
 
 $(VENV)/light: pyproject.toml constraints.txt
@@ -35,3 +36,6 @@ check: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+site: $(VENV)/dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

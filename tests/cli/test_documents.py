@@ -106,6 +106,35 @@ def test_the_examples_of_a_verb_run(give, verb: str) -> None:
         give(line)
 
 
+def test_the_tutorial_on_photographs_runs(give, capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "start" / "photographs.md"
+    for text in pages.blocks(page):
+        for line in text.splitlines():
+            give(line)
+    (table,) = pages.blocks(page, "csv")
+    assert table.splitlines()[0] == Path("labels.csv").read_text().splitlines()[0].removesuffix(",day")
+    (snippet,) = pages.blocks(page, "python")
+    exec(snippet, {})
+    assert capsys.readouterr().out.splitlines()[0].startswith("0 ")
+
+
+def test_the_tutorial_on_training_runs(give, place: Path, tmp_path: Path) -> None:
+    """With the smallest settings: the question is whether the lines go together."""
+    shutil.copytree(place / "data", tmp_path / "classes")
+    shutil.copy(place / "vit.safetensors", tmp_path)
+    small = "--set epochs=1 --set batch_size=8 --set precision=float32"
+    more = {
+        "train": f"--set image_size=28 {small}",
+        "compare": f"--image-size 28 --bits 16 --jobs 1 --set cached_views=1 {small}",
+    }
+    for text in pages.blocks(ROOT / "docs" / "start" / "training.md"):
+        for line in text.splitlines():
+            give(f"{line} {more.get(line.split()[1], '')}")
+
+    assert "| itq |" in (tmp_path / "compare" / "table.md").read_text()
+    assert (tmp_path / "classes" / ".transhash").is_dir()
+
+
 @pytest.mark.parametrize("page", ["docs/catalogue.md"])
 def test_the_blocks_of_a_page_run(give, page: str) -> None:
     give("transhash index photos/")
@@ -120,7 +149,7 @@ def test_the_blocks_of_a_page_run(give, page: str) -> None:
 
 
 def test_the_training_of_the_readme_runs(give, place: Path, tmp_path: Path) -> None:
-    """With the smallest settings: what is tested is that the lines go together."""
+    """With the smallest settings: the question is whether the lines go together."""
     shutil.copytree(place / "data", tmp_path / "classes")
     shutil.copy(place / "vit.safetensors", tmp_path)
     small = " ".join(f"--set {each}" for each in ("epochs=1", "batch_size=8", "image_size=28", "bits=16"))
