@@ -1,0 +1,110 @@
+"""Encoding many pictures: decoded and encoded in batches side by side, each picture with what became of it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import ImageError
+from transhash.images import Source, load_picture
+from transhash.system import processors
+from transhash.threads import submit
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What became of one item: its code and relaxed code, or the error that names why it has none."""
+
+    item: Any  # as it was passed in
+    code: NDArray[np.uint8] | None  # (bits/8,)
+    values: NDArray[np.float32] | None  # (bits,), the relaxed code, whose signs are the bits
+    error: ImageError | None
+    width: int  # of the picture as stored, pixels; 0 when unknown
+    height: int
+    is_first: bool = False  # of several frames or pages
+    taken: datetime | None = None  # by the camera's clock
+    features: NDArray[np.float32] | None = None  # (F,), what the hash layers read
+    all_values: NDArray[np.float32] | None = None  # relaxed codes of all of the model's lengths, side by side
+    embedding: NDArray[np.int8] | None = None  # (V,), the longest of these in a byte a value (`transhash.model.fitted`)
+
+
+class PictureFacts(NamedTuple):
+    """What `Encoded` says of a picture besides its code: unknown of one that cannot be decoded."""
+
+    width: int = 0
+    height: int = 0
+    is_first: bool = False
+    taken: datetime | None = None
+
+
+def collect(batches: Iterable[list[Encoded]], skipped: Callable[[ImageError], object] | None = None) -> list[Encoded]:
+    """The pictures of a stream that could be used, in order; `skipped` is called with the error of each other one.
+
+    Without `skipped`, raises the first `ImageError`.
+    """
+    usable = []
+    for batch in batches:
+        for encoded in batch:
+            if encoded.error is None:
+                usable.append(encoded)
+            elif skipped is None:
+                raise encoded.error
+            else:
+                skipped(encoded.error)
+    return usable
+
+
+def decode(
+    batch: list[Any], source: Callable[[Any], Source] | None, side: int, crop: float, max_pixels: int
+) -> tuple[NDArray[np.uint8], list[PictureFacts], dict[int, ImageError]]:
+    """The squares of a batch, uint8 (N, side, side, 3), what is known of each picture, and errors by position.
+
+    The square of a picture that cannot be used is black.
+    """
+    squares = np.zeros((len(batch), side, side, 3), np.uint8)
+    facts, errors = [PictureFacts()] * len(batch), {}
+    for i, item in enumerate(batch):
+        try:
+            picture = load_picture(source(item) if source else item, side, crop=crop, max_pixels=max_pixels)
+        except ImageError as error:
+            errors[i] = error
+        else:
+            squares[i] = picture.pixels
+            facts[i] = PictureFacts(picture.width, picture.height, picture.is_first, picture.taken)
+    return squares, facts, errors
+
+
+def in_batches(
+    work: Callable[[list[Any]], list[T]], items: Iterable[Any], batch_size: int, threads: int | None
+) -> Iterator[list[T]]:
+    """`work` on batches of items, in order, each in one of `threads` workers (by default one for each core).
+
+    At most two batches a worker are under way, so that memory stays bounded however long `items` is. Raises
+    `ValueError` for batches of nothing.
+    """
+    if batch_size < 1:
+        raise ValueError(f"a batch of {batch_size} pictures encodes nothing: give 1 or more")
+    threads = threads or processors()
+    iterator = iter(items)
+    waiting: deque[Future[list[T]]] = deque()
+    with ThreadPoolExecutor(threads, "transhash-encode") as pool:
+        try:
+            while True:
+                while len(waiting) < 2 * threads and (batch := list(islice(iterator, batch_size))):
+                    waiting.append(submit(pool, work, batch))
+                if not waiting:
+                    return
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

@@ -1,0 +1,119 @@
+"""The network of a model directory, as ONNX Runtime computes it: squares of pixels in, everything it says out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import ModelError
+from transhash.model.directory import EMBEDDING, GRAPH, HEAD, LAYERS, lengths_of, read_linear
+from transhash.model.fitted import embedding
+
+_TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
+
+
+class Output(NamedTuple):
+    """What a network says of N squares."""
+
+    values: NDArray[np.float32]  # (N, B1 + B2 + …), relaxed codes of every length, side by side
+    features: NDArray[np.float32]  # (N, F), what the hash layers read
+    embeddings: NDArray[np.int8]  # (N, V), a byte a value (`transhash.model.fitted`)
+
+
+class Network:
+    """The weights of a model directory, opened when they are first needed. Safe to use from several threads."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], device: str) -> None:
+        """`config`: the directory's settings; `device`: as of `HashModel`.
+
+        Raises `ModelError` for a device that is not there, and for layers that are not what the settings say.
+        """
+        if device != "auto":
+            _providers(device)
+        self._device = device
+        self._graph = folder / GRAPH
+        self._shape: dict[str, Any] = config["network"]
+        self._lengths = lengths_of(config)
+        files = config["sha256"]
+        self._head = read_linear(folder / HEAD, np.float32, config["bits"]) if HEAD in files else None
+        self._to_embedding: NDArray[np.float64] | None = None
+        self._layers: NDArray[np.float64] | None = None
+        if EMBEDDING in files:
+            self._layers = read_linear(folder / LAYERS, np.int64, sum(self._lengths)).astype(np.float64)
+            projection = read_linear(folder / EMBEDDING, np.float32, len(self._layers) - 1)
+            self._to_embedding = projection.astype(np.float64)
+        self._session: Any = None
+
+    @property
+    def embedding_values(self) -> int:
+        """V, the values of an embedding: of a model without embeddings of its own, those of its longest code."""
+        return self._lengths[-1] if self._layers is None else len(self._layers) - 1
+
+    def place(self, bits: int) -> slice:
+        """Where the values of a code length are among those of all."""
+        start = sum(length for length in self._lengths if length < bits)
+        return slice(start, start + bits)
+
+    def open(self) -> None:
+        """Read the weights now, rather than with the first pictures."""
+        if self._session is None:
+            import onnxruntime
+
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = 1  # workers run whole batches side by side, without waiting for one another
+            options.inter_op_num_threads = 1
+            options.log_severity_level = 3
+            self._session = onnxruntime.InferenceSession(self._graph, options, providers=_providers(self._device))
+
+    def read(self, squares: NDArray[np.uint8]) -> Output:
+        """What the network says of squares, uint8 (N, S, S, 3)."""
+        self.open()
+        vit = self._shape["vit"]
+        step = max(1, _TOKENS // (1 + (vit["image_size"] // vit["patch_size"]) ** 2))
+        parts = [
+            self._session.run(["values", "features"], {"images": squares[first : first + step]})
+            for first in range(0, max(1, len(squares)), step)
+        ]
+        values, features = (np.concatenate(part) for part in zip(*parts, strict=True))
+        if self._to_embedding is not None and self._layers is not None:
+            kept = embedding(features.astype(np.float64) @ self._to_embedding[:-1] + self._to_embedding[-1])
+            values = (kept.astype(np.float64) @ self._layers[:-1] + self._layers[-1]).astype(np.float32)
+            return Output(values, features, kept)
+        if self._head is not None:  # in float64, whose sums are the same to float32's digits in whatever order
+            head = self._head.astype(np.float64)
+            values = (features @ head[:-1] + head[-1]).astype(np.float32)
+        return Output(values, features, embedding(values[:, self.place(self._lengths[-1])]))
+
+    def parts(self, squares: NDArray[np.uint8], bits: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What the two streams say at a code length: float32 (N, B1), (N, B2), as `HashModel.parts` describes."""
+        values, features, _ = self.read(squares)
+        has_local = bool(self._shape["groups"])
+        linear = self._head if self._to_embedding is None else self._to_embedding
+        if linear is None:
+            values = values[:, self.place(bits)]
+            split = bits // 2 if has_local else bits
+            return values[:, :split], values[:, split:]
+        width = self._shape["vit"]["dim"]
+        local = np.asarray(features[:, width:] @ linear[width:-1], np.float32)
+        return np.asarray(features[:, :width] @ linear[:width], np.float32), local if has_local else local[:, :0]
+
+
+def _providers(device: str) -> list[Any]:
+    """What ONNX Runtime computes with, the first that it can: raises `ModelError` for a device that is not there."""
+    import onnxruntime
+
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (number and (kind != "cuda" or not number.isdecimal())):
+        raise ModelError(f"device {device!r}: there is none of that name; use auto, cpu, cuda or cuda:1")
+    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if kind == "cuda" and not there:
+        raise ModelError(
+            f"device {device}: this ONNX Runtime computes on the CPU alone; install onnxruntime-gpu in place of "
+            "onnxruntime, or leave the device out"
+        )
+    # products of 19-bit numbers, which some GPUs take for faster, would change codes
+    cuda = ("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0})
+    return [cuda, "CPUExecutionProvider"] if there and kind != "cpu" else ["CPUExecutionProvider"]
