@@ -13,7 +13,7 @@ import numpy as np
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.evaluation.calibration import Calibration
-from transhash.images import DEFAULT_MAX_PIXELS, load_picture
+from transhash.images import load_picture
 from transhash.model import Encoded
 
 
@@ -49,7 +49,7 @@ class FakeModel:
         *,
         source: Callable[[Any], Any] | None = None,
         batch_size: int = 4,
-        max_pixels: int = DEFAULT_MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> Iterator[list[Encoded]]:
         iterator = iter(items)
         while batch := list(islice(iterator, batch_size)):

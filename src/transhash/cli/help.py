@@ -61,6 +61,8 @@ Environment variables
   TRANSHASH_LIBRARY   The library to use when there is none at or above the
                       current folder.
   TRANSHASH_TOKEN     The secret that `serve` asks for, and that clients send.
+  TRANSHASH_MAX_MEGAPIXELS
+                      The largest picture that is read; 179 by default.
   TRANSHASH_THREADS   Threads to use; by default one for each core.
   NUMBA_CACHE_DIR     Where compiled functions are kept, when the package's
                       folder cannot be written.

@@ -66,13 +66,13 @@ def queries(images: list[str], *, clipboard: bool) -> list[Query]:
 
 
 def _standard_input() -> bytes:
-    from transhash.images import DEFAULT_MAX_BYTES
+    from transhash.images import most_bytes
 
     if sys.stdin.isatty():
         raise TransHashError(
             "standard input is the keyboard: send a picture into it, as in `cat cat.jpg | transhash search -`"
         )
-    return sys.stdin.buffer.read(DEFAULT_MAX_BYTES + 1)  # what is more is refused like a file of that size
+    return sys.stdin.buffer.read(most_bytes() + 1)  # what is more is refused like a file of that size
 
 
 def _clipboard() -> list[Query]:

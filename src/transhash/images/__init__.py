@@ -2,10 +2,8 @@
 
 from transhash.images.faults import PASSING_REASONS
 from transhash.images.kinds import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from transhash.images.limits import MAX_SIDE, most_bytes, too_many_bytes
 from transhash.images.opening import (
-    DEFAULT_MAX_BYTES,
-    DEFAULT_MAX_PIXELS,
-    MAX_SIDE,
     Decoded,
     Opened,
     Source,
@@ -18,8 +16,6 @@ from transhash.images.opening import (
 )
 
 __all__ = [
-    "DEFAULT_MAX_BYTES",
-    "DEFAULT_MAX_PIXELS",
     "IMAGE_SUFFIXES",
     "MAX_SIDE",
     "PASSING_REASONS",
@@ -29,8 +25,10 @@ __all__ = [
     "Source",
     "load_picture",
     "load_square",
+    "most_bytes",
     "open_image",
     "open_picture",
     "read_file",
     "suffix_of",
+    "too_many_bytes",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from transhash.errors import ImageError
 from transhash.images import png
 from transhash.images.faults import UNLIKE
-from transhash.images.kinds import unread_kind
+from transhash.images.kinds import is_text, unread_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2
 # that of the extra `pictures`; TGA comes last because it has no signature.
 _READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
+_LEAST = 16  # bytes that tell a format
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -61,7 +62,7 @@ def reader(data: bytes, name: str) -> Reader:
 
     from transhash.images.pillow import PillowReader
 
-    claimed = len(data) < 32
+    claimed = len(data) < _LEAST
     Image.preinit()
     if data.startswith(_TIFF):
         from transhash.images.tiff import TiffReader, layout
@@ -79,11 +80,12 @@ def reader(data: bytes, name: str) -> Reader:
             from pillow_heif import register_heif_opener
 
             register_heif_opener()
+    start = data[:16].ljust(16, b"\0")  # some compare numbers, which must be there
     for kind in _READERS:
         if kind not in Image.OPEN:
             Image.init()
         factory, accepts = Image.OPEN.get(kind, (None, None))
-        if factory and (accepts is None or accepts(data[:16]) is True):
+        if factory and (accepts is None or accepts(start) is True):
             with suppress(*UNLIKE):
                 return PillowReader(factory(BytesIO(data), ""), data)
             claimed |= accepts is not None
@@ -92,8 +94,17 @@ def reader(data: bytes, name: str) -> Reader:
         raise ImageError(name, "HEIC needs pillow-heif", remedy)
     if b"avif" in brands and "AVIF" not in Image.OPEN:
         raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
+    raise ImageError(name, *_refusal(data, claimed=claimed))
+
+
+def _refusal(data: bytes, *, claimed: bool) -> tuple[str, str]:
+    """Why what no reader takes is no picture, and the remedy."""
     if unread := unread_kind(data):
-        raise ImageError(name, f"{unread[0]} cannot be read", unread[1])
+        return f"{unread[0]} cannot be read", unread[1]
+    if is_text(data):
+        return "not a picture", "it is a text; remove it, or fetch the picture again"
+    if not data.strip(b"\0"):
+        return "broken file", "it holds nothing but zeros; restore it from a copy"
     if claimed:
-        raise ImageError(name, "broken file", "it begins like a picture but has no whole header; restore it")
-    raise ImageError(name, "not a picture", "its content is in no format that can be read; remove or convert it")
+        return "broken file", "it begins like a picture but has no whole header; restore it"
+    return "not a picture", "its content is in no format that can be read; remove or convert it"

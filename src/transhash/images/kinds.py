@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 # HEIC is among them so that it is named rather than passed over in silence
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".webp", ".tif"}
@@ -18,6 +20,8 @@ UNREAD_SUFFIXES = RAW_SUFFIXES | frozenset(
     {".jxl", ".psd", ".psb", ".xcf", ".kra", ".svg", ".svgz", ".eps", ".ai", ".djvu", ".exr", ".hdr", ".dds", ".pcx"}
     | {".qoi", ".fits", ".dcm", ".wmf", ".emf", ".icns", ".sgi", ".jxr", ".wdp", ".bpg", ".cur", ".xbm", ".xpm"}
 )
+
+_LOOKED_AT = 4096  # bytes that tell a text
 
 # What the files of formats begin with that are not read: so that they are named, whatever their names end in.
 _SIGNATURES = (
@@ -51,3 +55,13 @@ def unread_kind(data: bytes) -> tuple[str, str] | None:
     if data[:1024].lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<svg", b"<?xml")) and b"<svg" in data[:4096]:
         return "SVG", "convert it to PNG"
     return next(((kind, remedy) for start, kind, remedy in _SIGNATURES if data.startswith(start)), None)
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a file holds readable characters and nothing else: a web page, for example, under a picture's name."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        text = decoder.decode(data[:_LOOKED_AT], final=len(data) <= _LOOKED_AT)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text.removeprefix("\ufeff"))

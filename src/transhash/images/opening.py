@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from transhash.errors import ImageError
 from transhash.images.faults import READER_ERRORS
 from transhash.images.formats import SUFFIXES, reader
+from transhash.images.limits import check_bytes, check_count, check_shape
 from transhash.images.metadata import orientation, taken
 from transhash.images.pixels import to_rgb, turned
 
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]"
 
-DEFAULT_MAX_PIXELS = 178_956_970  # 4 bytes each make 683 MB; Pillow's own limit as well
-DEFAULT_MAX_BYTES = 512 << 20
-DRAFTED = 8  # times as many pixels may a JPEG have that comes smaller: it never has all in memory
-MAX_SIDE = 65_535  # the largest that JPEG can hold
-MAX_ELONGATION = 200  # longer side over shorter; a strip's square middle shows nothing of it
 
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
@@ -66,13 +62,14 @@ def load_picture(
     size: int,
     *,
     crop: float = 1.0,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Decoded:
     """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
     `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). `crop`: side of the square as
-    a share of the picture's shorter side. Raises `ImageError` for whatever cannot be used.
+    a share of the picture's shorter side. Raises `ImageError` for whatever cannot be used, which includes pictures of
+    more than `max_pixels` and files of more than `max_bytes` (None: the usual limits, see `limits`).
     """
     from PIL.Image import Resampling
 
@@ -94,8 +91,8 @@ def load_square(
     size: int,
     *,
     crop: float = 1.0,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> NDArray[np.uint8]:
     """The pixels of `load_picture`: uint8 (size, size, 3)."""
     return load_picture(source, size, crop=crop, max_pixels=max_pixels, max_bytes=max_bytes).pixels
@@ -105,8 +102,8 @@ def open_image(
     source: Source,
     *,
     min_side: int | None = None,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Image.Image:
     """The image of `open_picture`."""
     return open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes).image
@@ -116,8 +113,8 @@ def open_picture(
     source: Source,
     *,
     min_side: int | None = None,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    max_bytes: int = DEFAULT_MAX_BYTES,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Opened:
     """A picture in RGB and upright (EXIF orientation applied); the first frame of an animation or of several pages.
 
@@ -132,7 +129,7 @@ def open_picture(
         return replace(found, image=image)
 
 
-def read_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+def read_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> bytes:
     """The content of a picture's file; raises `ImageError` for what is no file, cannot be read or is too large."""
     return _read(path, str(path), max_bytes)
 
@@ -140,7 +137,7 @@ def read_file(path: str | os.PathLike[str], *, max_bytes: int = DEFAULT_MAX_BYTE
 def suffix_of(content: bytes) -> str:
     """What the name of a file with this content ends in, such as ".jpg"; raises `ImageError` for no picture."""
     with _Guard(content) as name:
-        _check_bytes(len(content), name, DEFAULT_MAX_BYTES)
+        check_bytes(len(content), name, None)
         form = reader(content, name).format
         return SUFFIXES.get(form, f".{form.lower()}")
 
@@ -176,7 +173,9 @@ class _Guard:
         raise ImageError(self._name, reason, remedy) from None
 
 
-def _decode(source: Source, name: str, min_side: int | None, max_pixels: int, max_bytes: int) -> tuple[Opened, int]:
+def _decode(
+    source: Source, name: str, min_side: int | None, max_pixels: int | None, max_bytes: int | None
+) -> tuple[Opened, int]:
     """A picture as stored (its image may be the user's own), though in RGB, and the EXIF orientation to turn it by."""
     from PIL import Image
 
@@ -185,7 +184,8 @@ def _decode(source: Source, name: str, min_side: int | None, max_pixels: int, ma
             raise ImageError(name, "not a picture array", "give uint8 of shape (H, W, 3) or (H, W)")
         source = Image.fromarray(np.ascontiguousarray(source))
     if isinstance(source, Image.Image):
-        _check_size(source.size, name, max_pixels)
+        check_shape(source.size, name)
+        check_count(source.size, name, max_pixels)
         source.load()
         return _found(
             Opened(source, *source.size, source.format or "", False, False, None), source.getexif(), source.info
@@ -193,16 +193,16 @@ def _decode(source: Source, name: str, min_side: int | None, max_pixels: int, ma
     if not isinstance(source, bytes | str | os.PathLike):
         raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
     data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
-    _check_bytes(len(data), name, max_bytes)
+    check_bytes(len(data), name, max_bytes)
     file = reader(data, name)
     size, is_first = file.size, file.has_more()
-    _check_shape(size, name)
+    check_shape(size, name)
     held = file.draft(min_side or max(size))
-    _check_count(held, name, max_pixels)
-    _check_count(size, name, max_pixels * DRAFTED)
+    check_count(held, name, max_pixels, size)
     image = file.pixels()
     if file.size != size:  # some formats tell it only here
-        _check_size(file.size, name, max_pixels)
+        check_shape(file.size, name)
+        check_count(file.size, name, max_pixels)
     return _found(Opened(image, *file.size, file.format, is_first, False, None), file.exif(), file.info)
 
 
@@ -215,14 +215,14 @@ def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened,
     return replace(opened, image=image, width=width, height=height, is_clear=is_clear, taken=date), turn
 
 
-def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
+def _read(path: str | os.PathLike[str], name: str, max_bytes: int | None) -> bytes:
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "a folder, not a picture", "give the path of a picture")
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(name, "not a regular file", "give the path of a picture")
-        _check_bytes(status.st_size, name, max_bytes)
+        check_bytes(status.st_size, name, max_bytes)
         with open(path, "rb", buffering=0) as file:
             return file.read()
     except FileNotFoundError:
@@ -231,31 +231,6 @@ def _read(path: str | os.PathLike[str], name: str, max_bytes: int) -> bytes:
         raise ImageError(name, "no permission to read it", "change its permissions or run as its owner") from None
     except (OSError, ValueError) as error:
         raise ImageError(name, "cannot be read", f"check the disk or the path ({error})") from None
-
-
-def _check_bytes(count: int, name: str, max_bytes: int) -> None:
-    if not count:
-        raise ImageError(name, "empty file", "delete it or restore it from a copy")
-    if count > max_bytes:
-        raise ImageError(name, "file too large", f"it has {count:,} bytes, the limit is {max_bytes:,}")
-
-
-def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    _check_shape(size, name)
-    _check_count(size, name, max_pixels)
-
-
-def _check_shape(size: tuple[int, int], name: str) -> None:
-    if min(size) < 1:
-        raise ImageError(name, "no pixels", "restore it from a copy")
-    if max(size) > MAX_SIDE or max(size) > MAX_ELONGATION * min(size):
-        raise ImageError(name, "too long and thin", f"it has {size[0]}×{size[1]} pixels; cut it into parts")
-
-
-def _check_count(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    if (count := size[0] * size[1]) > max_pixels:
-        megapixels = f"it has {count / 1e6:.0f} megapixels, the limit is {max_pixels / 1e6:.0f}"
-        raise ImageError(name, "too many pixels", f"{megapixels}; scale it down")
 
 
 def _name(source: Source) -> str:

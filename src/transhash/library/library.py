@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError, LibraryError
-from transhash.images import DEFAULT_MAX_PIXELS
 from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.library.catalogue.embeddings import Embeddings, HashLayers
 from transhash.library.catalogue.pictures import Catalogue
@@ -406,7 +405,7 @@ class Library:
         """Folders and values for people to choose from."""
         return facets(self.catalogue)
 
-    def add(self, pictures: Iterable[Source], *, max_pixels: int = DEFAULT_MAX_PIXELS) -> list[int]:
+    def add(self, pictures: Iterable[Source], *, max_pixels: int | None = None) -> list[int]:
         """Take pictures in: each is put away beside the library, in the folder `added`, and indexed; gives their ids.
 
         A picture whose content was added before keeps its id, and nothing is written. Paths and bytes are kept as the

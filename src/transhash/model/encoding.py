@@ -65,7 +65,7 @@ def collect(batches: Iterable[list[Encoded]], skipped: Callable[[ImageError], ob
 
 
 def decode(
-    batch: list[Any], source: Callable[[Any], Source] | None, side: int, crop: float, max_pixels: int
+    batch: list[Any], source: Callable[[Any], Source] | None, side: int, crop: float, max_pixels: int | None
 ) -> tuple[NDArray[np.uint8], list[PictureFacts], dict[int, ImageError]]:
     """The squares of a batch, uint8 (N, side, side, 3), what is known of each picture, and errors by position.
 

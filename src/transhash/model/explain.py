@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.images import DEFAULT_MAX_PIXELS, Source
+from transhash.images import Source
 
 if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
@@ -31,7 +31,7 @@ class Occlusion:
 
 
 def occlusion(
-    model: HashModel, source: Source, *, cells: int | None = None, max_pixels: int = DEFAULT_MAX_PIXELS
+    model: HashModel, source: Source, *, cells: int | None = None, max_pixels: int | None = None
 ) -> Occlusion:
     """Cover each of `cells` × `cells` cells of a picture (by default the network's patches) with its mean colour.
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
-from transhash.images import DEFAULT_MAX_PIXELS, Source, load_picture
+from transhash.images import Source, load_picture
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
@@ -189,7 +189,7 @@ class HashModel:
         source: Callable[[Any], Source] | None = None,
         batch_size: int = 16,
         threads: int | None = None,
-        max_pixels: int = DEFAULT_MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> Iterator[list[Encoded]]:
         """Encode items in order, a batch at a time; a picture that cannot be used becomes its `error`.
 
@@ -200,7 +200,9 @@ class HashModel:
         self._network.open()
         return in_batches(lambda batch: self._encode(batch, source, max_pixels), items, batch_size, threads)
 
-    def _encode(self, batch: list[Any], source: Callable[[Any], Source] | None, max_pixels: int) -> list[Encoded]:
+    def _encode(
+        self, batch: list[Any], source: Callable[[Any], Source] | None, max_pixels: int | None
+    ) -> list[Encoded]:
         squares, facts, errors = decode(batch, source, self.image_size, self.crop, max_pixels)
         output = self._network.read(squares)
         values = self._chosen(output)
@@ -214,7 +216,7 @@ class HashModel:
             for i, item in enumerate(batch)
         ]
 
-    def square(self, source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> NDArray[np.uint8]:
+    def square(self, source: Source, *, max_pixels: int | None = None) -> NDArray[np.uint8]:
         """A picture as the network sees it, uint8 (S, S, 3); raises `ImageError`."""
         return load_picture(source, self.image_size, crop=self.crop, max_pixels=max_pixels).pixels
 

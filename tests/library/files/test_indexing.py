@@ -15,7 +15,7 @@ from collection import draw, lock
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.images import DEFAULT_MAX_BYTES
+from transhash.images import most_bytes
 from transhash.library import IndexReport
 from transhash.library.files import indexing as indexer
 
@@ -279,7 +279,7 @@ def test_what_is_no_regular_file_is_named_and_not_opened(library: Library, photo
 
 def test_a_file_that_is_too_large_is_not_read(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open(photos / "huge.png", "wb") as file:
-        file.truncate(DEFAULT_MAX_BYTES + 1)  # sparse
+        file.truncate(most_bytes() + 1)  # sparse
     digest = indexer._digest
     read: list[bytes] = []
     monkeypatch.setattr(indexer, "_digest", lambda path: read.append(path) or digest(path))

@@ -29,7 +29,9 @@ ADDED = "added"
 _OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
-def add(catalogue: Catalogue, places: Places, model: HashModel, pictures: list[Source], max_pixels: int) -> list[int]:
+def add(
+    catalogue: Catalogue, places: Places, model: HashModel, pictures: list[Source], max_pixels: int | None
+) -> list[int]:
     """The ids of pictures, in order, put away and indexed if they were not yet."""
     contents = [_content(picture, max_pixels) for picture in pictures]
     digests = [content_hash(content).digest() for content in contents]
@@ -69,7 +71,7 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
     return len(known)
 
 
-def _content(picture: Source, max_pixels: int) -> bytes:
+def _content(picture: Source, max_pixels: int | None) -> bytes:
     """A picture as the bytes of a file, which are not looked at yet; raises `ImageError` for pixels that are none."""
     if isinstance(picture, bytes):
         return picture

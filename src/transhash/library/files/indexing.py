@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.images import DEFAULT_MAX_BYTES, PASSING_REASONS
+from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
 from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File, Known, content_hash
 from transhash.library.files.paths import Places, modified
@@ -252,8 +252,8 @@ def _unfit(status: os.stat_result) -> tuple[str, str] | None:
     """Why a file need not be opened at all, and the remedy."""
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file", "replace it by a picture, or remove it"
-    if status.st_size > DEFAULT_MAX_BYTES:  # hashing it would take long, and decoding refuse it
-        return "file too large", f"it has {status.st_size:,} bytes, the limit is {DEFAULT_MAX_BYTES:,}"
+    if status.st_size > (limit := most_bytes()):  # hashing it would take long, and decoding refuse it
+        return too_many_bytes(status.st_size, limit)
     return None
 
 

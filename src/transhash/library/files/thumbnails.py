@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transhash.errors import ImageError
-from transhash.images import DEFAULT_MAX_PIXELS, open_image, read_file
+from transhash.images import open_image, read_file
 from transhash.library.catalogue.records import content_hash
 from transhash.system import replacing
 
@@ -113,7 +113,7 @@ class Thumbnails:
         return os.path.realpath(folder) == os.path.join(base, FOLDER, folder.name)
 
 
-def full_size(picture: Picture, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Shown:
+def full_size(picture: Picture, *, max_pixels: int | None = None) -> Shown:
     """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
     content, current = content_of(picture)
     image = open_image(content, max_pixels=max_pixels)
