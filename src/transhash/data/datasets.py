@@ -82,6 +82,11 @@ def _cifar10(root: Path) -> ImageSet:
     return ImageSet("cifar10", Images(sources), labels, classes, training)
 
 
+def _cifar10_mosaic(root: Path) -> ImageSet:
+    """26,000 pictures of two by two CIFAR-10 images, labelled with the union of their classes; the same files."""
+    return mosaics(_cifar10(root))
+
+
 def _folder(root: Path) -> ImageSet:
     """A folder of class folders of pictures of any size: the class is the folder's name."""
     files, labels, classes = _class_folders(root)
@@ -116,7 +121,7 @@ def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[s
 
 DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10": _cifar10,
-    "cifar10-mosaic": lambda root: mosaics(_cifar10(root)),
+    "cifar10-mosaic": _cifar10_mosaic,
     "imagenet100-64": imagenet100_64,
     "imagenet200-64": imagenet200_64,
     "folder": _folder,

@@ -18,9 +18,11 @@ router = APIRouter(prefix=API, responses=FAULTS)
 @router.get("/duplicates", summary="Near-identical pictures", responses={202: {"model": schemas.Progress}})
 async def duplicates(
     served: Served,
-    max_distance: Annotated[int, Query(ge=0, le=64, description="Of codes whose pictures are compared.")] = 8,
-    offset: Annotated[int, Query(ge=0, le=100_000_000)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_HITS)] = 100,
+    max_distance: Annotated[
+        int, Query(ge=0, le=64, description="Pictures are compared whose codes differ in at most this many bits.")
+    ] = 8,
+    offset: Annotated[int, Query(ge=0, le=100_000_000, description="How many groups to leave out.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many groups, at most.")] = 100,
     again: Annotated[bool, Query(description="Search again, although there is a result.")] = False,
 ) -> schemas.Duplicates:
     """Groups, each with the one to keep. The first request begins the search; while it runs, the answer is 202."""

@@ -25,9 +25,10 @@ router = APIRouter(prefix=API, responses=FAULTS)
 FOR_EVER = "private, max-age=31536000, immutable"
 FOR_NOW = "private, no-cache"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_PICTURE: dict[int | str, dict[str, Any]] = {
+_SHOWN: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": _BINARY, "image/png": _BINARY}, "description": "The picture, pixels alone."},
     304: {"description": "As it was."},
+    **UNKNOWN,
 }
 Version: TypeAlias = Annotated[str | None, Query(max_length=64, description="The picture's `version`.")]
 
@@ -37,7 +38,7 @@ async def pictures(
     served: Served,
     where: Where,
     before: Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_HITS)] = 100,
+    limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")] = 100,
 ) -> schemas.Page:
     """The pictures that pass a filter, the newest first."""
     passing = await served.passing(where)
@@ -58,7 +59,7 @@ async def pictures(
 
 @router.post("/pictures", status_code=201, summary="Add pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
 async def add(request: Request, served: Served) -> schemas.Added:
-    """Put pictures away beside the library and index them: all that are sent, or none."""
+    """Store pictures in `added/`, next to the library, and index them: all that are sent, or none."""
     if not served.settings.writable:
         raise faults.read_only()
     sent = await uploads.pictures(request, served.settings)
@@ -95,13 +96,13 @@ async def remove(served: Served, id: Id) -> None:
         raise faults.unknown_picture()
 
 
-@router.get("/pictures/{id}/thumbnail", summary="A small copy", responses={**_PICTURE, **UNKNOWN})
+@router.get("/pictures/{id}/thumbnail", summary="A small copy", response_class=Response, responses=_SHOWN)
 async def thumbnail(request: Request, served: Served, id: Id, v: Version = None) -> Response:
     """At most 480 pixels a side, JPEG. With the picture's `version` the answer may be kept for ever."""
     return await _shown(request, served, id, v, served.thumbnails.get)
 
 
-@router.get("/pictures/{id}/original", summary="In full size", responses={**_PICTURE, **UNKNOWN})
+@router.get("/pictures/{id}/original", summary="In full size", response_class=Response, responses=_SHOWN)
 async def original(request: Request, served: Served, id: Id, v: Version = None) -> Response:
     """Upright and without metadata: JPEG if its file is, else PNG."""
     if not served.settings.originals:
