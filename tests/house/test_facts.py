@@ -35,5 +35,14 @@ def test_the_notice_and_the_model_card_name_the_same_labels() -> None:
     assert "no label of CIFAR-10 was used" in " ".join(text("docs/models.md").split())
 
 
+def test_every_decision_has_a_date() -> None:
+    entries = re.split(r"\n\n(?=\*\*|## )", text("docs/decisions.md"))
+    decisions = [each for each in entries if each.startswith("**")]
+    undated = [each[:60] for each in decisions if not re.search(r"\(20\d\d-\d\d-\d\d\)(\n\n|\s*$)", each)]
+
+    assert undated == [], "write the day at the end of the paragraph, such as (2026-11-26)"
+    assert len(decisions) > 100
+
+
 def test_the_readme_is_short() -> None:
     assert len(text("README.md").splitlines()) < 150
