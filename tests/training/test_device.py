@@ -12,16 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from tiny_run import recipe
+from tiny_run import STILL, recipe
 from transhash.data.augment import Augmentation, augment
 from transhash.errors import RecipeError
-from transhash.losses import METHODS, Task
+from transhash.losses import METHODS, BayesianLoss, Task
 from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 from transhash.training import compiling
-from transhash.training.device import device_of, precision_of
+from transhash.training import device as device_module
+from transhash.training.device import device_of, precision_of, precision_said
 from transhash.training.export import export_model
 from transhash.training.loop import train
 from transhash.training.network import initial_network, settled
@@ -83,11 +84,74 @@ def test_of_several_gpus_the_one_that_is_named_or_this_processs_own(monkeypatch:
     assert device_of("auto") == torch.device("cuda", 1)
 
 
-def test_a_gpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    for fast, wanted in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True, fast=fast: fast)
-        assert precision_of("auto", "cuda") == wanted
-    assert precision_of("bfloat16", "cuda") == torch.bfloat16
+@pytest.mark.parametrize(
+    ("bfloat16", "capability", "wanted", "words"),
+    [
+        (True, (9, 0), torch.bfloat16, ""),
+        (False, (7, 5), torch.float16, "uses float16, and gradients are scaled"),
+        (False, (6, 1), torch.float32, "uses float32"),
+    ],
+)
+def test_a_gpu_without_bfloat16_computes_in_what_it_has_and_that_is_said(
+    bfloat16: bool, capability: tuple[int, int], wanted: torch.dtype, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bfloat16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(device_module, "described", str)
+    gpu = torch.device("cuda", 0)
+    assert precision_of("auto", gpu) == wanted
+    assert words in precision_said("auto", wanted, gpu)
+    assert bool(precision_said("auto", wanted, gpu)) == bool(words)
+    assert precision_of("bfloat16", gpu) == torch.bfloat16
+    assert precision_said("float32", torch.float32, gpu) == ""  # that is what was asked for
+
+
+def test_a_gpu_whose_driver_does_not_fit_is_named_once_and_the_cpu_trains(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfit() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).\nUpdate it.")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "init", unfit)
+    said: list[str] = []
+    for driver, sentences in ((False, 0), (True, 1)):
+        monkeypatch.setattr(device_module, "has_nvidia_driver", lambda driver=driver: driver)
+        train(recipe(place, epochs=1), tmp_path / str(driver), say=said.append)
+        assert len(said) == sentences
+    assert "the CPU is used" in said[0]
+    assert "too old (found version 11040);" in said[0]
+    train(recipe(place, epochs=1, device="cpu"), tmp_path / "cpu", say=said.append)  # as it was asked to
+    assert len(said) == 1
+
+
+def test_float16_scales_gradients_that_would_be_lost(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a loss so small float16 knows no gradients; scaled they are there, and a run ends where one in float32 does."""
+    loss = BayesianLoss.forward
+    monkeypatch.setattr(BayesianLoss, "forward", lambda *arguments: 1e-6 * loss(*arguments))
+    settings = {"optimizer": "sgd", "clip": 0, "learning_rate": 30, "weight_decay": 0, **STILL}
+    start = train(recipe(place, **settings), tmp_path / "start", stop_at=0).network.state_dict()
+    single, half = (
+        train(recipe(place, precision=precision, **settings), tmp_path / precision).network.state_dict()
+        for precision in ("float32", "float16")
+    )
+    moved = {name: (value - start[name]).norm() for name, value in single.items()}
+    assert moved["trunk.blocks.0.mlp.fc1.weight"] > 1e-4
+    for name, value in single.items():
+        assert (half[name] - value).norm() <= 0.1 * moved[name] + 1e-5, name
+
+
+def test_a_step_whose_gradients_overflow_is_left_out(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaler = partial(torch.amp.GradScaler, init_scale=2.0**120)  # far beyond float16
+    monkeypatch.setattr(torch.amp, "GradScaler", scaler)
+    start = train(recipe(place, precision="float16"), tmp_path / "start", stop_at=0).network.state_dict()
+    after = train(recipe(place, precision="float16"), tmp_path / "run", stop_at=2).network.state_dict()
+    assert all(torch.equal(value, start[name]) for name, value in after.items())
 
 
 def test_out_of_memory_names_a_smaller_batch(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

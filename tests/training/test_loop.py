@@ -43,6 +43,7 @@ def test_it_learns_and_keeps_a_history(place: Path, tmp_path: Path) -> None:
         {},
         {"freeze": 1, "cached_views": 2, "average": 0.9},
         {"optimizer": "sgd", "precision": "bfloat16"},
+        {"precision": "float16"},
         {"lengths": (16, 32), "likeness": 3.0},
     ],
 )

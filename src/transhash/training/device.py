@@ -8,8 +8,11 @@ import re
 import torch
 
 from transhash.errors import RecipeError
+from transhash.system import has_nvidia_driver
 
 DEVICES = "auto, cpu, cuda, cuda:N or mps"
+_TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FAST_FLOAT16 = (7, 0)  # the first GPUs, by their capability, that multiply float16 faster than float32 (Volta)
 
 
 def device_of(wanted: str) -> torch.device:
@@ -56,18 +59,50 @@ def described(device: torch.device) -> str:
     return str(device)
 
 
+def left_out(device: torch.device) -> str:
+    """Why the CPU is used although this machine has an NVIDIA GPU, in a sentence; empty where there is no such case."""
+    if device.type != "cpu" or not has_nvidia_driver():
+        return ""
+    if not torch.version.cuda:
+        reason = "this PyTorch was built without CUDA"
+    else:
+        try:
+            torch.cuda.init()
+        except (RuntimeError, AssertionError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+        else:
+            return ""
+    return (
+        f"the CPU is used, not the NVIDIA GPU of this machine: {reason}; install a PyTorch for its driver with the "
+        "command that https://pytorch.org/get-started/locally gives"
+    )
+
+
 def precision_of(wanted: str, device: torch.device | str = "cpu") -> torch.dtype:
-    """The type of matrix products in training that a recipe's `precision` means on a device."""
+    """The type of matrix products in training that a recipe's `precision` means on a device.
+
+    `auto` on a GPU is bfloat16, on one that has none float16 (whose gradients are scaled), on an older one float32.
+    """
     if wanted != "auto":
-        return torch.bfloat16 if wanted == "bfloat16" else torch.float32
+        return _TYPES[wanted]
     kind = torch.device(device).type
     if kind == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        if torch.cuda.is_bf16_supported(including_emulation=False):
+            return torch.bfloat16
+        return torch.float16 if torch.cuda.get_device_capability(device) >= _FAST_FLOAT16 else torch.float32
     if kind != "cpu":
         return torch.float32
     capabilities = torch.cpu.get_capabilities()
     fast = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if fast else torch.float32
+
+
+def precision_said(wanted: str, precision: torch.dtype, device: torch.device) -> str:
+    """What a user should know of the type that `auto` came to: of a GPU without bfloat16, which one it is."""
+    if wanted != "auto" or device.type != "cuda" or precision == torch.bfloat16:
+        return ""
+    how = "float16, and gradients are scaled" if precision == torch.float16 else "float32"
+    return f"{described(device)} does not compute in bfloat16: training uses {how} (--set precision=float32|float16)"
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> torch.autocast:

@@ -27,7 +27,7 @@ from transhash.nn.draws import shared
 from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.training import checkpoint, facts
 from transhash.training.compiling import compiled
-from transhash.training.device import autocast, device_of, precision_of
+from transhash.training.device import autocast, device_of, left_out, precision_of, precision_said
 from transhash.training.network import initial_network, settled
 from transhash.training.optimizer import WeightAverage, optimizer_of, share_of_rate
 from transhash.training.processes import average_gradients, gather
@@ -78,6 +78,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     recipe = settled(recipe)
     device = device_of(recipe.device)
     precision = precision_of(recipe.precision, device)
+    for sentence in (left_out(device), precision_said(recipe.precision, precision, device)):
+        if sentence and recipe.device != "cpu":
+            say(sentence)
     # its own autocast is one for the whole process, ours is a run's; without `cpu` it takes every process that torchrun
     # starts on processors alone for the only one
     accelerator = Accelerator(mixed_precision="no", cpu=device.type == "cpu", device_placement=False)
@@ -123,11 +126,14 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     networks |= {"average": average} if recipe.average else {}
     networks |= {"loss": criterion} if criterion.state_dict() else {}
 
+    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
     step, history = 0, []
     last = checkpoint.latest(run)
     if last:
         meta = checkpoint.restore(last, networks, optimizer)
         step, history = meta["step"], meta["history"]
+        if scaler.is_enabled() and meta.get("scaler"):
+            scaler.load_state_dict(meta["scaler"])
     # only now that nothing can be wrong with the settings is the folder this run's
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
@@ -151,7 +157,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     accelerator.wait_for_everyone()
     warnings.filterwarnings("ignore", "Grad strides do not match")  # of a tensor of one row: no matter
     forward = compiled(network, recipe.compile, device, say)
-    parallel, optimizer = accelerator.prepare(forward, optimizer)
+    parallel = accelerator.prepare(forward)
     averaging = WeightAverage(average, network) if recipe.average else None
 
     def rows_of(step: int) -> tuple[int, np.ndarray, np.ndarray]:
@@ -188,11 +194,13 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             loss = criterion(codes, labels[seen], seen)
             if features is not None:
                 loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
-            accelerator.backward(loss)
+            scaler.scale(loss).backward()
             average_gradients(criterion.parameters())
+            scaler.unscale_(optimizer)
             if recipe.clip:
-                accelerator.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
-            optimizer.step()
+                nn.utils.clip_grad_norm_([*network.parameters(), *criterion.parameters()], recipe.clip)
+            scaler.step(optimizer)
+            scaler.update()
             optimizer.zero_grad()
             if averaging:
                 averaging.update(min(recipe.average, (1 + step) / (10 + step)))
@@ -219,7 +227,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                         )  # epochs run again are in it once
                         (run / LOG).write_text(lines, "utf-8")
                 if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
-                    checkpoint.save(run, step, networks, optimizer.optimizer, {"history": history})
+                    meta = {"history": history, "scaler": scaler.state_dict()}
+                    checkpoint.save(run, step, networks, optimizer, meta)
                     saved = time.monotonic()
     except torch.OutOfMemoryError as error:
         raise RecipeError(
