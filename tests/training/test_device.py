@@ -129,7 +129,7 @@ def test_a_gpu_whose_driver_does_not_fit_is_named_once_and_the_cpu_trains(
 def test_float16_scales_gradients_that_would_be_lost(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a loss so small float16 knows no gradients; scaled they are there, and a run ends where one in float32 does."""
+    """Of so small a loss float16 knows no gradients; scaled they are there, and a run ends where it does in float32."""
     loss = BayesianLoss.forward
     monkeypatch.setattr(BayesianLoss, "forward", lambda *arguments: 1e-6 * loss(*arguments))
     settings = {"optimizer": "sgd", "clip": 0, "learning_rate": 30, "weight_decay": 0, **STILL}

@@ -100,8 +100,7 @@ class Recipe(BaseModel):
     seed: int = Field(0, ge=0, description="of weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description="of matrix products in training; auto: bfloat16 where the machine computes it fast, on a GPU without "
-        "it float16",
+        description="of matrix products in training; auto: bfloat16 where that is fast, on a GPU without it float16",
     )
     cached_views: int = Field(
         0,
