@@ -11,11 +11,14 @@ from PIL import Image
 from fake_model import FakeModel
 from fittable_model import FittableModel
 from transhash import Library
-from transhash.errors import LibraryError
+from transhash.errors import LibraryError, UncalibratedError
+from transhash.evaluation.likeness import Likeness
+from transhash.library import Queries
 from transhash.library.library import LEAST
 from transhash.model.fitted import cosines, embedding
 
 KINDS = 6
+LIKENESS = Likeness(9.0, -4.0, 1000, "a test")
 
 
 def draw(folder: Path, count: int, seed: int = 0) -> list[Path]:
@@ -163,6 +166,33 @@ def test_the_models_own_codes_keep_the_order_of_their_distances(tmp_path: Path) 
         library.index(tmp_path / "pictures")
         distances = [hit.distance for hit in library.search(paths[2], k=40)]
     assert distances == sorted(distances)
+
+
+def test_probabilities_come_from_cosines_where_the_model_tells_their_likeness(fitted: Library, tmp_path: Path) -> None:
+    paths = sorted((tmp_path / "pictures").iterdir())
+    with pytest.raises(UncalibratedError):
+        fitted.search(paths[3], min_probability=0.5)
+    fitted.model.likeness = LIKENESS
+    kept = embedding(FakeModel().values(paths))
+    hits = fitted.search(paths[3], k=90)
+    cosine = dict(zip(paths, cosines(kept[3], kept).tolist(), strict=True))
+    assert [hit.probability for hit in hits] == [LIKENESS.probability(cosine[hit.path]) for hit in hits]
+    assert hits[0].path == paths[3]
+    assert hits == sorted(hits, key=lambda hit: -(hit.probability or 0))
+    limit = hits[9].probability
+    assert fitted.search(paths[3], k=90, min_probability=limit) == [h for h in hits if (h.probability or 0) >= limit]
+    assert fitted.search(Queries(fitted.model.encode([paths[3]])), 3)[0][0].probability is None  # of a code alone
+
+
+def test_a_models_own_codes_are_ordered_by_likeness_where_it_tells_that(tmp_path: Path) -> None:
+    paths = draw(tmp_path / "pictures", 40)
+    model = FittableModel()
+    model.likeness = LIKENESS
+    with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures", general=True)
+        kept = embedding(FakeModel().values(paths))
+        hits = library.search(paths[5], k=40)
+        assert [hit.path for hit in hits] == [paths[at] for at in np.argsort(-cosines(kept[5], kept), kind="stable")]
 
 
 def test_an_exported_library_takes_its_hash_layers_along(fitted: Library, tmp_path: Path) -> None:

@@ -37,7 +37,13 @@ def test_codes_values_and_ids_are_other_ways_to_ask_the_same(server: Running, li
     (sent,) = server.send(query, k=12).json()["results"]
 
     by_values = server.post(
-        "/search/by-values", json={"values": [sent["values"]], "version": sent["version"], "k": 12}
+        "/search/by-values",
+        json={
+            "values": [sent["values"]],
+            "embeddings": [sent["embedding"]],
+            "version": sent["version"],
+            "k": 12,
+        },
     ).json()["results"][0]
     by_code = server.post("/search/by-code", json={"codes": [sent["code"]], "k": 12}).json()["results"][0]
     by_id = server.post("/search/by-id", json={"ids": [sent["hits"][0]["id"]], "k": 12}).json()["results"][0]

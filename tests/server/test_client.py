@@ -16,6 +16,7 @@ from PIL import Image
 from collection import draw
 from fake_model import FakeModel
 from fake_transhash import PROGRAM
+from fittable_model import FittableModel
 from serving import Running, serving
 from transhash import Library, open_library
 from transhash.errors import FilterError, ImageError, LibraryError
@@ -55,6 +56,24 @@ def test_probabilities_come_along(library: Library, model: FakeModel, photos: Pa
         found = remote.search(query, 40, min_probability=0.2)
         assert told(found, photos) == told(library.search(query, 40, min_probability=0.2), photos)
         assert 0 < len(found) < 40
+
+
+def test_pictures_that_are_sent_are_ordered_by_their_embeddings(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for seed in range(90):
+        draw(photos / f"{seed:02d}.png", seed)
+    model = FittableModel()
+    with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
+        library.index(photos)
+        library.fit()
+        with serving(library.path, FittableModel()) as server, open_library(server.url) as remote:  # type: ignore[arg-type]
+            picture = sorted(photos.rglob("*.png"))[4]
+            (encoded,) = next(library.model.stream([picture]))
+            for query in ([picture], Queries.of_encoded([encoded], library.bits)):
+                (found,), (expected,) = remote.search(query, 90), library.search(query, 90)
+                assert [hit.id for hit in found] == [hit.id for hit in expected]
+            by_distance = sorted(expected, key=lambda hit: hit.distance)
+            assert [hit.id for hit in found] != [hit.id for hit in by_distance]  # the order is not that of codes alone
 
 
 def test_more_hits_than_one_answer_holds_come_in_several(

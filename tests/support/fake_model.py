@@ -13,8 +13,10 @@ import numpy as np
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.evaluation.calibration import Calibration
+from transhash.evaluation.likeness import Likeness
 from transhash.images import load_picture
 from transhash.model import Encoded
+from transhash.model.fitted import embedding
 
 
 class FakeModel:
@@ -26,6 +28,7 @@ class FakeModel:
     crop = 1.0
     rounding = 0.0
     calibration: Calibration | None = None
+    likeness: Likeness | None = None
 
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:
         self.name = name
@@ -61,6 +64,10 @@ class FakeModel:
     def read(self, squares: np.ndarray) -> np.ndarray:
         grey = squares.astype(np.float32).mean(axis=3).reshape(len(squares), -1)
         return grey - grey.mean(axis=1, keepdims=True)
+
+    def read_embeddings(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values = self.read(squares)
+        return values, embedding(values)
 
     def parts(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = self.read(squares)

@@ -12,20 +12,21 @@ from transhash.library.catalogue.kinds import Kind
 from transhash.library.catalogue.where import Condition, Tree, parse
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from transhash.cli.queries import Query
     from transhash.library import Hit, Library, Searchable
+    from transhash.model import Encoded
 
 
 def check_probability(library: Searchable, wanted: float | None) -> None:
     """Raise `LibraryError` when no hit could be so probable: the calibration of the library's model ends below."""
+    from transhash.library import Library
     from transhash.library.ranking import Backend
 
     if wanted is None or not isinstance(library, Backend):  # a server knows its calibration
         return
     calibration = library.model.calibration
+    if isinstance(library, Library) and library.by_embeddings:  # whose probabilities have no such end
+        return
     if calibration and wanted > calibration.certainty:
         highest = math.floor(calibration.certainty * 100) / 100
         raise LibraryError(
@@ -58,23 +59,23 @@ def same_pictures(library: Searchable, query: Query, hits: Iterable[Hit]) -> set
 
 def why_nothing(
     library: Searchable,
-    values: NDArray[np.float32] | None,
+    query: Encoded | None,
     *,
     where: str | None,
     max_distance: int | None,
     min_probability: float | None,
 ) -> str:
-    """Return why a query, relaxed codes float32 [bits], has no hit under limits, and what to change."""
+    """Return why a query that was encoded has no hit under limits, and what to change."""
     from transhash.library import Library, Queries
 
     total = len(library)
-    if not isinstance(library, Library) or values is None:
+    if not isinstance(library, Library) or query is None:
         return "no picture is within the limits"
     if not total:
         return "the library has no pictures; run `transhash index DIR`"
     if where is not None and not len(library.passing(where)):
         return f"0 of {total:,} pictures pass the filter{_without_values(library, where)}"
-    (nearest,) = library.search(Queries.of(values[None]), 1, where=where)[0]
+    (nearest,) = library.search(Queries.of_encoded([query], library.bits), 1, where=where)[0]
     passing = "" if where is None else " that passes the filter"
     allowed = []
     if max_distance is not None and nearest.distance > max_distance:

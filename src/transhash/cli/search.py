@@ -15,12 +15,10 @@ from transhash.cli.queries import Query, queries
 from transhash.errors import ImageError, TransHashError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from transhash.cli.sheet import Sheet
     from transhash.library import Hit, Searchable
     from transhash.library.searchable import Limits
+    from transhash.model import Encoded
 
 SAME = "  (the same picture)"
 EXAMPLES = """\
@@ -85,7 +83,7 @@ def search(
     place = find_library(library, [Path.cwd()], folders, elsewhere=("milvus", "http"))
     with open_searchable(place, model) as opened:
         check_probability(opened, min_probability)
-        for query, relaxed, hits in _found(opened, wanted, k, limits):
+        for query, encoded, hits in _found(opened, wanted, k, limits):
             if isinstance(hits, ImageError):
                 failed += 1
                 say(query.unusable(hits))
@@ -97,7 +95,7 @@ def search(
             else:
                 _print(query.called, hits, same, heading=len(wanted) > 1)
             if not hits:
-                say(f"{query.called}: nothing found: {why_nothing(opened, relaxed, **limits)}")
+                say(f"{query.called}: nothing found: {why_nothing(opened, encoded, **limits)}")
             if page:
                 page.add(query.name, query.source, hits, same)
     if page and failed < len(wanted):
@@ -126,10 +124,8 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
 
 def _found(
     library: Searchable, queries: Sequence[Query], k: int, limits: Limits
-) -> Iterator[tuple[Query, NDArray[np.float32] | None, list[Hit] | ImageError]]:
-    """Each query with its relaxed code and its hits, or what is wrong with it; a server encodes the pictures itself."""
-    import numpy as np
-
+) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
+    """Each query with what the model made of it and its hits, or what is wrong with it; a server encodes for itself."""
     from transhash.library.ranking import Backend
     from transhash.library.searchable import Queries
 
@@ -141,9 +137,6 @@ def _found(
                 yield query, None, error
         return
     for batch in library.model.stream(queries, source=lambda query: query.source):
-        values = [encoded.values for encoded in batch if encoded.values is not None]
-        stacked = np.stack(values) if values else np.empty((0, library.bits), np.float32)
-        kept = [encoded.embedding for encoded in batch if encoded.embedding is not None]
-        found = iter(library.search(Queries.of(stacked, np.stack(kept) if kept else None), k, **limits))
+        found = iter(library.search(Queries.of_encoded(batch, library.bits), k, **limits))
         for encoded in batch:
-            yield encoded.item, encoded.values, encoded.error or next(found)
+            yield encoded.item, encoded, encoded.error or next(found)

@@ -345,15 +345,23 @@ class Library:
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures; some may be gone meanwhile.
 
-        Nearest by code. Where codes are fitted to the library, the first `CANDIDATES` are ordered by the likeness of
-        embeddings; the model's own codes keep the order of their distances, which its calibration speaks of.
+        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `CANDIDATES`.
         """
         index, kept, layers = self.codes(), queries.embeddings, self._layers
-        if kept is None or layers is None:
+        if kept is None or not self.by_embeddings:
             return nearest(index, queries, k, self._allowed(where))
-        fitted = Queries(layers.head.codes(kept), None, kept)  # of this moment: another process may have fitted since
-        near = nearest(index, fitted, max(k, CANDIDATES), self._allowed(where))
+        if layers:  # those of this moment: another process may have fitted since
+            queries = Queries(layers.head.codes(kept), None, kept)
+        near = nearest(index, queries, max(k, CANDIDATES), self._allowed(where))
         return by_likeness(near, kept, self.kept, k)
+
+    @property
+    def by_embeddings(self) -> bool:
+        """Whether embeddings order the nearest pictures: where codes are fitted, or the model tells their likeness.
+
+        Other models' own codes keep the order of their distances, which the calibration of these speaks of.
+        """
+        return self._layers is not None or self.model.likeness is not None
 
     def kept(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""

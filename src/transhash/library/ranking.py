@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from transhash.library.searchable import Hit, Options, Picture, Queries, Searcha
 from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
-    from transhash.evaluation.calibration import Calibration
     from transhash.images import Source
     from transhash.model import HashModel
     from transhash.search import HammingIndex
@@ -21,7 +20,18 @@ if TYPE_CHECKING:
 CANDIDATES = 512  # of the nearest codes, that embeddings are compared of
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
-Near = tuple[NDArray[np.int32], NDArray[np.int64]]  # distances and ids, [Q, k]; -1 where there are fewer than k
+
+class Near(NamedTuple):
+    """The nearest of each query; -1 and nothing where there are fewer than k."""
+
+    distances: NDArray[np.int32]  # [Q, k]
+    ids: NDArray[np.int64]  # [Q, k]
+    likeness: NDArray[np.float32] | None = None  # [Q, k], cosines of embeddings where they were compared, else NaN
+
+    def after(self, offset: int) -> Near:
+        """Without the first `offset` of each query."""
+        likeness = None if self.likeness is None else self.likeness[:, offset:]
+        return Near(self.distances[:, offset:], self.ids[:, offset:], likeness)
 
 
 @runtime_checkable
@@ -64,9 +74,7 @@ def encoded(model: HashModel, pictures: Iterable[Source]) -> Queries:
     for each in found:
         if each.error:
             raise each.error
-    values = np.array([each.values for each in found], np.float32).reshape(len(found), model.bits)
-    kept = [each.embedding for each in found if each.embedding is not None]
-    return Queries.of(values, np.stack(kept) if kept else None)
+    return Queries.of_encoded(found, model.bits)
 
 
 def by_likeness(
@@ -76,20 +84,20 @@ def by_likeness(
 
     Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
     """
-    distances, ids = near[0].copy(), near[1].copy()
-    wanted = np.unique(ids[:, :CANDIDATES])
+    distances, ids = near.distances.copy(), near.ids.copy()
+    wanted = np.unique(ids)
     kept = kept_of(wanted[wanted >= 0].tolist())
+    likeness = np.full(ids.shape, np.nan, np.float32)
     for row, query in enumerate(embeddings):
-        first = ids[row, :CANDIDATES]
-        known = [kept.get(id_, b"") for id_ in first.tolist()]
-        have = np.array([len(each) == len(query) for each in known])
-        likeness = np.full(len(first), -2.0)
-        likeness[~have & (first < 0)] = -3.0
+        known = [kept.get(id_, b"") for id_ in ids[row].tolist()]
+        have = np.array([len(each) == len(query) for each in known], bool)
         rows = b"".join(each for each, has in zip(known, have, strict=True) if has)
-        likeness[have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
-        order = np.argsort(-likeness, kind="stable")
-        ids[row, : len(first)], distances[row, : len(first)] = first[order], distances[row, : len(first)][order]
-    return distances[:, :k], ids[:, :k]
+        likeness[row, have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
+        first = likeness[row, :CANDIDATES]
+        order = np.argsort(np.where(ids[row, :CANDIDATES] < 0, 3, np.where(np.isnan(first), 2, -first)), kind="stable")
+        for values in (distances, ids, likeness):
+            values[row, : len(order)] = values[row, order]
+    return Near(distances[:, :k], ids[:, :k], likeness[:, :k])
 
 
 def ranked(backend: Backend, queries: Queries, options: Options) -> list[list[Hit]]:
@@ -97,40 +105,52 @@ def ranked(backend: Backend, queries: Queries, options: Options) -> list[list[Hi
 
     Raises `FilterError`, and `UncalibratedError` for a probability that the model was not calibrated to tell.
     """
-    calibration = backend.model.calibration
-    radius = limit(options, backend, calibration)
-    distances, ids = backend.nearest(queries, options.ranked, options.where)
-    distances, ids = distances[:, options.offset :], ids[:, options.offset :]
-    ids = np.where(distances <= radius, ids, -1)
+    near = backend.nearest(queries, options.ranked, options.where).after(options.offset)
+    likely = probabilities(near, backend.model)
+    ids = permitted(near, likely, options, backend)
     pictures = backend.rows(np.unique(ids[ids >= 0]).tolist())
-    likely = probabilities(calibration, backend.bits)
     return [
         [
-            Hit(picture, distance, likely[distance])
-            for distance, id_ in zip(row, of_row, strict=True)
+            Hit(picture, distance, probability)
+            for distance, id_, probability in zip(*row, strict=True)
             if (picture := pictures.get(id_)) is not None
         ]
-        for row, of_row in zip(distances.tolist(), ids.tolist(), strict=True)
+        for row in zip(near.distances.tolist(), ids.tolist(), or_none(likely), strict=True)
     ]
 
 
-def limit(options: Options, backend: Backend, calibration: Calibration | None) -> int:
-    """The greatest distance that options allow; raises `UncalibratedError` for a probability without a calibration."""
-    radius = backend.bits if options.max_distance is None else options.max_distance
-    if options.min_probability is None:
-        return radius
-    if calibration is None:
-        raise UncalibratedError(
-            backend.address,
-            f"its model {backend.model.name} has no calibration, so it cannot give probabilities",
-            "give a distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)",
-        )
-    return min(radius, calibration.radius(options.min_probability))
+def permitted(near: Near, likely: NDArray[np.float64], options: Options, backend: Backend) -> NDArray[np.int64]:
+    """The ids that options allow, -1 for others; raises `UncalibratedError` for a probability that nothing tells."""
+    fits = near.distances <= (backend.bits if options.max_distance is None else options.max_distance)
+    if options.min_probability is not None:
+        if not calibrated(near, backend.model):
+            raise UncalibratedError(
+                backend.address,
+                f"its model {backend.model.name} has no calibration, so it cannot give probabilities",
+                "give a distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)",
+            )
+        with np.errstate(invalid="ignore"):
+            fits &= likely >= options.min_probability
+    return np.where(fits, near.ids, -1)
 
 
-def probabilities(calibration: Calibration | None, bits: int) -> list[float | None]:
-    """The probability of relevance at each distance from 0 to `bits`; None without a calibration."""
-    return calibration.probability(np.arange(bits + 1)).tolist() if calibration else [None] * (bits + 1)
+def calibrated(near: Near, model: HashModel) -> bool:
+    """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
+    return (model.calibration if near.likeness is None else model.likeness) is not None
+
+
+def probabilities(near: Near, model: HashModel) -> NDArray[np.float64]:
+    """The probability of relevance of each of the nearest, float64 [Q, k]; NaN where nothing tells it."""
+    if near.likeness is not None and model.likeness:
+        return model.likeness.probability(near.likeness)
+    if near.likeness is None and model.calibration:
+        return model.calibration.probability(np.maximum(near.distances, 0))
+    return np.full(near.ids.shape, np.nan)
+
+
+def or_none(likely: NDArray[np.float64]) -> list[list[float | None]]:
+    """Probabilities as hits have them: None for NaN."""
+    return [[None if np.isnan(each) else each for each in row] for row in likely.tolist()]
 
 
 def nearest(index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.int64] | None) -> Near:
@@ -141,11 +161,11 @@ def nearest(index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.i
     codes, values = queries.codes, queries.values
     k = min(k, max(1, len(index)))
     if values is None or k <= RERANKED:
-        return index.search(codes, k, ids=allowed, values=values)
+        return Near(*index.search(codes, k, ids=allowed, values=values))
     first = index.search(codes, RERANKED, ids=allowed, values=values)
     distances, ids = index.search(codes, k, ids=allowed)
     for row in range(len(codes)):
         after = ~np.isin(ids[row], first[1][row])
         distances[row] = np.concatenate([first[0][row], distances[row][after][: k - RERANKED]])
         ids[row] = np.concatenate([first[1][row], ids[row][after][: k - RERANKED]])
-    return distances, ids
+    return Near(distances, ids)

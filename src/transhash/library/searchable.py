@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from transhash.library.catalogue.kinds import Value
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.results import LibraryInfo
+    from transhash.model import Encoded
 
 
 class Limits(TypedDict, total=False):
@@ -42,6 +43,14 @@ class Queries:
     def of(cls, values: NDArray[np.float32], embeddings: NDArray[np.int8] | None = None) -> Queries:
         """Queries by their relaxed codes, float32 [Q, bits] (`HashModel.values`), and their embeddings, int8 [Q, V]."""
         return cls(pack(values), values, embeddings)
+
+    @classmethod
+    def of_encoded(cls, encoded: Iterable[Encoded], bits: int) -> Queries:
+        """Queries by what a model made of pictures; those that it could not use are left out."""
+        good = [each for each in encoded if each.values is not None]
+        kept = [each.embedding for each in good if each.embedding is not None]
+        values = np.array([each.values for each in good], np.float32).reshape(len(good), bits)
+        return cls.of(values, np.stack(kept) if kept else None)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
+from transhash.evaluation.likeness import Likeness
 from transhash.system import replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
@@ -61,6 +62,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             or not 0 < config["crop"] <= 1
             or not 0 <= config.get("rounding", 0.0) < math.inf
             or not all(map(_is_calibration, calibrations_of(config).values()))
+            or not _is_likeness(config.get("likeness"))
             or config["bits"] not in lengths_of(config)
             or config["image_size"] != network["vit"]["image_size"]
             or (config["bits"] != network["bits"] and HEAD not in config["sha256"])
@@ -106,3 +108,11 @@ def _is_calibration(value: Any) -> bool:
     calibration = Calibration(**value)
     numbers = (calibration.certainty, calibration.gamma, calibration.power)
     return all(isinstance(number, float) and 0 < number < math.inf for number in numbers) and calibration.certainty <= 1
+
+
+def _is_likeness(value: Any) -> bool:
+    """Whether a setting is a calibration of cosines, or there is none."""
+    if value is None:
+        return True
+    likeness = Likeness(**value)
+    return all(isinstance(number, float) and math.isfinite(number) for number in (likeness.slope, likeness.offset))

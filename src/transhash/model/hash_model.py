@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
+from transhash.evaluation.likeness import Likeness
 from transhash.images import Source, load_picture
 from transhash.model.directory import (
     CONFIG,
@@ -138,6 +139,12 @@ class HashModel:
         kept = None if self._fitted else calibrations_of(self.config).get(str(self.bits))
         return Calibration(**kept) if kept else None
 
+    @property
+    def likeness(self) -> Likeness | None:
+        """What turns cosines of embeddings into probabilities, if the model was calibrated for that."""
+        kept = self.config.get("likeness")
+        return Likeness(**kept) if kept else None
+
     def calibrate(self, calibrations: Mapping[int, Calibration]) -> None:
         """Keep calibrations with the model, each by its code length; raises `ModelError` when it cannot.
 
@@ -223,6 +230,11 @@ class HashModel:
     def read(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Relaxed codes, float32 (N, bits), of pictures as the network sees them, uint8 (N, S, S, 3); one batch."""
         return self._chosen(self._network.read(squares))
+
+    def read_embeddings(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+        """What `read` gives, and embeddings int8 (N, V), of one batch."""
+        output = self._network.read(squares)
+        return self._chosen(output), output.embeddings
 
     def _chosen(self, output: Output) -> NDArray[np.float32]:
         """Of relaxed codes of every length, those of the chosen one; or what fitted layers make of embeddings."""

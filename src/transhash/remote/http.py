@@ -115,7 +115,13 @@ class HttpLibrary:
         options = Options(k, **limits)
         if isinstance(query, Queries):
             if query.values is not None:
-                return [self._paged("by-values", {"values": [row]}, options) for row in query.values.tolist()]
+                rows = query.values.tolist()
+                kept = (
+                    [None] * len(rows)
+                    if query.embeddings is None
+                    else [row.tobytes().hex() for row in query.embeddings]
+                )
+                return [self._paged("by-values", _relaxed(*one), options) for one in zip(rows, kept, strict=True)]
             return [self._paged("by-code", {"codes": [bytes(row).hex()]}, options) for row in query.codes]
         several = isinstance(query, list | tuple)
         hits = self._of_pictures(list(query) if several else [query], options)
@@ -135,7 +141,7 @@ class HttpLibrary:
                     raise ImageError(name, result["fault"]["reason"], result["fault"]["remedy"])
             found += answer["results"]
         if options.k > MOST_HITS:  # the rest by the relaxed codes that came back
-            return [self._paged("by-values", {"values": [each["values"]]}, options) for each in found]
+            return [self._paged("by-values", _relaxed(each["values"], each["embedding"]), options) for each in found]
         return [self._hits(each) for each in found]
 
     def add(self, pictures: Iterable[Source]) -> list[int]:
@@ -356,3 +362,8 @@ def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
 def _copy(copy: dict[str, Any]) -> Copy:
     names = ("id", "width", "height", "bytes", "distance", "identical")
     return Copy(path=Path(copy["path"]), **{name: copy[name] for name in names})
+
+
+def _relaxed(values: list[float], embedding: str | None) -> dict[str, Any]:
+    """A relaxed code and, where it is known, its picture's embedding in hex, as the server takes them."""
+    return {"values": [values], "embeddings": None if embedding is None else [embedding]}

@@ -125,7 +125,7 @@ class MilvusLibrary:
         for row, hits in enumerate(ordered):
             if hits:
                 distances[row, : len(hits)], ids[row, : len(hits)] = zip(*hits, strict=True)
-        return distances, ids
+        return Near(distances, ids)
 
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What the collection knows of pictures."""

@@ -72,6 +72,7 @@ class Found(BaseModel):
     code: str = Field(description="Of the query, hex.")
     version: str | None = Field(None, description="Of the content of a picture that was sent; hits have theirs.")
     values: list[float] | None = Field(None, description="The relaxed code of a picture that was sent.")
+    embedding: str | None = Field(None, description="Its embedding, hex; to be sent along with `values`.")
     searched: int = Field(description="How many pictures pass the filter.")
     more: bool = Field(description="Whether there is more after these hits.")
     histogram: list[int] | None = Field(None, description="How many of them are at each distance, if it was asked for.")
@@ -162,6 +163,9 @@ class ByValues(Asked):
 
     version: str | None = Field(None, max_length=64, description="Of the picture that one relaxed code is of.")
     values: list[Annotated[list[float], Field(max_length=512)]] = Field(min_length=1, max_length=MOST_QUERIES)
+    embeddings: list[Annotated[str, Field(max_length=8192)]] | None = Field(
+        None, max_length=MOST_QUERIES, description="Of each, as a search by pictures gives them."
+    )
 
 
 class ById(Asked):

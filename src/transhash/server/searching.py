@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from transhash.errors import HammingIndexError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
-from transhash.library.ranking import CANDIDATES, by_likeness, limit, nearest, probabilities
+from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest, or_none, permitted, probabilities
 from transhash.server import faults, schemas
 from transhash.server.filters import Passing
 from transhash.server.settings import MOST_RANKED
@@ -47,6 +47,7 @@ class Query:
     id: int | None = None
     code: NDArray[np.uint8] | None = field(default=None, compare=False)
     values: NDArray[np.float32] | None = field(default=None, compare=False)
+    embedding: NDArray[np.int8] | None = field(default=None, compare=False)
     version: str | None = None  # of the content of a picture that was sent
     allowed: Passing | None = field(default=None, compare=False)  # what passes the filter, if there is one
 
@@ -60,11 +61,11 @@ class Searcher:
     def search(self, queries: list[Query]) -> list[schemas.Found | Exception]:
         """The answers to queries, in order."""
         answers: list[schemas.Found | Exception] = [faults.unknown_picture()] * len(queries)
-        alike: dict[tuple[Options, bool, int], list[int]] = {}
+        alike: dict[tuple[Options, bool, bool, int], list[int]] = {}
         for number, query in enumerate(queries):
-            kind = query.options, query.values is not None, id(query.allowed)
+            kind = query.options, query.values is not None, query.embedding is not None, id(query.allowed)
             alike.setdefault(kind, []).append(number)
-        for (options, _, _), numbers in alike.items():
+        for (options, *_), numbers in alike.items():
             together = max(1, MOST_RANKED // options.ranked)  # what is in memory at once stays bounded
             for first in range(0, len(numbers), together):
                 some = numbers[first : first + together]
@@ -89,22 +90,22 @@ class Searcher:
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
         limits = LibraryOptions(1, options.max_distance, options.min_probability)
-        radius = limit(limits, library, library.model.calibration)
         allowed = None if passing is None else passing.ids
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            kept = _embeddings(library, [queries[number].id for number in numbers]) if library.fitted_to else None
+            kept = _embeddings(library, [queries[number] for number in numbers]) if library.by_embeddings else None
             wide = k if kept is None else min(max(k, CANDIDATES), total)
-            distances, ids = nearest(index, Queries(packed, relaxed), wide, allowed)
+            near = nearest(index, Queries(packed, relaxed), wide, allowed)
             if kept is not None:
-                distances, ids = by_likeness((distances, ids), kept, library.kept, k)
-            distances, ids = distances[:, options.offset :], ids[:, options.offset :]
+                near = by_likeness(near, kept, library.kept, k)
+            near = near.after(options.offset)
         else:
-            distances, ids = np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64)
-        ids = np.where(distances <= radius, ids, -1)
+            near = Near(np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64))
+        likely = probabilities(near, library.model)
+        ids = permitted(near, likely, limits, library)
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
-        hits = self._hits(library, index.bits, distances, ids)
+        hits = self._hits(library, near.distances, ids, likely)
         found = {}
         for row, number in enumerate(numbers):
             query = queries[number]
@@ -116,6 +117,7 @@ class Searcher:
                 code=packed[row].tobytes().hex(),
                 version=query.version,
                 values=None if query.values is None else query.values.tolist(),
+                embedding=None if query.embedding is None else query.embedding.tobytes().hex(),
                 searched=total,
                 more=bool(len(ids[row]) and ids[row, -1] >= 0 and k < total),
                 histogram=counts[row],
@@ -123,17 +125,16 @@ class Searcher:
         return found
 
     def _hits(
-        self, library: Library, bits: int, distances: NDArray[np.int32], ids: NDArray[np.int64]
+        self, library: Library, distances: NDArray[np.int32], ids: NDArray[np.int64], likely: NDArray[np.float64]
     ) -> list[list[schemas.Hit]]:
         pictures = {id_: each.to_dict() for id_, each in library.pictures(np.unique(ids[ids >= 0]).tolist()).items()}
-        likely = probabilities(self._live.model.calibration, bits)
         return [
             [
-                schemas.Hit(**picture, distance=d, probability=likely[d])
-                for d, id_ in zip(distances[row].tolist(), ids[row].tolist(), strict=True)
+                schemas.Hit(**picture, distance=d, probability=p)
+                for d, id_, p in zip(*row, strict=True)
                 if (picture := pictures.get(id_)) is not None
             ]
-            for row in range(len(ids))
+            for row in zip(distances.tolist(), ids.tolist(), or_none(likely), strict=True)
         ]
 
 
@@ -149,11 +150,15 @@ def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[
         return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
 
 
-def _embeddings(library: Library, ids: list[int | None]) -> NDArray[np.int8] | None:
-    """The embeddings of the pictures that ask, [Q, V]; None where not all of them have one."""
-    kept = library.kept([id_ for id_ in ids if id_ is not None])
-    found = [kept[id_] for id_ in ids if id_ is not None and id_ in kept]
-    return np.frombuffer(b"".join(found), np.int8).reshape(len(ids), -1) if ids and len(found) == len(ids) else None
+def _embeddings(library: Library, queries: list[Query]) -> NDArray[np.int8] | None:
+    """The embeddings of queries, their own or those of the pictures that ask, [Q, V]; None where one has none."""
+    kept = library.kept([query.id for query in queries if query.id is not None])
+    found = [
+        np.frombuffer(kept.get(query.id, b""), np.int8) if query.id is not None else query.embedding
+        for query in queries
+    ]
+    have = [each for each in found if each is not None and len(each)]
+    return np.stack(have) if len(have) == len(queries) and len({len(each) for each in have}) == 1 else None
 
 
 def as_code(text: str, bits: int) -> NDArray[np.uint8]:
@@ -165,6 +170,19 @@ def as_code(text: str, bits: int) -> NDArray[np.uint8]:
     if len(code) * 8 != bits or len(text) * 4 != bits:
         raise faults.Fault(422, "code", "not a code of this library", f"give {bits // 4} hex digits")
     return code
+
+
+def as_embeddings(texts: Sequence[str] | None, queries: int) -> list[NDArray[np.int8] | None]:
+    """Embeddings from their hex digits, one of each query, or of none; raises a `Fault`."""
+    if texts is None:
+        return [None] * queries
+    try:
+        found = [np.frombuffer(bytes.fromhex(each), np.int8) for each in texts]
+    except ValueError:
+        found = []
+    if len(found) != queries:
+        raise faults.Fault(422, "code", "not an embedding for each relaxed code", "send those that a search gave")
+    return [*found]
 
 
 def as_values(numbers: Sequence[float], bits: int) -> NDArray[np.float32]:

@@ -37,6 +37,9 @@ CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
 Job = Callable[[], Any]
 
 
+Relaxed = tuple[NDArray[np.float32], NDArray[np.int8]]  # a picture's relaxed code [bits] and its embedding [V]
+
+
 class Service:
     """One library, served."""
 
@@ -54,7 +57,7 @@ class Service:
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
         )
-        self._encode: Batches[bytes, NDArray[np.float32]] = Batches(
+        self._encode: Batches[bytes, Relaxed] = Batches(
             "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=waiting
         )
 
@@ -98,11 +101,11 @@ class Service:
         """The pictures that pass a filter, or None all of them."""
         return await self._within(self._filters.passing(where))
 
-    async def encode(self, pictures: list[bytes]) -> list[NDArray[np.float32] | ImageError]:
-        """Relaxed codes of pictures, or what is wrong with them."""
+    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
+        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
         futures = self._encode.put(pictures)
         results = await self._within(asyncio.gather(*futures, return_exceptions=True))
-        values: list[NDArray[np.float32] | ImageError] = []
+        values: list[Relaxed | ImageError] = []
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, ImageError):
                 raise result
@@ -155,18 +158,19 @@ class Service:
         except TimeoutError:
             raise faults.late() from None
 
-    def _encoded(self, pictures: list[bytes]) -> list[NDArray[np.float32] | Exception]:
+    def _encoded(self, pictures: list[bytes]) -> list[Relaxed | Exception]:
         model = self.live.model
         squares: dict[int, NDArray[np.uint8]] = {}
-        results: list[NDArray[np.float32] | Exception] = [faults.late()] * len(pictures)
+        results: list[Relaxed | Exception] = [faults.late()] * len(pictures)
         for number, picture in enumerate(pictures):
             try:
                 squares[number] = model.square(picture, max_pixels=self.settings.max_pixels)
             except ImageError as error:
                 results[number] = error
         if squares:
-            for number, values in zip(squares, model.read(np.stack(list(squares.values()))), strict=True):
-                results[number] = values
+            read = model.read_embeddings(np.stack(list(squares.values())))
+            for number, *relaxed in zip(squares, *read, strict=True):
+                results[number] = (relaxed[0], relaxed[1])
         self.metrics.encoded.inc(len(squares))
         self.metrics.batches.inc()
         return results

@@ -16,6 +16,7 @@ from transhash.server.settings import MOST_COLUMNS, MOST_HITS, MOST_QUERIES, MOS
 from transhash.server.tokens import MAY_MANAGE, Tokens
 
 if TYPE_CHECKING:
+    from transhash.evaluation.calibration import Calibration
     from transhash.library import Library, LibraryInfo
     from transhash.library.results import AnnotationReport
 
@@ -57,11 +58,10 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
     """The facts of the library, and what this server allows."""
     settings = served.settings
 
-    def looked(library: Library) -> tuple[str, LibraryInfo]:
-        return library.creation, library.info()
+    def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None]:
+        return library.creation, library.info(), None if library.by_embeddings else library.model.calibration
 
-    creation, info = await served.look(looked)
-    calibration = served.live.model.calibration
+    creation, info, calibration = await served.look(looked)
     path = served.live.path
     folder = path.parent if path.name.startswith(".") else path
     return schemas.LibraryFacts(

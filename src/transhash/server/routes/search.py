@@ -11,7 +11,7 @@ from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.server import faults, schemas, uploads
 from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where
-from transhash.server.searching import Options, as_code, as_values
+from transhash.server.searching import Options, as_code, as_embeddings, as_values
 from transhash.server.searching import Query as Asked
 from transhash.server.security import API
 from transhash.server.service import Service, version
@@ -58,9 +58,9 @@ async def search(request: Request, served: Served, options: AskedHere) -> schema
     if len(errors) == len(encoded):
         raise faults.of(errors[0])
     queries = [
-        Asked(options, code=pack(values[None])[0], values=values, version=version(content))
-        for content, values in zip(sent, encoded, strict=True)
-        if not isinstance(values, ImageError)
+        Asked(options, code=pack(one[0][None])[0], values=one[0], embedding=one[1], version=version(content))
+        for content, one in zip(sent, encoded, strict=True)
+        if not isinstance(one, ImageError)
     ]
     found = iter(await served.search(queries))
     name = faults.request_id(request)
@@ -87,7 +87,11 @@ async def search_by_values(served: Served, body: schemas.ByValues) -> schemas.Re
     began = time.perf_counter()
     bits, options = served.live.index.bits, _options(body)
     values = [as_values(each, bits) for each in body.values]
-    queries = [Asked(options, code=pack(each[None])[0], values=each, version=body.version) for each in values]
+    kept = as_embeddings(body.embeddings, len(values))
+    queries = [
+        Asked(options, code=pack(each[None])[0], values=each, embedding=own, version=body.version)
+        for each, own in zip(values, kept, strict=True)
+    ]
     return await _results(served, queries, began)
 
 

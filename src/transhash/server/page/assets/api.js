@@ -56,7 +56,7 @@ export const picture = (id) => ask(`/pictures/${id}`);
 export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { signal });
 export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
-export const byValues = ({ values, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], version, ...tidy(asked) }), signal });
+export const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
 /** Remove a picture although the page is being left. */

@@ -64,7 +64,7 @@ async function send(list, besides) {
       if (result.fault) return trouble(said(`${chosen[at].name || "the picture"}: ${result.fault.reason}; ${result.fault.remedy}`));
       const key = ++sent;
       files.set(key, chosen[at]);
-      queries.push({ key, values: result.values, version: result.version, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
+      queries.push({ key, values: result.values, embedding: result.embedding, version: result.version, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
     });
     if (queries.length) searchWith(queries, besides);
   } catch (error) {
