@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from transhash.errors import LibraryError
-from transhash.library.duplicates.moving import move
+from transhash.library.duplicates.moving import move, numbered
 from transhash.library.duplicates.plan import Action, Plan, below, file_digest
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
@@ -236,10 +236,9 @@ def _check(path: str, status: os.stat_result, size: int, digest: str, what: str)
 
 
 def free(path: str) -> str:
-    """The path, or the first like it that nothing has."""
-    stem, suffix = os.path.splitext(path)
+    """The path, or the first like it that nothing has, with a name that is not too long."""
+    folder, name = os.path.split(path)
     number = 1
-    while os.path.lexists(path):
+    while os.path.lexists(path := os.path.join(folder, numbered(name, number, " ({})"))):
         number += 1
-        path = f"{stem} ({number}){suffix}"
     return path

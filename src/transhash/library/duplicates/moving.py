@@ -11,6 +11,21 @@ from contextlib import suppress
 from transhash.library.catalogue.records import content_hash
 from transhash.library.duplicates.plan import CHUNK, file_digest
 
+LONGEST = 255  # bytes of a file's name, on the usual drives
+
+
+def numbered(name: str, number: int, mark: str, longest: int = LONGEST) -> str:
+    """The name of a file itself (1), or with a number before its suffix: `mark` has {} where that goes.
+
+    What would have more than `longest` bytes loses the end of its stem, whole characters of UTF-8.
+    """
+    stem, suffix = os.path.splitext(os.fsencode(name))
+    end = (b"" if number == 1 else mark.format(number).encode()) + suffix
+    size = max(longest - len(end), 0)
+    while 0 < size < len(stem) and stem[size] & 0xC0 == 0x80:  # a further byte of a character
+        size -= 1
+    return os.fsdecode((stem[:size] + end)[:longest])
+
 
 def move(source: str, target: str, digest: str) -> None:
     """Move a plain file to a path that nothing has, also to another drive.
@@ -65,7 +80,8 @@ def _copy(source: str, target: str, digest: str) -> None:
         if os.path.isfile(target) and not os.path.islink(target) and file_digest(target) == digest:
             return  # a run that was killed between both steps
         raise FileExistsError(f"{target}: there is another file")
-    part = f"{target}.transhash-part"
+    name = content_hash(os.fsencode(os.path.basename(target))).hexdigest()  # the same after a kill, and never too long
+    part = os.path.join(os.path.dirname(target), f"{name}.transhash-part")
     with suppress(FileNotFoundError):
         os.unlink(part)  # of a run that was killed
     try:

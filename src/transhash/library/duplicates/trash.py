@@ -9,6 +9,9 @@ from datetime import datetime
 from urllib.parse import quote
 
 from transhash.errors import LibraryError
+from transhash.library.duplicates.moving import LONGEST, numbered
+
+NOTE = ".trashinfo"
 
 
 class Trash:
@@ -30,7 +33,7 @@ class Trash:
         for name in ("files", "info"):
             os.makedirs(os.path.join(trash, name), mode=0o700, exist_ok=True)
         target = _free(os.path.join(trash, "files"), os.path.basename(path), os.path.join(trash, "info"))
-        return target, os.path.join(trash, "info", f"{os.path.basename(target)}.trashinfo")
+        return target, os.path.join(trash, "info", os.path.basename(target) + NOTE)
 
     def describe(self, note: str, path: str) -> None:
         """Write where a file came from, as desktops read it to bring it back."""
@@ -62,11 +65,11 @@ class Trash:
 
 
 def _free(folder: str, name: str, info: str | None) -> str:
-    stem, suffix = os.path.splitext(name)
+    """A path for a file of this name, or one that is like it: nothing is there, and what describes it has room."""
     number = 1
     while True:
-        candidate = name if number == 1 else f"{stem} {number}{suffix}"
+        candidate = numbered(name, number, " {}", LONGEST - len(NOTE))
         used = os.path.lexists(os.path.join(folder, candidate))
-        if not used and not (info and os.path.lexists(os.path.join(info, f"{candidate}.trashinfo"))):
+        if not used and not (info and os.path.lexists(os.path.join(info, candidate + NOTE))):
             return os.path.join(folder, candidate)
         number += 1
