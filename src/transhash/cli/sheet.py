@@ -108,13 +108,13 @@ class _Tile:
     """A picture made small, its proportions kept, or the reason why there is none; with two lines below."""
 
     def __init__(self, source: Source, title: str, name: str) -> None:
-        from transhash.images import open_image
+        from transhash.images import open_shown
 
         self._title, self._name = title, name
         self._image: Image.Image | None = None
         self._reason = ""
         try:
-            image = open_image(source, min_side=TILE)
+            image = open_shown(source, min_side=TILE)
             scale = TILE / max(image.size)
             size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
             self._image = image.resize(size, reducing_gap=3.0)

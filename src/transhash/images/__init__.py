@@ -11,9 +11,11 @@ from transhash.images.opening import (
     load_square,
     open_image,
     open_picture,
+    open_shown,
     read_file,
     suffix_of,
 )
+from transhash.images.profiles import in_srgb
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -23,11 +25,13 @@ __all__ = [
     "Decoded",
     "Opened",
     "Source",
+    "in_srgb",
     "load_picture",
     "load_square",
     "most_bytes",
     "open_image",
     "open_picture",
+    "open_shown",
     "read_file",
     "suffix_of",
     "too_many_bytes",

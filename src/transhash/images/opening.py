@@ -22,6 +22,7 @@ from transhash.images.formats import SUFFIXES, reader
 from transhash.images.limits import check_bytes, check_count, check_shape
 from transhash.images.metadata import orientation, taken
 from transhash.images.pixels import to_rgb, turned
+from transhash.images.profiles import in_srgb
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,6 +56,7 @@ class Opened:
     is_first: bool  # of several frames or pages
     is_clear: bool  # some of it is transparent
     taken: datetime | None  # by the camera's clock, without a time zone
+    profile: bytes = b""  # the ICC profile of its colours; empty for sRGB, and where nothing is said
 
 
 def load_picture(
@@ -107,6 +109,14 @@ def open_image(
 ) -> Image.Image:
     """The image of `open_picture`."""
     return open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes).image
+
+
+def open_shown(
+    source: Source, *, min_side: int | None = None, max_pixels: int | None = None, max_bytes: int | None = None
+) -> Image.Image:
+    """The image of `open_picture` as people shall see it: in sRGB, whatever profile the file has."""
+    opened = open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes)
+    return in_srgb(opened.image, opened.profile)
 
 
 def open_picture(
@@ -210,9 +220,12 @@ def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened,
     """A picture of any mode and with its size as stored, made RGB, with its metadata; and the EXIF orientation."""
     turn = orientation(exif)
     width, height = (opened.width, opened.height) if turn < 5 else (opened.height, opened.width)
+    kept = info.get("icc_profile") if opened.image.mode in ("RGB", "RGBA") else None
+    profile = kept if isinstance(kept, bytes) else b""
     image, is_clear = to_rgb(opened.image)
     date = taken(exif, info)
-    return replace(opened, image=image, width=width, height=height, is_clear=is_clear, taken=date), turn
+    known = replace(opened, width=width, height=height, is_clear=is_clear, taken=date, profile=profile)
+    return replace(known, image=image), turn
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int | None) -> bytes:

@@ -1,4 +1,4 @@
-"""PNG: what its pixels and its date need, without the other chunks, however large or damaged they are.
+"""PNG: what its pixels, their colours and its date need, without the other chunks, however large or damaged they are.
 
 Pillow refuses a picture for a comment that is too long or has a wrong checksum; every viewer shows it.
 """
@@ -17,6 +17,7 @@ _KEYWORDS = frozenset(
     | {b"Creation Time", b"date:create"}
 )
 _MAX_TEXT = 1 << 16  # bytes, uncompressed
+_MAX_PROFILE = 1 << 20
 
 
 def lean(data: bytes) -> bytes:
@@ -42,7 +43,8 @@ def lean(data: bytes) -> bytes:
 
 def _is_kept(kind: bytes, chunk: bytes) -> bool:
     """Whether an ancillary chunk (from its kind to its checksum) is whole, and has something to say."""
-    if not (kind in _NEEDED or (kind in _TEXTS and _is_wanted(kind, chunk[4:-4]))):
+    is_kept = kind in _NEEDED or (kind in _TEXTS and _is_wanted(kind, chunk[4:-4]))
+    if not is_kept and not (kind == b"iCCP" and _unpacks(chunk[4:-4].partition(b"\0")[2][1:], _MAX_PROFILE)):
         return False
     return zlib.crc32(chunk[:-4]) == int.from_bytes(chunk[-4:], "big")
 
@@ -55,11 +57,14 @@ def _is_wanted(kind: bytes, content: bytes) -> bool:
         is_compressed, text = text[:1] == b"\1", text[2:].split(b"\0", 2)[-1]
     else:
         is_compressed, text = kind == b"zTXt", text[1:]
-    if not is_compressed:
-        return True
+    return not is_compressed or _unpacks(text, _MAX_TEXT)
+
+
+def _unpacks(packed: bytes, most: int) -> bool:
+    """Whether compressed bytes are whole, and no more than so many when unpacked."""
     try:
         stream = zlib.decompressobj()
-        stream.decompress(text, _MAX_TEXT)
+        stream.decompress(packed, most)
         return stream.eof
     except zlib.error:
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.images import open_image, open_picture, read_file
+from transhash.images import in_srgb, open_image, open_picture, open_shown, read_file
 from transhash.images.faults import READER_ERRORS
 from transhash.images.formats import reader
 from transhash.library.duplicates.sketches import SIDE, SMALL, Sketch, sketch
@@ -38,25 +38,29 @@ def look(wanted: Known, thumbnails: Thumbnails | None = None) -> Looked:
         return Looked(sketch(open_image(thumbnails.get(wanted).content)))
     content = read_file(wanted.path)
     opened = open_picture(content, min_side=SIDE)
-    return Looked(sketch(opened.image), *(_frames(content) if opened.is_first else (None, 1)))
+    return Looked(sketch(in_srgb(opened.image, opened.profile)), *(_frames(content) if opened.is_first else (None, 1)))
 
 
 def large(path: str | os.PathLike[str]) -> Image.Image:
     """A picture at `LARGE` pixels at most; raises `ImageError`."""
-    image = open_image(read_file(path), min_side=LARGE)
+    image = open_shown(read_file(path), min_side=LARGE)
     scale = LARGE / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image if scale >= 1 else image.resize(size, reducing_gap=3.0)
 
 
 def same_pixels(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two files hold the very same pixels, upright, transparency included; raises `ImageError`."""
+    """Whether two files hold the very same pixels, upright, transparency and colours included; raises `ImageError`."""
     contents = read_file(one), read_file(other)
     first, second = (open_picture(content) for content in contents)
     if first.image.size != second.image.size or first.is_clear != second.is_clear:
         return False
     if not np.array_equal(np.asarray(first.image), np.asarray(second.image)):
         return False
+    if first.profile != second.profile:  # equal numbers may mean other colours
+        one_seen, other_seen = (np.asarray(in_srgb(each.image, each.profile)) for each in (first, second))
+        if not np.array_equal(one_seen, other_seen):
+            return False
     return not first.is_clear or np.array_equal(_opacity(contents[0]), _opacity(contents[1]))
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transhash.errors import ImageError
-from transhash.images import open_image, read_file
+from transhash.images import open_shown, read_file
 from transhash.library.catalogue.records import content_hash
 from transhash.system import replacing
 
@@ -68,7 +68,7 @@ class Thumbnails:
         if kept:
             return Shown(kept, "image/jpeg", True)
         content, current = content_of(picture)
-        image = open_image(content, min_side=SIDE)
+        image = open_shown(content, min_side=SIDE)
         scale = min(1.0, SIDE / max(image.size))
         size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
         small = _jpeg(image if size == image.size else image.resize(size, reducing_gap=3.0), QUALITY)
@@ -116,7 +116,7 @@ class Thumbnails:
 def full_size(picture: Picture, *, max_pixels: int | None = None) -> Shown:
     """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
     content, current = content_of(picture)
-    image = open_image(content, max_pixels=max_pixels)
+    image = open_shown(content, max_pixels=max_pixels)
     if content.startswith(_JPEG):
         return Shown(_jpeg(image, 95), "image/jpeg", current)
     file = BytesIO()
