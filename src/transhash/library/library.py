@@ -21,6 +21,7 @@ from transhash.library.exchange import parquet as carry
 from transhash.library.exchange.annotation import annotate, drop
 from transhash.library.files.indexing import IndexRun, Progress
 from transhash.library.files.paths import Places
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.verifying import verify
 from transhash.library.files.walk import count, roots
 from transhash.library.models import model_of
@@ -289,6 +290,9 @@ class Library:
         found = roots(_each(folders))
         run = IndexRun(self.catalogue, self.places, self.model, retry=retry, progress=progress)
         report = run.run(found, prune=prune)
+        if report.pruned:
+            self.catalogue.shrink()
+            Thumbnails(self.path).sweep(self.known_digests)
         if general and not self._layers and not self._embeddings.are_general():
             with self.catalogue.writing():
                 self._embeddings.keep_general(self._base)
@@ -462,7 +466,6 @@ class Library:
         from transhash.library.duplicates.contents import Contents
         from transhash.library.duplicates.groups import Search, Wishes, kinds_of
         from transhash.library.duplicates.verdicts import Verdicts
-        from transhash.library.files.thumbnails import Thumbnails
 
         wishes = Wishes(
             kinds=kinds_of(kinds),

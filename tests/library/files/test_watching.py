@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -53,9 +54,34 @@ def test_only_runs_that_change_something_are_told(library: Library, photos: Path
         (1, 0, 0, 0),
         (0, 1, 0, 0),
         (0, 0, 0, 1),
+        (0, 0, 0, 1),  # no longer perhaps being copied
         (0, 0, 1, 1),
     ]
     assert said == []
+
+
+def test_a_file_that_is_being_copied_is_told_once_and_not_called_broken(library: Library, photos: Path) -> None:
+    content = draw(photos.parent / "large.png", 60, size=400).read_bytes()
+    arriving = photos / "arriving.png"
+
+    def settle() -> None:
+        arriving.write_bytes(content[:800])
+        os.utime(arriving, (1.7e9, 1.7e9))
+
+    reports, _ = watched(
+        library,
+        photos,
+        lambda: arriving.write_bytes(content[:200]),
+        lambda: arriving.write_bytes(content[:500]),
+        settle,
+        lambda: arriving.write_bytes(content),
+    )
+
+    first, broken, whole = reports
+    (told,) = first.skipped
+    assert told.remedy == "it changed a moment ago and is perhaps still being copied: index again"
+    assert [skipped.remedy.startswith("restore it") for skipped in broken.skipped] == [True]
+    assert (whole.added, whole.skipped) == (1, [])
 
 
 def test_a_folder_that_is_away_for_a_while_costs_nothing(model: FakeModel, photos: Path, tmp_path: Path) -> None:

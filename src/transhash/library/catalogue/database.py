@@ -215,6 +215,16 @@ class Database:
         """How many rows this thread has written since it opened the file."""
         return self._connection.total_changes
 
+    def shrink(self) -> None:
+        """Give the space of deleted rows back to the drive, when it is a quarter of the file, which is copied.
+
+        Left for another time while others write, or where there is no room for the copy.
+        """
+        with suppress(LibraryError):
+            if 4 * self._pragma("freelist_count") > self._pragma("page_count"):
+                self.execute("VACUUM")
+                self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
         """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing."""

@@ -37,6 +37,7 @@ _ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or
 _CHUNK = 1 << 20
 _TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a link to nothing, or to itself
+_UNSETTLED = "it changed a moment ago and is perhaps still being copied: index again"
 _AHEAD = 24 * 3600 * 10**9  # ns; how far a drive's clock may be before ours: FAT keeps local time
 
 
@@ -46,6 +47,7 @@ class _Wanted(NamedTuple):
     path: bytes
     file: File
     findable: bool  # before this run
+    is_settled: bool  # it has not changed in the last moments
 
 
 class IndexRun:
@@ -157,7 +159,8 @@ class IndexRun:
             self._same(path, row)
             return None
         findable = row is not None and row.reason is None and not row.vanished
-        wanted = _Wanted(path, File(stored, name, size, mtime_ns, digest), findable)
+        is_settled = mtime_ns == modified(status)
+        wanted = _Wanted(path, File(stored, name, size, mtime_ns, digest), findable, is_settled)
         return wanted if again else self._reuse(wanted, may_move=row is None)
 
     def _same(self, path: bytes, row: Known) -> None:
@@ -191,7 +194,7 @@ class IndexRun:
     def _put(self, wanted: _Wanted, coded: Coded) -> None:
         self._later(partial(self._catalogue.put, wanted.file, coded))
         if coded.reason is not None:
-            self._skip(wanted.path, coded.reason, coded.remedy or "")
+            self._skip(wanted.path, coded.reason, (coded.remedy or "") if wanted.is_settled else _UNSETTLED)
         elif wanted.findable:
             self.report.updated += 1
         else:
