@@ -50,11 +50,11 @@ class Running:
 
 
 @contextmanager
-def serving(library: Path, model: Any, **settings: Any) -> Iterator[Running]:
-    """Serve a library."""
+def serving(library: Path, model: Any, *, port: int = 0, **settings: Any) -> Iterator[Running]:
+    """Serve a library, on a port of its own or a given one."""
     started = threading.Event()
     with LiveLibrary(library, model, interval=0.05) as live:
-        listening = run.listen("127.0.0.1", 0)
+        listening = run.listen("127.0.0.1", port)
         server = run.server(live, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()

@@ -6,35 +6,28 @@ hits = library.search("query.jpg", k=10)
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from transhash.errors import FilterError, ImageError, LibraryError
-from transhash.images import Source, open_image, read_file
+from transhash.errors import ImageError, LibraryError
+from transhash.images import Source
 from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
 from transhash.library.exchange.tables import kinds, read
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
+from transhash.remote.bodies import as_json, batches, form, name_of
+from transhash.remote.connection import Connection
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from transhash.model import HashModel
 
-TOKEN = "TRANSHASH_TOKEN"
-SECONDS = 120.0
-PATIENCE = 30.0  # seconds for which a busy server is asked again
-AT_ONCE = 8  # pictures in a request
-MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
 MOST_HITS = 1000
 MOST_ROWS = 5000
 
@@ -47,19 +40,9 @@ class HttpLibrary:
 
         Raises `LibraryError` when it cannot be reached, or its codes do not come from `model`, if one is given.
         """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            parts, port = urlsplit(""), None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LibraryError(url, "not the address of a server", "give one such as http://host:8017")
-        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, port, timeout=SECONDS)
-        token = token or os.environ.get(TOKEN)
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._facts: dict[str, Any] = self._ask("GET", "/library")
+        self._connection = Connection(url, token)
+        self.url = self._connection.url
+        self._facts: dict[str, Any] = self._connection.ask("GET", "/library")
         if model and model.fingerprint != self._facts["fingerprint"]:
             self.close()
             raise LibraryError(
@@ -93,7 +76,7 @@ class HttpLibrary:
 
     def info(self) -> LibraryInfo:
         """The facts of the library; `path` is its name."""
-        self._facts = facts = self._ask("GET", "/library")
+        self._facts = facts = self._connection.ask("GET", "/library")
         names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
         return LibraryInfo(path=facts["name"], **{name: facts[name] for name in names})
 
@@ -129,11 +112,11 @@ class HttpLibrary:
 
     def _of_pictures(self, sources: list[Source], options: Options) -> list[list[Hit]]:
         found: list[dict[str, Any]] = []
-        for batch in _batches(sources):
-            names = [_name(sources[len(found) + number]) for number in range(len(batch))]
+        for batch in batches(sources):
+            names = [name_of(sources[len(found) + number]) for number in range(len(batch))]
             asked = urlencode(_asked(options, min(options.k, MOST_HITS)))
             try:
-                answer = self._ask("POST", f"/search?{asked}", *_form(batch), where=options.where)
+                answer = self._connection.ask("POST", f"/search?{asked}", *form(batch), where=options.where)
             except ImageError as error:
                 raise ImageError(names[0], error.reason, error.remedy) from None
             for name, result in zip(names, answer["results"], strict=True):
@@ -147,13 +130,13 @@ class HttpLibrary:
     def add(self, pictures: Iterable[Source]) -> list[int]:
         """Take pictures in, as `Library.add`; the server must have been started with --writable."""
         ids: list[int] = []
-        for batch in _batches(list(pictures)):
-            ids += self._ask("POST", "/pictures", *_form(batch))["ids"]
+        for batch in batches(list(pictures)):
+            ids += self._connection.ask("POST", "/pictures", *form(batch))["ids"]
         return ids
 
     def remove(self, ids: Iterable[int]) -> int:
         """Forget pictures, as `Library.remove`; the server must have been started with --writable."""
-        return sum(self._ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids)
+        return sum(self._connection.ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids)
 
     def annotate(
         self,
@@ -173,7 +156,7 @@ class HttpLibrary:
             part = listed[first : first + MOST_ROWS]
             dates = {name for row in part for name, value in row.items() if isinstance(value, date)}
             body = {"rows": part, "key": key, "dates": sorted(dates)}
-            answer = self._ask("POST", "/annotations", *_json(body))
+            answer = self._connection.ask("POST", "/annotations", *as_json(body))
             report.rows += answer["rows"]
             report.matched += answer["matched"]
             report.columns |= answer["columns"]
@@ -183,14 +166,14 @@ class HttpLibrary:
     def duplicates(self, max_distance: int = 8) -> DuplicatesReport:
         """Groups of near-identical pictures, each with the one to keep, as `Library.duplicates`."""
         asked: dict[str, Any] = {"max_distance": max_distance, "limit": MOST_HITS, "again": True}
-        answer = self._ask("GET", f"/duplicates?{urlencode(asked)}")
+        answer = self._connection.ask("GET", f"/duplicates?{urlencode(asked)}")
         asked["again"] = False
         while "groups" not in answer:
             time.sleep(0.3)
-            answer = self._ask("GET", f"/duplicates?{urlencode(asked)}")
+            answer = self._connection.ask("GET", f"/duplicates?{urlencode(asked)}")
         groups = answer["groups"]
         while len(groups) < answer["total"]:
-            more = self._ask("GET", f"/duplicates?{urlencode({**asked, 'offset': len(groups)})}")["groups"]
+            more = self._connection.ask("GET", f"/duplicates?{urlencode({**asked, 'offset': len(groups)})}")["groups"]
             if not more:
                 break
             groups += more
@@ -202,7 +185,7 @@ class HttpLibrary:
         while more and offset < options.k:
             size = min(options.k - offset, MOST_HITS)
             asked = {**query, **_asked(options, size), "offset": offset}
-            (result,) = self._ask("POST", f"/search/{way}", *_json(asked), where=options.where)["results"]
+            (result,) = self._connection.ask("POST", f"/search/{way}", *as_json(asked), where=options.where)["results"]
             hits += self._hits(result)
             offset, more = offset + size, result["more"]
         return hits
@@ -232,59 +215,6 @@ class HttpLibrary:
         is_date = self._facts["columns"].get(column) == Kind.DATE
         return datetime.fromisoformat(value) if is_date and isinstance(value, str) else value
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        body: bytes = b"",
-        kind: str = "",
-        *,
-        where: str | None = None,
-        missing: bool = False,
-    ) -> Any:
-        """The answer to a request; a busy server is asked again for a while."""
-        headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
-        until = time.monotonic() + PATIENCE
-        while True:
-            status, pause, content = self._exchange(method, f"/api/v1{path}", body, headers)
-            if status not in (429, 503) or time.monotonic() > until:
-                break
-            time.sleep(pause)
-        if status == 204 or (status == 404 and missing):
-            return None if status == 204 else False
-        try:
-            answer = json.loads(content)
-            reason, remedy = (answer.get("reason", ""), answer.get("remedy", "")) if status >= 400 else ("", "")
-        except (ValueError, AttributeError):
-            raise LibraryError(self.url, "no transhash server answers there", "check the address") from None
-        if status < 400:
-            return answer
-        if status == 401:
-            remedy = f"set {TOKEN} to the server's"
-        if position := answer.get("position"):
-            raise FilterError(where or "", int(position), remedy.removeprefix("write "))
-        if status == 422 and kind.startswith("multipart/"):
-            raise ImageError(self.url, reason, remedy)
-        raise LibraryError(self.url, reason or "no proper answer", remedy or "check the address")
-
-    def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, float, bytes]:
-        for is_last in (False, True):
-            fresh = self._connection.sock is None
-            try:
-                self._connection.request(method, path, body or None, headers)
-                response = self._connection.getresponse()
-                pause = response.getheader("Retry-After", "1")
-                return response.status, float(pause) if pause.isdecimal() else 1.0, response.read()
-            except (OSError, http.client.HTTPException) as error:
-                self._connection.close()
-                # a connection that was kept may have been closed meanwhile
-                if fresh or is_last or isinstance(error, TimeoutError):
-                    reason = getattr(error, "strerror", None) or error or type(error).__name__
-                    raise LibraryError(
-                        self.url, f"cannot be reached ({reason})", "check that the server runs"
-                    ) from error
-        raise AssertionError("the last try returns or raises")
-
 
 def _asked(options: Options, k: int) -> dict[str, Any]:
     asked = {
@@ -294,53 +224,6 @@ def _asked(options: Options, k: int) -> dict[str, Any]:
         "where": options.where,
     }
     return {name: value for name, value in asked.items() if value is not None}
-
-
-def _content(source: Source) -> bytes:
-    """The bytes to send: of a file as they are, of pixels as PNG."""
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return read_file(source)
-    file = BytesIO()
-    open_image(source).save(file, "PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _name(source: Source) -> str:
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else "the picture"
-
-
-def _batches(sources: list[Source]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    for source in sources:
-        content = _content(source)
-        if batch and (len(batch) == AT_ONCE or size + len(content) > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(content)
-        size += len(content)
-    if batch:
-        yield batch
-
-
-def _form(contents: list[bytes]) -> tuple[bytes, str]:
-    """A body of multipart/form-data, and its type."""
-    boundary = secrets.token_hex(16)
-    parts = []
-    for number, content in enumerate(contents):
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="pictures"; filename="{number}"\r\n'
-        parts += [head.encode(), b"Content-Type: application/octet-stream\r\n\r\n", content, b"\r\n"]
-    return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
-
-
-def _json(body: dict[str, Any]) -> tuple[bytes, str]:
-    return json.dumps(body, default=_plain).encode(), "application/json"
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else os.fspath(value)
 
 
 def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
