@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from transhash import HammingIndex
-from transhash.search import index as module
+from transhash.search import segments
 
 
 @pytest.mark.parametrize("bits", [8, 64, 128])
 def test_it_is_what_counting_gives(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "COUNTED_AT_ONCE", 100)
+    monkeypatch.setattr(segments, "COUNTED_AT_ONCE", 100)
     random = np.random.default_rng(bits)
     codes, queries = (random.integers(0, 256, (n, bits // 8), np.uint8) for n in (1000, 3))
     index = HammingIndex(bits)

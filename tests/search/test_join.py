@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import oracle
 from transhash import HammingIndex
 from transhash.errors import HammingIndexError
-from transhash.search import index, join, segment
+from transhash.search import blocks, index, join, segment
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def small_numbers() -> object:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(segment, "WORTH_TABLES", 50)
         patch.setattr(index, "TAIL", 30)
-        patch.setattr(join, "FEW", 20)
+        patch.setattr(blocks, "FEW", 20)
         patch.setattr(join, "PIECE", 700)
         patch.setattr(join, "ROWS", 40)
         yield
@@ -87,51 +87,51 @@ def test_every_choice_of_blocks_gives_the_same(
     used = []
 
     def plan(words: np.ndarray, bits: int, radius: int) -> list:
-        blocks = join._blocks(words, bits, radius + agreeing)
+        dealt = blocks.deal(words, bits, radius + agreeing)
         choices = list(combinations(range(radius + agreeing), agreeing)) if agreeing else []
         used.append(len(choices))
-        return [join._masks(blocks, choice) for choice in choices] or plan_of_all(words, bits, bits)
+        return [blocks.masks(dealt, choice) for choice in choices] or plan_of_all(words, bits, bits)
 
-    plan_of_all = join._plan
-    monkeypatch.setattr(join, "_plan", plan)
+    plan_of_all = blocks.plan
+    monkeypatch.setattr(blocks, "plan", plan)
     assert sorted(found(made.join(radius))) == sorted(expected(codes, ids, radius))
     assert used
 
 
 def test_equal_hashes_of_different_codes_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    hashing = join._hash
+    hashing = blocks.hash_into
 
     def coarse(words: np.ndarray, mask: np.ndarray, first: int, last: int, hashes: np.ndarray) -> None:
         hashing(words, mask, first, last, hashes)
         hashes[first:last] %= 7
 
-    monkeypatch.setattr(join, "_hash", coarse)
-    monkeypatch.setattr(join, "COMPARED", 1e9)
+    monkeypatch.setattr(blocks, "hash_into", coarse)
+    monkeypatch.setattr(blocks, "COMPARED", 1e9)
     codes = near_codes(np.random.default_rng(3), 200, 64, 0.03)
     made = HammingIndex(64)
     ids = made.add(codes)
-    assert len(join._plan(made.join(3).words, 64, 3)) > 1
+    assert len(blocks.plan(made.join(3).words, 64, 3)) > 1
     assert sorted(found(made.join(3))) == sorted(expected(codes, ids, 3))
 
 
 def test_many_codes_are_not_compared_all_with_all() -> None:
     words = np.random.default_rng(0).integers(0, 2**63, (100_000, 1), np.uint64)
-    assert len(join._plan(words, 64, 3)) > 1
+    assert len(blocks.plan(words, 64, 3)) > 1
 
 
 def test_blocks_share_out_all_bits_of_a_code() -> None:
     words = np.random.default_rng(0).integers(0, 2**63, (500, 2), np.uint64)
     words[:, 1] &= np.uint64(0xFF)  # codes of 72 bits
-    blocks = join._blocks(words, 72, 5)
-    sizes = np.bitwise_count(blocks).sum(axis=1)
+    dealt = blocks.deal(words, 72, 5)
+    sizes = np.bitwise_count(dealt).sum(axis=1)
     assert sizes.sum() == 72
     assert sizes.max() - sizes.min() <= 1
-    assert np.bitwise_count(np.bitwise_or.reduce(blocks, axis=0)).tolist() == [64, 8]
+    assert np.bitwise_count(np.bitwise_or.reduce(dealt, axis=0)).tolist() == [64, 8]
 
 
 def test_a_piece_ends_before_its_pairs_are_too_many() -> None:
     ends = np.full(100, 100)
-    pieces = join._pieces(ends, 500, 30)
+    pieces = join.cut_into_pieces(ends, 500, 30)
     work = [(ends[a:b] - np.arange(a, b) - 1).sum() for a, b in pieces]
     assert pieces[0, 0] == 0
     assert pieces[-1, 1] == 100

@@ -165,7 +165,7 @@ def test_growth_moves_each_code_a_logarithmic_number_of_times(monkeypatch: pytes
     for _ in range(64):
         made.add(codes_of(rng, 31, 32, "uniform"))
     assert sum(moved) <= 64 * 31 * 8
-    assert len(made._state.segments) <= 9
+    assert made.__reduce__()[1][0]["segments"] <= 9
 
 
 def test_searches_while_adding_see_some_consistent_moment() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from transhash.codes import check_values
 from transhash.errors import HammingIndexError
-from transhash.search import file, hits, rerank, structure
+from transhash.search import file, hits, segments, structure
 from transhash.search.checks import (
     allowed,
     as_ids,
@@ -25,7 +25,7 @@ from transhash.search.checks import (
     new_ids,
     refuse_repeats,
 )
-from transhash.search.segment import Found, Ids, Segment, arrays_of, from_arrays
+from transhash.search.segment import Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, Words, check_bits, to_codes, to_words, word_count
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from transhash.search.join import Join
 
 TAIL = 1 << 16  # codes that wait, sorted by id and scanned, until they become a segment of their own
-COUNTED_AT_ONCE = 1 << 16  # codes
-RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
 
 
 _INDEXES: WeakSet[HammingIndex] = WeakSet()
@@ -62,7 +60,7 @@ class HammingIndex:
         self.bits = check_bits(bits)
         self.meta = check_meta(meta)
         self._lock = threading.Lock()
-        self._state = _State((self._empty(),), 0)
+        self._state = _State((segments.empty(self.bits),), 0)
         _INDEXES.add(self)
 
     def __len__(self) -> int:
@@ -111,7 +109,7 @@ class HammingIndex:
             *parts, tail = state.segments
             waiting = [tail, batch] if len(tail) else [batch]
             if len(tail) + len(batch) > TAIL:
-                parts = [*self._settled(parts, waiting), self._empty()]
+                parts = [*segments.settled(parts, waiting, self.bits), segments.empty(self.bits)]
             else:
                 parts.append(Segment.merged(waiting, self.bits))
             self._state = _State(tuple(parts), max(state.next_id, int(new.max()) + 1))
@@ -146,7 +144,7 @@ class HammingIndex:
 
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
-        return to_codes(self._words(self._state.segments, as_ids(ids)), self.bits)
+        return to_codes(segments.words(self._state.segments, as_ids(ids), self.bits), self.bits)
 
     def search(
         self,
@@ -168,19 +166,19 @@ class HammingIndex:
         """
         check_strategy(strategy)
         queries = to_words(codes, self.bits)
-        segments = self._searched(ids)
-        found = sum(len(part) for part in segments)
+        parts = self._searched(ids)
+        found = sum(len(part) for part in parts)
         k = check_k(k, len(queries), found)
-        if len(segments) == 1 and values is None and strategy is None and segments[0].takes_few(queries):
-            return segments[0].few(queries, k, self.bits)
+        if len(parts) == 1 and values is None and strategy is None and parts[0].takes_few(queries):
+            return parts[0].few(queries, k, self.bits)
         relaxed = None if values is None else check_values(values, codes)
         D = np.full((len(queries), k), -1, np.int32)
         I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
         useful = min(k, found)
         if useful and len(queries):
-            best = self._nearest(segments, queries, useful, strategy)
+            best = segments.nearest(parts, queries, useful, self.bits, strategy)
             if relaxed is not None:
-                best = self._reranked(segments, queries, relaxed, best[0], strategy)
+                best = segments.reranked(parts, queries, relaxed, best[0], self.bits, strategy=strategy)
             D[:, :useful], I[:, :useful] = best
         return D, I
 
@@ -198,9 +196,9 @@ class HammingIndex:
         The hits of query i are at lims[i]:lims[i + 1], ordered by distance, equal distances by id; or in any order, in
         less time, with `sort=False`. `ids` and `strategy` as in `search`. Raises HammingIndexError.
         """
-        queries, bounds, segments = self._asked_within(codes, radius, ids, strategy)
-        parts = (part.within(queries, bounds, self.bits, strategy, ordered=sort) for part in segments)
-        found = reduce(partial(hits.merged, ordered=sort), parts, hits.none(len(queries)))
+        queries, bounds, parts = self._asked_within(codes, radius, ids, strategy)
+        each = (part.within(queries, bounds, self.bits, strategy, ordered=sort) for part in parts)
+        found = reduce(partial(hits.merged, ordered=sort), each, hits.none(len(queries)))
         return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
 
     def count_within(
@@ -212,9 +210,9 @@ class HammingIndex:
         strategy: str | None = None,
     ) -> Ids:
         """How many hits `range_search` gives for each query, int64 [Q], without the memory for them."""
-        queries, bounds, segments = self._asked_within(codes, radius, ids, strategy)
+        queries, bounds, parts = self._asked_within(codes, radius, ids, strategy)
         return sum(
-            (part.count_within(queries, bounds, self.bits, strategy) for part in segments),
+            (part.count_within(queries, bounds, self.bits, strategy) for part in parts),
             start=np.zeros(len(queries), np.int64),
         )
 
@@ -225,15 +223,7 @@ class HammingIndex:
         """
         queries = to_words(codes, self.bits)
         wanted = None if ids is None else allowed(ids)
-        counts = np.zeros((len(queries), self.bits + 1), np.int64)
-        for part in self._state.segments:
-            ranks = np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1]
-            for first in range(0, len(ranks), COUNTED_AT_ONCE):
-                words = part.words(ranks[first : first + COUNTED_AT_ONCE])
-                for row, query in zip(counts, queries, strict=True):
-                    distances = np.bitwise_count(words ^ query).sum(axis=1, dtype=np.int64)
-                    row += np.bincount(distances, minlength=self.bits + 1)
-        return counts
+        return segments.histogram(self._state.segments, queries, wanted, self.bits)
 
     def join(self, radius: int, *, ids: npt.ArrayLike | set[int] | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
@@ -297,17 +287,17 @@ class HammingIndex:
     def _of(cls, head: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> HammingIndex:
         """The inverse of `_parts`."""
         index = cls(head["bits"], head["meta"])
-        segments = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
-        index._state = _State(segments, head["next_id"])
+        parts = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
+        index._state = _State(parts, head["next_id"])
         return index
 
     def _searched(self, ids: Any) -> list[Segment]:
         """What a search looks into: the segments as they are now, with only `ids` in them if given."""
-        segments = [part for part in self._state.segments if len(part)]
+        parts = [part for part in self._state.segments if len(part)]
         if ids is None:
-            return segments
+            return parts
         wanted = allowed(ids)
-        return [part for part in (each.allowing(wanted) for each in segments) if len(part)]
+        return [part for part in (each.allowing(wanted) for each in parts) if len(part)]
 
     def _asked_within(
         self, codes: npt.NDArray[np.uint8], radius: int, ids: Any, strategy: str | None
@@ -316,52 +306,6 @@ class HammingIndex:
         check_strategy(strategy)
         queries = to_words(codes, self.bits)
         return queries, np.full(len(queries), check_radius(radius, self.bits)), self._searched(ids)
-
-    def _empty(self) -> Segment:
-        return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(self.bits)), np.uint64), self.bits)
-
-    def _settled(self, parts: list[Segment], waiting: list[Segment]) -> list[Segment]:
-        """Segments with what waited merged in, and with it those older ones that are not larger than what merges."""
-        size = sum(len(part) for part in waiting)
-        while parts and len(parts[-1]) <= size:
-            size += len(parts[-1])
-            waiting = [parts[-1], *waiting]
-            parts = parts[:-1]
-        return [*parts, Segment.merged(waiting, self.bits)]
-
-    def _words(self, segments: Iterable[Segment], ids: Ids) -> Words:
-        words = np.zeros((len(ids), word_count(self.bits)), np.uint64)
-        known = np.zeros(len(ids), np.bool_)
-        for part in segments:
-            here, ranks = part.find(ids)
-            words[here] = part.words(ranks)
-            known |= here
-        if not known.all():
-            raise HammingIndexError(f"id {ids[~known][0]} is not in the index: give ids that were added")
-        return words
-
-    def _reranked(
-        self, segments: list[Segment], queries: Words, values: npt.NDArray[np.float64], near: Ids, strategy: str | None
-    ) -> Found:
-        """The k best by (distance, inner product, id), from the distances [Q, k] of the k nearest."""
-        k = near.shape[1]
-        done = []
-        for first in range(0, len(queries), RERANKED_AT_ONCE):
-            own = slice(first, first + RERANKED_AT_ONCE)
-            tables, bounds = rerank.tables(values[own]), near[own, -1]
-            found = [part.reranked(queries[own], tables, bounds, self.bits, strategy, k=k) for part in segments]
-            done.append(rerank.merged(found, k))
-        return np.concatenate([each.distances for each in done]), np.concatenate([each.ids for each in done])
-
-    def _nearest(self, segments: list[Segment], queries: Words, k: int, strategy: str | None) -> Found:
-        """The k nearest over all segments; each starts from the bounds that the ones before it have set."""
-        bounds = np.full(len(queries), self.bits)
-        distances, ids = segments[0].nearest(queries, k, self.bits, bounds, strategy)
-        for part in segments[1:]:
-            bounds = np.minimum(distances[:, -1], self.bits)
-            more = part.nearest(queries, k, self.bits, bounds, strategy)
-            distances, ids = hits.merged_best((distances, ids), more)
-        return distances, ids
 
 
 def _own_locks() -> None:

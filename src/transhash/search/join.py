@@ -2,8 +2,7 @@
 
 The bits are dealt to radius + k blocks. Two codes that differ in at most `radius` bits agree in k blocks or more, so it
 is enough to compare codes that agree in some choice of k blocks, one choice after another; a pair is reported for the
-first choice in which it agrees. A greater k means more choices and fewer codes to compare in each; k = 0 compares all
-with all. What costs least is reckoned from a sample of the codes.
+first choice in which it agrees (`transhash.search.blocks` makes the choices).
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
@@ -11,24 +10,18 @@ with all. What costs least is reckoned from a sample of the codes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
+from transhash.search import blocks
 from transhash.search.bitops import borrow, load, lowest, near32
 from transhash.search.scan import distance_to
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
 
-SORTED, COMPARED = 60.0, 0.06  # nanoseconds, measured: to bring one code to those it agrees with, to compare two codes
-FEW = 1 << 12  # codes that are compared all with all without reckoning
-SAMPLE = 1 << 14  # codes to reckon from
-RECKONED = 24  # choices of blocks to reckon from
-CHOICES = 1 << 10  # at most
 BLOCK = 2048  # codes that stay in the first-level cache
 TILE = 256  # codes that are compared with them meanwhile
 PIECE = 1 << 23  # comparisons a thread does at once, and so the most pairs it can find
@@ -76,7 +69,7 @@ def of(words: Words, ids: Numbers, bits: int, radius: int) -> Join:
 
 def _pairs(words: Words, bits: int, radius: int) -> Iterator[Pairs]:
     if radius >= 1 and len(words) > 1:
-        for agreeing, differing in _plan(words, bits, radius):
+        for agreeing, differing in blocks.plan(words, bits, radius):
             yield from _agreeing(words, radius, agreeing, differing)
 
 
@@ -98,7 +91,7 @@ def _agreeing(words: Words, radius: int, agreeing: Words, differing: Words) -> I
         )
         return settled
 
-    pieces = _pieces(ends, PIECE, ROWS)
+    pieces = cut_into_pieces(ends, PIECE, ROWS)
     for begin in range(0, len(pieces), 2 * workers()):
         found = spread(run, pieces[begin : begin + 2 * workers()])
         keys = np.concatenate([each[0] for each in found])
@@ -106,64 +99,12 @@ def _agreeing(words: Words, radius: int, agreeing: Words, differing: Words) -> I
             yield Pairs(keys >> 32, keys & 0xFFFFFFFF, np.concatenate([each[1] for each in found]))
 
 
-def _plan(words: Words, bits: int, radius: int) -> list[tuple[Words, Words]]:
-    """For each choice: the bits in which codes agree [words], and for each earlier block not in it, its bits."""
-    count, width = words.shape
-    every = [(np.zeros(width, np.uint64), np.zeros((0, width), np.uint64))]
-    if count <= FEW or radius >= bits:
-        return every
-    rng = np.random.default_rng(0)
-    sample = words[np.sort(rng.choice(count, min(SAMPLE, count), replace=False))]
-    scale = (count / len(sample)) ** 2
-    best, least = every, COMPARED * count * count / 2
-    for k in range(1, bits - radius + 1):
-        choices = list(combinations(range(radius + k), k))
-        if len(choices) > CHOICES or SORTED * count * len(choices) > least:
-            break
-        blocks = _blocks(sample, bits, radius + k)
-        plan = [_masks(blocks, choice) for choice in choices]
-        picked = rng.choice(len(plan), min(RECKONED, len(plan)), replace=False)
-        equal = sum(_equal(sample, plan[i][0]) for i in picked) * len(plan) / len(picked)
-        cost = SORTED * count * len(plan) + COMPARED * equal * scale
-        if cost < least:
-            best, least = plan, cost
-        if comb(radius + k + 1, k + 1) > CHOICES:
-            break
-    return best
-
-
-def _blocks(sample: Words, bits: int, count: int) -> Words:
-    """The bits of each block as a mask [count, words]; those that tell most are dealt first, to and fro."""
-    octets = np.ascontiguousarray(sample).astype("<u8", copy=False).view(np.uint8).reshape(len(sample), -1)
-    shares = np.unpackbits(octets, axis=1, bitorder="little").mean(axis=0)
-    order = np.argsort(np.abs(shares - 0.5), kind="stable")
-    order = order[order < bits]  # the octets of a code come first
-    blocks = np.zeros((count, sample.shape[1]), np.uint64)
-    for place, bit in enumerate(order.tolist()):
-        turn, block = divmod(place, count)
-        blocks[count - 1 - block if turn % 2 else block, bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
-    return blocks
-
-
-def _masks(blocks: Words, choice: tuple[int, ...]) -> tuple[Words, Words]:
-    earlier = [block for block in range(choice[-1]) if block not in choice]
-    return np.bitwise_or.reduce(blocks[list(choice)], axis=0), np.ascontiguousarray(blocks[earlier])
-
-
-def _equal(sample: Words, mask: Words) -> float:
-    """Pairs of the sample that agree in the bits of a mask."""
-    hashes = np.empty(len(sample), np.uint64)
-    _hash(sample, mask, 0, len(sample), hashes)
-    sizes = np.unique(hashes, return_counts=True)[1].astype(np.float64)
-    return float((sizes * (sizes - 1) / 2).sum())
-
-
 def _runs(words: Words, mask: Words) -> tuple[Numbers, Numbers]:
     """Codes that agree in a mask, side by side: (which code comes at each place, where the place's run ends)."""
     hashes = np.empty(len(words), np.uint64)
     if not mask.any():
         return np.arange(len(words)), np.full(len(words), len(words))
-    spread(lambda piece: _hash(words, mask, *piece, hashes), cuts(len(words), workers()))
+    spread(lambda piece: blocks.hash_into(words, mask, *piece, hashes), cuts(len(words), workers()))
     order = np.argsort(hashes)
     found: tuple[Numbers, Numbers] = _in_runs(order, hashes)
     return found
@@ -191,17 +132,7 @@ def _in_runs(order, hashes):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _hash(words, mask, first, last, hashes):  # type: ignore[no-untyped-def]
-    for row in range(first, last):
-        value = np.uint64(0)
-        for i in range(words.shape[1]):
-            value = (value ^ (words[row, i] & mask[i])) * np.uint64(0x9E3779B97F4A7C15)
-            value ^= value >> np.uint64(32)
-        hashes[row] = value
-
-
-@kernel
-def _pieces(ends, most, rows):  # type: ignore[no-untyped-def]
+def cut_into_pieces(ends, most, rows):  # type: ignore[no-untyped-def]
     """Cut the places into pieces of at most `most` comparisons (or one place) and `rows` places: [pieces, 2]."""
     pieces = np.empty((16, 2), np.int64)
     held = 0

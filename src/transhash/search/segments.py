@@ -1,0 +1,88 @@
+"""What an index asks of all its segments together; from old to new, the last one is the tail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.errors import HammingIndexError
+from transhash.search import hits, rerank
+from transhash.search.segment import Found, Ids, Segment
+from transhash.search.words import PADDING, Words, word_count
+
+COUNTED_AT_ONCE = 1 << 16  # codes
+RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
+
+
+def empty(bits: int) -> Segment:
+    """A segment without codes."""
+    return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(bits)), np.uint64), bits)
+
+
+def settled(parts: list[Segment], waiting: list[Segment], bits: int) -> list[Segment]:
+    """Segments with what waited merged in, and with it those older ones that are not larger than what merges."""
+    size = sum(len(part) for part in waiting)
+    while parts and len(parts[-1]) <= size:
+        size += len(parts[-1])
+        waiting = [parts[-1], *waiting]
+        parts = parts[:-1]
+    return [*parts, Segment.merged(waiting, bits)]
+
+
+def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
+    """The codes of ids, as words; raises `HammingIndexError` for an unknown id."""
+    found = np.zeros((len(ids), word_count(bits)), np.uint64)
+    known = np.zeros(len(ids), np.bool_)
+    for part in parts:
+        here, ranks = part.find(ids)
+        found[here] = part.words(ranks)
+        known |= here
+    if not known.all():
+        raise HammingIndexError(f"id {ids[~known][0]} is not in the index: give ids that were added")
+    return found
+
+
+def nearest(parts: Sequence[Segment], queries: Words, k: int, bits: int, strategy: str | None) -> Found:
+    """The k nearest over all segments; each starts from the bounds that the ones before it have set."""
+    bounds = np.full(len(queries), bits)
+    distances, ids = parts[0].nearest(queries, k, bits, bounds, strategy)
+    for part in parts[1:]:
+        bounds = np.minimum(distances[:, -1], bits)
+        more = part.nearest(queries, k, bits, bounds, strategy)
+        distances, ids = hits.merged_best((distances, ids), more)
+    return distances, ids
+
+
+def reranked(
+    parts: Sequence[Segment],
+    queries: Words,
+    values: npt.NDArray[np.float64],
+    near: Ids,
+    bits: int,
+    *,
+    strategy: str | None,
+) -> Found:
+    """The k best by (distance, inner product, id), from the distances [Q, k] of the k nearest."""
+    k = near.shape[1]
+    done = []
+    for first in range(0, len(queries), RERANKED_AT_ONCE):
+        own = slice(first, first + RERANKED_AT_ONCE)
+        tables, bounds = rerank.tables(values[own]), near[own, -1]
+        found = [part.reranked(queries[own], tables, bounds, bits, strategy, k=k) for part in parts]
+        done.append(rerank.merged(found, k))
+    return np.concatenate([each.distances for each in done]), np.concatenate([each.ids for each in done])
+
+
+def histogram(parts: Sequence[Segment], queries: Words, wanted: Ids | None, bits: int) -> Ids:
+    """How many entries there are at each distance from each query, int64 [Q, bits + 1]; of `wanted` ids if given."""
+    counts = np.zeros((len(queries), bits + 1), np.int64)
+    for part in parts:
+        ranks = np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1]
+        for first in range(0, len(ranks), COUNTED_AT_ONCE):
+            some = part.words(ranks[first : first + COUNTED_AT_ONCE])
+            for row, query in zip(counts, queries, strict=True):
+                distances = np.bitwise_count(some ^ query).sum(axis=1, dtype=np.int64)
+                row += np.bincount(distances, minlength=bits + 1)
+    return counts
