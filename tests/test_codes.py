@@ -42,7 +42,7 @@ def test_distances_are_the_same_in_small_blocks(monkeypatch: pytest.MonkeyPatch)
     random = np.random.default_rng(0)
     a, b = (random.integers(0, 256, (n, 6), dtype=np.uint8) for n in (50, 70))
     whole = hamming(a, b)
-    monkeypatch.setattr("transhash.codes._BLOCK_BYTES", 3 * 70 * 8)
+    monkeypatch.setattr("transhash.codes.BLOCK_BYTES", 3 * 70 * 8)
     np.testing.assert_array_equal(hamming(a, b), whole)
 
 

@@ -24,7 +24,7 @@ from transhash.nn.weights import load_vit
 from transhash.system import replacing
 
 _BATCH = 64  # of a backbone's pictures
-_PART = 4096  # pictures a file; a run that was broken off keeps its whole files
+PART = 4096  # pictures a file; a run that was broken off keeps its whole files
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -75,11 +75,11 @@ class Encoder:
             raise DataError("there are no pictures to encode: give at least one")
         key = hashlib.sha256(json.dumps([*self._identity, name, len(pictures)]).encode()).hexdigest()[:16]
         parts = []
-        for start in range(0, len(pictures), _PART):
+        for start in range(0, len(pictures), PART):
             path = self._cache / f"{key}-{start:08d}.npz" if self._cache else None
             part = _read(path) if path and path.is_file() else None
             if part is None:
-                part = self._encode(pictures, range(start, min(start + _PART, len(pictures))), progress)
+                part = self._encode(pictures, range(start, min(start + PART, len(pictures))), progress)
                 if path:
                     _write(path, part)
             parts.append(part)

@@ -22,7 +22,7 @@ from transhash.system import replacing
 
 _FORMAT = "transhash codes 1"
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SyntaxError)
-_BLOCK_BYTES = 64 << 20  # of intermediate results in `hamming`
+BLOCK_BYTES = 64 << 20  # of intermediate results in `hamming`
 
 
 def pack(bits: ArrayLike) -> NDArray[np.uint8]:
@@ -56,7 +56,7 @@ def hamming(a: ArrayLike, b: ArrayLike) -> NDArray[np.int32]:
     b = check_codes(b, bits=8 * a.shape[1])
     words_a, words_b = to_words(a), np.ascontiguousarray(to_words(b).T)
     distances = np.zeros((len(a), len(b)), np.int32)
-    rows = max(1, _BLOCK_BYTES // max(1, words_b[0].nbytes))
+    rows = max(1, BLOCK_BYTES // max(1, words_b[0].nbytes))
     for start in range(0, len(a), rows):
         for word_a, word_b in zip(words_a[start : start + rows].T, words_b, strict=True):
             distances[start : start + rows] += np.bitwise_count(word_a[:, None] ^ word_b)

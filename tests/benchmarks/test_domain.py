@@ -109,7 +109,7 @@ def test_all_pictures_changed_and_fewer_of_them(model: HashModel, place: Path) -
 def test_what_was_encoded_is_read_again_and_only_under_its_own_name(
     model: HashModel, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.evaluation.encoded._PART", 4)
+    monkeypatch.setattr("benchmarks.evaluation.encoded.PART", 4)
     pictures = [np.full((30, 30, 3), 20 * i, np.uint8) for i in range(10)]
     encoder = Encoder.of_model(model, tmp_path)
     first = encoder.encode(pictures, "ten")

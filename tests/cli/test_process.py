@@ -32,10 +32,12 @@ def many(photos: Path) -> Path:
 
 def assert_whole(photos: Path, tmp_path: Path) -> None:
     """The library is exactly that of an undisturbed run."""
-    with Library.create(tmp_path / "undisturbed", FakeModel()) as undisturbed, Library.open(photos) as library:
+    with (
+        Library.create(tmp_path / "undisturbed", FakeModel()) as undisturbed,
+        Library.open(photos, FakeModel()) as library,
+    ):
         undisturbed.index(photos)
         assert len(library) == len(undisturbed)
-        library._model = FakeModel()
         for picture in sorted(photos.rglob("*.png")):
             expected = {(hit.path, hit.distance) for hit in undisturbed.search(picture, k=100)}
             assert {(hit.path, hit.distance) for hit in library.search(picture, k=100)} == expected
@@ -63,7 +65,7 @@ def wait_for_pictures(photos: Path, number: int) -> int:
     """Wait until a running program has saved so many."""
     for _ in range(3000):
         if Library.exists(photos):
-            with Library.open(photos) as library:
+            with Library.open(photos, FakeModel()) as library:
                 if len(library) >= number:
                     return len(library)
         time.sleep(0.01)

@@ -77,8 +77,8 @@ def test_a_file_that_is_missing_gets_an_empty_tile_that_says_so(
     page = sheet.Sheet()
     page.add("query", np.zeros((9, 9), np.uint8), hits)
     written = []
-    text = sheet._fitting
-    monkeypatch.setattr(sheet, "_fitting", lambda pen, words, width: written.append(words) or text(pen, words, width))
+    text = sheet.fitting
+    monkeypatch.setattr(sheet, "fitting", lambda pen, words, width: written.append(words) or text(pen, words, width))
     drawn = np.asarray(page.draw())
 
     assert [words for words in written if words in ("no such file", "not a picture")] == [
@@ -108,8 +108,8 @@ def test_a_text_is_made_to_fit(name: str) -> None:
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(Image.new("RGB", (10, 10)))
-    fitted = sheet._fitting(pen, name, 100)
-    assert pen.textlength(fitted, sheet._font()) <= 100
+    fitted = sheet.fitting(pen, name, 100)
+    assert pen.textlength(fitted, sheet.font()) <= 100
     assert "\n" not in fitted
     assert fitted == name or "…" in fitted
 

@@ -172,7 +172,7 @@ def test_validation_cuts_the_ranking_at_the_share_of_the_protocol(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [cell] = cells(place, "lsh", validation=0.4)
-    prepared, _ = compare._prepare(cell.recipe, tmp_path)
+    prepared, _ = compare.prepare(cell.recipe, tmp_path)
     prepared.tokens.build(cell.recipe, prepared.images, silent)
     searched = len(prepared.split.database)
     monkeypatch.setitem(PROTOCOLS, "folder", replace(PROTOCOLS["folder"], topk=searched // 2))

@@ -177,7 +177,7 @@ def test_a_writer_that_waits_too_long_says_so(filled: Path, model: FakeModel, mo
 def test_a_full_disk_keeps_what_was_saved(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(100, 140):
         draw(filled.parent / f"{seed}-{'long' * 50}.png", seed)
-    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 4)
+    monkeypatch.setattr("transhash.library.files.indexing.ROWS", 4)
     with Library.open(filled, model) as library:
         pages = library.catalogue.rows("PRAGMA page_count")[0][0]
         library.catalogue.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -195,7 +195,7 @@ def test_processes_that_index_at_once_lose_nothing(photos: Path, model: FakeMode
     program = (
         "import sys, transhash.library.files.indexing as i\n"
         "from fake_model import FakeModel; from transhash import Library\n"
-        "i._ROWS = 3\n"
+        "i.ROWS = 3\n"
         "with Library.create(sys.argv[1] + '/.transhash', FakeModel(), exist_ok=True) as library:\n"
         "    report = library.index(sys.argv[1]); assert report.seen == 66 and not report.skipped, report\n"
     )

@@ -7,7 +7,7 @@ import torch
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS, CSQLoss, DPNLoss, OrthoHashLoss, Task, centres
-from transhash.losses.centres import _balanced, hadamard, least_distance, separated
+from transhash.losses.centres import balanced, hadamard, least_distance, separated
 
 
 def distances(codes: torch.Tensor) -> set[int]:
@@ -31,13 +31,13 @@ def test_hadamard_centres_differ_in_half_of_the_bits(bits: int) -> None:
 
 
 @pytest.mark.parametrize(("bits", "classes"), [(12, 10), (48, 100), (16, 33), (25, 7)])
-def test_other_centres_are_balanced_and_the_best_of_their_draws(bits: int, classes: int) -> None:
+def test_other_centres_arebalanced_and_the_best_of_their_draws(bits: int, classes: int) -> None:
     centres = separated(classes, bits, torch.Generator().manual_seed(0))
     assert centres.shape == (classes, bits)
     assert torch.equal((centres > 0).sum(dim=1), torch.full((classes,), bits // 2))
     assert least_distance(centres) == min(distances(centres))
     random = torch.Generator().manual_seed(0)
-    assert least_distance(centres) == max(min(distances(_balanced(classes, bits, random))) for _ in range(20))
+    assert least_distance(centres) == max(min(distances(balanced(classes, bits, random))) for _ in range(20))
 
 
 @pytest.mark.parametrize(("classes", "draws"), [(10, 20), (2000, 20), (5000, 3), (20_000, 1)])

@@ -56,7 +56,7 @@ def test_a_filter_means_what_it_means_in_the_library(
     # Milvus Lite takes a backslash, also that of an escaped line end, for itself; bytes that are no text are not stored
     assume(not set("\\\r\n\udcff") & set(where))
     with sent.asking():
-        rows = sent._client.query(sent.name, filter=translated, output_fields=["id"])
+        rows = sent.client.query(sent.name, filter=translated, output_fields=["id"])
     assert sorted(row["id"] for row in rows) == sorted(filled[0].matching(where, BASE).tolist()), translated
 
 

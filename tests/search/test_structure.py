@@ -127,9 +127,9 @@ def test_odd_arrays_are_refused(saved: Path, change: Callable[[Any, dict[str, np
 def with_header(path: Path, header: bytes) -> None:
     """The same arrays behind another header, its checksum right."""
     whole = path.read_bytes()
-    length = file._PREFIX.unpack(whole[: file._PREFIX.size])[2]
-    prefix = file._PREFIX.pack(file.MAGIC, file.VERSION, len(header), zlib.crc32(header))
-    path.write_bytes(prefix + header + whole[file._PREFIX.size + length :])
+    length = file.PREFIX.unpack(whole[: file.PREFIX.size])[2]
+    prefix = file.PREFIX.pack(file.MAGIC, file.VERSION, len(header), zlib.crc32(header))
+    path.write_bytes(prefix + header + whole[file.PREFIX.size + length :])
 
 
 ODD_TABLES: list[Any] = [

@@ -56,7 +56,7 @@ class FakeModel:
     ) -> Iterator[list[Encoded]]:
         iterator = iter(items)
         while batch := list(islice(iterator, batch_size)):
-            yield [self._one(item, source(item) if source else item, max_pixels) for item in batch]
+            yield [self.one(item, source(item) if source else item, max_pixels) for item in batch]
 
     def square(self, source: Any, *, max_pixels: int = 10**9) -> np.ndarray:
         return load_picture(source, self.image_size, max_pixels=max_pixels).pixels
@@ -73,7 +73,7 @@ class FakeModel:
         values = self.read(squares)
         return values[:, :32], values[:, 32:]
 
-    def _one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
         self.decoded.append(source)
         try:
             picture = load_picture(source, self.image_size, max_pixels=max_pixels)

@@ -21,9 +21,9 @@ PROGRAM = [sys.executable, __file__]
 
 
 class SlowModel(FakeModel):
-    def _one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
         time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
-        return super()._one(item, source, max_pixels)
+        return super().one(item, source, max_pixels)
 
 
 def load(name: str | Path | None = None, bits: int | None = None) -> SlowModel:

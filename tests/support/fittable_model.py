@@ -26,10 +26,10 @@ class FittableModel(FakeModel):
         other.head = head
         return other
 
-    def _one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
         from dataclasses import replace
 
-        found = super()._one(item, source, max_pixels)
+        found = super().one(item, source, max_pixels)
         if found.values is None:
             return found
         kept = embedding(found.values[None])

@@ -39,7 +39,7 @@ def same_pictures(library: Searchable, query: Query, hits: Iterable[Hit]) -> set
     """Return the ids of hits whose files have the same bytes as the query's; none for a query that is no file."""
     from transhash.images import read_file
     from transhash.library import Library
-    from transhash.library.catalogue.records import content_hash
+    from transhash.library.digests import content_hash
 
     source = query.source
     if not isinstance(library, Library):  # which knows the contents

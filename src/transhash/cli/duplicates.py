@@ -155,11 +155,11 @@ def _write_plan(
 
 
 def _remember(opened: Library, one: Path, other: Path) -> None:
-    from transhash.library.duplicates.plan import file_digest
+    from transhash.library.digests import file_digest
     from transhash.library.duplicates.verdicts import Verdicts
 
     try:
-        pair = file_digest(one), file_digest(other)
+        pair = file_digest(one).hex(), file_digest(other).hex()
     except OSError as error:
         raise TransHashError(f"{error.filename}: cannot be read ({error.strerror}); check the path") from error
     new = Verdicts(opened.path).add([pair])

@@ -129,28 +129,29 @@ class _Tile:
                 pen.rectangle((x - 3, y - 3, x + self._image.width + 2, y + self._image.height + 2), None, FRAME, 3)
         else:
             pen.rectangle((left, top, left + TILE - 1, top + TILE - 1), EMPTY)
-            reason = _fitting(pen, self._reason, TILE - 2 * GAP)
-            pen.text((left + TILE / 2, top + TILE / 2), reason, FAINT, _font(), anchor="mm")
-        pen.text((left, top + TILE + 4), self._title, INK, _font())
-        pen.text((left, top + TILE + 18), _fitting(pen, self._name, TILE), FAINT, _font())
+            reason = fitting(pen, self._reason, TILE - 2 * GAP)
+            pen.text((left + TILE / 2, top + TILE / 2), reason, FAINT, font(), anchor="mm")
+        pen.text((left, top + TILE + 4), self._title, INK, font())
+        pen.text((left, top + TILE + 18), fitting(pen, self._name, TILE), FAINT, font())
 
 
 def _lines(hits: list[_Tile]) -> int:
     return max(1, -(-len(hits) // COLUMNS))
 
 
-def _font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+def font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """What captions are written in."""
     from PIL import ImageFont
 
     return ImageFont.load_default(TEXT)
 
 
-def _fitting(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
+def fitting(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """A text on one line, its middle left out where it is too long."""
     text = " ".join(os.fsencode(text).decode(errors="replace").split())
     kept = text
     for length in range(min(len(text), 80), 0, -1):
-        if len(kept) <= 80 and pen.textlength(kept, _font()) <= width:
+        if len(kept) <= 80 and pen.textlength(kept, font()) <= width:
             break
         kept = f"{text[: length // 2]}…{text[len(text) - length // 2 :]}"
     return kept

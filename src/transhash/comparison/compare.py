@@ -61,7 +61,7 @@ def compare(
     first = cells[0].recipe
     tokens = tokens or out / "tokens"
     out.mkdir(parents=True, exist_ok=True)
-    prepared, facts = _prepare(first, tokens)
+    prepared, facts = prepare(first, tokens)
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
     here = {"machine": machine(), "precision": str(precision_of(first.precision, device_of(first.device)))}
     _restore(out)
@@ -113,7 +113,7 @@ def read(out: Path) -> dict[str, Any]:
     return results
 
 
-def _prepare(recipe: Recipe, tokens: Path, facts: dict[str, Any] | None = None) -> tuple[Prepared, dict[str, Any]]:
+def prepare(recipe: Recipe, tokens: Path, facts: dict[str, Any] | None = None) -> tuple[Prepared, dict[str, Any]]:
     """The data of the cells, and the facts that a result depends on besides its cell's settings, unless they are known.
 
     Among them are digests of all that is read: pictures, labels and the backbone's weights. Neither results nor tokens
@@ -164,7 +164,7 @@ def _start_worker(recipe: Recipe, tokens: Path, facts: dict[str, Any], threads: 
     global _prepared  # a worker's own, set before its first cell
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _prepared, _ = _prepare(recipe, tokens, facts)
+    _prepared, _ = prepare(recipe, tokens, facts)
 
 
 def _leave_with_parent() -> None:

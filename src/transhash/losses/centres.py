@@ -39,7 +39,7 @@ def separated(classes: int, bits: int, random: torch.Generator) -> Tensor:
         h = hadamard(bits)
         return torch.cat([h, -h])[:classes]
     count = max(1, min(_DRAWS, _PAIRS // classes**2))
-    draws = [_balanced(classes, bits, random) for _ in range(count)]
+    draws = [balanced(classes, bits, random) for _ in range(count)]
     return max(draws, key=least_distance) if count > 1 else draws[0]
 
 
@@ -70,7 +70,7 @@ def least_distance(codes: Tensor) -> int:
     return int((distance + bits * torch.eye(n)).min())
 
 
-def _balanced(rows: int, bits: int, random: torch.Generator) -> Tensor:
+def balanced(rows: int, bits: int, random: torch.Generator) -> Tensor:
     """Random codes with as many +1 as -1 (one less, if `bits` is odd): float (rows, bits)."""
     codes = -torch.ones(rows, bits)
     ones = torch.rand(rows, bits, generator=random).argsort(dim=1)[:, : bits // 2]

@@ -113,14 +113,14 @@ class Collection:
             ) from error
         self.address, self.name = address, address.collection
         with self.asking():
-            self._client: Any = MilvusClient(
+            self.client: Any = MilvusClient(
                 address.uri, user=address.user, password=address.password, db_name=address.database, timeout=10.0,
                 grpc_options={"grpc.keepalive_permit_without_calls": 0},  # or servers may hang up: too many pings
             )  # fmt: skip
 
     def close(self) -> None:
         """Leave the server."""
-        self._client.close()
+        self.client.close()
 
     @contextmanager
     def asking(self) -> Iterator[None]:
@@ -139,7 +139,7 @@ class Collection:
     def exists(self) -> bool:
         """Whether the server has it."""
         with self.asking():
-            return bool(self._client.has_collection(self.name, timeout=_SECONDS))
+            return bool(self.client.has_collection(self.name, timeout=_SECONDS))
 
     def describe(self) -> Description:
         """What it says of itself; raises `LibraryError` when there is none."""
@@ -148,7 +148,7 @@ class Collection:
                 self.address, "no such collection", f"fill it with `transhash export --to {self.address}`"
             )
         with self.asking():
-            said = self._client.describe_collection(self.name, timeout=_SECONDS)
+            said = self.client.describe_collection(self.name, timeout=_SECONDS)
         return Description.read(self.address, said["description"])
 
     def create(self, description: Description, pictures: int) -> None:
@@ -156,7 +156,7 @@ class Collection:
         from pymilvus import DataType
 
         with self.asking():
-            schema = self._client.create_schema(auto_id=False, description=description.text())
+            schema = self.client.create_schema(auto_id=False, description=description.text())
             schema.add_field("id", DataType.INT64, is_primary=True)
             schema.add_field("code", DataType.BINARY_VECTOR, dim=description.bits)
             for name in TEXTS:
@@ -166,32 +166,32 @@ class Collection:
                 schema.add_field(name, DataType.INT64)
             schema.add_field("own", DataType.JSON)
             index, nlist = INDEXES[self.address.index], self.address.nlist or max(16, int(4 * pictures**0.5))
-            settings = self._client.prepare_index_params()
+            settings = self.client.prepare_index_params()
             params = {"nlist": min(nlist, 65_536)} if self.address.index == "ivf" else {}
             settings.add_index("code", index_type=index, metric_type="HAMMING", params=params)
-            self._client.create_collection(
+            self.client.create_collection(
                 self.name, schema=schema, index_params=settings, consistency_level="Strong", timeout=_SECONDS
             )
 
     def drop(self) -> None:
         """Remove it with all that it holds."""
         with self.asking():
-            self._client.drop_collection(self.name, timeout=_SECONDS)
+            self.client.drop_collection(self.name, timeout=_SECONDS)
 
     def upsert(self, rows: list[dict[str, Any]]) -> None:
         """Put rows in place of those with the same ids."""
         with self.asking():
-            self._client.upsert(self.name, rows, timeout=_SECONDS)
+            self.client.upsert(self.name, rows, timeout=_SECONDS)
 
     def delete(self, expression: str) -> None:
         """Remove the rows that pass."""
         with self.asking():
-            self._client.delete(self.name, filter=expression, timeout=_SECONDS)
+            self.client.delete(self.name, filter=expression, timeout=_SECONDS)
 
     def count(self, expression: str = "") -> int:
         """How many rows pass."""
         with self.asking():
-            found = self._client.query(
+            found = self.client.query(
                 self.name, filter=expression, output_fields=["count(*)"], consistency_level="Strong", timeout=_SECONDS
             )
         return int(found[0]["count(*)"])
@@ -202,7 +202,7 @@ class Collection:
         if self.address.nprobe:
             asked["params"] = {"nprobe": self.address.nprobe}
         with self.asking():
-            found = self._client.search(
+            found = self.client.search(
                 self.name,
                 data=codes,
                 anns_field="code",
@@ -227,7 +227,7 @@ class Collection:
         wanted = list(ids)
         for start in range(0, len(wanted), 2000):
             with self.asking():
-                found = self._client.query(
+                found = self.client.query(
                     self.name,
                     filter=f"id in {wanted[start : start + 2000]}",
                     output_fields=fields,

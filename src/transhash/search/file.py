@@ -22,7 +22,7 @@ from transhash.system import replacing
 
 MAGIC = b"THamming"
 VERSION = 1
-_PREFIX = struct.Struct("<8sIII")
+PREFIX = struct.Struct("<8sIII")
 _ALIGN = 64
 _DTYPES = {name: name for name in ("<i8", "<u8", "<u4")}  # of what an index consists of
 
@@ -43,7 +43,7 @@ def write(path: str | os.PathLike[str], head: dict[str, Any], arrays: dict[str, 
     header = json.dumps({**head, "arrays": table}).encode()
     try:
         with replacing(path) as file:
-            file.write(_PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))
+            file.write(PREFIX.pack(MAGIC, VERSION, len(header), zlib.crc32(header)))
             file.write(header)
             for array in arrays.values():
                 file.write(bytes(-file.tell() % _ALIGN))
@@ -66,7 +66,7 @@ def read(
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            head, start = _read_header(path, file.read(_PREFIX.size), file, size)
+            head, start = _read_header(path, file.read(PREFIX.size), file, size)
             if map_memory and size:
                 data: Any = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             else:
@@ -114,9 +114,9 @@ def _named(path: str | os.PathLike[str]) -> Path:
 
 
 def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[dict[str, Any], int]:
-    if len(prefix) < _PREFIX.size or not prefix.startswith(MAGIC):
+    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
         raise HammingIndexError(path, "this is not a Hamming index", "give the file that save() wrote")
-    _, version, length, checksum = _PREFIX.unpack(prefix)
+    _, version, length, checksum = PREFIX.unpack(prefix)
     if version != VERSION:
         raise HammingIndexError(
             path,
@@ -132,7 +132,7 @@ def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[dict[
         head = None
     if not isinstance(head, dict):
         raise HammingIndexError(path, "the header is not what save() writes", "build the index again")
-    return head, _PREFIX.size + length
+    return head, PREFIX.size + length
 
 
 def _table(path: Path, entries: Any) -> list[tuple[str, np.dtype[Any], tuple[int, ...], int]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.library import Library
-from transhash.library.catalogue.records import content_hash
+from transhash.library.digests import content_hash
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches

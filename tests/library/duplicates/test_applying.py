@@ -113,7 +113,7 @@ def test_a_kill_at_any_call_loses_nothing(
     photos: Path, tmp_path: Path, way: str, crossing: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if crossing:  # as on another drive
-        monkeypatch.setattr(moving, "_linked", _no_link)
+        monkeypatch.setattr(moving, "linked", _no_link)
     every = contents(photos)
     fork = multiprocessing.get_context("fork")
     for number in range(400):
@@ -159,16 +159,14 @@ def test_a_full_disk_stops_before_anything_is_done_that_the_log_does_not_tell(
     assert len(names(photos)) == 8
 
 
-def test_a_log_that_cannot_be_written_whole_is_an_error(tmp_path: Path) -> None:
-    log = applying.Log(tmp_path / "log")
-
+def test_a_log_that_cannot_be_written_whole_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def write(self, data: bytes) -> int:
             return len(data) // 2
 
-    log._file = Full()  # type: ignore[assignment]
+    monkeypatch.setattr(applying, "open", lambda *_, **__: Full(), raising=False)
     with pytest.raises(LibraryError, match="no space left"):
-        log.write({"do": "move"})
+        applying.Log(tmp_path / "log")
 
 
 def test_a_copy_to_a_full_drive_leaves_the_file_where_it_is(
@@ -178,7 +176,7 @@ def test_a_copy_to_a_full_drive_leaves_the_file_where_it_is(
         Path(target).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(moving, "_linked", _no_link)
+    monkeypatch.setattr(moving, "linked", _no_link)
     monkeypatch.setattr(moving, "copied_digest", full)
     done = apply_plan(plan_for(photos), "elsewhere", tmp_path / "log")
     assert [skipped.reason for skipped in done.skipped] == ["no space left on device"] * 4
@@ -256,7 +254,7 @@ def test_two_plans_that_contradict_each_other_leave_one_copy(photos: Path, tmp_p
 
 def test_a_file_that_another_run_holds_is_left_alone(photos: Path, tmp_path: Path) -> None:
     plan = plan_for(photos, ("copy0.jpg", "kept0.jpg"))
-    with applying._held(str(photos / "kept0.jpg"), "the file"):
+    with applying.locked(str(photos / "kept0.jpg"), "the file"):
         done = apply_plan(plan, "elsewhere", tmp_path / "log")
     assert "in use by another run" in done.skipped[0].reason
     assert len(names(photos)) == 8

@@ -16,7 +16,7 @@ from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.images import most_bytes
-from transhash.library import IndexReport
+from transhash.library import IndexReport, digests
 from transhash.library.files import indexing as indexer
 from transhash.library.files.thumbnails import Thumbnails
 
@@ -53,7 +53,7 @@ def test_a_known_file_is_not_even_read(library: Library, photos: Path, monkeypat
     def read(path: bytes) -> bytes:
         raise AssertionError(f"{path!r} was hashed")
 
-    monkeypatch.setattr("transhash.library.files.indexing._digest", read)
+    monkeypatch.setattr("transhash.library.digests.file_digest", read)
     assert counts(library.index(photos)) == {"unchanged": 6}
 
 
@@ -78,8 +78,8 @@ def test_a_file_looked_at_in_time_is_hashed_once_more_and_then_known(
 ) -> None:
     library.index(photos)
     hashed: list[bytes] = []
-    digest = indexer._digest
-    monkeypatch.setattr(indexer, "_digest", lambda path: hashed.append(path) or digest(path))
+    digest = digests.file_digest
+    monkeypatch.setattr(digests, "file_digest", lambda path: hashed.append(path) or digest(path))
     later = time.time_ns() + 10 * 10**9
     monkeypatch.setattr(indexer.time, "time_ns", lambda: later)
 
@@ -109,7 +109,7 @@ def test_a_touched_file_is_not_decoded_and_then_known(
 
     assert counts(library.index(photos)) == {"unchanged": 6}
     assert model.decoded == []
-    monkeypatch.setattr("transhash.library.files.indexing._digest", None)  # calling it would fail
+    monkeypatch.setattr("transhash.library.digests.file_digest", None)  # calling it would fail
     assert counts(library.index(photos)) == {"unchanged": 6}
 
 
@@ -298,9 +298,9 @@ def test_what_is_no_regular_file_is_named_and_not_opened(library: Library, photo
 def test_a_file_that_is_too_large_is_not_read(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open(photos / "huge.png", "wb") as file:
         file.truncate(most_bytes() + 1)  # sparse
-    digest = indexer._digest
+    digest = digests.file_digest
     read: list[bytes] = []
-    monkeypatch.setattr(indexer, "_digest", lambda path: read.append(path) or digest(path))
+    monkeypatch.setattr(digests, "file_digest", lambda path: read.append(path) or digest(path))
 
     report = library.index(photos)
     assert len(read) == 6
@@ -332,7 +332,7 @@ def test_a_missing_folder_stops_it_before_anything_is_done(library: Library, pho
 
 
 def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 2)
+    monkeypatch.setattr("transhash.library.files.indexing.ROWS", 2)
     seen: list[tuple[int, int]] = []
 
     with Library.open(library.path) as other:
@@ -347,7 +347,7 @@ def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypat
 def test_an_interrupted_run_goes_on_to_the_same_library(
     photos: Path, tmp_path: Path, stop_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transhash.library.files.indexing._ROWS", 1)
+    monkeypatch.setattr("transhash.library.files.indexing.ROWS", 1)
     model = InterruptedModel(stop_after)
     with Library.create(tmp_path / "stopped", model) as stopped, pytest.raises(KeyboardInterrupt):
         stopped.index(photos)
@@ -385,7 +385,7 @@ def test_a_folder_that_goes_away_meanwhile_loses_nothing(
     library.index(photos)
     draw(photos / "cat" / "cat-9.png", 90)
     place, away = photos.parent / "photos", photos.parent / "away"
-    usual = {"hashing": indexer._digest, "decoding": FakeModel._one}[moment]
+    usual = {"hashing": digests.file_digest, "decoding": FakeModel.one}[moment]
 
     def leave(*arguments: object) -> object:
         if place.exists():
@@ -393,7 +393,7 @@ def test_a_folder_that_goes_away_meanwhile_loses_nothing(
         return usual(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(*{"hashing": (indexer, "_digest"), "decoding": (FakeModel, "_one")}[moment], leave)
+        patch.setattr(*{"hashing": (digests, "file_digest"), "decoding": (FakeModel, "one")}[moment], leave)
         report = library.index(photos, prune=True)
     assert [one.reason for one in report.skipped][: len(skipped)] == skipped
     assert (report.removed, report.pruned, len(library)) == (0, 0, 6)

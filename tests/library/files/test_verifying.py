@@ -13,7 +13,7 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.library.catalogue.records import Indexed
-from transhash.library.files.verifying import UNSURE, _look
+from transhash.library.files.verifying import UNSURE, look
 from transhash.library.library import CATALOGUE, CODES
 from transhash.library.results import Verification
 
@@ -162,4 +162,4 @@ def test_what_is_no_file_is_not_opened(photos: Path) -> None:
     status = os.stat(pipe)
     picture = Indexed(1, b"", b"pipe.png", status.st_size, status.st_mtime_ns, b"0" * 16, 1, 1, b"8 bytes.", None)
 
-    assert _look(os.fsencode(pipe), picture) == "unreadable"
+    assert look(os.fsencode(pipe), picture) == "unreadable"

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import NamedTuple
-
-
-def content_hash(content: bytes = b"") -> hashlib.blake2b:
-    """What contents are known by, BLAKE2b of 16 bytes: of `content`, and what it is updated with."""
-    return hashlib.blake2b(content, digest_size=16)
 
 
 class Revision(NamedTuple):

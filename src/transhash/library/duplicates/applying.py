@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from transhash.errors import LibraryError
+from transhash.library.digests import file_digest
 from transhash.library.duplicates.moving import move, numbered
-from transhash.library.duplicates.plan import Action, Plan, below, file_digest
+from transhash.library.duplicates.plan import Action, Plan, below
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
 
@@ -130,8 +131,8 @@ def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int) ->
     if os.path.exists(action.keep) and os.path.samestat(os.lstat(action.path), os.lstat(action.keep)):
         raise LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
     with ExitStack() as held:
-        status = held.enter_context(_held(action.path, "the file"))
-        kept = held.enter_context(_held(action.keep, "the file that is kept"))
+        status = held.enter_context(locked(action.path, "the file"))
+        kept = held.enter_context(locked(action.keep, "the file that is kept"))
         _check(action.path, status, action.size, action.digest, "")
         _check(action.keep, kept, action.keep_size, action.keep_digest, "the file that is kept ")
         line = {
@@ -196,7 +197,7 @@ def _check_place(plan: Plan, path: str) -> None:
 
 
 @contextmanager
-def _held(path: str, what: str = "the file") -> Iterator[os.stat_result]:
+def locked(path: str, what: str = "the file") -> Iterator[os.stat_result]:
     """A plain file, locked against other runs; raises `LeftError` when it is none, or another run holds it."""
     try:
         handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
@@ -231,7 +232,7 @@ def _lock(handle: int, what: str) -> None:
 
 
 def _check(path: str, status: os.stat_result, size: int, digest: str, what: str) -> None:
-    if status.st_size != size or file_digest(path) != digest:
+    if status.st_size != size or file_digest(path).hex() != digest:
         raise LeftError(f"{what}has changed since the plan was written")
 
 

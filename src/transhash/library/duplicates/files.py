@@ -16,12 +16,12 @@ import numpy as np
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import load_picture
+from transhash.library.digests import file_digest
 from transhash.library.duplicates.confirmation import Finding, Kind
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes, kinds_of
 from transhash.library.duplicates.pairing import Picture
 from transhash.library.duplicates.pairing import compare as compared
-from transhash.library.duplicates.plan import file_digest
 from transhash.library.duplicates.reading import look
 from transhash.library.files.walk import roots, walk
 from transhash.library.results import DuplicatesReport, Skipped
@@ -102,7 +102,7 @@ def _row(path: str) -> tuple[bytes, int, int, int, int, int | None] | ImageError
     try:
         decoded = load_picture(path, 8)
         status = os.stat(path)
-        digest = bytes.fromhex(file_digest(path))
+        digest = file_digest(path)
     except ImageError as error:
         return error
     except OSError as error:

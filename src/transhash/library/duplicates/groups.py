@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError, LibraryError
+from transhash.library.digests import file_digest
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.candidates import Signs, pairs, signs
 from transhash.library.duplicates.confirmation import Evidence, Finding, Kind
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
 from transhash.library.duplicates.pairing import Pairing, Picture
-from transhash.library.duplicates.plan import below, file_digest
+from transhash.library.duplicates.plan import below
 from transhash.library.files.paths import modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
@@ -164,7 +165,7 @@ class Search:
 
     def _has_its_content(self, picture: int, path: str) -> bool:
         try:
-            return file_digest(path) == bytes(self._contents.digests[picture].tobytes()).hex()
+            return file_digest(path) == bytes(self._contents.digests[picture])
         except OSError:
             return False
 

@@ -8,8 +8,7 @@ import shutil
 import stat
 from contextlib import suppress
 
-from transhash.library.catalogue.records import content_hash
-from transhash.library.duplicates.plan import CHUNK, file_digest
+from transhash.library.digests import CHUNK, content_hash, file_digest
 
 LONGEST = 255  # bytes of a file's name, on the usual drives
 
@@ -37,7 +36,7 @@ def move(source: str, target: str, digest: str) -> None:
     status = os.lstat(source)
     if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{source}: no plain file")
-    if not _linked(source, target):
+    if not linked(source, target):
         _copy(source, target, digest)
     _settled(folder)
     try:
@@ -49,7 +48,7 @@ def move(source: str, target: str, digest: str) -> None:
     _settled(os.path.dirname(source))
 
 
-def _linked(source: str, target: str) -> bool:
+def linked(source: str, target: str) -> bool:
     """Give a file a second name, which fails where something is, as a renaming would not; False: it cannot be done."""
     try:
         os.link(source, target, follow_symlinks=False)
@@ -77,7 +76,7 @@ def copied_digest(source: str, target: str) -> str:
 
 def _copy(source: str, target: str, digest: str) -> None:
     if os.path.lexists(target):
-        if os.path.isfile(target) and not os.path.islink(target) and file_digest(target) == digest:
+        if os.path.isfile(target) and not os.path.islink(target) and file_digest(target).hex() == digest:
             return  # a run that was killed between both steps
         raise FileExistsError(f"{target}: there is another file")
     name = content_hash(os.fsencode(os.path.basename(target))).hexdigest()  # the same after a kill, and never too long

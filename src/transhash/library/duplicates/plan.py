@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import LibraryError
-from transhash.library.catalogue.records import content_hash
 from transhash.system import replacing
 
 FORMAT = 1
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,6 @@ def read_plan(path: Path) -> Plan:
         raise LibraryError(path, "not a plan of this version", "write one with `transhash duplicates --plan`")
     folders, reference = _texts(path, 1, head.get("folders")), _texts(path, 1, head.get("reference"))
     return Plan(folders, reference, tuple(_action(path, number, line) for number, line in enumerate(rest, 2)))
-
-
-def file_digest(path: str | os.PathLike[str]) -> str:
-    """BLAKE2b of a file's content, 16 bytes in hex; raises `OSError`."""
-    digest = content_hash()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def below(path: str, folders: Iterable[str]) -> bool:

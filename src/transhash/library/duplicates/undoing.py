@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import LibraryError
+from transhash.library.digests import file_digest
 from transhash.library.duplicates.applying import LOG_FORMAT, LeftError, free
 from transhash.library.duplicates.moving import copied_digest, move
-from transhash.library.duplicates.plan import file_digest
 from transhash.library.results import Skipped
 
 
@@ -79,7 +79,7 @@ def _is_back(line: dict[str, Any]) -> bool:
         return False
     if line["do"] == "symlink" and stat.S_ISLNK(status.st_mode) and os.readlink(path) == line["keep"]:
         return False
-    if not stat.S_ISREG(status.st_mode) or status.st_size != line["size"] or file_digest(path) != line["digest"]:
+    if not stat.S_ISREG(status.st_mode) or status.st_size != line["size"] or file_digest(path).hex() != line["digest"]:
         raise LeftError("another file is in its place", "move that one away, then undo again")
     return line["do"] != "hardlink" or not (os.path.exists(line["keep"]) and os.path.samefile(path, line["keep"]))
 

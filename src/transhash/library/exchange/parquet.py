@@ -28,8 +28,8 @@ from transhash.model import fitted
 from transhash.system import replacing
 
 FORMAT = 1  # of the file; a newer one needs a newer transhash
-_BATCH = 8192  # rows in memory at a time
-_GROUP = 1 << 17  # rows of a row group: a million pictures are eight of them
+BATCH = 8192  # rows in memory at a time
+GROUP = 1 << 17  # rows of a row group: a million pictures are eight of them
 _PREFIX = b"transhash."
 _YEARS = (-62_135_596_800, 253_402_300_800)  # seconds since 1970: from the year 1 to 9999
 
@@ -74,12 +74,12 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
                     own = catalogue.own_range(page[0].id, page[-1].id)
                     waiting.append(_batch(schema, page, {c.name: own.get(c.id, {}) for c in columns.values()}))
                     rows += len(page)
-                    if sum(len(batch) for batch in waiting) >= _GROUP:
-                        writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=_GROUP)
+                    if sum(len(batch) for batch in waiting) >= GROUP:
+                        writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=GROUP)
                         waiting = []
                         progress(rows)
                 if waiting:
-                    writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=_GROUP)
+                    writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=GROUP)
                 # Pages have checksums, but nothing says how many there should be.
                 writer.add_key_value_metadata({_PREFIX + b"pictures": str(rows).encode()})
     except OSError as error:
@@ -100,7 +100,7 @@ def rows(path: Path) -> Iterator[list[Carried]]:
     with parquet(path) as file:
         facts = _head(path, file.schema_arrow)
         number = 0
-        for batch in file.iter_batches(batch_size=_BATCH):
+        for batch in file.iter_batches(batch_size=BATCH):
             yield [_carried(path, number + at, row, facts) for at, row in enumerate(_plain(batch).to_pylist(), 1)]
             number += len(batch)
         if str(number).encode() != (file.metadata.metadata or {}).get(_PREFIX + b"pictures"):

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
 from transhash.library.catalogue.pictures import Catalogue
-from transhash.library.catalogue.records import Coded, File, content_hash
+from transhash.library.catalogue.records import Coded, File
+from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded
 from transhash.library.files.paths import Places, modified
 from transhash.system import replacing

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
+from transhash.library import digests
 from transhash.library.catalogue.pictures import Catalogue
-from transhash.library.catalogue.records import Coded, File, Known, content_hash
+from transhash.library.catalogue.records import Coded, File, Known
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[IndexReport], None]
 
-_ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
-_CHUNK = 1 << 20
+ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
 _TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a link to nothing, or to itself
 _UNSETTLED = "it changed a moment ago and is perhaps still being copied: index again"
@@ -136,10 +136,10 @@ class IndexRun:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
         try:
             status = os.stat(path)
-            unfit = _unfit(status)
-            if unfit:
+            reason = unfit(status)
+            if reason:
                 if not stat.S_ISDIR(status.st_mode):  # a link to one is passed over, as all links to folders
-                    self._skip(path, *unfit)
+                    self._skip(path, *reason)
                 self._gone(stored, row)
                 return None
             size, mtime_ns = status.st_size, _remembered(modified(status), time.time_ns())
@@ -147,7 +147,7 @@ class IndexRun:
             if row and not again and (row.size, row.mtime_ns) == (size, modified(status)):
                 self._same(path, row)
                 return None
-            digest = _digest(path)
+            digest = digests.file_digest(path)
         except OSError as error:
             self._skip(path, *_fault(error))
             if error.errno in _NOTHING_THERE and os.path.islink(path):  # not when a whole drive goes away
@@ -208,7 +208,7 @@ class IndexRun:
         self._write_when_due()
 
     def _write_when_due(self) -> None:
-        if len(self._changes) >= _ROWS or time.monotonic() - self._written > _SECONDS:
+        if len(self._changes) >= ROWS or time.monotonic() - self._written > _SECONDS:
             self._write()
 
     def _write(self) -> None:
@@ -242,16 +242,7 @@ def _remembered(mtime_ns: int, now_ns: int) -> int:
     return mtime_ns - 1 if -_AHEAD < now_ns - mtime_ns < _TICK else mtime_ns
 
 
-def _digest(path: bytes) -> bytes:
-    """The digest of a file's content."""
-    digest = content_hash()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.digest()
-
-
-def _unfit(status: os.stat_result) -> tuple[str, str] | None:
+def unfit(status: os.stat_result) -> tuple[str, str] | None:
     """Why a file need not be opened at all, and the remedy."""
     if not stat.S_ISREG(status.st_mode):
         return "not a regular file", "replace it by a picture, or remove it"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from transhash.errors import ImageError
 from transhash.images import open_shown, read_file
-from transhash.library.catalogue.records import content_hash
+from transhash.library.digests import content_hash
 from transhash.system import replacing
 
 if TYPE_CHECKING:

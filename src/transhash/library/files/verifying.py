@@ -16,7 +16,8 @@ from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits
 from transhash.library.code_index import CodeIndex
-from transhash.library.files.indexing import _digest, _unfit
+from transhash.library.digests import file_digest
+from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
 
@@ -97,7 +98,7 @@ class FileCheck:
         for page in self._catalogue.indexed():
             for picture in page:
                 path = os.path.join(self._places.on_disk(picture.folder), picture.name)
-                kind = _look(path, picture)
+                kind = look(path, picture)
                 if kind:
                     self._found[kind].append(Path(os.fsdecode(path)))
                 else:
@@ -134,13 +135,13 @@ class FileCheck:
                     self._found["codes"].append(Path(path))
 
 
-def _look(path: bytes, picture: Indexed) -> str | None:
+def look(path: bytes, picture: Indexed) -> str | None:
     """What is wrong with a file, a key of `_KINDS`."""
     try:
         status = os.stat(path)
-        if _unfit(status):
+        if unfit(status):
             return "unreadable"
-        if _digest(path) == picture.digest:
+        if file_digest(path) == picture.digest:
             return None
         noticed = (status.st_size, modified(status)) != (picture.size, picture.mtime_ns)  # by the next run
         return "changed" if noticed else "silent"
