@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from transhash.errors import LibraryError
+from transhash.library.digests import file_digest
 from transhash.library.duplicates import applying, moving
 from transhash.library.duplicates.applying import apply_plan
-from transhash.library.duplicates.plan import Action, Plan, file_digest, read_plan, write_plan
+from transhash.library.duplicates.plan import Action, Plan, read_plan, write_plan
 from transhash.library.duplicates.undoing import undo_log
 
 WAYS = ("trash", "elsewhere", "hardlink", "symlink", "delete")
@@ -38,7 +39,17 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def action(path: Path, keep: Path) -> Action:
     size, kept = path.stat().st_size, keep.stat().st_size
     return Action(
-        "remove", 1, str(path), size, file_digest(path), "same-file", "", str(keep), kept, file_digest(keep), size
+        "remove",
+        1,
+        str(path),
+        size,
+        file_digest(path).hex(),
+        "same-file",
+        "",
+        str(keep),
+        kept,
+        file_digest(keep).hex(),
+        size,
     )
 
 

@@ -17,9 +17,9 @@ from transhash import Library
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.images import Source
 from transhash.library import Duplicates
+from transhash.library.digests import file_digest
 from transhash.library.duplicates import groups, pairing
 from transhash.library.duplicates.confirmation import Finding, Kind
-from transhash.library.duplicates.plan import file_digest
 from transhash.library.duplicates.reading import Looked
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
@@ -309,7 +309,7 @@ def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:
 def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) -> None:
     Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
     assert len(groups_of(pictures)) == 1
-    pair = file_digest(pictures / "05.jpg"), file_digest(pictures / "05.png")
+    pair = file_digest(pictures / "05.jpg").hex(), file_digest(pictures / "05.png").hex()
     assert Verdicts(pictures / ".transhash").add([pair]) == 1
     assert Verdicts(pictures / ".transhash").add([pair[::-1]]) == 0
     assert groups_of(pictures) == []
