@@ -71,10 +71,9 @@ def index(photos: Path, count: int) -> dict[str, Any]:
         report = library.index(photos)
         seconds = time.perf_counter() - start
         assert report.usable == len(library) == count
-        pages = (
-            library.catalogue.rows("PRAGMA page_count")[0][0] - library.catalogue.rows("PRAGMA freelist_count")[0][0]
-        )
-        paths = library.catalogue.rows("SELECT TOTAL(length(name)) FROM picture")[0][0]
+        rows = library.catalogue.database.rows
+        pages = rows("PRAGMA page_count")[0][0] - rows("PRAGMA freelist_count")[0][0]
+        paths = rows("SELECT TOTAL(length(name)) FROM picture")[0][0]
     return {
         "added": report.added,
         "unchanged": report.unchanged,
@@ -122,7 +121,7 @@ def search(photos: Path, count: int) -> dict[str, Any]:
                 library.search(Queries.of(values), 10, where=asked)
                 times.append(time.perf_counter() - start)
                 processor.append(time.process_time() - busy)
-            passing = count if where is None else len(library.catalogue.matching(where, library.places.base))
+            passing = count if where is None else len(library.catalogue.columns.matching(where, library.places.base))
             found[str(where)] = {
                 "s": round(sorted(times)[2], 3),
                 "CPU s": round(sorted(processor)[2], 3),

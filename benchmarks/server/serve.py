@@ -56,7 +56,7 @@ def build(folder: Path, count: int) -> Path:
                 for number in range(first, min(count, first + BATCH)):
                     place = f"{number // 1000:05d}".encode(), f"IMG_{number:08d}.jpg".encode()
                     file = File(*place, 2_000_000, 1_700_000_000_000_000_000, number.to_bytes(16, "big"))
-                    library.catalogue.put(file, Coded(4000, 3000, codes[number].tobytes(), None, None))
+                    library.catalogue.pictures.put(file, Coded(4000, 3000, codes[number].tobytes(), None, None))
         library.search(np.zeros((64, 64, 3), np.uint8), 1)
     return photos
 

@@ -15,8 +15,8 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.errors import LibraryError
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import Facts
-from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.code_index import CodeIndex
 from transhash.library.library import CODES
@@ -29,7 +29,7 @@ def put(catalogue: Catalogue, number: int, code: int | None) -> None:
     name = f"{number}.png".encode()
     bits = None if code is None else code.to_bytes(2, "big")
     fault = (None, None) if code is not None else ("broken", "restore it")
-    catalogue.put(File(b"", name, 1, 1, name.ljust(16)), Coded(1, 1, bits, *fault))
+    catalogue.pictures.put(File(b"", name, 1, 1, name.ljust(16)), Coded(1, 1, bits, *fault))
 
 
 def held(index: HammingIndex) -> dict[int, bytes]:
@@ -37,7 +37,7 @@ def held(index: HammingIndex) -> dict[int, bytes]:
 
 
 def truth(catalogue: Catalogue) -> dict[int, bytes]:
-    return {id_: code for page in catalogue.codes(2) for id_, code in page}
+    return {id_: code for page in catalogue.pictures.codes(2) for id_, code in page}
 
 
 number = st.integers(0, 5)
@@ -53,19 +53,19 @@ change = st.one_of(
 
 
 def make(catalogue: Catalogue, kind: str, first: int, second: int) -> None:
-    id_ = catalogue.at(b"", f"{first}.png".encode())
+    id_ = catalogue.pictures.at(b"", f"{first}.png".encode())
     if kind in ("put", "fault"):
         put(catalogue, first, second)
     elif kind == "prune":
-        catalogue.prune(b"")
+        catalogue.pictures.prune(b"")
     elif kind == "vanish":
-        catalogue.vanish(b"", f"{first}.png".encode(), 1)
+        catalogue.pictures.vanish(b"", f"{first}.png".encode(), 1)
     elif id_ is not None and kind == "restore":
-        catalogue.restore(id_)
+        catalogue.pictures.restore(id_)
     elif id_ is not None and kind == "forget":
-        catalogue.forget(id_)
+        catalogue.pictures.forget(id_)
     elif id_ is not None and kind == "move":
-        catalogue.move(id_, File(b"", f"{second}.png".encode(), 1, 1, b"0" * 16))
+        catalogue.pictures.move(id_, File(b"", f"{second}.png".encode(), 1, 1, b"0" * 16))
 
 
 @settings(max_examples=60, deadline=None)

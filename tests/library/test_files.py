@@ -15,7 +15,7 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library.catalogue.database import MIGRATIONS
+from transhash.library.catalogue.migrations import MIGRATIONS
 from transhash.library.library import CATALOGUE, CODES
 
 
@@ -179,8 +179,8 @@ def test_a_full_disk_keeps_what_was_saved(filled: Path, model: FakeModel, monkey
         draw(filled.parent / f"{seed}-{'long' * 50}.png", seed)
     monkeypatch.setattr("transhash.library.files.indexing.ROWS", 4)
     with Library.open(filled, model) as library:
-        pages = library.catalogue.rows("PRAGMA page_count")[0][0]
-        library.catalogue.execute(f"PRAGMA max_page_count = {pages + 2}")
+        pages = library.catalogue.database.rows("PRAGMA page_count")[0][0]
+        library.catalogue.database.execute(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(LibraryError, match="the disk is full; make room and run again"):
             library.index(filled.parent)
         kept = len(library)

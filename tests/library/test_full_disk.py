@@ -50,6 +50,6 @@ def test_a_full_disk_is_called_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         library.index(tmp_path)
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr("shutil.disk_usage", lambda _: usage(1 << 30, 1 << 30, 0))
-        library.catalogue.execute("PRAGMA query_only = ON")  # writes are refused, as where there is no room
+        library.catalogue.database.execute("PRAGMA query_only = ON")  # writes are refused, as where there is no room
         with pytest.raises(LibraryError, match="the disk is full; make room and run again"):
             library.annotate({"1.png": {"label": "x"}})

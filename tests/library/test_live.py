@@ -27,7 +27,7 @@ def agrees(followed: LiveLibrary, library: Library) -> bool:
     """Whether what is in memory is, before long, what a new library would have."""
 
     def same() -> bool:
-        pages = [row for page in library.catalogue.codes(library.bits // 8) for row in page]
+        pages = [row for page in library.catalogue.pictures.codes(library.bits // 8) for row in page]
         ids, codes = zip(*sorted(pages), strict=True)
         index = followed.index
         packed = np.frombuffer(b"".join(codes), np.uint8).reshape(len(ids), -1)

@@ -20,7 +20,7 @@ from fake_transhash import PROGRAM
 from filters import BASE, filled, trees, written
 from transhash import Library, open_library
 from transhash.errors import LibraryError
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.where import parse
 from transhash.library.files.paths import Places
 from transhash.remote.milvus import send
@@ -50,14 +50,14 @@ def test_a_filter_means_what_it_means_in_the_library(
     sent: Collection, filled: tuple[Catalogue, dict[int, Any]], tree: tuple[Any, ...]
 ) -> None:
     where = written(tree)
-    own = {name: column.kind for name, column in filled[0].own_columns().items()}
+    own = {name: column.kind for name, column in filled[0].columns.all().items()}
     translated = expression(parse(where, own), BASE.decode())
     assume("not (" not in translated)  # Milvus Lite knows no `not`
     # Milvus Lite takes a backslash, also that of an escaped line end, for itself; bytes that are no text are not stored
     assume(not set("\\\r\n\udcff") & set(where))
     with sent.asking():
         rows = sent.client.query(sent.name, filter=translated, output_fields=["id"])
-    assert sorted(row["id"] for row in rows) == sorted(filled[0].matching(where, BASE).tolist()), translated
+    assert sorted(row["id"] for row in rows) == sorted(filled[0].columns.matching(where, BASE).tolist()), translated
 
 
 def test_a_second_export_brings_the_collection_up_to_date(

@@ -189,7 +189,7 @@ def test_a_slow_filter_is_broken_off_and_harms_nobody(library: Library, model: F
         for number in range(5_000):
             name = f"IMG_{number:06d}-a-name-that-is-as-long-as-they-are.jpg".encode()
             file = File(b"many/folders/below/one/another", name, 1, 1, number.to_bytes(16, "big"))
-            library.catalogue.put(file, Coded(30, 20, number.to_bytes(8, "big"), None, None))
+            library.catalogue.pictures.put(file, Coded(30, 20, number.to_bytes(8, "big"), None, None))
     slow = " or ".join(["path like '*i*9*a*b*c*'"] * 90)
     with serving(library.path, model, filter_seconds=0.05) as server:
         answers: list[int] = []

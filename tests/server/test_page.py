@@ -248,7 +248,7 @@ def test_many_pictures_are_scrolled_through_with_few_elements(browser: Any, libr
         for number in range(20_000):
             name = f"many-{number:05d}.png".encode()
             code = number.to_bytes(8, "big")
-            library.catalogue.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
+            library.catalogue.pictures.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
     with serving(library.path, model) as server:
         visit = Visit(browser, server.url)
         visit.page.route("**/thumbnail*", lambda route: route.fulfill(status=200, content_type="image/png", body=b""))

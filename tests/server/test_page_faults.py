@@ -41,7 +41,7 @@ def many(library: Library, count: int) -> None:
     with library.catalogue.writing():
         for number in range(count):
             name, code = f"many-{number:05d}.png".encode(), number.to_bytes(8, "big")
-            library.catalogue.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
+            library.catalogue.pictures.put(File(b"cat", name, 1, 1, code * 2), Coded(30, 20, code, None, None))
 
 
 def open_first(page: Any) -> str:

@@ -72,7 +72,7 @@ def test_while_it_is_away_it_cannot_be_used_and_the_log_says_why(
 
 
 def test_a_damaged_catalogue_is_not_ready(server: Running, library: Library, caplog: pytest.LogCaptureFixture) -> None:
-    library.catalogue.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    library.catalogue.database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     library.close()
     file = library.path / "catalogue.sqlite"
     content = bytearray(file.read_bytes())

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import Facts
 from transhash.library.catalogue.kinds import Kind
-from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File
 
 BASE = b"/home/me/photos"
@@ -50,18 +50,18 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, dict[in
     catalogue = Catalogue(tmp_path_factory.mktemp("where") / "c", new=Facts("m", "f", 64, b"/", "2026"))
     known: dict[int, dict[str, Any]] = {}
     with catalogue.writing():
-        columns = {name: catalogue.add_column(name, kind) for name, kind in OWN.items()}
+        columns = {name: catalogue.columns.add(name, kind) for name, kind in OWN.items()}
         for number in range(len(FOLDERS) * len(NAMES)):
             folder, name = FOLDERS[number % len(FOLDERS)], NAMES[number // len(FOLDERS)]
             modified = VALUES[Kind.DATE][number % 5] * 10**9 + (number % 3) * 333_333_333
             taken = pick(VALUES[Kind.DATE], number * 5 + number // 6)
             width, height, size = 700 + number * 7, 800, number * 100_000
-            catalogue.put(
+            catalogue.pictures.put(
                 File(folder, name, size, modified, b"0" * 16), Coded(width, height, b"8 bytes.", None, None, taken)
             )
-            id_ = catalogue.rows("SELECT MAX(id) FROM picture")[0][0]
+            id_ = catalogue.database.rows("SELECT MAX(id) FROM picture")[0][0]
             own = {key: pick(VALUES[kind], number * 7 + at) for at, (key, kind) in enumerate(OWN.items())}
-            catalogue.set_values(id_, {columns[key].id: value for key, value in own.items()})
+            catalogue.columns.set_values(id_, {columns[key].id: value for key, value in own.items()})
             known[id_] = {"name": name, "width": width, "height": height, "size": size, "taken": taken, **own}
             known[id_] |= {"modified": modified / 10**9, "folder": folder, "path": os.path.join(folder, name)}
     return catalogue, known

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import HammingIndexError
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class CodeIndex:
     def _codes(self, catalogue: Catalogue) -> Codes:
         """Ids int64 [N] and codes uint8 [N, bits/8] of all pictures that search can find."""
         ids, codes = bytearray(), bytearray()
-        for page in catalogue.codes(self.bits // 8):
+        for page in catalogue.pictures.codes(self.bits // 8):
             ids += np.array([id_ for id_, _ in page], np.int64).tobytes()
             codes += b"".join(code for _, code in page)
         return np.frombuffer(ids, np.int64), np.frombuffer(codes, np.uint8).reshape(-1, self.bits // 8)
@@ -122,7 +122,7 @@ class CodeIndex:
     def _catch_up(self, index: HammingIndex, catalogue: Catalogue, number: int) -> int:
         """Bring an index up to date from the revision of a number; returns how many codes have changed."""
         changed = 0
-        for page in catalogue.changes(self.bits // 8, number):
+        for page in catalogue.pictures.changes(self.bits // 8, number):
             now = {id_: code for id_, code in page if code is not None}
             ids = np.fromiter(now, np.int64, len(now))
             codes = np.frombuffer(b"".join(now.values()), np.uint8).reshape(-1, self.bits // 8)

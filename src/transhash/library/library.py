@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError, LibraryError
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
-from transhash.library.catalogue.embeddings import Embeddings, HashLayers
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.catalogue.records import Placed, Revision
 from transhash.library.code_index import CodeIndex
 from transhash.library.exchange import parquet as carry
@@ -69,7 +69,6 @@ class Library:
         self._unfitted: HashModel | None = getattr(model, "unfitted", model)
         self._model = model if model and model.fingerprint == self._facts.fingerprint else None
         self.places = Places(os.fsencode(os.path.realpath(path.parent)))
-        self._embeddings = Embeddings(catalogue)
         self._known_layers: tuple[HashLayers | None] | None = None  # read when they are needed
         self._index = CodeIndex(self._facts.bits, path / CODES)
         self._filtered: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None
@@ -155,7 +154,7 @@ class Library:
             library = cls._made(path, facts, None if head.layers else model)
             if head.layers:
                 with library, library.catalogue.writing():
-                    Embeddings(library.catalogue).take(head.base, head.layers, head.fitted_to)
+                    library.catalogue.embeddings.take(head.base, head.layers, head.fitted_to)
                 library = cls.open(path, model)
         try:
             report = carry.bring(file, library.catalogue, library.places, progress)
@@ -188,12 +187,12 @@ class Library:
         if not self.exists(self.path):
             raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
         catalogue = Catalogue(self.path / CATALOGUE)
-        facts, embeddings = catalogue.facts(), Embeddings(catalogue)
-        layers = embeddings.layers(facts.bits)
+        facts = catalogue.facts()
+        layers = catalogue.embeddings.layers(facts.bits)
         if (layers.base if layers else facts.fingerprint) != self._base:
             catalogue.close()
             raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
-        self.catalogue, self._facts, self._embeddings = catalogue, facts, embeddings
+        self.catalogue, self._facts = catalogue, facts
         self._known_layers = (layers,)
         self._model = None if layers else self._unfitted
         self._index = CodeIndex(facts.bits, self.path / CODES)
@@ -206,7 +205,7 @@ class Library:
 
     def __len__(self) -> int:
         """How many pictures search can find."""
-        return self.catalogue.counts()[0]
+        return self.catalogue.pictures.counts()[0]
 
     @property
     def revision(self) -> Revision | None:
@@ -235,7 +234,7 @@ class Library:
     def _layers(self) -> HashLayers | None:
         """The collection's own hash layers, if its codes come from any."""
         if self._known_layers is None:
-            self._known_layers = (self._embeddings.layers(self._facts.bits),)
+            self._known_layers = (self.catalogue.embeddings.layers(self._facts.bits),)
         return self._known_layers[0]
 
     @property
@@ -293,11 +292,11 @@ class Library:
         if report.pruned:
             self.catalogue.shrink()
             Thumbnails(self.path).sweep(self.known_digests)
-        if general and not self._layers and not self._embeddings.are_general():
+        if general and not self._layers and not self.catalogue.embeddings.are_general():
             with self.catalogue.writing():
-                self._embeddings.keep_general(self._base)
+                self.catalogue.embeddings.keep_general(self._base)
         is_due = len(self) >= max(LEAST, 2 * self.fitted_to)
-        if is_due and not self._embeddings.are_general() and not self._embeddings.missing():
+        if is_due and not self.catalogue.embeddings.are_general() and not self.catalogue.embeddings.missing():
             report.fitted = self.fit()
         self.codes()
         return report
@@ -312,7 +311,7 @@ class Library:
         Raises `LibraryError` when some pictures have no embedding, or there are fewer pictures than bits.
         """
         base = self._base
-        if missing := self._embeddings.missing():
+        if missing := self.catalogue.embeddings.missing():
             raise LibraryError(
                 self.path,
                 f"{missing:,} pictures come from an older transhash and have no embedding to fit codes to",
@@ -320,7 +319,7 @@ class Library:
             )
         try:
             with self.catalogue.writing():
-                pictures = self._embeddings.fit(base, self.bits).pictures
+                pictures = self.catalogue.embeddings.fit(base, self.bits).pictures
         except DataError as error:
             raise LibraryError(self.path, error.reason, error.remedy) from error
         self.codes()
@@ -370,7 +369,7 @@ class Library:
     def kept(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""
         with self.catalogue.reading():
-            return self._embeddings.of(ids)
+            return self.catalogue.embeddings.of(ids)
 
     def _allowed(self, where: str | None) -> NDArray[np.int64] | None:
         return None if where is None else self._passing(where)
@@ -388,7 +387,7 @@ class Library:
         index = self._index.refresh(self.catalogue)
         facts = self.catalogue.facts()
         if facts.fingerprint != self._facts.fingerprint:  # hash layers were fitted, here or by another process
-            self._facts, self._known_layers = facts, (self._embeddings.layers(facts.bits),)
+            self._facts, self._known_layers = facts, (self.catalogue.embeddings.layers(facts.bits),)
             self._model = None
             index = self._index.refresh(self.catalogue)
         return index
@@ -411,7 +410,7 @@ class Library:
 
     def known_digests(self, digests: Iterable[str]) -> set[str]:
         """Those of some digests (hex) that a picture has, vanished ones included."""
-        return {digest.hex() for digest in self.catalogue.known_digests(map(bytes.fromhex, digests))}
+        return {digest.hex() for digest in self.catalogue.pictures.known_digests(map(bytes.fromhex, digests))}
 
     def facets(self) -> Facets:
         """Folders and values for people to choose from."""
@@ -479,7 +478,7 @@ class Library:
             ranges = [each for root in roots(_each(folders)) for each in self.places.ranges(root)]
         with self.catalogue.reading():
             try:
-                contents = Contents.of(self.catalogue.contents(ranges))
+                contents = Contents.of(self.catalogue.pictures.contents(ranges))
             except ValueError as error:
                 raise self.catalogue.damaged() from error
         join = self.codes().join(max_distance, ids=contents.ids)
@@ -489,7 +488,7 @@ class Library:
     def _paths(self, ids: list[int]) -> dict[int, str]:
         """Where pictures are, by id."""
         with self.catalogue.reading():
-            placed = self.catalogue.placed(ids)
+            placed = self.catalogue.pictures.placed(ids)
         return {id_: self._path(each) for id_, each in placed.items()}
 
     def _path(self, placed: Placed) -> str:
@@ -501,7 +500,7 @@ class Library:
             key = (where, self.catalogue.revision())
             filtered = self._filtered
             if filtered is None or filtered[0] != key:
-                filtered = self._filtered = key, self.catalogue.matching(where, self.places.base)
+                filtered = self._filtered = key, self.catalogue.columns.matching(where, self.places.base)
         return filtered[1]
 
     def annotate(
@@ -545,8 +544,8 @@ class Library:
     def info(self) -> LibraryInfo:
         """The facts of the library."""
         with self.catalogue.reading():
-            pictures, skipped, vanished = self.catalogue.counts()
-            columns = {name: str(column.kind) for name, column in self.catalogue.own_columns().items()}
+            pictures, skipped, vanished = self.catalogue.pictures.counts()
+            columns = {name: str(column.kind) for name, column in self.catalogue.columns.all().items()}
         return LibraryInfo(
             path=self.path,
             pictures=pictures,

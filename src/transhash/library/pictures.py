@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import Kind, moment
-from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.files.paths import Places
 from transhash.library.results import Facets
 from transhash.library.searchable import Picture
@@ -16,8 +16,8 @@ MOST_VALUES = 1000  # that `facets` gives
 
 def described(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[int, Picture]:
     """Pictures by id, inside `catalogue.reading()`; those that search cannot find, or not any more, are left out."""
-    known = catalogue.described(ids)
-    columns = catalogue.own_values(known)
+    known = catalogue.pictures.described(ids)
+    columns = catalogue.columns.values(known)
     base = os.fsdecode(places.base)
     return {
         id_: Picture(
@@ -41,10 +41,10 @@ def described(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[
 def facets(catalogue: Catalogue) -> Facets:
     """Folders and values for people to choose from."""
     with catalogue.reading():
-        folders = catalogue.some_folders(MOST_VALUES)
+        folders = catalogue.pictures.some_folders(MOST_VALUES)
         texts = {
-            name: catalogue.some_texts(column.id, MOST_VALUES)
-            for name, column in catalogue.own_columns().items()
+            name: catalogue.columns.some_texts(column.id, MOST_VALUES)
+            for name, column in catalogue.columns.all().items()
             if column.kind == Kind.TEXT
         }
     return Facets([os.fsdecode(folder) for folder in folders], texts)

@@ -204,7 +204,7 @@ def send(
     collection = Collection(Address.read(address))
     try:
         with catalogue.reading():
-            facts, own = catalogue.facts(), catalogue.own_columns()
+            facts, own = catalogue.facts(), catalogue.columns.all()
             kinds = {name: str(column.kind) for name, column in own.items()}
             base = stored_text(os.fsdecode(library.places.base))
             wanted = Description(facts.model, facts.fingerprint, facts.bits, base, kinds)
@@ -214,11 +214,11 @@ def send(
                 elif collection.describe() != wanted:
                     collection.drop()
             if not collection.exists():
-                collection.create(wanted, catalogue.counts()[0])
+                collection.create(wanted, catalogue.pictures.counts()[0])
             stamp, rows = time.time_ns(), 0
             ids = {column.id: name for name, column in own.items()}
-            for page in catalogue.indexed():
-                values = catalogue.own_range(page[0].id, page[-1].id)
+            for page in catalogue.pictures.indexed():
+                values = catalogue.columns.range(page[0].id, page[-1].id)
                 for start in range(0, len(page), _BATCH):
                     batch = page[start : start + _BATCH]
                     collection.upsert(

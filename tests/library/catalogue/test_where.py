@@ -18,7 +18,7 @@ from fake_model import FakeModel
 from filters import BASE, COLUMNS, OWN, filled, trees, written
 from transhash import Library
 from transhash.errors import FilterError
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.where import MAX_CONDITIONS, parse
 
 __all__ = ["filled"]  # a fixture
@@ -101,7 +101,7 @@ def test_a_filter_means_what_the_oracle_says(
 ) -> None:
     catalogue, known = filled
     expected = [id_ for id_, row in known.items() if truth(tree, row)]
-    assert sorted(catalogue.matching(written(tree), BASE).tolist()) == expected
+    assert sorted(catalogue.columns.matching(written(tree), BASE).tolist()) == expected
 
 
 @settings(max_examples=300, deadline=None)
@@ -111,7 +111,7 @@ def test_any_text_is_a_filter_or_an_error_with_a_position(
 ) -> None:
     message = ""
     try:
-        filled[0].matching(text, BASE)
+        filled[0].columns.matching(text, BASE)
     except FilterError as error:
         message = str(error)
     assert not message or re.search(r", character \d+: expected .*, but found ", message, re.DOTALL)
@@ -119,7 +119,7 @@ def test_any_text_is_a_filter_or_an_error_with_a_position(
 
 def test_precedence_is_not_and_or(filled: tuple[Catalogue, dict[int, dict[str, Any]]]) -> None:
     def ids(where: str) -> list[int]:
-        return filled[0].matching(where, BASE).tolist()
+        return filled[0].columns.matching(where, BASE).tolist()
 
     assert ids("width < 720 or width > 880 and not label = 'cat' and size > 0") == ids(
         "(width < 720) or ((width > 880) and (not (label = 'cat')) and (size > 0))"
@@ -167,11 +167,11 @@ def test_an_error_says_where_and_what(text: str, character: int, expected: str, 
 def test_a_filter_of_any_size_is_answered_or_refused(filled: tuple[Catalogue, dict[int, dict[str, Any]]]) -> None:
     catalogue, known = filled
     longest = " or ".join(["taken = '1969'", "label = 'none'"] * (MAX_CONDITIONS // 4) + ["width > 0"])
-    assert len(catalogue.matching(longest, BASE)) == len(known)
-    assert len(catalogue.matching(f"width in ({', '.join(map(str, range(9000)))})", BASE)) == len(known)
+    assert len(catalogue.columns.matching(longest, BASE)) == len(known)
+    assert len(catalogue.columns.matching(f"width in ({', '.join(map(str, range(9000)))})", BASE)) == len(known)
     for text in ("(" * 200, "not " * 200, " or ".join(["width > 0"] * 600), "width in (" + "1, " * 20_000 + "1)"):
         with pytest.raises(FilterError, match="expected at most"):
-            catalogue.matching(text, BASE)
+            catalogue.columns.matching(text, BASE)
 
 
 def test_search_finds_the_nearest_of_those_that_pass(library: Library, photos: Path, model: FakeModel) -> None:

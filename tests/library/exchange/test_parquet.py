@@ -54,8 +54,8 @@ def exported(filled: Library, tmp_path: Path) -> Path:
 
 def content(library: Library) -> dict[tuple[bytes, bytes], tuple[Indexed, dict[str, Value]]]:
     """Everything that is known of the pictures but their ids, by place."""
-    pages = [one for page in library.catalogue.indexed() for one in page]
-    own = library.catalogue.own_values([one.id for one in pages])
+    pages = [one for page in library.catalogue.pictures.indexed() for one in page]
+    own = library.catalogue.columns.values([one.id for one in pages])
     return {(one.folder, one.name): (one._replace(id=0), own[one.id]) for one in pages}
 
 

@@ -100,7 +100,7 @@ def test_an_index_file_that_does_not_fit_is_built_anew(filled: Library, photos: 
     elif kind == "damaged":
         file.write_bytes(file.read_bytes()[:-1] + b"\x99")
     elif kind == "stale":
-        filled.catalogue.execute("UPDATE revision SET name = randomblob(8)")
+        filled.catalogue.database.execute("UPDATE revision SET name = randomblob(8)")
     else:
         other = HammingIndex(64, meta={"revision": revision})
         other.add(np.zeros((6, 8), np.uint8), np.arange(1, 7))

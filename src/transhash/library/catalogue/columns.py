@@ -27,12 +27,15 @@ class OwnColumn(NamedTuple):
     kind: Kind
 
 
-class OwnColumns(Database):
-    """A database with users' own columns."""
+class Columns:
+    """Users' own columns, with their values."""
 
-    def own_columns(self) -> dict[str, OwnColumn]:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> dict[str, OwnColumn]:
         """Users' own columns by name, in the order in which they were added."""
-        rows = self.rows("SELECT id, name, kind FROM own_column ORDER BY id")
+        rows = self._database.rows("SELECT id, name, kind FROM own_column ORDER BY id")
         with self._undamaged():
             return {name: OwnColumn(id_, name, Kind(kind)) for id_, name, kind in rows}
 
@@ -42,24 +45,24 @@ class OwnColumns(Database):
         Those that search cannot find are among them: the index does not know them anyway. `base` is the folder that
         contains the library.
         """
-        own = self.own_columns()
+        own = self.all()
         tree = parse(where, {name: column.kind for name, column in own.items()})
         sql, parameters = compiled(tree, {name: column.id for name, column in own.items()}, base)
-        cursor = self.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
+        cursor = self._database.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
         pages = [np.empty(0, np.int64)]
-        while rows := self.page(cursor, _PAGE):
+        while rows := self._database.page(cursor, _PAGE):
             pages.append(np.fromiter(chain.from_iterable(rows), np.int64, len(rows)))
         return np.sort(np.concatenate(pages))
 
-    def own_values(self, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
+    def values(self, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
         """Users' own values of pictures, by id; a picture without any has an empty entry."""
-        columns = {column.id: column for column in self.own_columns().values()}
+        columns = {column.id: column for column in self.all().values()}
         found: dict[int, dict[str, Value]] = {id_: {} for id_ in ids}
         wanted = iter(found if columns else ())
         while some := list(islice(wanted, _ASKED_AT_ONCE)):
             places = ", ".join("?" * len(some))
             sql = f"SELECT picture, own_column, value FROM own_value WHERE picture IN ({places})"
-            for id_, column_id, value in self.rows(sql, some):
+            for id_, column_id, value in self._database.rows(sql, some):
                 with self._undamaged():
                     column = columns[column_id]
                     found[id_][column.name] = to_value(value, column.kind)
@@ -71,61 +74,40 @@ class OwnColumns(Database):
         try:
             yield
         except (ValueError, KeyError) as error:
-            raise self.damaged() from error
+            raise self._database.damaged() from error
 
     def some_texts(self, column: int, limit: int) -> list[str]:
         """The first different values of a column of texts, in order."""
         sql = "SELECT DISTINCT value FROM own_value WHERE own_column = ? ORDER BY value LIMIT ?"
         with self._undamaged():
-            return [str(to_value(value, Kind.TEXT)) for (value,) in self.rows(sql, (column, limit))]
+            return [str(to_value(value, Kind.TEXT)) for (value,) in self._database.rows(sql, (column, limit))]
 
-    def own_range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
+    def range(self, first: int, last: int) -> dict[int, dict[int, Stored]]:
         """Stored values by column id and picture, of the pictures with ids from `first` to `last`."""
         found: dict[int, dict[int, Stored]] = {}
         sql = "SELECT own_column, picture, value FROM own_value WHERE picture BETWEEN ? AND ?"
-        for column, picture, value in self.rows(sql, (first, last)):
+        for column, picture, value in self._database.rows(sql, (first, last)):
             found.setdefault(column, {})[picture] = value
         return found
 
     def has_reals(self, column: int) -> bool:
         """Whether some values of a column are no whole numbers."""
         sql = "SELECT EXISTS (SELECT 1 FROM own_value WHERE own_column = ? AND typeof(value) = 'real')"
-        return bool(self.rows(sql, (column,))[0][0])
+        return bool(self._database.rows(sql, (column,))[0][0])
 
-    def at(self, folder: bytes, name: bytes) -> int | None:
-        """The id of the picture at a stored path."""
-        rows = self.rows(
-            "SELECT id FROM picture WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name = ?", (folder, name)
-        )
-        return rows[0][0] if rows else None
-
-    def index_names(self) -> None:
-        """Prepare for `named`: a table of this connection's, which SQLite keeps on disk when it is large."""
-        self.execute("DROP TABLE IF EXISTS temp.named")
-        self.execute("CREATE TEMP TABLE named (name BLOB PRIMARY KEY, picture INTEGER) WITHOUT ROWID")
-        self.execute(
-            "INSERT INTO temp.named SELECT name, CASE WHEN COUNT(*) = 1 THEN MIN(id) END FROM main.picture"
-            " WHERE vanished IS NULL GROUP BY name"
-        )
-
-    def named(self, name: bytes) -> int | None:
-        """The id of the only picture of this name; None when there are none or several."""
-        rows = self.rows("SELECT picture FROM temp.named WHERE name = ?", (name,))
-        return rows[0][0] if rows else None
-
-    def add_column(self, name: str, kind: Kind) -> OwnColumn:
+    def add(self, name: str, kind: Kind) -> OwnColumn:
         """Add a column, inside a transaction."""
-        self.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))
-        return self.own_columns()[name]
+        self._database.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))
+        return self.all()[name]
 
-    def drop_column(self, id_: int) -> None:
+    def drop(self, id_: int) -> None:
         """Remove a column with all its values, inside a transaction."""
-        self.execute("DELETE FROM own_column WHERE id = ?", (id_,))
+        self._database.execute("DELETE FROM own_column WHERE id = ?", (id_,))
 
     def set_values(self, picture: int, values: Mapping[int, Stored | None]) -> None:
         """Set values of a picture by column id, inside a transaction; None removes one."""
         for column, value in values.items():
             if value is None:
-                self.execute("DELETE FROM own_value WHERE picture = ? AND own_column = ?", (picture, column))
+                self._database.execute("DELETE FROM own_value WHERE picture = ? AND own_column = ?", (picture, column))
             else:
-                self.execute("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", (picture, column, value))
+                self._database.execute("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", (picture, column, value))

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError
-from transhash.library.catalogue.pictures import PAGE, Catalogue
+from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.pictures import PAGE, Pictures
 from transhash.model.fitted import SAMPLE, Head, fit_head
 
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
@@ -34,41 +35,42 @@ class HashLayers(NamedTuple):
 
 
 class Embeddings:
-    """The embeddings of a catalogue's pictures."""
+    """The embeddings of a catalogue's pictures. Whatever writes is called inside `Catalogue.writing`."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+    def __init__(self, database: Database, pictures: Pictures) -> None:
+        self._database = database
+        self._pictures = pictures
 
     def layers(self, bits: int) -> HashLayers | None:
         """Hash layers for codes of that length, fitted to the collection; None where the codes are the model's own."""
-        rows = self._catalogue.rows("SELECT base, head, pictures FROM hash_layers")
+        rows = self._database.rows("SELECT base, head, pictures FROM hash_layers")
         if not rows:
             return None
         base, head, pictures = rows[0]
         if not (isinstance(base, str) and isinstance(head, bytes) and isinstance(pictures, int)):
-            raise self._catalogue.damaged()
+            raise self._database.damaged()
         if not head:  # general codes, by wish
             return None
         try:
             return HashLayers(base, Head.from_bytes(head, bits), pictures)
         except DataError as error:
-            raise self._catalogue.damaged() from error
+            raise self._database.damaged() from error
 
     def are_general(self) -> bool:
         """Whether the codes are to stay the model's own (`keep_general`)."""
-        return bool(self._catalogue.rows("SELECT 1 FROM hash_layers WHERE head = x''"))
+        return bool(self._database.rows("SELECT 1 FROM hash_layers WHERE head = x''"))
 
     def keep_general(self, base: str) -> None:
-        """Remember that the codes are to stay the model's own; inside `writing()`."""
-        self._catalogue.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
+        """Remember that the codes are to stay the model's own."""
+        self._database.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
 
     def take(self, base: str, head: bytes, pictures: int) -> None:
-        """Take hash layers that come with codes from elsewhere; inside `writing()`."""
-        self._catalogue.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", (base, head, pictures))
+        """Take hash layers that come with codes from elsewhere."""
+        self._database.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", (base, head, pictures))
 
     def missing(self) -> int:
         """How many pictures have a code and no embedding: from an older transhash, or another source."""
-        (count,) = self._catalogue.rows(
+        (count,) = self._database.rows(
             "SELECT COUNT(*) FROM picture LEFT JOIN embedding ON embedding.picture = picture.id"
             " WHERE code IS NOT NULL AND kept IS NULL"
         )[0]
@@ -80,15 +82,15 @@ class Embeddings:
         wanted = iter(ids)
         while some := list(islice(wanted, _ASKED_AT_ONCE)):
             marks = ", ".join("?" * len(some))
-            found.update(self._catalogue.rows(f"SELECT picture, kept FROM embedding WHERE picture IN ({marks})", some))
+            found.update(self._database.rows(f"SELECT picture, kept FROM embedding WHERE picture IN ({marks})", some))
         if not all(isinstance(kept, bytes) for kept in found.values()):
-            raise self._catalogue.damaged()
+            raise self._database.damaged()
         return found
 
     def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
         """Ids and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""
         last = -1
-        while rows := self._catalogue.rows(
+        while rows := self._database.rows(
             "SELECT picture.id, kept FROM embedding JOIN picture ON picture.id = embedding.picture"
             " WHERE picture.id > ? AND code IS NOT NULL ORDER BY picture.id LIMIT ?",
             (last, PAGE),
@@ -97,28 +99,28 @@ class Embeddings:
             last = rows[-1][0]
 
     def fit(self, base: str, bits: int) -> HashLayers:
-        """Fit hash layers to the collection and write all codes anew; inside `writing()`.
+        """Fit hash layers to the collection and write all codes anew.
 
         Raises `DataError` for fewer pictures than bits.
         """
-        ids = [id_ for (id_,) in self._catalogue.rows("SELECT picture FROM embedding ORDER BY picture")]
+        ids = [id_ for (id_,) in self._database.rows("SELECT picture FROM embedding ORDER BY picture")]
         random = np.random.Generator(np.random.PCG64(0))
         sample = sorted(random.choice(ids, SAMPLE, replace=False).tolist()) if len(ids) > SAMPLE else ids
         kept = self.of(sample)
         layers = HashLayers(base, fit_head(self._array(kept[id_] for id_ in sample), bits), len(ids))
         for page, embeddings in self.pages():
             codes = layers.head.codes(embeddings)
-            self._catalogue.recode((id_, code.tobytes()) for id_, code in zip(page, codes, strict=True))
-        self._catalogue.execute("DELETE FROM hash_layers")
-        self._catalogue.execute(
+            self._pictures.recode((id_, code.tobytes()) for id_, code in zip(page, codes, strict=True))
+        self._database.execute("DELETE FROM hash_layers")
+        self._database.execute(
             "INSERT INTO hash_layers VALUES (?, ?, ?)", (base, layers.head.to_bytes(), layers.pictures)
         )
-        self._catalogue.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
+        self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
         return layers
 
     def _array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
         """Embeddings of one length as int8 [N, V]."""
         rows = list(kept)
         if len({len(row) for row in rows}) > 1:
-            raise self._catalogue.damaged()
+            raise self._database.damaged()
         return np.frombuffer(b"".join(rows), np.int8).reshape(len(rows), -1 if rows else 0)

@@ -1,90 +1,41 @@
-"""The catalogue of a library: what is known of every picture, codes included. The only truth; all queries are here,
-but those about users' own columns (`columns`, in this folder) and filters (`sql`).
+"""What a catalogue knows of every picture, codes included, but for users' own columns (`columns`, in this folder).
 
-Folders and names are stored bytes (`transhash.library.files.paths`). Whoever writes holds the lock for the length of
-one short transaction; readers never wait.
+Folders and names are stored bytes (`transhash.library.files.paths`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_kept, is_name
-from transhash.library.catalogue.columns import OwnColumns
-from transhash.library.catalogue.database import Facts
-from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Revision, Twin
+from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Twin
 
 PAGE = 4096  # rows held at a time
 _ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
-MAX_BITS = 512  # that an index takes
-REVISIONS = 4096  # that are kept: an index older than all of them is built again
 
 
-class Catalogue(OwnColumns):
-    """An open catalogue, which any thread may use."""
+class Pictures:
+    """The rows of pictures, folders and faults. Whatever writes is called inside `Catalogue.writing`."""
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """All writes inside happen, or none does; if anything was written, there is a new revision."""
-        with self.transaction("IMMEDIATE"):  # the only one, of all threads and processes
-            self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
-            self._fault_ids: dict[tuple[str, str], int] = {}
-            self._changing = self.revision().number + 1
-            before = self.written()
-            yield
-            if self.written() != before:
-                self.execute("INSERT INTO revision VALUES (?, randomblob(8))", (self._changing,))
-                oldest = self._changing - REVISIONS
-                self.execute("DELETE FROM revision WHERE number < ?", (oldest,))
-                self.execute("DELETE FROM forgotten WHERE changed < ?", (oldest,))
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.begin(0)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """All reads inside see one moment."""
-        with self.transaction("DEFERRED"):
-            yield
-
-    # Reading
-
-    def facts(self) -> Facts:
-        """The model that the codes come from."""
-        rows = self.rows("SELECT model, fingerprint, bits, model_folder, created FROM library")
-        if len(rows) != 1 or [*map(type, rows[0])] != [str, str, int, bytes, str]:
-            raise self.damaged()
-        facts = Facts(*rows[0])
-        if not 0 < facts.bits <= MAX_BITS or facts.bits % 8 or b"\0" in facts.model_folder:
-            raise self.damaged()
-        return facts
-
-    def revision(self) -> Revision:
-        """The present state."""
-        rows = self.rows("SELECT number, name FROM revision ORDER BY number DESC LIMIT 1")
-        if not rows or not isinstance(rows[0][1], bytes):
-            raise self.damaged()
-        return Revision(rows[0][0], rows[0][1].hex())
-
-    def has_had(self, revision: Revision) -> bool:
-        """Whether the catalogue was in this state, as far back as it knows."""
-        rows = self.rows("SELECT name FROM revision WHERE number = ?", (revision.number,))
-        return bool(rows) and isinstance(rows[0][0], bytes) and rows[0][0].hex() == revision.name
-
-    def creation(self) -> str:
-        """Names this library: another one that takes its place has another name, and its ids are of other pictures."""
-        rows = self.rows("SELECT creation FROM library")
-        if not rows or not isinstance(rows[0][0], bytes):
-            raise self.damaged()
-        creation: bytes = rows[0][0]
-        return creation.hex()
+    def begin(self, number: int) -> None:
+        """A transaction has begun that makes the revision of this number."""
+        self._changing = number
+        self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
+        self._fault_ids: dict[tuple[str, str], int] = {}
 
     def known(self, folder: bytes) -> Iterator[Known]:
         """The files known of a folder, by name; pages of the present moment, so that writes may go on meanwhile."""
         name = b""
         while True:
-            rows = self.rows(
+            rows = self._database.rows(
                 "SELECT name, picture.id, size, mtime_ns, digest, vanished IS NOT NULL, reason, remedy"
                 " FROM picture LEFT JOIN fault ON fault.id = picture.fault"
                 " WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name > ? ORDER BY name LIMIT ?",
@@ -92,7 +43,7 @@ class Catalogue(OwnColumns):
             )
             for row in rows:
                 if not (is_name(row[0]) and is_count(row[2]) and is_fault(row[6], row[7]) and isinstance(row[3], int)):
-                    raise self.damaged()
+                    raise self._database.damaged()
                 yield Known._make(row)
             if len(rows) < PAGE:
                 return
@@ -100,7 +51,7 @@ class Catalogue(OwnColumns):
 
     def twins(self, digest: bytes) -> list[Twin]:
         """Some pictures with this content, the first that were found, vanished ones before others."""
-        rows = self.rows(
+        rows = self._database.rows(
             "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken, kept FROM"
             # in the order of the index: of files that are all equal there may be any number
             " (SELECT * FROM picture WHERE digest = ? ORDER BY id LIMIT 64) AS picture"
@@ -110,7 +61,7 @@ class Catalogue(OwnColumns):
             (digest,),
         )
         if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:9]) and is_kept(row[9]) for row in rows):
-            raise self.damaged()
+            raise self._database.damaged()
         return [Twin(row[0], row[1], row[2], Coded(*row[3:])) for row in rows]
 
     def folders(self, ranges: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
@@ -118,18 +69,18 @@ class Catalogue(OwnColumns):
         paths = {
             path
             for start, end in ranges
-            for (path,) in self.rows("SELECT path FROM folder WHERE path >= ? AND path < ?", (start, end))
+            for (path,) in self._database.rows("SELECT path FROM folder WHERE path >= ? AND path < ?", (start, end))
         }
         if not all(map(is_folder, paths)):
-            raise self.damaged()
+            raise self._database.damaged()
         return paths
 
     def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
         """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
-        cursor = self.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
-        while rows := self.page(cursor, PAGE):
+        cursor = self._database.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
+        while rows := self._database.page(cursor, PAGE):
             if not all(_is_code(row, width) for row in rows):
-                raise self.damaged()
+                raise self._database.damaged()
             yield rows
 
     def changes(self, width: int, number: int) -> Iterator[list[tuple[int, bytes | None]]]:
@@ -137,14 +88,14 @@ class Catalogue(OwnColumns):
 
         The code is None where search cannot find it, or not any more.
         """
-        cursor = self.execute(
+        cursor = self._database.execute(
             "SELECT id, CASE WHEN vanished IS NULL THEN code END FROM picture WHERE changed > ?"
             " UNION ALL SELECT picture, NULL FROM forgotten WHERE changed > ?",
             (number, number),
         )
-        while rows := self.page(cursor, PAGE):
+        while rows := self._database.page(cursor, PAGE):
             if not all(_is_code(row, width) or row[1] is None for row in rows):
-                raise self.damaged()
+                raise self._database.damaged()
             yield rows
 
     def contents(
@@ -163,8 +114,8 @@ class Catalogue(OwnColumns):
         if ranges is not None:
             queries = [(sql + within, bounds) for bounds in ranges]
         for query, parameters in queries:
-            cursor = self.execute(query, parameters)
-            while rows := self.page(cursor, PAGE):
+            cursor = self._database.execute(query, parameters)
+            while rows := self._database.page(cursor, PAGE):
                 yield rows
 
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
@@ -174,12 +125,14 @@ class Catalogue(OwnColumns):
             " WHERE picture.id = ?"
         )
         wanted = set(ids)
-        placed = {id_: Placed(*row) for id_ in wanted for row in self.rows(sql, (id_,))}
+        placed = {id_: Placed(*row) for id_ in wanted for row in self._database.rows(sql, (id_,))}
         if len(placed) < len(wanted):
-            raise LibraryError(self.path.parent, "the file of its codes is not of its catalogue", "delete that file")
+            raise LibraryError(
+                self._database.path.parent, "the file of its codes is not of its catalogue", "delete that file"
+            )
         for folder, name, width, height in placed.values():
             if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
-                raise self.damaged()
+                raise self._database.damaged()
         return placed
 
     def described(self, ids: Iterable[int]) -> dict[int, Indexed]:
@@ -192,16 +145,16 @@ class Catalogue(OwnColumns):
         found: dict[int, Indexed] = {}
         wanted = iter(ids)
         while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            rows = self.rows(sql.format(", ".join("?" * len(some))), some)
+            rows = self._database.rows(sql.format(", ".join("?" * len(some))), some)
             found.update((row[0], Indexed._make(row)) for row in rows)
         for each in found.values():
             numbers = (each.size, each.width, each.height)
             if not (is_folder(each.folder) and is_name(each.name) and all(map(is_count, numbers))):
-                raise self.damaged()
+                raise self._database.damaged()
             if not (isinstance(each.digest, bytes) and isinstance(each.code, bytes)):
-                raise self.damaged()
+                raise self._database.damaged()
             if not (isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)):
-                raise self.damaged()
+                raise self._database.damaged()
         return found
 
     def known_digests(self, digests: Iterable[bytes]) -> set[bytes]:
@@ -211,20 +164,21 @@ class Catalogue(OwnColumns):
         while some := list(islice(wanted, _ASKED_AT_ONCE)):
             places = ", ".join("?" * len(some))
             found.update(
-                digest for (digest,) in self.rows(f"SELECT digest FROM picture WHERE digest IN ({places})", some)
+                digest
+                for (digest,) in self._database.rows(f"SELECT digest FROM picture WHERE digest IN ({places})", some)
             )
         return found
 
     def some_folders(self, limit: int) -> list[bytes]:
         """The first stored folders, by path."""
-        rows = self.rows("SELECT path FROM folder ORDER BY path LIMIT ?", (limit,))
+        rows = self._database.rows("SELECT path FROM folder ORDER BY path LIMIT ?", (limit,))
         if not all(is_folder(path) for (path,) in rows):
-            raise self.damaged()
+            raise self._database.damaged()
         return [path for (path,) in rows]
 
     def counts(self) -> tuple[int, int, int]:
         """Pictures that search can find, files with a fault, vanished pictures."""
-        rows = self.rows(
+        rows = self._database.rows(
             "SELECT COALESCE(SUM(code IS NOT NULL AND vanished IS NULL), 0),"
             " COALESCE(SUM(code IS NULL AND vanished IS NULL), 0),"
             " COALESCE(SUM(code IS NOT NULL AND vanished IS NOT NULL), 0) FROM picture"
@@ -233,29 +187,52 @@ class Catalogue(OwnColumns):
 
     def vanished(self, when: int) -> int:
         """How many pictures were found missing in the run that began at `when`."""
-        count: int = self.rows("SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,))[0][0]
+        count: int = self._database.rows(
+            "SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,)
+        )[0][0]
         return count
 
     def indexed(self) -> Iterator[list[Indexed]]:
         """Every picture that search can find, by id, in pages; of one moment inside `reading`."""
         last = -1
-        while rows := self.rows(
+        while rows := self._database.rows(
             "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
             " JOIN folder ON folder.id = picture.folder WHERE picture.id > ? AND code IS NOT NULL AND vanished IS NULL"
             " ORDER BY picture.id LIMIT ?",
             (last, PAGE),
         ):
             if not all(is_folder(row[1]) and is_name(row[2]) for row in rows):
-                raise self.damaged()
+                raise self._database.damaged()
             yield list(map(Indexed._make, rows))
             last = rows[-1][0]
 
-    # Writing, inside `writing()`
+    def at(self, folder: bytes, name: bytes) -> int | None:
+        """The id of the picture at a stored path."""
+        rows = self._database.rows(
+            "SELECT id FROM picture WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name = ?", (folder, name)
+        )
+        return rows[0][0] if rows else None
+
+    def index_names(self) -> None:
+        """Prepare for `named`: a table of this connection's, which SQLite keeps on disk when it is large."""
+        self._database.execute("DROP TABLE IF EXISTS temp.named")
+        self._database.execute("CREATE TEMP TABLE named (name BLOB PRIMARY KEY, picture INTEGER) WITHOUT ROWID")
+        self._database.execute(
+            "INSERT INTO temp.named SELECT name, CASE WHEN COUNT(*) = 1 THEN MIN(id) END FROM main.picture"
+            " WHERE vanished IS NULL GROUP BY name"
+        )
+
+    def named(self, name: bytes) -> int | None:
+        """The id of the only picture of this name; None when there are none or several."""
+        rows = self._database.rows("SELECT picture FROM temp.named WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    # Writing
 
     def put(self, file: File, coded: Coded) -> None:
         """Insert a picture, or replace what is known of its path; the id stays."""
         fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
-        self.execute(
+        self._database.execute(
             "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
             " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
@@ -266,28 +243,28 @@ class Catalogue(OwnColumns):
         this = "SELECT id{} FROM picture WHERE folder = ? AND name = ?"
         place = self._folder_id(file.folder), file.name
         if coded.embedding is None:
-            self.execute(f"DELETE FROM embedding WHERE picture = ({this.format('')})", place)
+            self._database.execute(f"DELETE FROM embedding WHERE picture = ({this.format('')})", place)
         else:
-            self.execute(f"INSERT OR REPLACE INTO embedding {this.format(', ?')}", (coded.embedding, *place))
+            self._database.execute(f"INSERT OR REPLACE INTO embedding {this.format(', ?')}", (coded.embedding, *place))
 
     def recode(self, codes: Iterable[tuple[int, bytes]]) -> None:
         """Pictures, by id, have other codes."""
         for id_, code in codes:
-            self.execute("UPDATE picture SET code = ?, changed = ? WHERE id = ?", (code, self._changing, id_))
+            self._database.execute("UPDATE picture SET code = ?, changed = ? WHERE id = ?", (code, self._changing, id_))
 
     def touch(self, id_: int, size: int, mtime_ns: int) -> None:
         """The same content has a new time of change."""
-        self.execute("UPDATE picture SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, id_))
+        self._database.execute("UPDATE picture SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, id_))
 
     def restore(self, id_: int) -> None:
         """A vanished picture is back."""
-        self.execute("UPDATE picture SET vanished = NULL, changed = ? WHERE id = ?", (self._changing, id_))
+        self._database.execute("UPDATE picture SET vanished = NULL, changed = ? WHERE id = ?", (self._changing, id_))
 
     def move(self, id_: int, file: File) -> None:
         """A picture has a new path; a row that another process wrote for that path meanwhile gives way."""
         folder = self._folder_id(file.folder)
         self._delete("folder = ? AND name = ? AND id <> ?", folder, file.name, id_)
-        self.execute(
+        self._database.execute(
             "UPDATE picture SET folder = ?, name = ?, size = ?, mtime_ns = ?, vanished = NULL, changed = ?"
             " WHERE id = ?",
             (folder, file.name, file.size, file.mtime_ns, self._changing, id_),
@@ -308,14 +285,14 @@ class Catalogue(OwnColumns):
     def prune(self, folder: bytes) -> int:
         """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""
         deleted = self._delete("vanished IS NOT NULL AND folder = (SELECT id FROM folder WHERE path = ?)", folder)
-        self.execute(
+        self._database.execute(
             "DELETE FROM folder WHERE path = ? AND NOT EXISTS (SELECT 1 FROM picture WHERE folder = folder.id)",
             (folder,),
         )
         return deleted
 
     def _vanish(self, further: str, *parameters: int | bytes) -> None:
-        self.execute(
+        self._database.execute(
             "UPDATE picture SET changed = ?, vanished = ? WHERE vanished IS NULL"
             f" AND folder = (SELECT id FROM folder WHERE path = ?) {further}",
             (self._changing, *parameters),
@@ -323,22 +300,24 @@ class Catalogue(OwnColumns):
 
     def _delete(self, which: str, *parameters: int | bytes) -> int:
         """Delete pictures, and remember that they were there; returns how many."""
-        self.execute(
+        self._database.execute(
             f"INSERT OR REPLACE INTO forgotten SELECT id, ? FROM picture WHERE {which}", (self._changing, *parameters)
         )
-        return self.execute(f"DELETE FROM picture WHERE {which}", parameters).rowcount
+        return self._database.execute(f"DELETE FROM picture WHERE {which}", parameters).rowcount
 
     def _folder_id(self, path: bytes) -> int:
         if path not in self._folder_ids:
-            self.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
-            self._folder_ids[path] = self.rows("SELECT id FROM folder WHERE path = ?", (path,))[0][0]
+            self._database.execute("INSERT OR IGNORE INTO folder (path) VALUES (?)", (path,))
+            self._folder_ids[path] = self._database.rows("SELECT id FROM folder WHERE path = ?", (path,))[0][0]
         return self._folder_ids[path]
 
     def _fault_id(self, reason: str, remedy: str) -> int:
         key = (reason, remedy)
         if key not in self._fault_ids:
-            self.execute("INSERT OR IGNORE INTO fault (reason, remedy) VALUES (?, ?)", key)
-            self._fault_ids[key] = self.rows("SELECT id FROM fault WHERE reason = ? AND remedy = ?", key)[0][0]
+            self._database.execute("INSERT OR IGNORE INTO fault (reason, remedy) VALUES (?, ?)", key)
+            self._fault_ids[key] = self._database.rows("SELECT id FROM fault WHERE reason = ? AND remedy = ?", key)[0][
+                0
+            ]
         return self._fault_ids[key]
 
 

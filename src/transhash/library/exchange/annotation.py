@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import DataError, LibraryError
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
-from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.exchange.tables import Row, Rows, kinds, read, unfit
 from transhash.library.files.paths import Places
 from transhash.library.results import AnnotationReport
@@ -41,17 +41,17 @@ class Annotation:
         Raises `DataError` when a value does not fit its column; then nothing is imported.
         """
         columns = self._columns(rows())
-        known = {name.lower(): column for name, column in self._catalogue.own_columns().items()}
+        known = {name.lower(): column for name, column in self._catalogue.columns.all().items()}
         new = [column for column in columns if column.lower() not in known]
         found = {column: known[column.lower()].kind for column in columns if column.lower() in known}
         found |= kinds(rows(), new, written=written)
         for _ in self._checked(rows(), found):  # all of them, before any is imported
             pass
         with self._catalogue.writing():
-            known = {name.lower(): column for name, column in self._catalogue.own_columns().items()}
+            known = {name.lower(): column for name, column in self._catalogue.columns.all().items()}
             for column, kind in found.items():
                 if column.lower() not in known:
-                    known[column.lower()] = self._catalogue.add_column(column, kind)
+                    known[column.lower()] = self._catalogue.columns.add(column, kind)
         ids = {column: known[column.lower()].id for column in found}
         waiting = self._checked(rows(), found)
         while batch := list(islice(waiting, _BATCH)):
@@ -103,7 +103,7 @@ class Annotation:
         picture = self._find(key)
         if picture is not None:
             self._report.matched += 1
-            self._catalogue.set_values(picture, values)
+            self._catalogue.columns.set_values(picture, values)
         elif len(self._report.unmatched) < EXAMPLES:
             self._report.unmatched.append(key)
 
@@ -118,14 +118,14 @@ class Annotation:
         for base in self._bases:
             folder, name = os.path.split(os.path.normpath(os.path.join(base, path)))
             for stored in self._stored(folder):
-                if (found := self._catalogue.at(stored, name)) is not None:
+                if (found := self._catalogue.pictures.at(stored, name)) is not None:
                     return found
         if os.sep in key:
             return self._other_form(key)
         if not self._names_ready:
-            self._catalogue.index_names()
+            self._catalogue.pictures.index_names()
             self._names_ready = True
-        found = self._catalogue.named(path)
+        found = self._catalogue.pictures.named(path)
         return self._other_form(key) if found is None else found
 
     def _other_form(self, key: str) -> int | None:
@@ -134,7 +134,7 @@ class Annotation:
             return None
         if self._composed is None:
             self._composed = {}
-            for page in self._catalogue.indexed():
+            for page in self._catalogue.pictures.indexed():
                 for picture in page:
                     for path in (os.path.join(picture.folder, picture.name), picture.name):
                         if not path.isascii():
@@ -179,8 +179,8 @@ def annotate(
 def drop(catalogue: Catalogue, name: str) -> None:
     """Remove a user's own column with all its values; raises `LibraryError` when there is none of that name."""
     with catalogue.writing():
-        columns = catalogue.own_columns()
+        columns = catalogue.columns.all()
         if name not in columns:
             known = ", ".join(columns) or "none yet"
             raise LibraryError(catalogue.path.parent, f"no column {name!r} of your own", f"there are: {known}")
-        catalogue.drop_column(columns[name].id)
+        catalogue.columns.drop(columns[name].id)

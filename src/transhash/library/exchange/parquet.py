@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
-from transhash.library.catalogue.embeddings import Embeddings
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
-from transhash.library.catalogue.pictures import Catalogue
 from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.files.paths import Places
@@ -60,18 +59,18 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
     rows = 0
     try:
         with catalogue.reading(), replacing(path) as file:
-            facts, columns = catalogue.facts(), catalogue.own_columns()
-            real = {column.id: catalogue.has_reals(column.id) for column in columns.values()}
+            facts, columns = catalogue.facts(), catalogue.columns.all()
+            real = {column.id: catalogue.columns.has_reals(column.id) for column in columns.values()}
             kinds = {name: each.kind for name, each in columns.items()}
             head = Head(facts.model, facts.fingerprint, facts.bits, kinds)
-            if layers := Embeddings(catalogue).layers(facts.bits):
+            if layers := catalogue.embeddings.layers(facts.bits):
                 head = head._replace(base=layers.base, layers=layers.head.to_bytes(), fitted_to=layers.pictures)
             schema = _schema(head, {name for name, column in columns.items() if real[column.id]})
             options = {"compression": "zstd", "write_page_checksum": True}
             with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
                 waiting: list[Any] = []
-                for page in catalogue.indexed():
-                    own = catalogue.own_range(page[0].id, page[-1].id)
+                for page in catalogue.pictures.indexed():
+                    own = catalogue.columns.range(page[0].id, page[-1].id)
                     waiting.append(_batch(schema, page, {c.name: own.get(c.id, {}) for c in columns.values()}))
                     rows += len(page)
                     if sum(len(batch) for batch in waiting) >= GROUP:
@@ -119,7 +118,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[
             "import it into a library of its own",
         )
     report = ImportReport()
-    known = {name.lower(): column for name, column in catalogue.own_columns().items()}
+    known = {name.lower(): column for name, column in catalogue.columns.all().items()}
     for name, kind in found.columns.items():
         if name.lower() in known and known[name.lower()].kind != kind:
             raise DataError(
@@ -128,22 +127,22 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[
                 "drop it there (`transhash annotate --drop`) or rename it",
             )
     with catalogue.writing():
-        known = {name.lower(): column for name, column in catalogue.own_columns().items()}
+        known = {name.lower(): column for name, column in catalogue.columns.all().items()}
         own = {
-            name: known.get(name.lower()) or catalogue.add_column(name, kind) for name, kind in found.columns.items()
+            name: known.get(name.lower()) or catalogue.columns.add(name, kind) for name, kind in found.columns.items()
         }
     for batch in rows(path):
         with catalogue.writing():
             for one in batch:
                 file = one.file._replace(folder=places.stored(one.file.folder))
-                id_ = catalogue.at(file.folder, file.name)
+                id_ = catalogue.pictures.at(file.folder, file.name)
                 report.replaced += id_ is not None
                 report.added += id_ is None
-                catalogue.put(file, one.coded)
+                catalogue.pictures.put(file, one.coded)
                 if one.own:
-                    id_ = id_ or catalogue.at(file.folder, file.name)
+                    id_ = id_ or catalogue.pictures.at(file.folder, file.name)
                     assert id_ is not None  # it has just been put there
-                    catalogue.set_values(id_, {own[name].id: value for name, value in one.own.items()})
+                    catalogue.columns.set_values(id_, {own[name].id: value for name, value in one.own.items()})
         progress(report.added + report.replaced)
     return report
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, open_image, read_file, suffix_of
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded
@@ -48,21 +48,21 @@ def add(
             found[encoded.item[0]] = coded(encoded)
     files = {digest: _put_away(places, digest, content) for digest, content in new.items()}
     with catalogue.writing():
-        ids = {digest: catalogue.at(file.folder, file.name) for digest, file in files.items()}
-        known = catalogue.described(id_ for id_ in ids.values() if id_ is not None)
+        ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
+        known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
         for digest, file in files.items():
             if ids[digest] not in known:
-                catalogue.put(file, found[digest])
-                ids[digest] = catalogue.at(file.folder, file.name)
+                catalogue.pictures.put(file, found[digest])
+                ids[digest] = catalogue.pictures.at(file.folder, file.name)
     return [id_ for digest in digests if (id_ := ids[digest]) is not None]
 
 
 def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
     """Forget pictures, and delete the files that `add` made for them."""
     with catalogue.writing():
-        known = catalogue.described(set(ids))
+        known = catalogue.pictures.described(set(ids))
         for id_ in known:
-            catalogue.forget(id_)
+            catalogue.pictures.forget(id_)
     for each in known.values():
         shard = each.digest[:1].hex().encode()
         is_ours = each.folder == os.path.join(ADDED.encode(), shard) and _OURS.fullmatch(each.name)

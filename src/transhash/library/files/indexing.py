@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
 from transhash.library import digests
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Coded, File, Known
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
@@ -77,13 +77,13 @@ class IndexRun:
                 self.report.first_frames += encoded.is_first
                 self._put(encoded.item, coded(encoded))
         self._write()
-        self.report.removed = self._catalogue.vanished(self._started)
+        self.report.removed = self._catalogue.pictures.vanished(self._started)
         self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
         if prune:
             with self._catalogue.writing():
                 for root in roots:
-                    for folder in self._catalogue.folders(self._places.ranges(root)):
-                        self.report.pruned += self._catalogue.prune(folder)
+                    for folder in self._catalogue.pictures.folders(self._places.ranges(root)):
+                        self.report.pruned += self._catalogue.pictures.prune(folder)
         return self.report
 
     def _files(self, roots: Iterable[bytes]) -> Iterator[_Wanted]:
@@ -104,13 +104,13 @@ class IndexRun:
                 self._skip(root, "no such folder", "check that its drive is connected, and index again")
                 continue
             # A folder that cannot be read now says nothing about the pictures in it.
-            for stored in self._catalogue.folders(self._places.ranges(root)) - seen:
+            for stored in self._catalogue.pictures.folders(self._places.ranges(root)) - seen:
                 path = os.path.join(self._places.on_disk(stored), b"")
                 if not path.startswith(tuple(unreadable)):
-                    self._later(partial(self._catalogue.vanish_folder, stored, self._started))
+                    self._later(partial(self._catalogue.pictures.vanish_folder, stored, self._started))
 
     def _compare(self, folder: Folder, stored: bytes) -> Iterator[_Wanted]:
-        known = self._catalogue.known(stored)
+        known = self._catalogue.pictures.known(stored)
         row = next(known, None)
         for name in folder.names:
             while row and row.name < name:
@@ -130,7 +130,7 @@ class IndexRun:
 
     def _gone(self, stored: bytes, row: Known | None) -> None:
         if row and not row.vanished:
-            self._later(partial(self._catalogue.vanish, stored, row.name, self._started))
+            self._later(partial(self._catalogue.pictures.vanish, stored, row.name, self._started))
 
     def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> _Wanted | None:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
@@ -155,7 +155,7 @@ class IndexRun:
             return None
         if row and not again and row.digest == digest:
             if (row.size, row.mtime_ns) != (size, mtime_ns):
-                self._later(partial(self._catalogue.touch, row.id, size, mtime_ns))
+                self._later(partial(self._catalogue.pictures.touch, row.id, size, mtime_ns))
             self._same(path, row)
             return None
         findable = row is not None and row.reason is None and not row.vanished
@@ -165,7 +165,7 @@ class IndexRun:
 
     def _same(self, path: bytes, row: Known) -> None:
         if row.vanished:
-            self._later(partial(self._catalogue.restore, row.id))
+            self._later(partial(self._catalogue.pictures.restore, row.id))
         if row.reason is not None:
             self._skip(path, row.reason, row.remedy or "")
         elif row.vanished:
@@ -175,14 +175,14 @@ class IndexRun:
 
     def _reuse(self, wanted: _Wanted, *, may_move: bool) -> _Wanted | None:
         """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
-        twins = self._catalogue.twins(wanted.file.digest)
+        twins = self._catalogue.pictures.twins(wanted.file.digest)
         if not twins:
             return wanted
         for twin in twins if may_move else []:
             path = os.path.join(self._places.on_disk(twin.folder), twin.name)
             if twin.id not in self._moving and _is_gone(path):
                 self._moving.add(twin.id)
-                self._later(partial(self._catalogue.move, twin.id, wanted.file))
+                self._later(partial(self._catalogue.pictures.move, twin.id, wanted.file))
                 if twin.coded.reason is None:
                     self.report.moved += 1
                 else:
@@ -192,7 +192,7 @@ class IndexRun:
         return None
 
     def _put(self, wanted: _Wanted, coded: Coded) -> None:
-        self._later(partial(self._catalogue.put, wanted.file, coded))
+        self._later(partial(self._catalogue.pictures.put, wanted.file, coded))
         if coded.reason is not None:
             self._skip(wanted.path, coded.reason, (coded.remedy or "") if wanted.is_settled else _UNSETTLED)
         elif wanted.findable:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from transhash.errors import ImageError, LibraryError
-from transhash.library.catalogue.pictures import Catalogue
+from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits
 from transhash.library.code_index import CodeIndex
@@ -55,7 +55,7 @@ def verify(
     result.problems.extend(catalogue_problems(catalogue, codes.bits))
     if result.problems:
         return result
-    result.pictures = catalogue.counts()[0]
+    result.pictures = catalogue.pictures.counts()[0]
     if reason := codes.misfit(catalogue):
         codes.rebuild(catalogue)
         result.mended.append(f"{codes.file}: {reason}; it was built again from the catalogue")
@@ -72,9 +72,9 @@ def verify(
 def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
     """What is wrong with the catalogue by itself."""
     with suppress(LibraryError):  # which is then damaged so much that the check ends
-        if found := damages(catalogue):
+        if found := damages(catalogue.database):
             yield Problem(f"the catalogue is damaged ({'; '.join(found[:EXAMPLES])})", _REMADE)
-        for what, count in misfits(catalogue, bits // 8).items():
+        for what, count in misfits(catalogue.database, bits // 8).items():
             if count:
                 yield Problem(f"{count:,} pictures have {what}", _REMADE)
         return
@@ -95,7 +95,7 @@ class FileCheck:
     def run(self, result: Verification, progress: Callable[[int], object]) -> None:
         """Add to a result what is found; `progress` is told how many files have been looked at."""
         sound = 0
-        for page in self._catalogue.indexed():
+        for page in self._catalogue.pictures.indexed():
             for picture in page:
                 path = os.path.join(self._places.on_disk(picture.folder), picture.name)
                 kind = look(path, picture)

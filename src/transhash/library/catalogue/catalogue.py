@@ -1,0 +1,103 @@
+"""The catalogue of a library: what is known of every picture, codes included. The only truth, and all SQL is here.
+
+Whoever writes holds the lock for the length of one short transaction; readers never wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transhash.errors import LibraryError
+from transhash.library.catalogue.columns import Columns
+from transhash.library.catalogue.database import Database, Facts
+from transhash.library.catalogue.embeddings import Embeddings
+from transhash.library.catalogue.pictures import Pictures
+from transhash.library.catalogue.records import Revision
+
+MAX_BITS = 512  # that an index takes
+REVISIONS = 4096  # that are kept: an index older than all of them is built again
+
+
+class Catalogue:
+    """An open catalogue, which any thread may use.
+
+    with catalogue.writing():
+        catalogue.pictures.put(file, coded)
+    with catalogue.reading():
+        known = catalogue.pictures.described(ids)
+        values = catalogue.columns.values(known)
+    """
+
+    def __init__(self, path: Path, *, new: Facts | None = None) -> None:
+        """Open the file, or with `new` make it if there is none; raises what `Database` does."""
+        self.database = Database(path, new=new)
+        self.path = path
+        self.pictures = Pictures(self.database)
+        self.columns = Columns(self.database)
+        self.embeddings = Embeddings(self.database, self.pictures)
+
+    def close(self) -> None:
+        """Close the file for all threads."""
+        self.database.close()
+
+    def damaged(self) -> LibraryError:
+        """The error for content that no sound catalogue has."""
+        return self.database.damaged()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """All writes inside happen, or none does; if anything was written, there is a new revision."""
+        with self.database.transaction("IMMEDIATE"):  # the only one, of all threads and processes
+            number = self.revision().number + 1
+            self.pictures.begin(number)
+            before = self.database.written()
+            yield
+            if self.database.written() != before:
+                self.database.execute("INSERT INTO revision VALUES (?, randomblob(8))", (number,))
+                oldest = number - REVISIONS
+                self.database.execute("DELETE FROM revision WHERE number < ?", (oldest,))
+                self.database.execute("DELETE FROM forgotten WHERE changed < ?", (oldest,))
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All reads inside see one moment."""
+        with self.database.transaction("DEFERRED"):
+            yield
+
+    @contextmanager
+    def stoppable(self, stop: Callable[[], bool]) -> Iterator[None]:
+        """Queries inside are interrupted when `stop` says so, which is asked many times a second: `BrokenOffError`."""
+        with self.database.stoppable(stop):
+            yield
+
+    def facts(self) -> Facts:
+        """The model that the codes come from."""
+        rows = self.database.rows("SELECT model, fingerprint, bits, model_folder, created FROM library")
+        if len(rows) != 1 or [*map(type, rows[0])] != [str, str, int, bytes, str]:
+            raise self.database.damaged()
+        facts = Facts(*rows[0])
+        if not 0 < facts.bits <= MAX_BITS or facts.bits % 8 or b"\0" in facts.model_folder:
+            raise self.database.damaged()
+        return facts
+
+    def revision(self) -> Revision:
+        """The present state."""
+        rows = self.database.rows("SELECT number, name FROM revision ORDER BY number DESC LIMIT 1")
+        if not rows or not isinstance(rows[0][1], bytes):
+            raise self.database.damaged()
+        return Revision(rows[0][0], rows[0][1].hex())
+
+    def has_had(self, revision: Revision) -> bool:
+        """Whether the catalogue was in this state, as far back as it knows."""
+        rows = self.database.rows("SELECT name FROM revision WHERE number = ?", (revision.number,))
+        return bool(rows) and isinstance(rows[0][0], bytes) and rows[0][0].hex() == revision.name
+
+    def creation(self) -> str:
+        """Names this library: another one that takes its place has another name, and its ids are of other pictures."""
+        rows = self.database.rows("SELECT creation FROM library")
+        if not rows or not isinstance(rows[0][0], bytes):
+            raise self.database.damaged()
+        creation: bytes = rows[0][0]
+        return creation.hex()
