@@ -17,6 +17,7 @@ from transhash import HammingIndex, Library
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import Facts
+from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.code_index import CodeIndex
 from transhash.library.library import CODES
@@ -104,8 +105,8 @@ def test_a_change_of_one_reads_one(thousand: Catalogue, monkeypatch: pytest.Monk
     before = thousand.revision().number
     with thousand.writing():
         put(thousand, 7, 65535)
-    assert [row for page in thousand.changes(2, before) for row in page] == [(8, b"\xff\xff")]
-    monkeypatch.setattr(Catalogue, "codes", None)  # what reads all would call it
+    assert [row for page in thousand.pictures.changes(2, before) for row in page] == [(8, b"\xff\xff")]
+    monkeypatch.setattr(Pictures, "codes", None)  # what reads all would call it
     assert held(codes.refresh(thousand))[8] == b"\xff\xff"
     again = CodeIndex(16, tmp_path / "codes")  # the file is older than the change
     assert held(again.refresh(thousand))[8] == b"\xff\xff"

@@ -14,7 +14,7 @@ from collection import draw
 from fake_model import FakeModel
 from serving import Running, serving
 from transhash import Library
-from transhash.library.catalogue.pictures import Coded, File
+from transhash.library.catalogue.records import Coded, File
 from visiting import CHROMIUM, Visit, expect
 
 pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
