@@ -116,7 +116,7 @@ def test_a_damaged_index_file_is_built_anew(filled: Path, model: FakeModel, dama
 
 
 def test_an_index_file_that_fits_is_used(filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.library.catalogue.pictures.Catalogue.codes", None)  # building would call it
+    monkeypatch.setattr("transhash.library.catalogue.pictures.Pictures.codes", None)  # building would call it
 
     assert len(query(filled, model)) == 6
 
