@@ -35,8 +35,7 @@ import numpy as np
 from PIL import Image
 
 from transhash import Library
-from transhash.library.catalogue.database import UnmadeError
-from transhash.library.library import CATALOGUE
+from transhash.library.catalogue.database import CATALOGUE, UnmadeError
 from transhash.model import HashModel
 
 Rows = dict[int, tuple[object, ...]]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from collection import draw
-from transhash.library.library import CATALOGUE
+from transhash.library.catalogue.database import CATALOGUE
 
 
 def bomb(path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from transhash.library.library import CATALOGUE, CODES
+from transhash.library.catalogue.database import CATALOGUE
+from transhash.library.opening import CODES
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from transhash.library.catalogue.database import Facts
 from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.code_index import CodeIndex
-from transhash.library.library import CODES
+from transhash.library.opening import CODES
 
 FACTS = Facts("fake", "f" * 64, 16, b"", "2026-01-01")
 

@@ -15,8 +15,9 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
+from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.migrations import MIGRATIONS
-from transhash.library.library import CATALOGUE, CODES
+from transhash.library.opening import CODES
 
 
 @pytest.fixture

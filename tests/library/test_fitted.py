@@ -14,7 +14,7 @@ from transhash import Library
 from transhash.errors import LibraryError, UncalibratedError
 from transhash.evaluation.likeness import Likeness
 from transhash.library import Queries
-from transhash.library.library import LEAST
+from transhash.library.fitting import LEAST
 from transhash.model.fitted import cosines, embedding
 
 KINDS = 6

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.errors import LibraryError, TransHashError
-from transhash.library.library import CATALOGUE, CODES
+from transhash.library.catalogue.database import CATALOGUE
+from transhash.library.opening import CODES
 
 CELLS = {
     "library": ["model", "fingerprint", "bits", "model_folder", "created", "revision"],

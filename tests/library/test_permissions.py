@@ -16,7 +16,7 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.library.library import CATALOGUE
+from transhash.library.catalogue.database import CATALOGUE
 
 NOBODY = 65534
 

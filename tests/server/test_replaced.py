@@ -132,5 +132,5 @@ def test_what_other_programs_removed_is_swept_out(library: Library, photos: Path
     library.index(photos, prune=True)
     (library.path / "thumbnails" / "notes.txt").write_text("not ours")
 
-    assert thumbnails.sweep(library.known_digests) == 20
+    assert thumbnails.sweep(library.catalogue.pictures.known_digests) == 20
     assert [each.name for each in (library.path / "thumbnails").rglob("*") if each.is_file()] == ["notes.txt"]

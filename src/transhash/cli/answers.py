@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 def check_probability(library: Searchable, wanted: float | None) -> None:
     """Raise `LibraryError` when no hit could be so probable: the calibration of the library's model ends below."""
     from transhash.library import Library
-    from transhash.library.ranking import Backend
+    from transhash.library.searchable import HasModel
 
-    if wanted is None or not isinstance(library, Backend):  # a server knows its calibration
+    if wanted is None or not isinstance(library, HasModel):  # a server knows its calibration
         return
     calibration = library.model.calibration
-    if isinstance(library, Library) and library.by_embeddings:  # whose probabilities have no such end
+    if isinstance(library, Library) and library.searching.by_embeddings:  # whose probabilities have no such end
         return
     if calibration and wanted > calibration.certainty:
         highest = math.floor(calibration.certainty * 100) / 100

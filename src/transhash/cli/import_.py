@@ -34,7 +34,7 @@ def import_(
     """
     from transhash.library import Library
     from transhash.library.exchange.parquet import head
-    from transhash.library.library import FOLDER
+    from transhash.library.opening import FOLDER
 
     place = find_library(library, [Path.cwd()], guess=False) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):

@@ -99,7 +99,7 @@ def index(
 def _known_folder(named: Path | None, context: typer.Context) -> Path:
     """The folder that contains the library, where no folder is named."""
     from transhash.library import Library
-    from transhash.library.library import FOLDER
+    from transhash.library.opening import FOLDER
 
     place = find_library(named, [Path.cwd()])
     if place is None or not Library.exists(place):
@@ -165,7 +165,7 @@ def _opened(
     """The library to index into, made when there is none and there is something to put into it."""
     from transhash.library import Library, count_pictures
     from transhash.library.catalogue.database import UnmadeError
-    from transhash.library.library import FOLDER
+    from transhash.library.opening import FOLDER
     from transhash.model import load
 
     place = find_library(named, folders, guess=False)

@@ -57,7 +57,8 @@ def find_library(
 
 
 def _nearest(starts: Iterable[Path]) -> Path | None:
-    from transhash.library.library import FOLDER, Library
+    from transhash.library import Library
+    from transhash.library.opening import FOLDER
 
     for start in starts:
         start = Path(os.path.realpath(start))
@@ -83,7 +84,8 @@ def _guessed(starts: list[Path]) -> Path | None:
 
 
 def _below(folder: Path) -> list[Path]:
-    from transhash.library.library import FOLDER, Library
+    from transhash.library import Library
+    from transhash.library.opening import FOLDER
 
     try:
         inside = sorted(Path(os.path.realpath(folder)).iterdir())

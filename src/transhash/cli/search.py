@@ -126,10 +126,9 @@ def _found(
     library: Searchable, queries: Sequence[Query], k: int, limits: Limits
 ) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
     """Each query with what the model made of it and its hits, or what is wrong with it; a server encodes for itself."""
-    from transhash.library.ranking import Backend
-    from transhash.library.searchable import Queries
+    from transhash.library.searchable import HasModel, Queries
 
-    if not isinstance(library, Backend):
+    if not isinstance(library, HasModel):
         for query in queries:
             try:
                 yield query, None, library.search(query.source, k, **limits)

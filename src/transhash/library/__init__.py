@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from transhash.library.files.walk import count_pictures
 from transhash.library.files.watching import watch
-from transhash.library.library import Library, count_pictures
+from transhash.library.library import Library
 from transhash.library.live import LiveLibrary
 from transhash.library.results import (
     AnnotationReport,

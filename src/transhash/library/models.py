@@ -1,15 +1,79 @@
-"""Finding the model that a library's codes come from."""
+"""The model that a library's codes come from, with hash layers of the collection's own where these were fitted."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError, ModelError
+from transhash.library.catalogue.catalogue import Catalogue
 
 if TYPE_CHECKING:
+    from transhash.library.catalogue.embeddings import HashLayers
     from transhash.model import HashModel
+
+
+class LibraryModel:
+    """Which model it is, as the catalogue says, and the model itself, opened when a picture is first encoded."""
+
+    def __init__(self, catalogue: Catalogue, address: str, model: HashModel | None) -> None:
+        """`model`: one that is open already; raises `LibraryError` when the codes do not come from it."""
+        self.facts = catalogue.facts()
+        self._catalogue = catalogue
+        self._address = address
+        self._known: tuple[HashLayers | None] | None = None  # read when they are needed
+        self._unfitted: HashModel | None = getattr(model, "unfitted", model)
+        self._model = model if model and model.fingerprint == self.facts.fingerprint else None
+        fingerprints = (model.fingerprint, self._unfitted.fingerprint) if model and self._unfitted else ()
+        if model and not self._model and self.base not in fingerprints:
+            raise LibraryError(
+                address,
+                f"its codes come from model {self.facts.model} ({self.facts.fingerprint[:12]}) and cannot be "
+                f"compared with those of {model.name} ({model.fingerprint[:12]})",
+                "use its own, or make a new library",
+            )
+
+    @property
+    def layers(self) -> HashLayers | None:
+        """The collection's own hash layers, if its codes come from any."""
+        if self._known is None:
+            self._known = (self._catalogue.embeddings.layers(self.facts.bits),)
+        return self._known[0]
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the model itself, whose hash layers may have given way to the collection's own."""
+        return self.layers.base if self.layers else self.facts.fingerprint
+
+    @property
+    def fitted_to(self) -> int:
+        """How many pictures the hash layers were fitted to; 0 where the codes are the model's own."""
+        return self.layers.pictures if self.layers else 0
+
+    @property
+    def unfitted(self) -> HashModel | None:
+        """The model itself, if it is open."""
+        return self._unfitted
+
+    def open(self) -> HashModel:
+        """The model that the codes come from; raises `LibraryError` when it cannot be found."""
+        if self._model is None:
+            folder = Path(os.fsdecode(self.facts.model_folder))
+            if self._unfitted is None:
+                self._unfitted = model_of(self._address, self.facts.model, self.base, self.facts.bits, folder)
+            self._model = self._unfitted.fitted(self.layers.head) if self.layers else self._unfitted
+        return self._model
+
+    def refresh(self) -> bool:
+        """Whether hash layers were fitted since, here or by another process: the codes are other ones then."""
+        facts = self._catalogue.facts()
+        if facts.fingerprint == self.facts.fingerprint:
+            return False
+        self.facts, self._known = facts, (self._catalogue.embeddings.layers(facts.bits),)
+        self._model = None
+        return True
 
 
 def model_of(address: str, name: str, fingerprint: str, bits: int, folder: Path | None = None) -> HashModel:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import Kind, moment
 from transhash.library.files.paths import Places
-from transhash.library.results import Facets
+from transhash.library.opening import disk_bytes
+from transhash.library.results import Facets, LibraryInfo
 from transhash.library.searchable import Picture
 
 MOST_VALUES = 1000  # that `facets` gives
@@ -48,3 +50,24 @@ def facets(catalogue: Catalogue) -> Facets:
             if column.kind == Kind.TEXT
         }
     return Facets([os.fsdecode(folder) for folder in folders], texts)
+
+
+def facts(path: Path, catalogue: Catalogue, fitted_to: int) -> LibraryInfo:
+    """The facts of the library in a folder."""
+    with catalogue.reading():
+        pictures, skipped, vanished = catalogue.pictures.counts()
+        columns = {name: str(column.kind) for name, column in catalogue.columns.all().items()}
+        own = catalogue.facts()
+    return LibraryInfo(
+        path=path,
+        pictures=pictures,
+        skipped=skipped,
+        vanished=vanished,
+        model=own.model,
+        bits=own.bits,
+        fingerprint=own.fingerprint,
+        created=own.created,
+        fitted_to=fitted_to,
+        bytes=disk_bytes(path),
+        columns=columns,
+    )

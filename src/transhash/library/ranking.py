@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import UncalibratedError
-from transhash.library.searchable import Hit, Options, Picture, Queries, Searchable
+from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
@@ -34,9 +34,12 @@ class Near(NamedTuple):
         return Near(self.distances[:, offset:], self.ids[:, offset:], likeness)
 
 
-@runtime_checkable
-class Backend(Searchable, Protocol):
+class Backend(Protocol):
     """What finds the nearest codes, and knows the pictures that have them."""
+
+    @property
+    def bits(self) -> int:
+        """Length of the codes."""
 
     @property
     def address(self) -> str:

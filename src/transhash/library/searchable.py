@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from transhash.library.catalogue.kinds import Value
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.results import LibraryInfo
-    from transhash.model import Encoded
+    from transhash.model import Encoded, HashModel
 
 
 class Limits(TypedDict, total=False):
@@ -206,3 +206,12 @@ class Searchable(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None: ...
+
+
+@runtime_checkable
+class HasModel(Protocol):
+    """A library whose queries are encoded here, and not by a server."""
+
+    @property
+    def model(self) -> HashModel:
+        """The model that its codes come from."""

@@ -94,16 +94,16 @@ class Searcher:
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            kept = _embeddings(library, [queries[number] for number in numbers]) if library.by_embeddings else None
+            kept = _embeddings(library, [queries[number] for number in numbers]) if library.searching.by_embeddings else None
             wide = k if kept is None else min(max(k, CANDIDATES), total)
             near = nearest(index, Queries(packed, relaxed), wide, allowed)
             if kept is not None:
-                near = by_likeness(near, kept, library.kept, k)
+                near = by_likeness(near, kept, library.searching.embeddings, k)
             near = near.after(options.offset)
         else:
             near = Near(np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64))
         likely = probabilities(near, library.model)
-        ids = permitted(near, likely, limits, library)
+        ids = permitted(near, likely, limits, library.searching)
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
         hits = self._hits(library, near.distances, ids, likely)
         found = {}
@@ -152,7 +152,7 @@ def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[
 
 def _embeddings(library: Library, queries: list[Query]) -> NDArray[np.int8] | None:
     """The embeddings of queries, their own or those of the pictures that ask, [Q, V]; None where one has none."""
-    kept = library.kept([query.id for query in queries if query.id is not None])
+    kept = library.searching.embeddings([query.id for query in queries if query.id is not None])
     found = [
         np.frombuffer(kept.get(query.id, b""), np.int8) if query.id is not None else query.embedding
         for query in queries

@@ -143,7 +143,7 @@ class Service:
 
     async def sweep(self) -> None:
         """Delete the small copies of pictures that are gone."""
-        await self._explain.do(lambda: self.thumbnails.sweep(self.live.here().known_digests))
+        await self._explain.do(lambda: self.thumbnails.sweep(self.live.here().catalogue.pictures.known_digests))
 
     def _readable(self) -> None:
         if self.live.trouble is not None:

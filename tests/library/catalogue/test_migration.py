@@ -12,8 +12,8 @@ from PIL import Image
 from collection import draw
 from fake_model import FakeModel
 from transhash import Library
+from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.migrations import MIGRATIONS
-from transhash.library.library import CATALOGUE
 
 VERSION_1 = """
 CREATE TABLE library (

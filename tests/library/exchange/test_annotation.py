@@ -19,7 +19,7 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import DataError, LibraryError, TransHashError
-from transhash.library.library import CATALOGUE
+from transhash.library.catalogue.database import CATALOGUE
 
 
 @pytest.fixture

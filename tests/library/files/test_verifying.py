@@ -12,9 +12,10 @@ import pytest
 from collection import draw
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
+from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Indexed
 from transhash.library.files.verifying import UNSURE, look
-from transhash.library.library import CATALOGUE, CODES
+from transhash.library.opening import CODES
 from transhash.library.results import Verification
 
 

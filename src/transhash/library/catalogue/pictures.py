@@ -157,16 +157,14 @@ class Pictures:
                 raise self._database.damaged()
         return found
 
-    def known_digests(self, digests: Iterable[bytes]) -> set[bytes]:
-        """Those of some digests that a row has, of whatever kind."""
-        wanted = iter(digests)
-        found: set[bytes] = set()
+    def known_digests(self, digests: Iterable[str]) -> set[str]:
+        """Those of some digests (hex) that a row has, of whatever kind, vanished ones included."""
+        wanted = map(bytes.fromhex, digests)
+        found: set[str] = set()
         while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            places = ", ".join("?" * len(some))
-            found.update(
-                digest
-                for (digest,) in self._database.rows(f"SELECT digest FROM picture WHERE digest IN ({places})", some)
-            )
+            marks = ", ".join("?" * len(some))
+            rows = self._database.rows(f"SELECT digest FROM picture WHERE digest IN ({marks})", some)
+            found.update(digest.hex() for (digest,) in rows)
         return found
 
     def some_folders(self, limit: int) -> list[bytes]:

@@ -12,8 +12,9 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
@@ -22,9 +23,13 @@ from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, 
 from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.files.paths import Places
+from transhash.library.opening import made
 from transhash.library.results import ImportReport
 from transhash.model import fitted
 from transhash.system import replacing
+
+if TYPE_CHECKING:
+    from transhash.model import HashModel
 
 FORMAT = 1  # of the file; a newer one needs a newer transhash
 BATCH = 8192  # rows in memory at a time
@@ -92,6 +97,29 @@ def head(path: Path) -> Head:
     """What a file says of itself; raises `DataError` when it is damaged or is not what `write` writes."""
     with parquet(path) as file:
         return _head(path, file.schema_arrow)
+
+
+def checked(path: Path) -> Head:
+    """The same of a file that was read as a whole; raises `DataError` for the first picture that cannot be."""
+    for _ in rows(path):
+        pass
+    return head(path)
+
+
+def accept(file: Path, head: Head, path: Path, model: HashModel | None) -> None:
+    """Make an empty library in a folder for what a file holds; raises `LibraryError` when `model` is not the file's."""
+    if model and model.fingerprint not in (head.fingerprint, head.base):
+        raise LibraryError(
+            file,
+            f"its codes come from model {head.model} ({head.fingerprint[:12]}), not from {model.name} ("
+            f"{model.fingerprint[:12]})",
+            "name that model, or none",
+        )
+    folder = str(model.folder) if model else ""
+    with closing(made(path, head.model, head.fingerprint, head.bits, folder)) as catalogue:
+        if head.layers:
+            with catalogue.writing():
+                catalogue.embeddings.take(head.base, head.layers, head.fitted_to)
 
 
 def rows(path: Path) -> Iterator[list[Carried]]:

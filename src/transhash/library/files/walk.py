@@ -22,6 +22,8 @@ from transhash.library.files.ignore import IGNORE_FILE, Ignore, around, inside
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 _CATALOGUE = CATALOGUE.encode()
 
+Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -36,10 +38,10 @@ class Folder:
     unread: Counter[str] = field(default_factory=Counter)
 
 
-def roots(folders: Iterable[str | os.PathLike[str]]) -> list[bytes]:
+def roots(folders: Folders) -> list[bytes]:
     """Absolute folders without symbolic links, none below another; raises `LibraryError` for what is no folder."""
     found: set[bytes] = set()
-    for folder in folders:
+    for folder in [folders] if isinstance(folders, str | os.PathLike) else folders:
         if not os.path.exists(folder):
             raise LibraryError(folder, "no such folder", "check the path")
         if not os.path.isdir(folder):
@@ -114,9 +116,9 @@ def _suffix(name: bytes) -> str:
     return os.fsdecode(os.path.splitext(name)[1].lower())
 
 
-def count(folders: Iterable[bytes]) -> int:
-    """How many pictures `walk` will name below some roots."""
-    return sum(len(folder.names) for root in folders for folder in walk(root))
+def count_pictures(folders: Folders) -> int:
+    """How many files `Library.index` would look at; raises `LibraryError` when a folder is missing."""
+    return sum(len(folder.names) for root in roots(folders) for folder in walk(root))
 
 
 def unread(folders: Iterable[bytes]) -> Counter[str]:

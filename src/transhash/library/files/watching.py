@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from transhash.errors import LibraryError
-from transhash.library.library import Folders, Library
+from transhash.library.files.walk import Folders
+from transhash.library.library import Library
 from transhash.library.results import IndexReport, Skipped
 
 

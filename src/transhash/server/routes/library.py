@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request, Response
 
 from transhash import __version__
+from transhash.library.pictures import facets as facets_of
 from transhash.server import schemas
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, Served
@@ -59,7 +60,7 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
     settings = served.settings
 
     def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None]:
-        return library.creation, library.info(), None if library.by_embeddings else library.model.calibration
+        return library.creation, library.info(), None if library.searching.by_embeddings else library.model.calibration
 
     creation, info, calibration = await served.look(looked)
     path = served.live.path
@@ -95,7 +96,7 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
 @router.get("/library/facets", summary="What filters can choose from")
 async def facets(served: Served) -> schemas.Facets:
     """Folders, and the values of users' own texts."""
-    found = await served.look(lambda library: library.facets())
+    found = await served.look(lambda library: facets_of(library.catalogue))
     return schemas.Facets(folders=found.folders, texts=found.texts)
 
 

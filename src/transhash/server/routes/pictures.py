@@ -89,7 +89,7 @@ async def remove(served: Served, id: Id) -> None:
         digests = {each.digest for each in library.pictures([id]).values()}
         count = library.remove([id])
         served.live.refresh()
-        served.thumbnails.forget(digests - library.known_digests(digests))
+        served.thumbnails.forget(digests - library.catalogue.pictures.known_digests(digests))
         return count
 
     if not await served.write(removed):

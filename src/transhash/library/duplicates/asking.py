@@ -1,0 +1,54 @@
+"""A search for duplicates in a library, from what is asked to what is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from transhash.library.duplicates.contents import Contents
+from transhash.library.duplicates.groups import Search, Wishes, kinds_of
+from transhash.library.duplicates.verdicts import Verdicts
+from transhash.library.files.thumbnails import Thumbnails
+from transhash.library.files.walk import Folders, roots
+from transhash.library.results import DuplicatesReport
+
+if TYPE_CHECKING:
+    from transhash.library.library import Library
+
+
+def wishes_of(kinds: Sequence[str], keep: Sequence[str], reference: Folders, within: bool, library: Path) -> Wishes:
+    """The wishes that `Library.duplicates` describes, and the verdicts that a library keeps."""
+    return Wishes(
+        kinds=kinds_of(kinds),
+        keep=tuple(keep),
+        reference=tuple(map(os.fsdecode, roots(reference))),
+        within=within,
+        not_duplicates=Verdicts(library).pairs(),
+    )
+
+
+def search_for(
+    library: Library,
+    max_distance: int,
+    folders: Folders | None,
+    wishes: Wishes,
+    progress: Callable[[str, int, int], None] | None,
+) -> DuplicatesReport:
+    """The groups that `Library.duplicates` describes."""
+    catalogue, places = library.catalogue, library.places
+    ranges = None if folders is None else [each for folder in roots(folders) for each in places.ranges(folder)]
+    with catalogue.reading():
+        try:
+            contents = Contents.of(catalogue.pictures.contents(ranges))
+        except ValueError as error:
+            raise catalogue.damaged() from error
+
+    def paths(ids: list[int]) -> dict[int, str]:
+        with catalogue.reading():
+            placed = catalogue.pictures.placed(ids)
+        return {id_: os.fsdecode(os.path.join(places.on_disk(one.folder), one.name)) for id_, one in placed.items()}
+
+    join = library.codes().join(max_distance, ids=contents.ids)
+    return Search(contents, join, paths, progress, wishes=wishes, thumbnails=Thumbnails(library.path)).run()

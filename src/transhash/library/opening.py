@@ -1,0 +1,55 @@
+"""Where libraries are, and making an empty one."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from transhash.errors import LibraryError
+from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.database import CATALOGUE, Facts
+
+FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
+CODES = "codes.hamming"
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a library: the folder itself, or as `.transhash` inside of it."""
+    return any(size(Path(path, inside, CATALOGUE)) for inside in ("", FOLDER))  # an empty one is not made yet
+
+
+def located(path: str | os.PathLike[str]) -> Path:
+    """The folder of a library: `path`, or `.transhash` inside of it; raises `LibraryError` when there is none."""
+    if "://" in os.fspath(path):
+        raise LibraryError(os.fspath(path), "an address, not a folder", "open it with transhash.open_library")
+    path = Path(path).absolute()
+    if os.path.exists(path / CATALOGUE):
+        return path
+    if not exists(path):
+        raise LibraryError(path, "no library here", "make one with `transhash index`")
+    return path / FOLDER
+
+
+def made(path: Path, model: str, fingerprint: str, bits: int, model_folder: str) -> Catalogue:
+    """The catalogue in a folder, with that of a new library if there is none; raises `LibraryError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(path, f"no library can be made here ({error.strerror})", "choose another place") from error
+    folder = os.fsencode(os.path.abspath(model_folder)) if model_folder else b""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Catalogue(path / CATALOGUE, new=Facts(model, fingerprint, bits, folder, now))
+
+
+def size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def disk_bytes(path: Path) -> int:
+    """Bytes of a library in a folder."""
+    return sum(size(path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES))
