@@ -23,6 +23,7 @@ from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.verifying import verify
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
+from transhash.library.models import LibraryModel
 from transhash.library.opening import exists, located, made
 from transhash.library.pictures import described, facts
 from transhash.library.ranking import answer
@@ -118,11 +119,11 @@ class Library:
         if not exists(self.path):
             raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
         catalogue = Catalogue(self.path / CATALOGUE)
-        searching = LocalSearch(self.path, catalogue, self.places, self.searching.own.unfitted)
-        if searching.own.base != self.searching.own.base:
+        if LibraryModel(catalogue, str(self.path), None).base != self.searching.own.base:
             catalogue.close()
             raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
-        self.catalogue, self.searching = catalogue, searching
+        self.catalogue = catalogue
+        self.searching = LocalSearch(self.path, catalogue, self.places, self.searching.own.unfitted)
 
     def __enter__(self) -> Library:
         return self

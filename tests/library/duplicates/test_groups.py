@@ -31,8 +31,8 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "pictures"
 class OneCode(FakeModel):
     """A model for which all pictures are of one kind."""
 
-    def _one(self, item: object, source: Source, max_pixels: int) -> Encoded:
-        encoded = super()._one(item, source, max_pixels)
+    def one(self, item: object, source: Source, max_pixels: int) -> Encoded:
+        encoded = super().one(item, source, max_pixels)
         code = None if encoded.code is None else np.zeros_like(encoded.code)
         return Encoded(item, code, encoded.values, encoded.error, encoded.width, encoded.height)
 
