@@ -27,7 +27,7 @@ def measure(pictures: Path, engine: str, workers: int, size: int) -> tuple[float
     with tempfile.TemporaryDirectory() as folder:
         report = encode(
             pictures, folder, load(), engine=engine, workers=workers, shard_size=size,
-            progress=lambda done, of: moments.append(time.perf_counter()),
+            progress=lambda *_: moments.append(time.perf_counter()),
         )  # fmt: skip
         times = sorted(path.stat().st_mtime for path in Path(folder).glob("codes-*"))
     skip = workers - 1

@@ -9,7 +9,7 @@ domain.reliability(64)  # what the model's probabilities are worth
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from benchmarks.evaluation import unseen
 from benchmarks.evaluation.changes import Change, Changed, parse
 from benchmarks.evaluation.encoded import Encoder, Encodings, Floats, name_of
 from benchmarks.evaluation.finding import STEPS, Distances, Found, code_distances, feature_distances, judged
-from benchmarks.evaluation.perceptual import BITS, perceptual_hashes
+from benchmarks.evaluation.perceptual import perceptual_hashes
 from benchmarks.evaluation.unseen import Parts, Row
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
@@ -29,13 +29,13 @@ from transhash.evaluation.cosine import cosine_map
 from transhash.evaluation.reliability import Reliability, pairs_by_distance, reliability
 from transhash.images import Source
 from transhash.model import HashModel
+from transhash.progress import Progress, silent
 
 QUERIES = 1000  # of each change, drawn by a seed
 OTHERS = 1.0  # pictures besides the original that a search for copies may bring, on the mean
 COSINE = "cosine"
 
 Rows = NDArray[np.int64]
-Progress = Callable[[str, int, int], None]
 
 
 class Domain:
@@ -53,7 +53,7 @@ class Domain:
         most: int | None = None,
         backbone: str | Path | None = None,
         cache: Path | None = None,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> None:
         """`change`: of all pictures. `most`: search so many pictures, drawn, with at most a tenth as many queries.
 
@@ -70,7 +70,7 @@ class Domain:
         self.rows = np.union1d(self.split.query, self.split.database)
         self._change = change
         self._dataset, self._data = dataset, data
-        self._progress = progress or (lambda what, done, total: None)
+        self._progress = progress
         self._encoders = {"model": Encoder.of_model(model, cache)}
         if backbone:
             self._encoders["backbone"] = Encoder.of_backbone(backbone, model.image_size, cache)
@@ -85,7 +85,7 @@ class Domain:
         )
         name = name_of(self._dataset, self._data, rows, change.name if change else "")
         what = f"{which}, {change.name}" if change else which
-        return self._encoders[which].encode(sources, name, lambda done, total: self._progress(what, done, total))
+        return self._encoders[which].encode(sources, name, self._progress, what)
 
     def _also(self, change: Change) -> Change:
         """A change on top of that of all pictures."""
@@ -152,8 +152,7 @@ class Domain:
         if not names:
             return {}
         pictures = Changed(self._images.images.sources, change or self._change or parse("resize:1"), rows.tolist())
-        what = f"perceptual hashes of {BITS} bits"
-        return perceptual_hashes(pictures, names, lambda done, total: self._progress(what, done, total))
+        return perceptual_hashes(pictures, names, self._progress)
 
     def reliability(self, bits: int) -> dict[str, Reliability]:
         """What the model's own calibration states of pairs here, and one fitted to other pairs here.

@@ -97,13 +97,13 @@ def elsewhere(model: transhash.HashModel, settings: argparse.Namespace) -> np.nd
     encoder = Encoder.of_backbone(settings.backbone, model.image_size, settings.cache)
     pictures = [images.images.sources[row] for row in rows]
     name = name_of("imagenet200-64", place, rows)
-    return encoder.encode(pictures, name, lambda done, total: shown("Tiny-ImageNet", done, total)).features
+    return encoder.encode(pictures, name, shown, "Tiny-ImageNet").features
 
 
 _last = [0.0]
 
 
-def shown(what: str, done: int, total: int) -> None:
+def shown(what: str, done: int, total: int, _: str, /) -> None:
     """Say how far it is, every ten seconds."""
     if time.monotonic() - _last[0] > 10:
         _last[0] = time.monotonic()

@@ -21,13 +21,13 @@ from transhash.model import HashModel
 from transhash.nn.preprocessing import normalise
 from transhash.nn.vit import ViT
 from transhash.nn.weights import load_vit
+from transhash.progress import Progress, silent
 from transhash.system import replacing
 
 _BATCH = 64  # of a backbone's pictures
 PART = 4096  # pictures a file; a run that was broken off keeps its whole files
 
 Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,9 @@ class Encoder:
             digest.update(name.encode() + value.float().cpu().numpy().tobytes())
         return cls(vit, [digest.hexdigest(), str(image_size)], cache)
 
-    def encode(self, pictures: Sequence[Source], name: str, progress: Progress | None = None) -> Encodings:
+    def encode(
+        self, pictures: Sequence[Source], name: str, progress: Progress = silent, stage: str = "encoding"
+    ) -> Encodings:
         """Encode pictures, or read what was kept under the same `name`, which says exactly which pictures they are.
 
         Features are rounded to float16. Raises `ImageError` for the first picture that cannot be used.
@@ -79,7 +81,7 @@ class Encoder:
             path = self._cache / f"{key}-{start:08d}.npz" if self._cache else None
             part = _read(path) if path and path.is_file() else None
             if part is None:
-                part = self._encode(pictures, range(start, min(start + PART, len(pictures))), progress)
+                part = self._encode(pictures, range(start, min(start + PART, len(pictures))), progress, stage)
                 if path:
                     _write(path, part)
             parts.append(part)
@@ -89,8 +91,10 @@ class Encoder:
             np.concatenate([part.features for part in parts]).astype(np.float32),
         )
 
-    def _encode(self, pictures: Sequence[Source], places: range, progress: Progress | None) -> Encodings:
-        report = progress or (lambda done, total: None)
+    def _encode(self, pictures: Sequence[Source], places: range, progress: Progress, stage: str) -> Encodings:
+        def report(done: int) -> None:
+            progress(stage, done, len(pictures), "")
+
         if isinstance(self._network, HashModel):
             made = _by_model(self._network, pictures, places, report)
         else:
@@ -116,7 +120,7 @@ def name_of(dataset: str, data: str | os.PathLike[str], rows: NDArray[np.int64],
     return json.dumps([dataset, os.path.realpath(data), digest, change])
 
 
-def _by_model(model: HashModel, pictures: Sequence[Source], places: range, progress: Progress) -> Encodings:
+def _by_model(model: HashModel, pictures: Sequence[Source], places: range, report: Callable[[int], None]) -> Encodings:
     values, features = [], []
     for batch in model.stream(places, source=pictures.__getitem__):
         for encoded in batch:
@@ -124,14 +128,14 @@ def _by_model(model: HashModel, pictures: Sequence[Source], places: range, progr
                 raise encoded.error
             values.append(np.asarray(encoded.all_values))
             features.append(np.asarray(encoded.features))
-        progress(places.start + len(values), len(pictures))
+        report(places.start + len(values))
     together = np.stack(values)
     starts = np.cumsum([0, *model.lengths])
     codes = {bits: pack(together[:, start : start + bits]) for bits, start in zip(model.lengths, starts, strict=False)}
     return Encodings(codes, np.stack(features))
 
 
-def _by_backbone(vit: ViT, pictures: Sequence[Source], places: range, progress: Progress) -> Encodings:
+def _by_backbone(vit: ViT, pictures: Sequence[Source], places: range, report: Callable[[int], None]) -> Encodings:
     import torch
 
     from transhash.training.device import autocast, precision_of
@@ -142,5 +146,5 @@ def _by_backbone(vit: ViT, pictures: Sequence[Source], places: range, progress: 
         rows = np.arange(start, min(start + _BATCH, places.stop))
         with torch.inference_mode(), autocast(torch.device("cpu"), precision_of("auto")):
             features.append(vit(normalise(images.decode(rows, size)))[:, 0].float().numpy())
-        progress(int(rows[-1]) + 1, len(pictures))
+        report(int(rows[-1]) + 1)
     return Encodings({}, np.concatenate(features))

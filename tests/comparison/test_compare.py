@@ -25,6 +25,7 @@ from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
+from transhash.progress import silent
 from transhash.system import machine
 from transhash.training.loop import train
 
@@ -38,10 +39,6 @@ def cells(place: Path, methods: str = "transhash", seeds: int = 1, bits: int = 1
     names = ("dataset", "protocol", "data", "image_size")
     common = {name: getattr(whole, name) for name in names} | {"backbone": whole.backbone}
     return matrix.cells(methods.split(","), [bits], seeds, common, changes={**SMALL, **changes})
-
-
-def silent(*_: object) -> None:
-    pass
 
 
 def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from transhash.bulk.files import Place, needing, place, replacing
@@ -12,12 +12,11 @@ from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard
 from transhash.bulk.sources import columns, items
 from transhash.errors import DataError, TransHashError
 from transhash.model import HashModel, load
+from transhash.progress import Progress, silent
 from transhash.system import processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-Progress = Callable[[int, int], object]  # shards done, of how many
 
 
 def encode(
@@ -29,7 +28,7 @@ def encode(
     workers: int | None = None,
     shard_size: int = 1000,
     column: str | None = None,
-    progress: Progress = lambda done, of: None,
+    progress: Progress = silent,
 ) -> Report:
     """Encode all pictures of a folder, of Parquet or Lance into Parquet files in the folder `to`, each exactly once.
 
@@ -51,10 +50,10 @@ def encode(
     waiting = missing(folder, plan)
     run = _ray if engine == "ray" else _local
     done = len(plan.shards) - len(waiting)
-    progress(done, len(plan.shards))
+    progress("shards", done, len(plan.shards), "")
     for _ in run(plan, folder, model, waiting, workers or processors()):
         done += 1
-        progress(done, len(plan.shards))
+        progress("shards", done, len(plan.shards), "")
     return finish(folder, plan, len(waiting))
 
 

@@ -39,8 +39,8 @@ def apply(
     from transhash.library.duplicates.plan import read_plan
 
     path = log or plan.with_name(f"{plan.name}.log")
-    with stages() as advance:
-        done = apply_plan(read_plan(plan), to, path, progress=lambda done, total: advance("removing", done, total, ""))
+    with stages() as progress:
+        done = apply_plan(read_plan(plan), to, path, progress=progress)
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
     say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB; to bring them back: transhash undo {path}")

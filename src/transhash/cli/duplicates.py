@@ -99,7 +99,7 @@ def duplicates(
             _remember(opened, *not_duplicates)
             raise typer.Exit(DONE)
         try:
-            with stages() as advance:
+            with stages() as progress:
                 report = opened.duplicates(
                     max_distance,
                     folders=folders or None,
@@ -107,7 +107,7 @@ def duplicates(
                     keep=keep.split(","),
                     reference=reference or [],
                     within=within is not None,
-                    progress=lambda what, done, total: advance(what, done, total, ""),
+                    progress=progress,
                 )
         except KeyboardInterrupt:
             say("interrupted: nothing was changed; run the same command again")

@@ -9,7 +9,7 @@ import typer
 
 from transhash.cli.options import BitsOption, JsonOption, ModelOption
 from transhash.cli.output import DONE, PARTLY, print_json, say, shown
-from transhash.cli.terminal import bar
+from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash encode photos/ --to codes/
@@ -42,7 +42,7 @@ def encode(
     from transhash.model import load
 
     try:
-        with bar("shards", None) as advance:
+        with stages() as progress:
             report = run(
                 source,
                 to,
@@ -51,7 +51,7 @@ def encode(
                 workers=workers,
                 shard_size=shard_size,
                 column=column,
-                progress=lambda done, of: advance(done, f"of {of}"),
+                progress=progress,
             )
     except KeyboardInterrupt:
         say(f"interrupted; the same command goes on from what is in {to}")

@@ -77,11 +77,7 @@ def measured_with_bar(
     """The scores of a model under a protocol, with a bar while it encodes."""
     with extra("train"):
         from transhash.comparison import measure
-    with stages() as advance:
-
-        def progress(done: int, total: int) -> None:
-            advance("encoding", done, total, "")
-
+    with stages() as progress:
         return measure(model, dataset, data, protocol, split_seed=split_seed, progress=progress)
 
 

@@ -10,7 +10,7 @@ import typer
 from transhash.cli.libraries import Address, address, find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
 from transhash.cli.output import DONE, print_json, shown
-from transhash.cli.terminal import bar
+from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash export --to all.parquet
@@ -51,13 +51,13 @@ def export(
         to /= NAME
     elif isinstance(to, Path) and to.suffix.lower() != ".parquet":
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
-    with open_library(find_library(library, [Path.cwd()])) as opened, bar("exporting", len(opened)) as advance:
+    with open_library(find_library(library, [Path.cwd()])) as opened, stages() as progress:
         if is_milvus(to):
             from transhash.remote.milvus import send
 
-            count = send(opened, to, lambda rows: advance(rows, ""), replace=replace)
+            count = send(opened, to, progress, replace=replace)
         elif isinstance(to, Path):
-            count = opened.export(to, progress=lambda rows: advance(rows, ""))
+            count = opened.export(to, progress=progress)
         else:
             raise typer.BadParameter(f"{to}: neither a file nor milvus://HOST:PORT/COLLECTION", param_hint="--to")
     if as_json:

@@ -11,7 +11,7 @@ import typer
 
 from transhash.cli.options import JsonOption, ModelOption
 from transhash.cli.output import print_json, say, shown
-from transhash.cli.terminal import bar
+from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash fit photos/ --out mine
@@ -41,13 +41,13 @@ def fit(
         os.path.join(folder.path, name) for root in roots(folders) for folder in walk(root) for name in folder.names
     ]
     chosen = random.Random(0).sample(found, min(most, len(found)))
-    with bar("learning", len(chosen)) as advance:
+    with stages(len(chosen)) as progress:
         fitted = learned(
             load(model),
             map(os.fsdecode, sorted(chosen)),
             bits,
             out,
-            progress=lambda done: advance(done, ""),
+            progress=progress,
             skipped=lambda error: say(str(error)),
         )
     if as_json:

@@ -11,7 +11,7 @@ import typer
 from transhash.cli.libraries import find_library, model_at, remember
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, print_json, shown
-from transhash.cli.terminal import bar
+from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash import all.parquet
@@ -39,9 +39,9 @@ def import_(
     place = find_library(library, [Path.cwd()], guess=False) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    with bar("importing", None) as advance:
+    with stages() as progress:
         used = None if model is None else model_at(model, head(file).bits)
-        opened, report = Library.import_(file, place, used, progress=lambda rows: advance(rows, ""))
+        opened, report = Library.import_(file, place, used, progress=progress)
     with opened:
         remember(opened.path)
         if as_json:

@@ -17,7 +17,7 @@ from transhash.cli.libraries import find_library, open_library, remember
 from transhash.cli.options import BitsOption, JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
 from transhash.cli.report import check_report, write_report
-from transhash.cli.terminal import bar, on_terminal
+from transhash.cli.terminal import on_terminal, stages
 from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
@@ -116,16 +116,10 @@ def _first_run(
 ) -> IndexReport:
     from transhash.library import count_pictures
 
-    total = count_pictures(folders) if on_terminal() else None
+    total = count_pictures(folders) if on_terminal() else 0
     try:
-        with bar("indexing", total) as advance:
-            return opened.index(
-                folders,
-                prune=prune,
-                retry=retry,
-                general=general,
-                progress=lambda so_far: advance(so_far.seen, _count(len(so_far.skipped), "skipped")),
-            )
+        with stages(total) as progress:
+            return opened.index(folders, prune=prune, retry=retry, general=general, progress=progress)
     except KeyboardInterrupt:
         say(f"interrupted: {len(opened)} pictures are in {shown(opened.path)}; run the same command again to go on")
         raise typer.Exit(on_interrupt) from None

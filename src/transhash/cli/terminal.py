@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from transhash.cli.output import say
+from transhash.progress import Progress, silent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,13 +27,14 @@ def on_terminal() -> bool:
 
 
 @contextmanager
-def stages() -> Iterator[Callable[[str, int, int | None, str], None]]:
-    """Bars on standard error, one a stage; call what it gives with (stage, done so far, of how many, remark)."""
+def stages(steps: int = 0) -> Iterator[Progress]:
+    """Bars on standard error, one a stage; `steps`: of how many, where the work does not know that."""
     if not on_terminal():
-        yield lambda what, done, total, remark: None
+        yield silent
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (
         TextColumn("{task.description}"),
@@ -40,26 +42,18 @@ def stages() -> Iterator[Callable[[str, int, int | None, str], None]]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[remark]}"),
+        TextColumn("{task.fields[note]}"),
     )
     tasks: dict[str, TaskID] = {}
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
 
-        def advance(what: str, done: int, total: int | None, remark: str) -> None:
-            if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total, rate="", remark="")
-            speed = progress.tasks[tasks[what]].speed
-            progress.update(tasks[what], completed=done, remark=remark, rate=f"{speed:.0f}/s" if speed else "")
+        def advance(stage: str, done: int, total: int, note: str, /) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or steps or None, rate="", note="")
+            speed = bars.tasks[tasks[stage]].speed
+            bars.update(tasks[stage], completed=done, note=note, rate=f"{speed:.0f}/s" if speed else "")
 
         yield advance
-
-
-@contextmanager
-def bar(what: str, total: int | None) -> Iterator[Callable[[int, str], None]]:
-    """One bar, for `total` steps (None: unknown); call what it gives with the steps done so far and a remark."""
-    with stages() as advance:
-        advance(what, 0, total, "")
-        yield lambda done, remark: advance(what, done, total, remark)
 
 
 def protocol(environment: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ import typer
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, PARTLY, print_json, say, shown
-from transhash.cli.terminal import bar
+from transhash.cli.terminal import stages
 from transhash.errors import LibraryError
 
 EXAMPLES = """\
@@ -44,9 +44,9 @@ def verify(
         say(str(error))  # a library that cannot even be opened
         raise typer.Exit(PARTLY) from error
     with checked as opened:
-        path, total = opened.path, len(opened) if deep else None
-        with bar("reading files" if deep else "checking", total) as advance:
-            result = opened.verify(deep=deep, progress=lambda files: advance(files, ""))
+        path = opened.path
+        with stages() as progress:
+            result = opened.verify(deep=deep, progress=progress)
     if as_json:
         print_json({"library": path, **asdict(result)})
     else:

@@ -21,12 +21,13 @@ import torch
 from transhash.comparison import tokens as token_files
 from transhash.comparison.cells import Cell
 from transhash.comparison.run import Prepared, run
-from transhash.comparison.tokens import Progress, Tokens
+from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.errors import RecipeError, TransHashError
 from transhash.losses import METHODS, Task
 from transhash.nn.mgvt import branch_bits
+from transhash.progress import Progress
 from transhash.system import machine, processors, replacing
 from transhash.training.device import device_of, precision_of
 from transhash.training.network import backbone_digest

@@ -7,7 +7,6 @@ measured.scores.map
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from transhash.data.protocols import PROTOCOLS, split
 from transhash.data.trained import own_seed, seen_queries
 from transhash.evaluation import Scores, evaluate
 from transhash.model import HashModel
+from transhash.progress import Progress, silent
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ def measure(
     protocol: str | None = None,
     *,
     split_seed: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> Measured:
     """Encode the queries and the database of a protocol (by default the data set's own) and score the codes.
 
     `split_seed`: by default the one that the model was trained under, on its own data set, else 0.
-    `progress` is called with the images encoded so far, and of how many. Raises `DataError` for a data set or protocol
+    Raises `DataError` for a data set or protocol
     that is not there, `ImageError` for the first picture that cannot be used.
     """
     protocol = protocol or dataset
@@ -72,8 +72,7 @@ def measure(
             if encoded.item in places:
                 values[places[encoded.item]] = np.asarray(encoded.values)
         done += len(batch)
-        if progress:
-            progress(done, len(rows))
+        progress("encoding", done, len(rows), "")
     query, database = parts.query, parts.database
     scores = evaluate(
         codes[query],

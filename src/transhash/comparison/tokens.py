@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from transhash.data.datasets import ImageSet
 from transhash.nn.mgvt import MGVT
 from transhash.nn.preprocessing import normalise
+from transhash.progress import Progress
 from transhash.system import replacing
 from transhash.training.device import autocast, device_of, precision_of
 from transhash.training.network import initial_network
@@ -28,8 +29,6 @@ from transhash.training.tokens import TokenCache
 _PART = 4096  # images a file; what was computed of a build that was broken off is kept by files
 _BATCH = 256
 _KINDS = ("features", "tokens")
-
-Progress = Callable[[str, int, int, str], None]
 
 
 class Tokens:
@@ -120,7 +119,8 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
             recipe.augmentation,
             seed=recipe.split_seed,
             precision=precision_of(recipe.precision, device_of(recipe.device)),
-            progress=lambda done, of: progress("tokens of training views", done, of, ""),
+            progress=progress,
+            stage="tokens of training views",
         )
     return cache
 

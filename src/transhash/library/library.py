@@ -17,7 +17,7 @@ from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Revision
 from transhash.library.exchange import parquet as carry
 from transhash.library.exchange.annotation import annotate, drop
-from transhash.library.files.indexing import IndexRun, Progress
+from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.verifying import verify
@@ -29,6 +29,7 @@ from transhash.library.pictures import described, facts
 from transhash.library.ranking import answer
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 from transhash.library.searching import LocalSearch
+from transhash.progress import Progress, silent
 
 if TYPE_CHECKING:
     from transhash.images import Source
@@ -83,7 +84,7 @@ class Library:
         path: str | os.PathLike[str],
         model: HashModel | None = None,
         *,
-        progress: Callable[[int], object] = lambda _: None,
+        progress: Progress = silent,
     ) -> tuple[Library, results.ImportReport]:
         """Take an exported library (`export`) into the one at `path`, which is made when there is none.
 
@@ -175,15 +176,15 @@ class Library:
         prune: bool = False,
         retry: bool = False,
         general: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = silent,
     ) -> results.IndexReport:
         """Bring the library up to date with the pictures below folders; what has been done once is not done again.
 
         Files with known size and time of change are not opened; files with known content are not decoded. Pictures
         whose files have vanished are no longer found by search; `prune` deletes them. Files that could not be used are
         reported each time, but looked at again only when they change, or with `retry`. Hidden files and folders are
-        passed over, and what `.transhashignore` names; links to folders are not followed. `progress` is called with
-        the report so far after each transaction: what it counts is saved. Interrupted at any moment, the library is
+        skipped, and what `.transhashignore` names; links to folders are not followed. `progress` is called after each
+        transaction with the files judged so far: what it counts is saved. Interrupted at any moment, the library is
         whole, and the next run goes on.
 
         Once there are `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted to
@@ -281,7 +282,7 @@ class Library:
         keep: Sequence[str] = ("best",),
         reference: Folders = (),
         within: bool = False,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress = silent,
     ) -> results.DuplicatesReport:
         """Groups of pictures that repeat one another, each with the one to keep; nothing is changed or deleted.
 
@@ -291,8 +292,7 @@ class Library:
         decides: "best" (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures
         below `reference` are kept, whatever the rules say. `within`: only pictures of the same folder. With `folders`
         only pictures below these count. Pairs that somebody has told apart (`transhash duplicates
-        --not-duplicates`) are left out. `progress` is called with
-        (stage, done, total).
+        --not-duplicates`) are left out.
 
         Raises `LibraryError` when a folder is missing or a kind or a rule is none, `HammingIndexError` for a distance
         below 0.
@@ -324,7 +324,7 @@ class Library:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
         drop(self.catalogue, name)
 
-    def export(self, to: str | os.PathLike[str], *, progress: Callable[[int], object] = lambda _: None) -> int:
+    def export(self, to: str | os.PathLike[str], *, progress: Progress = silent) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
 
         Returns how many. Raises `DataError` when the file cannot be written. (`transhash.remote.milvus.send` fills a
@@ -332,11 +332,11 @@ class Library:
         """
         return carry.write(Path(to), self.catalogue, progress)
 
-    def verify(self, *, deep: bool = False, progress: Callable[[int], object] = lambda _: None) -> results.Verification:
+    def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.
 
         An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
-        what was indexed, and encodes a sample of them; `progress` is then told how many have been looked at.
+        what was indexed, and encodes a sample of them; `progress` is then called for each page of them.
         """
         return verify(
             self.catalogue, self.places, self.searching.index, lambda: self.model, deep=deep, progress=progress

@@ -14,6 +14,7 @@ from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
 from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_config
 from transhash.model.hash_model import HashModel
+from transhash.progress import Progress, silent
 from transhash.shallow import itq
 
 
@@ -23,7 +24,7 @@ def fit(
     bits: int,
     folder: str | os.PathLike[str],
     *,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress = silent,
     skipped: Callable[[ImageError], None] | None = None,
 ) -> HashModel:
     """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
@@ -44,8 +45,7 @@ def fit(
                 features.append(encoded.features)
             elif skipped and encoded.error:
                 skipped(encoded.error)
-        if progress:
-            progress(len(features))
+        progress("learning", len(features), 0, "")
     if not features:
         raise DataError("", "none of the pictures could be used", "there is nothing to learn from")
     head = itq(np.stack(features), bits)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import numpy as np
@@ -23,6 +22,7 @@ from transhash.library.models import model_of
 from transhash.library.ranking import Near, answer
 from transhash.library.results import LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
+from transhash.progress import Progress, silent
 from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description
 from transhash.remote.milvus_filter import ASCII_LOWER, NEVER, expression, number, stored_text
 from transhash.search.hits import Hits
@@ -189,7 +189,7 @@ class MilvusLibrary:
 def send(
     library: Library,
     address: str,
-    progress: Callable[[int], object] = lambda _: None,
+    progress: Progress = silent,
     *,
     replace: bool = False,
 ) -> int:
@@ -204,7 +204,7 @@ def send(
     collection = Collection(Address.read(address))
     try:
         with catalogue.reading():
-            facts, own = catalogue.facts(), catalogue.columns.all()
+            facts, own, total = catalogue.facts(), catalogue.columns.all(), catalogue.pictures.counts()[0]
             kinds = {name: str(column.kind) for name, column in own.items()}
             base = stored_text(os.fsdecode(library.places.base))
             wanted = Description(facts.model, facts.fingerprint, facts.bits, base, kinds)
@@ -214,7 +214,7 @@ def send(
                 elif collection.describe() != wanted:
                     collection.drop()
             if not collection.exists():
-                collection.create(wanted, catalogue.pictures.counts()[0])
+                collection.create(wanted, total)
             stamp, rows = time.time_ns(), 0
             ids = {column.id: name for name, column in own.items()}
             for page in catalogue.pictures.indexed():
@@ -228,7 +228,7 @@ def send(
                         ]
                     )
                     rows += len(batch)
-                    progress(rows)
+                    progress("exporting", rows, total, "")
             collection.delete(f"export != {stamp}")
     finally:
         collection.close()

@@ -76,7 +76,7 @@ class DuplicateSearches:
                 run.thread.join(seconds)
 
     def _run(self, run: Run, max_distance: int) -> None:
-        def progress(stage: str, done: int, total: int) -> None:
+        def progress(stage: str, done: int, total: int, _: str, /) -> None:
             if self._stop:
                 raise _StoppedError
             run.stage, run.done, run.total = stage, done, total

@@ -25,6 +25,7 @@ from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
 from transhash.nn.draws import shared
 from transhash.nn.mgvt import MGVT, branch_bits
+from transhash.progress import Progress, silent
 from transhash.training import checkpoint, facts
 from transhash.training.compiling import compiled
 from transhash.training.device import autocast, device_of, left_out, precision_of, precision_said
@@ -41,8 +42,6 @@ CHECKPOINT_SECONDS = 60.0
 LOG = "log.jsonl"  # the history, in the folder of the run
 VALIDATIONS = 10  # times that a run looks at its validation images
 LOOK = 10  # steps from one look at the loss to the next, for which a GPU must be waited for
-
-Progress = Callable[[str, int, int, str], None]  # what is being done, done so far, of how many, a word on how it goes
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     *,
     images: ImageSet | None = None,
     cache: TokenCache | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     say: Callable[[str], None] = lambda sentence: None,
     stop_at: int | None = None,
 ) -> Trained:
@@ -85,7 +84,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     # starts on processors alone for the only one
     accelerator = Accelerator(mixed_precision="no", cpu=device.type == "cpu", device_placement=False)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    progress = progress if rank == 0 else None
+    progress = progress if rank == 0 else silent
     if recipe.batch_size % processes:
         raise RecipeError(
             f"batch_size {recipe.batch_size} cannot be shared by {processes} processes; make it a multiple of them"
@@ -145,10 +144,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     if recipe.cached_views and not ready:
         cache = TokenCache(run / "tokens", recipe.cached_views)
         if step < total:
-            tell = (lambda done, of: progress("tokens", done, of, "")) if progress else None
             decoded = Decoded(images, train_rows, side_of(recipe, images, train_rows))
             how, seed = recipe.augmentation, recipe.seed
-            cache.build(network, recipe.freeze, decoded, how, seed=seed, precision=precision, progress=tell)
+            cache.build(network, recipe.freeze, decoded, how, seed=seed, precision=precision, progress=progress)
     if cache:
         source = Tokens(cache, recipe.freeze, device)
     else:
@@ -212,8 +210,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                 shown = running.item()
                 if not math.isfinite(shown):
                     raise RecipeError(_broken(recipe, network, h, step, first))
-                if progress:
-                    progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
+                progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
                 if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
                     entry = {"epoch": epoch + 1, "loss": shown}

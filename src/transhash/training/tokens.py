@@ -7,7 +7,6 @@ e mod V, so V is the number of different augmentations an image has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -18,6 +17,7 @@ from torch import Tensor
 from transhash.data.augment import Augmentation, augment
 from transhash.errors import RecipeError
 from transhash.nn.mgvt import MGVT
+from transhash.progress import Progress, silent
 from transhash.training.device import autocast
 from transhash.training.processes import spread
 from transhash.training.seeds import seed_everything
@@ -55,9 +55,13 @@ class TokenCache:
         *,
         seed: int,
         precision: torch.dtype,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress = silent,
+        stage: str = "tokens",
     ) -> None:
-        """Compute the views that are not there yet, of all pictures. Of several processes each has some."""
+        """Compute the views that are not there yet, of all pictures. Of several processes each has some.
+
+        `stage` is what `progress` calls it.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         size = network.config.vit.image_size
         device = next(network.parameters()).device
@@ -80,8 +84,7 @@ class TokenCache:
                         "another checkpoint, or train without cached_views"
                     )
                 tokens[rows] = z.numpy()
-                if progress:
-                    progress(view * len(pictures) + start + len(x), self.views * len(pictures))
+                progress(stage, view * len(pictures) + start + len(x), self.views * len(pictures), "")
             tokens.flush()
             writing.rename(path)
 

@@ -241,8 +241,8 @@ def test_progress_is_told(pictures: Path) -> None:
     with Library.create(pictures / ".transhash", OneCode()) as library:
         library.index(pictures)
         library.duplicates(progress=lambda *what: said.append(what))
-    assert ("reading", 40, 40) in said
-    assert all(done <= total for _, done, total in said)
+    assert ("reading", 40, 40, "") in said
+    assert all(done <= total for _, done, total, _ in said)
 
 
 def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:

@@ -269,9 +269,9 @@ def test_a_failed_export_leaves_the_old_file(filled: Library, exported: Path, mo
 def test_export_is_made_of_row_groups(filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transhash.library.catalogue.pictures.PAGE", 2)
     monkeypatch.setattr("transhash.library.exchange.parquet.GROUP", 3)
-    told: list[int] = []
-    assert filled.export(tmp_path / "parts.parquet", progress=told.append) == 8
-    assert told == [4, 8, 8]
+    told: list[tuple[object, ...]] = []
+    assert filled.export(tmp_path / "parts.parquet", progress=lambda *said: told.append(said)) == 8
+    assert told == [("exporting", done, 8, "") for done in (4, 8, 8)]
     expected = content(filled)
     monkeypatch.setattr("transhash.library.exchange.parquet.BATCH", 3)
     library, _ = Library.import_(tmp_path / "parts.parquet", filled.path.parent / "again")

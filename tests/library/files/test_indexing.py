@@ -336,7 +336,7 @@ def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypat
     seen: list[tuple[int, int]] = []
 
     with Library.open(library.path) as other:
-        library.index(photos, progress=lambda report: seen.append((report.seen, len(other))))
+        library.index(photos, progress=lambda _, judged, *__: seen.append((judged, len(other))))
 
     assert len(seen) > 2
     assert all(saved >= counted for counted, saved in seen)

@@ -41,11 +41,11 @@ def what(result: Verification) -> list[str]:
 
 @pytest.mark.parametrize("deep", [False, True])
 def test_a_sound_library_passes(filled: Library, deep: bool) -> None:
-    told: list[int] = []
-    result = filled.verify(deep=deep, progress=told.append)
+    told: list[tuple[object, ...]] = []
+    result = filled.verify(deep=deep, progress=lambda *said: told.append(said))
 
     assert result == Verification(pictures=6, files=6 * deep, encoded=6 * deep)
-    assert told == [6] * deep
+    assert told == [("reading files", 6, 6, "")] * deep
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from transhash.library.duplicates.moving import move, numbered
 from transhash.library.duplicates.plan import Action, Plan, below
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
+from transhash.progress import Progress, silent
 
 WAYS = ("trash", "hardlink", "symlink", "delete")  # or a folder
 LOG_FORMAT = 1
@@ -77,9 +78,7 @@ class Log:
         self._file.close()
 
 
-def apply_plan(
-    plan: Plan, to: str, log: Path, *, progress: Callable[[int, int], object] = lambda done, total: None
-) -> Applied:
+def apply_plan(plan: Plan, to: str, log: Path, *, progress: Progress = silent) -> Applied:
     """Remove what a plan says: into the "trash", into a folder, or by "hardlink", "symlink" or "delete".
 
     `log` is made, and told first what is done; `undo` brings back what it tells. A file that is no more as the plan
@@ -102,7 +101,7 @@ def apply_plan(
                 result.skipped.append(
                     Skipped(Path(action.path), reason, "check its folder's permissions and the drive")
                 )
-            progress(number + 1, len(removals))
+            progress("removing", number + 1, len(removals), "")
     finally:
         lines.close()
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folders, roots
 from transhash.library.results import DuplicatesReport
+from transhash.progress import Progress
 
 if TYPE_CHECKING:
     from transhash.library.library import Library
@@ -34,7 +35,7 @@ def search_for(
     max_distance: int,
     folders: Folders | None,
     wishes: Wishes,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress,
 ) -> DuplicatesReport:
     """The groups that `Library.duplicates` describes."""
     catalogue, places = library.catalogue, library.places

@@ -29,13 +29,13 @@ from transhash.library.duplicates.plan import below
 from transhash.library.files.paths import modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
+from transhash.progress import Progress, silent
 
 if TYPE_CHECKING:
     from transhash.search.join import Join
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Progress = Callable[[str, int, int], None]
 
 READ_AT_ONCE = 64
 CONFIRMED_AT_ONCE = 64
@@ -65,7 +65,7 @@ class Search:
         contents: Contents,
         join: Join,
         paths: Callable[[list[int]], dict[int, str]],
-        progress: Progress | None = None,
+        progress: Progress = silent,
         *,
         wishes: Wishes | None = None,
         thumbnails: Thumbnails | None = None,
@@ -74,7 +74,7 @@ class Search:
         self._contents = contents
         self._join = join
         self._paths_of = paths
-        self._progress = progress or (lambda what, done, total: None)
+        self._progress = progress
         self._wishes = wishes or Wishes()
         self._rules = keep.parse(self._wishes.keep)
         self._thumbnails = thumbnails
@@ -125,7 +125,7 @@ class Search:
                 else:
                     kept.append(picture)
                     found.append(signs(looked.sketch))
-            self._progress("reading", min(begin + READ_AT_ONCE, len(pictures)), len(pictures))
+            self._progress("reading", min(begin + READ_AT_ONCE, len(pictures)), len(pictures), "")
         return kept, found
 
     def _picture(self, picture: int) -> Picture:
@@ -187,7 +187,7 @@ class Search:
                     self._found[pair] = finding
                     if finding.kind in self._wishes.kinds:
                         self._unite(*pair)
-            self._progress("comparing", min(begin + CONFIRMED_AT_ONCE, len(waiting)), len(waiting))
+            self._progress("comparing", min(begin + CONFIRMED_AT_ONCE, len(waiting)), len(waiting), "")
 
     def _is_open(self, one: int, other: int) -> bool:
         """Whether a pair must still be looked at: it is not together already, and nobody has said that it differs."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +26,7 @@ from transhash.library.files.paths import Places
 from transhash.library.opening import made
 from transhash.library.results import ImportReport
 from transhash.model import fitted
+from transhash.progress import Progress
 from transhash.system import replacing
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ class Head(NamedTuple):
     fitted_to: int = 0  # and how many pictures there were
 
 
-def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -> int:
+def write(path: Path, catalogue: Catalogue, progress: Progress) -> int:
     """Write every picture that search can find; a reader sees the old file or the new one. Returns how many."""
     arrow = pyarrow()
-    rows = 0
+    rows = total = 0
     try:
         with catalogue.reading(), replacing(path) as file:
-            facts, columns = catalogue.facts(), catalogue.columns.all()
+            facts, columns, total = catalogue.facts(), catalogue.columns.all(), catalogue.pictures.counts()[0]
             real = {column.id: catalogue.columns.has_reals(column.id) for column in columns.values()}
             kinds = {name: each.kind for name, each in columns.items()}
             head = Head(facts.model, facts.fingerprint, facts.bits, kinds)
@@ -81,7 +82,7 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
                     if sum(len(batch) for batch in waiting) >= GROUP:
                         writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=GROUP)
                         waiting = []
-                        progress(rows)
+                        progress("exporting", rows, total, "")
                 if waiting:
                     writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=GROUP)
                 # Pages have checksums, but nothing says how many there should be.
@@ -89,7 +90,7 @@ def write(path: Path, catalogue: Catalogue, progress: Callable[[int], object]) -
     except OSError as error:
         reason = error.strerror or str(error)
         raise DataError(path, f"cannot be written ({reason})", "free space or choose another place") from error
-    progress(rows)
+    progress("exporting", rows, total, "")
     return rows
 
 
@@ -134,7 +135,7 @@ def rows(path: Path) -> Iterator[list[Carried]]:
             raise DataError(path, f"it has {number:,} pictures, which are not all", "export the library again")
 
 
-def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[int], object]) -> ImportReport:
+def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) -> ImportReport:
     """Take all pictures of a checked file into a catalogue of the same model, in place of those of the same path."""
     facts = catalogue.facts()
     found = head(path)
@@ -171,7 +172,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Callable[[
                     id_ = id_ or catalogue.pictures.at(file.folder, file.name)
                     assert id_ is not None  # it has just been put there
                     catalogue.columns.set_values(id_, {own[name].id: value for name, value in one.own.items()})
-        progress(report.added + report.replaced)
+        progress("importing", report.added + report.replaced, 0, "")
     return report
 
 

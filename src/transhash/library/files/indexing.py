@@ -28,11 +28,10 @@ from transhash.library.catalogue.records import Coded, File, Known
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
+from transhash.progress import Progress
 
 if TYPE_CHECKING:
     from transhash.model import Encoded, HashModel
-
-Progress = Callable[[IndexReport], None]
 
 ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
 _TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
@@ -54,7 +53,7 @@ class IndexRun:
     """One run over some folders."""
 
     def __init__(
-        self, catalogue: Catalogue, places: Places, model: HashModel, *, retry: bool, progress: Progress | None
+        self, catalogue: Catalogue, places: Places, model: HashModel, *, retry: bool, progress: Progress
     ) -> None:
         self.report = IndexReport()
         self._catalogue = catalogue
@@ -219,8 +218,8 @@ class IndexRun:
         self._changes.clear()
         self._moving.clear()
         self._written = time.monotonic()
-        if self._progress:
-            self._progress(self.report)
+        skipped = len(self.report.skipped)
+        self._progress("indexing", self.report.seen, 0, f"{skipped:,} skipped" if skipped else "")
 
 
 def _path(wanted: _Wanted) -> str:

@@ -20,6 +20,7 @@ from transhash.library.digests import file_digest
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
+from transhash.progress import Progress
 
 if TYPE_CHECKING:
     from transhash.model import HashModel
@@ -48,7 +49,7 @@ def verify(
     model: Callable[[], HashModel],
     *,
     deep: bool,
-    progress: Callable[[int], object],
+    progress: Progress,
 ) -> Verification:
     """Check a library from end to end (`Library.verify`); `model` gives the model, or raises `LibraryError`."""
     result = Verification()
@@ -92,7 +93,7 @@ class FileCheck:
         self._sample: list[tuple[str, bytes]] = []
         self._random = random.Random(0)
 
-    def run(self, result: Verification, progress: Callable[[int], object]) -> None:
+    def run(self, result: Verification, progress: Progress) -> None:
         """Add to a result what is found; `progress` is told how many files have been looked at."""
         sound = 0
         for page in self._catalogue.pictures.indexed():
@@ -105,7 +106,7 @@ class FileCheck:
                     sound += 1
                     self._keep(sound, (os.fsdecode(path), picture.code))
                 result.files += 1
-            progress(result.files)
+            progress("reading files", result.files, result.pictures, "")
         if self._model:
             self._encode(self._model)
             result.encoded = len(self._sample)
