@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from transhash.bulk.files import Place, needing, place, replacing
@@ -110,7 +110,7 @@ class Encoder:
         if self._model.fingerprint != self._plan.fingerprint:
             raise DataError(model, "another model than on the machine that began", "copy the model again")
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, list[int]]:
+    def __call__(self, batch: Mapping[str, Iterable[int]]) -> dict[str, list[int]]:
         """Encode the shards of these numbers."""
         rows = [write_shard(self._plan, self._to, self._model, int(number), 1) for number in batch["item"]]
         return {"rows": rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 from uuid import uuid4
 
 from transhash.errors import DataError, TransHashError
@@ -49,7 +49,7 @@ def needing(extra: str) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(target: Place) -> Iterator[Any]:
+def replacing(target: Place) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `target` when it is whole; what breaks off leaves only a scrap."""
     folder, _, name = target.path.rpartition("/")
     scrap = f"{folder}/{WRITING}{uuid4().hex}-{name}"

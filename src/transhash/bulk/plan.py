@@ -16,6 +16,7 @@ from typing import Any
 from transhash.bulk.files import WRITING, Place, replacing
 from transhash.bulk.sources import pieces
 from transhash.errors import DataError
+from transhash.model import HashModel
 
 FORMAT = 1
 PLAN, MANIFEST = "plan.json.gz", "manifest.json"
@@ -45,7 +46,7 @@ class Report:
     fingerprint: str
 
 
-def made(to: Place, source: str, model: Any, shard_size: int, column: str | None) -> Plan:
+def made(to: Place, source: str, model: HashModel, shard_size: int, column: str | None) -> Plan:
     """The plan that is there, or a new one; raises `DataError` when that of another run is there."""
     path = to.below(PLAN)
     head = {"source": source, "fingerprint": model.fingerprint, "shard_size": shard_size, "column": column}

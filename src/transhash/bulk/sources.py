@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from transhash.bulk.files import Place, needing, place
 from transhash.errors import DataError, ImageError
 from transhash.images import IMAGE_SUFFIXES
+from transhash.plain import JsonObject
 
 IMAGE_COLUMNS = ("image", "img", "bytes", "picture", "jpg")
 _ROWS = 256  # read from a data set at a time
@@ -22,7 +23,7 @@ class Item(NamedTuple):
 
     uri: str
     read: Place | bytes | None  # None: the row has no picture
-    known: dict[str, Any]
+    known: JsonObject
 
     def source(self) -> bytes:
         """The encoded picture."""
@@ -37,7 +38,7 @@ class Item(NamedTuple):
         return data
 
 
-def pieces(source: str, size: int, column: str | None) -> Iterator[dict[str, Any]]:
+def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
     """The source in pieces of at most `size` pictures; raises `DataError` when there is nothing to encode."""
     root = place(source)
     if not root.files.exists(root.path):
@@ -69,7 +70,7 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[dict[str, Any
         raise DataError(source, "no pictures, and no Parquet or Lance of any", "check the path")
 
 
-def items(piece: dict[str, Any]) -> Iterator[Item]:
+def items(piece: JsonObject) -> Iterator[Item]:
     """The pictures of a piece, in order."""
     if piece["kind"] == "file":
         root = place(piece["source"])
@@ -98,7 +99,7 @@ def items(piece: dict[str, Any]) -> Iterator[Item]:
             number += 1
 
 
-def columns(piece: dict[str, Any]) -> dict[str, Any]:
+def columns(piece: JsonObject) -> JsonObject:
     """The source's own columns that go into the result, and their Arrow types."""
     import pyarrow as pa
 
@@ -117,12 +118,12 @@ def columns(piece: dict[str, Any]) -> dict[str, Any]:
     return {field.name: field.type for field in schema if field.name not in left_out and _plain(field.type)}
 
 
-def _ranges(url: str, rows: int, size: int, kind: str, column: str | None) -> Iterator[dict[str, Any]]:
+def _ranges(url: str, rows: int, size: int, kind: str, column: str | None) -> Iterator[JsonObject]:
     for begin in range(0, rows, size):
         yield {"kind": kind, "source": url, "begin": begin, "end": min(begin + size, rows), "column": column}
 
 
-def _batches(piece: dict[str, Any]) -> Iterator[Any]:
+def _batches(piece: JsonObject) -> Iterator[Any]:
     begin, end = piece["begin"], piece["end"]
     if piece["kind"] == "lance":
         dataset = _lance(piece["source"])

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
 
 from transhash.errors import TransHashError
+from transhash.plain import JsonObject
 
 DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
 
@@ -34,7 +34,7 @@ def say(message: str) -> None:
     print(shown(message), file=sys.stderr, flush=True)
 
 
-def print_json(value: dict[str, Any]) -> None:
+def print_json(value: JsonObject) -> None:
     """Print an object on one line; a name that is not UTF-8 has lone surrogates, as Python has it (`os.fsencode`)."""
     print(json.dumps(value, default=lambda other: other.isoformat() if isinstance(other, date) else os.fspath(other)))
 

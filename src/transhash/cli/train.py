@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from transhash.cli.options import JsonOption, ProtocolOption
 from transhash.cli.output import extra, print_json, say
 from transhash.cli.terminal import stages
 from transhash.errors import RecipeError
+from transhash.plain import JsonObject
 
 EXAMPLES = """\
   transhash train --dataset folder --data classes/ --backbone vit.safetensors
@@ -96,7 +97,7 @@ def train(
     for note in trained.images.notes:
         say(note)
     model = ship(trained, out / "model", name=out.resolve().name, say=say)
-    result: dict[str, Any] = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
+    result: JsonObject = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:
         measured = measured_with_bar(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)
         result["scores"] = measured.to_dict()
@@ -108,11 +109,11 @@ def train(
         print(f"model in {model.folder}")
 
 
-def settings_of(given: Iterable[str]) -> dict[str, Any]:
+def settings_of(given: Iterable[str]) -> JsonObject:
     """Recipe settings from NAME=VALUE words, values in YAML's notation; raises `RecipeError` for what is none."""
     import yaml
 
-    changes: dict[str, Any] = {}
+    changes: JsonObject = {}
     for setting in given:
         name, equals, value = setting.partition("=")
         if not equals:

@@ -19,7 +19,7 @@ class Verbs(TyperGroup):
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {}  # heading: names of verbs, in the order in which people need them
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> object:
         """Run the verb that the command line names."""
         try:
             return super().invoke(ctx)

@@ -11,15 +11,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
+from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
 from transhash.training.network import settled, starting_vit
 from transhash.training.recipe import MACHINE, Recipe
 
-BASE: dict[str, Any] = {  # what every network's cell has unless told otherwise; the blocks below the last are frozen
+BASE: JsonObject = {  # what every network's cell has unless told otherwise; the blocks below the last are frozen
     "validation": 0,
     "epochs": 10,
     "learning_rate": 3e-4,
@@ -36,7 +36,7 @@ LATER = (
     "heads",
 )  # settings that count where they are used: the keys of older cells stay
 _START = ("backbone", "heads", "image_size")  # what says which network all cells start from
-VARIANTS: dict[str, dict[str, Any]] = {  # the method of the paper and its three ablations
+VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three ablations
     "transhash": {},
     "transhash-sigmoid": {"loss.likelihood": "sigmoid"},
     "transhash-single": {"groups": 0},
@@ -62,7 +62,7 @@ class Cell:
         """Whether it is fitted to features, without a network of its own."""
         return self.method in SHALLOW
 
-    def key(self, facts: dict[str, Any]) -> str:
+    def key(self, facts: JsonObject) -> str:
         """Hex digits that are the same for the same cell on the same data and backbone, wherever these lie."""
         settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE})
         for name in LATER:
@@ -75,7 +75,7 @@ class Cell:
 
 
 def cells(
-    methods: Sequence[str], bits: Sequence[int], seeds: int, common: dict[str, Any], *, changes: dict[str, Any]
+    methods: Sequence[str], bits: Sequence[int], seeds: int, common: JsonObject, *, changes: JsonObject
 ) -> list[Cell]:
     """The matrix, seed by seed, so that a first whole table is there early.
 
@@ -104,7 +104,7 @@ def _is_file(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-def _recipe(name: str, base: dict[str, Any], own: dict[str, Any]) -> Recipe:
+def _recipe(name: str, base: JsonObject, own: JsonObject) -> Recipe:
     """What a method runs by: `base` for named ones, and what is the cell's own."""
     if _is_file(name):
         recipe = Recipe.read(name, **own)

@@ -27,6 +27,7 @@ from transhash.data.protocols import split
 from transhash.errors import RecipeError, TransHashError
 from transhash.losses import METHODS, Task
 from transhash.nn.mgvt import branch_bits
+from transhash.plain import JsonObject
 from transhash.progress import Progress
 from transhash.system import machine, processors, replacing
 from transhash.training.device import device_of, precision_of
@@ -38,7 +39,7 @@ _FACTS = ("protocol", "split_sha256", "data_sha256", "backbone_sha256")
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
-Result = dict[str, Any]
+Result = JsonObject
 
 
 def compare(
@@ -50,7 +51,7 @@ def compare(
     progress: Progress,
     report: Callable[[Result], None] = lambda result: None,
     skipped: Callable[[Cell, str], None] | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Run the cells that `out` has no result of, and return what is in its `results.json` then.
 
     A `results.json` alone is enough to go on from.
@@ -105,16 +106,16 @@ def compare(
     return _collect(out, keys, about)
 
 
-def read(out: Path) -> dict[str, Any]:
+def read(out: Path) -> JsonObject:
     """The `results.json` of a comparison; raises `RecipeError` when there is none."""
     try:
-        results: dict[str, Any] = json.loads((out / RESULTS).read_text("utf-8"))
+        results: JsonObject = json.loads((out / RESULTS).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise RecipeError(out / RESULTS, f"no results ({error})", "run the comparison first, without --plot") from error
     return results
 
 
-def prepare(recipe: Recipe, tokens: Path, facts: dict[str, Any] | None = None) -> tuple[Prepared, dict[str, Any]]:
+def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> tuple[Prepared, JsonObject]:
     """The data of the cells, and the facts that a result depends on besides its cell's settings, unless they are known.
 
     Among them are digests of all that is read: pictures, labels and the backbone's weights. Neither results nor tokens
@@ -150,7 +151,7 @@ def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], No
     return True
 
 
-def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, Any], progress: Progress) -> Path:
+def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: JsonObject, progress: Progress) -> Path:
     """The folder of the views of all training images, those held out among them, built unless they are there."""
     rows = prepared.split.train
     folder = tokens / token_files.place(recipe, facts, augmented=True, rows=rows)
@@ -161,7 +162,7 @@ def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: dict[str, An
 _prepared: Prepared  # of a worker process, read once
 
 
-def _start_worker(recipe: Recipe, tokens: Path, facts: dict[str, Any], threads: int) -> None:
+def _start_worker(recipe: Recipe, tokens: Path, facts: JsonObject, threads: int) -> None:
     global _prepared  # a worker's own, set before its first cell
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
@@ -199,7 +200,7 @@ def _restore(out: Path) -> None:
                 file.write(json.dumps({**result, **about}).encode())
 
 
-def _collect(out: Path, keys: dict[str, Cell], about: dict[str, Any]) -> dict[str, Any]:
+def _collect(out: Path, keys: dict[str, Cell], about: JsonObject) -> JsonObject:
     """Everything that `out` holds of this data set and backbone, written to `results.json`.
 
     Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of

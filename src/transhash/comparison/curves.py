@@ -11,9 +11,11 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from transhash.comparison.tables import spreads
+from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
 
 # Okabe and Ito's palette, darkest first; what it cannot tell apart, marks and dashes do
@@ -24,7 +26,7 @@ _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)))
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-def draw(results: Mapping[str, Any], out: Path) -> list[Path]:
+def draw(results: JsonObject, out: Path) -> list[Path]:
     """mAP against bits, and at the greatest length precision-recall, precision@N and precision within radius 2."""
     longest = max(cell["bits"] for cell in results["cells"])
     title = f"{results['dataset']}, protocol {results['protocol']}"
@@ -40,13 +42,13 @@ def draw(results: Mapping[str, Any], out: Path) -> list[Path]:
     return files
 
 
-def _first(results: Mapping[str, Any], method: str, bits: int) -> Mapping[str, Any] | None:
+def _first(results: JsonObject, method: str, bits: int) -> JsonObject | None:
     """The scores of a method's first seed."""
     here = [cell for cell in results["cells"] if (cell["method"], cell["bits"]) == (method, bits)]
     return min(here, key=lambda cell: int(cell["seed"]))["scores"] if here else None
 
 
-def _by_bits(results: Mapping[str, Any], figure: str, name: str, title: str, stem: Path) -> list[Path]:
+def _by_bits(results: JsonObject, figure: str, name: str, title: str, stem: Path) -> list[Path]:
     table = spreads(results, figure)
     drawing, panels = _panels(table, title, ("bits", name))
     for number, (method, row) in enumerate(table.items()):
@@ -63,7 +65,7 @@ def _lines(curves: Mapping[str, Curve], names: tuple[str, str], title: str, stem
     return _finish(drawing, stem)
 
 
-def _panels(methods: Iterable[str], title: str, names: tuple[str, str]) -> tuple[Any, dict[str, Any]]:
+def _panels(methods: Iterable[str], title: str, names: tuple[str, str]) -> tuple[Any, JsonObject]:
     """A figure, and the panel of each method: those without a network lie lower, and apart from the others."""
     groups = [group for group in ([m for m in methods if (m in SHALLOW) == apart] for apart in (False, True)) if group]
     drawing, panels = plt.subplots(
@@ -82,18 +84,18 @@ def _panels(methods: Iterable[str], title: str, names: tuple[str, str]) -> tuple
     return drawing, {method: panel for group, panel in zip(groups, panels[0], strict=True) for method in group}
 
 
-def _recall_curve(scores: Mapping[str, Any]) -> Curve:
+def _recall_curve(scores: JsonObject) -> Curve:
     recall, precision = np.array(scores["recall_by_radius"]), np.array(scores["precision_by_radius"])
     found = recall > 0
     return recall[found], precision[found]
 
 
-def _places(scores: Mapping[str, Any]) -> Curve:
+def _places(scores: JsonObject) -> Curve:
     places = {int(place): value for place, value in scores["precision_at"].items()}
     return np.array(list(places), float), np.array(list(places.values()))
 
 
-def _style(number: int) -> dict[str, Any]:
+def _style(number: int) -> JsonObject:
     dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
     return {
         "color": _COLOURS[number % len(_COLOURS)],
@@ -104,12 +106,12 @@ def _style(number: int) -> dict[str, Any]:
     }
 
 
-def _finish(drawing: Any, stem: Path) -> list[Path]:
+def _finish(drawing: Figure, stem: Path) -> list[Path]:
     drawing.legend(fontsize=8, frameon=False, loc="outside right center")
     return save(drawing, stem)
 
 
-def save(figure: Any, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> list[Path]:
     """Write a figure beside `stem` as PNG and SVG, and close it; the files."""
     if figure.get_layout_engine() is None:
         figure.tight_layout()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from transhash.data.protocols import PROTOCOLS, split
 from transhash.data.trained import own_seed, seen_queries
 from transhash.evaluation import Scores, evaluate
 from transhash.model import HashModel
+from transhash.plain import JsonObject
 from transhash.progress import Progress, silent
 
 
@@ -33,7 +33,7 @@ class Measured:
     scores: Scores
     notes: tuple[str, ...] = ()  # what a user should know of the data set
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All of it in JSON's own types, the scores among the rest."""
         facts = {name: value for name, value in vars(self).items() if name != "scores"}
         return {**facts, **self.scores.to_dict()}

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from transhash.comparison.tokens import Tokens, encode
 from transhash.data.datasets import ImageSet
 from transhash.data.protocols import PROTOCOLS, Split, validation_split
 from transhash.evaluation import Scores, evaluate
+from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
@@ -40,7 +40,7 @@ class Prepared:
         return np.searchsorted(self.tokens.rows, rows)
 
 
-def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, Any]:
+def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> JsonObject:
     """Train or fit, encode, score: JSON's own types. `folder` is for what a run keeps while it goes on, and is removed.
 
     With images held out for validation, these are scored and the test queries stay unseen: each half queries the other.
@@ -102,7 +102,7 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> dict[str, 
     }
 
 
-def _rounded(scores: Scores) -> dict[str, Any]:
+def _rounded(scores: Scores) -> JsonObject:
     figures = scores.to_dict()
     for name in ("precision_by_radius", "recall_by_radius"):
         figures[name] = [round(value, _DIGITS) for value in figures[name]]

@@ -6,9 +6,9 @@ import csv
 import io
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from transhash.comparison.cells import ALL
+from transhash.plain import JsonObject
 
 FIGURES = {
     "map": "mAP, the mean over the orders of ties",
@@ -19,7 +19,7 @@ FIGURES = {
 Spread = tuple[float, float, int]  # mean, deviation, seeds
 
 
-def spreads(results: Mapping[str, Any], figure: str) -> dict[str, dict[int, Spread]]:
+def spreads(results: JsonObject, figure: str) -> dict[str, dict[int, Spread]]:
     """For each method, best known order, and code length: mean and sample deviation of a figure over the seeds."""
     found: dict[str, dict[int, list[float]]] = {}
     for cell in results["cells"]:
@@ -34,7 +34,7 @@ def spreads(results: Mapping[str, Any], figure: str) -> dict[str, dict[int, Spre
     }
 
 
-def markdown(results: Mapping[str, Any], figure: str = "map") -> str:
+def markdown(results: JsonObject, figure: str = "map") -> str:
     """A Markdown table, a row for each method, the best of each code length bold; without a newline at the end."""
     table = spreads(results, figure)
     lengths = _lengths(table)
@@ -51,7 +51,7 @@ def markdown(results: Mapping[str, Any], figure: str = "map") -> str:
     return "\n".join(lines)
 
 
-def latex(results: Mapping[str, Any], figure: str = "map") -> str:
+def latex(results: JsonObject, figure: str = "map") -> str:
     """The same as a LaTeX tabular (package booktabs)."""
     table = spreads(results, figure)
     lengths = _lengths(table)
@@ -71,7 +71,7 @@ def latex(results: Mapping[str, Any], figure: str = "map") -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
-def comma_separated(results: Mapping[str, Any]) -> str:
+def comma_separated(results: JsonObject) -> str:
     """Every cell and figure as CSV, one cell a line, for programs."""
     text = io.StringIO()
     names = ["method", "bits", "seed", *FIGURES, "map_skipping", "recall_radius_2"]
@@ -83,7 +83,7 @@ def comma_separated(results: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def _title(results: Mapping[str, Any], figure: str) -> str:
+def _title(results: JsonObject, figure: str) -> str:
     topk = results["cells"][0]["scores"]["topk"]
     name = FIGURES[figure].replace("mAP", f"mAP@{topk:,}", 1)
     return f"{results['dataset']}, protocol {results['protocol']}: {name}"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from transhash.data.protocols import Split, split, validation_split
 from transhash.data.sets import ImageSet, Rows
 from transhash.errors import DataError
+from transhash.plain import JsonObject
 
 
-def own_recipe(about: Mapping[str, Any], images: ImageSet) -> dict[str, Any] | None:
+def own_recipe(about: JsonObject, images: ImageSet) -> JsonObject | None:
     """The recipe of a model (the `about` of its `config.json`) if it was trained on this data set, else None."""
     recipe = about.get("recipe")
     if not isinstance(recipe, dict) or recipe.get("dataset") != images.name:
@@ -20,12 +18,12 @@ def own_recipe(about: Mapping[str, Any], images: ImageSet) -> dict[str, Any] | N
     return recipe if list(about.get("classes", ())) == list(images.classes) else None
 
 
-def own_seed(about: Mapping[str, Any], images: ImageSet) -> int:
+def own_seed(about: JsonObject, images: ImageSet) -> int:
     """The seed of the split that a model was trained under; 0 on a data set that it was not trained on."""
     return int((own_recipe(about, images) or {}).get("split_seed", 0))
 
 
-def trained_rows(about: Mapping[str, Any], images: ImageSet) -> Rows:
+def trained_rows(about: JsonObject, images: ImageSet) -> Rows:
     """The rows of a data set that a model was trained on; none of a set that it was not trained on."""
     recipe = own_recipe(about, images)
     if recipe is None:
@@ -37,7 +35,7 @@ def trained_rows(about: Mapping[str, Any], images: ImageSet) -> Rows:
     return validation_split(parts.train, images.labels, recipe.get("validation", 0), seed=recipe["split_seed"])[0]
 
 
-def seen_queries(about: Mapping[str, Any], images: ImageSet, parts: Split) -> tuple[str, ...]:
+def seen_queries(about: JsonObject, images: ImageSet, parts: Split) -> tuple[str, ...]:
     """A sentence when a model was trained on queries of a split, by which it looks better than it is."""
     seen = np.intersect1d(parts.query, trained_rows(about, images)).size
     if not seen:

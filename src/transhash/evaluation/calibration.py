@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transhash.plain import JsonObject
+
 TRIALS = 500  # evaluations of the likelihood in a fit, at most
 _LOGIT = 14.0  # bound of the certainty's: a millionth from 0 and from 1
 
@@ -43,7 +45,7 @@ class Calibration:
         log = math.log(self.gamma) + math.log(self.certainty / probability - 1) / self.power  # no power overflows
         return math.floor(min(math.exp(min(log, 50.0)) + 1e-9, 1 << 30))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All of it in JSON's own types."""
         return asdict(self)
 

@@ -7,7 +7,6 @@ error as in Naeini et al., AAAI 2015, with a distance of the code for a bin.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from transhash.codes import hamming
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import Labels, related
+from transhash.plain import JsonObject
 
 Numbers = NDArray[np.int64]
 _BLOCK = 256  # queries whose distances are in memory
@@ -47,7 +47,7 @@ class Reliability:
         stated, relevant, pairs = self.stated[shown], self.relevant[shown], self.pairs[shown]
         return float(np.abs(pairs * stated - relevant).sum() / pairs.sum())
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All of it in JSON's own types."""
         return {
             "expected_error": self.expected_error,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transhash.plain import JsonObject
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ class Scores:
         """Recall within Hamming radius 2."""
         return float(self.recall_by_radius[2])
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All of it in JSON's own types; the keys of `precision_at` become strings, as JSON has them."""
         return {
             "map": self.map,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transhash.images.faults import READER_ERRORS
 
@@ -47,7 +47,7 @@ def orientation(exif: Exif) -> int:
     return int(value) if value in range(1, 9) else 1  # some write it as a fraction
 
 
-def taken(exif: Exif, info: Mapping[Any, Any]) -> datetime | None:
+def taken(exif: Exif, info: Mapping[str | tuple[int, int], object]) -> datetime | None:
     """When a picture was taken, by the camera's clock, without a time zone; None when nothing says so.
 
     The first that is a date: EXIF's DateTimeOriginal, DateTimeDigitized and DateTime, XMP, and what PNG has. `info` is
@@ -78,7 +78,7 @@ def parsed(text: str) -> datetime | None:
     return None if year < _FIRST_YEAR or date in _UNSET else date
 
 
-def _texts(exif: Exif, info: Mapping[Any, Any]) -> Iterator[str]:
+def _texts(exif: Exif, info: Mapping[str | tuple[int, int], object]) -> Iterator[str]:
     if len(exif):
         with suppress(*READER_ERRORS):
             inner = exif.get_ifd(_EXIF)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -16,7 +16,7 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Revision
 from transhash.library.exchange import parquet as carry
-from transhash.library.exchange.annotation import annotate, drop
+from transhash.library.exchange.annotation import Annotations, annotate, drop
 from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
 from transhash.library.files.thumbnails import Thumbnails
@@ -302,12 +302,7 @@ class Library:
         wishes = wishes_of(kinds, keep, reference, within, self.path)
         return search_for(self, max_distance, folders, wishes, progress)
 
-    def annotate(
-        self,
-        rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
-        *,
-        key: str = "path",
-    ) -> results.AnnotationReport:
+    def annotate(self, rows: Annotations, *, key: str = "path") -> results.AnnotationReport:
         """Add your own columns to pictures, for filters (`search`, `where`) and hits (`Hit.columns`).
 
         `rows`: a CSV or Parquet file, a mapping from a picture to its values, or mappings of which each names its

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack, whole
 from transhash.errors import HammingIndexError
 from transhash.library.catalogue.kinds import Value
+from transhash.plain import JsonObject
 
 if TYPE_CHECKING:
     from transhash.images import Source
@@ -105,7 +106,7 @@ class Picture:
         """Where the file is."""
         return Path(self.base, self.folder, self.name)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The same in JSON's own types, as the server tells it: moments as texts, `version` for the digest."""
         return {
             "id": self.id,
@@ -163,7 +164,7 @@ class Hit:
         """The user's own columns that have a value."""
         return self.picture.columns
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """A flat description: what `transhash search --json` prints."""
         return {
             "path": self.path,

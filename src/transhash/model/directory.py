@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.likeness import Likeness
+from transhash.plain import JsonObject
 from transhash.system import replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
@@ -23,13 +24,13 @@ LAYERS = "layers.npy"  # int64 (V + 1, B1 + B2 + …): hash layers of every leng
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 
 
-def write_config(folder: Path, config: dict[str, Any]) -> None:
+def write_config(folder: Path, config: JsonObject) -> None:
     """Write the settings of a model, whole or not at all; raises `OSError`."""
     with replacing(folder / CONFIG) as file:
         file.write((json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def checked_files(folder: Path, config: dict[str, Any]) -> list[str]:
+def checked_files(folder: Path, config: JsonObject) -> list[str]:
     """The checksums of a model's files, in order; raises `ModelError` for a file that is missing or altered."""
     checksums = config["sha256"]
     files = [WEIGHTS, GRAPH, *(file for file in (HEAD, EMBEDDING, LAYERS) if file in checksums)]
@@ -48,11 +49,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> JsonObject:
     """The settings of a model; raises `ModelError` when there are none, or they are not whole, or of a newer format."""
     path = folder / CONFIG
     try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        config: JsonObject = json.loads(path.read_text("utf-8"))
         if config["format"] > FORMAT:
             raise ModelError(folder, f"a model of a newer format ({config['format']})", "update transhash")
         network = config["network"]
@@ -75,7 +76,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def lengths_of(config: dict[str, Any]) -> tuple[int, ...]:
+def lengths_of(config: JsonObject) -> tuple[int, ...]:
     """All code lengths of a model, ascending; a fitted head has one."""
     lengths = [] if HEAD in config["sha256"] else config["network"].get("lengths") or []
     if not all(isinstance(length, int) and length > 0 for length in lengths) or lengths != sorted(set(lengths)):
@@ -83,7 +84,7 @@ def lengths_of(config: dict[str, Any]) -> tuple[int, ...]:
     return tuple(lengths) or (config["bits"],)
 
 
-def calibrations_of(config: dict[str, Any]) -> dict[str, Any]:
+def calibrations_of(config: JsonObject) -> JsonObject:
     """The calibration of each code length; a model of one length may have it under a name of its own."""
     if config.get("calibration"):
         return {str(config["bits"]): config["calibration"]}

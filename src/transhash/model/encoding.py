@@ -18,6 +18,7 @@ from transhash.images import Source, load_picture
 from transhash.system import processors
 from transhash.threads import submit
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -85,7 +86,7 @@ def decode(
 
 
 def in_batches(
-    work: Callable[[list[Any]], list[T]], items: Iterable[Any], batch_size: int, threads: int | None
+    work: Callable[[list[S]], list[T]], items: Iterable[S], batch_size: int, threads: int | None
 ) -> Iterator[list[T]]:
     """`work` on batches of items, in order, each in one of `threads` workers (by default one for each core).
 

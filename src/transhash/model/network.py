@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transhash.errors import ModelError
 from transhash.model.directory import EMBEDDING, GRAPH, HEAD, LAYERS, lengths_of, read_linear
 from transhash.model.fitted import embedding
+from transhash.plain import JsonObject
 
 _TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
 
@@ -26,7 +27,7 @@ class Output(NamedTuple):
 class Network:
     """The weights of a model directory, opened when they are first needed. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, config: dict[str, Any], device: str) -> None:
+    def __init__(self, folder: Path, config: JsonObject, device: str) -> None:
         """`config`: the directory's settings; `device`: as of `HashModel`.
 
         Raises `ModelError` for a device that is not there, and for layers that are not what the settings say.
@@ -35,7 +36,7 @@ class Network:
             _providers(device)
         self._device = device
         self._graph = folder / GRAPH
-        self._shape: dict[str, Any] = config["network"]
+        self._shape: JsonObject = config["network"]
         self._lengths = lengths_of(config)
         files = config["sha256"]
         self._head = read_linear(folder / HEAD, np.float32, config["bits"]) if HEAD in files else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from transhash.nn.mgvt import HashConfig
@@ -29,7 +31,9 @@ class Nodes:
             self.header: dict[str, Any] = json.loads(file.read(size))
         self.start = 8 + size
 
-    def op(self, kind: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
+    def op(
+        self, kind: str, *inputs: str, name: str | None = None, **attributes: int | float | str | Sequence[int]
+    ) -> str:
         """A node of one output, which is called `name` if given."""
         output = name or f"{kind.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
@@ -41,7 +45,7 @@ class Nodes:
         self.nodes.append(helper.make_node("Split", [x], outputs, axis=axis, num_outputs=parts))
         return outputs
 
-    def const(self, value: Any) -> str:
+    def const(self, value: npt.ArrayLike) -> str:
         """A tensor that is stored in the graph itself."""
         array = np.asarray(value)
         name = f"const_{len(self.initializers)}"

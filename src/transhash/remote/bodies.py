@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any
 
 from transhash.images import Source, open_image, read_file
+from transhash.plain import JsonObject
 
 AT_ONCE = 8  # pictures in a request
 MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
@@ -57,7 +58,7 @@ def form(contents: list[bytes]) -> tuple[bytes, str]:
     return b"".join([*parts, f"--{boundary}--\r\n".encode()]), f"multipart/form-data; boundary={boundary}"
 
 
-def as_json(body: dict[str, Any]) -> tuple[bytes, str]:
+def as_json(body: JsonObject) -> tuple[bytes, str]:
     """A body of JSON, with dates and paths as texts, and its type."""
     return json.dumps(body, default=_plain).encode(), "application/json"
 

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source
 from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
+from transhash.library.exchange.annotation import Annotations
 from transhash.library.exchange.tables import kinds, read
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
@@ -138,12 +139,7 @@ class HttpLibrary:
         """Forget pictures, as `Library.remove`; the server must have been started with --writable."""
         return sum(self._connection.ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids)
 
-    def annotate(
-        self,
-        rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
-        *,
-        key: str = "path",
-    ) -> AnnotationReport:
+    def annotate(self, rows: Annotations, *, key: str = "path") -> AnnotationReport:
         """Add your own columns to pictures, as `Library.annotate`; the server must be --writable."""
         if isinstance(rows, str | os.PathLike):
             listed = list(_typed(Path(rows), key))

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.catalogue.kinds import Kind
+from transhash.plain import JsonObject
 
 FORMAT = 1
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
@@ -178,7 +179,7 @@ class Collection:
         with self.asking():
             self.client.drop_collection(self.name, timeout=_SECONDS)
 
-    def upsert(self, rows: list[dict[str, Any]]) -> None:
+    def upsert(self, rows: list[JsonObject]) -> None:
         """Put rows in place of those with the same ids."""
         with self.asking():
             self.client.upsert(self.name, rows, timeout=_SECONDS)
@@ -198,7 +199,7 @@ class Collection:
 
     def nearest(self, codes: list[bytes], limit: int, expression: str) -> list[list[tuple[int, int]]]:
         """(distance, id) of the nearest rows of each code that pass, at most `limit`."""
-        asked: dict[str, Any] = {"metric_type": "HAMMING"}
+        asked: JsonObject = {"metric_type": "HAMMING"}
         if self.address.nprobe:
             asked["params"] = {"nprobe": self.address.nprobe}
         with self.asking():
@@ -214,7 +215,7 @@ class Collection:
             )
         return [sorted((round(hit["distance"]), int(hit["id"])) for hit in hits) for hits in found]
 
-    def rows(self, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    def rows(self, ids: Iterable[int]) -> dict[int, JsonObject]:
         """What is known of rows, by id."""
         return self._fields(ids, ["id", "code", "path", "width", "height", "size", "modified", "taken", "own"])
 
@@ -222,8 +223,8 @@ class Collection:
         """The codes of rows, by id."""
         return {id_: bytes(row["code"][0]) for id_, row in self._fields(ids, ["id", "code"]).items()}
 
-    def _fields(self, ids: Iterable[int], fields: list[str]) -> dict[int, dict[str, Any]]:
-        known: dict[int, dict[str, Any]] = {}
+    def _fields(self, ids: Iterable[int], fields: list[str]) -> dict[int, JsonObject]:
+        known: dict[int, JsonObject] = {}
         wanted = list(ids)
         for start in range(0, len(wanted), 2000):
             with self.asking():

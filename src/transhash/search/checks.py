@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from transhash.codes import whole
 from transhash.errors import HammingIndexError
@@ -16,7 +16,7 @@ PADDED = 1 << 27  # results that do not exist, in one answer: 1.6 GB of padding
 STRATEGIES = (None, "scan", "mih")
 
 
-def check_k(k: Any, queries: int, useful: int) -> int:
+def check_k(k: object, queries: int, useful: int) -> int:
     """How many results each of `queries` asks for, of which `useful` exist; raises `HammingIndexError`."""
     wanted = whole(k)
     if wanted is None or wanted < 1:
@@ -29,7 +29,7 @@ def check_k(k: Any, queries: int, useful: int) -> int:
     return wanted
 
 
-def check_radius(radius: Any, bits: int) -> int:
+def check_radius(radius: object, bits: int) -> int:
     """A radius in bits, at most `bits`; raises `HammingIndexError`."""
     wanted = whole(radius)
     if wanted is None or wanted < 0:
@@ -37,13 +37,13 @@ def check_radius(radius: Any, bits: int) -> int:
     return min(wanted, bits)
 
 
-def check_strategy(strategy: Any) -> None:
+def check_strategy(strategy: object) -> None:
     """Raises `HammingIndexError` for a strategy that does not exist."""
     if strategy not in STRATEGIES:
         raise HammingIndexError(f"strategy {strategy!r} is unknown: use None, 'scan' or 'mih'")
 
 
-def check_meta(meta: Any) -> dict[str, str]:
+def check_meta(meta: Mapping[str, str] | None) -> dict[str, str]:
     """Texts that are saved with an index; raises `HammingIndexError`."""
     texts = dict(meta or {})
     for name, text in texts.items():
@@ -52,7 +52,7 @@ def check_meta(meta: Any) -> dict[str, str]:
     return texts
 
 
-def as_ids(ids: Any) -> Ids:
+def as_ids(ids: npt.ArrayLike | Iterable[int]) -> Ids:
     """Ids as int64 [N]; raises `HammingIndexError` for what are no whole numbers of 64 bits."""
     try:
         array = np.asarray(list(ids) if isinstance(ids, Iterable) and not isinstance(ids, np.ndarray) else ids)
@@ -67,7 +67,7 @@ def as_ids(ids: Any) -> Ids:
     return array.astype(np.int64)
 
 
-def allowed(ids: Any) -> Ids:
+def allowed(ids: npt.ArrayLike | Iterable[int]) -> Ids:
     """The ids that a filter lets pass, ascending, each once: from ids in any order, or from a bitmap, bool [N].
 
     Entry i of a bitmap allows id i. Raises `HammingIndexError`.

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from transhash.errors import HammingIndexError
+from transhash.plain import JsonObject
+from transhash.search.words import Arrays
 from transhash.system import replacing
 
 MAGIC = b"THamming"
@@ -27,7 +29,7 @@ _ALIGN = 64
 _DTYPES = {name: name for name in ("<i8", "<u8", "<u4")}  # of what an index consists of
 
 
-def write(path: str | os.PathLike[str], head: dict[str, Any], arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+def write(path: str | os.PathLike[str], head: JsonObject, arrays: Arrays) -> None:
     """Write atomically: a reader sees the old file or the new one, and a failure leaves the old one."""
     path = _named(path)
     arrays = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()}
@@ -54,9 +56,7 @@ def write(path: str | os.PathLike[str], head: dict[str, Any], arrays: dict[str, 
         ) from error
 
 
-def read(
-    path: str | os.PathLike[str], map_memory: bool, verify: bool
-) -> tuple[dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+def read(path: str | os.PathLike[str], map_memory: bool, verify: bool) -> tuple[JsonObject, Arrays]:
     """Header and read-only arrays; raises HammingIndexError naming what is damaged.
 
     The header and the length are always checked; the arrays' checksums when `verify` is true: only then may a kernel
@@ -113,7 +113,7 @@ def _named(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
-def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[dict[str, Any], int]:
+def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[JsonObject, int]:
     if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
         raise HammingIndexError(path, "this is not a Hamming index", "give the file that save() wrote")
     _, version, length, checksum = PREFIX.unpack(prefix)

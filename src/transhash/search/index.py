@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from transhash.codes import check_values
 from transhash.errors import HammingIndexError
+from transhash.plain import JsonObject
 from transhash.search import file, hits, segments, structure
 from transhash.search.checks import (
     allowed,
@@ -27,7 +28,7 @@ from transhash.search.checks import (
 )
 from transhash.search.segment import Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
-from transhash.search.words import PADDING, Words, check_bits, to_codes, to_words, word_count
+from transhash.search.words import PADDING, Arrays, Words, check_bits, to_codes, to_words, word_count
 
 if TYPE_CHECKING:
     from transhash.search.join import Join
@@ -72,10 +73,10 @@ class HammingIndex:
         new._state = self._state
         return new
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> HammingIndex:
+    def __deepcopy__(self, memo: dict[int, object]) -> HammingIndex:
         return self.__copy__()
 
-    def __reduce__(self) -> tuple[Callable[..., HammingIndex], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., HammingIndex], tuple[object, ...]]:
         return HammingIndex._of, self._parts()
 
     def __repr__(self) -> str:
@@ -274,7 +275,7 @@ class HammingIndex:
             ) from error
         return cls._of(head, arrays)
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    def _parts(self) -> tuple[JsonObject, Arrays]:
         """What the index is, as a header for JSON and arrays by name."""
         state = self._state
         head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
@@ -284,7 +285,7 @@ class HammingIndex:
         return head, arrays
 
     @classmethod
-    def _of(cls, head: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> HammingIndex:
+    def _of(cls, head: JsonObject, arrays: Arrays) -> HammingIndex:
         """The inverse of `_parts`."""
         index = cls(head["bits"], head["meta"])
         parts = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))

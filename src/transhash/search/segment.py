@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ import numpy.typing as npt
 from transhash.search import hits, rerank, small
 from transhash.search.hits import Hits
 from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, passing
-from transhash.search.words import PADDING, Words
+from transhash.search.words import PADDING, Arrays, Words
 
 Ids = npt.NDArray[np.int64]
 Found = tuple[npt.NDArray[np.int64], Ids]
@@ -247,7 +246,7 @@ class Segment:
         return np.where(here, keys >> 32, small.NONE), ids
 
 
-def arrays_of(segment: Segment, name: str) -> dict[str, np.ndarray[Any, Any]]:
+def arrays_of(segment: Segment, name: str) -> Arrays:
     """What of a segment goes into a file, each array's name beginning with `name`."""
     parts = {"ids": segment.ids, "alive": segment.alive, "codes": segment.store.codes}
     if segment.store.tables:
@@ -255,7 +254,7 @@ def arrays_of(segment: Segment, name: str) -> dict[str, np.ndarray[Any, Any]]:
     return {f"{name}.{part}": array for part, array in parts.items()}
 
 
-def from_arrays(arrays: dict[str, np.ndarray[Any, Any]], name: str) -> Segment:
+def from_arrays(arrays: Arrays, name: str) -> Segment:
     """The inverse of `arrays_of`."""
     parts = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
     ids, alive = parts.pop("ids"), parts.pop("alive")

@@ -8,18 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
+from transhash.plain import JsonObject
 from transhash.search.checks import LAST_ID, check_meta
 from transhash.search.store import SHARED
-from transhash.search.words import PADDING, check_bits, word_count
+from transhash.search.words import PADDING, Arrays, check_bits, word_count
 
 _WIDEST = 32  # bits of a substring
 _KINDS = {"ids": "i8", "alive": "u8", "codes": "u8"}
 _KINDS_OF_TABLES = {"labels": "u4", "offsets": "u4", "cuts": "i8", "rows": "u4", "starts": "u4", "members": "u4"}
 
-Arrays = dict[str, npt.NDArray[Any]]
 
-
-def check(head: dict[str, Any], arrays: Arrays, content: bool) -> None:
+def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
     """Raises `ValueError` unless header and arrays are those of an index.
 
     Kinds and sizes are always checked, every number in the arrays when `content` is true.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,10 @@ MAX_BITS = 512
 PADDING = 64  # rows of zeros behind the last code: kernels read whole vectors and mask what lies beyond
 
 Words = npt.NDArray[np.uint64]
+Arrays: TypeAlias = dict[str, npt.NDArray[Any]]  # those of a file, by name
 
 
-def check_bits(bits: Any) -> int:
+def check_bits(bits: object) -> int:
     """The length of codes that an index can hold; raises `HammingIndexError`."""
     count = whole(bits)
     if count is None or count < 8 or count > MAX_BITS or count % 8:
@@ -29,7 +30,7 @@ def word_count(bits: int) -> int:
     return int(1 << max(0, (bits - 1) // 64).bit_length())
 
 
-def to_words(codes: Any, bits: int, padding: int = 0) -> Words:
+def to_words(codes: object, bits: int, padding: int = 0) -> Words:
     """Packed codes uint8 [N, bits/8] -> read-only uint64 [N + padding, words], perhaps the same memory.
 
     Raises HammingIndexError.

@@ -29,7 +29,7 @@ class Connection(HttpToolsProtocol):
     _taking: asyncio.TimerHandle | None = None
     _since = 0.0
 
-    def connection_made(self, transport: Any) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._since = self.loop.time()

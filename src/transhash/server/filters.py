@@ -43,7 +43,7 @@ class _Look:
 class Filters:
     """The pictures that pass filters; the last ones are kept. Used from the event loop."""
 
-    def __init__(self, live: LiveLibrary, threads: Batches[Callable[[], Any], Any], seconds: float) -> None:
+    def __init__(self, live: LiveLibrary, threads: Batches[Callable[[], Passing], Passing], seconds: float) -> None:
         """`seconds`: for one filter."""
         self._live = live
         self._threads = threads

@@ -7,7 +7,9 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import IO
+
+from starlette.types import Scope
 
 from transhash.errors import TransHashError
 from transhash.server.faults import Fault
@@ -60,7 +62,7 @@ class Log:
             self.failed(request_id, fault.__cause__ or fault)
 
     def request(  # noqa: PLR0917
-        self, request_id: str, address: str, token: str | None, scope: Any, status: int, size: int, seconds: float
+        self, request_id: str, address: str, token: str | None, scope: Scope, status: int, size: int, seconds: float
     ) -> None:
         """A request that was answered. What was searched for (the query of its address) is not written."""
         if self._file is None:

@@ -94,7 +94,8 @@ class Searcher:
         total = len(index) if allowed is None else len(allowed)
         k = min(options.ranked, total)
         if k > options.offset:
-            kept = _embeddings(library, [queries[number] for number in numbers]) if library.searching.by_embeddings else None
+            asked = [queries[number] for number in numbers]
+            kept = _embeddings(library, asked) if library.searching.by_embeddings else None
             wide = k if kept is None else min(max(k, CANDIDATES), total)
             near = nearest(index, Queries(packed, relaxed), wide, allowed)
             if kept is not None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import MutableMapping
-from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from transhash.server.faults import Fault
 from transhash.server.settings import Settings
@@ -78,7 +76,7 @@ def host_of(value: str) -> str:
     return (value.rpartition(":")[0] if ":" in value.rpartition("]")[2] else value).lower()
 
 
-def protect(message: MutableMapping[str, Any], request_id: str) -> None:
+def protect(message: Message, request_id: str) -> None:
     """Give an answer the headers that every answer has."""
     headers = [(name.lower(), value) for name, value in message.get("headers", [])]
     names = {name for name, _ in headers}

@@ -10,7 +10,6 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -18,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from transhash.errors import RecipeError
+from transhash.plain import JsonObject
 
 State = dict[str, Tensor]
 
@@ -27,7 +27,7 @@ def save(
     step: int,
     networks: Mapping[str, nn.Module],
     optimizer: torch.optim.Optimizer,
-    meta: dict[str, Any],
+    meta: JsonObject,
 ) -> Path:
     """Write the checkpoint of `step` under `run` and remove those before it."""
     final = run / f"checkpoint-{step:07d}"
@@ -51,7 +51,7 @@ def latest(run: Path) -> Path | None:
     return max(run.glob("checkpoint-*"), default=None)
 
 
-def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> JsonObject:
     """Load a checkpoint in place; returns its `meta.json`.
 
     Raises `RecipeError` when it is damaged or of another network.
@@ -60,7 +60,7 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.opti
         for name, network in networks.items():
             network.load_state_dict(load_file(path / f"{name}.safetensors"))
         _restore_optimizer(optimizer, load_file(path / "optimizer.safetensors"))
-        meta: dict[str, Any] = json.loads((path / "meta.json").read_text("utf-8"))
+        meta: JsonObject = json.loads((path / "meta.json").read_text("utf-8"))
         if not isinstance(meta["step"], int) or not isinstance(meta["history"], list):
             raise ValueError("meta.json is not that of a checkpoint")
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:

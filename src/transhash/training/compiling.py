@@ -18,7 +18,7 @@ class Compiled(nn.Module):
         self._say = say
         self._call: Any = torch.compile(network, dynamic=False)
 
-    def forward(self, x: Tensor, **settings: Any) -> Tensor:
+    def forward(self, x: Tensor, **settings: object) -> Tensor:
         """What the network gives."""
         if self._call is self.network:
             return self.network(x, **settings)

@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,13 +22,14 @@ from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.preprocessing import STD
 from transhash.nn.rounding import scales
 from transhash.nn.vit import ViTConfig
+from transhash.plain import JsonObject
 
 
 def export_model(
     network: MGVT,
     folder: Path,
     name: str,
-    about: dict[str, Any],
+    about: JsonObject,
     *,
     crop: float = 1.0,
     pictures: NDArray[np.uint8] | None = None,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from transhash.data.datasets import ImageSet
 from transhash.data.sets import Split
 from transhash.errors import RecipeError
+from transhash.plain import JsonObject
 from transhash.system import replacing
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import MACHINE, Recipe
@@ -25,7 +25,7 @@ _NAMES = {  # of the facts, for people
 }
 
 
-def facts_of(recipe: Recipe, images: ImageSet, parts: Split) -> dict[str, Any]:
+def facts_of(recipe: Recipe, images: ImageSet, parts: Split) -> JsonObject:
     """What a run depends on besides its recipe: in JSON's own types."""
     return {
         "images": len(images.labels),
@@ -51,7 +51,7 @@ def check_recipe(run: Path, recipe: Recipe) -> None:
             )
 
 
-def check_facts(run: Path, facts: dict[str, Any]) -> None:
+def check_facts(run: Path, facts: JsonObject) -> None:
     """Refuse to go on with a run whose data or backbone have changed since it began; raises `RecipeError`."""
     path = run / FACTS
     if not path.exists():
@@ -68,7 +68,7 @@ def check_facts(run: Path, facts: dict[str, Any]) -> None:
         )
 
 
-def write(run: Path, recipe: Recipe, facts: dict[str, Any] | None) -> None:
+def write(run: Path, recipe: Recipe, facts: JsonObject | None) -> None:
     """Make the folder this run's."""
     run.mkdir(parents=True, exist_ok=True)
     (run / RECIPE).write_text(recipe.dump(), "utf-8")

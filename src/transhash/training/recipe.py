@@ -12,6 +12,7 @@ from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
 from transhash.losses import METHODS, Task, check_settings
 from transhash.nn.mgvt import branch_bits, check_lengths
+from transhash.plain import JsonObject
 
 RANDOM = "random"  # the backbone that has learned nothing
 MACHINE = ("device", "compile")  # settings that may change where a run goes on
@@ -125,7 +126,7 @@ class Recipe(BaseModel):
         return Augmentation(scale, self.crop_ratio, self.flip, self.jitter, self.grey, self.erase, self.coarse)
 
     @classmethod
-    def build(cls, settings: dict[str, Any], where: str = "recipe") -> Recipe:
+    def build(cls, settings: JsonObject, where: str = "recipe") -> Recipe:
         """A recipe from plain values; raises `RecipeError` naming each setting that is unknown or out of range."""
         try:
             return cls(**settings)
@@ -141,7 +142,7 @@ class Recipe(BaseModel):
             ) from error
 
     @classmethod
-    def read(cls, path: str | Path | None, **changes: Any) -> Recipe:
+    def read(cls, path: str | Path | None, **changes: object) -> Recipe:
         """The recipe of a YAML file with `changes` on top, such as `bits=32` or `**{"loss.gamma": 30}`.
 
         Raises `RecipeError` for a file that is not one.

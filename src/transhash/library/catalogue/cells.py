@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 _SEPARATORS = frozenset(separator.encode() for separator in (os.sep, os.altsep) if separator)
 
 
-def is_name(value: Any) -> bool:
+def is_name(value: object) -> bool:
     """Whether it is the name of a file in a folder, one that leads nowhere else."""
     return (
         isinstance(value, bytes)
@@ -18,17 +17,17 @@ def is_name(value: Any) -> bool:
     )
 
 
-def is_folder(value: Any) -> bool:
+def is_folder(value: object) -> bool:
     """Whether it is a stored folder (`transhash.library.files.paths`): absolute, or one that stays below the base."""
     return isinstance(value, bytes) and b"\0" not in value and b".." not in value.replace(b"\\", b"/").split(b"/")
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: object) -> bool:
     """Whether it is a whole number of something."""
     return isinstance(value, int) and value >= 0
 
 
-def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any, taken: Any) -> bool:  # noqa: PLR0917
+def is_coded(width: object, height: object, code: object, reason: object, remedy: object, taken: object) -> bool:  # noqa: PLR0917
     """Whether it is what became of a file: pixels and a code, or a reason and its remedy."""
     if not (is_count(width) and is_count(height) and isinstance(taken, int | None)):
         return False
@@ -37,11 +36,11 @@ def is_coded(width: Any, height: Any, code: Any, reason: Any, remedy: Any, taken
     return isinstance(code, bytes) and reason is None
 
 
-def is_fault(reason: Any, remedy: Any) -> bool:
+def is_fault(reason: object, remedy: object) -> bool:
     """Whether it is a reason with its remedy, or neither."""
     return (isinstance(reason, str) and isinstance(remedy, str)) or (reason is None and remedy is None)
 
 
-def is_kept(value: Any) -> bool:
+def is_kept(value: object) -> bool:
     """Whether it is an embedding, or nothing."""
     return isinstance(value, bytes | None)

@@ -123,12 +123,12 @@ class Database:
         self.execute("PRAGMA wal_autocheckpoint = 8192")
         return own
 
-    def execute(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Iterable[str | bytes | float | None] = ()) -> sqlite3.Cursor:
         """Run one statement."""
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters))
 
-    def rows(self, sql: str, parameters: Iterable[Any] = ()) -> list[Any]:
+    def rows(self, sql: str, parameters: Iterable[str | bytes | float | None] = ()) -> list[Any]:
         """All rows of a query."""
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters)).fetchall()

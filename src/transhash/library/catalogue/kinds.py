@@ -7,7 +7,7 @@ import math
 import re
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -96,7 +96,7 @@ def kind_of_text(text: str) -> Kind:
     return Kind.DATE if len(text) >= 10 and period(text) else Kind.TEXT
 
 
-def kind_of(value: Any) -> Kind:
+def kind_of(value: object) -> Kind:
     """The kind of a value of Python or NumPy; raises `UnfitError` for one that no column holds."""
     value = of_python(value)
     if isinstance(value, bool):
@@ -115,7 +115,7 @@ def common(kinds: set[Kind]) -> Kind:
     return next(iter(kinds)) if len(kinds) == 1 else Kind.TEXT
 
 
-def to_stored(value: Any, kind: Kind) -> Stored | None:
+def to_stored(value: object, kind: Kind) -> Stored | None:
     """A value as a column of some kind holds it, None for none; texts are read. Raises `UnfitError`."""
     value = of_python(value)
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
@@ -124,13 +124,13 @@ def to_stored(value: Any, kind: Kind) -> Stored | None:
         return _read(value, kind)
     own = kind_of(value)
     if kind == Kind.TEXT:
-        return _text(str(to_value(_plain(value), own)) if own != Kind.DATE else _as_moment(value).isoformat())
+        return _text(_as_moment(value).isoformat() if isinstance(value, date) else str(to_value(_plain(value), own)))
     if own != kind:
         raise UnfitError(f"a {kind}")
     return _plain(value)
 
 
-def to_value(stored: Any, kind: Kind) -> Value:
+def to_value(stored: object, kind: Kind) -> Value:
     """A stored value as Python has it; raises `UnfitError` for what `to_stored` never gives."""
     try:
         if kind == Kind.TEXT and isinstance(stored, str):
@@ -146,12 +146,14 @@ def to_value(stored: Any, kind: Kind) -> Value:
     raise UnfitError(f"a {kind}")
 
 
-def _plain(value: Any) -> Stored:
+def _plain(value: object) -> Stored:
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, date):
         return seconds(_as_moment(value))
-    return _number(value)
+    if isinstance(value, int | float):
+        return _number(value)
+    raise UnfitError("a number, a date or true or false")
 
 
 def _as_moment(value: date) -> datetime:
@@ -192,7 +194,7 @@ def _held(value: int | str) -> float | None:
         return None
 
 
-def of_python(value: Any) -> Any:
+def of_python(value: object) -> object:
     """A NumPy scalar as Python has it; anything else as it is."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()

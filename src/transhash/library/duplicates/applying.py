@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
@@ -24,6 +24,7 @@ from transhash.library.duplicates.moving import move, numbered
 from transhash.library.duplicates.plan import Action, Plan, below
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
+from transhash.plain import JsonObject
 from transhash.progress import Progress, silent
 
 WAYS = ("trash", "hardlink", "symlink", "delete")  # or a folder
@@ -62,7 +63,7 @@ class Log:
         self.path = path
         self.write({"transhash log": LOG_FORMAT})
 
-    def write(self, line: dict[str, Any]) -> None:
+    def write(self, line: JsonObject) -> None:
         """Write a line, and wait until the disk has it; raises `LibraryError`, and then nothing more must be done."""
         data = json.dumps(line).encode() + b"\n"
         try:
@@ -145,7 +146,7 @@ def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int) ->
     log.write({"done": number})
 
 
-def _move(action: Action, place: _Place, log: Log, line: dict[str, Any]) -> None:
+def _move(action: Action, place: _Place, log: Log, line: JsonObject) -> None:
     if place.trash:
         target, note = place.trash.place_for(action.path)
     else:
@@ -162,7 +163,7 @@ def _move(action: Action, place: _Place, log: Log, line: dict[str, Any]) -> None
         raise
 
 
-def _replace(action: Action, way: str, status: os.stat_result, log: Log, line: dict[str, Any]) -> None:
+def _replace(action: Action, way: str, status: os.stat_result, log: Log, line: JsonObject) -> None:
     """Delete a file or put a link in its place; it is put aside first, so that no newer one can be lost."""
     if way != "delete" and action.digest != action.keep_digest:
         remedy = "only equal files can be linked: move it to the trash"

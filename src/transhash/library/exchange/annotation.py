@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
@@ -16,6 +16,9 @@ from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, 
 from transhash.library.exchange.tables import Row, Rows, kinds, read, unfit
 from transhash.library.files.paths import Places
 from transhash.library.results import AnnotationReport
+
+Annotations: TypeAlias = str | os.PathLike[str] | Mapping[str, Row] | Mapping[Path, Row] | Iterable[Row]
+"""Rows of a user's own columns: a file, mappings by picture, or mappings of which each names its picture."""
 
 EXAMPLES = 20  # unmatched rows that a report names
 _BATCH = 2048  # rows a transaction
@@ -163,7 +166,7 @@ def _is_name(name: object) -> bool:
 def annotate(
     catalogue: Catalogue,
     places: Places,
-    rows: str | os.PathLike[str] | Mapping[Any, Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+    rows: Annotations,
     key: str,
 ) -> AnnotationReport:
     """Take in rows of a file, of a mapping from pictures to values, or of mappings that name their picture by `key`."""

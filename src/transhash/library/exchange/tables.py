@@ -9,13 +9,12 @@ import csv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from transhash.errors import DataError
 from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text, of_python
 from transhash.library.exchange.parquet_file import parquet
 
-Row = Mapping[str, Any]
+Row = Mapping[str, object]
 Rows = Callable[[], Iterator[Row]]  # anew at each call
 
 _DELIMITERS = ",;\t"
@@ -43,13 +42,13 @@ def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
             try:
-                found[column].add(kind_of_text(value.strip()) if written else kind_of(value))
+                found[column].add(kind_of_text(str(value).strip()) if written else kind_of(value))
             except UnfitError as error:
                 raise unfit(number, column, value, error) from None
     return {column: common(looks) for column, looks in found.items() if looks}
 
 
-def unfit(number: int, column: str, value: Any, error: UnfitError) -> DataError:
+def unfit(number: int, column: str, value: object, error: UnfitError) -> DataError:
     """The error about a value."""
     return DataError(
         f"row {number}, column {column!r}", f"expected {error}, but found {str(value)[:40]!r}", "change it"
