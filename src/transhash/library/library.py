@@ -116,11 +116,12 @@ class Library:
 
     def reopen(self) -> None:
         """Open the same place again, after a drive was away; raises `LibraryError` while the library is not there."""
+        base = self.searching.own.base  # while it can be read
         self.close()
         if not exists(self.path):
             raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
         catalogue = Catalogue(self.path / CATALOGUE)
-        if LibraryModel(catalogue, str(self.path), None).base != self.searching.own.base:
+        if LibraryModel(catalogue, str(self.path), None).base != base:
             catalogue.close()
             raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
         self.catalogue = catalogue

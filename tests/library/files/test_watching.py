@@ -12,6 +12,7 @@ import pytest
 from collection import draw
 from fake_model import FakeModel
 from transhash import Library
+from transhash.errors import LibraryError
 from transhash.library import IndexReport, watch
 
 
@@ -134,3 +135,16 @@ def test_another_library_in_its_place_is_not_written_to(library: Library, photos
 
     assert reports == []
     assert "another library is in its place" in said[-1]
+
+
+def test_a_library_is_opened_again_any_number_of_times(library: Library, photos: Path) -> None:
+    """Also before anything has been asked of it."""
+    for _ in range(3):
+        library.reopen()
+    (photos / ".transhash").rename(photos / ".away")
+    for _ in range(2):
+        with pytest.raises(LibraryError, match="the library is not there"):
+            library.reopen()
+    (photos / ".away").rename(photos / ".transhash")
+    library.reopen()
+    assert library.index(photos).usable == 6
