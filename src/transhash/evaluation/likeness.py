@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from transhash.plain import JsonObject
 
 _STEPS = 50  # of Newton's method, at most
 _RIDGE = 1e-6  # keeps pairs that a threshold parts without error from an endless slope
@@ -31,7 +32,7 @@ class Likeness:
         """The probability of being of one kind at each cosine, of the same shape."""
         return np.asarray(1 / (1 + np.exp(-(self.slope * np.asarray(cosines, np.float64) + self.offset))))
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """All of it in JSON's own types."""
         return asdict(self)
 
