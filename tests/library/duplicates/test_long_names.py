@@ -42,7 +42,7 @@ def test_long_names_are_removed_and_brought_back(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, other_drive: bool
 ) -> None:
     if other_drive:  # on which a file cannot have a second name
-        monkeypatch.setattr(moving, "_linked", lambda *_: False)
+        monkeypatch.setattr(moving, "linked", lambda *_: False)
     done = apply_plan(plan, way, tmp_path / "log")
     assert (done.done, done.skipped) == (len(LONGEST), [])
     assert way.endswith("link") or [path.name for path in (tmp_path / "photos").iterdir()] == ["kept.jpg"]
