@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from transhash.library.digests import file_digest
 from transhash.library.duplicates import moving
 from transhash.library.duplicates.applying import apply_plan
-from transhash.library.duplicates.plan import Action, Plan, file_digest
+from transhash.library.duplicates.plan import Action, Plan
 from transhash.library.duplicates.undoing import undo_log
 
 LONGEST = ("x" * 251 + ".jpg", "y" * 251 + ".jpg", "猫" * 83 + ".jpg", "." + "z" * 254, "é" * 127)
@@ -25,7 +26,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     for name in ("kept.jpg", *LONGEST):
         (folder / name).write_bytes(b"one picture" * 99)
     kept = str(folder / "kept.jpg")
-    digest, size = file_digest(kept), 11 * 99
+    digest, size = file_digest(kept).hex(), 11 * 99
     return Plan(
         (str(folder),),
         (),
