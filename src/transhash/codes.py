@@ -32,11 +32,15 @@ def pack(bits: ArrayLike) -> NDArray[np.uint8]:
     """
     values = np.asarray(bits)
     if values.dtype.kind not in "biuf":
-        raise DataError(f"cannot pack an array of {values.dtype}: give bits or real values")
+        raise DataError("", f"cannot pack an array of {values.dtype}", "give bits or real values")
     if values.ndim != 2 or values.shape[1] == 0 or values.shape[1] % 8:
-        raise DataError(f"cannot pack an array of shape {values.shape}: give (N, B) with B a positive multiple of 8")
+        raise DataError(
+            "", f"cannot pack an array of shape {values.shape}", "give (N, B) with B a positive multiple of 8"
+        )
     if values.dtype.kind == "f" and np.isnan(values).any():
-        raise DataError("cannot pack codes with NaN among their values: the model that made them is broken")
+        raise DataError(
+            "", "cannot pack codes with NaN among their values", "encode with another model: this one is broken"
+        )
     return np.packbits(values > 0, axis=1)
 
 
@@ -85,11 +89,12 @@ def check_codes(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
     array = np.asarray(codes)
     if array.dtype != np.uint8 or array.ndim != 2 or array.shape[1] == 0:
         raise DataError(
-            f"not packed codes: an array of {array.dtype}, shape {array.shape}; "
-            "give uint8 (N, bits/8), as `HashModel.encode` returns and `transhash.codes.pack` makes"
+            "",
+            f"not packed codes: an array of {array.dtype}, shape {array.shape}",
+            "give uint8 (N, bits/8), as `HashModel.encode` returns and `transhash.codes.pack` makes",
         )
     if bits is not None and array.shape[1] * 8 != bits:
-        raise DataError(f"codes of {array.shape[1] * 8} bits where {bits} are needed: use one model for both")
+        raise DataError("", f"codes of {array.shape[1] * 8} bits where {bits} are needed", "use one model for both")
     return np.ascontiguousarray(array)
 
 
@@ -99,13 +104,14 @@ def check_values(values: ArrayLike, codes: NDArray[np.uint8]) -> NDArray[np.floa
     shape = (len(codes), 8 * codes.shape[1])
     if array.dtype.kind != "f" or array.shape != shape:
         raise DataError(
-            f"values are {array.dtype} of shape {array.shape}: give the relaxed codes, float {shape}, as "
-            "`HashModel.values` returns them"
+            "",
+            f"values are {array.dtype} of shape {array.shape}",
+            f"give the relaxed codes, float {shape}, as `HashModel.values` returns them",
         )
     if not np.isfinite(array).all():
-        raise DataError("values contain infinity or NaN: the model that made them is broken")
+        raise DataError("", "values contain infinity or NaN", "encode with another model: this one is broken")
     if (pack(array) != codes).any():
-        raise DataError("the signs of the values are not the bits of the codes: give values of the same rows")
+        raise DataError("", "the signs of the values are not the bits of the codes", "give values of the same rows")
     return array.astype(np.float64)
 
 
@@ -144,20 +150,20 @@ def save_codes(
     if uris is not None:
         names = list(uris)
         if len(names) != len(array):
-            raise DataError(f"{len(array)} codes but {len(names)} names: give one for each")
+            raise DataError("", f"{len(array)} codes but {len(names)} names", "give one for each")
         if any("\0" in name for name in names):  # which no path or address contains
-            raise DataError("a name with a zero byte cannot be kept in a code file: leave it out")
+            raise DataError("", "a name with a zero byte cannot be kept in a code file", "leave it out")
         text = "".join(f"{name}\0" for name in names)
         arrays["uris"] = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     final = Path(path)
     if not final.name:
-        raise DataError(f"{final}: cannot be written, for it names no file; give a path such as codes.npz")
+        raise DataError(final, "cannot be written, for it names no file", "give a path such as codes.npz")
     try:
         with replacing(final) as file:
             np.savez(file, format=np.array([_FORMAT, *arrays]), **arrays)
     except (OSError, ValueError) as error:  # ValueError: no file can have this name
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path}: cannot be written ({reason}); free space or choose another place") from error
+        raise DataError(path, f"cannot be written ({reason})", "free space or choose another place") from error
 
 
 def load_codes(path: str | os.PathLike[str]) -> CodeFile:
@@ -166,17 +172,17 @@ def load_codes(path: str | os.PathLike[str]) -> CodeFile:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _read(arrays)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such code file; check the path") from None
+        raise DataError(path, "no such code file", "check the path") from None
     except (PermissionError, IsADirectoryError) as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give the path of a code file") from None
+        raise DataError(path, f"cannot be read ({error.strerror})", "give the path of a code file") from None
     except (*_DAMAGE, BadZipFile, EOFError, MemoryError, struct.error, DataError) as error:
-        raise DataError(f"{path}: not a whole code file ({error}); write it again with `save_codes`") from error
+        raise DataError(path, f"not a whole code file ({error})", "write it again with `save_codes`") from error
 
 
 def _checked_ids(ids: ArrayLike, count: int) -> NDArray[np.int64]:
     found = np.asarray(ids)
     if found.shape != (count,) or (count and not np.can_cast(found.dtype, np.int64)):
-        raise DataError(f"{count} codes but ids of {found.dtype}, shape {found.shape}: give an int64 for each")
+        raise DataError("", f"{count} codes but ids of {found.dtype}, shape {found.shape}", "give an int64 for each")
     return found.astype(np.int64)
 
 

@@ -96,7 +96,9 @@ class _Announcer(event.Listener):  # type: ignore[misc]
 
 
 if numba.config.DISABLE_JIT:
-    raise TransHashError("NUMBA_DISABLE_JIT is set, but the kernels cannot run without Numba's compiler; unset it")
+    raise TransHashError(
+        "", "NUMBA_DISABLE_JIT is set, but the kernels cannot run without Numba's compiler", "unset it"
+    )
 _SOURCES = ("transhash", _checksum())
 event.register("numba:compile", _Announcer())
 if hasattr(os, "register_at_fork"):  # a child must not inherit the compiler's lock from a thread that it does not have

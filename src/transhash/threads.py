@@ -34,7 +34,9 @@ def workers() -> int:
         return processors()
     if not (setting.isascii() and setting.isdigit() and len(setting) <= len(str(MOST)) and 1 <= int(setting) <= MOST):
         raise TransHashError(
-            f"TRANSHASH_THREADS is {setting!r:.40}: set a whole number from 1 to {MOST:,}, or unset it for all cores"
+            "TRANSHASH_THREADS",
+            f"it is {setting!r:.40}",
+            f"set a whole number from 1 to {MOST:,}, or unset it for all cores",
         )
     return int(setting)
 

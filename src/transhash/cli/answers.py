@@ -30,8 +30,9 @@ def check_probability(library: Searchable, wanted: float | None) -> None:
     if calibration and wanted > calibration.certainty:
         highest = math.floor(calibration.certainty * 100) / 100
         raise LibraryError(
-            f"--min-probability {wanted:g}: the calibration of model {library.model.name} gives {highest:g} at most; "
-            "ask for less, or limit the distance (--max-distance)"
+            f"--min-probability {wanted:g}",
+            f"the calibration of model {library.model.name} gives {highest:g} at most",
+            "ask for less, or limit the distance (--max-distance)",
         )
 
 

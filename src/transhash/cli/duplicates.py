@@ -89,9 +89,9 @@ def duplicates(
     if sheet:
         check_name(sheet)
     if as_json and as_csv:
-        raise TransHashError("--json and --csv are two forms of one output; give one of them")
+        raise TransHashError("", "--json and --csv are two forms of one output", "give one of them")
     if within not in {None, "folder"}:
-        raise TransHashError(f"--within {within}: only `--within folder` is known")
+        raise TransHashError(f"--within {within}", "not a place to look in", "give `--within folder`")
     with open_library(find_library(library, [*(folders or []), Path.cwd()])) as opened:
         if verdicts:
             _exchange(opened, verdicts)
@@ -161,7 +161,7 @@ def _remember(opened: Library, one: Path, other: Path) -> None:
     try:
         pair = file_digest(one).hex(), file_digest(other).hex()
     except OSError as error:
-        raise TransHashError(f"{error.filename}: cannot be read ({error.strerror}); check the path") from error
+        raise TransHashError(error.filename, f"cannot be read ({error.strerror})", "check the path") from error
     new = Verdicts(opened.path).add([pair])
     say("remembered: these two are no duplicates" if new else "these two were known to be no duplicates")
 

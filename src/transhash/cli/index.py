@@ -73,7 +73,9 @@ def index(
     """
     folders = folders or [_known_folder(library, context)]
     if watch and prune:
-        raise LibraryError("--prune with --watch: a drive that is away for a while would be forgotten; leave one out")
+        raise LibraryError(
+            "--prune with --watch", "a drive that is away for a while would be forgotten", "leave one out"
+        )
     if report:
         check_report(report)
     if watch:
@@ -107,7 +109,7 @@ def _known_folder(named: Path | None, context: typer.Context) -> Path:
     if Library.exists(place / FOLDER):
         return Path(place)
     if place.name != FOLDER:
-        raise LibraryError(f"{place}: this library is in no folder of pictures; name the folders to index")
+        raise LibraryError(place, "this library is in no folder of pictures", "name the folders to index")
     return Path(place).parent
 
 
@@ -165,7 +167,7 @@ def _opened(
     place = find_library(named, folders, guess=False)
     if place is None:
         if len(folders) > 1:
-            raise LibraryError("several folders need a library with a name; give it with --library LIB")
+            raise LibraryError("", "several folders need a library with a name", "give it with --library LIB")
         place = folders[0] / FOLDER
     if Library.exists(place):
         with suppress(UnmadeError):
@@ -184,8 +186,8 @@ def _no_pictures(folders: list[Path]) -> LibraryError:
 
     names = ", ".join(map(str, folders))
     if found := unread(roots(folders)):
-        return LibraryError(f"{names}: no pictures that can be read, but {_kinds(found)}; convert them to JPEG or PNG")
-    return LibraryError(f"{names}: no pictures here (.jpg, .png and the like); name a folder that has some")
+        return LibraryError(names, f"no pictures that can be read, but {_kinds(found)}", "convert them to JPEG or PNG")
+    return LibraryError(names, "no pictures here (.jpg, .png and the like)", "name a folder that has some")
 
 
 def _print(done: IndexReport, opened: Library) -> None:

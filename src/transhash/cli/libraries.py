@@ -52,7 +52,7 @@ def find_library(
     if found is None and guess:
         found = _guessed(starts)
     if isinstance(found, str) and not found.startswith(elsewhere):
-        raise LibraryError(f"{found}: this needs a library in a folder; run it on the machine that has the folder")
+        raise LibraryError(found, "this needs a library in a folder", "run it on the machine that has the folder")
     return found
 
 
@@ -77,7 +77,7 @@ def _guessed(starts: list[Path]) -> Path | None:
         return below[0]
     if below and last not in below:
         names = ", ".join(map(shown, below[:5])) + (", …" if len(below) > 5 else "")
-        raise LibraryError(f"several libraries are below this folder ({names}); name one with --library LIB")
+        raise LibraryError("", f"several libraries are below this folder ({names})", "name one with --library LIB")
     if last:
         say(f"using {shown(last)}, the library used last; --library LIB names another")
     return last
@@ -139,8 +139,9 @@ def open_library(place: Address | None, model: str | None = None, bits: int | No
     if bits not in (None, opened.bits):
         opened.close()
         raise LibraryError(
-            f"{place}: holds codes of {opened.bits} bits, which cannot be compared with those of {bits}; leave --bits "
-            "out, or make a new library"
+            place,
+            f"holds codes of {opened.bits} bits, which cannot be compared with those of {bits}",
+            "leave --bits out, or make a new library",
         )
     if model is not None:
         opened.close()
@@ -165,8 +166,9 @@ def open_searchable(place: Address | None, model: str | None = None) -> Searchab
 def _required(place: Address | None) -> Address:
     if place is None:
         raise LibraryError(
-            f"{Path.cwd()}: no library at, above or just below this folder; make one with `transhash index DIR`, or "
-            "name one with --library LIB"
+            Path.cwd(),
+            "no library at, above or just below this folder",
+            "make one with `transhash index DIR`, or name one with --library LIB",
         )
     return place
 

@@ -25,7 +25,7 @@ def extra(name: str) -> Iterator[None]:
         if (error.name or "transhash").partition(".")[0] == "transhash":
             raise
         raise TransHashError(
-            f"this needs {error.name}, which is not installed; install it with: pip install 'transhash[{name}]'"
+            "", f"this needs {error.name}, which is not installed", f"install it with: pip install 'transhash[{name}]'"
         ) from error
 
 

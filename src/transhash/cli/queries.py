@@ -70,7 +70,7 @@ def _standard_input() -> bytes:
 
     if sys.stdin.isatty():
         raise TransHashError(
-            "standard input is the keyboard: send a picture into it, as in `cat cat.jpg | transhash search -`"
+            "", "standard input is the keyboard", "send a picture into it, as in `cat cat.jpg | transhash search -`"
         )
     return sys.stdin.buffer.read(most_bytes() + 1)  # what is more is refused like a file of that size
 
@@ -83,16 +83,19 @@ def _clipboard() -> list[Query]:
         held = ImageGrab.grabclipboard()
     except (NotImplementedError, ImportError) as error:
         raise TransHashError(
-            f"the clipboard cannot be reached ({error}); on Linux install wl-clipboard (Wayland) or xclip (X11), or "
-            "name a file"
+            "",
+            f"the clipboard cannot be reached ({error})",
+            "on Linux install wl-clipboard (Wayland) or xclip (X11), or name a file",
         ) from error
     except (OSError, ValueError) as error:
-        raise TransHashError(f"the clipboard cannot be read ({_first_line(error)}); name a file instead") from error
+        raise TransHashError(
+            "", f"the clipboard cannot be read ({_first_line(error)})", "name a file instead"
+        ) from error
     if isinstance(held, Image.Image):
         return [Query(CLIPBOARD, held)]
     files = [Query(str(Path(name)), Path(name)) for name in held or []]
     if not files:
-        raise TransHashError("the clipboard holds no picture: copy one, or a picture's file, and try again")
+        raise TransHashError("", "the clipboard holds no picture", "copy one, or a picture's file, and try again")
     return files
 
 

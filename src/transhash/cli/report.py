@@ -22,9 +22,9 @@ COLUMNS = ("path", "reason", "remedy")
 def check_report(path: Path) -> None:
     """Raise `LibraryError` when no report could be written there, before work is done for one."""
     if path.is_dir():
-        raise LibraryError(f"{path}: a folder; name a file for the report")
+        raise LibraryError(path, "a folder", "name a file for the report")
     if not os.access(path.absolute().parent, os.W_OK):
-        raise LibraryError(f"{path}: no report can be written there; name a file in a folder that may be written")
+        raise LibraryError(path, "no report can be written there", "name a file in a folder that may be written")
 
 
 def write_report(path: Path, skipped: Iterable[Skipped]) -> None:
@@ -41,4 +41,4 @@ def write_report(path: Path, skipped: Iterable[Skipped]) -> None:
         with replacing(path) as file:
             file.write(text.getvalue().encode(errors="surrogateescape"))
     except (OSError, ValueError) as error:
-        raise LibraryError(f"{path}: the report cannot be written ({error}); name another file") from error
+        raise LibraryError(path, f"the report cannot be written ({error})", "name another file") from error

@@ -72,7 +72,7 @@ def search(
     if not images and not clipboard:
         raise typer.BadParameter("name a picture, or - for standard input, or --clipboard", context, param_hint="IMAGE")
     if show and as_json:
-        raise TransHashError("--show and --json do not go together; use --sheet FILE for a file next to the JSON")
+        raise TransHashError("", "--show and --json do not go together", "use --sheet FILE for a file next to the JSON")
     if sheet:
         check_name(sheet)
     wanted = queries(images or [], clipboard=clipboard)

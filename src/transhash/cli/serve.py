@@ -82,8 +82,9 @@ def serve(
     local = run.is_loopback(host)
     if not local and not token and not tokens and not insecure:
         raise TransHashError(
-            f"{host}: other machines reach this address; give a token (--token-file, --tokens or {TOKEN}), or "
-            "--insecure to let everyone in"
+            host,
+            "other machines reach this address",
+            f"give a token (--token-file, --tokens or {TOKEN}), or --insecure to let everyone in",
         )
     settings = Settings(
         token=token,
@@ -103,9 +104,10 @@ def serve(
     wanted = find_library(library, [Path.cwd()], elsewhere=("milvus",))
     if isinstance(wanted, str):
         raise LibraryError(
-            f"{wanted}: a collection in Milvus has no thumbnails, duplicates or order to look through, which the page "
-            "and the API need; serve the library that was exported to it, or open the collection in a program "
-            "(transhash.open_library)"
+            wanted,
+            "a collection in Milvus has no thumbnails, duplicates or order to look through, which the page "
+            "and the API need",
+            "serve the library that was exported to it, or open the collection in a program (transhash.open_library)",
         )
     with open_library(wanted, model) as opened:
         place, used = opened.path, opened.model
@@ -126,7 +128,7 @@ def serve(
 def _prefix(text: str) -> str:
     prefix = f"/{text.strip('/')}" if text.strip("/") else ""
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix) or "/.." in prefix:
-        raise TransHashError(f"{text}: not a prefix; give a path such as /photos")
+        raise TransHashError(text, "not a prefix", "give a path such as /photos")
     return prefix
 
 
@@ -135,10 +137,11 @@ def _token(file: Path | None) -> str | None:
         token = file.read_text("utf-8").strip() if file else os.environ.get(TOKEN, "").strip() or None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TransHashError(f"{file}: the token cannot be read ({reason}); name another --token-file") from error
+        raise TransHashError(file, f"the token cannot be read ({reason})", "name another --token-file") from error
     if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
         raise TransHashError(
-            f"{file or TOKEN}: not a token; give at least {SHORTEST_TOKEN} characters of ASCII, such as those of "
-            "`openssl rand -hex 16`"
+            file or TOKEN,
+            "not a token",
+            f"give at least {SHORTEST_TOKEN} characters of ASCII, such as those of `openssl rand -hex 16`",
         )
     return token

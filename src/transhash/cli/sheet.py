@@ -59,7 +59,9 @@ class Sheet:
         self._rows.append((tiles[0], tiles[1:]))
         if self._height() > HIGHEST:
             raise TransHashError(
-                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}; ask for fewer pictures"
+                "",
+                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}",
+                "ask for fewer pictures",
             )
 
     def draw(self) -> Image.Image:
@@ -86,7 +88,7 @@ class Sheet:
                 self.draw().save(file, kind, quality=90)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise TransHashError(f"{path}: the sheet cannot be written ({reason}); choose another place") from error
+            raise TransHashError(path, f"the sheet cannot be written ({reason})", "choose another place") from error
 
     def _height(self) -> int:
         return GAP + sum(_lines(hits) for _, hits in self._rows) * (TILE + CAPTION + GAP)
@@ -100,7 +102,7 @@ def check_name(path: str | os.PathLike[str]) -> str:
     """The format that a file's name asks for; raises `TransHashError` when no sheet can be drawn in it."""
     kind = FORMATS.get(Path(path).suffix.lower())
     if kind is None:
-        raise TransHashError(f"{path}: no sheet can be drawn in this format; name a file that ends in .jpg or .png")
+        raise TransHashError(path, "no sheet can be drawn in this format", "name a file that ends in .jpg or .png")
     return kind
 
 

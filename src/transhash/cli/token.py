@@ -59,16 +59,16 @@ def token(
             print(f"{each.name}\t{each.rights}")
         return
     if not name or not re.fullmatch(r"[\w.@-]{1,64}", name):
-        raise TransHashError(f"{name or action}: no name of a token; give letters, digits, and . @ - _, at most 64")
+        raise TransHashError(name or action, "no name of a token", "give letters, digits, and . @ - _, at most 64")
     if action == Action.REMOVE:
         if name not in {each.name for each in known}:
-            raise TransHashError(f"{file}: there is no token of {name}; see `transhash token list --file {file}`")
+            raise TransHashError(file, f"there is no token of {name}", f"see `transhash token list --file {file}`")
         lines = file.read_text("utf-8").splitlines(keepends=True)
         _write(file, "".join(line for line in lines if line.split()[:1] != [name]))
         say(f"{name} has no token any longer")
         return
     if name in {each.name for each in known}:
-        raise TransHashError(f"{file}: {name} has a token already; remove it first, or choose another name")
+        raise TransHashError(file, f"{name} has a token already", "remove it first, or choose another name")
     secret = secrets.token_urlsafe(24)
     before = file.read_text("utf-8") if file.exists() else HEAD
     _write(file, f"{before.rstrip()}\n{name} {rights} {digest_of(secret)}\n")
@@ -84,4 +84,4 @@ def _write(file: Path, text: str) -> None:
             opened.write(text.encode())
         file.chmod(0o600)
     except OSError as error:
-        raise TransHashError(f"{file}: cannot be written ({error.strerror}); name another --file") from error
+        raise TransHashError(file, f"cannot be written ({error.strerror})", "name another --file") from error

@@ -117,6 +117,8 @@ def settings_of(given: Iterable[str]) -> JsonObject:
     for setting in given:
         name, equals, value = setting.partition("=")
         if not equals:
-            raise RecipeError(f"--set {setting}: give NAME=VALUE, such as --set learning_rate=1e-4")
+            raise RecipeError(
+                f"--set {setting}", "not a setting with a value", "give NAME=VALUE, such as --set learning_rate=1e-4"
+            )
         changes[name.strip()] = yaml.safe_load(value)
     return changes

@@ -120,7 +120,9 @@ def _read(file: Path, expected: tuple[int, ...]) -> List:
         if labels is None:
             if len(columns) < 2 or (expected and len(columns) not in expected):
                 wanted = " or ".join(map(str, expected)) or "at least 2"
-                raise DataError(where, f"{len(columns)} label columns, but {wanted} expected: one 0 or 1 for a class")
+                raise DataError(
+                    where, f"{len(columns)} label columns where {wanted} are expected", "give a 0 or 1 for each class"
+                )
             labels = np.empty((len(lines), len(columns)), np.uint8)
         if len(columns) != labels.shape[1]:
             raise DataError(
@@ -218,7 +220,9 @@ def _labels(name: str, columns: NDArray[np.uint8], origins: list[tuple[List, int
     single = columns.sum(axis=1, dtype=np.int64) == 1
     if name == "imagenet100" and not single.all():
         each, number = origins[int(single.argmin())]
-        raise DataError(each.line(number), f"{each.labels[number].sum()} labels where imagenet100 has one an image")
+        raise DataError(
+            each.line(number), f"{each.labels[number].sum()} labels where imagenet100 has one an image", "give one 1"
+        )
     if name == "imagenet100" or (name == "lists" and single.all()):
         classes: NDArray[np.int64] = columns.argmax(axis=1).astype(np.int64)
         return classes

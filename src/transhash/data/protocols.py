@@ -56,6 +56,7 @@ PROTOCOLS = {
         "a tenth of each class are queries; the rest trains and is searched (a class with one picture is searched only)"
     ),
 }
+_ANOTHER = "choose another protocol (--protocol)"
 _TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64")
 
 
@@ -72,11 +73,13 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
     if protocol in COLUMNS:
         if images.given is None:
             raise DataError(
-                "", f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from"
+                "",
+                f"{images.name} comes without list files, which the protocol {protocol!r} takes its parts from",
+                _ANOTHER,
             )
         return images.given
     if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
-        raise DataError("", f"the protocol {protocol!r} is for images with one label each")
+        raise DataError("", f"the protocol {protocol!r} is for images with one label each", _ANOTHER)
     if is_published(protocol, images, seed):
         query, train = (published_rows(part, images) for part in ("query", "train"))
         searched = np.setdiff1d(np.arange(len(images.labels)), query)
@@ -89,13 +92,15 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     rows = np.arange(len(images.labels))
     others, query = rows[: images.training], rows[images.training :]
     if not len(query):
-        raise DataError("", f"{images.name} has no test part, which the protocol {protocol} queries with")
+        raise DataError("", f"{images.name} has no test part, which the protocol {protocol} queries with", _ANOTHER)
     if protocol in ("cifar10-2", "imagenet200-64"):
         return Split(query, others, others)
     if protocol == "imagenet100-64":
         return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)
     if len(others) <= 5000:
-        raise DataError("", f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}")
+        raise DataError(
+            "", f"{images.name} has {len(others):,} images besides its queries, too few for {protocol!r}", _ANOTHER
+        )
     drawn = np.random.Generator(np.random.PCG64(seed)).permutation(others)
     return Split(query, np.sort(drawn[:5000]), np.sort(drawn[5000:]))
 
@@ -121,7 +126,9 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
         parts[1].append(members[queries : queries + training])
         parts[2].append(members[queries + (training if protocol == "cifar10" else 0) :])
     if not parts[0]:
-        raise DataError(f"{images.name}: every class has one picture; a class needs two, one to query and one to find")
+        raise DataError(
+            images.name, "every class has one picture", "give each class two or more: one to query and one to find"
+        )
     query, train, database = (np.sort(np.concatenate(part)) for part in parts)
     shown = ", ".join(alone[:3]) + (f" and {len(alone) - 3:,} more" if len(alone) > 3 else "")
     notes = (f"classes with one picture, which is only searched, and not trained on: {shown}",) if alone else ()
@@ -141,7 +148,7 @@ def _some_of_each_class(count: int, rows: Rows, images: ImageSet, protocol: str,
 
 
 def _too_few(name: str, count: int, protocol: str) -> DataError:
-    return DataError("", f"class {name!r} has {count} images, too few for the protocol {protocol!r}")
+    return DataError("", f"class {name!r} has {count} images, too few for the protocol {protocol!r}", _ANOTHER)
 
 
 def validation_split(

@@ -26,9 +26,13 @@ def cosine_map(
     one. Raises `DataError` for features that do not fit one another or their labels.
     """
     if query.ndim != 2 or database.ndim != 2 or query.shape[1] != database.shape[1]:
-        raise DataError(f"features of shapes {query.shape} and {database.shape}: give [Q, F] and [N, F]")
+        raise DataError("", f"features of shapes {query.shape} and {database.shape}", "give [Q, F] and [N, F]")
     if (len(query), len(database)) != (len(query_labels), len(db_labels)) or not len(query) or not len(database):
-        raise DataError("give one label for each row of features, and at least one row of each")
+        raise DataError(
+            "",
+            "features and labels differ in number, or there are none",
+            "give one label for each row, and at least one row",
+        )
     N = len(database)
     topk = N if topk is None else min(topk, N)
     one, other = unit(query), unit(database).T

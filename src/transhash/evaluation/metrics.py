@@ -43,19 +43,21 @@ def evaluate(
     query_codes, db_codes = _codes(query_codes, "query"), _codes(db_codes, "database")
     if query_codes.shape[1] != db_codes.shape[1]:
         raise DataError(
-            f"query codes have {query_codes.shape[1] * 8} bits and database codes {db_codes.shape[1] * 8}: "
-            "encode both with the same model"
+            "",
+            f"query codes have {query_codes.shape[1] * 8} bits and database codes {db_codes.shape[1] * 8}",
+            "encode both with the same model",
         )
     query_classes = _labels(query_labels, len(query_codes), "query")
     db_classes = _labels(db_labels, len(db_codes), "database")
     if query_classes.shape[1:] != db_classes.shape[1:]:
         raise DataError(
-            f"query labels are {_form(query_classes)} and database labels {_form(db_classes)}: "
-            "give both as classes, or both as 0/1 columns of the same classes"
+            "",
+            f"query labels are {_form(query_classes)} and database labels {_form(db_classes)}",
+            "give both as classes, or both as 0/1 columns of the same classes",
         )
     _refuse_mixed_signs(query_labels, db_labels)
     N, bits = len(db_codes), db_codes.shape[1] * 8
-    topk = N if topk is None else min(_count(topk, "topk is {}: give a whole number, 1 or more, or leave it out"), N)
+    topk = N if topk is None else min(_count(topk, "topk is {}", "give a whole number, 1 or more, or leave it out"), N)
     places = [place for place in PRECISION_AT if place <= N] if precision_at is None else _places(precision_at, N)
     values = None if query_values is None else check_values(query_values, query_codes)
 
@@ -122,29 +124,34 @@ def _codes(codes: NDArray[np.uint8], whose: str) -> NDArray[np.uint8]:
     codes = np.asarray(codes)
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] == 0:
         raise DataError(
-            f"{whose} codes are {codes.dtype} of shape {codes.shape}: they must be packed, uint8 [N, bits/8], "
-            "as model.encode and numpy.packbits(h > 0, axis=1) return them"
+            "",
+            f"{whose} codes are {codes.dtype} of shape {codes.shape}",
+            "they must be packed, uint8 [N, bits/8], as model.encode and numpy.packbits(h > 0, axis=1) return them",
         )
     if len(codes) == 0:
-        raise DataError(f"there are no {whose} codes: give at least one")
+        raise DataError("", f"there are no {whose} codes", "give at least one")
     return codes
 
 
-def _count(value: object, message: str) -> int:
+def _count(value: object, reason: str, remedy: str) -> int:
     count = whole(value)
     if count is None or count < 1:
-        raise DataError(message.format(f"{value!r:.40}"))
+        raise DataError("", reason.format(f"{value!r:.40}"), remedy)
     return count
 
 
 def _places(wanted: object, N: int) -> list[int]:
     """The places of precision@N."""
     if not isinstance(wanted, Iterable):
-        raise DataError(f"precision_at is {wanted!r:.40}: give a list of places, such as [1, 10]")
-    places = [_count(place, "precision@{} has no place: give whole numbers, 1 or more") for place in wanted]
+        raise DataError("", f"precision_at is {wanted!r:.40}", "give a list of places, such as [1, 10]")
+    places = [_count(place, "precision@{} has no place", "give whole numbers, 1 or more") for place in wanted]
     for place in places:
         if place > N:
-            raise DataError(f"precision@{place} needs a place between 1 and the {N:,} items of the database")
+            raise DataError(
+                "",
+                f"precision@{place} looks beyond the {N:,} items of the database",
+                "give places from 1 to that number",
+            )
     return places
 
 
@@ -153,17 +160,21 @@ def _labels(labels: ArrayLike, count: int, whose: str) -> NDArray[np.int64] | ND
     values = np.asarray(labels)
     if values.dtype.kind not in "iub" or values.ndim not in (1, 2):
         raise DataError(
-            f"{whose} labels are {values.dtype} of shape {values.shape}: "
-            "they must be integer classes [N] or 0/1 columns [N, C]"
+            "",
+            f"{whose} labels are {values.dtype} of shape {values.shape}",
+            "they must be integer classes [N] or 0/1 columns [N, C]",
         )
     if len(values) != count:
-        raise DataError(f"there are {count:,} {whose} codes and {len(values):,} labels: give one label for each code")
+        raise DataError(
+            "", f"there are {count:,} {whose} codes and {len(values):,} labels", "give one label for each code"
+        )
     if values.ndim == 1:
         return values.astype(np.int64)
     if values.size and (values.min() < 0 or values.max() > 1):
         raise DataError(
-            f"{whose} labels in columns run from {values.min()} to {values.max()}: "
-            "they must be 0 or 1, or be given as classes [N]"
+            "",
+            f"{whose} labels in columns run from {values.min()} to {values.max()}",
+            "they must be 0 or 1, or be given as classes [N]",
         )
     return values.astype(np.bool_)
 
@@ -173,8 +184,10 @@ def _refuse_mixed_signs(*labels: ArrayLike) -> None:
     both = [np.asarray(each) for each in labels]
     if any(each.min(initial=0) < 0 for each in both) and any(int(each.max(initial=0)) >= 2**63 for each in both):
         raise DataError(
-            f"labels run from {min(int(each.min()) for each in both)} to {max(int(each.max()) for each in both)}, more "
-            "than 64 bits hold: number the classes from 0"
+            "",
+            f"labels run from {min(int(each.min()) for each in both)} to "
+            f"{max(int(each.max()) for each in both)}, more than 64 bits hold",
+            "number the classes from 0",
         )
 
 

@@ -26,7 +26,7 @@ def most_pixels() -> int:
         return DEFAULT_MAX_PIXELS
     if not (setting.isascii() and setting.isdigit() and len(setting) < 5 and 1 <= int(setting) <= MOST_MEGAPIXELS):
         raise TransHashError(
-            f"{MEGAPIXELS} is {setting!r:.40}: set a whole number from 1 to {MOST_MEGAPIXELS:,}, or unset it"
+            MEGAPIXELS, f"it is {setting!r:.40}", f"set a whole number from 1 to {MOST_MEGAPIXELS:,}, or unset it"
         )
     return int(setting) * 10**6
 

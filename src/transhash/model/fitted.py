@@ -56,7 +56,7 @@ class Head:
         """What `to_bytes` gave, of that many bits; raises `DataError` for anything else."""
         rows, rest = divmod(len(kept) - 8 * bits, 2 * max(bits, 1))
         if bits <= 0 or rows <= 0 or rest:
-            raise DataError(f"fitted hash layers of {len(kept)} bytes are not for {bits} bits")
+            raise DataError("", f"fitted hash layers of {len(kept)} bytes are not for {bits} bits", "fit them again")
         weights = np.frombuffer(kept, "<i2", rows * bits).reshape(rows, bits)
         return cls(weights.astype(np.int16), np.frombuffer(kept, "<i8", offset=2 * rows * bits).astype(np.int64))
 

@@ -108,12 +108,13 @@ def _providers(device: str) -> list[Any]:
 
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cpu", "cuda") or (number and (kind != "cuda" or not number.isdecimal())):
-        raise ModelError(f"device {device!r}: there is none of that name; use auto, cpu, cuda or cuda:1")
+        raise ModelError(f"device {device!r}", "there is none of that name", "use auto, cpu, cuda or cuda:1")
     there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
     if kind == "cuda" and not there:
         raise ModelError(
-            f"device {device}: this ONNX Runtime computes on the CPU alone; install onnxruntime-gpu in place of "
-            "onnxruntime, or leave the device out"
+            f"device {device}",
+            "this ONNX Runtime computes on the CPU alone",
+            "install onnxruntime-gpu in place of onnxruntime, or leave the device out",
         )
     # products of 19-bit numbers, which some GPUs take for faster, would change codes
     cuda = ("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0})

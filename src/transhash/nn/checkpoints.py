@@ -59,8 +59,9 @@ def files_of(source: str | Path) -> list[Path]:
         weights, told = path, []
     if not weights.is_file():
         raise ModelError(
-            f"{weights}: no such checkpoint; give a .safetensors, .pth, .npz or .onnx file, a folder with "
-            f"{WEIGHTS}, or a hub id"
+            weights,
+            "no such checkpoint",
+            f"give a .safetensors, .pth, .npz or .onnx file, a folder with {WEIGHTS}, or a hub id",
         )
     parts = sorted(set(_shards(weights).values())) if weights.name.endswith(".index.json") else []
     return [weights, *parts, *told]
@@ -76,7 +77,7 @@ def read(source: str | Path) -> tuple[State, Settings]:
         missing = [key for key, part in shards.items() if key not in read_parts[part]]
         if missing:
             raise ModelError(
-                f"{shards[missing[0]]}: has no tensor {missing[0]}, as {weights.name} says; download again"
+                shards[missing[0]], f"has no tensor {missing[0]}, as {weights.name} says", "download again"
             )
         state = {key: read_parts[part][key] for key, part in shards.items()}
     elif weights.suffix == ".safetensors":
@@ -90,7 +91,7 @@ def read(source: str | Path) -> tuple[State, Settings]:
         state = _read_torch(weights)
     else:
         raise ModelError(
-            f"{weights}: a checkpoint in a format that is not read; give a file that ends in {', '.join(_SUFFIXES)}"
+            weights, "a checkpoint in a format that is not read", f"give a file that ends in {', '.join(_SUFFIXES)}"
         )
     for path in others:
         if path.name in (CONFIG, PREPROCESSOR):
@@ -113,16 +114,20 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not the settings of a checkpoint ({error}); download it again") from error
+        raise ModelError(path, f"not the settings of a checkpoint ({error})", "download it again") from error
     if not isinstance(found, dict):
-        raise ModelError(f"{path}: not the settings of a checkpoint; download it again")
+        raise ModelError(path, "not the settings of a checkpoint", "download it again")
     return found
 
 
 def _settings(path: Path, told: dict[str, Any]) -> Settings:
     """Settings under the names of transformers (config, preprocessor) and of timm (config)."""
     if told.get("hidden_act", "gelu") != "gelu":
-        raise ModelError(f"{path}: the network computes with {told['hidden_act']}; only gelu is known here")
+        raise ModelError(
+            path,
+            f"the network computes with {told['hidden_act']}, and only gelu is known here",
+            "give another checkpoint",
+        )
     timm = told.get("pretrained_cfg") if isinstance(told.get("pretrained_cfg"), dict) else {}
     arguments = told.get("model_args") if isinstance(told.get("model_args"), dict) else {}
     known = re.match(r"vit_([a-z]+)_", str(told.get("architecture", "")))
@@ -136,7 +141,7 @@ def _settings(path: Path, told: dict[str, Any]) -> Settings:
         if found is not None:
             numbers = isinstance(found, list) and len(found) == 3 and all(isinstance(v, int | float) for v in found)
             if not numbers or not all(v > 0 or (name == "mean" and v == 0) for v in found):
-                raise ModelError(f"{path}: the {name} of the pixels is {found!r}, not three numbers; correct it")
+                raise ModelError(path, f"the {name} of the pixels is {found!r}, not three numbers", "correct it")
             values[name] = tuple(map(float, found))
     return Settings(**values)
 
@@ -144,7 +149,7 @@ def _settings(path: Path, told: dict[str, Any]) -> Settings:
 def _positive(path: Path, told: dict[str, Any], name: str) -> Any:
     value = told.get(name)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-        raise ModelError(f"{path}: {name} is {value!r}, not a positive number; correct it")
+        raise ModelError(path, f"{name} is {value!r}, not a positive number", "correct it")
     return value
 
 
@@ -152,10 +157,10 @@ def _shards(index: Path) -> dict[str, Path]:
     """Which file beside an index holds each tensor."""
     files = _read_json(index).get("weight_map")
     if not isinstance(files, dict) or not files or not all(isinstance(name, str) for name in files.values()):
-        raise ModelError(f"{index}: says of no tensor which file holds it (weight_map); download it again")
+        raise ModelError(index, "says of no tensor which file holds it (weight_map)", "download it again")
     for name in set(files.values()):
         if Path(name).name != name or not (index.parent / name).is_file():
-            raise ModelError(f"{index}: names the file {name}, which is not in the same folder; download it, too")
+            raise ModelError(index, f"names the file {name}, which is not in the same folder", "download it, too")
     return {key: index.parent / name for key, name in files.items()}
 
 
@@ -167,7 +172,7 @@ def _read_safetensors(path: Path) -> tuple[State, dict[str, str]]:
         with safe_open(path, "pt") as file:
             return {key: file.get_tensor(key).float() for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path}: not a whole safetensors file ({error}); download it again") from error
+        raise ModelError(path, f"not a whole safetensors file ({error})", "download it again") from error
 
 
 def _read_torch(path: Path) -> State:
@@ -177,17 +182,18 @@ def _read_torch(path: Path) -> State:
             found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{path}: not a whole PyTorch file, or one with other objects than tensors, which might run code when they "
-            "are made; save its state_dict alone, or as .safetensors"
+            path,
+            "not a whole PyTorch file, or one with other objects than tensors, which might run code when they are made",
+            "save its state_dict alone, or as .safetensors",
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path}: not a whole PyTorch file ({reason}); download it again") from error
+        raise ModelError(path, f"not a whole PyTorch file ({reason})", "download it again") from error
     for name in _NESTED * 2:  # one may be in the other
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
     if not isinstance(found, dict):
-        raise ModelError(f"{path}: holds no state_dict, the tensors of a network by name; save one")
+        raise ModelError(path, "holds no state_dict, the tensors of a network by name", "save the network's state_dict")
     return {str(key): value.float() for key, value in found.items() if isinstance(value, Tensor)}
 
 
@@ -195,11 +201,11 @@ def _read_npz(path: Path) -> State:
     try:
         arrays = np.load(path, allow_pickle=False)
         if isinstance(arrays, np.ndarray):
-            raise ModelError(f"{path}: a single array, not an archive of them; give the .npz of the whole network")
+            raise ModelError(path, "a single array, not an archive of them", "give the .npz of the whole network")
         with arrays:
             return {key: torch.from_numpy(arrays[key].astype(np.float32)) for key in arrays.files}
     except (OSError, EOFError, ValueError, RuntimeError, TokenError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelError(f"{path}: not a whole .npz archive of numbers ({error}); download it again") from error
+        raise ModelError(path, f"not a whole .npz archive of numbers ({error})", "download it again") from error
 
 
 def _download(name: str) -> Path:
@@ -212,8 +218,9 @@ def _download(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"{name}: neither a local path nor available from the hub ({type(error).__name__}); "
-            "check the name and the connection, or give a local file"
+            name,
+            f"neither a local path nor available from the hub ({type(error).__name__})",
+            "check the name and the connection, or give a local file",
         ) from error
 
 
@@ -230,14 +237,18 @@ def _read_onnx(path: Path) -> State:
     except (DecodeError, onnx.checker.ValidationError, OSError, KeyError, TypeError, ValueError) as error:
         # KeyError: a type that does not exist; TypeError: a name that is not UTF-8
         raise ModelError(
-            f"{path}: not a whole ONNX graph ({' '.join(str(error).split())}); download it again"
+            path, f"not a whole ONNX graph ({' '.join(str(error).split())})", "download it again"
         ) from error
     names = ["attention.attention.key", "attention.attention.value", "attention.attention.query"]
     names += ["attention.output.dense", "mlp.fc1", "mlp.fc2"]
     weights = [x for node in graph.node if node.op_type == "MatMul" for x in node.input[1:2] if x in values]
     layers = {key.partition("encoder.layer.")[2].partition(".")[0] for key in state if "encoder.layer." in key}
     if not layers or len(weights) != len(layers) * len(names):
-        raise ModelError(f"{path}: {len(weights)} anonymous weights for {len(layers)} blocks; not an exported DINOv2")
+        raise ModelError(
+            path,
+            f"{len(weights)} anonymous weights for {len(layers)} blocks: not an exported DINOv2",
+            "export it again, or give .safetensors",
+        )
     prefix = next(key for key in state if "encoder.layer." in key).partition("encoder.layer.")[0]
     for i, weight in enumerate(weights):
         layer, place = divmod(i, len(names))

@@ -29,16 +29,18 @@ def branch_bits(bits: int, groups: int) -> tuple[int, ...]:
     Raises `RecipeError` for a code length that the dual stream cannot split.
     """
     if bits <= 0 or bits % 8:
-        raise RecipeError(f"a code length of {bits} bits cannot be packed in bytes: use a positive multiple of 8")
+        raise RecipeError("", f"a code length of {bits} bits cannot be packed in bytes", "use a positive multiple of 8")
     if groups == 0:
         return (bits,)
     if groups < 0:
-        raise RecipeError(f"the local stream cannot have {groups} groups: use 2, or 0 for none")
+        raise RecipeError("", f"the local stream cannot have {groups} groups", "use 2, or 0 for none")
     if bits % (2 * groups) or bits // (2 * groups) < MIN_LOCAL_BITS:
         fits = [k for k in range(1, bits) if bits % (2 * k) == 0 and bits // (2 * k) >= MIN_LOCAL_BITS]
         raise RecipeError(
-            f"{bits} bits cannot be split over {groups} local groups: each local head needs bits/(2·groups) bits, "
-            f"at least {MIN_LOCAL_BITS}; use {', '.join(map(str, fits))} groups, or another code length"
+            "",
+            f"{bits} bits cannot be split over {groups} local groups: each local head needs "
+            f"bits/(2·groups) bits, at least {MIN_LOCAL_BITS}",
+            f"use {', '.join(map(str, fits))} groups, or another code length",
         )
     return (bits // 2, *[bits // (2 * groups)] * groups)
 
@@ -46,7 +48,9 @@ def branch_bits(bits: int, groups: int) -> tuple[int, ...]:
 def check_lengths(lengths: tuple[int, ...], bits: int) -> None:
     """Raise `RecipeError` unless several code lengths ascend and have `bits` among them."""
     if lengths and (list(lengths) != sorted(set(lengths)) or bits not in lengths):
-        raise RecipeError(f"code lengths {', '.join(map(str, lengths))}: they must ascend and contain bits ({bits})")
+        raise RecipeError(
+            "", f"code lengths {', '.join(map(str, lengths))}", f"they must ascend and contain bits ({bits})"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,9 @@ def group_mask(patches: int, groups: int, *, drop_remainder: bool = False) -> Te
     Groups differ by at most one token, the larger ones first, unless the remainder is dropped.
     """
     if groups > patches:
-        raise RecipeError(f"{patches} patches cannot be cut into {groups} groups: use fewer groups or larger images")
+        raise RecipeError(
+            "", f"{patches} patches cannot be cut into {groups} groups", "use fewer groups or larger images"
+        )
     size, extra = divmod(patches, groups)
     mask = torch.zeros(groups, 1 + patches, dtype=torch.bool)
     mask[:, 0] = True

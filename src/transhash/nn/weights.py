@@ -67,13 +67,16 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
     state, settings = _to_timm(state, settings)
     if not _AXES.keys() <= state.keys():
         raise ModelError(
-            f"{source}: no vision transformer in a known layout (timm's, transformers' ViT or DINOv2, the JAX .npz); "
-            f"its keys begin with {', '.join(sorted(state)[:3]) or 'nothing'}"
+            source,
+            f"no vision transformer in a known layout; its keys begin with {', '.join(sorted(state)[:3]) or 'nothing'}",
+            "give timm's, transformers' ViT or DINOv2, or the JAX .npz",
         )
     for key, axes in _AXES.items():
         if state[key].ndim != axes or not state[key].numel():
             raise ModelError(
-                f"{source}: {key} has the shape {tuple(state[key].shape)}, which is not that of a vision transformer"
+                source,
+                f"{key} has the shape {tuple(state[key].shape)}, which is not that of a vision transformer",
+                "give another checkpoint",
             )
     dim = state["cls_token"].shape[-1]
     patch = state["patch_embed.proj.weight"].shape[-1]
@@ -83,13 +86,16 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
     heads = heads or settings.heads or _HEADS.get(dim)
     if heads is None:
         raise ModelError(
-            f"{source}: nothing says how many attention heads this network of width {dim} has; give their number "
-            "(--heads, or heads in a recipe)"
+            source,
+            f"nothing says how many attention heads this network of width {dim} has",
+            "give their number (--heads, or heads in a recipe)",
         )
     if depth < 2 or heads < 0 or dim % heads or grid < 1 or grid**2 + 1 != state["pos_embed"].shape[1]:
         raise ModelError(
-            f"{source}: a transformer of width {dim}, {heads} heads, {depth} blocks and "
-            f"{state['pos_embed'].shape[1]} positions is not a plain ViT with a CLS token and a square grid"
+            source,
+            f"a transformer of width {dim}, {heads} heads, {depth} blocks and "
+            f"{state['pos_embed'].shape[1]} positions is not a plain ViT with a CLS token and a square grid",
+            "give another checkpoint",
         )
     config = ViTConfig(
         image_size=grid * patch,
@@ -104,17 +110,22 @@ def load_vit(source: str | Path, *, image_size: int | None = None, heads: int | 
     vit = ViT(config)
     expected = set(vit.state_dict())
     if state.keys() != expected:
-        raise ModelError(f"{source}: {_differences(expected - state.keys(), state.keys() - expected)}")
+        raise ModelError(
+            source, _differences(expected - state.keys(), state.keys() - expected), "give a checkpoint of a plain ViT"
+        )
     wrong = [key for key, value in vit.state_dict().items() if value.shape != state[key].shape]
     if wrong:
         raise ModelError(
-            f"{source}: {wrong[0]} has the shape {tuple(state[wrong[0]].shape)}, which does not fit the rest"
+            source,
+            f"{wrong[0]} has the shape {tuple(state[wrong[0]].shape)}, which does not fit the rest",
+            "download the checkpoint again",
         )
     broken = next((key for key, value in state.items() if not value.isfinite().all()), None)
     if broken:
         raise ModelError(
-            f"{source}: {broken} has values that are not finite (NaN or infinity); take a checkpoint from before its "
-            "training went wrong, or download it again"
+            source,
+            f"{broken} has values that are not finite (NaN or infinity)",
+            "take a checkpoint from before its training went wrong, or download it again",
         )
     vit.load_state_dict(state)
     _read_our_pixels(vit, settings.mean or MEAN, settings.std or STD)
@@ -129,8 +140,9 @@ def resized(vit: ViT, image_size: int, source: str) -> ViT:
     if image_size < patch or image_size % patch:
         near = max(1, image_size // patch) * patch
         raise ModelError(
-            f"{source}: image size {image_size} is not a multiple of the patch size {patch}; use {near} or "
-            f"{near + patch} pixels"
+            source,
+            f"image size {image_size} is not a multiple of the patch size {patch}",
+            f"use {near} or {near + patch} pixels",
         )
     other = ViT(replace(vit.config, image_size=image_size))
     state = vit.state_dict()

@@ -20,11 +20,13 @@ def check_k(k: object, queries: int, useful: int) -> int:
     """How many results each of `queries` asks for, of which `useful` exist; raises `HammingIndexError`."""
     wanted = whole(k)
     if wanted is None or wanted < 1:
-        raise HammingIndexError(f"k is {k!r:.40}: ask for 1 result or more, as a whole number")
+        raise HammingIndexError("", f"k is {k!r:.40}", "ask for 1 result or more, as a whole number")
     if queries * (wanted - useful) > PADDED:
         raise HammingIndexError(
-            f"k is {wanted:,}, but only {useful:,} codes can be found: {queries:,} rows of k results would be padding "
-            f"for the most part; ask for {max(1, useful):,} or fewer"
+            "",
+            f"k is {wanted:,}, but only {useful:,} codes can be found: {queries:,} rows of k results would "
+            "be padding for the most part",
+            f"ask for {max(1, useful):,} or fewer",
         )
     return wanted
 
@@ -33,14 +35,14 @@ def check_radius(radius: object, bits: int) -> int:
     """A radius in bits, at most `bits`; raises `HammingIndexError`."""
     wanted = whole(radius)
     if wanted is None or wanted < 0:
-        raise HammingIndexError(f"radius is {radius!r:.40}: give a whole number of bits, 0 or more")
+        raise HammingIndexError("", f"radius is {radius!r:.40}", "give a whole number of bits, 0 or more")
     return min(wanted, bits)
 
 
 def check_strategy(strategy: object) -> None:
     """Raises `HammingIndexError` for a strategy that does not exist."""
     if strategy not in STRATEGIES:
-        raise HammingIndexError(f"strategy {strategy!r} is unknown: use None, 'scan' or 'mih'")
+        raise HammingIndexError("", f"strategy {strategy!r} is unknown", "use None, 'scan' or 'mih'")
 
 
 def check_meta(meta: Mapping[str, str] | None) -> dict[str, str]:
@@ -48,7 +50,7 @@ def check_meta(meta: Mapping[str, str] | None) -> dict[str, str]:
     texts = dict(meta or {})
     for name, text in texts.items():
         if not (isinstance(name, str) and isinstance(text, str)):
-            raise HammingIndexError(f"meta holds {name!r:.40}: {text!r:.40}; names and values must be texts")
+            raise HammingIndexError("", f"meta holds {name!r:.40}: {text!r:.40}", "names and values must be texts")
     return texts
 
 
@@ -57,13 +59,15 @@ def as_ids(ids: npt.ArrayLike | Iterable[int]) -> Ids:
     try:
         array = np.asarray(list(ids) if isinstance(ids, Iterable) and not isinstance(ids, np.ndarray) else ids)
     except ValueError:  # rows of different lengths
-        raise HammingIndexError("ids are lists of different lengths: give whole numbers, int64 [N]") from None
+        raise HammingIndexError("", "ids are lists of different lengths", "give whole numbers, int64 [N]") from None
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise HammingIndexError(f"ids are {array.dtype} with {array.ndim} dimension(s): give whole numbers, int64 [N]")
+        raise HammingIndexError(
+            "", f"ids are {array.dtype} with {array.ndim} dimension(s)", "give whole numbers, int64 [N]"
+        )
     if array.dtype.kind == "u" and array.size and array.max() > LAST_ID:
-        raise HammingIndexError(f"id {array.max()} does not fit in 64 bits with a sign: use smaller ids")
+        raise HammingIndexError("", f"id {array.max()} does not fit in 64 bits with a sign", "use smaller ids")
     return array.astype(np.int64)
 
 
@@ -74,7 +78,9 @@ def allowed(ids: npt.ArrayLike | Iterable[int]) -> Ids:
     """
     if isinstance(ids, np.ndarray) and ids.dtype == np.bool_:
         if ids.ndim != 1:
-            raise HammingIndexError(f"the filter is a boolean array of shape {ids.shape}: give [N], entry i for id i")
+            raise HammingIndexError(
+                "", f"the filter is a boolean array of shape {ids.shape}", "give [N], entry i for id i"
+            )
         return np.flatnonzero(ids)
     given = as_ids(ids)
     return given if (given[1:] > given[:-1]).all() else np.unique(given)
@@ -84,8 +90,9 @@ def new_ids(next_id: int, count: int) -> Ids:
     """Ids that continue after the greatest ever used; raises `HammingIndexError` when there are none left."""
     if next_id + count > LAST_ID + 1:
         raise HammingIndexError(
-            f"no ids are left for {count:,} more codes: they would go on from {next_id}, and {LAST_ID} is the last "
-            "one; give ids of your own"
+            "",
+            f"no ids are left for {count:,} more codes: they would go on from {next_id}, and {LAST_ID} is the last one",
+            "give ids of your own",
         )
     return np.arange(count, dtype=np.int64) + np.int64(next_id if count else 0)
 
@@ -98,4 +105,4 @@ def refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
             here, _ = part.find(ids)
             twice = np.append(twice, ids[here])
     if len(twice):
-        raise HammingIndexError(f"id {twice[0]} is used twice: remove it first, or give another id")
+        raise HammingIndexError("", f"id {twice[0]} is used twice", "remove it first, or give another id")

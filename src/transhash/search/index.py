@@ -98,11 +98,11 @@ class HammingIndex:
             state = self._state
             new = new_ids(state.next_id, len(words)) if ids is None else as_ids(ids)
             if len(new) != len(words):
-                raise HammingIndexError(f"{len(words)} codes came with {len(new)} ids: give one id for each code")
+                raise HammingIndexError("", f"{len(words)} codes came with {len(new)} ids", "give one id for each code")
             if len(new) == 0:
                 return new
             if new.min() < 0:
-                raise HammingIndexError(f"id {new.min()} is negative: ids are 0 or greater")
+                raise HammingIndexError("", f"id {new.min()} is negative", "ids are 0 or greater")
             order = np.argsort(new, kind="stable")
             refuse_repeats(new[order], state.segments)
             rows = np.concatenate((words[order], np.zeros((PADDING, words.shape[1]), np.uint64)))
@@ -271,7 +271,7 @@ class HammingIndex:
             structure.check(head, arrays, verify)
         except ValueError as error:
             raise HammingIndexError(
-                f"{os.fspath(path)}: this is not what save() writes ({error}); build the index again"
+                os.fspath(path), f"this is not what save() writes ({error})", "build the index again"
             ) from error
         return cls._of(head, arrays)
 

@@ -21,7 +21,7 @@ def check_bits(bits: object) -> int:
     """The length of codes that an index can hold; raises `HammingIndexError`."""
     count = whole(bits)
     if count is None or count < 8 or count > MAX_BITS or count % 8:
-        raise HammingIndexError(f"codes of {bits!r:.40} bits: use a multiple of 8 from 8 to {MAX_BITS}")
+        raise HammingIndexError("", f"codes of {bits!r:.40} bits", f"use a multiple of 8 from 8 to {MAX_BITS}")
     return count
 
 
@@ -36,16 +36,20 @@ def to_words(codes: object, bits: int, padding: int = 0) -> Words:
     Raises HammingIndexError.
     """
     if not isinstance(codes, np.ndarray):
-        raise HammingIndexError(f"codes are a {type(codes).__name__}: give a NumPy array, uint8 [N, {bits // 8}]")
+        raise HammingIndexError(
+            "", f"codes are a {type(codes).__name__}", f"give a NumPy array, uint8 [N, {bits // 8}]"
+        )
     if codes.dtype != np.uint8:
-        raise HammingIndexError(f"codes have dtype {codes.dtype}: give packed bits, uint8 [N, {bits // 8}]")
+        raise HammingIndexError("", f"codes have dtype {codes.dtype}", f"give packed bits, uint8 [N, {bits // 8}]")
     if codes.ndim != 2:
         raise HammingIndexError(
-            f"codes have {codes.ndim} dimension(s): give uint8 [N, {bits // 8}], a single code as code[None]"
+            "", f"codes have {codes.ndim} dimension(s)", f"give uint8 [N, {bits // 8}], a single code as code[None]"
         )
     if codes.shape[1] != bits // 8:
         raise HammingIndexError(
-            f"codes have {codes.shape[1]} bytes each, but the index holds {bits}-bit codes of {bits // 8} bytes"
+            "",
+            f"codes have {codes.shape[1]} bytes each, but the index holds {bits}-bit codes of {bits // 8} bytes",
+            "use codes of the index's model",
         )
     width = 8 * word_count(bits)
     if padding or codes.shape[1] < width or not (codes.flags.c_contiguous and type(codes) is np.ndarray):

@@ -103,4 +103,4 @@ class DuplicateSearches:
             pass
         finally:
             if run.groups is None and run.error is None:  # whatever it was, nobody waits for it any longer
-                run.error = TransHashError("the search for duplicates was interrupted; ask for it again")
+                run.error = TransHashError("", "the search for duplicates was interrupted", "ask for it again")

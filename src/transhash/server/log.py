@@ -33,7 +33,7 @@ class Log:
                 self._file = settings.access_log.open("a", buffering=1, encoding="utf-8")
             except OSError as error:
                 raise TransHashError(
-                    f"{settings.access_log}: cannot be written ({error.strerror}); name another --access-log"
+                    settings.access_log, f"cannot be written ({error.strerror})", "name another --access-log"
                 ) from error
 
     def close(self) -> None:

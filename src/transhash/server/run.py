@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
     try:
         socket.getaddrinfo(host or None, 0)
     except (OSError, UnicodeError) as error:
-        raise TransHashError(f"{host}: no such host name; choose another --host") from error
+        raise TransHashError(host, "no such host name", "choose another --host") from error
     return False
 
 
@@ -60,7 +60,7 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TransHashError(
-            f"{host}:{port}: cannot listen there ({reason}); choose another --port or --host"
+            f"{host}:{port}", f"cannot listen there ({reason})", "choose another --port or --host"
         ) from error
 
 

@@ -61,14 +61,14 @@ def read_tokens(file: Path) -> list[Token]:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise TransHashError(f"{file}: the tokens cannot be read ({reason}); name another --tokens") from error
+        raise TransHashError(file, f"the tokens cannot be read ({reason})", "name another --tokens") from error
     tokens = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         found = _LINE.fullmatch(line.strip())
         if not found:
-            raise TransHashError(f"{file}, line {number}: not a token; add tokens with `transhash token add`")
+            raise TransHashError(f"{file}, line {number}", "not a token", "add tokens with `transhash token add`")
         tokens.append(Token(*found.groups()))
     return tokens
 
@@ -170,7 +170,7 @@ class Tokens:
                     raise (
                         error
                         if isinstance(error, TransHashError)
-                        else TransHashError(f"{file}: there are no tokens; make one with `transhash token add`")
+                        else TransHashError(file, "there are no tokens", "make one with `transhash token add`")
                     ) from error
                 # a file that is being written, or gone: nobody new gets in by it
         self._known = {token.digest: token for token in tokens}

@@ -69,8 +69,9 @@ def _relevance(
     """All pairs of some rows: whether they are relevant, and the places of the one and the other among `rows`."""
     if len(rows) < 2:
         raise DataError(
-            f"{len(rows)} images are left to calibrate on; give a data set with images that the model was not trained "
-            "on, or train with --set validation=0.1"
+            "",
+            f"{len(rows)} images are left to calibrate on",
+            "give a data set with images that the model was not trained on, or train with --set validation=0.1",
         )
     labels = images.labels[rows]
     same = np.stack([related(label, labels) for label in labels])
@@ -78,7 +79,8 @@ def _relevance(
     relevant = same[one, other]
     if relevant.all() or not relevant.any():
         raise DataError(
-            "all pairs of the images that are left to calibrate on are relevant, or none; give a data set with several "
-            "images of each of several classes"
+            "",
+            "all pairs of the images that are left to calibrate on are relevant, or none",
+            "give a data set with several images of each of several classes",
         )
     return relevant, one, other

@@ -65,8 +65,9 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.opti
             raise ValueError("meta.json is not that of a checkpoint")
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise RecipeError(
-            f"{path}: cannot be continued from ({type(error).__name__}: {str(error).splitlines()[0]}); "
-            "remove this checkpoint to start the run again"
+            path,
+            f"cannot be continued from ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "remove this checkpoint to start the run again",
         ) from error
     return meta
 

@@ -21,7 +21,7 @@ def device_of(wanted: str) -> torch.device:
     `auto` is a GPU where PyTorch finds one. Raises `RecipeError` for a device that is not there, with the remedy.
     """
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?|mps", wanted):
-        raise RecipeError(f"device {wanted!r}: there is none of that name; use {DEVICES}")
+        raise RecipeError(f"device {wanted!r}", "there is none of that name", f"use {DEVICES}")
     if wanted == "cpu":
         return torch.device("cpu")
     kind, _, number = wanted.partition(":")
@@ -30,14 +30,14 @@ def device_of(wanted: str) -> torch.device:
         chosen = int(number or os.environ.get("LOCAL_RANK", "0"))
         if chosen >= count:
             raise RecipeError(
-                f"device cuda:{chosen}: this machine has {count}, cuda:0 to cuda:{count - 1}; use one of them"
+                f"device cuda:{chosen}", f"this machine has {count}, cuda:0 to cuda:{count - 1}", "use one of them"
             )
         return torch.device("cuda", chosen)
     if kind in ("auto", "mps") and torch.backends.mps.is_available():
         return torch.device("mps")
     if kind == "auto":
         return torch.device("cpu")
-    raise RecipeError(f"device {wanted}: {_missing(kind)}; leave --device out to train on the CPU")
+    raise RecipeError(f"device {wanted}", _missing(kind), "leave --device out to train on the CPU")
 
 
 def _missing(kind: str) -> str:

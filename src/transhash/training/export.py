@@ -45,7 +45,7 @@ def export_model(
     """
     broken = [key for key, value in network.state_dict().items() if not value.isfinite().all()]
     if broken:
-        raise ModelError(f"{name}: {broken[0]} is not finite; train again with a lower learning rate")
+        raise ModelError(name, f"{broken[0]} is not finite", "train again with a lower learning rate")
     network = copy.deepcopy(network).cpu().eval()
     plan = prepare(network, pictures) if pictures is not None else None
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +82,7 @@ def load_network(folder: Path) -> MGVT:
     except (TypeError, RuntimeError, RecipeError) as error:
         reason = str(error).splitlines()[0]
         raise ModelError(
-            f"{folder / CONFIG}: not of the network in {WEIGHTS} ({reason}); copy the model again"
+            folder / CONFIG, f"not of the network in {WEIGHTS} ({reason})", "copy the model again"
         ) from error
     return network.eval()
 

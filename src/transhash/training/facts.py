@@ -40,14 +40,14 @@ def facts_of(recipe: Recipe, images: ImageSet, parts: Split) -> JsonObject:
 def check_recipe(run: Path, recipe: Recipe) -> None:
     """Refuse a folder that another recipe's run lives in; raises `RecipeError`."""
     if run.exists() and not run.is_dir():
-        raise RecipeError(f"{run}: a file, not a folder for a run; choose another --out")
+        raise RecipeError(run, "a file, not a folder for a run", "choose another --out")
     path = run / RECIPE
     if path.exists():
         before, now = (one.model_dump(exclude=set(MACHINE)) for one in (Recipe.read(path), recipe))
         changed = [name for name, value in now.items() if value != before[name]]
         if changed:
             raise RecipeError(
-                f"{run}: holds a run with another {', '.join(changed)}; choose another --out, or remove the folder"
+                run, f"holds a run with another {', '.join(changed)}", "choose another --out, or remove the folder"
             )
 
 
@@ -59,12 +59,13 @@ def check_facts(run: Path, facts: JsonObject) -> None:
     try:
         before = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise RecipeError(f"{path}: cannot be read ({error}); remove the folder to start the run again") from error
+        raise RecipeError(path, f"cannot be read ({error})", "remove the folder to start the run again") from error
     changed = [words for name, words in _NAMES.items() if before.get(name) != facts[name]]
     if changed:
         raise RecipeError(
-            f"{run}: this run began with another {', another '.join(changed)} than there is now; put back what it was, "
-            "or choose another --out to train on what there is"
+            run,
+            f"this run began with another {', another '.join(changed)} than there is now",
+            "put back what it was, or choose another --out to train on what there is",
         )
 
 

@@ -87,7 +87,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     progress = progress if rank == 0 else silent
     if recipe.batch_size % processes:
         raise RecipeError(
-            f"batch_size {recipe.batch_size} cannot be shared by {processes} processes; make it a multiple of them"
+            "",
+            f"batch_size {recipe.batch_size} cannot be shared by {processes} processes",
+            "make it a multiple of them",
         )
     facts.check_recipe(run, recipe)
 
@@ -98,7 +100,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
     labels = torch.from_numpy(images.labels[train_rows]).to(device)
     if recipe.batch_size > len(labels):
-        raise RecipeError(f"batch_size {recipe.batch_size} is more than the {len(labels)} training images; lower it")
+        raise RecipeError(
+            "", f"batch_size {recipe.batch_size} is more than the {len(labels)} training images", "lower it"
+        )
     ready = cache is not None
     found = None if ready else facts.facts_of(recipe, images, rows)
     if found:
@@ -209,7 +213,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if step % LOOK == 0 or ended or step == first + 1:
                 shown = running.item()
                 if not math.isfinite(shown):
-                    raise RecipeError(_broken(recipe, network, h, step, first))
+                    raise _broken(recipe, network, h, step, first)
                 progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
                 if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
@@ -229,9 +233,10 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                     saved = time.monotonic()
     except torch.OutOfMemoryError as error:
         raise RecipeError(
-            f"{device}: out of memory at batch_size {recipe.batch_size}; give --set batch_size="
-            f"{max(2, recipe.batch_size // 2)} and another --out, or train on a device with more memory; the last "
-            f"checkpoint in {run} is whole"
+            device,
+            f"out of memory at batch_size {recipe.batch_size} (the last checkpoint in {run} is whole)",
+            f"give --set batch_size={max(2, recipe.batch_size // 2)} and another --out, or train on a device with "
+            "more memory",
         ) from error
     accelerator.wait_for_everyone()
     if not ready and accelerator.is_main_process:
@@ -239,15 +244,18 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     return Trained(average.eval(), recipe, history, images, held_out, train_rows)
 
 
-def _broken(recipe: Recipe, network: MGVT, h: Tensor, step: int, first: int) -> str:
+def _broken(recipe: Recipe, network: MGVT, h: Tensor, step: int, first: int) -> RecipeError:
     """Why a loss is not finite, as far as can be told."""
     if step == first + 1:  # no step was made that the learning rate could have spoilt
         name, largest = max(
             ((name, value.abs().max().item()) for name, value in network.named_parameters() if "norm" not in name),
             key=lambda one: one[1],
         )
-        return (
-            f"the loss is not finite before anything was learned; the largest weight is {largest:.3g} ({name}), where "
-            "those of trained networks are below 100: take another backbone, or precision float32"
+        return RecipeError(
+            "",
+            f"the loss is not finite before anything was learned: the largest weight is {largest:.3g} ({name}), where "
+            "those of trained networks are below 100",
+            "take another backbone, or precision float32",
         )
-    return f"the loss is not finite at step {step}; lower learning_rate (now {recipe.learning_rate})"
+    reason = f"the loss is not finite at step {step}"
+    return RecipeError("", reason, f"lower learning_rate (now {recipe.learning_rate})")

@@ -76,7 +76,9 @@ def initial_network(recipe: Recipe) -> MGVT:
     vit = starting_vit(recipe)
     depth = vit.config.depth
     if recipe.freeze >= depth:
-        raise RecipeError(f"freeze {recipe.freeze} leaves nothing of {depth} blocks to train; use at most {depth - 1}")
+        raise RecipeError(
+            "", f"freeze {recipe.freeze} leaves nothing of {depth} blocks to train", f"use at most {depth - 1}"
+        )
     return MGVT.from_vit(
         vit, bits=recipe.bits, groups=recipe.groups, drop_remainder=recipe.drop_remainder, lengths=recipe.lengths
     )

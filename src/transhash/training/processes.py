@@ -63,7 +63,7 @@ def lost(run: Path) -> Iterator[None]:
     remedy = f"give the same command again: it goes on from the last checkpoint in {run}, with any number of processes"
 
     def ended(*_: object) -> NoReturn:
-        raise TransHashError(f"told to end, as torchrun does when another process of the run has ended; {remedy}")
+        raise TransHashError("", "told to end, as torchrun does when another process of the run has ended", remedy)
 
     before = signal.signal(signal.SIGTERM, ended)
     try:
@@ -71,7 +71,7 @@ def lost(run: Path) -> Iterator[None]:
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
-        raise TransHashError(f"another process of the run has ended, or cannot be reached; {remedy}") from error
+        raise TransHashError("", "another process of the run has ended, or cannot be reached", remedy) from error
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -116,7 +116,9 @@ class Recipe(BaseModel):
         for bits in self.lengths or (self.bits,):
             METHODS[self.method](Task(branch_bits(bits, self.groups), classes=2, images=1), **self.loss)
         if self.cached_views and not self.freeze:
-            raise RecipeError("cached_views needs freeze > 0: only frozen blocks give the same tokens every time")
+            raise RecipeError(
+                "", "cached_views needs frozen blocks, which give the same tokens every time", "set freeze above 0"
+            )
         return self
 
     @property
@@ -131,14 +133,15 @@ class Recipe(BaseModel):
         try:
             return cls(**settings)
         except RecipeError as error:
-            raise RecipeError(f"{where}: {error}") from error
+            at = f"{where}, {error.where}" if error.where else where
+            raise RecipeError(at, error.reason, error.remedy) from error
         except ValidationError as error:
             problems = [
                 f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'][:1].lower()}{e['msg'][1:]}"
                 for e in error.errors()
             ]
             raise RecipeError(
-                f"{where}: {'; '.join(problems)}; `transhash train --dump-recipe` prints every setting"
+                where, "; ".join(problems), "`transhash train --dump-recipe` prints every setting"
             ) from error
 
     @classmethod
@@ -153,12 +156,12 @@ class Recipe(BaseModel):
                 settings = yaml.safe_load(Path(path).read_text("utf-8")) or {}
             except OSError as error:
                 raise RecipeError(
-                    f"{path}: cannot be read ({error.strerror}); give the path of a YAML recipe"
+                    path, f"cannot be read ({error.strerror})", "give the path of a YAML recipe"
                 ) from error
             except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise RecipeError(f"{path}: not YAML ({str(error).splitlines()[0]}); correct the file") from error
+                raise RecipeError(path, f"not YAML ({str(error).splitlines()[0]})", "correct the file") from error
             if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
-                raise RecipeError(f"{path}: not a recipe; write one `setting: value` a line")
+                raise RecipeError(path, "not a recipe", "write one `setting: value` a line")
         loss = settings.get("loss") or {}
         if isinstance(loss, dict):
             inner = {

@@ -80,8 +80,9 @@ class TokenCache:
                     z = network.lower(x, blocks).half().cpu()
                 if not z.isfinite().all():
                     raise RecipeError(
-                        f"the backbone computes values beyond what 16 bits hold after its first {blocks} blocks; take "
-                        "another checkpoint, or train without cached_views"
+                        "",
+                        f"the backbone computes values beyond what 16 bits hold after its first {blocks} blocks",
+                        "take another checkpoint, or train without cached_views",
                     )
                 tokens[rows] = z.numpy()
                 progress(stage, view * len(pictures) + start + len(x), self.views * len(pictures), "")
