@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import generated  # docs/ is importable while mkdocs loads this file
 import generated_api
+import generated_python
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
+    "python": partial(generated_python.python, "python"),
+    "python-training": partial(generated_python.python, "python-training"),
     "command-line": generated.command_line,
     "rest": generated_api.rest,
     "filters": generated_api.filters,

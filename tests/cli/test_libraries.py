@@ -154,24 +154,3 @@ class TestWhichLibrary:
 
         assert run("index", "photos").code == 0
         assert run("index", "photos").err == ""
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("index", "photos"),
-        ("duplicates",),
-        ("verify",),
-        ("annotate", "labels.csv"),
-        ("export", "--to", "all.parquet"),
-        ("import", "all.parquet"),
-        ("serve",),
-    ],
-    ids=lambda words: words[0],
-)
-def test_what_a_collection_cannot_do_is_said(run, photos: Path, words: tuple[str, ...]) -> None:
-    result = run(*words, "--library", "milvus://127.0.0.1:1/photos")
-
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("milvus://127.0.0.1:1/photos: ")
-    assert "librar" in result.err

@@ -181,9 +181,9 @@ def test_mistakes_are_named_with_file_and_line(tmp_path: Path, mistake: str) -> 
 
 def test_lists_of_another_set_are_refused(tmp_path: Path) -> None:
     root = write(tmp_path, MULTI)
-    with pytest.raises(DataError, match=r"line 1: 3 label columns, but 21 expected"):
+    with pytest.raises(DataError, match=r"line 1: 3 label columns where 21 are expected"):
         load_dataset("nuswide-21", root)
-    with pytest.raises(DataError, match=r"line 1: 3 label columns, but 80 or 91 expected"):
+    with pytest.raises(DataError, match=r"line 1: 3 label columns where 80 or 91 are expected"):
         load_dataset("coco", root)
     two = {file: [f"{line.split()[0]} 1 1{' 0' * 98}" for line in lines] for file, lines in MULTI.items()}
     with pytest.raises(DataError, match=r"database\.txt, line 1: 2 labels where imagenet100 has one"):

@@ -50,7 +50,9 @@ def test_the_usual_limit_is_lifted_by_the_environment(monkeypatch: pytest.Monkey
     assert reason(large, max_pixels=1_000_000) == "too many pixels"  # who names a limit means it
     for wrong in ("0", "4295", "1e3", "²", "-1"):
         monkeypatch.setenv("TRANSHASH_MAX_MEGAPIXELS", wrong)
-        with pytest.raises(TransHashError, match=r"TRANSHASH_MAX_MEGAPIXELS is .*: set a whole number from 1 to 4,294"):
+        with pytest.raises(
+            TransHashError, match=r"TRANSHASH_MAX_MEGAPIXELS: it is .*; set a whole number from 1 to 4,294"
+        ):
             load_picture(large, 20)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from transhash.cli.libraries import find_library, open_searchable
-from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.libraries import ANYWHERE, find_library, open_searchable
+from transhash.cli.options import JsonOption, SearchableOption
 from transhash.cli.output import print_json, shown
 
 EXAMPLES = """\
@@ -15,12 +15,12 @@ EXAMPLES = """\
 """
 
 
-def info(library: LibraryOption = None, as_json: JsonOption = False) -> None:
+def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
     """Show how many pictures a library has, and its model.
 
     Also its own columns, its size on disk, and how many files could not be used.
     """
-    with open_searchable(find_library(library, [Path.cwd()], elsewhere=("milvus", "http"))) as opened:
+    with open_searchable(find_library(library, [Path.cwd()], elsewhere=ANYWHERE)) as opened:
         facts = opened.info()
     if as_json:
         print_json(asdict(facts))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from transhash.model import HashModel
 
 ENVIRONMENT = "TRANSHASH_LIBRARY"
+ANYWHERE = ("http://", "https://", "milvus://", "milvus+tls://")  # how addresses of libraries elsewhere begin
 
 Address = Any  # a Path, or the address of a library on another machine, a str
 
@@ -52,7 +53,7 @@ def find_library(
     if found is None and guess:
         found = _guessed(starts)
     if isinstance(found, str) and not found.startswith(elsewhere):
-        raise LibraryError(found, "this needs a library in a folder", "run it on the machine that has the folder")
+        raise LibraryError(found, "this verb needs a library in a folder", "run it on the machine that has the folder")
     return found
 
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from transhash.cli.libraries import Address, address
 
-LibraryOption = Annotated[
-    Address,
-    typer.Option(
-        "--library",
-        "-l",
-        metavar="LIB",
-        parser=address,
-        help="The library to use (`transhash help library`).",
-        show_default=False,
-    ),
+
+def _library(help_: str) -> Any:
+    return typer.Option("--library", "-l", metavar="LIB", parser=address, help=help_, show_default=False)
+
+
+LibraryOption = Annotated[Address, _library("The library's folder (`transhash help library`).")]
+SearchableOption = Annotated[
+    Address, _library("The library: a folder, http://HOST:PORT or milvus://HOST:PORT/COLLECTION.")
 ]
 ModelOption = Annotated[
     str | None,

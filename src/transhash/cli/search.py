@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.libraries import find_library, open_searchable
-from transhash.cli.options import JsonOption, LibraryOption, ModelOption
+from transhash.cli.libraries import ANYWHERE, find_library, open_searchable
+from transhash.cli.options import JsonOption, ModelOption, SearchableOption
 from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
 from transhash.cli.queries import Query, queries
 from transhash.errors import ImageError, TransHashError
@@ -55,7 +55,7 @@ def search(
         Path | None, typer.Option(metavar="FILE", help="Draw the hits on one page: a .jpg or .png file.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the hits in the terminal, if it can.")] = False,
-    library: LibraryOption = None,
+    library: SearchableOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +80,7 @@ def search(
     limits: Limits = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
     failed = 0
     folders = (query.folder for query in wanted if query.folder)
-    place = find_library(library, [Path.cwd()], folders, elsewhere=("milvus", "http"))
+    place = find_library(library, [Path.cwd()], folders, elsewhere=ANYWHERE)
     with open_searchable(place, model) as opened:
         check_probability(opened, min_probability)
         for query, encoded, hits in _found(opened, wanted, k, limits):

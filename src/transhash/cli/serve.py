@@ -14,7 +14,7 @@ import typer
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import LibraryOption, ModelOption
 from transhash.cli.output import extra, say
-from transhash.errors import LibraryError, TransHashError
+from transhash.errors import TransHashError
 
 EXAMPLES = """\
   transhash serve
@@ -101,14 +101,7 @@ def serve(
         max_upload=max_upload << 20,
         max_pixels=max_megapixels * 1_000_000,
     )
-    wanted = find_library(library, [Path.cwd()], elsewhere=("milvus",))
-    if isinstance(wanted, str):
-        raise LibraryError(
-            wanted,
-            "a collection in Milvus has no thumbnails, duplicates or order to look through, which the page "
-            "and the API need",
-            "serve the library that was exported to it, or open the collection in a program (transhash.open_library)",
-        )
+    wanted = find_library(library, [Path.cwd()])
     with open_library(wanted, model) as opened:
         place, used = opened.path, opened.model
     with LiveLibrary(place, used) as live:

@@ -154,7 +154,10 @@ def _too_few(name: str, count: int, protocol: str) -> DataError:
 def validation_split(
     train: Rows, labels: NDArray[np.int64] | NDArray[np.uint8], share: float, *, seed: int
 ) -> tuple[Rows, Rows]:
-    """Hold out a share of the training images, the same of each class: what is left to train on, and the held-out.
+    """Hold out a share of the training images, the same of each class.
+
+    `train` holds their row numbers, int64 (n,); `labels` are those of all images, classes (N,) or columns (N, C).
+    Returns the rows that are left to train on, and the rows held out.
 
     Of images with several labels, each label keeps its share as nearly as its images' other labels allow (iterative
     stratification; Sechidis et al., ECML PKDD 2011).

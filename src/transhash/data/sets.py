@@ -42,8 +42,9 @@ class Images:
             return hashlib.sha256(b"".join(digests)).hexdigest()
 
     def decode(self, rows: NDArray[np.int64], size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
-        """Central squares of some pictures, as `load_picture` makes them: uint8 (len(rows), size, size, 3).
+        """Return the central squares of pictures as `load_picture` makes them: uint8 (n, size, size, 3).
 
+        `rows` are their row numbers, int64 (n,).
         Raises `ImageError` for a picture that cannot be used.
         """
         with ThreadPoolExecutor(processors()) as pool:
@@ -51,7 +52,7 @@ class Images:
         return np.stack(pictures) if pictures else np.empty((0, size, size, 3), np.uint8)
 
     def decode_one(self, row: int, size: int, *, crop: float = 1.0) -> NDArray[np.uint8]:
-        """As `decode`, of one picture: uint8 (size, size, 3)."""
+        """As `decode`, of one picture: uint8 (size, size, 3). Raises `ImageError` when it cannot be used."""
         source = self.sources[row]
         try:
             return load_square(source, size, crop=crop)

@@ -242,9 +242,9 @@ class Library:
         return self.searching.codes()
 
     def passing(self, where: str | None = None, *, stop: Callable[[], bool] | None = None) -> NDArray[np.int64]:
-        """The ids of the pictures that pass a filter, or of all, ascending; raises `FilterError`.
+        """Return the ids of the pictures that pass a filter, or of all: int64 [n], ascending. Raises `FilterError`.
 
-        When `stop` becomes true while the filter is looked at, that is broken off: raises `BrokenOffError`.
+        When `stop` returns true while the filter is looked at, the search ends: raises `BrokenOffError`.
         """
         return self.searching.passing(where, stop)
 

@@ -63,7 +63,7 @@ class HashLoss(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
-        """What `forward` returns, of codes in full precision: the method's formula."""
+        """Return what `forward` returns, for codes (N, B) in full precision: the method's formula."""
 
 
 def require_positive(**settings: float) -> None:

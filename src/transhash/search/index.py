@@ -117,7 +117,7 @@ class HammingIndex:
         return new
 
     def remove(self, ids: npt.ArrayLike) -> int:
-        """Remove these ids (unknown ones are passed over) and return how many there were."""
+        """Remove ids, int64 [n], and return how many of them there were; unknown ones are skipped."""
         gone = np.unique(as_ids(ids))
         removed = 0
         with self._lock:
@@ -136,7 +136,7 @@ class HammingIndex:
         return removed
 
     def contains(self, ids: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Which of these ids are in the index, bool [n]."""
+        """Return which of these ids, int64 [n], are in the index: bool [n]."""
         wanted = as_ids(ids)
         known = np.zeros(len(wanted), np.bool_)
         for part in self._state.segments:
@@ -144,7 +144,7 @@ class HammingIndex:
         return known
 
     def reconstruct(self, ids: npt.ArrayLike) -> npt.NDArray[np.uint8]:
-        """The codes of these ids, uint8 [n, bits/8]; raises HammingIndexError for an unknown id."""
+        """Return the codes of ids, int64 [n]: uint8 [n, bits/8]. Raises `HammingIndexError` for an unknown id."""
         return to_codes(segments.words(self._state.segments, as_ids(ids), self.bits), self.bits)
 
     def search(
