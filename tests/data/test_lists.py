@@ -157,7 +157,7 @@ MISTAKES = {
     "no 0 or 1": (changed("train.txt", "d.png 0 2 0"), r"train\.txt, line 1: '2' is no label"),
     "a word": (changed("train.txt", "my d.png 0 1 0"), r"train\.txt, line 1: 'd\.png' is no label"),
     "no blank": (changed("train.txt", "d.png 01 0"), r"train\.txt, line 1: '01' is no label"),
-    "class number": (changed("database.txt", "a.png 1"), r"database\.txt, line 1: 1 label columns, but at least 2"),
+    "class number": (changed("database.txt", "a.png 1"), r"database\.txt, line 1: 1 label columns where at least 2"),
     "no label": (changed("database.txt", "a.png"), r"database\.txt, line 1: 0 label columns"),
     "twice": (
         changed("test.txt", "q.png 0 0 1", "e.png 1 0 0", "./q.png 0 0 1"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 import typer
 
 import pages
+import twins
 from collection import draw
 from fake_model import FakeModel
 from pages import ROOT
@@ -18,6 +21,7 @@ from transhash.cli.verbs import first_line
 from transhash.data.datasets import DATASETS, load_dataset
 from transhash.data.protocols import split
 from transhash.errors import DataError
+from transhash.losses import Task
 
 
 def module(holding: str) -> ModuleType:
@@ -40,6 +44,19 @@ def test_the_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="CLASS_NUMBER"):
         load_dataset("flowers", tmp_path / "empty")
+
+
+def test_the_twin_of_a_method_equals_the_method_of_the_page() -> None:
+    (page,) = pages.blocks(ROOT / "docs" / "methods.md", "python")
+    method: dict[str, Any] = {}
+    exec(compile(page, "docs/methods.md", "exec"), method)
+    (text,) = [text for text in pages.blocks(ROOT / "CONTRIBUTING.md", "python") if "def my(" in text]
+    twin = {**vars(twins)}
+    exec(compile(text, "CONTRIBUTING.md", "exec"), twin)
+    h, labels = torch.randn(6, 16, dtype=torch.float64), torch.tensor([0, 0, 1, 1, 2, 2])
+    loss = method["MyLoss"](Task((16,), classes=3), sharpness=0.3)
+
+    torch.testing.assert_close(loss(h, labels), twin["my"](loss, h, labels, sharpness=0.3))
 
 
 def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
         ("loss: {likelihood: gauss}", "cauchy"),
         ("bits: 20", "cannot be packed"),
         ("bits: 16\ngroups: 4", "cannot be split"),
-        ("cached_views: 3", "needs freeze"),
+        ("cached_views: 3", "needs frozen blocks"),
         ("lengths: [16, 32]", "contain bits"),
         ("lengths: [8, 64]", "cannot be split"),
         ("lengths: 64", "lengths"),
