@@ -160,7 +160,7 @@ def test_out_of_memory_names_a_smaller_batch(place: Path, tmp_path: Path, monkey
 
     train(recipe(place), tmp_path / "run", stop_at=1)
     monkeypatch.setattr(MGVT, "forward", full)
-    with pytest.raises(RecipeError, match="batch_size 8 .*; give --set batch_size=4 and another --out"):
+    with pytest.raises(RecipeError, match=r"batch_size 8 .*; give --set batch_size=4 and another --out"):
         train(recipe(place), tmp_path / "run")
 
 
