@@ -40,7 +40,7 @@ def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
         found[here] = part.words(ranks)
         known |= here
     if not known.all():
-        raise HammingIndexError(f"id {ids[~known][0]} is not in the index: give ids that were added")
+        raise HammingIndexError("", f"id {ids[~known][0]} is not in the index", "give ids that were added")
     return found
 
 
