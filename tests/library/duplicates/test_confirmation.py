@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageEnhance, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from transhash.library.duplicates.confirmation import Finding, Kind, confirm
 from transhash.library.duplicates.laying import onto
@@ -50,6 +50,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "cropped": lambda image: cropped(image, 0.92),
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
     "less contrast": lambda image: ImageEnhance.Contrast(image).enhance(0.7),
+    "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(4, 120)),
     "bordered": lambda image: ImageOps.expand(image, 20, "white"),
 }
 EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
@@ -96,6 +97,48 @@ def test_a_scene_from_a_little_aside_is_a_burst() -> None:
     nearer = np.rint(6 * np.sin(columns / 50.0) * np.cos(rows / 40.0)).astype(int)
     aside = Image.fromarray(image[rows, np.clip(columns + nearer, 0, 319)])
     assert found(Image.fromarray(image), aside).kind is Kind.BURST
+
+
+def test_a_camera_that_moved_by_a_hair_has_taken_another_picture() -> None:
+    image = Image.fromarray(np.asarray(photograph(size=(640, 480))))
+    rows, columns = np.mgrid[0:480, 0:640]
+    nearer = np.rint(2.5 * np.sin(columns / 90.0) * np.cos(rows / 70.0)).astype(int)
+    aside = Image.fromarray(np.asarray(image)[rows, np.clip(columns + nearer, 0, 639)])
+    assert found(image, aside).kind is Kind.BURST
+
+
+def on_white() -> Image.Image:
+    page = Image.new("RGB", (320, 240), "white")
+    page.paste(photograph().resize((200, 120)), (60, 40))
+    return page
+
+
+def test_letters_beside_what_a_white_picture_shows_are_seen() -> None:
+    labelled = on_white()
+    ImageDraw.Draw(labelled).text((80, 185), "BEST PRICE", "black", font_size=30)
+    assert found(on_white(), labelled).kind is not Kind.COPY
+
+
+def test_a_spot_on_an_even_ground_is_seen() -> None:
+    spotted = on_white()
+    ImageDraw.Draw(spotted).ellipse((130, 175, 200, 230), fill=(222, 222, 222))
+    assert found(on_white(), spotted).kind is not Kind.COPY
+
+
+def test_a_screenshot_with_bars_is_a_copy() -> None:
+    screen = Image.new("RGB", (460, 400), (24, 24, 24))
+    ImageDraw.Draw(screen).rectangle((0, 0, 460, 30), fill=(70, 70, 70))
+    screen.paste(photograph(), (70, 80))
+    assert found(photograph(), screen).kind is Kind.COPY
+
+
+def test_half_of_a_picture_is_an_edit_although_the_rest_is_sky() -> None:
+    sky = np.linspace(90, 180, 240)[:, None, None] * np.array([0.7, 0.85, 1.0]) + np.zeros((1, 320, 1))
+    image = Image.fromarray(sky.astype(np.uint8))
+    image.paste(photograph().resize((160, 110)), (120, 120))
+    finding = found(image, image.crop((90, 90, 320, 240)))
+    assert finding.kind is Kind.EDIT
+    assert any(words.startswith("a part") for words in finding.evidence.words)
 
 
 def test_blank_pictures_are_unsure_and_blank_ones_of_another_grey_are_nothing() -> None:

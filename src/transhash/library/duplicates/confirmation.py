@@ -14,7 +14,17 @@ from typing import NamedTuple
 import numpy as np
 
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.judging import FEWEST, both_plain, covering, greyed, judge, kept_area
+from transhash.library.duplicates.judging import (
+    FEWEST,
+    both_plain,
+    covering,
+    drift,
+    greyed,
+    is_page,
+    judge,
+    kept_area,
+    slip,
+)
 from transhash.library.duplicates.laying import TURNED, VOTES, hypotheses, lay, onto
 from transhash.library.duplicates.overlay import Overlay, overlay
 from transhash.library.duplicates.registration import Movement
@@ -58,12 +68,16 @@ class Finding:
 
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 CALM = 1.7  # strain of nine tenths of a copy's tiles at most
-EVENLY = 2.0  # times the median that it is at most, where all of a copy is strained: sharpened, saved badly
-QUIET = 1.2  # median of the strains where something was laid over a picture
+STRAINED = 4.0  # of one whose tiles all lie where they should: sharpened, saved badly, in harsh light
+STILL = 0.45  # pixels by which four fifths of a copy's tiles are off at most
+DRIFT = 0.2  # pixels by which neighbouring tiles of a copy are off in one direction at most
+UNCOVERED = 0.3  # share of the tiles that something laid over a picture leaves at least
+QUIET = 1.7  # median of the strains where something was laid over a picture
 EXACT = 0.4  # strain of a picture that has been saved without a loss
 WHOLLY = 0.93  # share of a picture's structure that counts as all of it
 SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
 PART = 0.3  # share of a picture below which a part of it needs twice the evidence
+SURER = 1000.0  # tiles by which a movement that explains everything is better than one that does not
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
 NOTHING = Finding(None)
 
@@ -74,10 +88,14 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
     rank = -1.0
     for movement, levels, votes in hypotheses(a, b):
         look = _look(a, b, movement, levels, votes)
-        if look is not None and look.rank > rank:
-            rank, best = look.rank, _finding(look)
-            if best.kind is Kind.COPY:
-                break
+        if look is None:
+            continue
+        found = _finding(look)
+        if found.kind is Kind.COPY:
+            return found
+        worth = look.rank + SURER * (found.kind is Kind.EDIT)
+        if worth > rank:
+            rank, best = worth, found
     if best is not None and (best.kind or rank > FEWEST):
         return best
     if min(len(a.blocks), len(b.blocks)) < FEWEST and both_plain(a, b):
@@ -100,9 +118,9 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
     look = _look(larger_a, larger_b, movement, levels, 0)
     if look is None or look.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
-    if found.kind in {Kind.COPY, Kind.EDIT} and not look.bad:
-        return found  # compression is seen more clearly here, but no tile is another one
     again = _finding(look)
+    if found.kind in {Kind.COPY, Kind.EDIT} and not look.bad:  # compression is seen more clearly here
+        return Finding(again.kind, again.evidence, found.movement) if again.kind is Kind.EDIT else found
     if again.kind in {Kind.COPY, Kind.EDIT}:
         return found if found.kind in {Kind.COPY, Kind.EDIT} else Finding(again.kind, again.evidence)
     return NOTHING
@@ -116,6 +134,8 @@ class _Look(NamedTuple):
     bad: int  # of these, those that disagree
     strain: float  # nine tenths of the others are below
     usual: float  # half of the others are below
+    slip: float  # pixels by which four fifths of the others are off at most
+    drift: float  # pixels by which neighbours of these are off in one direction
     covered: tuple[float, float]
     kept: float  # share of the larger picture's area that the smaller one shows
     changed: Overlay
@@ -160,10 +180,12 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> 
         bad=bad,
         strain=strain,
         usual=usual,
+        slip=slip(judged.tiles, right),
+        drift=drift(judged.tiles, right),
         covered=covered,
-        kept=1.0 if min(covered) >= WHOLLY else kept_area(a, b, movement),
+        kept=kept_area(a, b, movement),
         changed=overlay(laid, judged.tiles, wrong, judged.strains) if bad or strain > CALM else Overlay.NOTHING,
-        photographic=not (a.plain and b.plain) and count - bad >= 2 * FEWEST,
+        photographic=not (a.plain and b.plain and is_page(a) and is_page(b)) and count - bad >= 2 * FEWEST,
         plain=a.plain or b.plain or count < 3 * FEWEST,
         plain_alike=both_plain(a, b),
         recoloured=judged.recoloured > 0,
@@ -194,10 +216,13 @@ def _finding(look: _Look) -> Finding:
 def _is_same_picture(look: _Look) -> bool:
     """Whether one picture was made from the other, or from a part of it."""
     laid_over = look.changed in {Overlay.MARK, Overlay.PRINT}
-    if look.bad and not (laid_over and look.photographic and look.share >= 0.4):
+    if look.bad and not (laid_over and look.photographic and look.share >= UNCOVERED):
         return False
-    calm = look.strain <= CALM or (laid_over and look.usual <= QUIET)
-    if not calm and not (look.strain <= 2 * CALM and look.strain <= EVENLY * look.usual and not look.bad):
+    if laid_over:
+        calm = look.usual <= QUIET and look.drift <= 2 * DRIFT
+    else:
+        calm = look.drift <= DRIFT and look.slip <= STILL and look.strain <= STRAINED
+    if not calm:
         return False
     if max(look.covered) < WHOLLY or look.good < FEWEST:
         return False

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.overlay import Laid
+from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
 from transhash.library.duplicates.tiles import Tiles, tiled
@@ -19,12 +19,19 @@ Floats = npt.NDArray[np.float32]
 STRUCTURE = 5.0  # standard deviation of a tile, in grey levels, from which on it says something
 NOISE, SLIP = 1.6, 0.14  # what differs in a copy: levels everywhere, and pixels of misregistration where it is steep
 AGREE = 2.6  # strain of a tile (what is left of its difference, in that noise) that still agrees
+HARSH = 1.6  # times of it where all tiles are strained, at most
 ALIKE = 0.55  # correlation below which a strained tile disagrees
 OUTLIER, RARE, LOOSE = 1.5, 8.0, 0.88  # strain, strains of most tiles, correlation: a tile that stands out
 SHADE = 26.0  # levels by which a tile's mean may be off
+FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without structure may be off
 COLOUR = 14.0  # levels by which a tile's colour may be off, after the tint of all
 FEWEST = 6  # tiles with structure that can prove a copy
 MANY = 24  # keypoints that tell how much of a picture another one shows
+LONGEST = 2.0  # pixels of a slip that can be told
+LIGHT = 100.0  # grey levels in which a tint is measured
+TINT = 34.0  # levels of colour for so much light that a tint gives at most
+EVEN_ROW, BAR = 3.0, 2.5  # standard deviation of a row that is border, and levels between rows of one bar
+PAGE = 0.85  # share of a page's pixels that have one of two greys
 GREYED = 0.25  # colours that are left of colours in a grey copy
 
 
@@ -46,11 +53,31 @@ def judge(laid: Laid) -> Judged:
     structured = tiles.deviations.max(axis=1) > STRUCTURE
     strains = tiles.left / np.sqrt(NOISE**2 + (SLIP * tiles.slopes.max(axis=1)) ** 2)
     shades = np.abs(tiles.means[:, 0] - tiles.means[:, 1])
-    wrong = structured & (strains > AGREE) & (tiles.alike < ALIKE + 0.4 * (strains > 2 * AGREE))
     usual = float(np.median(strains[structured])) if structured.any() else 0.0
+    agree = AGREE * min(max(usual, 1.0), HARSH)  # where all is strained: sharpened, in harsh light
+    wrong = structured & (strains > agree) & (tiles.alike < ALIKE + 0.4 * (strains > 2 * agree))
     wrong |= structured & (strains > max(OUTLIER, RARE * usual)) & (tiles.alike < LOOSE)  # all else agrees far better
     wrong |= shades > SHADE
+    wrong |= ~structured & (_off(tiles) > FLAT)
     return Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles))
+
+
+def _off(tiles: Tiles) -> Floats:
+    """How much each tile's mean is off, after what the tint of all explains: in levels, or in what is usual if more."""
+    count = len(tiles.rows)
+    miss = (tiles.means[:, 0] - tiles.means[:, 1]).astype(np.float64)
+    if count < MANY:
+        return np.abs(miss).astype(np.float32)
+    terms: npt.NDArray[np.float64] = np.column_stack((tiles.colours[:, 1].astype(np.float64), np.ones(count)))
+    weights: npt.NDArray[np.float64] = np.ones(count)
+    left = miss
+    for _ in range(3):
+        weighted = (terms * weights[:, None]).T
+        found = np.linalg.solve(weighted @ terms + np.diag([4.0 * count, 4.0 * count, 1e-6]), weighted @ miss)
+        left = miss - terms @ found
+        weights = 1 / (1 + (left / 3) ** 2)
+    usual = max(1.0, float(np.quantile(np.abs(left), 0.8)))
+    return np.asarray(np.abs(left) / usual, np.float32)
 
 
 def _recoloured(tiles: Tiles) -> int:
@@ -61,17 +88,44 @@ def _recoloured(tiles: Tiles) -> int:
     wanted, given = (tiles.colours[:, place].astype(np.float64) for place in (0, 1))
     if min(float(np.abs(each).mean()) for each in (wanted, given)) < 1.0:
         return 0  # one has no colours
-    terms: npt.NDArray[np.float64] = np.column_stack((given, np.ones(count)))
+    light: npt.NDArray[np.float64] = (
+        tiles.means.astype(np.float64).mean(axis=1) / LIGHT
+    )  # a tint of white is stronger than one of black
+    terms: npt.NDArray[np.float64] = np.column_stack((given, light, np.ones(count)))
     weights: npt.NDArray[np.float64] = np.ones(count)
-    usual = np.diag([4.0 * count, 4.0 * count, 0.0])  # the colours as they are, unless all say otherwise
+    usual = np.diag([4.0 * count, 4.0 * count, 0.01 * count, 1.0 * count])  # as they are, unless all say otherwise
     miss: npt.NDArray[np.float64] = np.zeros(count)
+    found: npt.NDArray[Any] = np.zeros((4, 2))
     for _ in range(3):
         weighted = (terms * weights[:, None]).T
         found = np.linalg.solve(weighted @ terms + usual, weighted @ wanted + usual[:, :2])
-        miss = np.abs(wanted - terms @ found).max(axis=1)
+        off: npt.NDArray[np.float64] = np.abs(wanted - terms @ found)
+        miss = off.max(axis=1)
         weights = 1 / (1 + (miss / COLOUR) ** 2)
+    if np.abs(found[2]).max() > TINT or found[0, 0] + found[1, 1] < abs(found[0, 1] - found[1, 0]):
+        return count  # all colours are others
     bad = int((miss > COLOUR).sum())
     return bad if bad > 0.04 * count else 0
+
+
+def slip(tiles: Tiles, some: npt.NDArray[np.bool_]) -> float:
+    """Pixels by which four fifths of some tiles lie off the reference at most."""
+    return float(np.quantile(np.hypot(*tiles.slips[some].T), 0.8)) if some.any() else 0.0
+
+
+def drift(tiles: Tiles, some: npt.NDArray[np.bool_]) -> float:
+    """Pixels by which neighbours among some tiles are off in one direction: of noise each goes its own way."""
+    slips = np.zeros((*tiles.grid, 2))
+    there = np.zeros(tiles.grid, np.bool_)
+    there[tiles.rows[some], tiles.columns[some]] = True
+    lengths = np.maximum(np.hypot(*tiles.slips[some].T) / LONGEST, 1)
+    slips[tiles.rows[some], tiles.columns[some]] = tiles.slips[some] / lengths[:, None]
+    products = [
+        (slips[one] * slips[two]).sum(axis=-1)[there[one] & there[two]]
+        for one, two in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1]))
+    ]
+    every = np.concatenate(products)
+    return float(np.sqrt(max(0.0, every.mean()))) if len(every) >= FEWEST else 0.0
 
 
 def covering(a: Sketch, b: Sketch, movement: Movement) -> float:
@@ -88,10 +142,39 @@ def covering(a: Sketch, b: Sketch, movement: Movement) -> float:
 
 
 def kept_area(a: Sketch, b: Sketch, movement: Movement) -> float:
-    """The share of the larger picture's content that the smaller one shows, both as they are laid."""
-    sizes = [float((box[2] - box[0]) * (box[3] - box[1])) for box in (a.content, b.content)]
-    sizes[0] *= registration.zoom(movement) ** 2
-    return min(sizes) / max(sizes)
+    """The share of the one of two pictures that shows more which the other one shows, too; borders are nothing."""
+    return min(_shown(a, b, movement), _shown(b, a, registration.inverse(movement)))
+
+
+def _shown(a: Sketch, b: Sketch, movement: Movement) -> float:
+    """The share of a that b shows, without the sides of a that are border."""
+    height, width = a.grey.shape
+    y, x = (each + 0.5 for each in np.mgrid[0:height:2, 0:width:2].astype(np.float32))
+    left = movement[0] * x + movement[1] * y + movement[4]
+    top = movement[2] * x + movement[3] * y + movement[5]
+    shown = (left >= 0) & (top >= 0) & (left <= b.grey.shape[1]) & (top <= b.grey.shape[0])
+    if shown.all() or not shown.any():
+        return float(shown.any())
+    rows, columns = np.flatnonzero(shown.any(axis=1)) * 2, np.flatnonzero(shown.any(axis=0)) * 2
+    box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 2, int(rows[-1]) + 2]
+    y0 = box[1] if _is_border(a.grey[: max(box[1] - 1, 0)]) else 0
+    y1 = box[3] if _is_border(a.grey[box[3] + 1 :]) else height
+    x0 = box[0] if _is_border(a.grey[y0:y1, : max(box[0] - 1, 0)].T) else 0
+    x1 = box[2] if _is_border(a.grey[y0:y1, box[2] + 1 :].T) else width
+    return float(shown.sum()) * 4 / max((y1 - y0) * (x1 - x0), 1)
+
+
+def _is_border(strip: Floats) -> bool:
+    """Whether rows are plain, and of two greys: a border, the bars of a screen. No rows are none."""
+    if strip.shape[0] < 2 or not strip.shape[1]:
+        return False
+    if float(np.quantile(strip.std(axis=1), 0.8)) > EVEN_ROW:
+        return False
+    means = strip.mean(axis=1)
+    near = np.abs(means[:, None] - means[None]) < BAR
+    first = near[int(near.sum(axis=1).argmax())]
+    rest = near[:, ~first].sum(axis=1).max() if not first.all() else 0
+    return bool((first.sum() + rest) >= 0.8 * len(means))
 
 
 def greyed(a: Sketch, b: Sketch) -> bool:
@@ -103,6 +186,11 @@ def greyed(a: Sketch, b: Sketch) -> bool:
 def both_plain(a: Sketch, b: Sketch) -> bool:
     """Whether two pictures are plain alike: of one grey."""
     return a.plain and b.plain and abs(float(np.median(a.grey)) - float(np.median(b.grey))) < 12
+
+
+def is_page(sketch: Sketch) -> bool:
+    """Whether nearly all of a picture is of two greys: print on paper, lines on a ground."""
+    return two_greys(sketch.grey.ravel()) > PAGE
 
 
 def _inner(sketch: Sketch) -> Floats:

@@ -83,10 +83,10 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Mo
         return None
     placed, there = registration.laid(reference, other, here)
     turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
-    there &= one.inside(turned)
-    there &= registration.laid_mask(
-        two.inside(turned), registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1])), there
-    )
+    mine = one.marks(turned)
+    unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
+    theirs = registration.laid_marks(two.marks(turned), unscaled, there)
+    there = (mine & theirs & 1 > 0) & (mine | theirs > 1)  # what is border in both says nothing
     if there.sum() < 300:
         return None
     placed = np.where(there, placed, reference)  # so that blurring brings nothing in
@@ -94,8 +94,7 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Mo
     light = equalised(reference, placed, there)
     placed = _unclipped(reference, placed, light)
     tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
-    here = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
-    back = registration.inverse(here) if swapped else here
+    back = registration.inverse(unscaled) if swapped else unscaled
     return Laid(reference, placed, there, one.colours, tints), back
 
 
@@ -103,10 +102,11 @@ def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:
     """The laid picture in the reference's light, but the reference where one is as bright or dark as can be, and the
     other nearly: light that was made stronger has taken structure away there.
     """
+    allowed = min(CLIPPED, 6.0 + 4.0 * float(np.abs(placed - raw).mean()))  # light that is the same takes nothing away
     for one, other, theirs in ((raw, reference, placed), (reference, placed, reference)):
         bright, dark = one >= WHITE, one <= BLACK
         for clipped, sign in ((bright, 1), (dark, -1)):
             if clipped.any():
                 level = float(np.median(theirs[clipped]))
-                placed = np.where(clipped & (sign * (other - level) > -CLIPPED), reference, placed)
+                placed = np.where(clipped & (sign * (other - level) > -allowed), reference, placed)
     return placed

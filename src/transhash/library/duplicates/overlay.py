@@ -18,12 +18,14 @@ Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 LEAST = 9.0  # grey levels that a pixel differs by
-ONE_SIDED = 0.93  # share of the difference that goes the same way in a mark
+ONE_SIDED = 0.97  # share of the difference that goes the same way in a mark
+OPAQUE = 0.4  # share of the way to white or black that nine tenths of a mark's pixels do not reach
 THIN = 0.42  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
 LONG = 1.8  # times as long as high that a line of letters is
-HARD = 10.0  # gradient of print, levels a pixel
-SPARSE = 0.24  # share of the tiles' pixels that letters differ in, at most
-FEW_COLOURS = 0.86  # share of print's pixels that have one of two greys
+STEEP, FEW_COLOURS, LINES = 6.5, 15.5, 4.2  # what speaks for print: the logarithm of its edges' gradient, the share of
+PRINTED = (
+    37.1  # its pixels that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
+)
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 
@@ -59,22 +61,29 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
     area = int(differs.sum())
     if area < 8:
         return Overlay.SCENE
+    solid = _eroded(differs)
+    lines = _in_lines(tiles, touched)
     amount = difference[differs]
     one_sided = max(float(amount[amount > 0].sum()), float(-amount[amount < 0].sum())) / float(np.abs(amount).sum())
-    rest = _eroded(_eroded(differs)).sum() / area
-    lines = _in_lines(tiles, touched)
-    if rest < THIN and lines and one_sided > ONE_SIDED and area < SPARSE * inside.sum():
+    thin = float(_eroded(solid).sum()) / area < THIN
+    if one_sided > ONE_SIDED and (lines or thin) and _opacity(laid.reference[differs], laid.other[differs]) < OPAQUE:
         return Overlay.MARK
     if not wrong.any():
         return Overlay.NOTHING
     # what has been laid over has harder edges than what it covers, and is of few colours
-    solid = _eroded(differs)
-    edges = [_steepness(each, differs) for each in (laid.reference, laid.other)]
-    upper = int(edges[1] > edges[0])
-    if edges[upper] < HARD or edges[upper] < (1.5 if lines else 1.2) * edges[1 - upper]:
-        return Overlay.SCENE
-    few = _two_greys((laid.reference, laid.other)[upper][solid])
-    return Overlay.PRINT if lines or few > FEW_COLOURS else Overlay.SCENE
+    slopes = [np.hypot(*np.gradient(each)) for each in (laid.reference, laid.other)]
+    upper = int(slopes[1][differs].mean() > slopes[0][differs].mean())
+    edges = max(1.0, float(np.quantile(slopes[upper][differs], 0.9)))
+    inner = (laid.reference, laid.other)[upper][solid if solid.sum() >= 8 else differs]
+    speaks = STEEP * np.log(edges) + FEW_COLOURS * two_greys(inner) + LINES * lines
+    return Overlay.PRINT if speaks > PRINTED else Overlay.SCENE
+
+
+def _opacity(one: Floats, other: Floats) -> float:
+    """How much of the way to white (or black) lies between the pixels that differ; nine tenths of them are below."""
+    lower, upper = (one, other) if np.median(other - one) > 0 else (other, one)
+    return float(min(np.quantile((upper - lower) / np.maximum(255 - lower, 12), 0.9),
+                     np.quantile((upper - lower) / np.maximum(upper, 12), 0.9)))  # fmt: skip
 
 
 def _painted(shape: tuple[int, ...], tiles: Tiles, wrong: Flags) -> Flags:
@@ -113,7 +122,7 @@ def _eroded(mask: Flags) -> Flags:
     return np.asarray(inner)
 
 
-def _two_greys(values: Floats) -> float:
+def two_greys(values: Floats) -> float:
     """The share of values near the two commonest greys."""
     if not len(values):
         return 0.0
@@ -123,9 +132,3 @@ def _two_greys(values: Floats) -> float:
     share = near[first]
     counts[max(first - NEAR, 0) : first + NEAR + 1] = 0
     return float((share + np.convolve(counts, np.ones(2 * NEAR + 1), "same").max()) / len(values))
-
-
-def _steepness(picture: Floats, where: Flags) -> float:
-    """The mean gradient, levels a pixel."""
-    down, across = np.gradient(picture)
-    return float(np.hypot(down, across)[where].mean())

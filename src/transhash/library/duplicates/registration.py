@@ -258,15 +258,16 @@ def laid(reference, other, movement):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def laid_mask(mask, movement, there):  # type: ignore[no-untyped-def]
-    """Where the mask of the other picture is true, of the pixels `there` of the reference."""
+def laid_marks(marks, movement, there):  # type: ignore[no-untyped-def]
+    """The marks uint8 of the other picture laid on the reference, whose pixels `there` it has; 0 elsewhere."""
     height, width = there.shape
-    tall, wide = mask.shape
-    found = np.zeros((height, width), np.bool_)
+    tall, wide = marks.shape
+    found = np.zeros((height, width), np.uint8)
     for y in range(height):
         for x in range(width):
             if there[y, x]:
                 vx = int(np.floor(movement[0] * (x + 0.5) + movement[1] * (y + 0.5) + movement[4]))
                 vy = int(np.floor(movement[2] * (x + 0.5) + movement[3] * (y + 0.5) + movement[5]))
-                found[y, x] = 0 <= vx < wide and 0 <= vy < tall and mask[vy, vx]
+                if 0 <= vx < wide and 0 <= vy < tall:
+                    found[y, x] = marks[vy, vx]
     return found

@@ -47,14 +47,17 @@ class Sketch(NamedTuple):
         """All of it, as `content` tells it."""
         return 0, 0, self.grey.shape[1], self.grey.shape[0]
 
-    def inside(self, turned: bool) -> npt.NDArray[np.bool_]:
-        """The pixels [H, W] to compare: not borders nor what is beside them, nor the corners of a turned picture."""
-        left, top, right, bottom = self.content
-        mask = np.zeros(self.grey.shape, np.bool_)
-        mask[top + RIM : bottom - RIM, left + RIM : right - RIM] = True
+    def marks(self, turned: bool) -> npt.NDArray[np.uint8]:
+        """What the pixels are, uint8 [H, W]: 1 where they can be compared, neither at the rim nor filled beside a
+        `turned` picture; and 2 where they are content, not border.
+        """
+        found = np.zeros(self.grey.shape, np.uint8)
+        found[RIM:-RIM, RIM:-RIM] = 1
         if turned:
-            mask &= ~_corners_filled(self.grey, FILLED)
-        return mask
+            found[_corners_filled(self.grey, FILLED)] = 0
+        left, top, right, bottom = self.content
+        found[top + RIM : bottom - RIM, left + RIM : right - RIM] |= 2
+        return found
 
 
 def sketch(image: Image.Image, *, side: int = SIDE, keyed: bool = True) -> Sketch:

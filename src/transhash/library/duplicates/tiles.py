@@ -15,7 +15,11 @@ from transhash.library.duplicates.features import blurred
 Floats = npt.NDArray[np.float32]
 
 SAMPLED = 5  # of so many pixels one tells what light they are in
+LEVELS, STEP = 18, 15.0  # places of the curve of light, and the grey levels between them
+AS_IS = 60.0  # variance of the greys below which the light is taken to be the same
+FEW = 0.004  # share of the pixels by which a straight line says how the curve goes on where there are none
 MOST_BLURRED = 12  # times
+STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
 COVERED = 0.6  # share of a tile's pixels that the other picture must have
 
 
@@ -30,6 +34,7 @@ class Tiles(NamedTuple):
     left: Floats  # root mean square of what a gain and an offset for this tile leave of the difference
     alike: Floats  # correlation
     colours: Floats  # [T, 2, 2], mean of both colour differences
+    slips: Floats  # [T, 2], pixels by which the other picture lies off the reference here
     grid: tuple[int, int]  # tiles down and across
 
 
@@ -77,29 +82,43 @@ def _strengths(picture: Floats, there: npt.NDArray[np.bool_]) -> Floats:
 
 
 def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> Floats:
-    """The laid picture in the reference's light: its grey levels through the cubic curve that fits best, and rises."""
+    """The laid picture in the reference's light: its grey levels through the rising curve that fits best."""
     values, wanted = (each[there][::SAMPLED].astype(np.float64) for each in (laid, reference))
-    low, high = np.quantile(values, (0.01, 0.99))
-    if high - low < 4:
-        return np.asarray(laid + np.float32(wanted.mean() - values.mean()), np.float32)
-    x = (values - low) / (high - low)
-    levels = np.arange(256)
-    weights = np.ones(len(x))
-    for _ in range(3):  # what differs by more counts less and less
-        terms = np.stack((np.ones(len(x)), x, x**2, x**3))
-        weighted = terms * weights
-        normal = weighted @ terms.T
-        normal += np.diag([0, 0, 0.02 * len(x), 0.02 * len(x)])  # a straight line, unless the light says otherwise
-        found = np.linalg.solve(normal, weighted @ wanted)
-        miss = wanted - found @ terms
-        spread = max(4.0, 2 * float(np.sqrt(np.average(miss**2, weights=weights))))
+    place = np.clip(values / STEP, 0, LEVELS - 1.001)
+    low = place.astype(np.int64)
+    upper = place - low
+    both = np.concatenate((low, low + 1)), np.concatenate((1 - upper, upper))
+    targets = np.concatenate((wanted, wanted))
+    weights = np.ones(len(values))
+    middles = np.arange(LEVELS) * STEP
+    curve = middles
+    for _ in range(4):  # what differs by more counts less and less
+        mean = np.average(values, weights=weights), np.average(wanted, weights=weights)
+        varied = np.average((values - mean[0]) ** 2, weights=weights) + AS_IS
+        slope = (np.average((values - mean[0]) * (wanted - mean[1]), weights=weights) + AS_IS) / varied
+        line = mean[1] + min(max(slope, 0.2), 3.0) * (middles - mean[0])
+        shares = both[1] * np.tile(weights, 2)
+        few = FEW * len(values)
+        counts = np.bincount(both[0], shares, LEVELS) + few
+        curve = (np.bincount(both[0], shares * targets, LEVELS) + few * line) / counts
+        curve = (np.maximum.accumulate(curve) + np.minimum.accumulate(curve[::-1])[::-1]) / 2
+        miss = wanted - (curve[low] * (1 - upper) + curve[low + 1] * upper)
+        spread = max(3.0, 3 * float(np.median(np.abs(miss))))
         weights = 1 / (1 + (miss / spread) ** 2)
-    place = np.clip((levels - low) / (high - low), -0.05, 1.05)
-    curve = found @ np.stack((np.ones(256), place, place**2, place**3))
-    steps = np.clip(np.diff(curve), 0.2, 3.0)
-    middle = int((low + high) / 2)
-    rising = np.concatenate(([0.0], np.cumsum(steps)))
-    return np.asarray(np.interp(laid, levels, rising - rising[middle] + curve[middle]), np.float32)
+    return np.asarray(_through(laid, curve.astype(np.float32), STEP), np.float32)
+
+
+@kernel
+def _through(picture, curve, step):  # type: ignore[no-untyped-def]
+    """A picture's levels through a curve that is given at multiples of a step, straight between them and beyond."""
+    height, width = picture.shape
+    found = np.empty((height, width), np.float32)
+    for y in range(height):
+        for x in range(width):
+            place = picture[y, x] / np.float32(step)
+            low = min(max(int(np.floor(place)), 0), len(curve) - 2)
+            found[y, x] = curve[low] + (place - low) * (curve[low + 1] - curve[low])
+    return found
 
 
 def tiled(
@@ -114,19 +133,21 @@ def tiled(
     rows, columns = np.nonzero(found[..., 0] >= COVERED * side * side)
     t = found[rows, columns].astype(np.float32)
     return Tiles(
-        rows, columns, t[:, 1:3], t[:, 3:5], t[:, 5:7], t[:, 7], t[:, 8], t[:, 9:13].reshape(-1, 2, 2), found.shape[:2]
-    )
+        rows, columns, t[:, 1:3], t[:, 3:5], t[:, 5:7], t[:, 7], t[:, 8], t[:, 9:13].reshape(-1, 2, 2), t[:, 13:15],
+        found.shape[:2],
+    )  # fmt: skip
 
 
 @kernel
 def _tiled(one, two, there, first, second, side):  # type: ignore[no-untyped-def]
     height, width = one.shape
     down, across = max(1, round(height / side)), max(1, round(width / side))
-    found = np.zeros((down, across, 13), np.float64)
+    found = np.zeros((down, across, 15), np.float64)
     for i in range(down):
         for j in range(across):
             count = 0
             a = b = aa = bb = ab = ga = gb = 0.0
+            xx = xy = yy = xa = xb = ya = yb = x1 = y1 = 0.0
             c = np.zeros(4)
             for y in range(i * height // down, (i + 1) * height // down):
                 for x in range(j * width // across, (j + 1) * width // across):
@@ -142,8 +163,13 @@ def _tiled(one, two, there, first, second, side):  # type: ignore[no-untyped-def
                     if y < 1 or x < 1 or y > height - 2 or x > width - 2:
                         continue
                     if there[y - 1, x] and there[y + 1, x] and there[y, x - 1] and there[y, x + 1]:
-                        ga += (one[y, x + 1] - one[y, x - 1]) ** 2 / 4 + (one[y + 1, x] - one[y - 1, x]) ** 2 / 4
-                        gb += (two[y, x + 1] - two[y, x - 1]) ** 2 / 4 + (two[y + 1, x] - two[y - 1, x]) ** 2 / 4
+                        gx, gy = (one[y, x + 1] - one[y, x - 1]) / 2, (one[y + 1, x] - one[y - 1, x]) / 2
+                        hx, hy = (two[y, x + 1] - two[y, x - 1]) / 2, (two[y + 1, x] - two[y - 1, x]) / 2
+                        ga, gb = ga + gx * gx + gy * gy, gb + hx * hx + hy * hy
+                        gx, gy = (gx + hx) / 2, (gy + hy) / 2
+                        xx, xy, yy = xx + gx * gx, xy + gx * gy, yy + gy * gy
+                        xa, xb, x1 = xa + gx * p, xb + gx * q, x1 + gx
+                        ya, yb, y1 = ya + gy * p, yb + gy * q, y1 + gy
             t = found[i, j]
             area = ((i + 1) * height // down - i * height // down) * ((j + 1) * width // across - j * width // across)
             t[0] = count / area * side * side
@@ -158,4 +184,8 @@ def _tiled(one, two, there, first, second, side):  # type: ignore[no-untyped-def
             t[8] = cov / np.sqrt((va + 1.0) * (vb + 1.0))
             for k in range(4):
                 t[9 + k] = c[k] / count
+            # Lucas and Kanade's step, drawn to none where there is little to see
+            u, v = xa - gain * xb - (a - gain * b) * x1, ya - gain * yb - (a - gain * b) * y1
+            xx, yy = xx + STILL, yy + STILL
+            t[13], t[14] = (yy * u - xy * v) / (xx * yy - xy * xy), (xx * v - xy * u) / (xx * yy - xy * xy)
     return found
