@@ -37,6 +37,10 @@ class TransHashError(Exception):
         return f"{placed}; {self.remedy}" if self.remedy else placed
 
 
+class TransHashWarning(UserWarning):
+    """What a user should know, though all goes on: a whole sentence."""
+
+
 class ImageError(TransHashError):
     """A picture that cannot be used.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ImageError
-from transhash.images import Source, load_picture
+from transhash.images import Source
+from transhash.images.helpers import Decoder
 from transhash.system import processors
 from transhash.threads import submit
 
@@ -48,6 +49,15 @@ class PictureFacts(NamedTuple):
     taken: datetime | None = None
 
 
+class Pictures(NamedTuple):
+    """Decoded pictures of some items. One that cannot be used is black, and has its error."""
+
+    items: list[Any]
+    squares: NDArray[np.uint8]  # (N, S, S, 3)
+    facts: list[PictureFacts]
+    errors: dict[int, ImageError]  # by position
+
+
 def collect(batches: Iterable[list[Encoded]], skipped: Callable[[ImageError], object] | None = None) -> list[Encoded]:
     """The pictures of a stream that could be used, in order; `skipped` is called with the error of each other one.
 
@@ -65,29 +75,29 @@ def collect(batches: Iterable[list[Encoded]], skipped: Callable[[ImageError], ob
     return usable
 
 
-def decode(
-    batch: list[Any], source: Callable[[Any], Source] | None, side: int, crop: float, max_pixels: int | None
-) -> tuple[NDArray[np.uint8], list[PictureFacts], dict[int, ImageError]]:
-    """The squares of a batch, uint8 (N, side, side, 3), what is known of each picture, and errors by position.
-
-    The square of a picture that cannot be used is black.
-    """
-    squares = np.zeros((len(batch), side, side, 3), np.uint8)
-    facts, errors = [PictureFacts()] * len(batch), {}
-    for i, item in enumerate(batch):
+def decode(batch: list[Any], source: Callable[[Any], Source] | None, decoder: Decoder) -> Pictures:
+    """The pictures of a batch of items; `source` gives that of an item, where the item is something else."""
+    found: list[Source | ImageError] = []
+    for item in batch:
         try:
-            picture = load_picture(source(item) if source else item, side, crop=crop, max_pixels=max_pixels)
+            found.append(source(item) if source else item)
         except ImageError as error:
-            errors[i] = error
+            found.append(error)
+    pictures = Pictures(
+        batch, np.zeros((len(batch), decoder.size, decoder.size, 3), np.uint8), [PictureFacts()] * len(batch), {}
+    )
+    for i, picture in enumerate(decoder.decode(found)):
+        if isinstance(picture, ImageError):
+            pictures.errors[i] = picture
         else:
-            squares[i] = picture.pixels
-            facts[i] = PictureFacts(picture.width, picture.height, picture.is_first, picture.taken)
-    return squares, facts, errors
+            pictures.squares[i] = picture.pixels
+            pictures.facts[i] = PictureFacts(picture.width, picture.height, picture.is_first, picture.taken)
+    return pictures
 
 
 def in_batches(
     work: Callable[[list[S]], list[T]], items: Iterable[S], batch_size: int, threads: int | None
-) -> Iterator[list[T]]:
+) -> Generator[list[T], None, None]:
     """`work` on batches of items, in order, each in one of `threads` workers (by default one for each core).
 
     At most two batches a worker are under way, so that memory stays bounded however long `items` is. Raises

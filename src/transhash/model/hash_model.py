@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.likeness import Likeness
 from transhash.images import Source, load_picture
+from transhash.images.helpers import Decoder, Helpers
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
@@ -37,9 +39,11 @@ from transhash.model.directory import (
     read_config,
     write_config,
 )
-from transhash.model.encoding import Encoded, collect, decode, in_batches
+from transhash.model.encoding import Encoded, Pictures, collect, decode, in_batches
 from transhash.model.fitted import Head
 from transhash.model.network import Network, Output
+from transhash.model.on_device import in_large_batches
+from transhash.system import processors
 
 
 class HashModel:
@@ -48,9 +52,9 @@ class HashModel:
     def __init__(self, folder: str | os.PathLike[str], bits: int | None = None, *, device: str = "auto") -> None:
         """Open a model directory at one of its code lengths, by default the model's own choice.
 
-        `device`: `auto` encodes on a CUDA device where ONNX Runtime has one, `cpu` never, `cuda` or `cuda:1` always.
-        Raises `ModelError` when a file is missing, altered or of a newer format, and for a length or device that is not
-        there.
+        `device`: `auto` encodes on a CUDA device where ONNX Runtime or PyTorch can use one, `cpu` never, `cuda` or
+        `cuda:1` always. Raises `ModelError` when a file is missing, altered or of a newer format, and for a length or
+        device that is not there.
         """
         self.folder = Path(folder)
         self.config = read_config(self.folder)
@@ -201,26 +205,41 @@ class HashModel:
         """Encode items in order, a batch at a time; a picture that cannot be used becomes its `error`.
 
         `source` gives the picture of an item, where the item is something else than the picture itself. Each of
-        `threads` workers (by default as many as there are processors) decodes and encodes a batch of its own; at
-        most two batches a worker are under way, so that memory stays bounded however long `items` is.
+        `threads` workers (by default one for each core) decodes and encodes a batch of its own. For a GPU workers only
+        decode, in processes of their own, and batches are joined to larger ones. At most two batches a worker and three
+        of a GPU are under way, so that memory stays bounded however long `items` is.
         """
         self._network.open()
-        return in_batches(lambda batch: self._encode(batch, source, max_pixels), items, batch_size, threads)
+        settings = self.image_size, self.crop, max_pixels
+        if self.device == "cpu":
+            decoder = Decoder(*settings)
+            return in_batches(lambda batch: self._encoded(decode(batch, source, decoder)), items, batch_size, threads)
+        return self._on_device(Helpers(*settings, processes=threads or processors()), items, source, batch_size)
 
-    def _encode(
-        self, batch: list[Any], source: Callable[[Any], Source] | None, max_pixels: int | None
-    ) -> list[Encoded]:
-        squares, facts, errors = decode(batch, source, self.image_size, self.crop, max_pixels)
-        output = self._network.read(squares)
+    def _on_device(
+        self, helpers: Helpers, items: Iterable[Any], source: Callable[[Any], Source] | None, batch_size: int
+    ) -> Iterator[list[Encoded]]:
+        work = lambda batch: [decode(batch, source, helpers)]  # noqa: E731 - a closure, as in `stream`
+        with helpers, closing(in_batches(work, items, batch_size, max(1, helpers.processes))) as decoded:
+            yield from in_large_batches(decoded, self._encoded, self._network.at_once)
+
+    @property
+    def device(self) -> str:
+        """What encodes: `cpu`, or `cuda:0` and the like."""
+        return self._network.open().device
+
+    def _encoded(self, pictures: Pictures) -> list[Encoded]:
+        output = self._network.read(pictures.squares)
         values = self._chosen(output)
         codes = pack(values)
+        _, _, facts, errors = pictures
         return [
             Encoded(item, None, None, errors[i], *facts[i])
             if i in errors
             else Encoded(
                 item, codes[i], values[i], None, *facts[i], output.features[i], output.values[i], output.embeddings[i]
             )
-            for i, item in enumerate(batch)
+            for i, item in enumerate(pictures.items)
         ]
 
     def square(self, source: Source, *, max_pixels: int | None = None) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The network of a model directory, as ONNX Runtime computes it: squares of pixels in, everything it says out."""
+"""The network of a model directory, computed by an engine: squares of pixels in, everything it says out."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import ModelError
 from transhash.model.directory import EMBEDDING, GRAPH, HEAD, LAYERS, lengths_of, read_linear
+from transhash.model.engines import Engine, named, open_engine
 from transhash.model.fitted import embedding
 from transhash.plain import JsonObject
-
-_TOKENS = 600  # about as many pass through the network at once: what lies between its layers then stays in the cache
 
 
 class Output(NamedTuple):
@@ -32,10 +30,10 @@ class Network:
 
         Raises `ModelError` for a device that is not there, and for layers that are not what the settings say.
         """
-        if device != "auto":
-            _providers(device)
+        kind, _ = named(device)
         self._device = device
         self._graph = folder / GRAPH
+        self._engine: Engine | None = open_engine(self._graph, device) if kind == "cuda" else None
         self._shape: JsonObject = config["network"]
         self._lengths = lengths_of(config)
         files = config["sha256"]
@@ -46,7 +44,6 @@ class Network:
             self._layers = read_linear(folder / LAYERS, np.int64, sum(self._lengths)).astype(np.float64)
             projection = read_linear(folder / EMBEDDING, np.float32, len(self._layers) - 1)
             self._to_embedding = projection.astype(np.float64)
-        self._session: Any = None
 
     @property
     def embedding_values(self) -> int:
@@ -58,26 +55,22 @@ class Network:
         start = sum(length for length in self._lengths if length < bits)
         return slice(start, start + bits)
 
-    def open(self) -> None:
+    def open(self) -> Engine:
         """Read the weights now, rather than with the first pictures."""
-        if self._session is None:
-            import onnxruntime
+        if self._engine is None:
+            self._engine = open_engine(self._graph, self._device)
+        return self._engine
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = 1  # workers run whole batches side by side, without waiting for one another
-            options.inter_op_num_threads = 1
-            options.log_severity_level = 3
-            self._session = onnxruntime.InferenceSession(self._graph, options, providers=_providers(self._device))
+    @property
+    def at_once(self) -> int:
+        """Squares that one call of the engine should have."""
+        vit = self._shape["vit"]
+        return max(1, self.open().tokens // (1 + int(vit["image_size"] // vit["patch_size"]) ** 2))
 
     def read(self, squares: NDArray[np.uint8]) -> Output:
         """What the network says of squares, uint8 (N, S, S, 3)."""
-        self.open()
-        vit = self._shape["vit"]
-        step = max(1, _TOKENS // (1 + (vit["image_size"] // vit["patch_size"]) ** 2))
-        parts = [
-            self._session.run(["values", "features"], {"images": squares[first : first + step]})
-            for first in range(0, max(1, len(squares)), step)
-        ]
+        engine, step = self.open(), self.at_once
+        parts = [engine.run(squares[first : first + step]) for first in range(0, max(1, len(squares)), step)]
         values, features = (np.concatenate(part) for part in zip(*parts, strict=True))
         if self._to_embedding is not None and self._layers is not None:
             kept = embedding(features.astype(np.float64) @ self._to_embedding[:-1] + self._to_embedding[-1])
@@ -100,22 +93,3 @@ class Network:
         width = self._shape["vit"]["dim"]
         local = np.asarray(features[:, width:] @ linear[width:-1], np.float32)
         return np.asarray(features[:, :width] @ linear[:width], np.float32), local if has_local else local[:, :0]
-
-
-def _providers(device: str) -> list[Any]:
-    """What ONNX Runtime computes with, the first that it can: raises `ModelError` for a device that is not there."""
-    import onnxruntime
-
-    kind, _, number = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (number and (kind != "cuda" or not number.isdecimal())):
-        raise ModelError(f"device {device!r}", "there is none of that name", "use auto, cpu, cuda or cuda:1")
-    there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    if kind == "cuda" and not there:
-        raise ModelError(
-            f"device {device}",
-            "this ONNX Runtime computes on the CPU alone",
-            "install onnxruntime-gpu in place of onnxruntime, or leave the device out",
-        )
-    # products of 19-bit numbers, which some GPUs take for faster, would change codes
-    cuda = ("CUDAExecutionProvider", {"device_id": int(number or 0), "use_tf32": 0})
-    return [cuda, "CPUExecutionProvider"] if there and kind != "cpu" else ["CPUExecutionProvider"]
