@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +22,12 @@ from PIL import Image
 
 from transhash import load
 from transhash.bulk import encode
+from transhash.bulk.encode import Encoder, actors
 from transhash.errors import DataError
 from transhash.model import HashModel
 
 pytest.importorskip("fsspec", reason="no fsspec: pip install 'transhash[encode]'")
+bulk = import_module("transhash.bulk.encode")  # as an attribute of the package it is the function
 PROGRAM = [sys.executable, "-m", "transhash", "encode"]
 
 
@@ -183,3 +188,42 @@ def test_ray_gives_the_same_though_a_worker_is_killed(photos: Path, tmp_path: Pa
         said = run.communicate()[0]
     assert run.returncode == 1, said
     check_folder(tmp_path, photos, model)
+
+
+@pytest.mark.parametrize(
+    ("resources", "workers", "shards", "wanted"),
+    [
+        ({"CPU": 8.0}, 4, 100, (4, 1, 0)),
+        ({"CPU": 8.0}, 4, 3, (3, 1, 0)),
+        ({"CPU": 16.0, "GPU": 2.0}, 16, 100, (2, 8, 1)),
+        ({"CPU": 16.0, "GPU": 8.0}, 16, 3, (3, 2, 1)),
+        ({"CPU": 2.0, "GPU": 4.0}, 2, 100, (4, 1, 1)),
+    ],
+)
+def test_actors_share_out_the_gpus_or_else_the_cores(
+    resources: dict[str, float], workers: int, shards: int, wanted: tuple[int, int, int]
+) -> None:
+    assert actors(resources, workers, shards) == wanted
+
+
+def test_actors_of_ray_have_a_gpu_each(
+    photos: Path, tmp_path: Path, model: HashModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPUs that Ray is told of and nobody has: each actor is given one, and encodes on the CPU."""
+    ray = pytest.importorskip("ray", reason="no Ray: pip install 'transhash[ray]'")
+    given = tmp_path / "given"
+    given.mkdir()
+
+    class Telling(Encoder):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            (given / os.environ["CUDA_VISIBLE_DEVICES"]).touch()
+
+    monkeypatch.setattr(bulk, "Encoder", Telling)
+    ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        encode(photos, tmp_path / "to", model, engine="ray", shard_size=10)
+    finally:
+        ray.shutdown()
+    assert {path.name for path in given.iterdir()} == {"0", "1"}
+    check_folder(tmp_path / "to", photos, model)

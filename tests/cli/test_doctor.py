@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import transhash.model
+from transhash.model import engines, shipped
+from transhash.nn import torch_engine
 from transhash.search import HammingIndex
 
 
@@ -60,6 +63,19 @@ def test_a_search_that_is_wrong_is_noticed(run, photos: Path, monkeypatch: pytes
 
     assert result.code == 1
     assert "differs from brute force" in findings(result)["self-test"]["problem"]
+
+
+def test_a_gpu_that_cannot_be_used_is_a_problem_with_its_reason(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfit(*_: object) -> None:
+        raise RuntimeError("the driver is too old")
+
+    monkeypatch.setattr(transhash.model, "load", shipped.load)  # a model with a network
+    monkeypatch.setattr(engines, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(torch_engine, "TorchEngine", unfit)
+    devices = findings(run("doctor", "--json"))["devices"]
+
+    assert "pictures are encoded on cpu" in devices["found"]
+    assert "the driver is too old" in devices["problem"]
 
 
 def test_a_check_that_fails_does_not_stop_the_others(run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

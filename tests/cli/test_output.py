@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
+from transhash import cli
 from transhash.cli.output import extra
-from transhash.errors import TransHashError
+from transhash.errors import TransHashError, TransHashWarning
 
 
 def test_a_missing_extra_names_the_command_that_installs_it() -> None:
@@ -20,3 +23,13 @@ def test_a_missing_extra_names_the_command_that_installs_it() -> None:
 def test_a_missing_part_of_the_program_itself_is_no_missing_extra() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"transhash\.no_such_part"), extra("train"):
         import transhash.no_such_part  # noqa: F401
+
+
+def test_what_a_user_should_know_is_a_sentence_without_the_place_in_the_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # is put back
+    sentence = "the CPU encodes: no driver"
+    monkeypatch.setattr(cli, "app", lambda **_: warnings.warn(sentence, TransHashWarning, stacklevel=1))
+    cli.main()
+    assert capsys.readouterr().err == f"{sentence}\n"

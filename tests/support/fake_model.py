@@ -30,6 +30,8 @@ class FakeModel:
     calibration: Calibration | None = None
     likeness: Likeness | None = None
 
+    device = "cpu"
+
     def __init__(self, name: str = "fake", folder: str | Path = "/nowhere/fake") -> None:
         self.name = name
         self.folder = Path(folder)

@@ -35,8 +35,9 @@ def encode(
     Both may be URLs that fsspec knows. A file has uri, code (bits/8 bytes; null where the picture cannot be used, with
     the reason in `error`), width, height, the source's own plain columns (of folders: `label`, the folder's name) and
     the model's fingerprint. The run may be killed at any moment; the same call goes on, and `manifest.json` is there
-    when all is done. `engine` is "local", with `workers` threads, or "ray", with as many actors of one processor each,
-    on the cluster that RAY_ADDRESS names or on this machine. Raises `DataError` when `to` holds another run.
+    when all is done. `engine` is "local", with `workers` threads, or "ray", with as many actors of one core each, on
+    the cluster that RAY_ADDRESS names or on this machine; where the cluster has GPUs, with an actor for each of them,
+    which shares out the cores. Raises `DataError` when `to` holds another run.
     """
     if shard_size < 1 or (workers is not None and workers < 1) or engine not in ("local", "ray"):
         raise DataError(
@@ -101,9 +102,10 @@ def _local(plan: Plan, to: Place, model: HashModel, waiting: Iterable[int], work
 
 
 class Encoder:
-    """An actor of Ray Data: one model, one processor."""
+    """An actor of Ray Data: one model, some cores, and the GPU that Ray gave it, if any."""
 
-    def __init__(self, to: str, model: str) -> None:
+    def __init__(self, to: str, model: str, threads: int) -> None:
+        self._threads = threads
         self._to = place(to)
         self._plan = read(self._to)
         self._model = load(model, self._plan.bits)
@@ -112,8 +114,16 @@ class Encoder:
 
     def __call__(self, batch: Mapping[str, Iterable[int]]) -> dict[str, list[int]]:
         """Encode the shards of these numbers."""
-        rows = [write_shard(self._plan, self._to, self._model, int(number), 1) for number in batch["item"]]
+        rows = [write_shard(self._plan, self._to, self._model, int(number), self._threads) for number in batch["item"]]
         return {"rows": rows}
+
+
+def actors(resources: dict[str, float], workers: int, shards: int) -> tuple[int, int, int]:
+    """How many actors a cluster gets, and of each the cores and the GPUs."""
+    gpus = int(resources.get("GPU", 0))
+    if not gpus:
+        return min(workers, shards), 1, 0
+    return min(gpus, shards), max(1, int(resources.get("CPU", 1)) // gpus), 1
 
 
 def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: int) -> Iterator[int]:
@@ -132,13 +142,15 @@ def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: i
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.enable_operator_progress_bars = False
+        number, cores, gpus = actors(ray.cluster_resources(), workers, len(waiting))
         numbers = ray.data.from_items(waiting, override_num_blocks=len(waiting))
         done = numbers.map_batches(
             Encoder,
             batch_size=1,
-            fn_constructor_args=(to.url, os.path.abspath(model.folder)),
-            compute=ray.data.ActorPoolStrategy(size=min(workers, len(waiting)), max_tasks_in_flight_per_actor=2),
-            num_cpus=1,
+            fn_constructor_args=(to.url, os.path.abspath(model.folder), cores),
+            compute=ray.data.ActorPoolStrategy(size=number, max_tasks_in_flight_per_actor=2),
+            num_cpus=cores,
+            num_gpus=gpus,
         )
         for row in done.iter_rows():
             yield int(row["rows"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from transhash.cli.import_ import import_
 from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.models import models
+from transhash.cli.output import say
 from transhash.cli.search import search
 from transhash.cli.serve import serve
 from transhash.cli.token import token
@@ -35,6 +37,7 @@ from transhash.cli.train import train
 from transhash.cli.undo import undo
 from transhash.cli.verbs import Verbs
 from transhash.cli.verify import verify
+from transhash.errors import TransHashWarning
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
     "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
@@ -42,6 +45,8 @@ GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in w
     "Move data": (export, import_, encode),
     "Run a service": (serve, token, doctor),
 }
+
+_pythons_own = warnings.showwarning
 
 app = typer.Typer(
     cls=Verbs,
@@ -85,4 +90,12 @@ def main() -> None:
     """Run the program."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # a name that is not UTF-8 leaves as it came
+    warnings.showwarning = _show_warning
     app(prog_name="transhash")
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    if issubclass(category, TransHashWarning):
+        say(str(message))
+    else:
+        _pythons_own(message, category, *place, **more)

@@ -8,6 +8,7 @@ import os
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import typer
 from transhash.cli.libraries import last_used, state_folder
 from transhash.cli.options import JsonOption
 from transhash.cli.output import DONE, PARTLY, print_json, shown
+from transhash.errors import TransHashWarning
 
 EXAMPLES = """\
   transhash doctor
@@ -109,7 +111,10 @@ def _features() -> str:
 
 
 def _devices() -> Finding:
+    """What there is to compute on, what encodes, and what keeps a GPU from it."""
     import onnxruntime
+
+    from transhash.model import load
 
     found = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
     found = f"ONNX Runtime: {found}"
@@ -118,7 +123,10 @@ def _devices() -> Finding:
 
         gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
         found += f"; PyTorch {torch.__version__}: {', '.join(gpus) or 'CPU only'}"
-    return Finding("devices", found)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", TransHashWarning)
+        found += f"; pictures are encoded on {load().device}"
+    return Finding("devices", found, next((str(one.message) for one in warned), None))
 
 
 def _kernels() -> Finding:

@@ -23,7 +23,10 @@ def encode(
     to: Annotated[str, typer.Option("--to", metavar="DIR", help="Folder of the result; a path or a URL.")],
     engine: Annotated[str, typer.Option(metavar="local|ray", help="This machine, or a Ray cluster.")] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads, or Ray actors of one processor each; all processors.")
+        int | None,
+        typer.Option(
+            min=1, help="Threads, or Ray actors of one core each; all cores. With GPUs, Ray has an actor for each."
+        ),
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Pictures in a file of the result.")] = 1000,
     column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of pictures.")] = None,
