@@ -10,6 +10,7 @@ WIDTH, HEIGHT, GAP = 640, 34, 6
 BOX = 'fill="#e8ecf4" stroke="#667"'
 SAYS = {
     "cli": "verbs", "server": "REST and page", "remote": "HTTP, Milvus", "comparison": "tables of methods",
+    "speed": "bench",
     "library": "catalogue, files", "bulk": "Ray, shards", "training": "recipe, loop", "model": "picture to code",
     "data": "sets, protocols", "evaluation": "mAP", "search": "Hamming", "losses": "deep", "shallow": "no network",
     "nn": "ViT, ONNX", "codes": "packed bits", "images": "the one door", "kernels": "compiled", "threads": "one pool",

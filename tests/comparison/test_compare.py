@@ -27,6 +27,7 @@ from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.progress import silent
 from transhash.system import machine
+from transhash.training.export import export_model
 from transhash.training.loop import train
 
 SMALL = {
@@ -38,7 +39,9 @@ def cells(place: Path, methods: str = "transhash", seeds: int = 1, bits: int = 1
     whole = recipe(place)
     names = ("dataset", "protocol", "data", "image_size")
     common = {name: getattr(whole, name) for name in names} | {"backbone": whole.backbone}
-    return matrix.cells(methods.split(","), [bits], seeds, common, changes={**SMALL, **changes})
+    train = str(changes.pop("blocks", "last"))
+    settings = {**SMALL, **({"cached_views": 0} if train == "all" else {}), **changes}
+    return matrix.cells(methods.split(","), [bits], seeds, common, changes=settings, train=train)
 
 
 def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path: Path) -> None:
@@ -56,6 +59,41 @@ def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path
     )
     assert results["cells"][0]["scores"]["map"] == pytest.approx(expected.map, abs=1e-6)
     assert not list((tmp_path / "runs").iterdir())
+
+
+def test_with_all_blocks_a_cell_is_training_and_encoding_from_pictures(place: Path, tmp_path: Path) -> None:
+    found = cells(place, "transhash,dch,lsh", blocks="all", centre_crop=0.9)
+    results = compare.compare(found, tmp_path, jobs=1, progress=silent)
+    assert [cell["method"] for cell in results["cells"]] == ["dch", "lsh", "transhash"]
+    [cell] = [cell for cell in found if cell.method == "transhash"]
+    assert cell.recipe.freeze == cell.recipe.cached_views == 0
+    trained = train(cell.recipe, tmp_path / "by hand")
+    images = load_dataset("folder", place / "data")
+    parts = split("folder", images)
+    model = export_model(trained.network, tmp_path / "model", "whole", {}, crop=0.9)
+    codes = model.encode(images.images.sources)
+    expected = evaluate(
+        codes[parts.query], images.labels[parts.query], codes[parts.database], images.labels[parts.database]
+    )
+    assert results["cells"][2]["scores"]["map"] == pytest.approx(expected.map, abs=1e-6)
+    assert not list((tmp_path / "runs").iterdir())
+    [lsh] = compare.compare(cells(place, "lsh", centre_crop=0.9), tmp_path / "last", jobs=1, progress=silent)["cells"]
+    assert lsh["scores"] == results["cells"][1]["scores"]  # fitted to the backbone's features either way
+
+
+def test_without_a_method_that_reads_tokens_none_are_computed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Tokens, "build", None)
+    compare.compare(cells(place, blocks="all"), tmp_path, jobs=1, progress=silent)
+    assert not list((tmp_path / "tokens").glob("all-*"))
+    with pytest.raises(RecipeError, match="use last or all"):
+        cells(place, blocks="some")
+
+
+def test_workers_have_the_gpus_in_turn() -> None:
+    assert [compare.one_of("", 2, number) for number in range(3)] == ["0", "1", "0"]
+    assert [compare.one_of("3,5", 2, number) for number in range(3)] == ["3", "5", "3"]
 
 
 def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(

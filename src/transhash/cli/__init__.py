@@ -17,6 +17,7 @@ import typer
 from transhash.cli.annotate import annotate
 from transhash.cli.apply import apply
 from transhash.cli.backbone import backbone
+from transhash.cli.bench import bench
 from transhash.cli.compare import compare
 from transhash.cli.doctor import doctor
 from transhash.cli.duplicates import duplicates
@@ -41,7 +42,7 @@ from transhash.errors import TransHashWarning
 
 GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
     "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
-    "Train and measure": (models, fit, train, evaluate, compare, backbone),
+    "Train and measure": (models, fit, train, evaluate, compare, bench, backbone),
     "Move data": (export, import_, encode),
     "Run a service": (serve, token, doctor),
 }

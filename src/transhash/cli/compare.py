@@ -49,11 +49,17 @@ def compare(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of every named method with a network; repeatable."),
     ] = None,
+    train: Annotated[
+        str,
+        typer.Option("--train", metavar="last|all", help="Blocks to train: the last on tokens, or all on pictures."),
+    ] = "last",
     tokens: Annotated[
         Path | None,
         typer.Option("--tokens", metavar="DIR", help="Where tokens of the backbone are kept; DIR/tokens by default."),
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Processes; one a processor by default.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; by default one a core, on a GPU four.")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw what DIR holds, run nothing.")
     ] = None,
@@ -62,7 +68,8 @@ def compare(
     """Train and score several methods on one backbone.
 
     Runs every method, code length and seed. All blocks of the backbone but the last keep their weights; what they
-    compute is kept in DIR/tokens, so that only the last block is trained. Finished runs are not repeated: when a
+    compute is kept in DIR/tokens, so that only the last block is trained. With --train all every block is trained, from
+    pictures: that is for a GPU. Finished runs are not repeated: when a
     comparison was interrupted, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv,
     and curves as PNG and SVG (docs/comparison.md).
     """
@@ -87,7 +94,7 @@ def compare(
     except ValueError:
         raise typer.BadParameter(f"{bits!r} are no numbers with commas between", param_hint="--bits") from None
     named = methods.split(",")
-    cells = matrix.cells(named, lengths, seeds, common, changes=settings_of(settings or ()))
+    cells = matrix.cells(named, lengths, seeds, common, changes=settings_of(settings or ()), train=train)
 
     def report(result: dict[str, Any]) -> None:
         if as_json:

@@ -29,6 +29,13 @@ BASE: JsonObject = {  # what every network's cell has unless told otherwise; the
     "crop_scale": 0.5,
     "jitter": 0.3,
 }
+WHOLE: dict[str, Any] = {  # as `BASE`, where all blocks are trained (`train="all"`), from pictures
+    **BASE,
+    "epochs": 20,
+    "warmup_steps": 100,
+    "cached_views": 0,
+    "freeze": 0,
+}
 LATER = (
     "lengths",
     "likeness",
@@ -62,6 +69,11 @@ class Cell:
         """Whether it is fitted to features, without a network of its own."""
         return self.method in SHALLOW
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether it starts from what the frozen blocks compute, rather than from pictures."""
+        return self.is_shallow or self.recipe.cached_views > 0
+
     def key(self, facts: JsonObject) -> str:
         """Hex digits that are the same for the same cell on the same data and backbone, wherever these lie."""
         settings = self.recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE})
@@ -75,24 +87,38 @@ class Cell:
 
 
 def cells(
-    methods: Sequence[str], bits: Sequence[int], seeds: int, common: JsonObject, *, changes: JsonObject
+    methods: Sequence[str],
+    bits: Sequence[int],
+    seeds: int,
+    common: JsonObject,
+    *,
+    changes: JsonObject,
+    train: str = "last",
 ) -> list[Cell]:
     """The matrix, seed by seed, so that a first whole table is there early.
 
     `methods`: names of `ALL`, "all", or paths of recipes (`.yaml`), which bring their own settings. `common`: data set,
-    protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`.
-    Raises `RecipeError` for what is no method, and for a setting that cannot be.
+    protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`, or of
+    `WHOLE` where all blocks are trained: `train` is "last" or "all". Shallow methods are fitted to the backbone's own
+    features either way. Raises `RecipeError` for what is no method, and for a setting that cannot be.
     """
+    if train not in ("last", "all"):
+        raise RecipeError("", f"no such blocks to train: {train!r}", "use last or all")
     wanted = list(dict.fromkeys(name for given in methods for name in (ALL if given == "all" else (given,))))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
     common = {**common, "image_size": start.image_size}
-    base = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
+    last = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
+    whole = {**WHOLE, **changes}
     return [
         Cell(
             Path(name).stem if _is_file(name) else name,
             length,
             seed,
-            _recipe(name, base, {**common, "bits": length, "seed": seed}),
+            _recipe(
+                name,
+                whole if train == "all" and name not in SHALLOW else last,
+                {**common, "bits": length, "seed": seed},
+            ),
         )
         for seed in range(seeds)
         for name in wanted
@@ -108,8 +134,10 @@ def _recipe(name: str, base: JsonObject, own: JsonObject) -> Recipe:
     """What a method runs by: `base` for named ones, and what is the cell's own."""
     if _is_file(name):
         recipe = Recipe.read(name, **own)
-        if recipe.freeze == 0 or not recipe.cached_views:
-            raise RecipeError(name, "a comparison needs freeze and cached_views above 0", "set both")
+        if not recipe.cached_views and base["cached_views"]:
+            raise RecipeError(
+                name, "a comparison needs freeze and cached_views above 0", "set both, or compare with --train all"
+            )
         return recipe
     if name not in ALL:
         raise RecipeError("", f"no method is called {name!r}", f"there are {', '.join(ALL)}, and recipe files")

@@ -37,6 +37,7 @@ from transhash.training.recipe import Recipe
 RESULTS = "results.json"
 _FACTS = ("protocol", "split_sha256", "data_sha256", "backbone_sha256")
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
+GPU_JOBS = 4  # cells side by side on one GPU, of which a small network uses little
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 Result = JsonObject
@@ -56,11 +57,12 @@ def compare(
 
     A `results.json` alone is enough to go on from.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
-    default. `jobs`: processes, one processor each; as many as there are processors by default. `skipped`: gets each
+    default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
+    share it. `skipped`: gets each
     cell whose method is not defined for such labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
-    first = cells[0].recipe
+    first = next((cell for cell in cells if cell.reads_tokens), cells[0]).recipe
     tokens = tokens or out / "tokens"
     out.mkdir(parents=True, exist_ok=True)
     prepared, facts = prepare(first, tokens)
@@ -70,21 +72,28 @@ def compare(
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     keys = {cell.key(facts): cell for cell in cells}
     waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
-    if waiting:
+    if any(cell.reads_tokens for cell in waiting.values()):
         prepared.tokens.build(first, prepared.images, progress)
-    views = {key: _views(cell.recipe, prepared, tokens, facts, progress) for key, cell in waiting.items()}
+    views = {
+        key: _views(cell.recipe, prepared, tokens, facts, progress)
+        for key, cell in waiting.items()
+        if cell.recipe.cached_views
+    }
 
     done = len(keys) - len(waiting)
     progress("cells", done, len(keys), "")
-    jobs = min(jobs or processors(), max(1, len(waiting)))
+    device = device_of(first.device)
+    gpus = torch.cuda.device_count() if first.device in ("auto", "cuda") and device.type == "cuda" else 1
+    jobs = min(jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), max(1, len(waiting)))
     if waiting:
-        threads = processors() // jobs
+        threads = max(1, processors() // jobs)
         for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
             os.environ.setdefault(name, str(threads))
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, facts, threads)) as pool:
+        started = context.Value("i", 0)
+        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, facts, threads, started, gpus)) as pool:
             futures: dict[Future[Result], str] = {
-                pool.submit(_run, cell, views[key], out / "runs" / key): key for key, cell in waiting.items()
+                pool.submit(_run, cell, views.get(key), out / "runs" / key): key for key, cell in waiting.items()
             }
             try:
                 for future in as_completed(futures):
@@ -132,7 +141,8 @@ def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> tu
     }
     rows = np.union1d(np.union1d(parts.query, parts.database), parts.train)
     folder = tokens / token_files.place(recipe, facts, augmented=False, rows=rows)
-    return Prepared(images, parts, Tokens(folder, rows)), facts
+    squares = f"pictures-{hashlib.sha256((facts['data_sha256'] + rows.tobytes().hex()).encode()).hexdigest()[:12]}"
+    return Prepared(images, parts, Tokens(folder, rows), tokens / squares), facts
 
 
 def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
@@ -162,11 +172,23 @@ def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: JsonObject, 
 _prepared: Prepared  # of a worker process, read once
 
 
-def _start_worker(recipe: Recipe, tokens: Path, facts: JsonObject, threads: int) -> None:
+def _start_worker(  # noqa: PLR0917 - a pool passes them by place
+    recipe: Recipe, tokens: Path, facts: JsonObject, threads: int, started: Any, gpus: int
+) -> None:
     global _prepared  # a worker's own, set before its first cell
+    if gpus > 1:  # each has one of them, in turn
+        with started.get_lock():
+            number, started.value = started.value, started.value + 1
+        os.environ["CUDA_VISIBLE_DEVICES"] = one_of(os.environ.get("CUDA_VISIBLE_DEVICES", ""), gpus, number)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     _prepared, _ = prepare(recipe, tokens, facts)
+
+
+def one_of(visible: str, gpus: int, number: int) -> str:
+    """Of the GPUs that a process may see (none named: all), the one for a worker of that number."""
+    names = visible.split(",") if visible else [str(gpu) for gpu in range(gpus)]
+    return names[number % gpus]
 
 
 def _leave_with_parent() -> None:
@@ -177,7 +199,7 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _run(cell: Cell, views: Path, folder: Path) -> Result:
+def _run(cell: Cell, views: Path | None, folder: Path) -> Result:
     return run(cell, _prepared, views, folder)
 
 

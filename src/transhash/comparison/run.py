@@ -1,4 +1,4 @@
-"""One cell of a comparison: a method trained and scored on tokens that are there already."""
+"""One cell of a comparison: a method trained and scored, on tokens that are there already or on pictures."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
-from transhash.training.recipe import MACHINE
+from transhash.training.recipe import MACHINE, Recipe
+from transhash.training.source import Decoded
 from transhash.training.tokens import TokenCache
+from transhash.training.validation import relaxed
 
 PRECISION_AT = (1, 10, 50, *range(100, 2001, 100))
 _DIGITS = 6  # of the curves, that a file of hundreds of cells stays small
@@ -34,14 +36,22 @@ class Prepared:
     images: ImageSet
     split: Split
     tokens: Tokens
+    squares: Path  # folder where pictures lie once they are decoded, for cells that read no tokens
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where some rows of the data set are among the tokens."""
         return np.searchsorted(self.tokens.rows, rows)
 
+    def decoded(self, recipe: Recipe) -> Decoded:
+        """All pictures that are scored, as a recipe's network sees them: decoded once, by whichever cell needs them."""
+        folder = self.squares / f"{recipe.image_size}-{recipe.centre_crop}"
+        return Decoded(self.images, self.tokens.rows, recipe.image_size, folder, crop=recipe.centre_crop)
 
-def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> JsonObject:
+
+def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> JsonObject:
     """Train or fit, encode, score: JSON's own types. `folder` is for what a run keeps while it goes on, and is removed.
+
+    `views`: the folder of the tokens' views, for a cell that reads tokens.
 
     With images held out for validation, these are scored and the test queries stay unseen: each half queries the other.
     """
@@ -57,7 +67,7 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> JsonObject
         trained = time.perf_counter()
         values = fitted.values(features)
         history = []
-    else:
+    elif views is not None:
         cached = prepared.split.train
         ascending = np.argsort(cached)
         places = ascending[np.searchsorted(cached, train_rows, sorter=ascending)]
@@ -69,6 +79,15 @@ def run(cell: Cell, prepared: Prepared, views: Path, folder: Path) -> JsonObject
         values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
         precision = precision_of(recipe.precision, device_of(recipe.device))
         values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision)
+        shutil.rmtree(folder)
+    else:
+        result = train(recipe, folder, images=prepared.images)
+        history = result.history
+        trained = time.perf_counter()
+        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
+        values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
+        precision = precision_of(recipe.precision, device_of(recipe.device))
+        values[scored] = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()

@@ -50,10 +50,13 @@ class Decoded:
     What is kept lies in memory, or in a file of the run that all its processes share.
     """
 
-    def __init__(self, images: ImageSet, rows: Rows, side: int, folder: Path | None = None) -> None:
+    def __init__(
+        self, images: ImageSet, rows: Rows, side: int, folder: Path | None = None, *, crop: float = 1.0
+    ) -> None:
         self.images = images.images
         self.rows = rows
         self.side = side
+        self.crop = crop
         shape = (len(rows), side, side, 3)
         self.folder = folder
         self._pixels: NDArray[np.uint8]
@@ -72,7 +75,7 @@ class Decoded:
         """The pictures at some places; raises `ImageError` for one that cannot be used."""
         missing = rows[~self._there[rows]]
         if len(missing):
-            self._pixels[missing] = self.images.decode(self.rows[missing], self.side)
+            self._pixels[missing] = self.images.decode(self.rows[missing], self.side, crop=self.crop)
             self._there[missing] = True  # only now: another process may be looking
         return self._pixels[rows]
 
@@ -108,10 +111,14 @@ class Pictures:
 
     def batch(self, epoch: int, rows: Rows) -> tuple[Tensor, None]:
         """Normalised views (n, 3, S, S), new in every epoch."""
+        return augment(self.pixels_of(rows), self.size, self.how), None
+
+    def pixels_of(self, rows: Rows) -> Tensor:
+        """Pictures on the device as they are augmented: uint8 (n, side, side, 3)."""
         coming, self._coming = self._coming, None
         ready = coming is not None and np.array_equal(coming[0], rows)
         pixels = coming[1].result() if coming and ready else self._gather(rows)
-        return augment(pixels, self.size, self.how, device=self.device), None
+        return pixels.to(self.device, non_blocking=True)
 
     def remove(self) -> None:
         """Delete the pictures' file."""
@@ -132,22 +139,34 @@ class OnDevice:
         self.pixels = torch.empty(len(decoded), decoded.side, decoded.side, 3, dtype=torch.uint8, device=device)
         self.decoded = decoded
         self._there = np.zeros(len(decoded), bool)
+        self._thread = ThreadPoolExecutor(1, "transhash-pictures")
+        self._coming: Future[object] | None = None
 
     def ahead(self, epoch: int, rows: Rows) -> None:
-        """Nothing: they are there."""
+        """Decode those pictures of the next batch that are not there yet."""
+        missing = rows[~self._there[rows]]
+        self._coming = self._thread.submit(self.decoded.take, missing) if len(missing) else None
 
     def batch(self, epoch: int, rows: Rows) -> tuple[Tensor, None]:
         """Normalised views (n, 3, S, S), new in every epoch."""
+        return augment(self.pixels_of(rows), self.size, self.how), None
+
+    def pixels_of(self, rows: Rows) -> Tensor:
+        """Pictures on the device as they are augmented: uint8 (n, side, side, 3)."""
+        coming, self._coming = self._coming, None
+        if coming:
+            coming.result()
         where = torch.from_numpy(rows).to(self.pixels.device, non_blocking=True)
         missing = rows[~self._there[rows]]
         if len(missing):
             places = torch.from_numpy(missing).to(self.pixels.device)
             self.pixels[places] = torch.from_numpy(self.decoded.take(missing)).to(self.pixels.device)
             self._there[missing] = True
-        return augment(self.pixels[where], self.size, self.how), None
+        return self.pixels[where]
 
     def remove(self) -> None:
         """Delete the pictures' file."""
+        self._thread.shutdown()
         self.decoded.remove()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
 from transhash.codes import pack
 from transhash.data.datasets import ImageSet
 from transhash.evaluation import evaluate
+from transhash.model.encoding import in_batches
 from transhash.nn.mgvt import MGVT
 from transhash.nn.preprocessing import normalise
 from transhash.training.device import autocast
@@ -20,7 +23,9 @@ def validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, pre
     """Tie-aware mAP among the images of some rows: each half queries the other. Leaves the network in `eval`."""
     lengths = network.config.code_lengths
     start = sum(lengths[: lengths.index(network.config.bits)])
-    h = _encode(network, images, rows, crop, precision)[:, start : start + network.config.bits]
+    size = network.config.vit.image_size
+    values = relaxed(network, lambda part: images.images.decode(part, size, crop=crop), rows, precision)
+    h = values[:, start : start + network.config.bits]
     codes, labels = pack(h), images.labels[rows]
     one, two = slice(0, None, 2), slice(1, None, 2)
     there = evaluate(codes[one], labels[one], codes[two], labels[two])
@@ -28,16 +33,24 @@ def validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, pre
     return (there.map + back.map) / 2
 
 
-def _encode(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> np.ndarray:
-    """Relaxed codes of some images of a set, as they are computed outside training: float32 (len(rows), B)."""
+def relaxed(
+    network: MGVT, take: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, precision: torch.dtype
+) -> np.ndarray:
+    """Relaxed codes of some pictures, as they are computed outside training: float32 (len(rows), B).
+
+    `take`: the squares of some of the rows, uint8 (n, S, S, 3); those of the next batch while one is encoded. Leaves
+    the network in `eval`.
+    """
     network.eval()
-    size = network.config.vit.image_size
     device = next(network.parameters()).device
     h = torch.zeros(len(rows), sum(network.config.code_lengths), device=device)
     mine = np.arange(len(rows))[spread(len(rows))]
-    for start in range(0, len(mine), _BATCH):
-        part = mine[start : start + _BATCH]
-        x = normalise(torch.from_numpy(images.images.decode(rows[part], size, crop=crop)).to(device))
+
+    def decoded(part: list[int]) -> list[tuple[list[int], np.ndarray]]:
+        return [(part, take(rows[part]))]
+
+    for [(part, squares)] in in_batches(decoded, mine.tolist(), _BATCH, 1):
         with torch.no_grad(), autocast(device, precision):
-            h[torch.from_numpy(part).to(device)] = network(x).float()
+            x = normalise(torch.from_numpy(squares).to(device))
+            h[torch.tensor(part, device=device)] = network(x).float()
     return summed(h).cpu().numpy()

@@ -1,0 +1,1 @@
+"""How fast this machine trains and encodes, as a share of what its device could do (`transhash bench`)."""
