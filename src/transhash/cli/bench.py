@@ -32,7 +32,7 @@ def bench(
     size: Annotated[str, typer.Option("--size", metavar="WxH", help="Of the drawn JPEG pictures.")] = "500x375",
     steps: Annotated[int, typer.Option("--steps", min=1, metavar="N", help="train: steps of a turn.")] = 50,
     rounds: Annotated[int, typer.Option("--rounds", min=1, metavar="N", help="Turns; medians are given.")] = 3,
-    peer: Annotated[bool, typer.Option("--peer/--no-peer", help="Measure transformers' network beside it.")] = True,
+    peer: Annotated[bool, typer.Option("--peer/--no-peer", help="Measure transformers' network too.")] = True,
     to: Annotated[
         Path | None,
         typer.Option("--to", metavar="FILE", help="Where to keep the result; by default benchmarks/results/, if here."),
