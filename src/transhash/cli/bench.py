@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from transhash.cli.options import BitsOption, JsonOption, ModelOption
 from transhash.cli.output import extra, print_json, say
 from transhash.cli.terminal import stages
 from transhash.cli.train import settings_of
+from transhash.plain import JsonObject
 
 EXAMPLES = """\
   transhash bench train --set image_size=112 --set batch_size=512
@@ -57,7 +58,7 @@ def bench(
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise typer.BadParameter(f"{size!r} is no size; give width x height, such as 500x375", param_hint="--size")
     drawn = int(width), int(height)
-    found: dict[str, Any]
+    found: JsonObject
     with stages() as progress:
         if what == "train":
             given = {"backbone": RANDOM} if recipe is None else {}

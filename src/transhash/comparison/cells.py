@@ -29,7 +29,7 @@ BASE: JsonObject = {  # what every network's cell has unless told otherwise; the
     "crop_scale": 0.5,
     "jitter": 0.3,
 }
-WHOLE: dict[str, Any] = {  # as `BASE`, where all blocks are trained (`train="all"`), from pictures
+WHOLE: JsonObject = {  # as `BASE`, where all blocks are trained (`train="all"`), from pictures
     **BASE,
     "epochs": 20,
     "warmup_steps": 100,

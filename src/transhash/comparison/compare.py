@@ -77,7 +77,7 @@ def compare(
     views = {
         key: _views(cell.recipe, prepared, tokens, facts, progress)
         for key, cell in waiting.items()
-        if cell.recipe.cached_views
+        if cell.recipe.cached_views and not cell.is_shallow
     }
 
     done = len(keys) - len(waiting)

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,12 +16,12 @@ from transhash.model import HashModel
 from transhash.model.encoding import decode, in_batches
 from transhash.nn.mgvt import HashConfig
 from transhash.nn.vit import ViTConfig
+from transhash.plain import JsonObject
+from transhash.progress import Progress, silent
 from transhash.speed.drawn import jpegs
 from transhash.speed.flops import forward_operations, peak_of
 from transhash.speed.peer import Peer
 from transhash.system import processors
-
-Progress = Callable[[str, int, int, str], None]
 
 _BATCH = 16  # pictures that a worker decodes at a time
 
@@ -34,15 +33,14 @@ def measure_encoding(
     rounds: int = 3,
     size: tuple[int, int] = (500, 375),
     peer: bool = True,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+    progress: Progress = silent,
+) -> JsonObject:
     """Encode `number` drawn JPEG files of some `size` and give what was measured, in JSON's own types.
 
     Four things take turns, `rounds` times, and medians are given: files to codes; decoding alone, by as many workers;
     the network alone, from squares that are decoded; the peer's network from tensors. On the CPU the network alone has
     as many threads as there are cores, each with a batch. Raises `TransHashError` for a peer that is not installed.
     """
-    tell = progress or (lambda *_: None)
     on_device = model.device != "cpu"
     device = torch.device(model.device)
     settings = (model.image_size, model.crop, None)
@@ -65,7 +63,7 @@ def measure_encoding(
         helpers = Helpers(*settings, processes=processors()) if on_device else Decoder(*settings)
         with helpers:
             for turn in range(rounds + 1):  # the first one warms up
-                tell("encoding", turn, rounds + 1, "")
+                progress("encoding", turn, rounds + 1, "")
                 timed("files", lambda: list(model.stream(paths)))
                 timed(
                     "decoding",
@@ -77,7 +75,7 @@ def measure_encoding(
     median = {name: statistics.median(found[1:]) for name, found in rates.items() if found}
     precision = torch.float32
     peak = peak_of(device, precision)
-    found: dict[str, Any] = {
+    found: JsonObject = {
         "measured": "encoding",
         "model": model.name,
         "engine": model.device,

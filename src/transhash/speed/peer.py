@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import torch
 from torch import nn
 
 from transhash.errors import TransHashError
 from transhash.nn.vit import ViTConfig
+from transhash.plain import JsonObject
 from transhash.speed.drawn import CLASSES
 from transhash.speed.flops import synchronize
 from transhash.training.device import autocast
@@ -27,7 +27,7 @@ class Peer:
                 "the peer needs transformers, which is not installed; install it (pip install transformers), or leave "
                 "the peer out with --no-peer"
             ) from error
-        settings: dict[str, Any] = {
+        settings: JsonObject = {
             "image_size": shape.image_size,
             "patch_size": shape.patch_size,
             "hidden_size": shape.dim,

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import torch
 
 import transhash
+from transhash.plain import JsonObject
 from transhash.system import machine, replacing
 from transhash.training.device import described
 
 RESULTS = Path("benchmarks") / "results"  # in the current folder, where it is that of a checkout
 
 
-def with_machine(found: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def with_machine(found: JsonObject, device: torch.device) -> JsonObject:
     """A measurement, and what it was made on."""
     return {
         "device": described(device) if device.type != "cpu" else machine(),
@@ -27,7 +27,7 @@ def with_machine(found: dict[str, Any], device: torch.device) -> dict[str, Any]:
     }
 
 
-def kept(found: dict[str, Any], to: Path | None) -> Path | None:
+def kept(found: JsonObject, to: Path | None) -> Path | None:
     """Write a measurement to a file: to `to`, or to one named by the device among the results of a checkout, if any."""
     if to is None:
         if not RESULTS.is_dir():
@@ -40,7 +40,7 @@ def kept(found: dict[str, Any], to: Path | None) -> Path | None:
     return to
 
 
-def in_words(found: dict[str, Any]) -> str:
+def in_words(found: JsonObject) -> str:
     """A measurement for people: a line each, parts of a whole with their share."""
     lines = []
     for name, value in found.items():

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,8 @@ from transhash.data.protocols import split
 from transhash.losses import METHODS, Task
 from transhash.losses.every_length import every_length
 from transhash.nn.mgvt import branch_bits
+from transhash.plain import JsonObject
+from transhash.progress import Progress, silent
 from transhash.speed.drawn import labelled
 from transhash.speed.flops import BACKWARD, forward_operations, peak_of, synchronize
 from transhash.speed.peer import Peer
@@ -33,7 +34,6 @@ from transhash.training.recipe import Recipe
 from transhash.training.source import OnDevice, Pictures, pictures, side_of
 
 Say = Callable[[str], None]
-Progress = Callable[[str, int, int, str], None]
 
 _WARM = 2  # looks at the loss of a run that do not count: what is compiled, decoded and allocated there
 PARTS = ("decode", "wait for pictures", "augment", "forward", "backward", "optimiser")
@@ -48,20 +48,19 @@ def measure_training(
     size: tuple[int, int] = (500, 375),
     peer: bool = True,
     say: Say = lambda sentence: None,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+    progress: Progress = silent,
+) -> JsonObject:
     """Train by a recipe on drawn JPEG pictures of some `size` and give what was measured, in JSON's own types.
 
     The loop and the peer take turns of `steps` steps, `rounds` times; medians. `number`: pictures, at least three
     batches by default. Raises what training raises, and `TransHashError` for a peer that is not installed.
     """
-    tell = progress or (lambda *_: None)
     recipe = settled(
         recipe.model_copy(update={"dataset": "folder", "protocol": "folder", "validation": 0.0, "cached_views": 0})
     )
     device = device_of(recipe.device)
     precision = precision_of(recipe.precision, device)
-    tell("drawing pictures", 0, 1, "")
+    progress("drawing pictures", 0, 1, "")
     images = labelled(number or max(3 * recipe.batch_size, 64), *size)
     network = initial_network(recipe)
     operations = (1 + BACKWARD) * forward_operations(network.config)
@@ -70,7 +69,7 @@ def measure_training(
     ours: list[float] = []
     theirs: list[float] = []
     for turn in range(rounds):
-        tell("training", turn, rounds, "")
+        progress("training", turn, rounds, "")
         ours.append(_rate_of_the_loop(recipe, images, steps, say))
         if beside:
             if not turn:
@@ -78,11 +77,11 @@ def measure_training(
             theirs.append(beside.train(steps))
     name = beside.name if beside else None
     del beside
-    tell("parts of a step", 0, 1, "")
+    progress("parts of a step", 0, 1, "")
     parts = _parts(recipe, images, max(3, min(steps, 20)), say)
     peak = peak_of(device, precision)
     rate = statistics.median(ours)
-    found: dict[str, Any] = {
+    found: JsonObject = {
         "measured": "training",
         "precision": str(precision).removeprefix("torch."),
         "image_size": recipe.image_size,
