@@ -38,7 +38,7 @@ class OnnxRuntime:
     """ONNX Runtime: a thread a call on the CPU, where workers run whole batches side by side."""
 
     def __init__(self, graph: Path, number: int | None = None) -> None:
-        """`number`: of a CUDA device; none: the CPU. Raises `ModelError` when the device cannot be used."""
+        """`number`: of a CUDA device; none: the CPU. Raises `RuntimeError` when the device cannot be used."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -52,7 +52,7 @@ class OnnxRuntime:
             self.device, self.tokens, providers = f"cuda:{number}", _TOKENS_GPU, [cuda, *providers]
         self._session: Any = onnxruntime.InferenceSession(graph, options, providers=providers)
         if number is not None and "CUDAExecutionProvider" not in self._session.get_providers():
-            raise ModelError("ONNX Runtime cannot load its CUDA part (it logged the reason)")
+            raise RuntimeError("ONNX Runtime cannot load its CUDA part (it logged the reason)")
 
     def run(self, squares: NDArray[np.uint8]) -> Outputs:
         """Values and features."""
@@ -79,8 +79,10 @@ def open_engine(graph: Path, device: str = "auto") -> Engine:
     if kind == "cuda":
         found = "; ".join(reasons) or "neither ONNX Runtime nor PyTorch here has CUDA"
         raise ModelError(
-            f"device {device}: {found}; install transhash[gpu] in place of onnxruntime, or PyTorch for your driver "
-            "(docs/gpu.md), or leave the device out"
+            f"device {device}",
+            found,
+            "install transhash[gpu] in place of onnxruntime, or PyTorch for your driver (docs/gpu.md), or leave the "
+            "device out",
         )
     if reasons:
         warnings.warn(
@@ -94,7 +96,7 @@ def open_engine(graph: Path, device: str = "auto") -> Engine:
 def named(device: str) -> tuple[str, int]:
     """The kind and the number of a device; raises `ModelError` for a name that no device has."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise ModelError(f"device {device!r}: there is none of that name; use auto, cpu, cuda or cuda:1")
+        raise ModelError(f"device {device!r}", "there is none of that name", "use auto, cpu, cuda or cuda:1")
     kind, _, number = device.partition(":")
     return kind, int(number or 0)
 

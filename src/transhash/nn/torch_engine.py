@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from transhash.errors import ModelError
 from transhash.nn.torch_graph import TorchGraph
 
 
@@ -17,7 +16,7 @@ class TorchEngine:
     """A model's graph on a device of PyTorch, one batch at a time."""
 
     def __init__(self, graph: Path, device: str, tokens: int) -> None:
-        """Load the graph onto the device; raises `ModelError` or PyTorch's own `RuntimeError` when it cannot be used.
+        """Load the graph onto the device; raises `RuntimeError` when it cannot be used.
 
         `tokens`: of pictures, that one call should have at most.
         """
@@ -26,10 +25,10 @@ class TorchEngine:
         where = torch.device(device)
         if where.type == "cuda":
             if not torch.version.cuda:
-                raise ModelError("this PyTorch was built without CUDA")
+                raise RuntimeError("this PyTorch was built without CUDA")
             torch.cuda.init()  # says what is wrong with a driver
             if (where.index or 0) >= torch.cuda.device_count():
-                raise ModelError(f"this machine has {torch.cuda.device_count()} CUDA devices, counted from 0")
+                raise RuntimeError(f"this machine has {torch.cuda.device_count()} CUDA devices, counted from 0")
         self._graph = TorchGraph(graph, where)
         self._lock = threading.Lock()
 

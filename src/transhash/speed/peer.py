@@ -24,8 +24,9 @@ class Peer:
             import transformers
         except ModuleNotFoundError as error:
             raise TransHashError(
-                "the peer needs transformers, which is not installed; install it (pip install transformers), or leave "
-                "the peer out with --no-peer"
+                "",
+                "the peer needs transformers, which is not installed",
+                "install it (pip install transformers), or leave the peer out with --no-peer",
             ) from error
         settings: JsonObject = {
             "image_size": shape.image_size,
