@@ -136,7 +136,7 @@ def test_a_stream_through_a_gpu_that_is_left_ends(torch_on_cpu: list[str]) -> No
 def test_without_a_gpu_the_cpu_is_taken_and_asking_for_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.raises(ModelError, match=r"built without CUDA; install transhash\[gpu\]"):
+    with pytest.raises(ModelError, match=r"built without CUDA; install PyTorch for your driver"):
         load(device="cuda:0")
     monkeypatch.setattr(engines, "has_nvidia_driver", lambda: False)
     with warnings.catch_warnings():

@@ -88,7 +88,10 @@ def _cifar10_mosaic(root: Path) -> ImageSet:
 
 
 def _folder(root: Path) -> ImageSet:
-    """A folder of class folders of pictures of any size: the class is the folder's name."""
+    """A folder of class folders of pictures of any size: the class is the folder's name. Or the same in Parquet."""
+    if shards := sorted(root.glob("*.parquet")) if root.is_dir() else []:
+        part = read_parquet(shards)
+        return ImageSet("folder", Images(part.pictures), part.labels, part.classes, len(part.labels))
     files, labels, classes = _class_folders(root)
     if len(classes) < 2:
         raise DataError(

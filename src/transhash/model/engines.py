@@ -81,7 +81,7 @@ def open_engine(graph: Path, device: str = "auto") -> Engine:
         raise ModelError(
             f"device {device}",
             found,
-            "install transhash[gpu] in place of onnxruntime, or PyTorch for your driver (docs/gpu.md), or leave the "
+            "install PyTorch for your driver, or onnxruntime-gpu in place of onnxruntime (docs/gpu.md), or leave the "
             "device out",
         )
     if reasons:
