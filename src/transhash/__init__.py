@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transhash.library import Library as Library
     from transhash.library.duplicates.files import compare as compare
     from transhash.library.duplicates.files import find_duplicates as find_duplicates
+    from transhash.model import Encoder as Encoder
     from transhash.model import HashModel as HashModel
     from transhash.model import load as load
     from transhash.remote.opening import open_library as open_library
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 os.environ.update(ORT_DISABLE_TELEMETRY="1", RAY_USAGE_STATS_ENABLED="0", HF_HUB_DISABLE_TELEMETRY="1")
 
 _HOME = {
+    "Encoder": "transhash.model",
     "HashModel": "transhash.model",
     "load": "transhash.model",
     "HammingIndex": "transhash.search",
@@ -38,8 +40,8 @@ _HOME = {
 }
 
 __all__ = [
-    "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare", "evaluate", "find_duplicates",
-    "load", "open_library",
+    "Encoder", "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare", "evaluate",
+    "find_duplicates", "load", "open_library",
 ]  # fmt: skip
 
 

@@ -32,7 +32,9 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: pyarrow",
     ],
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
-    "items are whatever the caller has": ["model/encoding.py: decode", "model/hash_model.py: HashModel.stream"],
+    "items are whatever the caller has": [
+        "model/encoder.py: stream", "model/encoding.py: decode", "model/hash_model.py: HashModel.stream",
+    ],
     "an answer of a server, which whoever asks checks": ["remote/connection.py: Connection.ask"],
 }  # fmt: skip
 

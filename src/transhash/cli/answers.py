@@ -21,10 +21,11 @@ def check_probability(library: Searchable, wanted: float | None) -> None:
     """Raise `LibraryError` when no hit could be so probable: the calibration of the library's model ends below."""
     from transhash.library import Library
     from transhash.library.searchable import HasModel
+    from transhash.model import calibration_of
 
     if wanted is None or not isinstance(library, HasModel):  # a server knows its calibration
         return
-    calibration = library.model.calibration
+    calibration = calibration_of(library.model)
     if isinstance(library, Library) and library.searching.by_embeddings:  # whose probabilities have no such end
         return
     if calibration and wanted > calibration.certainty:

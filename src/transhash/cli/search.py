@@ -127,6 +127,7 @@ def _found(
 ) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
     """Each query with what the model made of it and its hits, or what is wrong with it; a server encodes for itself."""
     from transhash.library.searchable import HasModel, Queries
+    from transhash.model import stream
 
     if not isinstance(library, HasModel):
         for query in queries:
@@ -135,7 +136,7 @@ def _found(
             except ImageError as error:
                 yield query, None, error
         return
-    for batch in library.model.stream(queries, source=lambda query: query.source):
+    for batch in stream(library.model, queries, source=lambda query: query.source):
         found = iter(library.search(Queries.of_encoded(batch, library.bits), k, **limits))
         for encoded in batch:
             yield encoded.item, encoded, encoded.error or next(found)

@@ -24,16 +24,17 @@ from transhash.library.files.verifying import verify
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import LibraryModel
-from transhash.library.opening import exists, located, made
+from transhash.library.opening import exists, folder_of, located, made
 from transhash.library.pictures import described, facts
 from transhash.library.ranking import answer
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 from transhash.library.searching import LocalSearch
+from transhash.model.encoder import check_encoder
 from transhash.progress import Progress, silent
 
 if TYPE_CHECKING:
     from transhash.images import Source
-    from transhash.model import HashModel
+    from transhash.model import Encoder
     from transhash.search import HammingIndex
 
 
@@ -48,7 +49,7 @@ class Library:
     contains the library are known relative to it, so that the folder can be moved with its library.
     """
 
-    def __init__(self, path: Path, catalogue: Catalogue, model: HashModel | None) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, model: Encoder | None) -> None:
         """Use `create` or `open`."""
         self.path = path
         self.catalogue = catalogue
@@ -56,18 +57,20 @@ class Library:
         self.searching = LocalSearch(path, catalogue, self.places, model)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], model: HashModel, *, exist_ok: bool = False) -> Library:
+    def create(cls, path: str | os.PathLike[str], model: Encoder, *, exist_ok: bool = False) -> Library:
         """Make an empty library, a folder at `path`; with `exist_ok` open the one that is there.
 
-        Raises `LibraryError` when there is one already, or it cannot be made, or it belongs to another model.
+        `model`: a `HashModel`, or an `Encoder` of your own. Raises `LibraryError` when there is one already, or it
+        cannot be made, or it belongs to another model, and `ModelError` for something that is no encoder.
         """
+        check_encoder(model)
         path = Path(path).absolute()
         if not exist_ok and exists(path):
             raise LibraryError(path, "there is a library already", "open it, or choose another place")
-        return cls(path, made(path, model.name, model.fingerprint, model.bits, str(model.folder)), model)
+        return cls(path, made(path, model.name, model.fingerprint, model.bits, folder_of(model)), model)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], model: HashModel | None = None) -> Library:
+    def open(cls, path: str | os.PathLike[str], model: Encoder | None = None) -> Library:
         """Open a library: its folder, or the folder that contains it as `.transhash`.
 
         Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
@@ -82,7 +85,7 @@ class Library:
         cls,
         file: str | os.PathLike[str],
         path: str | os.PathLike[str],
-        model: HashModel | None = None,
+        model: Encoder | None = None,
         *,
         progress: Progress = silent,
     ) -> tuple[Library, results.ImportReport]:
@@ -166,7 +169,7 @@ class Library:
         return self.searching.own.fitted_to
 
     @property
-    def model(self) -> HashModel:
+    def model(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it is not at hand."""
         return self.searching.model
 

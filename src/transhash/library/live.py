@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.library import Library
+from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model import Encoder, HashModel
     from transhash.search import HammingIndex
 
 INTERVAL = 0.25  # s between looks at the catalogue
@@ -42,7 +43,7 @@ class LiveLibrary:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], model: HashModel | None = None, *, interval: float = INTERVAL
+        self, path: str | os.PathLike[str], model: Encoder | None = None, *, interval: float = INTERVAL
     ) -> None:
         """Open a library and begin to follow it; raises what `Library.open` does."""
         self._stop = threading.Event()
@@ -51,8 +52,8 @@ class LiveLibrary:
         self._trouble: LibraryError | None = None
         with Library.open(path, model) as library:
             self.path = library.path
-            model = library.model
-        self._unfitted: HashModel = getattr(model, "unfitted", model)
+            served = _served(library)
+        self._unfitted: HashModel = getattr(served, "unfitted", served)
         self._opened = self._open()
         self._seen = self._opened.library.revision
         self._looking = threading.Lock()
@@ -72,8 +73,8 @@ class LiveLibrary:
 
     @property
     def model(self) -> HashModel:
-        """The model that the library's codes come from now."""
-        return self._opened.library.model
+        """The model that the library's codes come from now; raises `LibraryError` for an encoder of one's own."""
+        return _served(self._opened.library)
 
     @property
     def version(self) -> int:
@@ -152,3 +153,11 @@ def _file(path: Path) -> tuple[int, int]:
         reason = (error.strerror or str(error)).lower()
         raise LibraryError(path, f"the library is not there ({reason})", "check that its drive is connected") from error
     return status.st_dev, status.st_ino
+
+
+def _served(library: Library) -> HashModel:
+    """The model of a library, which a server needs for more than codes."""
+    if not is_hash_model(library.model):
+        reason = f"{library.model.name} gives codes alone, and a server asks for more"
+        raise LibraryError(library.path, reason, "serve a library of a `HashModel`")
+    return library.model

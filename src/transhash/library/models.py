@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError, ModelError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
     from transhash.library.catalogue.embeddings import HashLayers
-    from transhash.model import HashModel
+    from transhash.model import Encoder, HashModel
 
 
 class LibraryModel:
     """Which model it is, as the catalogue says, and the model itself, opened when a picture is first encoded."""
 
-    def __init__(self, catalogue: Catalogue, address: str, model: HashModel | None) -> None:
+    def __init__(self, catalogue: Catalogue, address: str, model: Encoder | None) -> None:
         """`model`: one that is open already; raises `LibraryError` when the codes do not come from it."""
         self.facts = catalogue.facts()
         self._catalogue = catalogue
         self._address = address
         self._known: tuple[HashLayers | None] | None = None  # read when they are needed
-        self._unfitted: HashModel | None = getattr(model, "unfitted", model)
+        self._unfitted: Encoder | None = getattr(model, "unfitted", model)
         self._model = model if model and model.fingerprint == self.facts.fingerprint else None
         fingerprints = (model.fingerprint, self._unfitted.fingerprint) if model and self._unfitted else ()
         if model and not self._model and self.base not in fingerprints:
@@ -53,18 +54,26 @@ class LibraryModel:
         return self.layers.pictures if self.layers else 0
 
     @property
-    def unfitted(self) -> HashModel | None:
+    def unfitted(self) -> Encoder | None:
         """The model itself, if it is open."""
         return self._unfitted
 
-    def open(self) -> HashModel:
+    def open(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it cannot be found."""
         if self._model is None:
-            folder = Path(os.fsdecode(self.facts.model_folder))
+            folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
             if self._unfitted is None:
                 self._unfitted = model_of(self._address, self.facts.model, self.base, self.facts.bits, folder)
-            self._model = self._unfitted.fitted(self.layers.head) if self.layers else self._unfitted
+            self._model = self._with_layers(self._unfitted)
         return self._model
+
+    def _with_layers(self, unfitted: Encoder) -> Encoder:
+        if self.layers is None:
+            return unfitted
+        if not is_hash_model(unfitted):
+            reason = f"its hash layers read embeddings, which {unfitted.name} does not give"
+            raise LibraryError(self._address, reason, "open it with the model that they were fitted with")
+        return unfitted.fitted(self.layers.head)
 
     def refresh(self) -> bool:
         """Whether hash layers were fitted since, here or by another process: the codes are other ones then."""
@@ -90,4 +99,8 @@ def model_of(address: str, name: str, fingerprint: str, bits: int, folder: Path 
             if model.fingerprint == fingerprint:
                 return model
     looked = f"is neither with the package nor in {folder}" if folder else "does not ship with the package"
-    raise LibraryError(address, f"its model {name} ({fingerprint[:12]}) {looked}", "name the model's folder (--model)")
+    raise LibraryError(
+        address,
+        f"its model {name} ({fingerprint[:12]}) {looked}",
+        "name the model's folder (--model), or give `Library.open` the encoder",
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
+from transhash.model.encoder import Encoder, is_hash_model
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CODES = "codes.hamming"
@@ -40,6 +41,11 @@ def made(path: Path, model: str, fingerprint: str, bits: int, model_folder: str)
     folder = os.fsencode(os.path.abspath(model_folder)) if model_folder else b""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Catalogue(path / CATALOGUE, new=Facts(model, fingerprint, bits, folder, now))
+
+
+def folder_of(model: Encoder) -> str:
+    """The folder of a model's files, in which a library finds it again; of an encoder of one's own there is none."""
+    return str(model.folder) if is_hash_model(model) else ""
 
 
 def size(path: Path) -> int:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from transhash.errors import UncalibratedError
 from transhash.library.searchable import Hit, Options, Picture, Queries
+from transhash.model import collect, is_hash_model, stream
 from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
     from transhash.images import Source
-    from transhash.model import HashModel
+    from transhash.model import Encoder
     from transhash.search import HammingIndex
 
 CANDIDATES = 512  # of the nearest codes, that embeddings are compared of
@@ -46,7 +47,7 @@ class Backend(Protocol):
         """Where it is, for messages."""
 
     @property
-    def model(self) -> HashModel:
+    def model(self) -> Encoder:
         """The model that the codes come from."""
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
@@ -71,13 +72,9 @@ def answer(backend: Backend, query: Any, options: Options) -> Any:
     return hits if several else hits[0]
 
 
-def encoded(model: HashModel, pictures: Iterable[Source]) -> Queries:
+def encoded(model: Encoder, pictures: Iterable[Source]) -> Queries:
     """Pictures as queries; raises `ImageError` for the first that cannot be used."""
-    found = [each for batch in model.stream(pictures) for each in batch]
-    for each in found:
-        if each.error:
-            raise each.error
-    return Queries.of_encoded(found, model.bits)
+    return Queries.of_encoded(collect(stream(model, pictures)), model.bits)
 
 
 def by_likeness(
@@ -137,17 +134,18 @@ def permitted(near: Near, likely: NDArray[np.float64], options: Options, backend
     return np.where(fits, near.ids, -1)
 
 
-def calibrated(near: Near, model: HashModel) -> bool:
+def calibrated(near: Near, model: Encoder) -> bool:
     """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
-    return (model.calibration if near.likeness is None else model.likeness) is not None
+    return is_hash_model(model) and (model.calibration if near.likeness is None else model.likeness) is not None
 
 
-def probabilities(near: Near, model: HashModel) -> NDArray[np.float64]:
+def probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
     """The probability of relevance of each of the nearest, float64 [Q, k]; NaN where nothing tells it."""
-    if near.likeness is not None and model.likeness:
-        return model.likeness.probability(near.likeness)
-    if near.likeness is None and model.calibration:
-        return model.calibration.probability(np.maximum(near.distances, 0))
+    if is_hash_model(model):
+        if near.likeness is not None and model.likeness:
+            return model.likeness.probability(near.likeness)
+        if near.likeness is None and model.calibration:
+            return model.calibration.probability(np.maximum(near.distances, 0))
     return np.full(near.ids.shape, np.nan)
 
 

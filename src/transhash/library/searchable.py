@@ -21,7 +21,7 @@ from transhash.plain import JsonObject
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.results import LibraryInfo
-    from transhash.model import Encoded, HashModel
+    from transhash.model import Encoded, Encoder
 
 
 class Limits(TypedDict, total=False):
@@ -48,7 +48,9 @@ class Queries:
     @classmethod
     def of_encoded(cls, encoded: Iterable[Encoded], bits: int) -> Queries:
         """Queries by what a model made of pictures; those that it could not use are left out."""
-        good = [each for each in encoded if each.values is not None]
+        good = [each for each in encoded if each.code is not None]
+        if any(each.values is None for each in good):  # of an encoder that gives codes alone
+            return cls(np.array([each.code for each in good], np.uint8).reshape(len(good), bits // 8))
         kept = [each.embedding for each in good if each.embedding is not None]
         values = np.array([each.values for each in good], np.float32).reshape(len(good), bits)
         return cls.of(values, np.stack(kept) if kept else None)
@@ -214,5 +216,5 @@ class HasModel(Protocol):
     """A library whose queries are encoded here, and not by a server."""
 
     @property
-    def model(self) -> HashModel:
+    def model(self) -> Encoder:
         """The model that its codes come from."""

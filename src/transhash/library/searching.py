@@ -19,16 +19,17 @@ from transhash.library.opening import CODES
 from transhash.library.pictures import described
 from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest
 from transhash.library.searchable import Picture, Queries
+from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model import Encoder
     from transhash.search import HammingIndex
 
 
 class LocalSearch:
     """What finds the nearest codes of a library in a folder. Safe to use from any thread."""
 
-    def __init__(self, path: Path, catalogue: Catalogue, places: Places, model: HashModel | None) -> None:
+    def __init__(self, path: Path, catalogue: Catalogue, places: Places, model: Encoder | None) -> None:
         """`model`: the library's, if it is open already.
 
         Raises `LibraryError` when the codes do not come from it; the catalogue is closed then.
@@ -50,7 +51,7 @@ class LocalSearch:
         return self.own.facts.bits
 
     @property
-    def model(self) -> HashModel:
+    def model(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it cannot be found."""
         return self.own.open()
 
@@ -82,7 +83,10 @@ class LocalSearch:
 
         Other models' own codes keep the order of their distances, which the calibration of these speaks of.
         """
-        return self.own.layers is not None or self.model.likeness is not None
+        if self.own.layers is not None:
+            return True
+        model = self.model
+        return is_hash_model(model) and model.likeness is not None
 
     def embeddings(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""

@@ -27,7 +27,7 @@ from transhash.remote.connection import Connection
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 MOST_HITS = 1000
 MOST_ROWS = 5000
@@ -36,7 +36,7 @@ MOST_ROWS = 5000
 class HttpLibrary:
     """A library that a server has (`Searchable`). Used from one thread. Paths are as the library stores them."""
 
-    def __init__(self, url: str, model: HashModel | None = None, *, token: str | None = None) -> None:
+    def __init__(self, url: str, model: Encoder | None = None, *, token: str | None = None) -> None:
         """`token` is the server's, by default that in TRANSHASH_TOKEN.
 
         Raises `LibraryError` when it cannot be reached, or its codes do not come from `model`, if one is given.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from transhash.images import Source
     from transhash.library.library import Library
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 _QUERIES = 64  # asked together
 _SPARE = 64  # hits beyond k at first: equal distances are ordered here, and all of them must be seen
@@ -47,7 +47,7 @@ class MilvusLibrary:
     equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits.
     """
 
-    def __init__(self, address: str, model: HashModel | None = None) -> None:
+    def __init__(self, address: str, model: Encoder | None = None) -> None:
         """Use `transhash.open_library`."""
         where = Address.read(address)
         self.address = str(where)
@@ -94,7 +94,7 @@ class MilvusLibrary:
         return self._description.fingerprint
 
     @property
-    def model(self) -> HashModel:
+    def model(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it does not ship with the package."""
         if self._model is None:
             about = self._description

@@ -10,10 +10,10 @@ from transhash.library import Library
 
 if TYPE_CHECKING:
     from transhash.library.searchable import Searchable
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 
-def open_library(address: str | os.PathLike[str], model: HashModel | None = None) -> Searchable:
+def open_library(address: str | os.PathLike[str], model: Encoder | None = None) -> Searchable:
     """The library in a folder (`Library`), behind a server (http://host:8017), or in Milvus (milvus://host/collection).
 
     What each can do beyond `Searchable` is in its own class. Raises `LibraryError` when there is none, or when its

@@ -23,14 +23,14 @@ from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, 
 from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.files.paths import Places
-from transhash.library.opening import made
+from transhash.library.opening import folder_of, made
 from transhash.library.results import ImportReport
 from transhash.model import fitted
 from transhash.progress import Progress
 from transhash.system import replacing
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 FORMAT = 1  # of the file; a newer one needs a newer transhash
 BATCH = 8192  # rows in memory at a time
@@ -107,7 +107,7 @@ def checked(path: Path) -> Head:
     return head(path)
 
 
-def accept(file: Path, head: Head, path: Path, model: HashModel | None) -> None:
+def accept(file: Path, head: Head, path: Path, model: Encoder | None) -> None:
     """Make an empty library in a folder for what a file holds; raises `LibraryError` when `model` is not the file's."""
     if model and model.fingerprint not in (head.fingerprint, head.base):
         raise LibraryError(
@@ -116,7 +116,7 @@ def accept(file: Path, head: Head, path: Path, model: HashModel | None) -> None:
             f"{model.fingerprint[:12]})",
             "name that model, or none",
         )
-    folder = str(model.folder) if model else ""
+    folder = folder_of(model) if model else ""
     with closing(made(path, head.model, head.fingerprint, head.bits, folder)) as catalogue:
         if head.layers:
             with catalogue.writing():

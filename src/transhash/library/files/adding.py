@@ -21,17 +21,18 @@ from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded
 from transhash.library.files.paths import Places, modified
+from transhash.model.encoder import stream
 from transhash.system import replacing
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 ADDED = "added"
 _OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
 def add(
-    catalogue: Catalogue, places: Places, model: HashModel, pictures: list[Source], max_pixels: int | None
+    catalogue: Catalogue, places: Places, model: Encoder, pictures: list[Source], max_pixels: int | None
 ) -> list[int]:
     """The ids of pictures, in order, put away and indexed if they were not yet."""
     contents = [_content(picture, max_pixels) for picture in pictures]
@@ -39,7 +40,7 @@ def add(
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
     names = dict(zip(digests, pictures, strict=True))
     found: dict[bytes, Coded] = {}
-    for batch in model.stream(new.items(), source=lambda item: item[1], max_pixels=max_pixels):
+    for batch in stream(model, new.items(), source=lambda item: item[1], max_pixels=max_pixels):
         for encoded in batch:
             if encoded.error:
                 path = names[encoded.item[0]]

@@ -28,10 +28,11 @@ from transhash.library.catalogue.records import Coded, File, Known
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
+from transhash.model.encoder import stream
 from transhash.progress import Progress
 
 if TYPE_CHECKING:
-    from transhash.model import Encoded, HashModel
+    from transhash.model import Encoded, Encoder
 
 ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
 _TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
@@ -53,7 +54,7 @@ class IndexRun:
     """One run over some folders."""
 
     def __init__(
-        self, catalogue: Catalogue, places: Places, model: HashModel, *, retry: bool, progress: Progress
+        self, catalogue: Catalogue, places: Places, model: Encoder, *, retry: bool, progress: Progress
     ) -> None:
         self.report = IndexReport()
         self._catalogue = catalogue
@@ -68,7 +69,7 @@ class IndexRun:
 
     def run(self, roots: Iterable[bytes], *, prune: bool) -> IndexReport:
         """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
-        for batch in self._model.stream(self._files(roots), source=_path):
+        for batch in stream(self._model, self._files(roots), source=_path):
             for encoded in batch:
                 if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
                     self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)

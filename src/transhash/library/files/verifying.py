@@ -20,10 +20,11 @@ from transhash.library.digests import file_digest
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
+from transhash.model.encoder import is_hash_model, stream
 from transhash.progress import Progress
 
 if TYPE_CHECKING:
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 EXAMPLES = 5  # paths that a problem names
 SAMPLE = 256  # pictures that are encoded again
@@ -46,7 +47,7 @@ def verify(
     catalogue: Catalogue,
     places: Places,
     codes: CodeIndex,
-    model: Callable[[], HashModel],
+    model: Callable[[], Encoder],
     *,
     deep: bool,
     progress: Progress,
@@ -60,7 +61,7 @@ def verify(
     if reason := codes.misfit(catalogue):
         codes.rebuild(catalogue)
         result.mended.append(f"{codes.file}: {reason}; it was built again from the catalogue")
-    found: HashModel | None = None
+    found: Encoder | None = None
     try:
         found = model()
     except LibraryError as error:
@@ -85,7 +86,7 @@ def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
 class FileCheck:
     """Compares files with what the catalogue says of them, and encodes a sample of them again."""
 
-    def __init__(self, catalogue: Catalogue, places: Places, model: HashModel | None) -> None:
+    def __init__(self, catalogue: Catalogue, places: Places, model: Encoder | None) -> None:
         self._catalogue = catalogue
         self._places = places
         self._model = model
@@ -123,16 +124,20 @@ class FileCheck:
         elif (place := self._random.randrange(number)) < SAMPLE:
             self._sample[place] = one
 
-    def _encode(self, model: HashModel) -> None:
-        for batch in model.stream(self._sample, source=lambda one: one[0]):
+    def _encode(self, model: Encoder) -> None:
+        for batch in stream(model, self._sample, source=lambda one: one[0]):
             for encoded in batch:
                 path, code = encoded.item
-                if isinstance(encoded.error, ImageError) or encoded.code is None or encoded.values is None:
+                if isinstance(encoded.error, ImageError) or encoded.code is None:
                     self._found["codes"].append(Path(path))
                     continue
                 differing = np.unpackbits(encoded.code ^ np.frombuffer(code, np.uint8)).astype(bool)
-                unsure = max(UNSURE, model.rounding * float(np.sqrt(np.mean(encoded.values**2))))
-                if (np.abs(encoded.values[differing]) > unsure).any():
+                if encoded.values is None or not is_hash_model(model):
+                    is_other = differing.any()
+                else:
+                    unsure = max(UNSURE, model.rounding * float(np.sqrt(np.mean(encoded.values**2))))
+                    is_other = (np.abs(encoded.values[differing]) > unsure).any()
+                if is_other:
                     self._found["codes"].append(Path(path))
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from transhash import __version__
 from transhash.library.pictures import facets as facets_of
+from transhash.model import calibration_of
 from transhash.server import schemas
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, Served
@@ -60,7 +61,11 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
     settings = served.settings
 
     def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None]:
-        return library.creation, library.info(), None if library.searching.by_embeddings else library.model.calibration
+        return (
+            library.creation,
+            library.info(),
+            None if library.searching.by_embeddings else calibration_of(library.model),
+        )
 
     creation, info, calibration = await served.look(looked)
     path = served.live.path

@@ -147,9 +147,10 @@ async def occlusion_of(response: Response, served: Served, id: Id) -> schemas.Oc
         each = library.pictures([id]).get(id)
         if each is None:
             return None
-        found = occlusion(library.model, content_of(each)[0])
+        model = served.live.model
+        found = occlusion(model, content_of(each)[0])
         local = None if found.of_local is None else found.of_local.round(4).tolist()
-        return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=library.model.crop)
+        return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
 
     body = await served.explain(maps)
     if body is None:
