@@ -14,7 +14,7 @@ SAYS = {
     "library": "catalogue, files", "bulk": "Ray, shards", "training": "recipe, loop", "model": "picture to code",
     "data": "sets, protocols", "evaluation": "mAP", "search": "Hamming", "losses": "deep", "shallow": "no network",
     "nn": "ViT, ONNX", "codes": "packed bits", "images": "the one door", "kernels": "compiled", "threads": "one pool",
-    "system": "files, machine", "errors": "reason, remedy",
+    "plain": "JSON", "progress": "one signature", "system": "files, machine", "errors": "reason, remedy",
 }  # fmt: skip
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import pages
 from collection import draw
 from transhash import Encoder, Library
 from transhash.errors import ImageError, LibraryError, ModelError, UncalibratedError
@@ -50,6 +52,21 @@ def library(photos: Path, encoder: Brightness) -> Library:
     made = Library.create(photos / ".transhash", encoder)
     made.index(photos)
     return made
+
+
+def test_the_example_of_the_documents_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        draw(tmp_path / "photos" / f"{number}.jpg", number)
+    draw(tmp_path / "photos" / "query.jpg", 3)
+    monkeypatch.chdir(tmp_path)
+    (text,) = [
+        block for block in pages.blocks(pages.ROOT / "docs" / "models.md", "python") if "class Brightness" in block
+    ]
+    made: dict[str, Any] = {}
+    exec(compile(text, "docs/models.md", "exec"), made)
+
+    assert {hit.path.name for hit in made["hits"][:2]} == {"3.jpg", "query.jpg"}
+    assert len(made["hits"]) == 5
 
 
 def test_four_members_make_an_encoder(encoder: Brightness) -> None:
