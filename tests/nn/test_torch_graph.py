@@ -14,6 +14,7 @@ from transhash.errors import ModelError
 from transhash.model import DEFAULT, PRETRAINED
 from transhash.nn import torch_graph
 from transhash.nn.mgvt import MGVT, HashConfig
+from transhash.nn.torch_engine import TorchEngine
 from transhash.nn.torch_graph import TorchGraph
 from transhash.nn.vit import ViTConfig
 from transhash.training.export import export_model
@@ -90,3 +91,22 @@ def test_an_operator_that_no_graph_of_ours_has_is_named(tmp_path: Path) -> None:
     onnx.save(graph, tmp_path / "model.onnx")
     with pytest.raises(ModelError, match="Wavelet is unknown"):
         TorchGraph(tmp_path / "model.onnx", CPU)
+
+
+def test_what_the_memory_is_too_small_for_is_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = TorchGraph.run
+    most = 2
+
+    def small(self: TorchGraph, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if len(squares) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return run(self, squares)
+
+    monkeypatch.setattr(TorchGraph, "run", small)
+    engine = TorchEngine(BOX, "cpu", 400)
+    squares = np.concatenate([pictures(140), pictures(140)[:2]])
+    for ours, theirs in zip(engine.run(squares), expected(BOX, squares), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    most = 0
+    with pytest.raises(ModelError, match="out of memory at one picture"):
+        engine.run(squares)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from transhash.errors import ModelError
 from transhash.nn.torch_graph import TorchGraph
 
 
@@ -33,6 +34,21 @@ class TorchEngine:
         self._lock = threading.Lock()
 
     def run(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Values and features of pictures as the network sees them: uint8 (N, S, S, 3) -> (N, B), (N, F)."""
+        """Values and features of pictures as the network sees them: uint8 (N, S, S, 3) -> (N, B), (N, F).
+
+        Where the memory is too small for all, in parts. Raises `ModelError` when it is for one.
+        """
         with self._lock:
+            return self._run(squares)
+
+    def _run(self, squares: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        try:
             return self._graph.run(squares)
+        except torch.OutOfMemoryError as error:
+            if len(squares) < 2:
+                raise ModelError(
+                    f"device {self.device}", "out of memory at one picture", "free its memory, or encode on the CPU"
+                ) from error
+        half = len(squares) // 2  # others use the device, too
+        values, features = zip(self._run(squares[:half]), self._run(squares[half:]), strict=True)
+        return np.concatenate(values), np.concatenate(features)
