@@ -1,6 +1,6 @@
 """The model in the box on photographs, with EfficientNet-Lite0 and Lite2: tie-aware mAP and precision at 10.
 
-    python -m benchmarks.photographs.measure --photographs DIR [--model MODEL] [--only "Caltech-101" …] [--no-peers]
+    python -m benchmarks.photographs.measure --photographs DIR [--model MODEL] [--only "Caltech-101" …] [--peers NAME …]
 
 DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
 2,000 others, drawn by a seed. For every network: floats (cosine), 64 and more bits by ITQ fitted to the pictures that
@@ -39,11 +39,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/photographs.json"))
     parser.add_argument("--cache", type=Path, default=Path(".cache/photographs"))
-    parser.add_argument("--no-peers", action="store_true", help="leave the EfficientNets out")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="of others, these alone")
     settings = parser.parse_args()
     model = transhash.load(settings.model)
-    peers = {} if settings.no_peers else PEERS
-    networks = ("ours", *peers)
+    networks = ("ours", *settings.peers)
     others = other_photographs(settings.photographs)
     elsewhere = {one: read(one, "other kinds", others, model, settings.cache) for one in networks}
     rows: list[dict[str, Any]] = []

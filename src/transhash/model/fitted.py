@@ -24,7 +24,7 @@ from transhash.errors import DataError
 
 STEP = 1 / 320  # of a value of an embedding: those of 192 values lie 23 from zero on average, one in 800 passes 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
-_LARGEST = 32767  # weight of a head, int16
+LARGEST = 32767  # weight of a head, int16
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
     from transhash.shallow import itq  # imports numba, which searching a small library does not need
 
     head = itq(kept.astype(np.float32), bits)
-    scale = _LARGEST / max(float(np.abs(head[:-1]).max()), 1e-12)
+    scale = LARGEST / max(float(np.abs(head[:-1]).max()), 1e-12)
     return Head(
         np.rint(head[:-1] * scale).astype(np.int16), np.rint(head[-1].astype(np.float64) * scale).astype(np.int64)
     )

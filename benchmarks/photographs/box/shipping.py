@@ -1,0 +1,74 @@
+"""The finished network as a model directory: 8-bit integers, an embedding, codes of every length, calibrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import transhash
+from benchmarks.photographs.box.heads import embedded
+from transhash.evaluation import calibration, likeness
+from transhash.model import HashModel
+from transhash.model.directory import EMBEDDING, LAYERS, file_hash, read_config, write_config
+from transhash.model.fitted import Head
+from transhash.nn.mgvt import MGVT
+from transhash.training.export import export_model
+
+NAME = "vits14-photographs"
+SHOWN = 50  # nearest pictures of a query, whose cosines are calibrated
+PAIRS = 1_000_000  # that each set counts for, where distances are calibrated
+
+
+def ship(
+    folder: Path, network: MGVT, linear: NDArray[np.float32], codes: Mapping[int, Head], pictures: NDArray[np.uint8]
+) -> HashModel:
+    """Write the model; `pictures` uint8 (N, S, S, 3) are some on which the ranges of 8-bit products are measured."""
+    export_model(network, folder, NAME, {}, pictures=pictures)
+    layers = [np.vstack([head.weights.astype(np.int64), head.offset[None]]) for _, head in sorted(codes.items())]
+    np.save(folder / EMBEDDING, linear.astype(np.float32))
+    np.save(folder / LAYERS, np.hstack(layers))
+    config = read_config(folder)
+    config["sha256"] |= {file: file_hash(folder / file) for file in (EMBEDDING, LAYERS)}
+    made = "python -m benchmarks.photographs.box (docs/models.md)"
+    config["about"] = {"transhash": transhash.__version__, "made": made}
+    write_config(folder, config)
+    return HashModel(folder)
+
+
+def calibrate(
+    folder: Path,
+    linear: NDArray[np.float32],
+    codes: Mapping[int, Head],
+    judged: Mapping[str, tuple[NDArray[np.float32], NDArray[np.int64]]],
+) -> None:
+    """Keep probabilities with a model: of distances at every length, and of cosines; sets weigh alike.
+
+    `judged`: for each set features (N, F) of pictures that nothing was trained on, and their classes (N,).
+    """
+    data = f"{len(judged)} sets of photographs, weighed alike"
+    near, shown, kind = {bits: np.zeros((2, bits + 1)) for bits in codes}, [], []
+    for features, classes in judged.values():
+        kept = embedded(linear, features)
+        one, other = np.triu_indices(len(kept), 1)
+        same = classes[one] == classes[other]
+        for bits, head in codes.items():
+            signs = np.where(head.values(kept) > 0, 1, -1).astype(np.float32)
+            distances = np.rint((bits - signs @ signs.T) / 2).astype(np.int64)[one, other]
+            for row, chosen in enumerate((distances[same], distances)):
+                near[bits][row] += np.bincount(chosen, minlength=bits + 1) * (PAIRS / len(distances))
+        unit = kept / np.linalg.norm(kept.astype(np.float32), axis=1, keepdims=True)
+        cosines = unit @ unit.T
+        np.fill_diagonal(cosines, -np.inf)
+        nearest = np.argsort(-cosines, axis=1)[:, : min(SHOWN, len(kept) - 1)]
+        shown.append(np.take_along_axis(cosines, nearest, 1))
+        kind.append(classes[nearest] == classes[:, None])
+    config = read_config(folder)
+    config["calibrations"] = {
+        str(bits): calibration.fit(counts[0], counts[1], data).to_dict()
+        for bits, counts in ((bits, np.rint(counts).astype(np.int64)) for bits, counts in near.items())
+    }
+    config["likeness"] = likeness.fit(shown, kind, data).to_dict()
+    write_config(folder, config)

@@ -1,0 +1,91 @@
+"""How the model in the box is made: on small data every stage runs, and each part does what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch.nn import functional
+
+import transhash
+from benchmarks.photographs import peers
+from benchmarks.photographs.box import __main__ as box
+from benchmarks.photographs.box import likenesses, pictures
+from benchmarks.photographs.box.views import SIZE, VIEWS, view
+from transhash.nn.vit import ViT, ViTConfig
+
+
+def square(seed: int) -> np.ndarray:
+    """A picture of some blobs."""
+    blobs = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), np.uint8)
+    return np.asarray(Image.fromarray(blobs).resize((pictures.SIZE, pictures.SIZE), Image.Resampling.BICUBIC))
+
+
+@pytest.mark.parametrize("kind", [None, *VIEWS])
+def test_a_view_is_drawn_by_its_seed_and_is_as_large_as_the_network_reads(kind: str | None) -> None:
+    one, again, other = (view(square(0), np.random.default_rng(seed), kind) for seed in (1, 1, 2))
+    assert one.shape == (SIZE, SIZE, 3)
+    assert one.dtype == np.uint8
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_a_sketch_has_no_colour_and_is_mostly_white() -> None:
+    drawn = np.stack([view(square(seed), np.random.default_rng(seed), "sketch") for seed in range(8)])
+    assert (drawn[..., 0] == drawn[..., 1]).all()
+    assert np.median(drawn) > 200
+
+
+def test_a_repeat_is_found_smaller_brighter_and_mirrored_and_another_picture_is_none() -> None:
+    known = pictures.blocks(np.stack([square(seed) for seed in range(20)]))
+    small = Image.fromarray(square(3)).resize((80, 80)).resize((pictures.SIZE, pictures.SIZE))
+    asked = np.stack([np.asarray(small), square(5)[:, ::-1], square(7) // 2 + 60, square(99)])
+    assert pictures.repeats(asked, known).tolist() == [True, True, True, False]
+
+
+def test_likeness_diverges_by_nothing_from_itself_and_labels_pull_their_pictures_together() -> None:
+    vectors = functional.normalize(torch.randn(12, 5, generator=torch.Generator().manual_seed(0)), dim=1)
+    sets, classes = torch.zeros(12, dtype=torch.int64), torch.arange(12) % 3
+    asked = likenesses.batch(vectors, vectors, sets, classes, vectors.mean(0))
+    assert float(likenesses.divergence(vectors, likenesses.distributions(vectors))) == pytest.approx(0, abs=1e-6)
+    apart = functional.normalize(torch.eye(5)[classes] + 0.01 * vectors, dim=1)
+    assert likenesses.contrast(apart, asked) < likenesses.contrast(vectors, asked)
+    nothing_known = likenesses.batch(vectors, vectors, sets, torch.full((12,), -1), vectors.mean(0))
+    assert float(likenesses.contrast(vectors, nothing_known)) == 0
+
+
+def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = ViT(ViTConfig(image_size=SIZE, patch_size=14, dim=192, depth=12, heads=3, mlp_dim=384))
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "vit.safetensors")
+    for part in ("train", "val"):
+        for number in range(72 if part == "train" else 16):
+            place = tmp_path / f"photographs/imagenette/{part}/kind-{number % 3}"
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(square(1000 * (part == "val") + number)).save(place / f"{number}.png")
+
+    def taught(kind: int, squares: Iterable[np.ndarray], size: int) -> np.ndarray:
+        assert (kind, size) == (2, 224)
+        return np.stack([each[::16, ::16].astype(np.float32).ravel() for each in squares])
+
+    monkeypatch.setattr(peers, "of_squares", taught)
+    box.make(tmp_path / "photographs", tmp_path / "vit.safetensors", tmp_path / "made", tmp_path / "work", 0.002)
+    model = transhash.load(tmp_path / "made")
+    assert model.lengths == (16, 32, 48, 64, 128)
+    codes = model.encode_lengths([tmp_path / "photographs/imagenette/val/kind-0/0.png"])
+    assert {bits: code.shape for bits, code in codes.items()} == {bits: (1, bits // 8) for bits in model.lengths}
+    assert model.likeness is not None
+    assert model.calibration is not None
+    assert sorted(path.name for path in (tmp_path / "work").rglob("*.npy")) == [
+        "imagenette.npy",
+        "imagenette.npy",
+        "imagenette.teacher.npy",
+        "imagenette.tokens.npy",
+    ]
