@@ -66,9 +66,9 @@ def answer(backend: Backend, query: Any, options: Options) -> Any:
     Raises `ImageError` for the first picture that cannot be used, and what `ranked` raises.
     """
     if isinstance(query, Queries):
-        return ranked(backend, query, options)
+        return ranked(backend, query, options).hits
     several = isinstance(query, list | tuple)
-    hits = ranked(backend, encoded(backend.model, query if several else [query]), options)
+    hits = ranked(backend, encoded(backend.model, query if several else [query]), options).hits
     return hits if several else hits[0]
 
 
@@ -100,30 +100,38 @@ def by_likeness(
     return Near(distances[:, :k], ids[:, :k], likeness[:, :k])
 
 
-def ranked(backend: Backend, queries: Queries, options: Options) -> list[list[Hit]]:
+class Ranked(NamedTuple):
+    """What was found for each query."""
+
+    hits: list[list[Hit]]  # nearest first
+    is_full: list[bool]  # as many as were asked for are within the limits: there may be more
+
+
+def ranked(backend: Backend, queries: Queries, options: Options) -> Ranked:
     """The hits of each query, nearest first.
 
     Raises `FilterError`, and `UncalibratedError` for a probability that the model was not calibrated to tell.
     """
     near = backend.nearest(queries, options.ranked, options.where).after(options.offset)
-    likely = probabilities(near, backend.model)
-    ids = permitted(near, likely, options, backend)
+    likely = _probabilities(near, backend.model)
+    ids = _permitted(near, likely, options, backend)
     pictures = backend.rows(np.unique(ids[ids >= 0]).tolist())
-    return [
+    hits = [
         [
             Hit(picture, distance, probability)
             for distance, id_, probability in zip(*row, strict=True)
             if (picture := pictures.get(id_)) is not None
         ]
-        for row in zip(near.distances.tolist(), ids.tolist(), or_none(likely), strict=True)
+        for row in zip(near.distances.tolist(), ids.tolist(), _or_none(likely), strict=True)
     ]
+    return Ranked(hits, [len(row) == options.k and bool(row[-1] >= 0) for row in ids])
 
 
-def permitted(near: Near, likely: NDArray[np.float64], options: Options, backend: Backend) -> NDArray[np.int64]:
+def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backend: Backend) -> NDArray[np.int64]:
     """The ids that options allow, -1 for others; raises `UncalibratedError` for a probability that nothing tells."""
     fits = near.distances <= (backend.bits if options.max_distance is None else options.max_distance)
     if options.min_probability is not None:
-        if not calibrated(near, backend.model):
+        if not _calibrated(near, backend.model):
             raise UncalibratedError(
                 backend.address,
                 f"its model {backend.model.name} has no calibration, so it cannot give probabilities",
@@ -134,12 +142,12 @@ def permitted(near: Near, likely: NDArray[np.float64], options: Options, backend
     return np.where(fits, near.ids, -1)
 
 
-def calibrated(near: Near, model: Encoder) -> bool:
+def _calibrated(near: Near, model: Encoder) -> bool:
     """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
     return is_hash_model(model) and (model.calibration if near.likeness is None else model.likeness) is not None
 
 
-def probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
+def _probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
     """The probability of relevance of each of the nearest, float64 [Q, k]; NaN where nothing tells it."""
     if is_hash_model(model):
         if near.likeness is not None and model.likeness:
@@ -149,7 +157,7 @@ def probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
     return np.full(near.ids.shape, np.nan)
 
 
-def or_none(likely: NDArray[np.float64]) -> list[list[float | None]]:
+def _or_none(likely: NDArray[np.float64]) -> list[list[float | None]]:
     """Probabilities as hits have them: None for NaN."""
     return [[None if np.isnan(each) else each for each in row] for row in likely.tolist()]
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from transhash.errors import HammingIndexError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
-from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest, or_none, permitted, probabilities
+from transhash.library.ranking import Near, ranked
 from transhash.server import faults, schemas
 from transhash.server.filters import Passing
 from transhash.server.settings import MOST_RANKED
 
 if TYPE_CHECKING:
-    from transhash.library import Library, LiveLibrary
+    from transhash.library import Hit, Library, LiveLibrary, Picture
     from transhash.search import HammingIndex
 
 
@@ -89,54 +89,52 @@ class Searcher:
         packed = np.stack(list(codes.values()))
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
-        limits = LibraryOptions(1, options.max_distance, options.min_probability)
+        asked = [queries[number] for number in numbers]
+        kept = _embeddings(library, asked) if library.searching.by_embeddings else None
         allowed = None if passing is None else passing.ids
+        limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
+        answer = ranked(_Moment(library, index, allowed), Queries(packed, relaxed, kept), limits)
         total = len(index) if allowed is None else len(allowed)
-        k = min(options.ranked, total)
-        if k > options.offset:
-            asked = [queries[number] for number in numbers]
-            kept = _embeddings(library, asked) if library.searching.by_embeddings else None
-            wide = k if kept is None else min(max(k, CANDIDATES), total)
-            near = nearest(index, Queries(packed, relaxed), wide, allowed)
-            if kept is not None:
-                near = by_likeness(near, kept, library.searching.embeddings, k)
-            near = near.after(options.offset)
-        else:
-            near = Near(np.empty((len(numbers), 0), np.int32), np.empty((len(numbers), 0), np.int64))
-        likely = probabilities(near, library.model)
-        ids = permitted(near, likely, limits, library.searching)
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
-        hits = self._hits(library, near.distances, ids, likely)
         found = {}
         for row, number in enumerate(numbers):
             query = queries[number]
-            of_row = hits[row]
-            for hit in of_row:
-                hit.identical = hit.id == query.id if query.id is not None else hit.version == query.version
             found[number] = schemas.Found(
-                hits=of_row,
+                hits=[_hit(each, query) for each in answer.hits[row]],
                 code=packed[row].tobytes().hex(),
                 version=query.version,
                 values=None if query.values is None else query.values.tolist(),
                 embedding=None if query.embedding is None else query.embedding.tobytes().hex(),
                 searched=total,
-                more=bool(len(ids[row]) and ids[row, -1] >= 0 and k < total),
+                more=answer.is_full[row] and options.ranked < total,
                 histogram=counts[row],
             )
         return found
 
-    def _hits(
-        self, library: Library, distances: NDArray[np.int32], ids: NDArray[np.int64], likely: NDArray[np.float64]
-    ) -> list[list[schemas.Hit]]:
-        pictures = {id_: each.to_dict() for id_, each in library.pictures(np.unique(ids[ids >= 0]).tolist()).items()}
-        return [
-            [
-                schemas.Hit(**picture, distance=d, probability=p)
-                for d, id_, p in zip(*row, strict=True)
-                if (picture := pictures.get(id_)) is not None
-            ]
-            for row in zip(distances.tolist(), ids.tolist(), or_none(likely), strict=True)
-        ]
+
+class _Moment:
+    """A library and its codes at one moment, as `ranked` asks for them; filters were looked through before."""
+
+    def __init__(self, library: Library, index: HammingIndex, allowed: NDArray[np.int64] | None) -> None:
+        self._library = library
+        self._index = index
+        self._allowed = allowed
+        self.bits = index.bits
+        self.address = str(library.path)
+        self.model = library.model
+
+    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
+        assert where is None
+        return self._library.searching.nearest_of(self._index, queries, k, self._allowed)
+
+    def rows(self, ids: list[int]) -> dict[int, Picture]:
+        return self._library.pictures(ids)
+
+
+def _hit(hit: Hit, query: Query) -> schemas.Hit:
+    answer = schemas.Hit(**hit.picture.to_dict(), distance=hit.distance, probability=hit.probability)
+    answer.identical = hit.id == query.id if query.id is not None else answer.version == query.version
+    return answer
 
 
 def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:
