@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,30 +35,39 @@ def alike(found: list[object], wanted: list[object]) -> None:
             assert (one.width, one.height, one.taken) == (other.width, other.height, other.taken)
 
 
-def test_helpers_give_what_the_calling_thread_gives(sources: list[object]) -> None:
-    with Helpers(28, 1.0, None, processes=1) as helpers:
-        assert helpers.processes == 1
-        for _ in range(2):
-            alike(helpers.decode(sources), Decoder(28, 1.0, None).decode(sources))
+@pytest.fixture
+def helpers() -> Iterator[Helpers]:
+    found = Helpers(1)
+    yield found
+    found.close()
+
+
+def test_helpers_give_what_the_calling_thread_gives(sources: list[object], helpers: Helpers) -> None:
+    assert len(helpers) == 1
+    for size in (28, 30):
+        alike(Decoder(size, 1.0, None, helpers).decode(sources), Decoder(size, 1.0, None).decode(sources))
+    files = [one for one in sources if isinstance(one, str | Path | bytes)]
+    alike(helpers.ask(Decoder(28, 1.0, None), files), Decoder(28, 1.0, None).decode(files))  # not decoded here
 
 
 def test_relative_paths_are_those_of_the_program(
-    sources: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sources: list[object], helpers: Helpers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Helpers(28, 1.0, None, processes=1) as helpers:
-        monkeypatch.chdir(tmp_path)  # after the helpers were started
-        alike(helpers.decode(["a.png", "no.png"]), Decoder(28, 1.0, None).decode(["a.png", "no.png"]))
+    monkeypatch.chdir(tmp_path)  # after the helpers were started
+    names = ["a.png", "no.png"]
+    alike(helpers.ask(Decoder(28, 1.0, None), names), Decoder(28, 1.0, None).decode(names))
 
 
 def test_a_helper_that_ends_is_done_without(sources: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONHOME", os.devnull)  # no Python can start
-    with Helpers(28, 1.0, None, processes=2) as helpers:
-        for _ in range(3):
-            alike(helpers.decode(sources), Decoder(28, 1.0, None).decode(sources))
+    monkeypatch.setattr(sys, "executable", shutil.which("true"))  # a program that ends at once
+    helpers = Helpers(2)
+    for _ in range(3):
+        alike(Decoder(28, 1.0, None, helpers).decode(sources), Decoder(28, 1.0, None).decode(sources))
+    assert helpers.ask(Decoder(28, 1.0, None), sources[:1]) is None
+    helpers.close()
 
 
-def test_limits_reach_the_helpers(sources: list[object]) -> None:
-    with Helpers(28, 1.0, 100, processes=1) as helpers:
-        [error] = helpers.decode(sources[:1])
-        assert isinstance(error, ImageError)
-        assert str(error) == str(Decoder(28, 1.0, 100).decode(sources[:1])[0])
+def test_limits_reach_the_helpers(sources: list[object], helpers: Helpers) -> None:
+    [error] = helpers.ask(Decoder(28, 1.0, 100), sources[:1])
+    assert isinstance(error, ImageError)
+    assert str(error) == str(Decoder(28, 1.0, 100).decode(sources[:1])[0])

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from transhash.errors import ImageError, ModelError, TransHashWarning
-from transhash.model import HashModel, engines, load
+from transhash.model import HashModel, engines, hash_model, load
 from transhash.nn import torch_engine
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.torch_engine import TorchEngine
@@ -106,9 +107,11 @@ def test_products_of_integers_are_for_torch(device: str, named: str, asked: list
     assert model.at(16).device == model.device == named
 
 
-def test_a_stream_through_a_gpu_is_the_same_in_order_and_errors(torch_on_cpu: list[str], tmp_path: Path) -> None:
-    from PIL import Image
-
+@pytest.mark.parametrize("few", [4, 100])
+def test_a_stream_through_a_gpu_is_the_same_in_order_and_errors(
+    few: int, torch_on_cpu: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hash_model, "FEW", few)  # with helpers and without
     random = np.random.default_rng(0)
     paths = [tmp_path / f"{i}.png" for i in range(9)]
     for path in paths:
@@ -127,7 +130,8 @@ def test_a_stream_through_a_gpu_is_the_same_in_order_and_errors(torch_on_cpu: li
     assert isinstance(found[4].error, ImageError)
 
 
-def test_a_stream_through_a_gpu_that_is_left_ends(torch_on_cpu: list[str]) -> None:
+def test_a_stream_through_a_gpu_that_is_left_ends(torch_on_cpu: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hash_model, "FEW", 4)
     stream = load(device="cuda").stream(repeat(PICTURES[0]), batch_size=2, threads=2)
     assert len(next(stream)) > 0  # of endless items
     stream.close()

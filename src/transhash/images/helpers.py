@@ -3,8 +3,8 @@
 Readers of pictures hold the interpreter's lock for a part of their time, so that many threads wait for one another. A
 helper is a Python process of its own, which knows nothing of the program that it works for.
 
-    with Helpers(140, 1.0, None, processes=16) as decoder:
-        pictures = decoder.decode(["a.jpg", "b.jpg"])  # from as many threads as there are helpers
+    decoder = Decoder(140, 1.0, None, Helpers(16))
+    pictures = decoder.decode(["a.jpg", "b.jpg"])  # from as many threads as there are helpers
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import pickle
 import subprocess
 import sys
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -24,40 +25,15 @@ from transhash.images.opening import Decoded, Source, load_picture
 _LENGTH = 8  # bytes before a message that say how long it is
 
 
-class Decoder:
-    """Decodes in the calling thread."""
+class Helpers:
+    """Processes that decode, each for one call at a time. They end with this object, and with this program."""
 
-    def __init__(self, size: int, crop: float, max_pixels: int | None) -> None:
-        """As `load_picture` takes them."""
-        self.size = size
-        self.crop = crop
-        self.max_pixels = max_pixels
-
-    def decode(self, sources: Sequence[Source | ImageError]) -> list[Decoded | ImageError]:
-        """The pictures; one that cannot be used becomes its error, and an error stays what it is."""
-        return [one if isinstance(one, ImageError) else self._decoded(one) for one in sources]
-
-    def _decoded(self, source: Source) -> Decoded | ImageError:
-        try:
-            return load_picture(source, self.size, crop=self.crop, max_pixels=self.max_pixels)
-        except ImageError as error:
-            return error
-
-    def __enter__(self) -> Decoder:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing is left."""
-
-
-class Helpers(Decoder):
-    """Decodes files and bytes in processes of their own, one for each call that is under way."""
-
-    def __init__(self, size: int, crop: float, max_pixels: int | None, *, processes: int) -> None:
-        """Start `processes` helpers; where none can be started, decode as `Decoder` does."""
-        super().__init__(size, crop, max_pixels)
+    def __init__(self, processes: int) -> None:
+        """Start them; where none can be started there are none."""
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._all: list[subprocess.Popen[bytes]] = []
+        self.close = weakref.finalize(self, _end, self._all)
+        """End them now."""
         with suppress(OSError):
             for _ in range(processes):
                 helper = subprocess.Popen(
@@ -70,34 +46,58 @@ class Helpers(Decoder):
                 self._all.append(helper)
                 self._idle.put(helper)
 
-    @property
-    def processes(self) -> int:
-        """Helpers that were started."""
+    def __len__(self) -> int:
         return len(self._all)
 
-    def decode(self, sources: Sequence[Source | ImageError]) -> list[Decoded | ImageError]:
-        """As `Decoder`; what lies in this process (arrays, Pillow images) is decoded here."""
-        sent = [i for i, one in enumerate(sources) if isinstance(one, str | bytes | os.PathLike)]
+    def ask(self, decoder: Decoder, sources: Sequence[Source]) -> list[Decoded | ImageError] | None:
+        """The pictures of files and bytes; none when no helper is idle, or the one that was asked has ended."""
         try:
-            helper = self._idle.get_nowait() if sent else None
+            helper = self._idle.get_nowait()
         except Empty:
-            helper = None
-        if helper is None:
-            return super().decode(sources)
+            return None
         try:
-            _send(helper.stdin, (os.getcwd(), self.size, self.crop, self.max_pixels, [sources[i] for i in sent]))
-            answers = dict(zip(sent, _receive(helper.stdout), strict=True))
-        except (OSError, EOFError):  # it has ended, for want of memory perhaps, and is not used again
-            return super().decode(sources)
+            _send(helper.stdin, (os.getcwd(), decoder.size, decoder.crop, decoder.max_pixels, list(sources)))
+            answers: list[Decoded | ImageError] = _receive(helper.stdout)
+        except (OSError, EOFError):  # for want of memory perhaps: it is not asked again
+            return None
         self._idle.put(helper)
-        return [answers[i] if i in answers else super(Helpers, self).decode([one])[0] for i, one in enumerate(sources)]
+        return answers
 
-    def __exit__(self, *_: object) -> None:
-        """End the helpers."""
-        for helper in self._all:
-            helper.kill()
-        for helper in self._all:
-            helper.communicate()
+
+def _end(helpers: list[subprocess.Popen[bytes]]) -> None:
+    for helper in helpers:
+        helper.kill()
+    for helper in helpers:
+        helper.communicate()
+
+
+class Decoder:
+    """Decodes in the calling thread, or has it done by helpers."""
+
+    def __init__(self, size: int, crop: float, max_pixels: int | None, helpers: Helpers | None = None) -> None:
+        """`size`, `crop` and `max_pixels` as `load_picture` takes them."""
+        self.size = size
+        self.crop = crop
+        self.max_pixels = max_pixels
+        self._helpers = helpers
+
+    def decode(self, sources: Sequence[Source | ImageError]) -> list[Decoded | ImageError]:
+        """The pictures; one that cannot be used becomes its error, and an error stays what it is.
+
+        What lies in this process (arrays, Pillow images) is decoded here.
+        """
+        sent = {i: one for i, one in enumerate(sources) if isinstance(one, str | bytes | os.PathLike)}
+        found = self._helpers.ask(self, list(sent.values())) if self._helpers and sent else None
+        answers = {} if found is None else dict(zip(sent, found, strict=True))
+        return [answers[i] if i in answers else self._decoded(one) for i, one in enumerate(sources)]
+
+    def _decoded(self, source: Source | ImageError) -> Decoded | ImageError:
+        if isinstance(source, ImageError):
+            return source
+        try:
+            return load_picture(source, self.size, crop=self.crop, max_pixels=self.max_pixels)
+        except ImageError as error:
+            return error
 
 
 def _environment() -> dict[str, str]:

@@ -16,8 +16,9 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.likeness import Likeness
 from transhash.images import Source, load_picture
-from transhash.images.helpers import Decoder, Helpers
+from transhash.images.helpers import Decoder
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
@@ -43,7 +44,8 @@ from transhash.model.encoding import Encoded, Pictures, collect, decode, in_batc
 from transhash.model.fitted import Head
 from transhash.model.network import Network, Output
 from transhash.model.on_device import in_large_batches
-from transhash.system import processors
+
+FEW = 128  # pictures for which no helping processes are started
 
 
 class HashModel:
@@ -214,13 +216,17 @@ class HashModel:
         if self.device == "cpu":
             decoder = Decoder(*settings)
             return in_batches(lambda batch: self._encoded(decode(batch, source, decoder)), items, batch_size, threads)
-        return self._on_device(Helpers(*settings, processes=threads or processors()), items, source, batch_size)
+        iterator = iter(items)
+        first = list(islice(iterator, FEW))
+        helpers = self._network.helpers() if len(first) == FEW else None  # for a few it is not worth the while
+        decoder = Decoder(*settings, helpers)
+        decoded = in_batches(
+            lambda batch: [decode(batch, source, decoder)], chain(first, iterator), batch_size, threads
+        )
+        return self._on_device(decoded)
 
-    def _on_device(
-        self, helpers: Helpers, items: Iterable[Any], source: Callable[[Any], Source] | None, batch_size: int
-    ) -> Iterator[list[Encoded]]:
-        work = lambda batch: [decode(batch, source, helpers)]  # noqa: E731 - a closure, as in `stream`
-        with helpers, closing(in_batches(work, items, batch_size, max(1, helpers.processes))) as decoded:
+    def _on_device(self, decoded: Generator[list[Pictures], None, None]) -> Iterator[list[Encoded]]:
+        with closing(decoded):
             yield from in_large_batches(decoded, self._encoded, self._network.at_once)
 
     @property

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.images.helpers import Helpers
 from transhash.model.directory import EMBEDDING, GRAPH, HEAD, LAYERS, lengths_of, read_linear
 from transhash.model.engines import Engine, named, open_engine
 from transhash.model.fitted import embedding
 from transhash.plain import JsonObject
+from transhash.system import processors
 
 
 class Output(NamedTuple):
@@ -34,6 +37,8 @@ class Network:
         self._device = device
         self._graph = folder / GRAPH
         self._engine: Engine | None = open_engine(self._graph, device) if kind == "cuda" else None
+        self._helpers: Helpers | None = None
+        self._starting = Lock()
         self._shape: JsonObject = config["network"]
         self._lengths = lengths_of(config)
         files = config["sha256"]
@@ -60,6 +65,13 @@ class Network:
         if self._engine is None:
             self._engine = open_engine(self._graph, self._device)
         return self._engine
+
+    def helpers(self) -> Helpers:
+        """The processes that decode for a GPU, one for each core, started when they are first needed and kept."""
+        with self._starting:
+            if self._helpers is None:
+                self._helpers = Helpers(processors())
+            return self._helpers
 
     @property
     def at_once(self) -> int:

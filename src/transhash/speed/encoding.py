@@ -60,18 +60,22 @@ def measure_encoding(
         paths = [Path(folder) / f"{i:06d}.jpg" for i in range(number)]
         for path, file in zip(paths, jpegs(number, *size), strict=True):
             path.write_bytes(file)
-        helpers = Helpers(*settings, processes=processors()) if on_device else Decoder(*settings)
-        with helpers:
+        helpers = Helpers(processors()) if on_device else None
+        decoder = Decoder(*settings, helpers)
+        try:
             for turn in range(rounds + 1):  # the first one warms up
                 progress("encoding", turn, rounds + 1, "")
                 timed("files", lambda: list(model.stream(paths)))
                 timed(
                     "decoding",
-                    lambda: list(in_batches(lambda batch: [decode(batch, None, helpers)], paths, _BATCH, None)),
+                    lambda: list(in_batches(lambda batch: [decode(batch, None, decoder)], paths, _BATCH, None)),
                 )
                 timed("network", lambda: _network_alone(model, squares, on_device))
                 if beside:
                     rates["peer"].append(beside.encode(max(1, number // 64)))
+        finally:
+            if helpers:
+                helpers.close()
     median = {name: statistics.median(found[1:]) for name, found in rates.items() if found}
     precision = torch.float32
     peak = peak_of(device, precision)
