@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes, kinds_of
+from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folders, roots
@@ -52,4 +56,23 @@ def search_for(
         return {id_: os.fsdecode(os.path.join(places.on_disk(one.folder), one.name)) for id_, one in placed.items()}
 
     join = library.codes().join(max_distance, ids=contents.ids)
-    return Search(contents, join, paths, progress, wishes=wishes, thumbnails=Thumbnails(library.path)).run()
+    embeddings = _embeddings(library, contents) if library.fitted_to else None
+    thumbnails = Thumbnails(library.path)
+    return Search(contents, join, paths, progress, wishes=wishes, thumbnails=thumbnails, embeddings=embeddings).run()
+
+
+def _embeddings(library: Library, contents: Contents) -> NDArray[np.int8] | None:
+    """The embeddings of these pictures; None where some have none."""
+    if len(contents.ids) > MOST:
+        return None
+    found: NDArray[np.int8] | None = None
+    known = np.zeros(len(contents.ids), np.bool_)
+    with library.catalogue.reading():
+        for ids, page in library.catalogue.embeddings.pages():
+            places = np.searchsorted(contents.ids, ids)
+            mine = (places < len(contents.ids)) & (contents.ids[np.minimum(places, len(contents.ids) - 1)] == ids)
+            if found is None:
+                found = np.zeros((len(contents.ids), page.shape[1]), np.int8)
+            found[places[mine]] = page[mine]
+            known[places[mine]] = True
+    return found if known.all() else None

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import ImageError, LibraryError
+from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
 from transhash.library.duplicates import keep
-from transhash.library.duplicates.candidates import Signs, pairs, signs
+from transhash.library.duplicates.choosing import Reading, accompanied, by_embeddings, by_signs
 from transhash.library.duplicates.confirmation import Evidence, Finding, Kind
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
+from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
 from transhash.library.files.paths import modified
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-READ_AT_ONCE = 64
 CONFIRMED_AT_ONCE = 64
 COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
@@ -69,8 +69,12 @@ class Search:
         *,
         wishes: Wishes | None = None,
         thumbnails: Thumbnails | None = None,
+        embeddings: NDArray[np.int8] | None = None,
     ) -> None:
-        """`join` has the codes of these pictures; `paths` tells where the pictures of some ids are."""
+        """`join` has the codes of these pictures; `paths` tells where the pictures of some ids are.
+
+        With `embeddings` [N, V] of all these pictures, not their codes but these say which ones are compared.
+        """
         self._contents = contents
         self._join = join
         self._paths_of = paths
@@ -78,6 +82,7 @@ class Search:
         self._wishes = wishes or Wishes()
         self._rules = keep.parse(self._wishes.keep)
         self._thumbnails = thumbnails
+        self._embeddings = embeddings
         self._skipped: dict[str, Skipped] = {}
         self._paths: dict[int, str] = {}  # of the pictures that are as the catalogue has them
         self._inodes: dict[int, tuple[int, int]] = {}  # the files that they are: hard links are one
@@ -95,38 +100,20 @@ class Search:
         # what is united leads to the same picture, the first of them
         self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
         self._pairing = Pairing(self._picture, self._thumbnails)
-        self._compare(self._read(first[self._candidates(first)]))
+        self._compare(self._worth_a_look(first))
         groups = list(self._groups())
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
         skipped = [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)]
         return DuplicatesReport(groups, skipped, {kind: counts[kind] for kind in map(str, Kind) if counts[kind]})
 
-    def _candidates(self, first: Numbers) -> Flags:
-        """Which contents have another one within the radius of their code."""
-        codes = self._codes[first]
-        held = np.bincount(codes, minlength=len(self._join.words))
-        if self._join.radius >= self._join.bits:
-            return np.full(len(first), len(first) > 1)
-        accompanied = held > 1
-        for some in self._join.pairs():
-            accompanied[some.first] = True
-            accompanied[some.second] = True
-        return np.asarray(accompanied[codes])
-
-    def _read(self, pictures: Numbers) -> tuple[list[int], list[Signs]]:
-        """The signs of pictures: of those that could be read."""
-        kept: list[int] = []
-        found: list[Signs] = []
-        for begin in range(0, len(pictures), READ_AT_ONCE):
-            some = self._present(pictures[begin : begin + READ_AT_ONCE])
-            for picture, looked in self._pairing.look(some).items():
-                if isinstance(looked, ImageError):
-                    self._skip(self._paths[picture], looked.reason, looked.remedy)
-                else:
-                    kept.append(picture)
-                    found.append(signs(looked.sketch))
-            self._progress("reading", min(begin + READ_AT_ONCE, len(pictures)), len(pictures), "")
-        return kept, found
+    def _worth_a_look(self, first: Numbers) -> list[tuple[int, int]]:
+        """The pairs to confirm, of pictures with different contents."""
+        reading = Reading(self._present, self._picture, self._skip, self._progress)
+        known, join = self._embeddings, self._join
+        if known is None or self._thumbnails is None or len(first) > MOST or join.radius >= join.bits:
+            return by_signs(first[accompanied(join, self._codes[first])], reading, self._pairing)
+        turned = any(kind not in KINDS for kind in self._wishes.kinds)
+        return by_embeddings(first, known[first], self._thumbnails, reading, turned=turned)
 
     def _picture(self, picture: int) -> Picture:
         contents = self._contents
@@ -149,7 +136,7 @@ class Search:
             status = os.lstat(path)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            self._skip(path, f"cannot be read ({reason})", "run `transhash index`")
+            self._skip(picture, f"cannot be read ({reason})", "run `transhash index`", path)
             return False
         if stat.S_ISLNK(status.st_mode):  # it and what it leads to are one picture
             return False
@@ -160,7 +147,7 @@ class Search:
             apart <= COARSE or self._has_its_content(picture, path)
         ):
             return True
-        self._skip(path, CHANGED, "run `transhash index`, then this again")
+        self._skip(picture, CHANGED, "run `transhash index`, then this again", path)
         return False
 
     def _has_its_content(self, picture: int, path: str) -> bool:
@@ -169,17 +156,12 @@ class Search:
         except OSError:
             return False
 
-    def _skip(self, path: str, reason: str, remedy: str) -> None:
+    def _skip(self, picture: int, reason: str, remedy: str, path: str | None = None) -> None:
+        path = self._paths[picture] if path is None else path
         self._skipped[path] = Skipped(Path(path), reason, remedy)
 
-    def _compare(self, read: tuple[list[int], list[Signs]]) -> None:
-        """Confirm the pairs worth a look, and unite those that are of a kind that is asked for."""
-        pictures, found = read
-        order = sorted(range(len(pictures)), key=pictures.__getitem__)
-        numbers = np.array(pictures, np.int64)[order]
-        waiting = (
-            [(int(one), int(two)) for one, two in numbers[pairs([found[place] for place in order])]] if order else []
-        )
+    def _compare(self, waiting: list[tuple[int, int]]) -> None:
+        """Confirm pairs, and unite those that are of a kind that is asked for."""
         for begin in range(0, len(waiting), CONFIRMED_AT_ONCE):
             some = [pair for pair in waiting[begin : begin + CONFIRMED_AT_ONCE] if self._is_open(*pair)]
             for pair, finding in zip(some, self._pairing.confirm(some), strict=True):

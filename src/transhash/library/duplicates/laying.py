@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -30,9 +32,9 @@ def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
         if votes >= VOTES:
             keyed.append((votes, movement))
     keyed.sort(key=lambda each: -each[0])
-    whole = [(_correlation(a.whole, b.whole, turn), turn, a.frame, b.frame) for turn in range(8)]
+    whole = [(correlation(a.whole, b.whole, turn), turn, a.frame, b.frame) for turn in range(8)]
     if a.content != a.frame or b.content != b.frame:
-        whole += [(_correlation(a.inner, b.inner, turn), turn, a.content, b.content) for turn in range(8)]
+        whole += [(correlation(a.inner, b.inner, turn), turn, a.content, b.content) for turn in range(8)]
     whole = sorted((each for each in whole if each[0] >= WHOLE), key=lambda each: -each[0])[:2]
     first = [(movement, 1, votes) for votes, movement in keyed[:1]]
     rest = [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[:1]]
@@ -40,10 +42,10 @@ def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
     return first + rest + second + [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[1:]]
 
 
-def _correlation(one: Floats, two: Floats, turn: int) -> float:
-    """Of two square copies, the first mirrored and turned as in `onto`."""
+def correlation(one: npt.NDArray[Any], two: npt.NDArray[Any], turn: int) -> float:
+    """The correlation of two square copies, the first mirrored and turned as in `onto`."""
     a = np.rot90(one.T if turn & 4 else one, turn & 3)
-    a, b = a - a.mean(), two - two.mean()
+    a, b = a - a.mean(dtype=np.float32), two - two.mean(dtype=np.float32)
     return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + one.size))
 
 

@@ -72,7 +72,7 @@ def sketch(image: Image.Image, *, side: int = SIDE, keyed: bool = True) -> Sketc
         image = image.resize((max(8, image.width), max(8, image.height)), Resampling.BICUBIC)
     pixels = np.asarray(image, np.float32)
     grey = pixels @ _GREY
-    content = _content(grey)
+    content = content_of(grey)
     sized = image.convert("L")
     small = (SMALL, SMALL)
     return Sketch(
@@ -100,7 +100,7 @@ def _even(grey: Floats) -> float:
     return float(np.convolve(counts, np.ones(13), "same").max() / grey.size)
 
 
-def _content(grey: Floats) -> tuple[int, int, int, int]:
+def content_of(grey: Floats) -> tuple[int, int, int, int]:
     """What is left when plain rows and columns are cut off at the borders; everything if that is nearly nothing."""
     left, top, right, bottom = 0, 0, grey.shape[1], grey.shape[0]
     rows = np.flatnonzero(grey.std(axis=1) > PLAIN)

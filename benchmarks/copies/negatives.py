@@ -1,0 +1,181 @@
+"""Hard negatives: what the confirmation of duplicates tells of thousands of pairs that look alike and are no copies.
+
+python -m benchmarks.copies.negatives PHOTOS [--frames DIR ...] [--pairs 20000] [--seed 1] [--result F] [--sheet F.png]
+
+Three sources, a third of the pairs from each as far as they go: neighbours by name, up to 10 places apart, in each
+folder that `--frames` names (films, flights); of each folder of PHOTOS the pairs within a folder of pictures that
+correlate most at 32 × 32 pixels; drawn pages, forms, screens, maps, memes, skies, night shots and blank pages
+(`drawn`), each kind against itself. A collection may hold copies of its own: `--sheet` draws what was called a copy or
+an edit, so that one can look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from benchmarks.copies.drawn import DRAWN
+from transhash.errors import ImageError
+from transhash.images import open_image
+from transhash.library.duplicates.pairing import Picture, compare
+from transhash.library.duplicates.reading import Looked, look
+
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+APART = 10  # places between neighbours at most
+AT_ONCE = 1500  # pictures of a folder among which pairs are sought
+KINDS = ("same-pixels", "copy", "edit", "burst", "unsure", "nothing")
+
+
+class Pairs(NamedTuple):
+    """Pairs of one kind: their pictures, and which of these are compared."""
+
+    name: str
+    files: list[Path]
+    pairs: list[tuple[int, int]]
+
+
+class Wrong(NamedTuple):
+    """A pair that was called a copy or an edit."""
+
+    name: str
+    kind: str
+    files: tuple[Path, Path]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--frames", type=Path, nargs="*", default=[])
+    parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--result", type=Path)
+    parser.add_argument("--sheet", type=Path)
+    settings = parser.parse_args()
+    random = np.random.default_rng(settings.seed)
+    told: dict[str, Counter[str]] = defaultdict(Counter)
+    wrong: list[Wrong] = []
+    begin = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        third = settings.pairs // 3
+        sources = chain(
+            (frames(place, third // max(len(settings.frames), 1), random) for place in settings.frames),
+            drawn(Path(folder), third, random),
+            alike(settings.photos, third, random),
+        )
+        for source in sources:
+            for one, other, kind in compared(source):
+                told[source.name][kind] += 1
+                if kind in KINDS[:3]:
+                    wrong.append(Wrong(source.name, kind, (source.files[one], source.files[other])))
+            print(source.name, dict(told[source.name]), flush=True)
+        if settings.sheet and wrong:
+            sheet(wrong, settings.sheet)
+    total = Counter({kind: sum(counts[kind] for counts in told.values()) for kind in KINDS})
+    results = {
+        "pairs": sum(total.values()),
+        "told": {name: dict(counts) for name, counts in sorted(told.items())},
+        "total": dict(total),
+        "milliseconds of processor a pair": 1000 * (time.process_time() - begin) / max(sum(total.values()), 1),
+        "called a copy or an edit": [f"{each.kind}: {each.name}: {each.files[0].name}, {each.files[1].name}"
+                                     for each in wrong],
+    }  # fmt: skip
+    print(json.dumps({name: value for name, value in results.items() if name != "told"}, indent=1))
+    if settings.result:
+        settings.result.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def frames(folder: Path, count: int, random: np.random.Generator) -> Pairs:
+    """Neighbours of a film or a flight."""
+    paths = files(folder)
+    pairs = [(one, other) for one in range(len(paths)) for other in range(one + 1, min(one + 1 + APART, len(paths)))]
+    return Pairs(f"neighbours in {folder.parent.name}/{folder.name}", paths, some(pairs, count, random))
+
+
+def alike(photos: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:
+    """Pictures of one folder that are most alike when they are small."""
+    places = sorted(path for path in photos.iterdir() if path.is_dir())
+    for place in places:
+        paths = files(place)
+        paths = [paths[number] for number in sorted(random.permutation(len(paths))[:AT_ONCE])]
+        small = np.stack([tiny(path) for path in paths])
+        alike = np.triu(small @ small.T, 1)
+        best = np.argsort(-alike.ravel(), kind="stable")[: count // len(places)]
+        yield Pairs(f"look-alikes in {place.name}", paths, [divmod(int(each), len(paths)) for each in best])
+
+
+def drawn(folder: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:
+    """Drawn pictures of one kind, on one template where the kind has any."""
+    for name, draw in DRAWN.items():
+        paths = []
+        for number in range(2 + round(np.sqrt(2 * count / len(DRAWN)))):
+            paths.append(folder / f"{name} {number}.png")
+            draw(np.random.default_rng([number, 3]), np.random.default_rng(3)).save(paths[-1], compress_level=1)
+        pairs = [(one, other) for one in range(len(paths)) for other in range(one + 1, len(paths))]
+        yield Pairs(name, paths, some(pairs, count // len(DRAWN), random))
+
+
+def some(pairs: list[tuple[int, int]], count: int, random: np.random.Generator) -> list[tuple[int, int]]:
+    return [pairs[place] for place in sorted(random.permutation(len(pairs))[:count])]
+
+
+def compared(source: Pairs) -> Iterator[tuple[int, int, str]]:
+    seen: dict[int, tuple[Picture, Looked] | None] = {}
+
+    def looked(number: int) -> tuple[Picture, Looked] | None:
+        if number not in seen:
+            try:
+                with Image.open(source.files[number]) as image:
+                    picture = Picture(source.files[number], "", image.size)
+                seen[number] = picture, look(picture)
+            except (ImageError, OSError):
+                seen[number] = None
+        return seen[number]
+
+    for one, other in source.pairs:
+        first, second = looked(one), looked(other)
+        if first and second:
+            kind = compare(first[0], first[1], second[0], second[1]).kind
+            yield one, other, "nothing" if kind is None else str(kind)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+
+
+def tiny(path: Path) -> np.ndarray:
+    """Grey float32 [1024] of length 1; nothing of a file that is none."""
+    try:
+        image = open_image(path, min_side=64).convert("L").resize((32, 32))
+    except ImageError:
+        return np.zeros(1024, np.float32)
+    grey = np.asarray(image, np.float32).ravel()
+    return np.asarray((grey - grey.mean()) / (np.linalg.norm(grey - grey.mean()) + 1), np.float32)
+
+
+def sheet(wrong: list[Wrong], path: Path) -> None:
+    shown = wrong[:120]
+    page = Image.new("RGB", (4 * 420, -(-len(shown) // 4) * 225), "white")
+    for place, each in enumerate(shown):
+        x, y = place % 4 * 420, place // 4 * 225
+        ImageDraw.Draw(page).text((x, y + 2), f"{each.kind}: {each.name}"[:66], "black")
+        for side, file in enumerate(each.files):
+            with Image.open(file) as image:
+                image.draft("RGB", (400, 400))
+                small = image.convert("RGB")
+                small.thumbnail((200, 200))
+                page.paste(small, (x + 205 * side, y + 18))
+    page.save(path)
+
+
+if __name__ == "__main__":
+    main()

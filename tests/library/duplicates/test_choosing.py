@@ -1,0 +1,101 @@
+"""Which pairs of a library's pictures are compared, where embeddings choose them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from fittable_model import FittableModel
+from transhash import Library
+from transhash.library.duplicates import pairing
+from transhash.library.duplicates.glances import Glance, glance, may_match
+from transhash.library.duplicates.neighbours import neighbours
+from transhash.library.duplicates.reading import Looked
+from transhash.library.files.thumbnails import Thumbnails
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
+
+
+def example(number: int) -> Image.Image:
+    return Image.open(EXAMPLES[number]).convert("RGB").resize((240, 180), Image.Resampling.BICUBIC)
+
+
+def glanced(image: Image.Image) -> Glance:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=60)
+    return glance(content.getvalue())
+
+
+@pytest.mark.parametrize("partners", [1, 3])
+def test_neighbours_are_those_of_the_greatest_cosines(partners: int) -> None:
+    kept = np.random.default_rng(1).integers(-40, 40, (60, 16)).astype(np.int8)
+    unit = kept / np.linalg.norm(kept, axis=1, keepdims=True)
+    expected = set()
+    for row, cosines in enumerate(unit @ unit.T - 2 * np.eye(60)):
+        best = [place for place in np.argsort(-cosines)[:partners] if cosines[place] >= 0.2]
+        expected |= {(min(row, place), max(row, place)) for place in best}
+    assert {tuple(pair) for pair in neighbours(kept, partners, 0.2)[0].tolist()} == expected
+
+
+def test_a_pair_has_the_rank_of_the_nearer_look() -> None:
+    kept = np.array([[100, 0], [99, 10], [95, 30]], np.int8)
+    pairs, ranks = neighbours(kept, 2, 0.1)
+    assert pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
+    assert ranks.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        example(3).resize((90, 68)),
+        ImageEnhance.Brightness(example(3)).enhance(1.3),
+        example(3).crop((6, 4, 226, 170)),
+        ImageOps.expand(example(3), 24, "black"),
+    ],
+    ids=["smaller", "brighter", "cropped", "bordered"],
+)
+def test_copies_may_match(other: Image.Image) -> None:
+    assert may_match(glanced(example(3)), glanced(other), turned=False)
+
+
+def test_a_turned_picture_may_match_where_turned_ones_are_looked_for() -> None:
+    one, other = glanced(example(3)), glanced(example(3).transpose(Image.Transpose.ROTATE_90))
+    assert not may_match(one, other, turned=False)
+    assert may_match(one, other, turned=True)
+
+
+def test_most_other_pictures_do_not_match() -> None:
+    glances = [glanced(example(number)) for number in range(0, 60, 3)]
+    pairs = [(one, other) for one in range(20) for other in range(one)]
+    assert sum(may_match(glances[one], glances[other], turned=True) for one, other in pairs) < 0.1 * len(pairs)
+
+
+def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(80):
+        example(number).save(folder / f"{number:02}.png")
+    example(7).resize((130, 98)).save(folder / "smaller.jpg", quality=60)
+    ImageEnhance.Brightness(example(9)).enhance(1.2).save(folder / "brighter.jpg")
+    read: list[str] = []
+    look = pairing.look
+
+    def noted(wanted: pairing.Picture, thumbnails: Thumbnails | None) -> Looked:
+        read.append(wanted.path.name)
+        return look(wanted, thumbnails)
+
+    monkeypatch.setattr(pairing, "look", noted)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(folder)
+        library.fit()
+        report = library.duplicates(0)
+
+    found = [{copy.path.name for copy in (group.keep, *group.same)} for group in report.groups]
+    assert sorted(map(sorted, found)) == [["07.png", "smaller.jpg"], ["09.png", "brighter.jpg"]]
+    assert len(set(read)) < 30
