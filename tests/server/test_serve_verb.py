@@ -17,7 +17,9 @@ import pytest
 
 from fake_transhash import PROGRAM
 from transhash import Library
+from transhash.remote.milvus import send
 from transhash.server import run
+from transhash.server.collection import LACKS
 
 TOKEN = "0123456789abcdef"
 
@@ -154,3 +156,14 @@ def test_requests_that_have_arrived_are_answered(place: str) -> None:
             _, err = process.communicate(timeout=30)
             assert answers == [b"HTTP/1.1 200"] * 64
             assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+def test_a_collection_in_milvus_is_served(library: Library, milvus: str) -> None:
+    address = f"milvus://{milvus}/verb"
+    send(library, address)
+    with started("--library", address, "--model", "fake", "--port", "0") as (url, process):
+        assert httpx.get(f"{url}api/v1/library", trust_env=False).json()["lacks"] == LACKS
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert err.startswith(f"40 pictures of {address}, without thumbnails, originals,")
+        assert process.returncode == 0

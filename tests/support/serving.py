@@ -14,6 +14,7 @@ import httpx
 
 from transhash.library import LiveLibrary
 from transhash.server import run
+from transhash.server.collection import Collection
 from transhash.server.settings import Settings
 
 API = "/api/v1"
@@ -34,7 +35,7 @@ class Running:
     url: str
     port: int
     client: httpx.Client
-    live: LiveLibrary
+    live: Any  # what is served
 
     def get(self, path: str, **named: Any) -> httpx.Response:
         return self.client.get(API + path, **named)
@@ -50,21 +51,27 @@ class Running:
 
 
 @contextmanager
-def serving(library: Path, model: Any, *, port: int = 0, **settings: Any) -> Iterator[Running]:
-    """Serve a library, on a port of its own or a given one."""
+def serving(library: Path, model: Any, **settings: Any) -> Iterator[Running]:
+    """Serve a library."""
+    with LiveLibrary(library, model, interval=0.05) as live, answering(live, **settings) as running:
+        yield running
+
+
+@contextmanager
+def answering(served: LiveLibrary | Collection, *, port: int = 0, **settings: Any) -> Iterator[Running]:
+    """A server of a library, or of a collection elsewhere, on a port of its own or a given one."""
     started = threading.Event()
-    with LiveLibrary(library, model, interval=0.05) as live:
-        listening = run.listen("127.0.0.1", port)
-        server = run.server(live, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            assert started.wait(30)
-            port = listening.getsockname()[1]
-            url = f"http://127.0.0.1:{port}"
-            with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-                yield Running(url, port, client, live)
-        finally:
-            server.should_exit = True
-            thread.join(30)
-            listening.close()
+    listening = run.listen("127.0.0.1", port)
+    server = run.server(served, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    try:
+        assert started.wait(30)
+        port = listening.getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+            yield Running(url, port, client, served)
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listening.close()

@@ -12,8 +12,8 @@ TOPICS = {
     "library": """\
 Which library a verb uses
   1. the one that --library names: its folder, the folder that contains it, or
-     for `info` and `search` also an address (http://HOST:PORT of a server, or
-     milvus://HOST:PORT/COLLECTION);
+     for `info`, `search` and `serve` also an address: a Milvus collection
+     (milvus://HOST:PORT/NAME), or for the first two a server (http://HOST:PORT);
   2. else the nearest .transhash at or above the folder that you name, or
      the current folder;
   3. else the one in the environment variable TRANSHASH_LIBRARY;

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from transhash.model import HashModel
 
 ENVIRONMENT = "TRANSHASH_LIBRARY"
-ANYWHERE = ("http://", "https://", "milvus://", "milvus+tls://")  # how addresses of libraries elsewhere begin
+MILVUS = ("milvus://", "milvus+tls://")  # how addresses of libraries elsewhere begin
+ANYWHERE = ("http://", "https://", *MILVUS)
 
 Address = Any  # a Path, or the address of a library on another machine, a str
 

@@ -15,6 +15,7 @@ def _library(help_: str) -> Any:
 
 
 LibraryOption = Annotated[Address, _library("The library's folder (`transhash help library`).")]
+CollectionOption = Annotated[Address, _library("The library: a folder or milvus://HOST:PORT/COLLECTION.")]
 SearchableOption = Annotated[
     Address, _library("The library: a folder, http://HOST:PORT or milvus://HOST:PORT/COLLECTION.")
 ]

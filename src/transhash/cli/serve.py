@@ -5,21 +5,28 @@ from __future__ import annotations
 import gc
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
-from transhash.cli.libraries import find_library, open_library
-from transhash.cli.options import LibraryOption, ModelOption
+from transhash.cli.libraries import MILVUS, Address, find_library, model_at, open_library
+from transhash.cli.options import CollectionOption, ModelOption
 from transhash.cli.output import extra, say
 from transhash.errors import TransHashError
+
+if TYPE_CHECKING:
+    from transhash.library import LiveLibrary
+    from transhash.server.collection import Collection
 
 EXAMPLES = """\
   transhash serve
   transhash serve --library photos/ --port 8080
   transhash serve --host 0.0.0.0 --token-file token.txt
+  transhash serve --library milvus://localhost:19530/photos
 """
 
 TOKEN = "TRANSHASH_TOKEN"
@@ -28,7 +35,7 @@ SHORTEST_TOKEN = 16
 
 def serve(
     *,
-    library: LibraryOption = None,
+    library: CollectionOption = None,
     model: ModelOption = None,
     host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8017,
@@ -67,6 +74,9 @@ def serve(
     Prints the address to open. Only this machine can reach it. For other machines give --host and a token, a secret of
     16 characters or more, or named tokens (docs/serve.md). Pictures that another process indexes appear without a
     restart. Ctrl-C, SIGTERM or SIGHUP ends the server after running requests.
+
+    A collection in Milvus is searched and looked through as well. It has no thumbnails and no duplicates; the page says
+    what it lacks.
     """
     with extra("server"):
         import fastapi  # noqa: F401
@@ -76,6 +86,7 @@ def serve(
         import uvicorn  # noqa: F401
     from transhash.library import LiveLibrary
     from transhash.server import run
+    from transhash.server.collection import LACKS
     from transhash.server.settings import Settings
 
     token = _token(token_file)
@@ -101,10 +112,7 @@ def serve(
         max_upload=max_upload << 20,
         max_pixels=max_megapixels * 1_000_000,
     )
-    wanted = find_library(library, [Path.cwd()])
-    with open_library(wanted, model) as opened:
-        place, used = opened.path, opened.model
-    with LiveLibrary(place, used) as live:
+    with _opened(library, model) as served:
         listening = run.listen(host, port)
         own_port = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
@@ -113,9 +121,31 @@ def serve(
         def started() -> None:
             gc.freeze()  # what is in memory now stays: looking through it takes 100 ms each time
             print(f"{where}#token={quote(token, safe='')}" if token else where, flush=True)
-            say(f"{len(live.index):,} pictures of {place}; Ctrl-C ends the server")
+            if isinstance(served, LiveLibrary):
+                say(f"{len(served.index):,} pictures of {served.path}; Ctrl-C ends the server")
+            else:
+                say(f"{served.count(None):,} pictures of {served.address}, without {', '.join(LACKS)}; Ctrl-C ends it")
 
-        run.server(live, settings, started).run([listening])
+        run.server(served, settings, started).run([listening])
+
+
+@contextmanager
+def _opened(library: Address | None, model: str | None) -> Iterator[LiveLibrary | Collection]:
+    """What is served: a library in a folder, which is followed, or a collection in Milvus."""
+    from transhash.library import LiveLibrary
+    from transhash.remote.opening import open_collection
+
+    wanted = find_library(library, [Path.cwd()], elsewhere=MILVUS)
+    if isinstance(wanted, str):
+        with open_collection(wanted) as collection:
+            used = collection.model if model is None else model_at(model, collection.bits)
+        with open_collection(wanted, used) as collection:
+            yield collection
+        return
+    with open_library(wanted, model) as opened:
+        place, used = opened.path, opened.model
+    with LiveLibrary(place, used) as live:
+        yield live
 
 
 def _prefix(text: str) -> str:

@@ -111,8 +111,7 @@ class MilvusLibrary:
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes."""
-        columns = {name: Kind(kind) for name, kind in self._description.columns.items()}
-        filtered = "" if where is None else expression(parse(where, columns), self._description.base)
+        filtered = self._expression(where)
         codes, values = queries.codes, queries.values
         exact = [None] * len(codes) if values is None else list(check_values(values, codes))
         found: list[list[tuple[int, int]]] = []
@@ -126,6 +125,25 @@ class MilvusLibrary:
             if hits:
                 distances[row, : len(hits)], ids[row, : len(hits)] = zip(*hits, strict=True)
         return Near(distances, ids)
+
+    @property
+    def most_hits(self) -> int:
+        """How many hits a query can have, at most."""
+        return MAX_HITS - _SPARE
+
+    def count(self, where: str | None = None) -> int:
+        """How many pictures pass a filter, or None all; raises `FilterError`."""
+        return self._collection.count(self._expression(where))
+
+    def newest(self, where: str | None, before: int | None, limit: int) -> list[Picture]:
+        """The pictures of the highest ids, below `before` if given, that pass a filter; raises `FilterError`."""
+        found = self._collection.highest(self._expression(where), before, limit)
+        return [self._picture(row) for row in found]
+
+    def _expression(self, where: str | None) -> str:
+        """A filter as Milvus has it; empty for None."""
+        columns = {name: Kind(kind) for name, kind in self._description.columns.items()}
+        return "" if where is None else expression(parse(where, columns), self._description.base)
 
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What the collection knows of pictures."""

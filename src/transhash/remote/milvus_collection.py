@@ -24,6 +24,8 @@ INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
 TEXTS = ("path", "folder", "name")
 MAX_HITS = 16_384  # that Milvus gives for a query
 _SECONDS = 120.0  # that one request may take
+_SHOWN = ["id", "code", "path", "width", "height", "size", "modified", "taken", "own"]  # fields of a picture
+_LAST_ID = 2**63 - 1
 _MAX_TEXT = 65_535  # bytes of a VARCHAR
 _EXAMPLE = "give milvus://[USER:PASSWORD@]HOST[:PORT]/[DATABASE/]COLLECTION"
 
@@ -215,9 +217,36 @@ class Collection:
             )
         return [sorted((round(hit["distance"]), int(hit["id"])) for hit in hits) for hits in found]
 
+    def highest(self, expression: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+        """The rows with the `limit` highest ids, below `before` if given, that pass; the highest first.
+
+        Milvus promises no order and gives no highest id: rows in a range of ids are counted until it holds enough.
+        """
+
+        def between(low: int, high: int) -> str:
+            return " and ".join([f"id >= {low}", f"id < {high}", *([f"({expression})"] if expression else [])])
+
+        high = before
+        if high is None:
+            high = 1
+            while self.count(between(high, _LAST_ID)):
+                high *= 2
+        few, low = high, max(0, high - limit)  # from `few` on there are fewer than wanted, from `low` on perhaps enough
+        while (found := self.count(between(low, high))) < limit and low:
+            few, low = low, max(0, high - 4 * (high - low))
+        while found > MAX_HITS:
+            middle = (low + few) // 2
+            here = self.count(between(middle, high))
+            low, few, found = (middle, few, here) if here >= limit else (low, middle, found)
+        with self.asking():
+            rows = self.client.query(
+                self.name, filter=between(low, high), output_fields=_SHOWN, consistency_level="Strong", timeout=_SECONDS
+            )
+        return sorted(rows, key=lambda row: int(row["id"]), reverse=True)[:limit]
+
     def rows(self, ids: Iterable[int]) -> dict[int, JsonObject]:
         """What is known of rows, by id."""
-        return self._fields(ids, ["id", "code", "path", "width", "height", "size", "modified", "taken", "own"])
+        return self._fields(ids, _SHOWN)
 
     def codes(self, ids: Iterable[int]) -> dict[int, bytes]:
         """The codes of rows, by id."""

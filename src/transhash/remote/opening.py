@@ -11,6 +11,7 @@ from transhash.library import Library
 if TYPE_CHECKING:
     from transhash.library.searchable import Searchable
     from transhash.model import Encoder
+    from transhash.remote.milvus import MilvusLibrary
 
 
 def open_library(address: str | os.PathLike[str], model: Encoder | None = None) -> Searchable:
@@ -24,12 +25,17 @@ def open_library(address: str | os.PathLike[str], model: Encoder | None = None) 
 
         return HttpLibrary(address, model)
     if is_milvus(address):
-        from transhash.remote.milvus import MilvusLibrary
-
-        return MilvusLibrary(address, model)
+        return open_collection(address, model)
     if isinstance(address, str) and "://" in address:
         raise LibraryError(address, "no library has such an address", "give a folder, http://… or milvus://…")
     return Library.open(address, model)
+
+
+def open_collection(address: str, model: Encoder | None = None) -> MilvusLibrary:
+    """The collection in Milvus at an address (milvus://host/collection); raises `LibraryError` as `open_library`."""
+    from transhash.remote.milvus import MilvusLibrary
+
+    return MilvusLibrary(address, model)
 
 
 def is_milvus(address: object) -> TypeGuard[str]:

@@ -21,11 +21,12 @@ from transhash.codes import pack
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
 from transhash.server import faults
+from transhash.server.collection import Collection, CollectionService
 from transhash.server.faults import Fault, request_id
 from transhash.server.gate import Gate
 from transhash.server.log import Log
 from transhash.server.metrics import Metrics
-from transhash.server.routes import routers
+from transhash.server.routes import collection_routers, routers
 from transhash.server.security import API
 from transhash.server.service import Service
 from transhash.server.settings import Settings
@@ -35,8 +36,8 @@ PAGE = Path(__file__).with_name("page")
 SWEEP_SECONDS = 3600.0  # between looks for small copies of pictures that are gone
 
 
-def create_app(live: LiveLibrary, settings: Settings) -> ASGIApp:
-    """The server of a library, as an ASGI application; the library stays the caller's to close.
+def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
+    """The server of a library or of a collection, as an ASGI application; that stays the caller's to close.
 
     Raises `TransHashError` when a file that the settings name cannot be used.
     """
@@ -44,8 +45,13 @@ def create_app(live: LiveLibrary, settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        _warm(live)
-        app.state.service = service = Service(live, settings, metrics)
+        service: Service | CollectionService
+        if isinstance(served, LiveLibrary):
+            _warm(served)
+            service = Service(served, settings, metrics)
+        else:
+            service = CollectionService(served, settings, metrics)
+        app.state.service = service
         sweeping = asyncio.create_task(_sweep(service, log))
         try:
             yield
@@ -66,7 +72,7 @@ def create_app(live: LiveLibrary, settings: Settings) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.tokens, app.state.log = tokens, log
-    for router in routers:
+    for router in routers if isinstance(served, LiveLibrary) else collection_routers:
         app.include_router(router)
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(TransHashError, _error)
@@ -102,7 +108,7 @@ def _warm(live: LiveLibrary) -> None:
                 index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
 
 
-async def _sweep(service: Service, log: Log) -> None:
+async def _sweep(service: Service | CollectionService, log: Log) -> None:
     while True:
         with suppress(Fault):
             try:

@@ -81,6 +81,23 @@ def slow_filter() -> Fault:
     return Fault(422, "slow-filter", "the filter takes too long", "use fewer patterns, or ones that begin with letters")
 
 
+def lacking(what: str) -> Fault:
+    """Something that a collection on another machine has not."""
+    return Fault(404, "lacking", f"a collection has no {what}", "serve the library that was exported to it")
+
+
+def unchangeable() -> Fault:
+    """A change of a collection on another machine."""
+    return Fault(403, "read-only", "a collection is only read here", "change the library, and export it again")
+
+
+def check_depth(queries: int, ranked: int, most: int) -> None:
+    """Raise a `Fault` for queries that together ask for more than `most` places of rankings."""
+    if queries * ranked > most:
+        remedy = f"ask for at most {most:,} hits in all, those left out by the offset among them"
+        raise Fault(422, "too-deep", "too far down the ranking, or too many at once", remedy)
+
+
 def unknown_picture() -> Fault:
     """An id of no picture."""
     return Fault(404, "no-picture", "no picture of this id", "search again: it may have been removed")

@@ -15,6 +15,7 @@ import uvicorn
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
 from transhash.server.app import create_app
+from transhash.server.collection import Collection
 from transhash.server.connections import protocol
 from transhash.server.settings import Settings
 
@@ -64,13 +65,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def server(live: LiveLibrary, settings: Settings, started: Callable[[], object]) -> uvicorn.Server:
+def server(served: LiveLibrary | Collection, settings: Settings, started: Callable[[], object]) -> uvicorn.Server:
     """A server to `run` on listening sockets: until SIGINT, SIGTERM or SIGHUP, when it finishes what is under way.
 
     `started` is called when requests are answered.
     """
     config = uvicorn.Config(
-        create_app(live, settings),
+        create_app(served, settings),
         http=protocol(settings),
         ws="none",
         lifespan="on",

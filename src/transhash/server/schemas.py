@@ -129,6 +129,7 @@ class LibraryFacts(BaseModel):
     originals: bool
     guarded: bool = Field(description="Whether the server asks for a token.")
     limits: Limits
+    lacks: list[str] = Field([], description="What this server cannot show, for it serves a collection in Milvus.")
     version: str = Field(description="Of transhash.")
 
 

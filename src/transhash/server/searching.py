@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,22 +60,7 @@ class Searcher:
 
     def search(self, queries: list[Query]) -> list[schemas.Found | Exception]:
         """The answers to queries, in order."""
-        answers: list[schemas.Found | Exception] = [faults.unknown_picture()] * len(queries)
-        alike: dict[tuple[Options, bool, bool, int], list[int]] = {}
-        for number, query in enumerate(queries):
-            kind = query.options, query.values is not None, query.embedding is not None, id(query.allowed)
-            alike.setdefault(kind, []).append(number)
-        for (options, *_), numbers in alike.items():
-            together = max(1, MOST_RANKED // options.ranked)  # what is in memory at once stays bounded
-            for first in range(0, len(numbers), together):
-                some = numbers[first : first + together]
-                try:
-                    for number, answer in self._alike(options, {number: queries[number] for number in some}).items():
-                        answers[number] = answer
-                except Exception as error:  # of these alone
-                    for number in some:
-                        answers[number] = error
-        return answers
+        return answered(queries, self._alike)
 
     def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, schemas.Found]:
         library, index = self._live.now()
@@ -100,7 +85,7 @@ class Searcher:
         for row, number in enumerate(numbers):
             query = queries[number]
             found[number] = schemas.Found(
-                hits=[_hit(each, query) for each in answer.hits[row]],
+                hits=[hit_of(each, query) for each in answer.hits[row]],
                 code=packed[row].tobytes().hex(),
                 version=query.version,
                 values=None if query.values is None else query.values.tolist(),
@@ -110,6 +95,28 @@ class Searcher:
                 histogram=counts[row],
             )
         return found
+
+
+def answered(
+    queries: list[Query], alike: Callable[[Options, dict[int, Query]], dict[int, schemas.Found]]
+) -> list[schemas.Found | Exception]:
+    """The answers to queries, in order; `alike` answers those with equal options, by their numbers."""
+    answers: list[schemas.Found | Exception] = [faults.unknown_picture()] * len(queries)
+    groups: dict[tuple[Options, bool, bool, int], list[int]] = {}
+    for number, query in enumerate(queries):
+        kind = query.options, query.values is not None, query.embedding is not None, id(query.allowed)
+        groups.setdefault(kind, []).append(number)
+    for (options, *_), numbers in groups.items():
+        together = max(1, MOST_RANKED // options.ranked)  # what is in memory at once stays bounded
+        for first in range(0, len(numbers), together):
+            some = numbers[first : first + together]
+            try:
+                for number, answer in alike(options, {number: queries[number] for number in some}).items():
+                    answers[number] = answer
+            except Exception as error:  # of these alone
+                for number in some:
+                    answers[number] = error
+    return answers
 
 
 class _Moment:
@@ -131,7 +138,8 @@ class _Moment:
         return self._library.pictures(ids)
 
 
-def _hit(hit: Hit, query: Query) -> schemas.Hit:
+def hit_of(hit: Hit, query: Query) -> schemas.Hit:
+    """A hit of a query as an answer."""
     answer = schemas.Hit(**hit.picture.to_dict(), distance=hit.distance, probability=hit.probability)
     answer.identical = hit.id == query.id if query.id is not None else answer.version == query.version
     return answer

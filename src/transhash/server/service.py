@@ -8,15 +8,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from transhash.errors import ImageError
 from transhash.library import Library
 from transhash.library.digests import content_hash
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
+from transhash.server.encoding import Encoder, Relaxed, within
 from transhash.server.filters import Filters, Passing
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Query, Searcher
@@ -29,15 +27,11 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-ENCODED_AT_ONCE = 16
 SEARCHED_AT_ONCE = 64
 SEARCHES_WAITING = 2000
 CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
 
 Job = Callable[[], Any]
-
-
-Relaxed = tuple[NDArray[np.float32], NDArray[np.int8]]  # a picture's relaxed code [bits] and its embedding [V]
 
 
 class Service:
@@ -57,9 +51,7 @@ class Service:
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
         )
-        self._encode: Batches[bytes, Relaxed] = Batches(
-            "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=waiting
-        )
+        self._encoder = Encoder(lambda: live.model, settings, metrics)
 
         def jobs(what: str, threads: int, waiting: int) -> Batches[Job, Any]:
             return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting)
@@ -72,25 +64,24 @@ class Service:
         self._filters = Filters(live, self._filter, settings.filter_seconds)
         self._checked = 0.0
         self._check: asyncio.Future[None] | None = None
-        metrics.waiting.set_function(lambda: self._encode.waiting)
         metrics.pictures.set_function(lambda: len(live.index))
 
     def close(self) -> None:
         """Finish what is under way."""
-        for threads in (self._search, self._filter, self._encode, self._look, self._draw, self._explain, self._write):
+        for threads in (self._search, self._filter, self._look, self._draw, self._explain, self._write):
             threads.close(self.settings.stop_seconds)
+        self._encoder.close()
         self.duplicates.close(self.settings.stop_seconds)
+
+    @property
+    def bits(self) -> int:
+        """Length of the codes."""
+        return self.live.index.bits
 
     async def search(self, queries: list[Query]) -> list[schemas.Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         options = queries[0].options
-        if len(queries) * options.ranked > MOST_RANKED:
-            raise faults.Fault(
-                422,
-                "too-deep",
-                "too far down the ranking, or too many at once",
-                f"ask for at most {MOST_RANKED:,} hits in all, those left out by the offset among them",
-            )
+        faults.check_depth(len(queries), options.ranked, MOST_RANKED)
         self.metrics.searches.inc(len(queries))
         if options.where is not None:
             allowed = await self.passing(options.where)
@@ -103,14 +94,7 @@ class Service:
 
     async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
         """Relaxed codes and embeddings of pictures, or what is wrong with them."""
-        futures = self._encode.put(pictures)
-        results = await self._within(asyncio.gather(*futures, return_exceptions=True))
-        values: list[Relaxed | ImageError] = []
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, ImageError):
-                raise result
-            values.append(result)
-        return values
+        return await self._encoder.encode(pictures)
 
     async def look(self, function: Callable[[Library], R]) -> R:
         """What a function finds in the library; for what takes little time."""
@@ -153,27 +137,7 @@ class Service:
             len(library)  # which reads all rows
 
     async def _within(self, work: Awaitable[R]) -> R:
-        try:
-            return await asyncio.wait_for(work, self.settings.seconds)
-        except TimeoutError:
-            raise faults.late() from None
-
-    def _encoded(self, pictures: list[bytes]) -> list[Relaxed | Exception]:
-        model = self.live.model
-        squares: dict[int, NDArray[np.uint8]] = {}
-        results: list[Relaxed | Exception] = [faults.late()] * len(pictures)
-        for number, picture in enumerate(pictures):
-            try:
-                squares[number] = model.square(picture, max_pixels=self.settings.max_pixels)
-            except ImageError as error:
-                results[number] = error
-        if squares:
-            read = model.read_embeddings(np.stack(list(squares.values())))
-            for number, *relaxed in zip(squares, *read, strict=True):
-                results[number] = (relaxed[0], relaxed[1])
-        self.metrics.encoded.inc(len(squares))
-        self.metrics.batches.inc()
-        return results
+        return await within(self.settings.seconds, work)
 
 
 def version(content: bytes) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 from fastapi import Depends, Path, Query, Request
 
+from transhash.errors import ImageError
 from transhash.server import schemas
+from transhash.server.encoding import Relaxed
+from transhash.server.metrics import Metrics
+from transhash.server.searching import Query as Asked
 from transhash.server.service import Service
+from transhash.server.settings import Settings
 
 FAULTS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Fault, "description": text}
@@ -29,13 +34,38 @@ UNTYPED: dict[int | str, dict[str, Any]] = {415: {"model": schemas.Fault, "descr
 Id: TypeAlias = Annotated[int, Path(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
 
 
-def service(request: Request) -> Service:
+def service(request: Request) -> Any:
     """The service of this application."""
-    found: Service = request.app.state.service
-    return found
+    return request.app.state.service
+
+
+class Searching(Protocol):
+    """What is served, of whichever kind: it can be searched."""
+
+    @property
+    def bits(self) -> int:
+        """Length of the codes."""
+
+    @property
+    def settings(self) -> Settings:
+        """What the server may do, and its limits."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The counters."""
+
+    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
+        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
+
+    async def search(self, queries: list[Asked]) -> list[schemas.Found]:
+        """The answers to queries, all with the same options; raises the first `Fault`."""
+
+    async def check(self) -> None:
+        """Read something, as somebody would who asks now; raises what is wrong with it."""
 
 
 Served: TypeAlias = Annotated[Service, Depends(service)]
+Anything: TypeAlias = Annotated[Searching, Depends(service)]
 
 
 def filter_of(

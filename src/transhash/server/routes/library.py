@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 
 from transhash import __version__
 from transhash.library.pictures import facets as facets_of
@@ -15,7 +15,7 @@ from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, Served
 from transhash.server.security import API
 from transhash.server.settings import MOST_COLUMNS, MOST_HITS, MOST_QUERIES, MOST_RANKED
-from transhash.server.tokens import MAY_MANAGE, Tokens
+from transhash.server.tokens import MAY_MANAGE
 
 if TYPE_CHECKING:
     from transhash.evaluation.calibration import Calibration
@@ -94,6 +94,7 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
             upload_bytes=settings.max_upload,
             pixels=settings.max_pixels,
         ),
+        lacks=[],
         version=__version__,
     )
 
@@ -103,43 +104,3 @@ async def facets(served: Served) -> schemas.Facets:
     """Folders, and the values of users' own texts."""
     found = await served.look(lambda library: facets_of(library.catalogue))
     return schemas.Facets(folders=found.folders, texts=found.texts)
-
-
-@router.post("/session", status_code=204, summary="A cookie for the page")
-async def begin_session(request: Request, response: Response) -> None:
-    """Where the server asks for tokens: what the page needs to show pictures, kept from its scripts."""
-    tokens: Tokens = request.app.state.tokens
-    if cookie := tokens.begin(request.scope):
-        response.raw_headers.append((b"set-cookie", cookie.encode()))
-
-
-@router.delete("/session", status_code=204, summary="Log out")
-async def end_session(request: Request, response: Response) -> None:
-    """The cookie is worth nothing any longer."""
-    tokens: Tokens = request.app.state.tokens
-    if cookie := tokens.end(request.scope):
-        response.raw_headers.append((b"set-cookie", cookie.encode()))
-
-
-@router.get("/health", summary="Whether it runs")
-async def health() -> schemas.State:
-    """The server runs."""
-    return schemas.State(status="ok")
-
-
-@router.get("/ready", summary="Whether it can serve")
-async def ready(served: Served) -> schemas.State:
-    """The library can be opened and read now; 503 when it cannot."""
-    await served.check()
-    return schemas.State(status="ready")
-
-
-@router.get(
-    "/metrics",
-    summary="Counters for Prometheus",
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
-async def metrics(served: Served) -> Response:
-    """Requests, times, pictures encoded, queries searched."""
-    return Response(served.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

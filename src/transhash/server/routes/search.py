@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.server import faults, schemas, uploads
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Anything, Id, Searching, Where
 from transhash.server.searching import Options, as_code, as_embeddings, as_values
 from transhash.server.searching import Query as Asked
 from transhash.server.security import API
-from transhash.server.service import Service, version
+from transhash.server.service import version
 from transhash.server.settings import MOST_HITS, MOST_RANKED
 
 router = APIRouter(prefix=API, responses=FAULTS)
@@ -40,7 +40,7 @@ def _options(body: schemas.Asked) -> Options:
     return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram)
 
 
-async def _results(served: Service, queries: list[Asked], began: float) -> schemas.Results:
+async def _results(served: Searching, queries: list[Asked], began: float) -> schemas.Results:
     return _answer([*await served.search(queries)], began)
 
 
@@ -49,7 +49,7 @@ def _answer(results: list[schemas.Found | schemas.Unusable], began: float) -> sc
 
 
 @router.post("/search", summary="Search with pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
-async def search(request: Request, served: Served, options: AskedHere) -> schemas.Results:
+async def search(request: Request, served: Anything, options: AskedHere) -> schemas.Results:
     """The pictures most like those that are sent. Of several, those that cannot be used have a `fault` instead."""
     began = time.perf_counter()
     sent = await uploads.pictures(request, served.settings)
@@ -74,18 +74,18 @@ async def search(request: Request, served: Served, options: AskedHere) -> schema
 
 
 @router.post("/search/by-code", summary="Search with codes")
-async def search_by_code(served: Served, body: schemas.ByCode) -> schemas.Results:
+async def search_by_code(served: Anything, body: schemas.ByCode) -> schemas.Results:
     """The pictures whose codes are nearest to given ones, equal distances by id."""
     began = time.perf_counter()
-    bits, options = served.live.index.bits, _options(body)
+    bits, options = served.bits, _options(body)
     return await _results(served, [Asked(options, code=as_code(each, bits)) for each in body.codes], began)
 
 
 @router.post("/search/by-values", summary="Search with relaxed codes")
-async def search_by_values(served: Served, body: schemas.ByValues) -> schemas.Results:
+async def search_by_values(served: Anything, body: schemas.ByValues) -> schemas.Results:
     """The same as a search with the pictures that these are of."""
     began = time.perf_counter()
-    bits, options = served.live.index.bits, _options(body)
+    bits, options = served.bits, _options(body)
     values = [as_values(each, bits) for each in body.values]
     kept = as_embeddings(body.embeddings, len(values))
     queries = [
@@ -96,7 +96,7 @@ async def search_by_values(served: Served, body: schemas.ByValues) -> schemas.Re
 
 
 @router.post("/search/by-id", summary="Search with the library's pictures", responses=UNKNOWN)
-async def search_by_id(served: Served, body: schemas.ById) -> schemas.Results:
+async def search_by_id(served: Anything, body: schemas.ById) -> schemas.Results:
     """The pictures most like pictures of the library; each is among its own hits, at distance 0."""
     began = time.perf_counter()
     options = _options(body)
@@ -104,7 +104,7 @@ async def search_by_id(served: Served, body: schemas.ById) -> schemas.Results:
 
 
 @router.get("/pictures/{id}/similar", summary="Search with a picture", responses=UNKNOWN)
-async def similar(served: Served, id: Id, options: AskedHere) -> schemas.Results:
+async def similar(served: Anything, id: Id, options: AskedHere) -> schemas.Results:
     """The pictures most like one of the library; itself is among those with an equal code, at distance 0."""
     began = time.perf_counter()
     return await _results(served, [Asked(options, id=id)], began)

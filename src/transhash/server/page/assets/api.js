@@ -1,7 +1,7 @@
 // What the page asks the server.
 
 import { reachable } from "./notices.js";
-import { wait } from "./words.js";
+import { make, wait } from "./words.js";
 
 const API = new URL("api/v1", document.baseURI).pathname; // below whatever path a proxy shows the server
 const PATIENCE = 4; // times that a busy server is asked again
@@ -78,8 +78,14 @@ export const add = (files) => ask("/pictures", form(files));
 export const thumbnail = (picture) => `${API}/pictures/${picture.id}/thumbnail?v=${picture.version}`;
 export const original = (picture) => `${API}/pictures/${picture.id}/original?v=${picture.version}`;
 
-/** An image of a thumbnail, which is asked for again when the server was too busy to make it. */
+let lacking = new Set();
+/** Take note of what the server cannot show, for it serves a collection on another machine. */
+export function lack(list) { lacking = new Set(list); }
+export const lacks = (what) => lacking.has(what);
+
+/** An image of a thumbnail, which is asked for again when the server was too busy to make it; else the name. */
 export function image(picture, alt = "") {
+  if (lacks("thumbnails")) return make("span", { className: "unseen" }, picture.name);
   const element = new Image();
   let tries = 0;
   element.alt = alt;

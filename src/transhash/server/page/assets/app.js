@@ -188,7 +188,8 @@ async function refresh(place = null) {
       shown = { total: found.searched };
       $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
-      cutoff.show(found.histogram, facts.probabilities);
+      if (found.histogram) cutoff.show(found.histogram, facts.probabilities);
+      else cutoff.hide(); // nobody has counted
       const limit = cutoff.within;
       await grid.open(async (offset, k, signal) => {
         const { results: [page] } = await ask({ k, offset, where }, signal);
@@ -275,11 +276,15 @@ async function tell() {
     history.replaceState(null, "", location.pathname);
     return location.reload();
   }
+  api.lack(facts.lacks);
+  $("show-duplicates").hidden = api.lacks("duplicates");
+  $("lacks").hidden = !facts.lacks.length;
+  $("lacks").textContent = facts.lacks.length ? `This is a collection in Milvus: it has no ${facts.lacks.join(", ")}.` : "";
   document.title = `${facts.name} · transhash`;
   $("name").textContent = facts.name;
   $("log-out").hidden = !facts.guarded;
   $("status-library").textContent = count(facts.pictures, "picture");
-  $("status-model").textContent = `${facts.model}, ${facts.bits} bits, ${bytes(facts.bytes)}`;
+  $("status-model").textContent = [facts.model, `${facts.bits} bits`, ...(facts.bytes ? [bytes(facts.bytes)] : [])].join(", ");
 }
 
 async function watch() {
@@ -304,7 +309,8 @@ wire({ state: () => state, active, go, send, refresh, remember, watch, filters, 
 Promise.resolve(wire.token).then((entering) => {
   if (entering) return;
   history.scrollRestoration = "manual";
-  Promise.all([tell(), start()]).then(() => {
+  const told = tell(); // what can be shown is known before it is
+  Promise.all([told, told.catch(() => {}).then(start)]).then(() => {
     document.documentElement.dataset.ready = "true";
     showQueries();
     api.facets().then((found) => filters.offer(found)).catch(trouble);

@@ -52,6 +52,7 @@ export class Viewer {
     $("download").download = picture.name;
     $("remove").hidden = !this.facts().writable;
     $("previous").hidden = $("next").hidden = index === null;
+    for (const part of document.querySelectorAll(".explanation")) part.hidden = api.lacks("explanations");
     this.tell(picture);
     this.pattern(picture);
     $("heat").hidden = true;
@@ -68,7 +69,8 @@ export class Viewer {
   picturing(picture) {
     const image = $("viewer-picture");
     image.alt = picture.path;
-    image.src = api.thumbnail(picture);
+    if (api.lacks("thumbnails")) image.removeAttribute("src");
+    else image.src = api.thumbnail(picture);
     this.fallen = !this.facts().originals;
     if (this.fallen) return;
     const whole = new Image();

@@ -1,0 +1,142 @@
+"""A collection on another machine, served: what it answers is searched there; what it lacks is said."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+
+from transhash.errors import ImageError
+from transhash.library import Options as LibraryOptions
+from transhash.library import Queries
+from transhash.library.ranking import Backend, ranked
+from transhash.server import faults, schemas
+from transhash.server.encoding import Encoder, Relaxed, within
+from transhash.server.metrics import Metrics
+from transhash.server.searching import Options, Query, answered, hit_of
+from transhash.server.service import SEARCHED_AT_ONCE, SEARCHES_WAITING
+from transhash.server.settings import Settings
+from transhash.server.workers import Batches, each
+
+if TYPE_CHECKING:
+    from transhash.library import LibraryInfo, Picture
+
+R = TypeVar("R")
+LACKS = ["thumbnails", "originals", "duplicates", "explanations", "counts by distance", "folders to choose from"]
+
+
+class Collection(Backend, Protocol):
+    """What a collection answers: `transhash.remote.milvus.MilvusLibrary`."""
+
+    @property
+    def most_hits(self) -> int:
+        """How many hits it gives for a query, at most."""
+
+    def info(self) -> LibraryInfo:
+        """Its facts."""
+
+    def count(self, where: str | None) -> int:
+        """How many pictures pass a filter, or None all; raises `FilterError`."""
+
+    def newest(self, where: str | None, before: int | None, limit: int) -> list[Picture]:
+        """The pictures of the highest ids, below `before` if given, that pass a filter; raises `FilterError`."""
+
+
+class CollectionService:
+    """A collection, served: to search in and to look through."""
+
+    def __init__(self, collection: Collection, settings: Settings, metrics: Metrics) -> None:
+        self.collection = collection
+        self.settings = settings
+        self.metrics = metrics
+        self._encoder = Encoder(lambda: collection.model, settings, metrics)
+        self._search: Batches[Query, schemas.Found] = Batches(
+            "searches", self._searched, threads=2, batch=SEARCHED_AT_ONCE, waiting=SEARCHES_WAITING
+        )
+        self._look: Batches[Callable[[], Any], Any] = Batches(
+            "requests", each(lambda job: job()), threads=2, batch=1, waiting=8 * settings.max_waiting
+        )
+        metrics.pictures.set_function(lambda: collection.count(None))
+
+    @property
+    def bits(self) -> int:
+        """Length of the codes."""
+        return self.collection.bits
+
+    @property
+    def id(self) -> str:
+        """Of the collection: another address or model has another."""
+        info = self.collection.info()
+        return hashlib.sha256(f"{info.path} {info.fingerprint}".encode()).hexdigest()[:16]
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._search.close(self.settings.stop_seconds)
+        self._look.close(self.settings.stop_seconds)
+        self._encoder.close()
+
+    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
+        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
+        return await self._encoder.encode(pictures)
+
+    async def search(self, queries: list[Query]) -> list[schemas.Found]:
+        """The answers to queries, all with the same options; raises the first `Fault`."""
+        faults.check_depth(len(queries), queries[0].options.ranked, self.collection.most_hits)
+        self.metrics.searches.inc(len(queries))
+        return await within(self.settings.seconds, asyncio.gather(*self._search.put(queries)))
+
+    async def look(self, function: Callable[[Collection], R]) -> R:
+        """What a function finds in the collection."""
+        found: R = await within(self.settings.seconds, self._look.do(lambda: function(self.collection)))
+        return found
+
+    async def check(self) -> None:
+        """Ask the collection for something; raises what is wrong with it."""
+        await self.look(lambda collection: collection.count(None))
+
+    async def sweep(self) -> None:
+        """Nothing is kept here that could be swept."""
+
+    def _searched(self, queries: list[Query]) -> list[schemas.Found | Exception]:
+        return answered(queries, self._alike)
+
+    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, schemas.Found]:
+        codes = self._codes(queries)
+        numbers = list(codes)
+        if not numbers:
+            return {}
+        packed = np.stack(list(codes.values()))
+        values = [queries[number].values for number in numbers]
+        relaxed = None if values[0] is None else np.stack([one for one in values if one is not None])
+        limits = LibraryOptions(
+            options.k, options.max_distance, options.min_probability, options.where, options.offset
+        )
+        answer = ranked(self.collection, Queries(packed, relaxed), limits)
+        total = self.collection.count(options.where)
+        return {
+            number: schemas.Found(
+                hits=[hit_of(each, queries[number]) for each in answer.hits[row]],
+                code=packed[row].tobytes().hex(),
+                version=queries[number].version,
+                values=None if relaxed is None else relaxed[row].tolist(),
+                embedding=None,
+                searched=total,
+                more=answer.is_full[row] and options.ranked < total,
+                histogram=None,
+            )
+            for row, number in enumerate(numbers)
+        }
+
+    def _codes(self, queries: dict[int, Query]) -> dict[int, Any]:
+        """The codes of queries; those by ids of no picture are left out."""
+        codes = {number: query.code for number, query in queries.items() if query.code is not None}
+        by_id = {number: query.id for number, query in queries.items() if query.id is not None}
+        known = self.collection.rows(list(by_id.values())) if by_id else {}
+        return codes | {
+            number: np.frombuffer(bytes.fromhex(known[id_].code), np.uint8)
+            for number, id_ in by_id.items()
+            if id_ in known
+        }

@@ -1,0 +1,100 @@
+"""A collection on another machine: its pictures, its facts, and what it lacks."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from transhash import __version__
+from transhash.server import faults, schemas
+from transhash.server.collection import LACKS, CollectionService
+from transhash.server.routes.common import FAULTS, UNKNOWN, Id, Where, service
+from transhash.server.security import API
+from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
+
+router = APIRouter(prefix=API, responses=FAULTS)
+
+Served: TypeAlias = Annotated[CollectionService, Depends(service)]
+
+
+@router.get("/pictures", summary="Look through the collection")
+async def pictures(
+    served: Served,
+    where: Where,
+    before: Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")] = 100,
+) -> schemas.Page:
+    """The pictures that pass a filter, the newest first."""
+    total = await served.look(lambda collection: collection.count(where))
+    found = await served.look(lambda collection: collection.newest(where, before, limit + 1))
+    listed = [schemas.Picture(**each.to_dict()) for each in found[:limit]]
+    return schemas.Page(pictures=listed, total=total, more=len(found) > limit)
+
+
+@router.get("/pictures/{id}", summary="A picture", responses=UNKNOWN)
+async def picture(served: Served, id: Id) -> schemas.Picture:
+    """What is known of a picture."""
+    known = (await served.look(lambda collection: collection.rows([id]))).get(id)
+    if known is None:
+        raise faults.unknown_picture()
+    return schemas.Picture(**known.to_dict())
+
+
+@router.get("/library", summary="The collection")
+async def facts(served: Served) -> schemas.LibraryFacts:
+    """The facts of the collection, what this server allows, and what a collection lacks."""
+    settings = served.settings
+    info = await served.look(lambda collection: collection.info())
+    calibration = served.collection.model.calibration
+    return schemas.LibraryFacts(
+        id=served.id,
+        name=str(info.path).rpartition("/")[2],
+        pictures=info.pictures,
+        skipped=info.skipped,
+        vanished=info.vanished,
+        model=info.model,
+        bits=info.bits,
+        fingerprint=info.fingerprint,
+        created=info.created,
+        bytes=info.bytes,
+        columns=info.columns,
+        probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
+        writable=False,
+        originals=False,
+        guarded=settings.guarded,
+        limits=schemas.Limits(
+            hits=MOST_HITS,
+            queries=MOST_QUERIES,
+            ranked=min(MOST_RANKED, served.collection.most_hits),
+            pictures=settings.max_pictures,
+            upload_bytes=settings.max_upload,
+            pixels=settings.max_pixels,
+        ),
+        lacks=LACKS,
+        version=__version__,
+    )
+
+
+@router.get("/library/facets", summary="What filters can choose from")
+async def facets() -> schemas.Facets:
+    """Nothing: to list its folders and texts, a collection would have to be read whole."""
+    return schemas.Facets(folders=[], texts={})
+
+
+@router.get("/pictures/{id}/thumbnail", include_in_schema=False)
+@router.get("/pictures/{id}/original", include_in_schema=False)
+@router.get("/pictures/{id}/occlusion", include_in_schema=False)
+@router.get("/duplicates", include_in_schema=False)
+async def lacking(request: Request) -> None:
+    """What the server of a library has, and a collection has not."""
+    what = request.url.path.rpartition("/")[2]
+    raise faults.lacking({"occlusion": "explanations", "duplicates": "duplicates"}.get(what, f"{what}s"))
+
+
+@router.post("/pictures", include_in_schema=False)
+@router.delete("/pictures/{id}", include_in_schema=False)
+@router.post("/annotations", include_in_schema=False)
+async def changing() -> None:
+    """A collection is changed by exporting the library again."""
+    raise faults.unchangeable()
