@@ -26,14 +26,14 @@ def apply(
     ],
     log: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What is done; PLAN.log by default.", show_default=False),
+        typer.Option(metavar="FILE", help="The log to write; by default PLAN.log.", show_default=False),
     ] = None,
 ) -> None:
     """Remove the duplicates that a plan names, to the trash or a folder.
 
-    Each file is checked just before: it and the one that is kept must be as the plan says. What has changed is skipped
-    and named. The log is written first; `transhash undo` brings back what it says, except what was deleted. Links are
-    not followed, and nothing outside the plan's folders is touched.
+    Just before a file is removed, it and the file that is kept are checked. A file that is not as the plan says is
+    skipped and named. `transhash undo` reads the log and brings files back, except deleted ones. Links are not
+    followed, and nothing outside the plan's folders is touched.
     """
     from transhash.library.duplicates.applying import apply_plan
     from transhash.library.duplicates.plan import read_plan

@@ -29,7 +29,8 @@ def backbone(
     """Convert a pretrained vision transformer to one file.
 
     SOURCE is timm's, transformers' ViT or DINOv2, the original JAX .npz, or an exported DINOv2. The file has timm's
-    names, in float16 (float32 where that overflows), with the number of heads. Missing and unexpected tensors fail.
+    names, in float16 (float32 where that overflows), with the number of heads. A tensor that is missing or unknown is
+    an error.
     """
     with extra("train"):
         from safetensors.torch import save

@@ -36,7 +36,7 @@ def compare(
     heads: Annotated[int, typer.Option("--heads", min=0, help="Its attention heads; 0: as the file says.")] = 0,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", min=1, metavar="N", help="Input side in pixels; about 70, by the patch size."),
+        typer.Option("--image-size", min=1, metavar="N", help="Side of the pictures in pixels; by default about 70."),
     ] = None,
     device: Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     methods: Annotated[
@@ -58,7 +58,8 @@ def compare(
         typer.Option("--tokens", metavar="DIR", help="Where tokens of the backbone are kept; DIR/tokens by default."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", min=1, help="Processes; by default one a core, on a GPU four.")
+        int | None,
+        typer.Option("--jobs", min=1, help="Processes at a time; by default one a core, on a GPU four."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw what DIR holds, run nothing.")

@@ -34,7 +34,7 @@ DEFAULT_KINDS = "same-file,same-pixels,copy"
 def duplicates(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="DIR...", help="Only pictures below these folders.", show_default=False),
+        typer.Argument(metavar="DIR", help="Only pictures below these folders.", show_default=False),
     ] = None,
     *,
     kinds: Annotated[

@@ -25,7 +25,9 @@ def fit(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The model to write.", show_default=False)],
     bits: Annotated[int, typer.Option("--bits", help="Bits of a code, a multiple of 8.")] = 64,
     model: ModelOption = None,
-    most: Annotated[int, typer.Option("--pictures", min=1, help="Learn from so many, drawn by chance.")] = 10_000,
+    most: Annotated[
+        int, typer.Option("--pictures", min=1, help="Learn from at most this many pictures, drawn at random.")
+    ] = 10_000,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model for your own pictures, without labels.

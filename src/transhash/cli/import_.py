@@ -26,7 +26,7 @@ def import_(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take an exported library into a library of the same model.
+    """Add an exported library to a library of the same model.
 
     No picture is decoded. A picture replaces the one with the same path. Relative paths start at the folder that
     contains the library: import where the pictures are. A library that does not exist is made, by default .transhash

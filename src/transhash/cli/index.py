@@ -53,7 +53,7 @@ def index(
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Then keep it current until Ctrl-C or SIGTERM.")] = False,
     interval: Annotated[
-        float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="How often --watch looks.")
+        float, typer.Option("--interval", min=0.1, metavar="SECONDS", help="Time between two looks of --watch.")
     ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:

@@ -41,11 +41,11 @@ def search(
     ] = False,
     k: Annotated[int, typer.Option("-k", min=1, metavar="N", help="The most hits for each picture.")] = 10,
     max_distance: Annotated[
-        int | None, typer.Option(min=0, metavar="BITS", help="Only hits that differ in at most so many bits.")
+        int | None, typer.Option(min=0, metavar="BITS", help="Only hits that differ in at most this many bits.")
     ] = None,
     min_probability: Annotated[
         float | None,
-        typer.Option(min=0, max=1, metavar="P", help="Only hits at least so probable, from 0 to 1."),
+        typer.Option(min=0, max=1, metavar="P", help="Only hits with at least this probability, 0 to 1."),
     ] = None,
     where: Annotated[
         str | None,

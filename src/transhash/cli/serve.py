@@ -37,7 +37,9 @@ def serve(
     *,
     library: CollectionOption = None,
     model: ModelOption = None,
-    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is all networks.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8017,
     token_file: Annotated[
         Path | None,
@@ -66,7 +68,7 @@ def serve(
     ] = False,
     writable: Annotated[bool, typer.Option("--writable", help="Let pictures be added and removed.")] = False,
     no_originals: Annotated[bool, typer.Option("--no-originals", help="Show thumbnails only.")] = False,
-    max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="The most that one request may send.")] = 32,
+    max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="The largest request.")] = 32,
     max_megapixels: Annotated[int, typer.Option(min=1, metavar="MP", help="The largest picture that is taken.")] = 50,
 ) -> None:
     """Serve a library as a web page and a REST API.

@@ -24,7 +24,7 @@ EXAMPLES = """\
 
 
 def train(
-    recipe: Annotated[Path | None, typer.Argument(metavar="[RECIPE]", help="A YAML recipe.")] = None,
+    recipe: Annotated[Path | None, typer.Argument(metavar="RECIPE", help="A YAML recipe.")] = None,
     *,
     dataset: Annotated[
         str | None,
@@ -40,7 +40,7 @@ def train(
         typer.Option(
             "--backbone",
             metavar="B",
-            help="Pretrained ViT (file, folder or hub id) or a model; by default the one that comes with it.",
+            help="Pretrained ViT (file, folder or hub id) or a model; by default the one that comes with transhash.",
         ),
     ] = None,
     device: Annotated[

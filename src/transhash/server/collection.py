@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from transhash.errors import ImageError
+from transhash.errors import ImageError, LibraryError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
 from transhash.library.ranking import Backend, ranked
+from transhash.model.encoder import is_hash_model
 from transhash.server import faults, schemas
-from transhash.server.encoding import Encoder, Relaxed, within
+from transhash.server.encoding import EncodingThreads, Relaxed, within
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Options, Query, answered, hit_of
 from transhash.server.service import SEARCHED_AT_ONCE, SEARCHES_WAITING
@@ -49,10 +50,15 @@ class CollectionService:
     """A collection, served: to search in and to look through."""
 
     def __init__(self, collection: Collection, settings: Settings, metrics: Metrics) -> None:
+        """Raises `LibraryError` for a collection whose encoder gives codes alone."""
+        if not is_hash_model(collection.model):
+            reason = f"{collection.model.name} gives codes alone, and a server asks for more"
+            raise LibraryError(collection.address, reason, "serve a collection of a `HashModel`")
         self.collection = collection
+        self.model = model = collection.model
         self.settings = settings
         self.metrics = metrics
-        self._encoder = Encoder(lambda: collection.model, settings, metrics)
+        self._encoder = EncodingThreads(lambda: model, settings, metrics)
         self._search: Batches[Query, schemas.Found] = Batches(
             "searches", self._searched, threads=2, batch=SEARCHED_AT_ONCE, waiting=SEARCHES_WAITING
         )

@@ -25,7 +25,7 @@ ENCODED_AT_ONCE = 16
 Relaxed = tuple[NDArray[np.float32], NDArray[np.int8]]  # a picture's relaxed code [bits] and its embedding [V]
 
 
-class Encoder:
+class EncodingThreads:
     """Threads that encode pictures with the model that is there when they begin."""
 
     def __init__(self, model: Callable[[], HashModel], settings: Settings, metrics: Metrics) -> None:

@@ -14,7 +14,7 @@ from transhash.library.digests import content_hash
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
-from transhash.server.encoding import Encoder, Relaxed, within
+from transhash.server.encoding import EncodingThreads, Relaxed, within
 from transhash.server.filters import Filters, Passing
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Query, Searcher
@@ -51,7 +51,7 @@ class Service:
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
         )
-        self._encoder = Encoder(lambda: live.model, settings, metrics)
+        self._encoder = EncodingThreads(lambda: live.model, settings, metrics)
 
         def jobs(what: str, threads: int, waiting: int) -> Batches[Job, Any]:
             return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting)

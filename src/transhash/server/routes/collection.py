@@ -46,7 +46,7 @@ async def facts(served: Served) -> schemas.LibraryFacts:
     """The facts of the collection, what this server allows, and what a collection lacks."""
     settings = served.settings
     info = await served.look(lambda collection: collection.info())
-    calibration = served.collection.model.calibration
+    calibration = served.model.calibration
     return schemas.LibraryFacts(
         id=served.id,
         name=str(info.path).rpartition("/")[2],
