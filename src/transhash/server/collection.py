@@ -117,9 +117,7 @@ class CollectionService:
         packed = np.stack(list(codes.values()))
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([one for one in values if one is not None])
-        limits = LibraryOptions(
-            options.k, options.max_distance, options.min_probability, options.where, options.offset
-        )
+        limits = LibraryOptions(options.k, options.max_distance, options.min_probability, options.where, options.offset)
         answer = ranked(self.collection, Queries(packed, relaxed), limits)
         total = self.collection.count(options.where)
         return {
