@@ -39,7 +39,7 @@ def test_a_colour_is_shown_as_its_profile_means_it(colour: tuple[int, int, int])
 
 def test_every_road_to_a_persons_eyes(tmp_path: Path) -> None:
     path = tmp_path / "iphone.jpg"
-    image = Image.new("RGB", (600, 400), COLOURS[0])
+    image = Image.new("RGB", (2400, 1600), COLOURS[0])  # which comes smaller from its decoder
     path.write_bytes(encoded(image, "JPEG", quality=95, icc_profile=icc.profile()))
     meant = icc.in_srgb(np.array(COLOURS[0], np.uint8)).astype(int)
     sheet = Sheet()
