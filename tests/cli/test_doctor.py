@@ -72,6 +72,7 @@ def test_a_gpu_that_cannot_be_used_is_a_problem_with_its_reason(run, monkeypatch
     monkeypatch.setattr(transhash.model, "load", shipped.load)  # a model with a network
     monkeypatch.setattr(engines, "has_nvidia_driver", lambda: True)
     monkeypatch.setattr(torch_engine, "TorchEngine", unfit)
+    monkeypatch.setattr(torch_engine, "has_cuda", lambda: True)
     devices = findings(run("doctor", "--json"))["devices"]
 
     assert "pictures are encoded on cpu" in devices["found"]

@@ -81,6 +81,7 @@ def torch_on_cpu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             self.device = device
 
     monkeypatch.setattr(torch_engine, "TorchEngine", Here)
+    monkeypatch.setattr(torch_engine, "has_cuda", lambda: True)
     return opened
 
 
@@ -140,8 +141,11 @@ def test_a_stream_through_a_gpu_that_is_left_ends(torch_on_cpu: list[str], monke
 def test_without_a_gpu_the_cpu_is_taken_and_asking_for_one_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.setattr(torch.version, "cuda", None)
-    with pytest.raises(ModelError, match=r"built without CUDA; install PyTorch for your driver"):
+    with pytest.raises(ModelError, match="nor PyTorch here has CUDA; install PyTorch for your driver"):
         load(device="cuda:0")
+    with warnings.catch_warnings():  # nothing is wrong with a GPU that nobody has a program for
+        warnings.simplefilter("error")
+        assert load().device == "cpu"
     monkeypatch.setattr(engines, "has_nvidia_driver", lambda: False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

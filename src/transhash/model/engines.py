@@ -63,8 +63,8 @@ class OnnxRuntime:
 def open_engine(graph: Path, device: str = "auto") -> Engine:
     """The engine for a device: `cpu`, `cuda`, `cuda:1`, or `auto`, a CUDA device that can be used, else the CPU.
 
-    Raises `ModelError` for a device that is not there. With `auto`, where there is something to compute on a GPU but
-    it cannot, the CPU is taken and a warning says why.
+    Raises `ModelError` for a device that is not there. With `auto`, where ONNX Runtime or PyTorch has CUDA but cannot
+    use the GPU, the CPU is taken and a warning says why.
     """
     kind, number = named(device)
     if kind == "cpu" or (kind == "auto" and not has_nvidia_driver()):
@@ -118,6 +118,6 @@ def _onnx_runtime(graph: Path, number: int) -> Engine | None:
 def _torch(graph: Path, number: int) -> Engine | None:
     if not (importlib.util.find_spec("torch") and importlib.util.find_spec("onnx")):
         return None
-    from transhash.nn.torch_engine import TorchEngine
+    from transhash.nn import torch_engine
 
-    return TorchEngine(graph, f"cuda:{number}", _TOKENS_GPU)
+    return torch_engine.TorchEngine(graph, f"cuda:{number}", _TOKENS_GPU) if torch_engine.has_cuda() else None

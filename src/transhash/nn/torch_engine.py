@@ -13,6 +13,11 @@ from transhash.errors import ModelError
 from transhash.nn.torch_graph import TorchGraph
 
 
+def has_cuda() -> bool:
+    """Whether this PyTorch was built for CUDA, whatever the machine has."""
+    return torch.version.cuda is not None
+
+
 class TorchEngine:
     """A model's graph on a device of PyTorch, one batch at a time."""
 
@@ -25,8 +30,6 @@ class TorchEngine:
         self.tokens = tokens
         where = torch.device(device)
         if where.type == "cuda":
-            if not torch.version.cuda:
-                raise RuntimeError("this PyTorch was built without CUDA")
             torch.cuda.init()  # says what is wrong with a driver
             if (where.index or 0) >= torch.cuda.device_count():
                 raise RuntimeError(f"this machine has {torch.cuda.device_count()} CUDA devices, counted from 0")

@@ -39,7 +39,8 @@ def measure_encoding(
 
     Four things take turns, `rounds` times, and medians are given: files to codes; decoding alone, by as many workers;
     the network alone, from squares that are decoded; the peer's network from tensors. On the CPU the network alone has
-    as many threads as there are cores, each with a batch. Raises `TransHashError` for a peer that is not installed.
+    as many threads as there are cores, each with a batch. The peak is that of bfloat16 on a GPU and of float32 on the
+    CPU, of which products of 8-bit integers may be more than the whole. Raises `TransHashError` for a missing peer.
     """
     on_device = model.device != "cpu"
     device = torch.device(model.device)
@@ -77,7 +78,7 @@ def measure_encoding(
             if helpers:
                 helpers.close()
     median = {name: statistics.median(found[1:]) for name, found in rates.items() if found}
-    precision = torch.float32
+    precision = torch.bfloat16 if on_device else torch.float32
     peak = peak_of(device, precision)
     found: JsonObject = {
         "measured": "encoding",
@@ -89,9 +90,9 @@ def measure_encoding(
         "decoding_alone_images_per_second": round(median["decoding"], 1),
         "share_of_decoding_alone": round(median["files"] / median["decoding"], 3),
         "network_alone_images_per_second": round(median["network"], 1),
-        "utilisation_of_the_network_alone": round(median["network"] * operations / peak.operations, 4),
+        "network_alone_share_of_peak": round(median["network"] * operations / peak.operations, 4),
         "peak_tflops": round(peak.operations / 1e12, 6),
-        "peak_source": f"float32, {peak.source}",
+        "peak_source": f"{str(precision).removeprefix('torch.')}, {peak.source}",
         "gflop_per_image": round(operations / 1e9, 3),
         "milliseconds_per_image": {
             "files to codes": round(1e3 / median["files"], 3),

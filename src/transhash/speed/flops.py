@@ -15,7 +15,7 @@ from transhash.nn.mgvt import HashConfig
 
 BACKWARD = 2  # times the operations of the pass forward
 _SIDES = {"cpu": 1024, "cuda": 8192, "mps": 4096}  # of the matrices by which a peak is measured
-_PRODUCTS = 5
+_PRODUCTS = 20
 
 # NVIDIA's data sheets, dense products, 10^12 operations a second: (16 bits, float32 without TF32)
 _SHEETS = {
