@@ -59,6 +59,25 @@ def test_the_reference_has_every_request_and_object_of_the_api(site: Path) -> No
     assert [each for each in app.openapi()["components"]["schemas"] if f'id="{each.lower()}"' not in page] == []
 
 
+def test_every_field_and_parameter_of_the_api_is_explained() -> None:
+    app = FastAPI()
+    for router in routers:
+        app.include_router(router)
+    description = app.openapi()
+    fields = {
+        f"{name}.{field}": each
+        for name, schema in description["components"]["schemas"].items()
+        for field, each in schema["properties"].items()
+    }
+    parameters = {
+        f"{path} {each['name']}": each
+        for path, methods in description["paths"].items()
+        for request in methods.values()
+        for each in request.get("parameters", [])
+    }
+    assert [name for name, each in (fields | parameters).items() if not {"description", "$ref"} & each.keys()] == []
+
+
 def test_the_reference_says_which_comparisons_a_column_takes(site: Path) -> None:
     page = (site / "reference" / "filters.html").read_text("utf-8")
     rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 import pages
 from pages import Said
+from transhash.server.routes import routers
 
 BANNED = {
     r"\banew\b": "again",
@@ -36,6 +40,22 @@ def test_words_of_pages(page) -> None:
 @pytest.mark.parametrize("said", list(pages.help_texts()), ids=lambda said: said.where)
 def test_words_of_the_help(said: Said) -> None:
     assert faults(said.text) == []
+
+
+def test_words_of_the_api() -> None:
+    """What the description of the REST API says of requests, parameters and fields."""
+    app = FastAPI()
+    for router in routers:
+        app.include_router(router)
+    assert faults("\n".join(descriptions(app.openapi()))) == []
+
+
+def descriptions(part: Any) -> Iterator[str]:
+    """The texts of a description, wherever they are in it."""
+    if isinstance(part, dict):
+        yield from (part[name] for name in ("summary", "description") if isinstance(part.get(name), str))
+    for each in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from descriptions(each)
 
 
 def test_words_of_messages() -> None:

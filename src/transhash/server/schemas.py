@@ -41,13 +41,13 @@ class Fault(BaseModel):
 class Picture(BaseModel):
     """A picture of the library."""
 
-    id: int
+    id: int = Field(description="In this library.")
     path: Text = Field(description="Relative to the folder that contains the library where it is below that.")
-    folder: Text
-    name: Text
-    width: int
-    height: int
-    bytes: int
+    folder: Text = Field(description="Of its file.")
+    name: Text = Field(description="Of its file.")
+    width: int = Field(description="Pixels, upright.")
+    height: int = Field(description="Pixels, upright.")
+    bytes: int = Field(description="Of its file.")
     taken: str | None = Field(description="By the camera's clock, ISO 8601 without a time zone.")
     modified: str = Field(description="ISO 8601, UTC.")
     code: str = Field(description="Hex.")
@@ -68,7 +68,7 @@ class Hit(Picture):
 class Found(BaseModel):
     """What was found for one query, nearest first."""
 
-    hits: list[Hit]
+    hits: list[Hit] = Field(description="The nearest first.")
     code: str = Field(description="Of the query, hex.")
     version: str | None = Field(None, description="Of the content of a picture that was sent; hits have theirs.")
     values: list[float] | None = Field(None, description="The relaxed code of a picture that was sent.")
@@ -87,46 +87,46 @@ class Unusable(BaseModel):
 class Results(BaseModel):
     """What was found for each query, in their order."""
 
-    results: list[Found | Unusable]
+    results: list[Found | Unusable] = Field(description="One for each query.")
     milliseconds: float = Field(description="From the arrival of the request to its answer.")
 
 
 class Page(BaseModel):
     """Pictures of the library, the newest first."""
 
-    pictures: list[Picture]
+    pictures: list[Picture] = Field(description="The newest first.")
     total: int = Field(description="How many pass the filter.")
-    more: bool
+    more: bool = Field(description="Whether there are more after these.")
 
 
 class Limits(BaseModel):
     """What one request may ask."""
 
-    hits: int
-    queries: int
+    hits: int = Field(description="`k`, at most.")
+    queries: int = Field(description="Of a request that sends no pictures.")
     ranked: int = Field(description="Queries times (offset + k), at most.")
-    pictures: int
-    upload_bytes: int
-    pixels: int
+    pictures: int = Field(description="Sent at once.")
+    upload_bytes: int = Field(description="Of a request that sends pictures.")
+    pixels: int = Field(description="Of a picture that is sent.")
 
 
 class LibraryFacts(BaseModel):
     """The facts of the library and of its server."""
 
     id: str = Field(description="Of the library: another one in its place has another, and other ids of pictures.")
-    name: Text
-    pictures: int
-    skipped: int
-    vanished: int
-    model: str
-    bits: int
-    fingerprint: str
-    created: str
-    bytes: int
+    name: Text = Field(description="Of the folder, or of the collection.")
+    pictures: int = Field(description="That search can find.")
+    skipped: int = Field(description="Files that could not be used.")
+    vanished: int = Field(description="Pictures whose files were gone at the last look.")
+    model: str = Field(description="Its name.")
+    bits: int = Field(description="Of a code.")
+    fingerprint: str = Field(description="Of the model: codes of different models are never compared.")
+    created: str = Field(description="ISO 8601, UTC.")
+    bytes: int = Field(description="On disk; 0 where nobody knows.")
     columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")
     probabilities: list[float] | None = Field(description="Of relevance, at each distance.")
-    writable: bool
-    originals: bool
+    writable: bool = Field(description="Whether pictures may be added and removed.")
+    originals: bool = Field(description="Whether pictures are shown in full size.")
     guarded: bool = Field(description="Whether the server asks for a token.")
     limits: Limits
     lacks: list[str] = Field([], description="What this server cannot show, for it serves a collection in Milvus.")
@@ -136,8 +136,8 @@ class LibraryFacts(BaseModel):
 class Facets(BaseModel):
     """What filters can choose from: the first 1,000 of each."""
 
-    folders: list[Text]
-    texts: dict[Text, list[Text]]
+    folders: list[Text] = Field(description="That have pictures.")
+    texts: dict[Text, list[Text]] = Field(description="Of each own column of texts.")
 
 
 class Asked(BaseModel):
@@ -156,14 +156,18 @@ class Asked(BaseModel):
 class ByCode(Asked):
     """A search by codes."""
 
-    codes: list[Annotated[str, Field(max_length=128)]] = Field(min_length=1, max_length=MOST_QUERIES)
+    codes: list[Annotated[str, Field(max_length=128)]] = Field(
+        min_length=1, max_length=MOST_QUERIES, description="In hex."
+    )
 
 
 class ByValues(Asked):
     """A search by relaxed codes, as a search by pictures gives them."""
 
     version: str | None = Field(None, max_length=64, description="Of the picture that one relaxed code is of.")
-    values: list[Annotated[list[float], Field(max_length=512)]] = Field(min_length=1, max_length=MOST_QUERIES)
+    values: list[Annotated[list[float], Field(max_length=512)]] = Field(
+        min_length=1, max_length=MOST_QUERIES, description="A number for each bit."
+    )
     embeddings: list[Annotated[str, Field(max_length=8192)]] | None = Field(
         None, max_length=MOST_QUERIES, description="Of each, as a search by pictures gives them."
     )
@@ -172,13 +176,13 @@ class ByValues(Asked):
 class ById(Asked):
     """A search by pictures of the library."""
 
-    ids: list[Id] = Field(min_length=1, max_length=MOST_QUERIES)
+    ids: list[Id] = Field(min_length=1, max_length=MOST_QUERIES, description="Of pictures of the library.")
 
 
 class Added(BaseModel):
     """The ids of the pictures that were sent, in order; one that was there already keeps its id."""
 
-    ids: list[int]
+    ids: list[int] = Field(description="In the order of the pictures.")
 
 
 class Annotations(BaseModel):
@@ -186,32 +190,32 @@ class Annotations(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    rows: list[dict[ColumnName, Value | None]] = Field(max_length=10_000)
-    key: str = Field("path", max_length=200)
+    rows: list[dict[ColumnName, Value | None]] = Field(max_length=10_000, description="Columns and their values.")
+    key: str = Field("path", max_length=200, description="The column that names the picture.")
     dates: list[ColumnName] = Field([], max_length=100, description="Columns of dates.")
 
 
 class AnnotationOutcome(BaseModel):
     """What came of annotations."""
 
-    rows: int
-    matched: int
-    columns: dict[Text, str]
-    left_out: list[Text]
+    rows: int = Field(description="That were sent.")
+    matched: int = Field(description="Rows that named a picture.")
+    columns: dict[Text, str] = Field(description="That were set, and their kinds.")
+    left_out: list[Text] = Field(description="Columns that every picture has of itself.")
 
 
 class Occlusion(BaseModel):
     """How far each stream's part of the relaxed code moves when a cell is covered: rows of cells, top row first."""
 
-    of_global: list[list[float]]
-    of_local: list[list[float]] | None
+    of_global: list[list[float]] = Field(description="Of the global stream.")
+    of_local: list[list[float]] | None = Field(description="Of the local stream; null where there is none.")
     crop: float = Field(description="Side of the square that the network sees, as a share of the shorter side.")
 
 
 class Copy(Picture):
     """A picture in a group of near-identical ones."""
 
-    distance: int
+    distance: int = Field(description="Bits in which the codes differ.")
     identical: bool = Field(description="The same bytes as the one to keep.")
 
 
@@ -219,28 +223,28 @@ class Group(BaseModel):
     """Near-identical pictures."""
 
     keep: Copy
-    same: list[Copy]
+    same: list[Copy] = Field(description="The others.")
 
 
 class Duplicates(BaseModel):
     """Groups of near-identical pictures."""
 
-    groups: list[Group]
-    total: int
-    copies: int
-    skipped: int
+    groups: list[Group] = Field(description="From `offset` on.")
+    total: int = Field(description="All groups.")
+    copies: int = Field(description="In all groups.")
+    skipped: int = Field(description="Pictures whose files could not be read.")
     stale: bool = Field(description="The library has changed since; ask with `again`.")
 
 
 class Progress(BaseModel):
     """A search for duplicates that is under way: ask again."""
 
-    stage: str
-    done: int
-    total: int
+    stage: str = Field(description="In words.")
+    done: int = Field(description="Of this stage.")
+    total: int = Field(description="Of this stage.")
 
 
 class State(BaseModel):
     """How the server is."""
 
-    status: str
+    status: str = Field(description="`ok` or `ready`.")
