@@ -11,9 +11,9 @@ from transhash.cli.output import DONE
 TOPICS = {
     "library": """\
 Which library a verb uses
-  1. the one that --library names: its folder, the folder that contains it, or
-     for `info`, `search` and `serve` also an address: a Milvus collection
-     (milvus://HOST:PORT/NAME), or for the first two a server (http://HOST:PORT);
+  1. the one that --library names: its folder, or the folder that contains it;
+     for `info`, `search` and `serve` also an address: milvus://HOST:PORT/NAME,
+     a collection, or for the first two http://HOST:PORT, a server;
   2. else the nearest .transhash at or above the folder that you name, or
      the current folder;
   3. else the one in the environment variable TRANSHASH_LIBRARY;
