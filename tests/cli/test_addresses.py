@@ -48,6 +48,6 @@ def test_the_help_names_the_addresses_that_a_verb_takes(run, photos: Path, verb:
 
 def test_the_topic_names_the_verbs_that_take_an_address(run) -> None:
     verbs = {verb for verb in VERBS if named(help_of_library(run(verb, "--help").out))}
-    said = re.search(r"or\s+for (.*?) also an address", TOPICS["library"], re.DOTALL)
+    said = re.search(r"\n\s+for (`.*?) also an address", TOPICS["library"], re.DOTALL)
     assert said
     assert set(re.findall(r"`(\w+)`", said[1])) == verbs
