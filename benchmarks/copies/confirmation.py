@@ -125,7 +125,9 @@ def opened(path: Path) -> Image.Image | None:
 
 
 def changed(bench: Bench, folder: Path, count: int, random: np.random.Generator) -> None:
-    for path in random.choice(files(folder), count, replace=False):
+    every = files(folder)
+    for at in random.choice(len(every), count, replace=False).tolist():
+        path = every[at]
         image = opened(path)
         if image is None:
             continue

@@ -22,6 +22,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -139,7 +140,7 @@ def make(root: Path, file: Path, count: int, copied: int, *, near: bool) -> Trut
     pictures = pq.read_table(file, columns=["img"])["img"][:count].to_pylist()
     rng = np.random.default_rng(0)
     for number, picture in enumerate(pictures):
-        write(root / f"{number}.jpg", lambda picture=picture: picture["bytes"])
+        write(root / f"{number}.jpg", partial(bytes, picture["bytes"]))
     ways = {way: how for way, how in {**COPIES, **OTHERS}.items() if way in NEAR or not near}
     if not near:
         del ways["colours up to a tenth off"]
@@ -149,7 +150,7 @@ def make(root: Path, file: Path, count: int, copied: int, *, near: bool) -> Trut
         for number in places[:copied] if way in OTHERS else rng.permutation(places)[:copied]:
             name = f"{number}-{place}.jpg"
             source = pictures[number]["bytes"]
-            write(root / name, lambda source=source, how=(change, quality): saved(source, *how))
+            write(root / name, partial(saved, source, change, quality))
             truth[way].append((f"{number}.jpg", name))
     return truth
 

@@ -84,8 +84,8 @@ def measure(
         rows = cifar10.beside(others)
     else:
         grey: dict[str, Any] = {"change": parse("grey"), "most": GREY} if part == "grey" else {}
-        name = ("cifar10", "cifar10-1") if part == "grey" else ("cifar10-mosaic", None)
-        rows = Domain(model, name[0], place, name[1], backbone=settings.backbone, **grey, **shared).beside()
+        dataset, protocol = ("cifar10", "cifar10-1") if part == "grey" else ("cifar10-mosaic", None)
+        rows = Domain(model, dataset, place, protocol, backbone=settings.backbone, **grey, **shared).beside()
     return [row.to_dict() for row in rows], unseen.markdown(rows)
 
 
@@ -95,7 +95,7 @@ def elsewhere(model: transhash.HashModel, settings: argparse.Namespace) -> np.nd
     images = load_dataset("imagenet200-64", place)
     rows = np.arange(0, images.training, images.training // FITTED_TO)
     encoder = Encoder.of_backbone(settings.backbone, model.image_size, settings.cache)
-    pictures = [images.images.sources[row] for row in rows]
+    pictures = [images.images.sources[row] for row in rows.tolist()]
     name = name_of("imagenet200-64", place, rows)
     return encoder.encode(pictures, name, shown, "Tiny-ImageNet").features
 

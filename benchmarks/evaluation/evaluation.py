@@ -24,11 +24,12 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[
 def clusters(queries: int, database: int, bits: int, classes: int) -> Arrays:
     random = np.random.default_rng(0)
     centres = random.integers(0, 2, (classes, bits)) == 1
-    arrays = []
+    arrays: list[NDArray[Any]] = []
     for count in (queries, database):
         labels = random.permutation(np.arange(count) % classes)
         arrays += [np.packbits(centres[labels] ^ (random.random((count, bits)) < 0.3), axis=1), labels]
-    return tuple(arrays)
+    query_codes, query_labels, db_codes, db_labels = arrays
+    return query_codes, query_labels, db_codes, db_labels
 
 
 def ours(query_codes: NDArray[Any], query_labels: NDArray[Any], db_codes: NDArray[Any], db_labels: NDArray[Any]) -> str:
@@ -51,7 +52,7 @@ def field(
         order = np.argsort((db.shape[1] - db @ code) / 2)
         places = np.flatnonzero(relevant[order]) + 1
         if len(places):
-            total += np.mean(np.arange(1, len(places) + 1) / places)
+            total += float(np.mean(np.arange(1, len(places) + 1) / places))
     return f"mAP {total / len(q):.4f} conventional, order of ties left to the sort"
 
 

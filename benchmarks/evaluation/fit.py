@@ -17,6 +17,7 @@ import transhash
 from transhash.codes import pack
 from transhash.data.parquet import read_parquet
 from transhash.evaluation.cosine import cosine_map
+from transhash.model import collect
 from transhash.shallow import itq
 
 
@@ -39,9 +40,9 @@ def main() -> None:
     options = parser.parse_args()
     part = read_parquet([options.file])
     model = transhash.load()
-    encoded = [one for batch in model.stream(part.pictures) for one in batch]
-    features = np.stack([one.features for one in encoded])
-    every = np.stack([one.all_values for one in encoded])
+    encoded = collect(model.stream(part.pictures))
+    features = np.stack([np.asarray(one.features) for one in encoded])
+    every = np.stack([np.asarray(one.all_values) for one in encoded])
     own = dict(zip(model.lengths, np.split(every, np.cumsum(model.lengths)[:-1], axis=1), strict=True))
     order = np.random.default_rng(0).permutation(len(features))
     half = len(order) // 2

@@ -82,15 +82,15 @@ def make_garbage(folder: Path, number: int, seed: int, *, large: bool = True) ->
         files[-1].write_bytes(content)
     while len(files) < number:
         suffix = randomly.choice(list(sound))
-        content = bytearray(randomly.choice(sound[suffix]))
+        spoilt: bytes = randomly.choice(sound[suffix])
         mutation = randomly.choice(MUTATIONS)
-        content = mutation(content, randomly)
+        spoilt = bytes(mutation(bytearray(spoilt), randomly))
         if randomly.random() < 0.2:
-            content = randomly.choice(MUTATIONS)(content, randomly)
+            spoilt = bytes(randomly.choice(MUTATIONS)(bytearray(spoilt), randomly))
         if randomly.random() < 0.15:
             suffix = randomly.choice(list(FORMATS))
         files.append(folder / f"{len(files):05}-{mutation.__name__}.{suffix}")
-        files[-1].write_bytes(content)
+        files[-1].write_bytes(spoilt)
     return files
 
 

@@ -145,7 +145,7 @@ class Trial:
         if limit or self._random.random() < 0.5:
             program = ["-c", (LIMITED.format(limit) if limit else "") + SMALL_TRANSACTIONS]
         verb = ["index", "--general", self.photos, "--library", library or self.library, "--model", self._model.folder]
-        command = [sys.executable, *program, *map(os.fspath, verb)]
+        command = [sys.executable, *program, *map(str, verb)]
         self._began = time.monotonic()
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 

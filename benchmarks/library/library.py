@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transhash.library import Library, Queries, digests
 from transhash.model import Encoded
@@ -34,12 +35,21 @@ BITS = 64
 class NoNetwork:
     """A model whose codes are random, the same for the same file name."""
 
-    calibration = None
+    calibration = likeness = None
     bits, name, folder = BITS, "random", Path("/nowhere")
     fingerprint = hashlib.sha256(b"random").hexdigest()
 
+    def encode(self, items: Iterable[Any]) -> NDArray[np.uint8]:
+        """Codes of names."""
+        return np.array([each.code for batch in self.stream(items, source=str) for each in batch], np.uint8)
+
     def stream(
-        self, items: Iterable[Any], *, source: Callable[[Any], Any], batch_size: int = 256
+        self,
+        items: Iterable[Any],
+        *,
+        source: Callable[[Any], Any],
+        batch_size: int = 256,
+        max_pixels: int | None = None,
     ) -> Iterator[list[Encoded]]:
         """Codes of items, a batch at a time, as `HashModel.stream` gives them."""
         iterator = iter(items)
@@ -51,8 +61,8 @@ class NoNetwork:
             yield [Encoded(item, code, None, None, 1024, 768) for item, code in zip(batch, codes, strict=True)]
 
 
-def digest_of_name(path: bytes) -> bytes:
-    return hashlib.blake2b(path, digest_size=16).digest()
+def digest_of_name(path: str | bytes | os.PathLike[str]) -> bytes:
+    return hashlib.blake2b(os.fsencode(path), digest_size=16).digest()
 
 
 def make(photos: Path, count: int) -> dict[str, Any]:

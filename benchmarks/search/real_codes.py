@@ -19,7 +19,7 @@ from transhash.data.parquet import read_parquet
 
 def encode(path: Path, model: transhash.HashModel, kept: Path) -> np.ndarray:
     if kept.exists():
-        return np.load(kept)
+        return np.asarray(np.load(kept))
     codes = model.encode(read_parquet([path]).pictures)
     np.save(kept, codes)
     return codes

@@ -28,10 +28,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.common import RESULTS, ROOT
-from benchmarks.search.measure import machine
 from benchmarks.search.peers import make_codes
 from transhash import HammingIndex, Library, load
 from transhash.search import merging
+from transhash.system import machine
 
 REAL = Path(__file__).with_name("real.npy")
 RESULT, SEARCH = RESULTS / "scale.json", RESULTS / "search.json"
@@ -171,7 +171,7 @@ def predicted(found: dict[str, Any], which: str, codes: int, count: int, replica
     median = np.median(low) + slope * (codes - small)
     factors = np.concatenate([low / np.median(low), high / np.median(high)])
     drawn = np.random.default_rng(0).choice(factors, (2000, count, replicas)).min(axis=2).max(axis=1)
-    return median * drawn + (count - 1) * found["merge_ms"] * (which == "seen_ms")
+    return np.asarray(median * drawn + (count - 1) * found["merge_ms"] * (which == "seen_ms"))
 
 
 def check(result: dict[str, Any]) -> str:
@@ -213,7 +213,7 @@ def per_code(found: dict[str, Any]) -> float:
     (small, low), (large, high) = (
         (int(size), statistics.median(times["computed_ms"])) for size, times in found["alone"].items()
     )
-    return (high - low) / (large - small)
+    return float((high - low) / (large - small))
 
 
 def hashing(codes: int) -> float:
@@ -224,7 +224,7 @@ def hashing(codes: int) -> float:
         for each in rows
         if (each["codes"], each["bits"], each["size"], each["engine"]) == ("real", BITS, codes, "transhash")
     ]
-    return statistics.median(row["batch_s"]) / 500 * 1000
+    return float(statistics.median(row["batch_s"]) / 500 * 1000)
 
 
 def sizes(result: dict[str, Any]) -> str:

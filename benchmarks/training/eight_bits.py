@@ -65,11 +65,11 @@ def main(arguments: list[str] | None = None) -> dict[str, object]:
     given = parser.parse_args(arguments)
     images = some(load_dataset("cifar10", given.data), given.images)
     with tempfile.TemporaryDirectory() as folder:
-        recipe = Recipe(
+        recipe = Recipe.build(dict(
             dataset="cifar10", protocol="folder", data=given.data, backbone=given.backbone, bits=64, freeze=1,
             image_size=given.image_size, validation=1 / 3, epochs=given.epochs, batch_size=given.batch,
             warmup_steps=10, crop_scale=1, flip=False, cached_views=1, average=0.9,
-        )  # fmt: skip
+        ))  # fmt: skip
         depth = load_vit(given.backbone).config.depth
         recipe = recipe.model_copy(update={"freeze": depth - 1})
         found: dict[str, list[float]] = {}

@@ -28,9 +28,8 @@ def worker(steps: int) -> None:
     from transhash.training.recipe import Recipe
 
     moments: list[float] = []
-    recipe = Recipe(
-        dataset="folder", protocol="folder", data=PICTURES, image_size=70, batch_size=BATCH, validation=0, epochs=steps
-    )  # fmt: skip
+    settings = {"dataset": "folder", "protocol": "folder", "data": PICTURES, "image_size": 70, "batch_size": BATCH}
+    recipe = Recipe.build({**settings, "validation": 0, "epochs": steps})
     train(recipe, Path(os.environ["RUN"]), progress=lambda *_: moments.append(time.perf_counter()), stop_at=steps)
     if rank == 0:
         print(BATCH * (len(moments) - 3) / (moments[-1] - moments[2]), flush=True)

@@ -28,7 +28,8 @@ def with_keys_and_values(self: Attention, x: Tensor, groups: Tensor | None = Non
     if groups is not None:
         q = q.expand(-1, -1, len(groups), -1)
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=groups)
-    return self.proj(y.transpose(1, 2).flatten(2))
+    out: torch.Tensor = self.proj(y.transpose(1, 2).flatten(2))
+    return out
 
 
 def seconds(work: Callable[[], None]) -> float:

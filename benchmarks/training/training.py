@@ -61,10 +61,12 @@ def main() -> None:
     def computed() -> torch.Tensor:
         with torch.no_grad():
             z = network.lower(augment(pictures[rows], 70, HOW), blocks)
-        return network(z, after=blocks)
+        out: torch.Tensor = network(z, after=blocks)
+        return out
 
     def cached() -> torch.Tensor:
-        return network(cache.take(0, rows).float(), after=blocks)
+        out: torch.Tensor = network(cache.take(0, rows).float(), after=blocks)
+        return out
 
     with tempfile.TemporaryDirectory() as folder:
         cache = TokenCache(Path(folder), 1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 def signs(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Packed codes as the field has them: -1 and +1, [N, B]."""
-    return np.unpackbits(codes, axis=1) * 2.0 - 1.0
+    return np.unpackbits(codes, axis=1).astype(np.float64) * 2.0 - 1.0
 
 
 def columns(labels: NDArray[np.int64], classes: int) -> NDArray[np.uint8]:
@@ -45,7 +45,7 @@ def top_map(
     for relevant, _ in rankings(q, ql, db, dbl):
         places = np.flatnonzero(relevant[:topk]) + 1
         if len(places):
-            scores.append(np.mean(np.arange(1, len(places) + 1) / places))
+            scores.append(float(np.mean(np.arange(1, len(places) + 1) / places)))
         elif not skip:
             scores.append(0.0)
     return float(np.mean(scores)) if scores else 0.0

@@ -65,7 +65,7 @@ class FakeModel:
 
     def read(self, squares: np.ndarray) -> np.ndarray:
         grey = squares.astype(np.float32).mean(axis=3).reshape(len(squares), -1)
-        return grey - grey.mean(axis=1, keepdims=True)
+        return np.asarray(grey - grey.mean(axis=1, keepdims=True))
 
     def read_embeddings(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = self.read(squares)
@@ -75,7 +75,7 @@ class FakeModel:
         values = self.read(squares)
         return values[:, :32], values[:, 32:]
 
-    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int | None) -> Encoded:
         self.decoded.append(source)
         try:
             picture = load_picture(source, self.image_size, max_pixels=max_pixels)

@@ -21,7 +21,7 @@ PROGRAM = [sys.executable, __file__]
 
 
 class SlowModel(FakeModel):
-    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int | None) -> Encoded:
         time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
         return super().one(item, source, max_pixels)
 
@@ -36,7 +36,7 @@ def load(name: str | Path | None = None, bits: int | None = None) -> SlowModel:
 
 
 def use_fakes() -> None:
-    transhash.model.load = load
+    transhash.model.load = load  # type: ignore[assignment]  # a model without a network
     transhash.model.pretrained = lambda: ["fake"]
     transhash.model.DEFAULT = "fake"
 

@@ -26,7 +26,7 @@ class FittableModel(FakeModel):
         other.head = head
         return other
 
-    def one(self, item: Any, source: Any, max_pixels: int) -> Encoded:
+    def one(self, item: Any, source: Any, max_pixels: int | None) -> Encoded:
         from dataclasses import replace
 
         found = super().one(item, source, max_pixels)

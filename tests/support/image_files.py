@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 
 def photo(width: int = 60, height: int = 40) -> Image.Image:
@@ -113,7 +114,7 @@ def _predicted(block: NDArray[Any], differences: int, order: str) -> NDArray[np.
         result = planes.copy()
         result[:, bands:] -= planes[:, :-bands]
         return result
-    ordered = np.ascontiguousarray(block.astype(block.dtype.newbyteorder(order)))
+    ordered = np.ascontiguousarray(block.astype(block.dtype.newbyteorder(">" if order == ">" else "<")))
     return ordered.view(np.uint8).reshape(height, -1)
 
 
@@ -122,6 +123,8 @@ def _packed(rows: NDArray[np.uint8], compression: str) -> bytes:
     if compression == "raw":
         return rows.tobytes()
     file = encoded(Image.fromarray(rows), "TIFF", compression=compression, tiffinfo={278: len(rows)})
-    tags = Image.open(io.BytesIO(file)).tag_v2
+    opened = Image.open(io.BytesIO(file))
+    assert isinstance(opened, TiffImageFile)
+    tags = opened.tag_v2
     (offset,), (count,) = tags[273], tags[279]
     return file[offset : offset + count]

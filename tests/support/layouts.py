@@ -7,6 +7,7 @@ import json
 import pickle
 import struct
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def by_python_3(rows: np.ndarray, labels: list[int]) -> bytes:
     return pickle.dumps({b"data": np.asfortranarray(rows), b"labels": labels, b"batch_label": b"one"}, protocol=2)
 
 
-def python(root: Path, dump=as_published) -> Path:
+def python(root: Path, dump: Callable[[np.ndarray, list[int]], bytes] = as_published) -> Path:
     folder = root / "cifar-10-batches-py"
     folder.mkdir()
     for i, name in enumerate(BATCHES):
@@ -72,7 +73,7 @@ def python(root: Path, dump=as_published) -> Path:
     return root
 
 
-def archived(make, name: str):
+def archived(make: Callable[[Path], Path], name: str) -> Callable[[Path], Path]:
     def archive(root: Path) -> Path:
         inside = root / "inside"
         inside.mkdir()

@@ -7,7 +7,7 @@ import numpy as np
 
 def distances(queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
     unpacked = np.unpackbits(queries, axis=1)[:, None] != np.unpackbits(codes, axis=1)[None]
-    return unpacked.sum(axis=2)
+    return np.asarray(unpacked.sum(axis=2))
 
 
 def nearest(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

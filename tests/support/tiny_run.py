@@ -29,4 +29,4 @@ def recipe(place: Path, **changes: object) -> Recipe:
         "drop_path": 0.2,
         "precision": "float32",
     }
-    return Recipe(**{**settings, **changes})
+    return Recipe.build({**settings, **changes})

@@ -42,8 +42,10 @@ def classes_of(label: torch.Tensor) -> list[int]:
     return [int(label)] if label.ndim == 0 else label.nonzero()[:, 0].tolist()
 
 
-def dsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 2, quantization: float = 0.01):
-    total = 0
+def dsh(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 2, quantization: float = 0.01
+) -> torch.Tensor:
+    total = torch.zeros(())
     for i, j in pairs(len(h)):
         distance = ((h[i] - h[j]) ** 2).sum()
         y = 0 if similar(labels, i, j) else 1
@@ -52,29 +54,31 @@ def dsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float 
     return total / len(pairs(len(h)))
 
 
-def dpsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 50):
+def dpsh(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 50) -> torch.Tensor:
     # in the first batch the remembered images are those of the batch, held constant
     memory = h.detach()
-    likelihood = sum(
-        negative_log_sigmoid(0.5 * (h[i] * memory[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h))
-    )
-    from_binary = sum(((h[i] - torch.sign(h[i])) ** 2).sum() for i in range(len(h)))
+    likelihood = torch.stack(
+        [negative_log_sigmoid(0.5 * (h[i] * memory[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h))]
+    ).sum()
+    from_binary = torch.stack([((h[i] - torch.sign(h[i])) ** 2).sum() for i in range(len(h))]).sum()
     return likelihood / len(pairs(len(h))) + quantization / loss.task.images * from_binary / len(h)
 
 
-def dhn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1):
+def dhn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1) -> torch.Tensor:
     z = torch.tanh(h)
-    likelihood = sum(negative_log_sigmoid((z[i] * z[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h)))
-    rough = sum(torch.log(torch.cosh(abs(z[i]) - 1)).mean() for i in range(len(h)))
+    likelihood = torch.stack(
+        [negative_log_sigmoid((z[i] * z[j]).sum(), similar(labels, i, j)) for i, j in pairs(len(h))]
+    ).sum()
+    rough = torch.stack([torch.log(torch.cosh(abs(z[i]) - 1)).mean() for i in range(len(h))]).sum()
     return likelihood / len(pairs(len(h))) + quantization * rough / len(h)
 
 
 def hashnet(
     loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, alpha: float = 10, growth: float = 50, stages: int = 10
-):
+) -> torch.Tensor:
     beta = math.sqrt(1 + growth * math.floor(loss.progress * stages) / stages)
     g = torch.tanh(beta * h)
-    total = 0
+    total = torch.zeros(())
     for i, j in pairs(len(h)):
         c = 1.0
         if labels.ndim == 2 and similar(labels, i, j):
@@ -85,9 +89,11 @@ def hashnet(
     return total / len(pairs(len(h)))
 
 
-def dch(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, gamma: float = 20, quantization: float = 0.1):
+def dch(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, gamma: float = 20, quantization: float = 0.1
+) -> torch.Tensor:
     z, bits = torch.tanh(h), h.shape[1]
-    total, prior = 0, 0
+    total, prior = torch.zeros(()), torch.zeros(())
     for i, j in pairs(len(h)):
         d = bits / 2 * (1 - cosine(z[i], z[j]))
         p = gamma / (gamma + d)
@@ -105,9 +111,9 @@ def idhn(
     alpha: float = 5,
     gamma: float = 0.1,
     quantization: float = 0.1,
-):
+) -> torch.Tensor:
     u, bits = h / (1 + abs(h)), h.shape[1]
-    total = 0
+    total = torch.zeros(())
     for i, j in pairs(len(h)):
         one, two = set(classes_of(labels[i])), set(classes_of(labels[j]))
         s = len(one & two) / math.sqrt(len(one) * len(two)) if one and two else 0.0
@@ -116,14 +122,14 @@ def idhn(
             total = total + negative_log_sigmoid(alpha * inner / bits, round(s))
         else:
             total = total + gamma * bits * ((inner + bits) / (2 * bits) - s) ** 2
-    rough = sum((abs(u[i]) - 1).abs().mean() for i in range(len(h)))
+    rough = torch.stack([(abs(u[i]) - 1).abs().mean() for i in range(len(h))]).sum()
     return total / len(pairs(len(h))) + quantization * rough / len(h)
 
 
-def greedyhash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1):
+def greedyhash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.1) -> torch.Tensor:
     # the gradient of the cross-entropy at the sign is that at h: a surrogate that is linear in h has it
     classifier = dict(loss.named_parameters())["classifier"].detach().double()
-    total = 0
+    total = torch.zeros(())
     for i in range(len(h)):
         code = torch.sign(h[i].detach()).requires_grad_()
         scores = torch.exp(classifier @ code)
@@ -134,8 +140,8 @@ def greedyhash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantiz
     return total / len(h)
 
 
-def dpn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 1):
-    targets, total = targets_of(loss, "targets"), 0
+def dpn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float = 1) -> torch.Tensor:
+    targets, total = targets_of(loss, "targets"), torch.zeros(())
     for i in range(len(h)):
         for c in classes_of(labels[i]):
             for k in range(h.shape[1]):
@@ -143,8 +149,8 @@ def dpn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float 
     return total / len(h)
 
 
-def csq(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.0001):
-    centres, ties, total = targets_of(loss, "centres"), targets_of(loss, "ties"), 0
+def csq(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.0001) -> torch.Tensor:
+    centres, ties, total = targets_of(loss, "centres"), targets_of(loss, "ties"), torch.zeros(())
     for i in range(len(h)):
         for k in range(h.shape[1]):
             votes = sum(float(centres[c, k]) for c in classes_of(labels[i]))
@@ -155,15 +161,17 @@ def csq(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: 
     return total / h.numel()
 
 
-def orthohash(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, scale: float = 8, margin: float = 0.2):
-    targets, total = targets_of(loss, "targets"), 0
+def orthohash(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, scale: float = 8, margin: float = 0.2
+) -> torch.Tensor:
+    targets, total = targets_of(loss, "targets"), torch.zeros(())
     for i in range(len(h)):
         mine = classes_of(labels[i])
         scores = [
             torch.exp(scale * (cosine(h[i], target) - (margin if c in mine else 0))) for c, target in enumerate(targets)
         ]
         for c in mine:
-            total = total - torch.log(scores[c] / sum(scores)) / len(mine)
+            total = total - torch.log(scores[c] / torch.stack(scores).sum()) / len(mine)
     return total / len(h)
 
 

@@ -12,7 +12,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 try:
     from playwright.sync_api import expect
 except ImportError:  # the tests that need it are skipped
-    expect = None
+    expect = None  # type: ignore[assignment]
 
 
 class Visit:
@@ -23,11 +23,13 @@ class Visit:
         self.context.set_default_timeout(15_000)
         self.page = self.context.new_page()
         self.errors: list[str] = []
-        self.page.on(
-            "console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text)
-        )
+        self.page.on("console", self._noted)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(url)
+
+    def _noted(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
 
     def ready(self) -> Visit:
         self.page.wait_for_selector("html[data-ready]")
