@@ -20,7 +20,9 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "cli/verbs.py: Verbs.format_help", "cli/verbs.py: Verbs.invoke", "cli/verbs.py: first_line",
     ],
     "Pillow's: keys and values of any kind": ["images/formats.py: Reader.info", "images/pillow.py: PillowReader.info"],
-    "arrays of any kind of number": ["images/pixels.py: to_levels", "model/directory.py: read_linear"],
+    "arrays of any kind of number": [
+        "images/pixels.py: to_levels", "library/duplicates/laying.py: correlation", "model/directory.py: read_linear",
+    ],
     "what Numba compiles has no types of Python's": [
         "kernels.py: inlined", "kernels.py: kernel", "search/bitops.py: borrow", "search/bitops.py: load",
         "search/bitops.py: lowest", "search/bitops.py: ones", "search/bitops.py: prefetch",
@@ -32,6 +34,7 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: pyarrow",
     ],
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
+    "one of two kinds of service, which each route asks for": ["server/routes/common.py: service"],
     "items are whatever the caller has": [
         "model/encoder.py: stream", "model/encoding.py: decode", "model/hash_model.py: HashModel.stream",
     ],

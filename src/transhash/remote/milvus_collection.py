@@ -217,7 +217,7 @@ class Collection:
             )
         return [sorted((round(hit["distance"]), int(hit["id"])) for hit in hits) for hits in found]
 
-    def highest(self, expression: str, before: int | None, limit: int) -> list[dict[str, Any]]:
+    def highest(self, expression: str, before: int | None, limit: int) -> list[JsonObject]:
         """The rows with the `limit` highest ids, below `before` if given, that pass; the highest first.
 
         Milvus promises no order and gives no highest id: rows in a range of ids are counted until it holds enough.
