@@ -17,6 +17,9 @@ Make = Callable[[Image.Image, Random], Image.Image]
 WORDS = "summer sale today only photograph by the sea call now best price ever made at home with love".split()  # noqa: SIM905
 
 
+SEEN = 20.0  # levels by which something that moves differs from what it covers, if the picture has it
+
+
 class Change(NamedTuple):
     """A change: what comes of it beside the original (a kind), its name, and the three strengths."""
 
@@ -236,7 +239,11 @@ def _burst(moved: float, objects: int, noise: float) -> Make:
         pixels = np.asarray(image, np.float32)[rows, columns]
         for _ in range(objects):
             side = max(6, round(float(random.uniform(0.08, 0.16)) * min(width, height)))
-            (x0, x1), (y0, y1) = (random.integers(0, free, 2) for free in (width - side, height - side))
+            for _ in range(20):  # what moves is seen: it differs from what it covers
+                (x0, x1), (y0, y1) = (random.integers(0, free, 2) for free in (width - side, height - side))
+                parts = (np.asarray(image, np.float32)[y : y + side, x : x + side] for x, y in ((x0, y0), (x1, y1)))
+                if np.abs(np.subtract(*parts)).mean() > SEEN:
+                    break
             there = np.hypot(*(np.mgrid[0:side, 0:side] - side / 2 + 0.5)) / (side / 2)  # round, its edge not sharp
             part = np.clip(3 * (1 - there), 0, 1)[..., None]
             patch = pixels[y1 : y1 + side, x1 : x1 + side]

@@ -152,12 +152,13 @@ def test_a_plan_names_what_only_the_removed_file_has(run, copied: Path) -> None:
     for picture in photos_of(copied):
         if picture.name.startswith(("zero", "two")):
             picture.with_suffix(".xmp").write_text("<x/>")
+            picture.with_suffix(".CR2").write_bytes(b"II*\0")
     run("duplicates", "photos", "--keep", "path:dog-*,path:cat-*", "--plan", "plan.jsonl")
     actions = [json.loads(line) for line in Path("plan.jsonl").read_text().splitlines()[1:]]
     assert [action["only_here"] for action in actions if action["action"] == "remove"] == [
-        ["zero.xmp"],
-        ["zero.xmp"],
-        ["two.xmp"],
+        ["zero.CR2", "zero.xmp"],
+        ["zero.CR2", "zero.xmp"],
+        ["two.CR2", "two.xmp"],
     ]
 
 

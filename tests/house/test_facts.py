@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 
 from pages import ROOT
@@ -46,3 +47,18 @@ def test_every_decision_has_a_date() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len(text("README.md").splitlines()) < 150
+
+
+def test_the_errors_of_each_kind_of_duplicates_are_those_that_were_measured() -> None:
+    results = json.loads((ROOT / "benchmarks/results/confirmation.json").read_text("utf-8"))
+    orders = ("copy", "edit", "burst", "unsure", "none")
+    rows = [[name, *(counts.get(kind, 0) for kind in orders)] for name, counts in results["told"].items()]
+    for kind, of in results["kinds"].items():
+        rows.append([f"`{kind}`", of["pairs"], share(of["recall"]), of["named"], share(of["precision"])])
+    for name, best in results["hashes, copies against all else"].items():
+        rows.append([name, best["threshold"], share(best["recall"]), share(best["precision"])])
+    assert {f"| {' | '.join(map(str, row))} |" for row in rows} <= set(text("docs/duplicates.md").splitlines())
+
+
+def share(value: float) -> str:
+    return f"{100 * value:.1f} %"

@@ -173,6 +173,7 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> 
     count, bad = int(judged.structured.sum()), int(wrong.sum())
     strains = judged.strains[right]
     strain, usual = (float(np.quantile(strains, part)) if len(strains) else 99.0 for part in (0.9, 0.5))
+    differs = bool(count and (bad or strain > CALM))
     covered = covering(a, b, movement), covering(b, a, registration.inverse(movement))
     return _Look(
         movement=movement,
@@ -184,7 +185,7 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> 
         drift=drift(judged.tiles, right),
         covered=covered,
         kept=kept_area(a, b, movement),
-        changed=overlay(laid, judged.tiles, wrong, judged.strains) if bad or strain > CALM else Overlay.NOTHING,
+        changed=overlay(laid, judged.tiles, wrong, judged.strains) if differs else Overlay.NOTHING,
         photographic=not (a.plain and b.plain and is_page(a) and is_page(b)) and count - bad >= 2 * FEWEST,
         plain=a.plain or b.plain or count < 3 * FEWEST,
         plain_alike=both_plain(a, b),

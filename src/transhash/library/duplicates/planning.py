@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transhash.images.faults import READER_ERRORS
+from transhash.images.kinds import RAW_SUFFIXES
 from transhash.library.duplicates.plan import Action, Plan
 from transhash.library.results import Copy, DuplicatesReport
 
-BESIDE = (".xmp", ".aae", ".thm", ".json", ".mov", ".mp4")  # files that belong to a picture of the same name
+# files that belong to a picture of the same name; the RAW file of a JPEG is no picture of the library, and stays
+BESIDE = frozenset({".xmp", ".aae", ".thm", ".json", ".mov", ".mp4"}) | RAW_SUFFIXES
 _PLACE = 0x8825  # EXIF: the directory of the place
 _DATES = (0x8769, 0x9003)  # EXIF: the directory of the exposure, and in it its date
 
