@@ -218,7 +218,7 @@ def judged(bench: Bench) -> dict[str, object]:
             "precision": sum(pair.kind == kind for pair in named) / max(len(named), 1),
         }
     pairs = [pair for pair in bench.pairs if pair.kind in {"copy", "burst"}]
-    apart = sum(pair.told != ("burst" if pair.kind == "copy" else "copy") for pair in pairs) / max(len(pairs), 1)
+    parted = sum(pair.told != ("burst" if pair.kind == "copy" else "copy") for pair in pairs) / max(len(pairs), 1)
     hashes = {}
     wanted = np.array([pair.kind == "copy" for pair in bench.pairs])
     for place, name in enumerate(("difference hash", "gradient hash (czkawka)", "pHash (imagededup)")):
@@ -235,7 +235,7 @@ def judged(bench: Bench) -> dict[str, object]:
     return {
         "told": {name: dict(counts) for name, counts in sorted(told.items())},
         "kinds": kinds,
-        "copy and burst told apart": apart,
+        "copy and burst told apart": parted,
         "hashes, copies against all else": hashes,
         "milliseconds of processor a pair": 1000 * bench.seconds / max(len(bench.pairs), 1),
     }

@@ -26,6 +26,7 @@ STEEP, FEW_COLOURS, LINES = 6.5, 15.5, 4.2  # what speaks for print: the logarit
 PRINTED = (
     37.1  # its pixels that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
 )
+ON_LINES, ON_AREA = 1.5, 1.25  # times that the gradient of letters, of a logo, is that of what they cover, at least
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 
@@ -72,7 +73,10 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
         return Overlay.NOTHING
     # what has been laid over has harder edges than what it covers, and is of few colours
     slopes = [np.hypot(*np.gradient(each)) for each in (laid.reference, laid.other)]
-    upper = int(slopes[1][differs].mean() > slopes[0][differs].mean())
+    steep = [float(each[differs].mean()) for each in slopes]
+    upper = int(steep[1] > steep[0])
+    if steep[upper] < (ON_LINES if lines else ON_AREA) * steep[1 - upper]:
+        return Overlay.SCENE  # what has moved is to be seen in both
     edges = max(1.0, float(np.quantile(slopes[upper][differs], 0.9)))
     inner = (laid.reference, laid.other)[upper][solid if solid.sum() >= 8 else differs]
     speaks = STEEP * np.log(edges) + FEW_COLOURS * two_greys(inner) + LINES * lines
