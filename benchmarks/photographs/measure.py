@@ -21,13 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
+from benchmarks.photographs.box.heads import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
-from transhash.evaluation.cosine import cosine_map, unit
+from transhash.evaluation.cosine import cosine_map, related, unit
+from transhash.evaluation.likeness import Likeness, expected_error
+from transhash.model.directory import EMBEDDING
 from transhash.shallow import itq
 
 LENGTHS = (16, 32, 64, 128)
 PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
+CHOSEN_BY = {"Imagenette", "Imagewoof"}  # sets that calibrate too
+SHOWN = 50  # nearest pictures of a query whose probabilities are judged
 Floats = NDArray[np.float32]
 
 
@@ -46,6 +51,7 @@ def main() -> None:
     others = other_photographs(settings.photographs)
     elsewhere = {one: read(one, "other kinds", others, model, settings.cache) for one in networks}
     rows: list[dict[str, Any]] = []
+    shown: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
     for name in settings.only:
         photos = SETS[name](settings.photographs)
         if photos is None:
@@ -54,11 +60,16 @@ def main() -> None:
         for network in networks:
             values = read(network, name, photos.files, model, settings.cache)
             rows += measured(photos, network, values, elsewhere[network], model)
+            if network == "ours" and model.likeness:
+                shown[name] = stated(photos, values, model, model.likeness)
+    errors = {name: expected_error(*pairs) for name, pairs in shown.items()}
+    if shown.keys() - CHOSEN_BY:
+        pooled, so = zip(*(pairs for name, pairs in shown.items() if name not in CHOSEN_BY), strict=True)
+        errors["all that report"] = expected_error(np.concatenate(pooled), np.concatenate(so))
     settings.out.parent.mkdir(parents=True, exist_ok=True)
-    settings.out.write_text(
-        json.dumps({"model": model.name, "fingerprint": model.fingerprint, "rows": rows}, indent=0) + "\n"
-    )
-    print(table(rows))
+    result = {"model": model.name, "fingerprint": model.fingerprint, "rows": rows, "probabilities": errors}
+    settings.out.write_text(json.dumps(result, indent=0) + "\n")
+    print(table(rows), probabilities(errors), sep="\n\n")
 
 
 def read(network: str, name: str, files: list[Path], model: transhash.HashModel, cache: Path) -> Floats:
@@ -116,6 +127,25 @@ def measured(
             scores = transhash.evaluate(code[:q], photos.labels[:q], code[q:], photos.labels[q:], precision_at=[10])
             rows.append({"kind": kind, "bits": bits, "map": scores.map, "precision_10": scores.precision_at[10]})
     return [{"set": photos.name, "reports": photos.reports, "network": network, **row} for row in rows]
+
+
+def stated(
+    photos: PhotoSet, values: Floats, model: transhash.HashModel, likeness: Likeness
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Of each query's nearest pictures, as the library orders them: what probability is stated, and what is so."""
+    kept = embedded(np.load(model.folder / EMBEDDING), values[:, sum(model.lengths) :]).astype(np.float32)
+    cosines = unit(kept[: photos.queries]) @ unit(kept[photos.queries :]).T
+    nearest = np.argsort(-cosines, axis=1)[:, :SHOWN]
+    one, other = photos.labels[: photos.queries], photos.labels[photos.queries :]
+    so = [related(label, other[near]) for label, near in zip(one, nearest, strict=True)]
+    return likeness.probability(np.take_along_axis(cosines, nearest, axis=1)), np.stack(so)
+
+
+def probabilities(errors: dict[str, float]) -> str:
+    """Markdown: the expected calibration error on each set, and on all pairs of those that report together."""
+    names = " | ".join(errors)
+    figures = " | ".join(f"{error:.3f}".lstrip("0") for error in errors.values())
+    return f"| set | {names} |\n|---|{'---:|' * len(errors)}\n| expected calibration error | {figures} |"
 
 
 def hashed(head: Floats, features: Floats) -> NDArray[np.uint8]:

@@ -11,15 +11,18 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
 from transhash.images import load_picture
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SIZES = {0: 224, 2: 260}  # pixels, as they were trained
 BATCH = 16
@@ -61,6 +64,8 @@ class _Features(nn.Module):
 
 def _session(kind: int, size: int) -> onnxruntime.InferenceSession:
     """The network in ONNX Runtime, which computes it several times as fast as PyTorch on a processor."""
+    import onnxruntime  # after transhash, which switches its usage data off
+
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     network = _Features(kind).eval()
     names = {"pictures": {0: "N"}}

@@ -72,6 +72,8 @@ def test_what_cannot_be_given_is_noticed(line: str) -> None:
 def test_a_benchmark_is_there_and_has_the_options(said: Said) -> None:
     program, *rest = said.text.split()
     file = ROOT / (program if program.endswith(".py") else f"{program.replace('.', '/')}.py")
+    if file.with_suffix("").is_dir():  # a package that is a program
+        file = file.with_suffix("") / "__main__.py"
     assert file.is_file(), said
     source = file.read_text("utf-8")
     missing = [word for word in rest if re.fullmatch(r"--[a-z][a-z-]*", word) and f'"{word}"' not in source]

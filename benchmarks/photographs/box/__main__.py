@@ -54,15 +54,16 @@ def make(root: Path, backbone: Path, out: Path, work: Path, times: float = 1.0) 
     parts = list(pictures.training(root, work, _blocks_of_judges(root, [squares for squares, _ in judged.values()])))
     photos = _photographs(network, parts, work)
     linear = nn.Linear(photos.before.shape[1], learning.VALUES)
-    _principal(linear, photos.before)
+    start = torch.from_numpy(heads.principal(photos.before))[:, : learning.VALUES]
+    with torch.no_grad():
+        linear.weight[:], linear.bias[:] = start[:-1].T, start[-1]
     for phase, after in ((learning.FIRST, learning.FIXED), (learning.SECOND, learning.TRUNK)):
         if after == learning.TRUNK:
             photos = _moved(photos, network)
         timed = learning.Phase(**{**vars(phase), "minutes": phase.minutes * times})
         learning.Learner(network, linear, photos, after).learn(timed, _say)
     seen = _seen(network, photos)
-    heads.settle(linear, seen, steps=max(1, round(1200 * times)))
-    matrix = torch.cat([linear.weight.T, linear.bias[None]]).detach().numpy()
+    matrix = heads.principal(seen.values)
     codes = heads.heads(matrix, seen)
     shown = np.stack([_small(part.squares[row]) for part in parts for row in part.used[:20]])
     shipping.ship(out, network, matrix, codes, shown[:256])
@@ -166,16 +167,6 @@ def _reader(network: MGVT, after: int) -> Callable[[torch.Tensor], torch.Tensor]
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-
-
-def _principal(linear: nn.Linear, features: torch.Tensor) -> None:
-    """Start an embedding from the principal components of features."""
-    centred = (features - features.mean(0)).double()
-    _, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    main = vectors.flip(1)[:, : linear.out_features].float()
-    length = (centred.float() @ main).norm(dim=1).mean()
-    with torch.no_grad():
-        linear.weight[:], linear.bias[:] = main.T / length, -(features.mean(0) @ main) / length
 
 
 def _small(square: Bytes) -> Bytes:

@@ -1,8 +1,8 @@
 """From features to an embedding, and from embeddings to codes of every length.
 
-The embedding is a linear map that learned with the network and now learns alone, which costs little, so that batches
-are large. Codes are ITQ's on embeddings in whole numbers; those of 16 and 32 bits, whose few bits ITQ uses badly, learn
-further.
+The embedding is what is largest in the features, their principal components: a map that learned the likenesses too
+was worse on pictures of kinds that it had not seen. Codes are ITQ's on embeddings in whole numbers; those of 16 and 32
+bits, whose few bits ITQ uses badly, learn further.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from benchmarks.photographs.box.learning import FEWEST, LENGTHS
 from transhash.model.fitted import LARGEST, STEP, Head, embedding
 from transhash.shallow import itq
 
+VALUES = 256  # of an embedding, a byte each
 BATCH = 768
 SAMPLE = 20_000  # embeddings that ITQ is fitted to
 SHORT = {16: 0.2, 32: 0.14}  # bits of codes that learn further, and the temperature of their likeness
@@ -36,20 +37,14 @@ class Features:
     classes: Tensor  # int64 (N,), -1 for none
 
 
-def settle(linear: nn.Linear, photos: Features, *, steps: int = 1200, rate: float = 9e-5) -> None:
-    """Let the embedding learn alone, in place: the mean of the teacher's likeness and the features' own, and labels."""
-    random, mean = np.random.default_rng(0), photos.values.mean(0)
-    optimizer = torch.optim.AdamW(linear.parameters(), lr=rate, weight_decay=0.0)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = _rate(rate, step, steps)
-        rows = _rows(photos.sets, random, one_set=0.5)
-        values = photos.values[rows]
-        asked = _asked(photos, rows, values, mean)
-        found = functional.normalize(linear(values), dim=1)
-        loss = likenesses.divergence(found, asked.mixed) + 0.3 * likenesses.contrast(found, asked)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+def principal(values: Tensor) -> NDArray[np.float32]:
+    """The embedding's map (F + 1, V): features' principal components, centred; below them what is added."""
+    mean = values.mean(0)
+    centred = (values - mean).double()
+    _, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    main = vectors.flip(1)[:, :VALUES]
+    main = main / (centred @ main).norm(dim=1).mean()
+    return torch.cat([main, -(mean.double() @ main)[None]]).float().numpy()
 
 
 def embedded(linear: NDArray[np.float32], features: NDArray[np.floating]) -> NDArray[np.int8]:

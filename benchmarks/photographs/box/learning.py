@@ -1,4 +1,7 @@
-"""The last blocks learn: first block eleven with both streams, then the streams alone, each with an embedding.
+"""The last blocks learn: first block eleven with both streams, then the streams alone.
+
+An embedding learns along, so that the likenesses are in few numbers of the features; what ships has one of its own
+(`heads.py`).
 
 Nine blocks never change, so each photograph and one view of it are read through them once, in bfloat16. A step takes
 a batch of photographs, a quarter of the time all of one set, each as it is or as its view. Targets are those of the
@@ -26,7 +29,7 @@ from transhash.nn.preprocessing import normalised
 from transhash.nn.weights import load_vit
 
 LENGTHS = (16, 32, 48, 64, 128)
-VALUES = 192  # of an embedding
+VALUES = 192  # of the embedding that learns along
 FIXED, TRUNK = 9, 11  # blocks that never change, and blocks below the streams
 ONE_SET = 0.25  # share of batches that are of one set
 FEWEST = 600  # pictures of a set for that
@@ -57,7 +60,7 @@ class Phase:
 
 
 FIRST = Phase(22, 256, 2.5e-4, 10, 1.25e-4)
-SECOND = Phase(16, 384, 2e-4, 11)
+SECOND = Phase(13, 384, 2e-4, 11)
 
 
 def backbone(weights: Path) -> MGVT:
