@@ -61,6 +61,8 @@ def test_report_has_each_skipped_file(photos: Path) -> None:
     odd.write_bytes(b"bad")
     for number in range(7):
         (photos / f"{number}.jpg").write_bytes(b"")
+    for file in photos.iterdir():
+        os.utime(file, (1_600_000_000, 1_600_000_000))  # long ago: none is still being copied
     for name in ("skipped.jsonl", "skipped.csv"):
         done = subprocess.run([*PROGRAM, "index", "photos", "--report", name], stderr=subprocess.PIPE, check=False)
         assert done.returncode == 1

@@ -189,7 +189,7 @@ def test_a_broken_picture_in_parquet_is_named_by_its_row(tmp_path: Path) -> None
         pa.table({"img": [PICTURE, {"bytes": b"text", "path": None}], "label": [0, 1]}), tmp_path / "test.parquet"
     )
     images = load_dataset("cifar10", tmp_path).images
-    with pytest.raises(ImageError, match=r"^image 51 of the data set: broken file"):
+    with pytest.raises(ImageError, match=r"^image 51 of the data set: not a picture"):
         images.decode([50, 51], 32)
 
 

@@ -49,7 +49,7 @@ def test_one_two_and_three_classes_are_equally_frequent_wherever_they_lie() -> N
 
 def test_a_broken_tile_is_named() -> None:
     cifar10 = ImageSet("toy", Images([b"no picture"] * 40), np.arange(40) % 2, ("a", "b"), 20)
-    with pytest.raises(ImageError, match=r"image \d+ of the data set: broken file"):
+    with pytest.raises(ImageError, match=r"image \d+ of the data set: not a picture"):
         mosaics(cifar10, training=4, test=2).images.decode(np.array([0]), 64)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -368,8 +367,8 @@ class InterruptedModel(FakeModel):
         super().__init__()
         self.left = stop_after
 
-    def stream(self, items, *, source: Callable | None = None, batch_size: int = 1):  # type: ignore[no-untyped-def]
-        for batch in super().stream(items, source=source, batch_size=batch_size):
+    def stream(self, items, **settings):  # type: ignore[no-untyped-def]
+        for batch in super().stream(items, **settings, batch_size=1):
             self.left -= 1
             if self.left <= 0:
                 raise KeyboardInterrupt

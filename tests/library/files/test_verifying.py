@@ -118,7 +118,7 @@ def test_a_model_that_is_not_at_hand_is_a_problem(filled: Library) -> None:
     with Library.open(filled.path) as library:
         result = library.verify(deep=True)
     assert [problem[:15] for problem in what(result)] == [f"{filled.path}: its model fake"[:15]]
-    assert result.problems[0].remedy == "name the model's folder (--model)"
+    assert result.problems[0].remedy == "name the model's folder (--model), or give `Library.open` the encoder"
     assert (result.files, result.encoded) == (6, 0)
 
 
