@@ -129,7 +129,9 @@ def test_what_other_programs_removed_is_swept_out(library: Library, photos: Path
     for picture in library.pictures(library.passing("folder = 'cat'")).values():
         thumbnails.get(picture)
     shutil.rmtree(photos / "cat")
+    aside = shutil.copytree(library.path / "thumbnails", photos.parent / "aside")
     library.index(photos, prune=True)
+    shutil.copytree(aside, library.path / "thumbnails", dirs_exist_ok=True)  # another program left them there
     (library.path / "thumbnails" / "notes.txt").write_text("not ours")
 
     assert thumbnails.sweep(library.catalogue.pictures.known_digests) == 20

@@ -13,6 +13,7 @@ from transhash import Library
 
 # a filter or a picture may be no good although it is a text or a string of bytes
 UNFIT = [positive_data_acceptance]
+TOO_LARGE = 413
 
 
 def test_no_answer_is_undocumented(library: Library, model: FakeModel) -> None:
@@ -36,7 +37,10 @@ def check(operation) -> None:
     @given(case=st.data())
     def run(case) -> None:
         mode = case.draw(st.sampled_from(list(schemathesis.GenerationMode)))
-        case.draw(operation.as_strategy(generation_mode=mode)).call_and_validate(excluded_checks=UNFIT)
+        asked = case.draw(operation.as_strategy(generation_mode=mode))
+        answer = asked.call()
+        if answer.status_code != TOO_LARGE:  # which is refused before it is read, and described for every operation
+            asked.validate_response(answer, excluded_checks=UNFIT)
 
     run()
 
