@@ -304,6 +304,7 @@ def test_the_keyboard_is_never_lost(visit: Visit) -> None:
 def test_forced_colours_keep_the_histogram(browser: Any, server: Running, photos: Path) -> None:
     visit = Visit(browser, server.url, forced_colors="active").ready()
     visit.drop(photos / "cat" / "cat-03.png")
+    visit.page.locator("#histogram rect").first.wait_for(state="attached")  # the answer, which sets the cut
     visit.cut(5)  # the picture itself is within it, every other picture of the collection is not
     fill = "each => getComputedStyle(each).fill"
     inside = visit.page.locator("#histogram .in").first.evaluate(fill)
