@@ -31,7 +31,6 @@ from transhash.shallow import itq
 
 LENGTHS = (16, 32, 64, 128)
 PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
-CHOSEN_BY = {"Imagenette", "Imagewoof"}  # sets that calibrate too
 SHOWN = 50  # nearest pictures of a query whose probabilities are judged
 Floats = NDArray[np.float32]
 
@@ -51,7 +50,8 @@ def main() -> None:
     others = other_photographs(settings.photographs)
     elsewhere = {one: read(one, "other kinds", others, model, settings.cache) for one in networks}
     rows: list[dict[str, Any]] = []
-    shown: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+    errors: dict[str, float] = {}
+    reported: list[tuple[NDArray[np.float64], NDArray[np.bool_]]] = []
     for name in settings.only:
         photos = SETS[name](settings.photographs)
         if photos is None:
@@ -61,10 +61,11 @@ def main() -> None:
             values = read(network, name, photos.files, model, settings.cache)
             rows += measured(photos, network, values, elsewhere[network], model)
             if network == "ours" and model.likeness:
-                shown[name] = stated(photos, values, model, model.likeness)
-    errors = {name: expected_error(*pairs) for name, pairs in shown.items()}
-    if shown.keys() - CHOSEN_BY:
-        pooled, so = zip(*(pairs for name, pairs in shown.items() if name not in CHOSEN_BY), strict=True)
+                pairs = stated(photos, values, model, model.likeness)
+                errors[name] = expected_error(*pairs)
+                reported += [pairs] if photos.reports else []
+    if reported:
+        pooled, so = zip(*reported, strict=True)
         errors["all that report"] = expected_error(np.concatenate(pooled), np.concatenate(so))
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"model": model.name, "fingerprint": model.fingerprint, "rows": rows, "probabilities": errors}

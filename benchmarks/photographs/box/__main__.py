@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def make(root: Path, backbone: Path, out: Path, work: Path, times: float = 1.0) 
     for phase, after in ((learning.FIRST, learning.FIXED), (learning.SECOND, learning.TRUNK)):
         if after == learning.TRUNK:
             photos = _moved(photos, network)
-        timed = learning.Phase(**{**vars(phase), "minutes": phase.minutes * times})
+        timed = replace(phase, minutes=phase.minutes * times)
         learning.Learner(network, linear, photos, after).learn(timed, _say)
     seen = _seen(network, photos)
     matrix = heads.principal(seen.values)

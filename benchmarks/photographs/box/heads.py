@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.photographs.box import likenesses
-from benchmarks.photographs.box.learning import FEWEST, LENGTHS
+from benchmarks.photographs.box.learning import LENGTHS, of_one_set
 from transhash.model.fitted import LARGEST, STEP, Head, embedding
 from transhash.shallow import itq
 
@@ -107,9 +107,7 @@ def _rows(sets: NDArray[np.int64], random: np.random.Generator, *, one_set: floa
     """A batch, with a chance of being of one set alone."""
     if random.random() >= one_set:
         return random.choice(len(sets), min(BATCH, len(sets)), replace=False)
-    counts = np.bincount(sets)
-    rows = np.flatnonzero(sets == random.choice(np.flatnonzero(counts >= min(FEWEST, counts.max()))))
-    return random.choice(rows, min(BATCH, len(rows)), replace=False)
+    return of_one_set(sets, BATCH, random)
 
 
 def _rate(rate: float, step: int, steps: int) -> float:

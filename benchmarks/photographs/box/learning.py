@@ -109,7 +109,7 @@ class Learner:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * min(1, (step + 1) / 40) * (1 + math.cos(math.pi * share)) / 2
             if random.random() < ONE_SET:
-                rows = _of_one_set(sets, phase.batch, random)
+                rows = of_one_set(sets, phase.batch, random)
             else:
                 if len(order) < phase.batch:
                     order = random.permutation(len(sets))
@@ -164,7 +164,8 @@ class Learner:
         return torch.optim.AdamW([group for group in groups if group["params"]], fused=True)
 
 
-def _of_one_set(sets: NDArray[np.int64], batch: int, random: np.random.Generator) -> NDArray[np.int64]:
+def of_one_set(sets: NDArray[np.int64], batch: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """A batch of rows of one of the large sets."""
     large = np.flatnonzero(np.bincount(sets) >= min(FEWEST, np.bincount(sets).max()))
     rows = np.flatnonzero(sets == random.choice(large))
     return random.choice(rows, min(batch, len(rows)), replace=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import transhash
 from benchmarks.photographs.box.heads import embedded
 from transhash.evaluation import calibration, likeness
+from transhash.evaluation.cosine import unit
 from transhash.model import HashModel
 from transhash.model.directory import EMBEDDING, LAYERS, file_hash, read_config, write_config
 from transhash.model.fitted import Head
@@ -59,8 +60,8 @@ def calibrate(
             distances = np.rint((bits - signs @ signs.T) / 2).astype(np.int64)[one, other]
             for row, chosen in enumerate((distances[same], distances)):
                 near[bits][row] += np.bincount(chosen, minlength=bits + 1) * (PAIRS / len(distances))
-        unit = kept / np.linalg.norm(kept.astype(np.float32), axis=1, keepdims=True)
-        cosines = unit @ unit.T
+        directions = unit(kept.astype(np.float32))
+        cosines = directions @ directions.T
         np.fill_diagonal(cosines, -np.inf)
         nearest = np.argsort(-cosines, axis=1)[:, : min(SHOWN, len(kept) - 1)]
         shown.append(np.take_along_axis(cosines, nearest, 1))
