@@ -11,6 +11,7 @@ PACKAGES = {
         "transhash.library": "Libraries",
         "transhash.remote.opening": "Libraries elsewhere",
         "transhash.search": "Search",
+        "transhash.shallow.binarizer": "Codes of your own vectors",
         "transhash.evaluation": "Evaluation",
         "transhash.library.duplicates.files": "Copies without a library",
         "transhash.codes": "Codes",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transhash.model import load as load
     from transhash.remote.opening import open_library as open_library
     from transhash.search import HammingIndex as HammingIndex
+    from transhash.shallow.binarizer import Binarizer as Binarizer
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 os.environ.update(ORT_DISABLE_TELEMETRY="1", RAY_USAGE_STATS_ENABLED="0", HF_HUB_DISABLE_TELEMETRY="1")
 
 _HOME = {
+    "Binarizer": "transhash.shallow.binarizer",
     "Encoder": "transhash.model",
     "HashModel": "transhash.model",
     "load": "transhash.model",
@@ -40,8 +42,8 @@ _HOME = {
 }
 
 __all__ = [
-    "Encoder", "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare", "evaluate",
-    "find_duplicates", "load", "open_library",
+    "Binarizer", "Encoder", "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare",
+    "evaluate", "find_duplicates", "load", "open_library",
 ]  # fmt: skip
 
 

@@ -49,6 +49,18 @@ def unpack(codes: ArrayLike, bits: int | None = None) -> NDArray[np.uint8]:
     return np.unpackbits(check_codes(codes, bits), axis=1)
 
 
+def from_binary(embeddings: ArrayLike) -> NDArray[np.uint8]:
+    """Packed codes, uint8 (N, B/8), of what other programs call binary embeddings of their vectors' signs.
+
+    `np.packbits(x > 0, axis=1)`, the layout of usearch and of sentence-transformers' `ubinary`, is ours; int8 (N, B/8)
+    is sentence-transformers' `binary`, the same less 128. Raises `DataError` for anything else.
+    """
+    array = np.asarray(embeddings)
+    if array.dtype == np.int8:
+        array = array.view(np.uint8) ^ np.uint8(128)
+    return check_codes(array)
+
+
 def to_signs(codes: ArrayLike) -> NDArray[np.float32]:
     """Packed codes, uint8 (N, B/8), to float32 (N, B) of -1 and +1."""
     return unpack(codes).astype(np.float32) * 2 - 1

@@ -8,6 +8,7 @@
     │   └── UncalibratedError   a probability was asked for, without a calibration
     ├── FilterError         a filter (`where`) that cannot be understood
     ├── DataError           a data set, or a file of data, that is missing, damaged or of another kind
+    │   └── VectorsError        vectors of one's own that cannot be used as asked; a `ValueError`, too
     └── RecipeError         training settings that contradict one another
 
 Each has a `code`, a word for programs that does not change when the sentence does.
@@ -100,6 +101,12 @@ class DataError(TransHashError):
     """A data set that is missing, damaged or not in a known layout."""
 
     code = "data"
+
+
+class VectorsError(DataError, ValueError):
+    """Vectors of one's own that cannot be used as asked; a `ValueError`, too, as scikit-learn has it."""
+
+    code = "vectors"
 
 
 class RecipeError(TransHashError):

@@ -12,12 +12,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows, where a file that is open cannot be removed
     fcntl = None  # type: ignore[assignment]
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
 
 _LONGEST = 200  # bytes of a name that the name of a temporary file contains
 

@@ -36,7 +36,8 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
     "one of two kinds of service, which each route asks for": ["server/routes/common.py: service"],
     "items are whatever the caller has": [
-        "model/encoder.py: stream", "model/encoding.py: decode", "model/hash_model.py: HashModel.stream",
+        "model/embedder.py: Embedder.encoded", "model/encoder.py: stream", "model/encoding.py: decode",
+        "model/hash_model.py: HashModel.stream", "model/opened.py: in_opened",
     ],
     "an answer of a server, which whoever asks checks": ["remote/connection.py: Connection.ask"],
 }  # fmt: skip

@@ -19,7 +19,7 @@ from transhash.library.results import (
     Skipped,
     Verification,
 )
-from transhash.library.searchable import Hit, Options, Picture, Queries, Searchable
+from transhash.library.searchable import Hit, Mixture, Options, Picture, Queries, Searchable, Words
 
 __all__ = [
     "AnnotationReport",
@@ -33,6 +33,7 @@ __all__ = [
     "Library",
     "LibraryInfo",
     "LiveLibrary",
+    "Mixture",
     "Options",
     "Picture",
     "Problem",
@@ -40,6 +41,7 @@ __all__ = [
     "Searchable",
     "Skipped",
     "Verification",
+    "Words",
     "count_pictures",
     "watch",
 ]

@@ -34,5 +34,5 @@ def fit_if_due(catalogue: Catalogue, model: LibraryModel, *, general: bool) -> i
     if general and not model.layers and not embeddings.are_general():
         with catalogue.writing():
             embeddings.keep_general(model.base)
-    is_due = catalogue.pictures.counts()[0] >= max(LEAST, 2 * model.fitted_to)
+    is_due = catalogue.pictures.counts()[0] >= max(LEAST, model.facts.bits + 1, 2 * model.fitted_to)
     return fit(catalogue, model) if is_due and not embeddings.are_general() and not embeddings.missing() else 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import LibraryError
 from transhash.library import results
+from transhash.library import vectors as own
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Revision
@@ -23,18 +24,20 @@ from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.verifying import verify
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
-from transhash.library.models import LibraryModel
+from transhash.library.models import reopened
 from transhash.library.opening import exists, folder_of, located, made
 from transhash.library.pictures import described, facts
 from transhash.library.ranking import answer
-from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
+from transhash.library.searchable import Hit, Limits, One, Options, Picture, Several
 from transhash.library.searching import LocalSearch
-from transhash.model.encoder import check_encoder
+from transhash.model.encoder import checked
 from transhash.progress import Progress, silent
+from transhash.system import StrPath
 
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.model import Encoder
+    from transhash.model.encoder import AnyEncoder
     from transhash.search import HammingIndex
 
 
@@ -57,37 +60,37 @@ class Library:
         self.searching = LocalSearch(path, catalogue, self.places, model)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], model: Encoder, *, exist_ok: bool = False) -> Library:
-        """Make an empty library, a folder at `path`; with `exist_ok` open the one that is there.
+    def create(
+        cls, path: StrPath, model: AnyEncoder | None = None, *, exist_ok: bool = False, **rows: Unpack[own.Rows]
+    ) -> Library:
+        """Make a library, a folder at `path`, empty but for the vectors in `rows`; with `exist_ok` open what is there.
 
-        `model`: a `HashModel`, or an `Encoder` of your own. Raises `LibraryError` when there is one already, or it
-        cannot be made, or it belongs to another model, and `ModelError` for something that is no encoder.
+        `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`:
+        `vectors`, float (N, F), `ids` and `columns` as of `vectors.add`. Raises `LibraryError` when there is one
+        already, or it cannot be made, or is of another model, and `ModelError` for something that is no encoder.
         """
-        check_encoder(model)
+        encoder = own.encoder_of(model, rows.get("vectors"))
         path = Path(path).absolute()
         if not exist_ok and exists(path):
             raise LibraryError(path, "there is a library already", "open it, or choose another place")
-        return cls(path, made(path, model.name, model.fingerprint, model.bits, folder_of(model)), model)
+        library = cls(path, made(path, encoder.name, encoder.fingerprint, encoder.bits, folder_of(encoder)), encoder)
+        if "vectors" in rows:
+            library.vectors.add(**rows)
+        return library
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], model: Encoder | None = None) -> Library:
+    def open(cls, path: StrPath, model: AnyEncoder | None = None) -> Library:
         """Open a library: its folder, or the folder that contains it as `.transhash`.
 
         Without `model`, its own is loaded when a picture is first encoded. Raises `LibraryError` when there is none,
-        when it is damaged or of a newer transhash, or when `model` is not the one that its codes come from.
-        `transhash.open_library` opens those that are elsewhere, too.
+        when it is damaged or of a newer transhash, or when `model` is another. `transhash.open_library` opens others.
         """
         path = located(path)
-        return cls(path, Catalogue(path / CATALOGUE), model)
+        return cls(path, Catalogue(path / CATALOGUE), checked(model) if model else None)
 
     @classmethod
     def import_(
-        cls,
-        file: str | os.PathLike[str],
-        path: str | os.PathLike[str],
-        model: Encoder | None = None,
-        *,
-        progress: Progress = silent,
+        cls, file: StrPath, path: StrPath, model: AnyEncoder | None = None, *, progress: Progress = silent
     ) -> tuple[Library, results.ImportReport]:
         """Take an exported library (`export`) into the one at `path`, which is made when there is none.
 
@@ -98,7 +101,7 @@ class Library:
         file, path = Path(file), Path(path).absolute()
         head = carry.checked(file)
         if not exists(path):
-            carry.accept(file, head, path, model)
+            carry.accept(file, head, path, checked(model) if model else None)
         library = cls.open(path, model)
         try:
             report = carry.bring(file, library.catalogue, library.places, progress)
@@ -109,7 +112,7 @@ class Library:
         return library, report
 
     @staticmethod
-    def exists(path: str | os.PathLike[str]) -> bool:
+    def exists(path: StrPath) -> bool:
         """Whether `open` would find a library here."""
         return exists(path)
 
@@ -121,14 +124,8 @@ class Library:
         """Open the same place again, after a drive was away; raises `LibraryError` while the library is not there."""
         base = self.searching.own.base  # while it can be read
         self.close()
-        if not exists(self.path):
-            raise LibraryError(self.path, "the library is not there", "check that its drive is connected")
-        catalogue = Catalogue(self.path / CATALOGUE)
-        if LibraryModel(catalogue, str(self.path), None).base != base:
-            catalogue.close()
-            raise LibraryError(self.path, "another library is in its place, with codes of another model", "open that")
-        self.catalogue = catalogue
-        self.searching = LocalSearch(self.path, catalogue, self.places, self.searching.own.unfitted)
+        self.catalogue = reopened(self.path, base)
+        self.searching = LocalSearch(self.path, self.catalogue, self.places, self.searching.own.unfitted)
 
     def __enter__(self) -> Library:
         return self
@@ -173,6 +170,11 @@ class Library:
         """The model that the codes come from; raises `LibraryError` when it is not at hand."""
         return self.searching.model
 
+    @property
+    def vectors(self) -> own.OwnVectors:
+        """Its vectors, where these are your own: `library.vectors.add(vectors, ids, columns)`."""
+        return own.OwnVectors(self.catalogue, self.places, self.searching)
+
     def index(
         self,
         folders: Folders,
@@ -198,7 +200,8 @@ class Library:
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
         found = roots(folders)
-        run = IndexRun(self.catalogue, self.places, self.model, retry=retry, progress=progress)
+        encoder = own.pictured(self.model, self.path)
+        run = IndexRun(self.catalogue, self.places, encoder, retry=retry, progress=progress)
         report = run.run(found, prune=prune)
         if report.pruned:
             self.catalogue.database.shrink()
@@ -221,14 +224,15 @@ class Library:
         return pictures
 
     @overload
-    def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
+    def search(self, query: Several, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
     @overload
-    def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
+    def search(self, query: One, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
     def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
         """The k pictures most like one picture, nearest first; for a list of pictures, a list of hits for each.
 
-        Pictures that are encoded already are given as `Queries(codes)` or `Queries.of(values)`. Equal distances are
-        ordered by how sure a query is of the bits that differ (of packed codes nothing tells that), then by id.
+        A query may be a vector, float (F,), `Words("red car")`, or a `Mixture` of these, where the model reads them;
+        or encoded already: `Queries(codes)`, `Queries.of(values)`. Equal distances are ordered by how sure a query is
+        of the bits that differ (of packed codes nothing tells that), then by id.
 
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
@@ -265,7 +269,7 @@ class Library:
         """
         from transhash.library.files.adding import add
 
-        return add(self.catalogue, self.places, self.model, list(pictures), max_pixels)
+        return add(self.catalogue, self.places, own.pictured(self.model, self.path), list(pictures), max_pixels)
 
     def remove(self, ids: Iterable[int]) -> int:
         """Forget pictures, and return how many there were.
@@ -323,7 +327,7 @@ class Library:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
         drop(self.catalogue, name)
 
-    def export(self, to: str | os.PathLike[str], *, progress: Progress = silent) -> int:
+    def export(self, to: StrPath, *, progress: Progress = silent) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
 
         Returns how many. Raises `DataError` when the file cannot be written. (`transhash.remote.milvus.send` fills a

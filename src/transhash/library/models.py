@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError, ModelError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.database import CATALOGUE, Facts
+from transhash.library.opening import exists
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
@@ -63,6 +66,8 @@ class LibraryModel:
         if self._model is None:
             folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
             if self._unfitted is None:
+                self._unfitted = own_vectors(self._catalogue, self.facts, self.base)
+            if self._unfitted is None:
                 self._unfitted = model_of(self._address, self.facts.model, self.base, self.facts.bits, folder)
             self._model = self._with_layers(self._unfitted)
         return self._model
@@ -70,7 +75,7 @@ class LibraryModel:
     def _with_layers(self, unfitted: Encoder) -> Encoder:
         if self.layers is None:
             return unfitted
-        if not is_hash_model(unfitted):
+        if not is_hash_model(unfitted) and not isinstance(unfitted, Embedder):
             reason = f"its hash layers read embeddings, which {unfitted.name} does not give"
             raise LibraryError(self._address, reason, "open it with the model that they were fitted with")
         return unfitted.fitted(self.layers.head)
@@ -83,6 +88,26 @@ class LibraryModel:
         self.facts, self._known = facts, (self._catalogue.embeddings.layers(facts.bits),)
         self._model = None
         return True
+
+
+def own_vectors(catalogue: Catalogue, facts: Facts, base: str) -> Embedder | None:
+    """The model of a library of vectors, which needs nothing but their number of values; None for another library."""
+    with suppress(ModelError):
+        if (values := catalogue.embeddings.values()) is not None:
+            made = Embedder.named(facts.model, values, facts.bits)
+            return made if made.fingerprint == base else None
+    return None
+
+
+def reopened(path: Path, base: str) -> Catalogue:
+    """The catalogue in a folder, if it still is of the model `base`; raises `LibraryError`."""
+    if not exists(path):
+        raise LibraryError(path, "the library is not there", "check that its drive is connected")
+    catalogue = Catalogue(path / CATALOGUE)
+    if LibraryModel(catalogue, str(path), None).base != base:
+        catalogue.close()
+        raise LibraryError(path, "another library is in its place, with codes of another model", "open that")
+    return catalogue
 
 
 def model_of(address: str, name: str, fingerprint: str, bits: int, folder: Path | None = None) -> HashModel:

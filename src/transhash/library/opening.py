@@ -9,6 +9,7 @@ from pathlib import Path
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import Encoder, is_hash_model
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
@@ -44,7 +45,9 @@ def made(path: Path, model: str, fingerprint: str, bits: int, model_folder: str)
 
 
 def folder_of(model: Encoder) -> str:
-    """The folder of a model's files, in which a library finds it again; of an encoder of one's own there is none."""
+    """The folder of a model's files, in which a library finds it again; an encoder of one's own has none, mostly."""
+    if isinstance(model, Embedder):
+        return str(getattr(model.encoder, "folder", ""))
     return str(model.folder) if is_hash_model(model) else ""
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import UncalibratedError
-from transhash.library.searchable import Hit, Options, Picture, Queries
-from transhash.model import collect, is_hash_model, stream
+from transhash.errors import ModelError, UncalibratedError, VectorsError
+from transhash.images import open_picture
+from transhash.library.searchable import Hit, Mixture, One, Options, Picture, Queries, Words
+from transhash.model import Embedder, collect, is_hash_model, stream
 from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Backend(Protocol):
 
 
 def answer(backend: Backend, query: Any, options: Options) -> Any:
-    """Search for one picture, a list of pictures, or queries that are encoded: the hits, or a list of hits for each.
+    """Search for one (`One`), a list of these, or queries that are encoded: the hits, or a list of hits for each.
 
     Raises `ImageError` for the first picture that cannot be used, and what `ranked` raises.
     """
@@ -72,9 +73,47 @@ def answer(backend: Backend, query: Any, options: Options) -> Any:
     return hits if several else hits[0]
 
 
-def encoded(model: Encoder, pictures: Iterable[Source]) -> Queries:
-    """Pictures as queries; raises `ImageError` for the first that cannot be used."""
-    return Queries.of_encoded(collect(stream(model, pictures)), model.bits)
+def encoded(model: Encoder, queries: Iterable[One]) -> Queries:
+    """Pictures, words, vectors and mixtures as queries.
+
+    Raises `ImageError` for the first picture that cannot be used, and `ModelError` for what the model does not read.
+    """
+    asked = list(queries)
+    if all(is_picture(each) for each in asked):
+        return Queries.of_encoded(collect(stream(model, asked)), model.bits)
+    if not isinstance(model, Embedder):
+        raise ModelError(
+            model.name,
+            "reads pictures, not words or vectors",
+            "make a library with a model that has a text tower, or of vectors (docs/vectors.md)",
+        )
+    kept = model.embed(np.stack([vector_of(model, each) for each in asked]))
+    return Queries.of(model.head.values(kept).astype(np.float32), kept)
+
+
+def is_picture(query: One) -> TypeGuard[Source]:
+    """Whether a query is a picture."""
+    return not isinstance(query, Words | Mixture) and not (isinstance(query, np.ndarray) and query.dtype.kind == "f")
+
+
+def vector_of(model: Embedder, query: One) -> NDArray[np.floating]:
+    """The vector of a query, float (F,); raises as `encoded` does."""
+    if isinstance(query, Words):
+        return np.asarray(model.texts([query.text])[0])
+    if isinstance(query, Mixture):
+        parts = [(1, each) for each in query.plus] + [(-1, each) for each in query.minus]
+        vectors = [(sign, vector_of(model, each).astype(np.float64)) for sign, each in parts]
+        return np.asarray(sum(sign * vector / max(float(np.linalg.norm(vector)), 1e-12) for sign, vector in vectors))
+    if is_picture(query):
+        return np.asarray(model.pictures([open_picture(query).image])[0])
+    vector = np.asarray(query)
+    if vector.shape != (model.embedding_values,):
+        raise VectorsError(
+            "",
+            f"a query of shape {vector.shape}",
+            f"give ({model.embedding_values},) numbers of the model {model.name}, or a list of such vectors",
+        )
+    return vector
 
 
 def by_likeness(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypedDict, Unpack, overload, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypedDict, Unpack, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,27 @@ class Queries:
         kept = [each.embedding for each in good if each.embedding is not None]
         values = np.array([each.values for each in good], np.float32).reshape(len(good), bits)
         return cls.of(values, np.stack(kept) if kept else None)
+
+
+@dataclass(frozen=True)
+class Words:
+    """A query by words, for a model that has a text tower."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A query of several: the vectors of `plus` less those of `minus`, each brought to length 1 first."""
+
+    plus: Sequence[Source | Words | NDArray[np.floating]]
+    minus: Sequence[Source | Words | NDArray[np.floating]] = ()
+
+
+One: TypeAlias = "Source | Words | Mixture | NDArray[np.floating]"
+"""A query: a picture, words, a vector (F,), or a mixture of these."""
+Several: TypeAlias = "list[Source] | list[Words] | list[Mixture] | list[NDArray[np.floating]] | Queries"
+"""Several queries."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from transhash.library.opening import CODES
 from transhash.library.pictures import described
 from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest
 from transhash.library.searchable import Picture, Queries
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
@@ -79,14 +80,14 @@ class LocalSearch:
 
     @property
     def by_embeddings(self) -> bool:
-        """Whether embeddings order the nearest pictures: where codes are fitted, or the model tells their likeness.
+        """Whether embeddings order the nearest pictures: vectors, fitted codes, a calibrated model.
 
         Other models' own codes keep the order of their distances, which the calibration of these speaks of.
         """
         if self.own.layers is not None:
             return True
         model = self.model
-        return is_hash_model(model) and model.likeness is not None
+        return isinstance(model, Embedder) or (is_hash_model(model) and model.likeness is not None)
 
     def embeddings(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""

@@ -9,21 +9,23 @@
     library = transhash.Library.create("photos/.transhash", Clip())
 
 `HashModel` is one, and has more: probabilities, embeddings that codes are fitted to, maps of what a code depends on.
+With `dim` in place of `bits` an encoder gives vectors (`transhash.model.embedder`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import whole
-from transhash.errors import ImageError, ModelError
-from transhash.images import Source, open_picture
-from transhash.model.encoding import Encoded, PictureFacts
+from transhash.errors import ModelError
+from transhash.images import Source
+from transhash.model.embedder import Embedder, VectorEncoder
+from transhash.model.encoding import Encoded
+from transhash.model.opened import Said, in_opened
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
 
 MOST_BITS = 512
-BATCH = 16  # pictures that an encoder of one's own is given at a time
 _MEMBERS = ("name", "bits", "fingerprint", "encode")
 
 
@@ -58,6 +59,9 @@ class Encoder(Protocol):
         """Packed codes of pictures, upright and in RGB: uint8 (N, bits/8), bit 0 the most significant of byte 0."""
 
 
+AnyEncoder: TypeAlias = "Encoder | VectorEncoder"
+
+
 def is_hash_model(encoder: Encoder) -> TypeGuard[HashModel]:
     """Whether an encoder has all that `HashModel` has, and not the four members alone."""
     return hasattr(encoder, "stream")
@@ -68,8 +72,13 @@ def calibration_of(encoder: Encoder) -> Calibration | None:
     return encoder.calibration if is_hash_model(encoder) else None
 
 
-def check_encoder(encoder: Encoder) -> None:
-    """Raises `ModelError` for something that is no encoder, or whose codes no library can hold."""
+def checked(encoder: AnyEncoder) -> Encoder:
+    """The encoder, with codes of its vectors where it gives vectors.
+
+    Raises `ModelError` for something that is no encoder, or whose codes no library can hold.
+    """
+    if isinstance(encoder, VectorEncoder):
+        return Embedder.of(encoder, getattr(encoder, "bits", None))
     if missing := [name for name in _MEMBERS if not hasattr(encoder, name)]:
         kind = type(encoder).__name__
         raise ModelError(
@@ -78,6 +87,7 @@ def check_encoder(encoder: Encoder) -> None:
     bits = whole(encoder.bits)
     if bits is None or not 0 < bits <= MOST_BITS or bits % 8:
         raise ModelError(encoder.name, f"codes of {encoder.bits!r} bits", f"use a multiple of 8 up to {MOST_BITS}")
+    return encoder
 
 
 def stream(
@@ -93,37 +103,13 @@ def stream(
     """
     if is_hash_model(encoder):
         return encoder.stream(items, source=source, max_pixels=max_pixels)
-    return _opened(encoder, items, source, max_pixels)
-
-
-def _opened(
-    encoder: Encoder, items: Iterable[Any], source: Callable[[Any], Source] | None, max_pixels: int | None
-) -> Iterator[list[Encoded]]:
-    """Batches of pictures, opened here, whose images the encoder is given."""
-    iterator = iter(items)
-    while batch := list(islice(iterator, BATCH)):
-        images, facts, errors = [], [], {}
-        for number, item in enumerate(batch):
-            try:
-                opened = open_picture(source(item) if source else item, max_pixels=max_pixels)
-            except ImageError as error:
-                errors[number] = error
-            else:
-                images.append(opened.image)
-                facts.append(PictureFacts(opened.width, opened.height, opened.is_first, opened.taken))
-        good = zip(_codes(encoder, images), facts, strict=True)
-        yield [
-            Encoded(item, None, None, errors[number], *PictureFacts())
-            if number in errors
-            else Encoded(item, *next((code, None, None, *known) for code, known in good))
-            for number, item in enumerate(batch)
-        ]
+    if isinstance(encoder, Embedder):
+        return encoder.encoded(items, source, max_pixels)
+    return in_opened(lambda images: map(Said, _codes(encoder, images)), items, source, max_pixels)
 
 
 def _codes(encoder: Encoder, images: list[Image.Image]) -> NDArray[np.uint8]:
     shape = (len(images), encoder.bits // 8)
-    if not images:
-        return np.zeros(shape, np.uint8)
     codes = np.asarray(encoder.encode(images))
     if codes.dtype != np.uint8 or codes.shape != shape:
         raise ModelError(

@@ -65,11 +65,11 @@ class Head:
         return hashlib.sha256(model.encode() + self.to_bytes()).hexdigest()
 
 
-def embedding(values: NDArray[np.floating]) -> NDArray[np.int8]:
-    """Real values [N, V] brought to length 1 and rounded to steps of 1/320: int8 [N, V]."""
+def embedding(values: NDArray[np.floating], step: float = STEP) -> NDArray[np.int8]:
+    """Real values [N, V] brought to length 1 and rounded to steps, as a rule of 1/320: int8 [N, V]."""
     values = np.asarray(values, np.float64)
     lengths = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
-    steps = np.rint(values / (STEP * np.maximum(lengths, 1e-12)))
+    steps = np.rint(values / (step * np.maximum(lengths, 1e-12)))
     return np.asarray(steps.clip(-127, 127), np.int8)
 
 

@@ -76,6 +76,11 @@ class Embeddings:
         )[0]
         return int(count)
 
+    def values(self) -> int | None:
+        """How many values an embedding has; None where there are no embeddings."""
+        rows = self._database.rows("SELECT length(kept) FROM embedding LIMIT 1")
+        return int(rows[0][0]) if rows else None
+
     def of(self, ids: Iterable[int]) -> dict[int, bytes]:
         """The embeddings of pictures, by id; those that have none are left out."""
         found: dict[int, bytes] = {}

@@ -303,9 +303,9 @@ def _carried(path: Path, number: int, row: dict[str, Any], found: Head) -> Carri
         parts = place.split(b"/")[place.startswith(b"/") :]
         _require(b"\0" not in place and not {b"", b".", b".."} & set(parts), "the path of a picture")
         _require(row["code"] is not None and row["digest"] is not None, "a code and a digest")
-        _require(
-            all(side is not None and 0 < side <= MAX_SIDE for side in (row["width"], row["height"])), "a picture's size"
-        )
+        sides = (row["width"], row["height"])
+        sized = all(side is not None and 0 < side <= MAX_SIDE for side in sides)
+        _require(sized or sides == (0, 0), "a picture's size")  # a vector has none
         _require(row["size"] is not None and row["size"] >= 0 and row["modified"] is not None, "a file's size and time")
         own = {name: _own(row[name], kind) for name, kind in found.columns.items()}
         coded = Coded(row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE))

@@ -1,0 +1,308 @@
+"""Vectors of one's own to codes: an estimator by scikit-learn's conventions, which need not be installed.
+
+binarizer = transhash.Binarizer(bits=256).fit(vectors)  # float32 or float16 (N, F), also a mapped file
+codes = binarizer.transform(vectors)                    # uint8 (N, 32)
+index = transhash.HammingIndex(bits=256)
+index.add(codes)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from dataclasses import fields
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transhash.codes import pack, whole
+from transhash.errors import DataError, VectorsError
+from transhash.plain import JsonObject
+from transhash.shallow.functions import HashFunction, Labels, Linear
+from transhash.shallow.ksh import Kernel
+from transhash.shallow.of_vectors import METHODS, SUPERVISED
+from transhash.shallow.sh import Waves
+from transhash.shallow.vectors import Rows, chunks, rows_of, unit
+from transhash.system import replacing
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+MOST_BITS = 512
+_FORMAT = "transhash binarizer 1"
+
+
+_FUNCTIONS: dict[str, type[Linear] | type[Waves] | type[Kernel]] = {"Linear": Linear, "Waves": Waves, "Kernel": Kernel}
+
+
+class Binarizer:
+    """Learns codes from vectors, and gives them: `fit`, `transform`, `save`, `load`.
+
+    Follows scikit-learn's conventions: it can be cloned, searched over and put in a pipeline. What was learned:
+    `n_features_in_` and `function_`, the hash function.
+    """
+
+    n_features_in_: int
+    function_: HashFunction
+
+    def __init__(
+        self,
+        bits: int = 256,
+        method: str = "itq",
+        *,
+        normalize: bool = True,
+        sample: int = 10_000,
+        random_state: int | None = 0,
+    ) -> None:
+        """Choose how codes are learned.
+
+        `bits`: a multiple of 8 up to 512. `method`: "itq" (rotated principal components, the best without labels in
+        most cases), "lsh" and "rotation" (random directions; the latter at right angles), "sh", "ksh" and "bre" (these
+        two learn from `y`), "median" and "sign" (a bit for each feature). `normalize`: vectors are brought to length 1
+        first, as for the cosine. `sample`: vectors that are learned from, at most, drawn at random. `random_state`: the
+        seed; None for another one each time.
+        """
+        self.bits = bits
+        self.method = method
+        self.normalize = normalize
+        self.sample = sample
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Learn from vectors (N, F), float32 or float16; of a mapped file only the sample is read.
+
+        `y`: classes (N,) or multi-hot (N, C), for the methods that learn from labels. Raises `VectorsError` for vectors
+        or settings that cannot be used.
+        """
+        self._forget()
+        rows = rows_of(X)
+        labels = self._labels(rows, y)
+        if len(rows) > self.sample:
+            chosen = np.sort(self._random().choice(len(rows), self.sample, replace=False))
+            rows, labels = rows[chosen], None if labels is None else labels[chosen]
+        self._take(rows, labels)
+        self.function_ = self._learned()
+        return self
+
+    def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
+        """Take some more vectors (n, F), float32 or float16, into the sample; codes are learned when they are needed.
+
+        Raises `VectorsError` for vectors that cannot be used.
+        """
+        rows = rows_of(X)
+        self._take(rows, self._labels(rows, y))
+        vars(self).pop("function_", None)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
+        """Packed codes of vectors (N, F): uint8 (N, bits/8), bit 0 the most significant of byte 0.
+
+        A chunk is in memory at a time. Raises `VectorsError` before `fit`, and for vectors that cannot be used.
+        """
+        rows = self._fitting(X)
+        codes = np.empty((len(rows), self.bits // 8), np.uint8)
+        for where, some, lengths in chunks(rows):
+            codes[where] = pack(self._scaled(some, lengths))
+        return codes
+
+    def fit_transform(self, X: ArrayLike, y: ArrayLike | None = None) -> NDArray[np.uint8]:
+        """Learn from vectors (N, F), and give their codes: uint8 (N, bits/8). Raises `VectorsError`."""
+        return self.fit(X, y).transform(X)
+
+    def values(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Relaxed codes of vectors (N, F), float32 (N, bits): their signs are the bits. Raises as `transform` does."""
+        rows = self._fitting(X)
+        values = np.empty((len(rows), self.bits), np.float32)
+        for where, some, lengths in chunks(rows):
+            values[where] = self._scaled(some, lengths)
+            if self.normalize:
+                values[where] /= np.maximum(lengths, np.finfo(np.float32).tiny)
+        return values
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what was learned to a file (NumPy's `.npz`, without pickle); raises `DataError` when it cannot."""
+        try:
+            with replacing(path) as file:
+                np.savez(
+                    file, allow_pickle=False, format=np.array(_FORMAT), about=np.array(self._about()), **self._arrays()
+                )
+        except OSError as error:
+            raise DataError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """What `save` wrote; raises `DataError` when it is missing or something else."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                if str(arrays["format"]) != _FORMAT:
+                    raise ValueError("not the format of a binarizer")
+                about = json.loads(str(arrays["about"]))
+                kind = _FUNCTIONS[about.pop("function")]
+                width = int(about.pop("features"))
+                made = cls(**about)
+                kept = {each.name: arrays[each.name] for each in fields(kind)}
+        except FileNotFoundError:
+            raise DataError(path, "no such file", "check the path") from None
+        except Exception as error:  # NumPy, zipfile and json raise errors of many kinds
+            raise DataError(path, f"not a saved binarizer ({error})", "write it again with `Binarizer.save`") from error
+        if "width" in kept:
+            kept["width"] = float(kept["width"])
+        made.function_, made.n_features_in_ = kind(**kept), width
+        return made
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells its codes from all others, SHA-256 in hex; raises `VectorsError` before `fit`."""
+        digest = hashlib.sha256(self._about().encode())
+        for array in self._arrays().values():
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Names of the bytes of a code, objects (bits/8,); raises `VectorsError` before `fit`."""
+        self._fitted()
+        return np.array([f"binarizer{number}" for number in range(self.bits // 8)], object)
+
+    def get_params(self, deep: bool = True) -> JsonObject:
+        """The settings, by name."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def set_params(self, **settings: object) -> Self:
+        """Change settings; raises `VectorsError` for one that there is not."""
+        known = self.get_params()
+        for name, value in settings.items():
+            if name not in known:
+                raise VectorsError("", f"a Binarizer has no setting {name!r}", f"there are: {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"Binarizer({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    def __sklearn_tags__(self) -> Tags:
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        target = TargetTags(required=self.method in SUPERVISED, two_d_labels=True, multi_output=True)
+        return Tags("transformer", target, TransformerTags(preserves_dtype=[]), input_tags=InputTags())
+
+    # What is kept between calls: a sample of all vectors so far, and how many there were
+
+    def _forget(self) -> None:
+        for name in ("function_", "n_features_in_", "_sample", "_generator"):
+            vars(self).pop(name, None)
+
+    def _random(self) -> np.random.Generator:
+        seed = self.random_state
+        if isinstance(seed, np.random.RandomState):
+            seed = int(seed.randint(2**31))
+        return np.random.default_rng(seed)
+
+    def _check_settings(self) -> None:
+        bits = whole(self.bits)
+        if bits is None or not 0 < bits <= MOST_BITS or bits % 8:
+            raise VectorsError("", f"codes of {self.bits!r} bits", f"use a multiple of 8 up to {MOST_BITS}")
+        if self.method not in METHODS:
+            raise VectorsError("", f"no method {self.method!r}", f"use one of {', '.join(METHODS)}")
+        if (whole(self.sample) or 0) < 1:
+            raise VectorsError("", f"a sample of {self.sample!r} vectors", "use 1 or more")
+
+    def _labels(self, rows: Rows, y: ArrayLike | None) -> Labels:
+        """The labels, where the method learns from them."""
+        self._check_settings()
+        if self.method not in SUPERVISED:
+            return None
+        if y is None:
+            raise VectorsError("", f"{self.method} requires y to be passed, but the target y is None", "give labels")
+        labels = np.asarray(y)
+        if labels.ndim not in (1, 2) or len(labels) != len(rows):
+            raise VectorsError(
+                "", f"{len(rows)} vectors, but labels of shape {labels.shape}", "give (N,) classes or (N, C) multi-hot"
+            )
+        return labels
+
+    def _take(self, rows: Rows, labels: Labels) -> None:
+        """Keep a sample of all vectors so far, in which each is as likely as any other."""
+        self._check_width(rows)
+        new = unit(rows) if self.normalize else np.concatenate([some for _, some, _ in chunks(rows)])
+        kept_labels: Labels
+        kept, kept_labels, seen = getattr(self, "_sample", (new[:0], None if labels is None else labels[:0], 0))
+        room = max(0, self.sample - len(kept))
+        kept = np.concatenate([kept, new[:room]])
+        if labels is not None and kept_labels is not None:
+            kept_labels = np.concatenate([kept_labels, labels[:room]])
+        if len(new) > room:
+            if not hasattr(self, "_generator"):
+                self._generator = self._random()
+            rest = np.arange(seen + room, seen + len(new))
+            places = self._generator.integers(0, rest + 1)
+            taken = places < self.sample  # of several for one place the last one stays, as if they came one by one
+            kept[places[taken]] = new[room:][taken]
+            if labels is not None and kept_labels is not None:
+                kept_labels[places[taken]] = labels[room:][taken]
+        self._sample = kept, kept_labels, seen + len(new)
+
+    def _learned(self) -> HashFunction:
+        self._check_settings()
+        sample, labels, _ = self._sample
+        seed = int(self._random().integers(2**31)) if whole(self.random_state) is None else int(self.random_state or 0)
+        try:
+            found = METHODS[self.method](sample, labels, self.bits, seed=seed)
+        except DataError as error:
+            of = f"n_samples = {len(sample)}, n_features = {sample.shape[1]}"
+            raise VectorsError(error.where, f"{error.reason} ({of})", error.remedy) from error
+        return Linear(found.head.astype(np.float32)) if isinstance(found, Linear) else found
+
+    # Using it
+
+    def _fitted(self) -> HashFunction:
+        """The hash function, learned now if vectors came since."""
+        if not hasattr(self, "function_"):
+            if not hasattr(self, "_sample"):
+                raise VectorsError("", "this Binarizer is not fitted yet", "call `fit` first")
+            self.function_ = self._learned()
+        return self.function_
+
+    def _fitting(self, X: ArrayLike) -> Rows:
+        self._fitted()
+        rows = rows_of(X)
+        self._check_width(rows)
+        return rows
+
+    def _check_width(self, rows: Rows) -> None:
+        width = vars(self).setdefault("n_features_in_", rows.shape[1])
+        if rows.shape[1] != width:
+            raise VectorsError(
+                "",
+                f"X has {rows.shape[1]} features, but Binarizer is expecting {width} features as input",
+                "give vectors of the model that it was fitted to",
+            )
+
+    def _scaled(self, some: NDArray[np.float32], lengths: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Relaxed codes, float32 (n, bits), of vectors whose lengths are (n, 1).
+
+        Of normalized ones these are times the lengths where the function is linear, which changes no sign and saves a
+        copy of the vectors.
+        """
+        function = self._fitted()
+        if isinstance(function, Linear):
+            added = function.head[-1] * lengths if self.normalize else function.head[-1]
+            values: NDArray[np.float32] = some @ function.head[:-1]
+            values += added
+            return values
+        if not self.normalize:
+            return function.values(some)
+        scale = np.maximum(lengths, np.finfo(np.float32).tiny)
+        return function.values((some / scale).astype(np.float32)) * scale
+
+    def _about(self) -> str:
+        settings = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        return json.dumps({**settings, "function": type(self._fitted()).__name__, "features": self.n_features_in_})
+
+    def _arrays(self) -> dict[str, NDArray[np.floating]]:
+        function = self._fitted()
+        return {
+            each.name: np.asarray(getattr(function, each.name)) for each in fields(_FUNCTIONS[type(function).__name__])
+        }

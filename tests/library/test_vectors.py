@@ -1,0 +1,260 @@
+"""Libraries of vectors of one's own, of encoders that give vectors, and searches by vectors, words and mixtures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pages
+from collection import draw
+from transhash import Library
+from transhash.errors import DataError, ImageError, LibraryError, ModelError, VectorsError
+from transhash.library import LiveLibrary, Mixture, Words
+from transhash.model import VectorEncoder
+
+COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
+
+
+class Colours:
+    """Where a picture has how much of which colour; words name colours."""
+
+    name = "colours"
+    dim = 12
+    fingerprint = hashlib.sha256(b"colours").hexdigest()
+
+    def encode(self, items: Iterable[Image.Image]) -> np.ndarray:
+        return np.array([np.asarray(image.resize((2, 2)), np.float32).ravel() / 255 for image in items])
+
+    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([np.tile(sum(np.array(COLOURS[word]) for word in text.split()), 4) for text in texts], float)
+
+
+class Blind(Colours):
+    encode_texts = property()  # type: ignore[assignment]  # hasattr says no
+
+
+@pytest.fixture
+def vectors() -> np.ndarray:
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((20, 32))
+    return (centres[random.integers(0, 20, 700)] + random.standard_normal((700, 32))).astype(np.float32)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for number in range(10):
+        draw(tmp_path / "photos" / f"{number}.png", number)
+    for name, colour in COLOURS.items():
+        pixels = np.zeros((8, 8, 3), np.uint8) + np.array(colour, np.uint8) * 250
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{name}.png")
+    return tmp_path / "photos"
+
+
+def order(query: np.ndarray, database: np.ndarray) -> np.ndarray:
+    cosines = database @ query / np.linalg.norm(database, axis=1) / np.linalg.norm(query)
+    return np.argsort(-cosines, kind="stable")
+
+
+def test_the_nearest_vectors_are_those_of_the_greatest_cosines(vectors: np.ndarray, tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", vectors=vectors) as library:
+        assert (len(library), library.bits, library.fitted_to) == (700, 32, 700)
+        hits = library.search(list(vectors[:20]), 10)
+    found = [[int(hit.picture.stored_path) for hit in row] for row in hits]
+    assert [row[0] for row in found] == list(range(20))
+    shared = [len(set(row) & set(order(query, vectors)[:10])) for row, query in zip(found, vectors, strict=False)]
+    assert np.mean(shared) > 9.5  # the 512 nearest codes are ordered, by vectors of a byte a value
+
+
+def test_few_vectors_are_found_all_in_order(vectors: np.ndarray, tmp_path: Path) -> None:
+    some = vectors[:100].astype(np.float16)
+    with Library.create(tmp_path / "library", vectors=some, ids=[f"row {n}" for n in range(100)]) as library:
+        assert library.fitted_to == 0
+        hits = library.search(some[3].astype(float) * 9, 100)
+    found = [int(hit.picture.stored_path.removeprefix("row ")) for hit in hits]
+    unit = some.astype(float) / np.linalg.norm(some.astype(float), axis=1, keepdims=True)
+    assert sorted(found) == list(range(100))
+    assert (np.diff((unit @ unit[3])[found]) < 0.01).all()  # a byte a value
+
+
+def test_columns_are_filtered_by(vectors: np.ndarray, tmp_path: Path) -> None:
+    columns = {"year": np.arange(700) + 1500, "title": [f"title {n % 7}" for n in range(700)]}
+    with Library.create(tmp_path / "library", vectors=vectors, columns=columns) as library:
+        hits = library.search(vectors[5], 700, where="year >= 2000 and title = 'title 3'")
+    assert {int(hit.picture.stored_path) for hit in hits} == {n for n in range(500, 700) if n % 7 == 3}
+    assert hits[0].columns["title"] == "title 3"
+
+
+def test_a_library_of_vectors_is_opened_without_more(vectors: np.ndarray, tmp_path: Path) -> None:
+    Library.create(tmp_path / "library", vectors=vectors).close()
+    with Library.open(tmp_path / "library") as library:
+        assert library.search(vectors[9], 1)[0].picture.name == "9"
+        library.vectors.add(vectors[:3] * -1, ids=["9", "new", "other"])
+        assert len(library) == 702
+        assert library.search(vectors[9], 1)[0].picture.name != "9"
+        assert [hit.picture.name for hit in library.search(-vectors[0], 2)][:1] == ["9"]
+
+
+def test_codes_do_not_depend_on_how_they_came(vectors: np.ndarray, tmp_path: Path) -> None:
+    with (
+        Library.create(tmp_path / "a", vectors=vectors) as whole,
+        Library.create(tmp_path / "b", vectors=vectors[:100], ids=range(100)) as parts,
+    ):
+        parts.vectors.add(vectors[100:], ids=range(100, 700))
+        assert parts.fingerprint == whole.fingerprint
+        ids = whole.codes().ids
+        np.testing.assert_array_equal(parts.codes().reconstruct(ids), whole.codes().reconstruct(ids))
+
+
+def test_paths_of_pictures_are_ids(vectors: np.ndarray, photos: Path) -> None:
+    ids = [photos / f"{n}.png" for n in range(10)]
+    with Library.create(photos / ".transhash", vectors=vectors[:10], ids=ids) as library:
+        (hit,) = library.search(vectors[4], 1)
+    assert (hit.picture.stored_path, hit.path) == ("4.png", photos / "4.png")
+
+
+def test_an_exported_one_comes_back(vectors: np.ndarray, tmp_path: Path) -> None:
+    with Library.create(tmp_path / "a" / "library", vectors=vectors, columns={"n": range(700)}) as library:
+        assert library.export(tmp_path / "all.parquet") == 700
+        codes = library.codes()
+    other, report = Library.import_(tmp_path / "all.parquet", tmp_path / "b" / "library")
+    with other:
+        assert report.added == 700
+        np.testing.assert_array_equal(other.codes().reconstruct([7]), codes.reconstruct([7]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "error", "words"),
+    [
+        ({"ids": ["a"]}, DataError, "700 vectors, but 1 ids"),
+        ({"ids": ["a"] * 700}, DataError, "the same id"),
+        ({"ids": ["../a", *range(699)]}, DataError, "cannot be an id"),
+        ({"ids": ["", *range(699)]}, DataError, "cannot be an id"),
+        ({"columns": {"a": [1]}}, DataError, "but 1 a"),
+    ],
+)
+def test_rows_that_do_not_fit_are_errors(
+    rows: dict[str, object], error: type[Exception], words: str, vectors: np.ndarray, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=words):
+        Library.create(tmp_path / "library", vectors=vectors, **rows)  # type: ignore[arg-type]
+    with Library.open(tmp_path / "library") as library:
+        assert len(library) == 0
+
+
+def test_vectors_that_do_not_fit_are_errors(vectors: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a row for each vector"):
+        Library.create(tmp_path / "library", vectors=vectors[0])
+    with pytest.raises(ModelError, match="8 to"):
+        Library.create(tmp_path / "library", vectors=vectors[:, :5])
+    with Library.create(tmp_path / "library", vectors=vectors[:50]) as library:
+        for bad, words in ((vectors[:2, :30], r"give \(N, 32\)"), (np.full((1, 32), np.nan), "infinity or NaN")):
+            with pytest.raises(VectorsError, match=words):
+                library.vectors.add(bad)
+        with pytest.raises(VectorsError, match=r"give \(32,\) numbers of the model vectors"):
+            library.search(vectors[0, :9])
+        with pytest.raises(VectorsError, match="or a list of such vectors"):
+            library.search(vectors[:2])
+        assert len(library) == 50
+
+
+def test_what_a_library_of_vectors_cannot_do_is_a_sentence(vectors: np.ndarray, photos: Path) -> None:
+    with Library.create(photos / ".transhash", vectors=vectors[:50]) as library:
+        for ask in (lambda: library.index(photos), lambda: library.add([photos / "0.png"])):
+            with pytest.raises(LibraryError, match="nothing here makes one of a picture"):
+                ask()
+        with pytest.raises(ModelError, match="open the library with the encoder"):
+            library.search(photos / "0.png")
+        with pytest.raises(ModelError, match="no text tower"):
+            library.search(Words("red"))
+        assert len(library) == 50
+    with pytest.raises(LibraryError, match="gives codes alone, and a server asks for more"):
+        LiveLibrary(photos)
+
+
+def test_an_encoder_with_dim_indexes_pictures(photos: Path) -> None:
+    encoder: VectorEncoder = Colours()
+    with Library.create(photos / ".transhash", encoder) as library:
+        assert library.bits == 8
+        assert library.index(photos).added == 13
+        pictures = sorted(photos.glob("*.png"))
+        vectors = encoder.encode(Image.open(path).convert("RGB") for path in pictures)
+        found = [hit.path for hit in library.search(pictures[2], 13)]
+        assert (found[0], set(found)) == (pictures[2], set(pictures))
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        assert (np.diff((unit @ unit[2])[[pictures.index(path) for path in found]]) < 0.01).all()
+        assert library.verify(deep=True).problems == []
+        (photos / "bad.png").write_bytes(b"no picture")
+        assert [skipped.reason for skipped in library.index(photos).skipped] == ["not a picture"]
+    with Library.open(photos, Colours()) as again:
+        assert again.search(photos / "red.png", 1)[0].path.name == "red.png"
+        with pytest.raises(ImageError, match=r"bad\.png"):
+            again.search(photos / "bad.png")
+
+
+def test_its_codes_are_fitted_to_many_pictures(tmp_path: Path) -> None:
+    for number in range(300):
+        draw(tmp_path / f"{number}.png", number)
+    with Library.create(tmp_path / ".transhash", Colours()) as library:
+        assert library.index(tmp_path).fitted == 300
+        name = library.fingerprint
+        assert library.search(tmp_path / "7.png", 1)[0].distance == 0
+    with Library.open(tmp_path, Colours()) as again:
+        assert again.fingerprint == name
+        assert again.search(tmp_path / "7.png", 1)[0].path.name == "7.png"
+        assert again.search(Words("red"), 3)
+
+
+def test_words_find_pictures_and_mix_with_them(photos: Path) -> None:
+    with Library.create(photos / ".transhash", Colours()) as library:
+        library.index(photos)
+        for colour in COLOURS:
+            assert library.search(Words(colour), 1)[0].path.name == f"{colour}.png"
+        rows = library.search([Words("red"), Words("blue")], 1)
+        assert [row[0].path.name for row in rows] == ["red.png", "blue.png"]
+        mixed = Mixture([Words("red green"), photos / "blue.png"], minus=[Words("red"), Words("blue")])
+        assert library.search(mixed, 1)[0].path.name == "green.png"
+        vector = Mixture([np.tile([0.0, 0, 3], 4)])
+        assert library.search(vector, 1)[0].path.name == "blue.png"
+
+
+def test_words_need_a_text_tower(photos: Path, tmp_path: Path) -> None:
+    with Library.create(photos / ".transhash", Blind()) as library:
+        library.index(photos)
+        with pytest.raises(ModelError, match=r"no text tower.*such as CLIP or SigLIP"):
+            library.search(Words("red"))
+
+
+def test_vectors_of_an_encoder_may_come_ready_made(photos: Path) -> None:
+    pictures = sorted(photos.glob("*.png"))
+    vectors = Colours().encode(Image.open(path).convert("RGB") for path in pictures)
+    with Library.create(photos / ".transhash", Colours(), vectors=vectors, ids=pictures) as library:
+        assert library.search(photos / "green.png", 1)[0].path.name == "green.png"
+        assert library.search(Words("green"), 1)[0].path.name == "green.png"
+
+
+def test_what_an_encoder_gives_is_checked(photos: Path) -> None:
+    class Wrong(Colours):
+        def encode(self, items: Iterable[Image.Image]) -> np.ndarray:
+            return super().encode(items)[:, :5]
+
+    with Library.create(photos / ".transhash", Wrong()) as library, pytest.raises(ModelError, match=r"return .* 12\)"):
+        library.index(photos)
+
+
+def test_the_snippets_of_the_documents_run(vectors: np.ndarray, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos.parent)
+    np.save("vectors.npy", vectors)
+    (photos / "red.png").rename(photos / "query.jpg")
+    _, own, encoder = pages.blocks(pages.ROOT / "docs" / "vectors.md", "python")
+    made: dict[str, Any] = {}
+    exec(compile(own, "docs/vectors.md", "exec"), made)
+    assert len(made["rows"]) == 10
+    assert all(row % 30 >= 10 for row in made["rows"])
+    exec(compile(encoder, "docs/vectors.md", "exec"), made)
+    assert made["hits"][0].path.name == made["mixed"][0].path.name == "query.jpg"
