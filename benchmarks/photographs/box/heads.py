@@ -1,13 +1,14 @@
 """From features to an embedding, and from embeddings to codes of every length.
 
 The embedding is what is largest in the features, their principal components: a map that learned the likenesses too
-was worse on pictures of kinds that it had not seen. Codes are ITQ's on embeddings in whole numbers; those of 16 and 32
-bits, whose few bits ITQ uses badly, learn further.
+was worse on pictures of kinds that it had not seen. Codes of each length are ITQ's on embeddings, or learned further
+from there at one of some temperatures: what is best on the sets that choose.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,9 +23,10 @@ from transhash.model.fitted import LARGEST, STEP, Head, embedding
 from transhash.shallow import itq
 
 VALUES = 256  # of an embedding, a byte each
-BATCH = 768
+BATCH = 1024
 SAMPLE = 20_000  # embeddings that ITQ is fitted to
-SHORT = {16: 0.2, 32: 0.14}  # bits of codes that learn further, and the temperature of their likeness
+TEMPERATURES = (0.2, 0.14)  # of the likeness of codes that learn further
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -33,56 +35,71 @@ class Features:
 
     values: Tensor  # (N, F)
     teacher: Tensor  # (N, T), unit vectors
-    sets: NDArray[np.int64]  # (N,)
-    classes: Tensor  # int64 (N,), -1 for none
+    sets: NDArray[np.int64]  # [N]
+    classes: NDArray[np.int64]  # [N], -1 for none
 
 
-def principal(values: Tensor) -> NDArray[np.float32]:
-    """The embedding's map (F + 1, V): features' principal components, centred; below them what is added."""
-    mean = values.mean(0)
-    centred = (values - mean).double()
-    _, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
-    main = vectors.flip(1)[:, :VALUES]
+def principal(values: Tensor, power: float = 0.0) -> Floats:
+    """The embedding's map (F + 1, V): features' principal components, centred; below them what is added.
+
+    Components are divided by their deviation to some power.
+    """
+    mean = values.double().mean(0)
+    centred = values.double() - mean
+    sizes, vectors = torch.linalg.eigh(centred.T @ centred / len(centred))
+    main = vectors.flip(1)[:, :VALUES] * sizes.flip(0)[:VALUES].clamp(min=1e-9) ** (-power / 2)
     main = main / (centred @ main).norm(dim=1).mean()
-    return torch.cat([main, -(mean.double() @ main)[None]]).float().numpy()
+    return torch.cat([main, -(mean @ main)[None]]).float().cpu().numpy()
 
 
-def embedded(linear: NDArray[np.float32], features: NDArray[np.floating]) -> NDArray[np.int8]:
+def embedded(linear: Floats, features: NDArray[np.floating]) -> NDArray[np.int8]:
     """Embeddings of features (N, F) by a map (F + 1, V), as the model computes them: int8 (N, V)."""
-    return embedding(features.astype(np.float64) @ linear[:-1].astype(np.float64) + linear[-1])
+    parts = [features[start : start + 8192].astype(np.float64) for start in range(0, len(features), 8192)]
+    return np.concatenate([embedding(part @ linear[:-1].astype(np.float64) + linear[-1]) for part in parts])
 
 
-def heads(linear: NDArray[np.float32], photos: Features) -> dict[int, Head]:
-    """Hash layers of every length on embeddings, by their bits."""
-    kept = embedded(linear, photos.values.numpy())
+def heads(
+    linear: Floats, photos: Features, judge: Callable[[Head], float], steps: int, say: Callable[[str], None]
+) -> dict[int, Head]:
+    """Hash layers of every length on embeddings, by their bits; `judge` says how good one is."""
+    kept = embedded(linear, photos.values.cpu().numpy())
     sample = np.random.default_rng(0).permutation(len(kept))[:SAMPLE]
     found = {}
     for bits in LENGTHS:
         layer = itq(kept[sample].astype(np.float32), bits)
-        if bits in SHORT:
-            layer = _learned(layer, kept, photos, SHORT[bits])
-        scale = LARGEST / np.abs(layer[:-1]).max()
-        offset = np.rint(layer[-1].astype(np.float64) * scale).astype(np.int64)
-        found[bits] = Head(np.rint(layer[:-1] * scale).astype(np.int16), offset)
+        tried = {"ITQ": whole(layer)}
+        tried |= {f"learned at {tau}": whole(_learned(layer, kept, photos, tau, steps)) for tau in TEMPERATURES}
+        scores = {name: judge(head) for name, head in tried.items()}
+        best = max(scores, key=lambda name: scores[name])
+        say(f"{bits} bits: {best}; " + ", ".join(f"{name} {score:.4f}" for name, score in scores.items()))
+        found[bits] = tried[best]
     return found
 
 
-def _learned(
-    start: NDArray[np.float32], kept: NDArray[np.int8], photos: Features, tau: float, steps: int = 400
-) -> NDArray[np.float32]:
+def whole(layer: Floats) -> Head:
+    """A linear hash function (V + 1, B) in whole numbers."""
+    scale = LARGEST / np.abs(layer[:-1]).max()
+    return Head(np.rint(layer[:-1] * scale).astype(np.int16), np.rint(layer[-1].astype(np.float64) * scale).astype(int))
+
+
+def _learned(start: Floats, kept: NDArray[np.int8], photos: Features, tau: float, steps: int) -> Floats:
     """A hash layer that learned from where ITQ ended: values are tanh's, near ±1, and each bit is even."""
-    vectors = torch.from_numpy(kept.astype(np.float32) * STEP)
-    layer, first = nn.Linear(*start[:-1].shape), torch.from_numpy(start)
+    device = photos.values.device
+    vectors = torch.from_numpy(kept).to(device).float() * STEP
+    layer, first = nn.Linear(*start[:-1].shape).to(device), torch.from_numpy(start).to(device)
     with torch.no_grad():
         spread = (vectors[:SAMPLE] @ first[:-1] / STEP + first[-1]).std()
         layer.weight[:], layer.bias[:] = first[:-1].T / STEP / spread, first[-1] / spread
     random, mean = np.random.default_rng(0), vectors.mean(0)
     optimizer = torch.optim.AdamW(layer.parameters(), lr=5e-3, weight_decay=0.0)
     for step in range(steps):
-        optimizer.param_groups[0]["lr"] = _rate(5e-3, step, steps)
-        rows = _rows(photos.sets, random, one_set=0.3)
-        asked = _asked(photos, rows, vectors[rows], mean)
-        values = layer(vectors[rows])
+        optimizer.param_groups[0]["lr"] = 5e-3 * min(1, (step + 1) / 30) * (1 + math.cos(math.pi * step / steps)) / 2
+        one = random.random() < 0.3
+        rows = of_one_set(photos.sets, BATCH, random) if one else random.integers(0, len(kept), BATCH)
+        at = torch.from_numpy(rows).to(device)
+        sets, classes = (torch.from_numpy(each[rows]).to(device) for each in (photos.sets, photos.classes))
+        asked = likenesses.batch(photos.teacher[at], vectors[at], sets, classes, None if one else mean)
+        values = layer(vectors[at])
         relaxed = torch.tanh(values)
         code = functional.normalize(relaxed, dim=1)
         loss = (
@@ -95,20 +112,4 @@ def _learned(
         loss.backward()
         optimizer.step()
     weights = torch.cat([layer.weight.T * STEP, layer.bias[None]])
-    return weights.detach().numpy().astype(np.float32)
-
-
-def _asked(photos: Features, rows: NDArray[np.int64], values: Tensor, mean: Tensor) -> likenesses.Batch:
-    sets = torch.from_numpy(photos.sets[rows])
-    return likenesses.batch(photos.teacher[rows], values, sets, photos.classes[rows], mean)
-
-
-def _rows(sets: NDArray[np.int64], random: np.random.Generator, *, one_set: float) -> NDArray[np.int64]:
-    """A batch, with a chance of being of one set alone."""
-    if random.random() >= one_set:
-        return random.choice(len(sets), min(BATCH, len(sets)), replace=False)
-    return of_one_set(sets, BATCH, random)
-
-
-def _rate(rate: float, step: int, steps: int) -> float:
-    return rate * min(1, (step + 1) / 30) * (1 + math.cos(math.pi * step / steps)) / 2
+    return np.asarray(weights.detach().cpu().numpy(), np.float32)

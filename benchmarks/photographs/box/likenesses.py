@@ -16,6 +16,7 @@ from torch.nn import functional
 
 TAU = 0.1  # temperature of likeness
 TEACHER = 384  # numbers of the teacher's features that are kept, of 1,280
+_PART = 1 << 16  # pictures at a time
 _SAMPLE = 8000  # pictures that the teacher's directions are found on
 
 
@@ -35,12 +36,16 @@ class Batch:
 
 
 def half_whitened(features: Tensor) -> Tensor:
-    """A teacher's features (N, F) by their main directions, large ones made smaller, of length 1: (N, 384)."""
-    centred = features - features.mean(0)
-    sample = torch.randperm(len(features), generator=torch.Generator().manual_seed(0))[:_SAMPLE]
-    _, sizes, directions = torch.linalg.svd(centred[sample], full_matrices=False)
+    """A teacher's features (N, …, F) by their main directions, large ones made smaller, of length 1: (N, …, 384)."""
+    flat = features.flatten(0, -2)
+    sample = torch.randperm(len(flat), generator=torch.Generator().manual_seed(0))[:_SAMPLE].to(flat.device)
+    drawn = flat[sample].float()
+    mean = drawn.mean(0)
+    _, sizes, directions = torch.linalg.svd(drawn - mean, full_matrices=False)
     spread = (sizes[:TEACHER] / math.sqrt(len(sample))).clamp(min=1e-3)
-    return functional.normalize(centred @ (directions[:TEACHER].T / spread.sqrt()), dim=1)
+    scaled = directions[:TEACHER].T / spread.sqrt()
+    parts = (flat[start : start + _PART].float() - mean for start in range(0, len(flat), _PART))
+    return torch.cat([functional.normalize(part @ scaled, dim=1) for part in parts]).view(*features.shape[:-1], -1)
 
 
 def distributions(vectors: Tensor, tau: float = TAU) -> Tensor:
@@ -48,16 +53,16 @@ def distributions(vectors: Tensor, tau: float = TAU) -> Tensor:
     return functional.softmax(_others(vectors @ vectors.T / tau), dim=1)
 
 
-def batch(teacher: Tensor, before: Tensor, sets: Tensor, classes: Tensor, mean: Tensor) -> Batch:
+def batch(teacher: Tensor, before: Tensor, sets: Tensor, classes: Tensor, mean: Tensor | None) -> Batch:
     """Targets of a batch: teacher's vectors (B, T), the backbone's features (B, F), sets and classes (-1: none) (B,).
 
-    A batch of one set is centred on itself, others on the `mean` of all features.
+    Features are centred on the `mean` of all; a batch of one set, which has none, is centred on itself.
     """
-    one = bool((sets == sets[0]).all())
-    if one:
+    if mean is None:
         teacher = functional.normalize(teacher - teacher.mean(0), dim=1)
-    before = functional.normalize(before - (before.mean(0) if one else mean), dim=1)
-    apart = ~torch.eye(len(sets), dtype=torch.bool)
+        mean = before.mean(0)
+    before = functional.normalize(before - mean, dim=1)
+    apart = ~torch.eye(len(sets), dtype=torch.bool, device=sets.device)
     known = (classes[:, None] >= 0) & (classes[None] >= 0) & (sets[:, None] == sets[None]) & apart
     return Batch(distributions(teacher), distributions(before), known, known & (classes[:, None] == classes[None]))
 
@@ -70,12 +75,10 @@ def divergence(vectors: Tensor, target: Tensor, tau: float = TAU) -> Tensor:
 
 def contrast(vectors: Tensor, asked: Batch, tau: float = TAU) -> Tensor:
     """How far unit vectors (B, D) are from having pictures of one class nearest within their set; 0 without labels."""
-    some = asked.same.any(1)
-    if not some.any():
-        return vectors.sum() * 0
     found = functional.log_softmax((vectors @ vectors.T / tau).masked_fill(~asked.known, -1e4), dim=1)
-    return -((found * asked.same).sum(1)[some] / asked.same.sum(1)[some]).mean()
+    count = asked.same.sum(1)
+    return -((found * asked.same).sum(1) / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
 
 def _others(likeness: Tensor) -> Tensor:
-    return likeness.masked_fill(torch.eye(len(likeness), dtype=torch.bool), -1e4)
+    return likeness.masked_fill(torch.eye(len(likeness), dtype=torch.bool, device=likeness.device), -1e4)

@@ -1,31 +1,42 @@
-"""The photographs that the model in the box learns from: which, packed as small squares, without repeats.
+"""The photographs that the model in the box learns from: which, packed small, without repeats of those that judge.
 
-Each set is a folder as its publisher lays it out (docs/models.md names them). A picture is squeezed to a square of 192
-pixels. A training picture that looks like one of the sets that choose or report, or like its mirror image, is left out.
+Each set is a folder as its publisher lays it out (docs/models.md names them). A picture is squeezed to a square of 160
+pixels, or of fewer where it has fewer; a small JPEG file stays as it is. A training picture that looks like one of the
+sets that choose or report, or like its mirror image, is left out. Packed pictures are Parquet files of at most 52 MiB,
+so that they can be carried to another machine, with every set in each of them.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import random
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from benchmarks.photographs.sets import pictures
+from benchmarks.photographs.sets import SETS, pictures
 
-SIZE = 192  # pixels, of a packed picture
+SIZE = 160  # pixels, of a packed picture
+SMALL = 2000  # bytes of a JPEG file that stays as it is
+QUALITY = 68  # of WebP
+FILE_BYTES = 52 << 20
 ALIKE = 0.97  # correlation of two pictures of 16 × 16 grey blocks, above which one is a repeat of the other
 _BLOCKS = 16
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Source = Path | bytes
+Found = list[tuple[Source, str | None]]  # pictures and their classes
 
 
 def _folder(path: Path) -> str | None:
@@ -44,6 +55,10 @@ def _after(path: Path) -> str | None:
     return path.stem.rsplit("_", 1)[-1]
 
 
+def _first(path: Path) -> str | None:
+    return path.stem.partition("_")[0]
+
+
 @dataclass(frozen=True)
 class Part:
     """Some photographs of a set."""
@@ -54,45 +69,51 @@ class Part:
     class_of: Callable[[Path], str | None] = _folder
     every: int = 0  # of the classes in order every so many'th is held out of training; 0: none
 
-    def files(self, root: Path, *, held: bool = False) -> list[tuple[Path, str | None]]:
+    def files(self, root: Path, *, held: bool = False) -> Found:
         """The photographs and their classes, drawn by a seed; of a set with held out classes these, or all others."""
-        found = [(path, self.class_of(path)) for path in pictures(root / self.place, self.pattern)]
+        if self.pattern.endswith(".parquet"):
+            found = _of_parquet(root / self.place / self.pattern)
+        else:
+            known = _flickr_classes(root) if self.place.startswith("flickr") else {}
+            paths = pictures(root / self.place, self.pattern)
+            found = [(path, known.get(path.name) or self.class_of(path)) for path in paths]
         if self.every:
             classes = sorted({kind for _, kind in found if kind})
             out = set(classes[:: self.every])
-            found = [(path, kind) for path, kind in found if (kind in out) == held]
+            found = [(source, kind) for source, kind in found if (kind in out) == held]
         random.Random(0).shuffle(found)
         return found[: self.most]
 
 
-@dataclass(frozen=True)
-class PhotoPart:
-    """A training set as it was packed."""
-
-    name: str
-    squares: Bytes  # [N, 192, 192, 3]
-    classes: list[str | None]  # [N]
-    used: NDArray[np.int64]  # those of it that are no repeats
-
-
 TRAINING = {
-    "imagenette": Part("imagenette", "**/train/*/*", 3500),
-    "imagewoof": Part("imagewoof", "**/train/*/*", 4000),
+    "imagenette": Part("imagenette", "**/train/*/*", 5000),
+    "imagewoof": Part("imagewoof", "**/train/*/*", 6000),
     "flickr": Part("flickr", "train/*", 7000, _unknown),  # its classes are in train.csv
-    "mini": Part("miniimagenet", "**/*.jpg", 9000, every=5),
-    "cub": Part("cub/images", "*/*", 3500, every=4),
-    "instruments": Part("instruments/train", "*/*", 3500),
-    "cars": Part("cars/cars_train", "**/*.jpg", 3000, _unknown),
-    "rsicd": Part("rsicd", "*/*.jpg", 3500, _before, every=4),
-    "intel": Part("intel", "**/train/*/*", 2500),
+    "mini": Part("miniimagenet", "**/*.jpg", 24000, every=5),
+    "tiny": Part("tiny-imagenet", "train.parquet", 40000),
+    "cub": Part("cub/images", "*/*", 4500, every=4),
+    "instruments": Part("instruments/train", "*/*", 5000),
+    "cars": Part("cars/cars_train", "**/*.jpg", 6000, _unknown),
+    "rsicd": Part("rsicd", "*/*.jpg", 6000, _before, every=4),
+    "intel": Part("intel", "**/train/*/*", 5000),
     "houses": Part("houses", "**/*.jpg", 2140, _after),
-    "animals": Part("animals", "*/*", 998),
-    "trashnet": Part("trashnet/dataset-resized", "*/*", 1263),
-    "dtd": Part("dtd/images", "*/*", 600),
-    "voc": Part("voc/JPEGImages", "*", 953, _unknown),
-    "birds": Part("birds/valid", "*/*", 1312),
-    "food": Part("food", "**/*.jpg", 2000),
-    "samples": Part("samples1000", "*", 500, _unknown),
+    "animals": Part("animals", "*/*", 2000),
+    "trashnet": Part("trashnet/dataset-resized", "*/*", 2500),
+    "dtd": Part("dtd/images", "*/*", 1200),
+    "voc": Part("voc/JPEGImages", "*", 1900, _unknown),
+    "birds": Part("birds/valid", "*/*", 2600),
+    "food": Part("food", "**/*.jpg", 12000),
+    "samples": Part("samples1000", "*", 1000, _unknown),
+    "objects": Part("objects/dataset", "*/*", 3800),
+    "rsscn7": Part("rsscn7", "*/*", 2000),
+    "seedlings": Part("seedlings/train_validation", "*/*", 1500),
+    "weather": Part("weather/train", "*", 1000, _unknown),
+    "monkeys": Part("monkeys/training", "*/*", 1100),
+    "five": Part("five", "*/*", 1500, _first),
+    "mini37": Part("mini37", "**/n*/*", 660),
+    "nips": Part("nips/dataset/images", "*", 1000, _unknown),
+    "bsds": Part("bsds/BSDS500/data/images", "*/*", 500, _unknown),
+    "driving": Part("driving", "*/*", 400, _unknown),
 }
 CHOOSING = {
     "imagenette": Part("imagenette", "**/val/*/*", 1000),
@@ -105,10 +126,79 @@ CHOOSING = {
 }
 
 
-def squeezed(source: Path | io.BytesIO) -> Bytes | None:
-    """A picture upright on white, squeezed to a square: uint8 (192, 192, 3); None for one that cannot be read."""
+def pack(root: Path, to: Path) -> None:
+    """Write `choosing.parquet` and `training-NN.parquet`; what is there already stays."""
+    to.mkdir(parents=True, exist_ok=True)
+    if any(to.glob("training-*.parquet")):
+        return
+    with ProcessPoolExecutor() as pool:
+        judges, choosing = [], []
+        for name, part in CHOOSING.items():
+            found = list(_packed(pool, name, part.files(root, held=True)))
+            choosing += [row for row, _ in found]
+            judges += [blocks for _, blocks in found]
+        for name, read in SETS.items():
+            if photos := read(root):
+                found = list(_packed(pool, name, [(file, None) for file in photos.files]))
+                judges += [blocks for _, blocks in found]
+                print(f"{name}: {len(found)} pictures that report", file=sys.stderr)
+        _write(to / "choosing.parquet", choosing)
+        others, rows = np.stack(judges), []
+        for name, part in TRAINING.items():
+            found = list(_packed(pool, name, part.files(root)))
+            if not found:
+                print(f"{name}: no photographs in {root / part.place}")
+                continue
+            repeated = repeats(np.stack([blocks for _, blocks in found]), others)
+            rows += [row for (row, _), twice in zip(found, repeated, strict=True) if not twice]
+            print(f"{name}: {len(found)} photographs, {repeated.sum()} repeats", file=sys.stderr, flush=True)
+    random.Random(0).shuffle(rows)
+    count = -(-sum(len(picture) for picture, _, _ in rows) // FILE_BYTES)
+    for number in range(count):
+        _write(to / f"training-{number:02d}.parquet", rows[number::count])
+
+
+Row = tuple[bytes, str, str | None]  # a picture, its set, its class
+
+
+def _write(file: Path, rows: list[Row]) -> None:
+    names = ("picture", "set", "class")
+    pq.write_table(pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), file)
+
+
+def stored(file: Path) -> tuple[list[bytes], list[str], list[str | None]]:
+    """What a packed file has: pictures, their sets, their classes."""
+    table = pq.read_table(file)
+    return table["picture"].to_pylist(), table["set"].to_pylist(), table["class"].to_pylist()
+
+
+def _packed(pool: ProcessPoolExecutor, name: str, found: Found) -> Iterator[tuple[Row, Floats]]:
+    """Rows of a set, and blocks of each; pictures that cannot be read are left out."""
+    read = pool.map(partial(_small, name=name), found, chunksize=32)
+    return (each for each in read if each is not None)
+
+
+def _small(found: tuple[Source, str | None], name: str) -> tuple[Row, Floats] | None:
+    source, kind = found
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    square = squeezed(data)
+    if square is None:
+        return None
+    sample = blocks(square[None])[0]
+    if len(data) > SMALL or not data.startswith(b"\xff\xd8"):
+        file = io.BytesIO()
+        with Image.open(io.BytesIO(data)) as image:
+            side = min(SIZE, max(image.size))
+        small = Image.fromarray(square).resize((side, side), Image.Resampling.BICUBIC)
+        small.save(file, "WEBP", quality=QUALITY, method=2)
+        data = file.getvalue()
+    return (data, name, kind), sample
+
+
+def squeezed(data: bytes) -> Bytes | None:
+    """A picture upright on white, squeezed to a square: uint8 (160, 160, 3); None for one that cannot be read."""
     try:
-        with Image.open(source) as opened:
+        with Image.open(io.BytesIO(data)) as opened:
             opened.draft("RGB", (2 * SIZE, 2 * SIZE))
             image = ImageOps.exif_transpose(opened)
             if image.mode in {"P", "LA", "RGBA", "PA"}:
@@ -119,21 +209,19 @@ def squeezed(source: Path | io.BytesIO) -> Bytes | None:
         return None
 
 
-def flickr_classes(root: Path) -> dict[str, str]:
-    """The class of each file of the Flickr photographs, by its name."""
+def _flickr_classes(root: Path) -> dict[str, str]:
     with (root / "flickr/train.csv").open(newline="") as file:
         return {f"{int(number):05d}.jpg": kind for number, kind, *_ in list(csv.reader(file))[1:]}
 
 
-def packed(folder: Path, name: str, files: list[tuple[Path, str | None]]) -> tuple[Bytes, list[str | None]]:
-    """Squares of a set and their classes, read once and kept in a folder."""
-    pixels, kinds = folder / f"{name}.npy", folder / f"{name}.json"
-    if not kinds.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        read = [(square, kind) for path, kind in files if (square := squeezed(path)) is not None]
-        np.save(pixels, np.stack([square for square, _ in read]))
-        kinds.write_text(json.dumps([kind for _, kind in read]))
-    return np.load(pixels, mmap_mode="r"), json.loads(kinds.read_text())
+def _of_parquet(file: Path) -> Found:
+    if not file.is_file():
+        return []
+    table = pq.read_table(file)
+    return [
+        (row["bytes"], str(kind))
+        for row, kind in zip(table["img"].to_pylist(), table["label"].to_pylist(), strict=True)
+    ]
 
 
 def blocks(squares: Bytes) -> Floats:
@@ -145,9 +233,8 @@ def blocks(squares: Bytes) -> Floats:
     return np.asarray(means / (np.linalg.norm(means, axis=1, keepdims=True) + 1e-6), np.float32)
 
 
-def repeats(squares: Bytes, others: Floats) -> NDArray[np.bool_]:
-    """Which squares look like one of the `others`, blocks of pictures (M, 256), or like its mirror image."""
-    own = blocks(squares)
+def repeats(own: Floats, others: Floats) -> NDArray[np.bool_]:
+    """Which pictures, by their blocks (N, 256), look like one of the `others` (M, 256), or like its mirror image."""
     mirrored = own.reshape(-1, _BLOCKS, _BLOCKS)[:, :, ::-1].reshape(len(own), -1)
     found = np.zeros(len(own), bool)
     for start in range(0, len(own), 1000):
@@ -155,17 +242,3 @@ def repeats(squares: Bytes, others: Floats) -> NDArray[np.bool_]:
         for each in (own, mirrored):
             found[part] |= (each[part] @ others.T).max(axis=1) > ALIKE
     return found
-
-
-def training(root: Path, work: Path, others: Floats) -> Iterator[PhotoPart]:
-    """Each training set that is there, without repeats of the `others`, blocks of pictures that judge."""
-    for name, part in TRAINING.items():
-        files = part.files(root)
-        if not files:
-            print(f"{name}: no photographs in {root / part.place}")
-            continue
-        if name == "flickr":
-            known = flickr_classes(root)
-            files = [(path, known.get(path.name)) for path, _ in files]
-        squares, kinds = packed(work / "training", name, files)
-        yield PhotoPart(name, squares, kinds, np.flatnonzero(~repeats(squares, others)))
