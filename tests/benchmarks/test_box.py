@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors.torch import save_file
 from torch.nn import functional
 
 import transhash
 from benchmarks.photographs import peers
-from benchmarks.photographs.box import __main__ as box
-from benchmarks.photographs.box import likenesses, pictures
+from benchmarks.photographs.box import learning, likenesses, pictures, squares, stages
 from benchmarks.photographs.box.views import SIZE, VIEWS, view
 from transhash.nn.vit import ViT, ViTConfig
 
@@ -45,7 +44,31 @@ def test_a_repeat_is_found_smaller_brighter_and_mirrored_and_another_picture_is_
     known = pictures.blocks(np.stack([square(seed) for seed in range(20)]))
     small = Image.fromarray(square(3)).resize((80, 80)).resize((pictures.SIZE, pictures.SIZE))
     asked = np.stack([np.asarray(small), square(5)[:, ::-1], square(7) // 2 + 60, square(99)])
-    assert pictures.repeats(asked, known).tolist() == [True, True, True, False]
+    assert pictures.repeats(pictures.blocks(asked), known).tolist() == [True, True, True, False]
+
+
+def test_a_cut_is_the_rectangle_that_pillow_cuts_and_mirrors() -> None:
+    one = torch.from_numpy(square(1).copy())[None]
+    box = torch.tensor([[0.25, 0.125, 0.5, 0.75]])
+    found = squares.cut(one, box, 60, torch.tensor([True]))[0].permute(1, 2, 0)
+    side = pictures.SIZE
+    place = (0.25 * side, 0.125 * side, 0.75 * side, 0.875 * side)
+    asked = ImageOps.mirror(Image.fromarray(square(1)).resize((60, 60), Image.Resampling.BILINEAR, box=place))
+    assert (found - torch.from_numpy(np.array(asked, np.float32))).abs().mean() < 3
+
+
+def test_rectangles_lie_in_the_square_and_are_large_enough() -> None:
+    boxes = squares.drawn(1000, 0.3, np.random.default_rng(0))
+    assert boxes.min() >= 0
+    assert (boxes[:, :2] + boxes[:, 2:]).max() <= 1 + 1e-6
+    assert boxes[:, 2:].prod(axis=1).min() > 0.22  # one that is too long is cut off
+
+
+def test_half_of_the_pictures_keep_their_light() -> None:
+    images = torch.from_numpy(square(2).copy()).permute(2, 0, 1).float()[None].expand(400, -1, -1, -1)
+    found = squares.lit(images, torch.from_numpy(squares.light(400, np.random.default_rng(0))))
+    same = ((found - images).abs().amax((1, 2, 3)) < 0.01).float().mean()
+    assert 0.35 < same < 0.55
 
 
 def test_likeness_diverges_by_nothing_from_itself_and_labels_pull_their_pictures_together() -> None:
@@ -65,27 +88,26 @@ def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
     torch.manual_seed(0)
     network = ViT(ViTConfig(image_size=SIZE, patch_size=14, dim=192, depth=12, heads=3, mlp_dim=384))
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "vit.safetensors")
-    for part in ("train", "val"):
-        for number in range(72 if part == "train" else 16):
+    for part, count in (("train", 80), ("val", 90)):
+        for number in range(count):
             place = tmp_path / f"photographs/imagenette/{part}/kind-{number % 3}"
             place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(square(1000 * (part == "val") + number)).save(place / f"{number}.png")
 
-    def taught(kind: int, squares: Iterable[np.ndarray], size: int) -> np.ndarray:
-        assert (kind, size) == (2, 224)
-        return np.stack([each[::16, ::16].astype(np.float32).ravel() for each in squares])
+    def teacher(kind: int, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+        assert (kind, device.type) == (2, "cpu")
+        return lambda images: functional.adaptive_avg_pool2d(images, 14).flatten(1)
 
-    monkeypatch.setattr(peers, "of_squares", taught)
-    box.make(tmp_path / "photographs", tmp_path / "vit.safetensors", tmp_path / "made", tmp_path / "work", 0.002)
+    monkeypatch.setattr(peers, "teacher", teacher)
+    work = tmp_path / "work"
+    pictures.pack(tmp_path / "photographs", work / "packed")
+    how = learning.Settings(minutes=0.002, batch=16)
+    stages.learn(work, tmp_path / "vit.safetensors", torch.device("cpu"), how, steps=2)
+    stages.ship(work, tmp_path / "made")
     model = transhash.load(tmp_path / "made")
     assert model.lengths == (16, 32, 48, 64, 128)
     codes = model.encode_lengths([tmp_path / "photographs/imagenette/val/kind-0/0.png"])
     assert {bits: code.shape for bits, code in codes.items()} == {bits: (1, bits // 8) for bits in model.lengths}
     assert model.likeness is not None
     assert model.calibration is not None
-    assert sorted(path.name for path in (tmp_path / "work").rglob("*.npy")) == [
-        "imagenette.npy",
-        "imagenette.npy",
-        "imagenette.teacher.npy",
-        "imagenette.tokens.npy",
-    ]
+    assert sorted(path.name for path in (work / "packed").iterdir()) == ["choosing.parquet", "training-00.parquet"]

@@ -259,4 +259,4 @@ def test_the_shipped_model_tells_the_example_pictures_apart() -> None:
     codes = transhash.load().encode_lengths(examples)
     quality = {bits: transhash.evaluate(code, labels, code, labels).map for bits, code in codes.items()}
     assert quality[16] < quality[64] < quality[128]
-    assert quality[64] > 0.5  # a tenth are alike
+    assert quality[64] > 0.7  # a tenth are alike

@@ -162,7 +162,7 @@ class Learner(nn.Module):
             centre = self.mean
         vectors = functional.normalize(found - centre, dim=1)
         short = functional.normalize(self.embedding(found), dim=1)
-        codes = torch.split(torch.tanh(self.hash(found)), SHORT, dim=1)
+        codes = torch.split(torch.tanh(self.hash(found)), list(SHORT), dim=1)
         of_codes = torch.stack([_kept(functional.normalize(code, dim=1), asked) for code in codes]).mean()
         return (
             likenesses.divergence(vectors, asked.teacher)

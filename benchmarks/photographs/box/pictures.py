@@ -141,7 +141,7 @@ def pack(root: Path, to: Path) -> None:
             if photos := read(root):
                 found = list(_packed(pool, name, [(file, None) for file in photos.files]))
                 judges += [blocks for _, blocks in found]
-                print(f"{name}: {len(found)} pictures that report", file=sys.stderr)
+                print(f"{name}: {len(found)} pictures that judge", file=sys.stderr)
         _write(to / "choosing.parquet", choosing)
         others, rows = np.stack(judges), []
         for name, part in TRAINING.items():
@@ -210,7 +210,10 @@ def squeezed(data: bytes) -> Bytes | None:
 
 
 def _flickr_classes(root: Path) -> dict[str, str]:
-    with (root / "flickr/train.csv").open(newline="") as file:
+    listed = root / "flickr/train.csv"
+    if not listed.is_file():
+        return {}
+    with listed.open(newline="") as file:
         return {f"{int(number):05d}.jpg": kind for number, kind, *_ in list(csv.reader(file))[1:]}
 
 

@@ -103,7 +103,9 @@ def cut(squares: Tensor, boxes: Tensor, size: int, mirrored: Tensor | None = Non
     sign = torch.ones(len(boxes), device=boxes.device) if mirrored is None else 1 - 2 * mirrored.float()
     place[:, 0, 0], place[:, 1, 1], place[:, :, 2] = across[:, 0] * sign, across[:, 1], centre
     grid = functional.affine_grid(place, [len(boxes), 3, size, size], align_corners=False)
-    return functional.grid_sample(squares.permute(0, 3, 1, 2).float(), grid, "bilinear", "border", align_corners=False)
+    images = squares.permute(0, 3, 1, 2).float()
+    found: Tensor = functional.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+    return found
 
 
 def light(count: int, random: np.random.Generator) -> NDArray[np.float32]:
@@ -120,4 +122,5 @@ def lit(images: Tensor, light: Tensor) -> Tensor:
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * colour
     level = images.mean((1, 2, 3), keepdim=True)
-    return ((level + (images - level) * contrast) * bright).clamp(0, 255)
+    found: Tensor = ((level + (images - level) * contrast) * bright).clamp(0, 255)
+    return found
