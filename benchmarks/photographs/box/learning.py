@@ -125,7 +125,6 @@ class Learner(nn.Module):
         optimizer = torch.optim.AdamW(self._groups(how), fused=True)
         rates = [group["lr"] for group in optimizer.param_groups]
         averaged = copy.deepcopy(self.network)
-        kept: list[Tensor] = list(averaged.parameters())
         own: list[Tensor] = list(self.network.parameters())
         start, step = time.monotonic(), 0
         while (share := (time.monotonic() - start) / 60 / how.minutes) < 1:
@@ -138,7 +137,8 @@ class Learner(nn.Module):
             optimizer.step()
             step += 1
             with torch.no_grad():
-                torch._foreach_lerp_(kept, own, max(1 - AVERAGE, 1 / (step + 1)))
+                for mean, value in zip(averaged.parameters(), own, strict=True):
+                    mean.lerp_(value, max(1 - AVERAGE, 1 / (step + 1)))
             if step % how.say_every == 0:
                 say(f"step {step}, {time.monotonic() - start:.0f} s, loss {loss.item():.3f}")
         return averaged
