@@ -7,7 +7,7 @@ import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -40,8 +40,9 @@ def cells(place: Path, methods: str = "transhash", seeds: int = 1, bits: int = 1
     names = ("dataset", "protocol", "data", "image_size")
     common = {name: getattr(whole, name) for name in names} | {"backbone": whole.backbone}
     train = str(changes.pop("blocks", "last"))
+    streams = cast(tuple[int, ...], changes.pop("streams", (1,)))
     settings = {**SMALL, **({"cached_views": 0} if train == "all" else {}), **changes}
-    return matrix.cells(methods.split(","), [bits], seeds, common, changes=settings, train=train)
+    return matrix.cells(methods.split(","), [bits], seeds, common, changes=settings, train=train, streams=streams)
 
 
 def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path: Path) -> None:
@@ -89,6 +90,34 @@ def test_without_a_method_that_reads_tokens_none_are_computed(
     assert not list((tmp_path / "tokens").glob("all-*"))
     with pytest.raises(RecipeError, match="use last or all"):
         cells(place, blocks="some")
+
+
+def test_a_peer_has_one_stream_or_two_or_a_cell_for_each(place: Path) -> None:
+    found = cells(place, "transhash,transhash-single,csq,lsh", streams=(1, 2))
+    assert [cell.method for cell in found] == ["transhash", "transhash-single", "csq", "csq-dual", "lsh"]
+    assert [cell.recipe.groups for cell in found][:4] == [2, 0, 0, 2]
+    assert {cell.recipe.method for cell in found[2:4]} == {"csq"}
+    assert [cell.method for cell in cells(place, "csq", streams=(2,))] == ["csq-dual"]
+    assert cells(place, "csq-dual")[0] == found[3]
+    with pytest.raises(RecipeError, match="one stream or two"):
+        cells(place, streams=(3,))
+
+
+def test_no_cell_begins_after_the_time_that_there_is(place: Path, tmp_path: Path) -> None:
+    wanted = cells(place, "lsh,itq,sh,bre", seeds=2)
+    first = compare.compare(wanted, tmp_path, jobs=1, progress=silent, seconds=0)
+    assert len(first["cells"]) < 8, "a worker takes what is in its queue already"
+    assert compare.read(tmp_path) == first
+    assert (
+        len(compare.compare(cells(place, "lsh,itq,sh,bre", seeds=2), tmp_path, jobs=1, progress=silent)["cells"]) == 8
+    )
+
+
+def test_results_are_whole_after_every_cell(place: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+    count = lambda result: seen.append(len(compare.read(tmp_path)["cells"]))  # noqa: E731
+    compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=1, progress=silent, report=count)
+    assert seen == [1, 2, 3]
 
 
 def test_workers_have_the_gpus_in_turn() -> None:
@@ -243,6 +272,8 @@ def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) 
     (tmp_path / "mine.yaml").write_text(f"validation: 0\n{text}\nfreeze: 2\nloss:\n  gamma: 7\n")
     [cell] = cells(place, str(tmp_path / "mine.yaml"))
     assert (cell.method, cell.recipe.loss, cell.bits) == ("mine", {"gamma": 7}, 16)
+    [cell] = cells(place, str(tmp_path / "mine.yaml"), compile="off", epochs=7)
+    assert (cell.recipe.compile, cell.recipe.epochs) == ("off", 2), "of the changes only those of the machine"
     (tmp_path / "mine.yaml").write_text("freeze: 0\n")
     with pytest.raises(RecipeError, match="freeze and cached_views"):
         cells(place, str(tmp_path / "mine.yaml"))

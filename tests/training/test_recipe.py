@@ -80,3 +80,11 @@ def test_a_missing_recipe_is_named() -> None:
 
 def test_settings_are_plain_yaml() -> None:
     assert yaml.safe_load(Recipe().dump())["data"] == "data"
+
+
+def test_compile_is_a_word_where_yaml_reads_a_boolean(tmp_path: Path) -> None:
+    (tmp_path / "off.yaml").write_text("compile: off\n")
+    assert Recipe.read(tmp_path / "off.yaml").compile == "off"
+    assert Recipe.build({"compile": True}).compile == "on"
+    with pytest.raises(RecipeError, match="compile"):
+        Recipe.build({"compile": 1})

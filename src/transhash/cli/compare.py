@@ -53,6 +53,13 @@ def compare(
         str,
         typer.Option("--train", metavar="last|all", help="Blocks to train: the last on tokens, or all on pictures."),
     ] = "last",
+    streams: Annotated[
+        str,
+        typer.Option("--streams", metavar="1|2|1,2", help="Streams of the methods other than TransHash's own."),
+    ] = "1",
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0, metavar="N", help="Begin with no run later than that.")
+    ] = None,
     tokens: Annotated[
         Path | None,
         typer.Option("--tokens", metavar="DIR", help="Where tokens of the backbone are kept; DIR/tokens by default."),
@@ -70,9 +77,9 @@ def compare(
 
     Runs every method, code length and seed. All blocks of the backbone but the last keep their weights; what they
     compute is kept in DIR/tokens, so that only the last block is trained. With --train all every block is trained, from
-    pictures: that is for a GPU. Finished runs are not repeated: when a
-    comparison was interrupted, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv,
-    and curves as PNG and SVG (docs/comparison.md).
+    pictures: that is for a GPU. Finished runs are not repeated: when a comparison was interrupted or --minutes are
+    over, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and
+    SVG (docs/comparison.md).
     """
     with extra("train"):
         from transhash.comparison import cells as matrix
@@ -94,8 +101,13 @@ def compare(
         lengths = [int(length) for length in bits.split(",")]
     except ValueError:
         raise typer.BadParameter(f"{bits!r} are no numbers with commas between", param_hint="--bits") from None
+    if streams not in ("1", "2", "1,2"):
+        raise typer.BadParameter(f"{streams!r} is not 1, 2 or 1,2", param_hint="--streams")
     named = methods.split(",")
-    cells = matrix.cells(named, lengths, seeds, common, changes=settings_of(settings or ()), train=train)
+    cells = matrix.cells(
+        named, lengths, seeds, common, changes=settings_of(settings or ()), train=train,
+        streams=[int(count) for count in streams.split(",")],
+    )  # fmt: skip
 
     def report(result: dict[str, Any]) -> None:
         if as_json:
@@ -115,7 +127,7 @@ def compare(
         with stages() as progress:
             results = comparison.compare(
                 cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
-                skipped=skipped if "all" in named else None,
+                skipped=skipped if "all" in named else None, seconds=None if minutes is None else minutes * 60,
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")

@@ -50,7 +50,9 @@ VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three abl
     "transhash-no-prior": {"loss.quantization": 0.0},
 }
 PEERS = tuple(name for name in METHODS if name != "transhash")
+DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, a loss for each branch
 ALL = (*VARIANTS, *PEERS, *SHALLOW)
+NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *SHALLOW)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Cell:
     """One method at one code length with one seed."""
 
     method: str
-    """A name of `ALL`, or of a recipe file without its ending."""
+    """A name of `NAMED`, or of a recipe file without its ending."""
     bits: int
     seed: int
     recipe: Recipe
@@ -94,17 +96,24 @@ def cells(
     *,
     changes: JsonObject,
     train: str = "last",
+    streams: Sequence[int] = (1,),
 ) -> list[Cell]:
-    """The matrix, seed by seed, so that a first whole table is there early.
+    """The matrix, seed by seed and length by length in their order, so that a first whole column is there early.
 
-    `methods`: names of `ALL`, "all", or paths of recipes (`.yaml`), which bring their own settings. `common`: data set,
-    protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`, or of
-    `WHOLE` where all blocks are trained: `train` is "last" or "all". Shallow methods are fitted to the backbone's own
-    features either way. Raises `RecipeError` for what is no method, and for a setting that cannot be.
+    `methods`: names of `NAMED`, "all", or paths of recipes (`.yaml`), which bring their own settings. `common`: data
+    set, protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`, or
+    of `WHOLE` where all blocks are trained: `train` is "last" or "all"; of a recipe file only those of the machine.
+    `streams`: whether named methods other than TransHash's own have one stream, two, or a cell for each. Shallow ones
+    are fitted to the backbone's own features in every case. Raises `RecipeError` for what is no method, and for a
+    setting that cannot be.
     """
     if train not in ("last", "all"):
         raise RecipeError("", f"no such blocks to train: {train!r}", "use last or all")
-    wanted = list(dict.fromkeys(name for given in methods for name in (ALL if given == "all" else (given,))))
+    if not streams or not {1, 2}.issuperset(streams):
+        raise RecipeError("", "a network has one stream or two", "use 1, 2 or 1,2")
+    given = [name for method in methods for name in (ALL if method == "all" else (method,))]
+    endings = [DUAL if count == 2 else "" for count in streams]
+    wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
     common = {**common, "image_size": start.image_size}
     last = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
@@ -121,8 +130,8 @@ def cells(
             ),
         )
         for seed in range(seeds)
-        for name in wanted
         for length in bits
+        for name in wanted
     ]
 
 
@@ -133,13 +142,15 @@ def _is_file(name: str) -> bool:
 def _recipe(name: str, base: JsonObject, own: JsonObject) -> Recipe:
     """What a method runs by: `base` for named ones, and what is the cell's own."""
     if _is_file(name):
-        recipe = Recipe.read(name, **own)
+        recipe = Recipe.read(name, **{setting: base[setting] for setting in MACHINE if setting in base}, **own)
         if not recipe.cached_views and base["cached_views"]:
             raise RecipeError(
                 name, "a comparison needs freeze and cached_views above 0", "set both, or compare with --train all"
             )
         return recipe
-    if name not in ALL:
+    if name not in NAMED:
         raise RecipeError("", f"no method is called {name!r}", f"there are {', '.join(ALL)}, and recipe files")
-    peers = {"method": name} if name in PEERS else {}
-    return Recipe.read(None, **{**base, **VARIANTS.get(name, {"groups": 0, **peers}), **own})
+    peer = name.removesuffix(DUAL)
+    peers = {"method": peer} if peer in PEERS else {}
+    own_streams = {"groups": 2 if name.endswith(DUAL) else 0}
+    return Recipe.read(None, **{**base, **VARIANTS.get(name, {**own_streams, **peers}), **own})

@@ -9,8 +9,9 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from transhash.training.recipe import Recipe
 RESULTS = "results.json"
 _FACTS = ("protocol", "split_sha256", "data_sha256", "backbone_sha256")
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
+_PICTURES = 1024  # decoded at a time
 GPU_JOBS = 4  # cells side by side on one GPU, of which a small network uses little
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -52,16 +54,19 @@ def compare(
     progress: Progress,
     report: Callable[[Result], None] = lambda result: None,
     skipped: Callable[[Cell, str], None] | None = None,
+    seconds: float | None = None,
 ) -> JsonObject:
     """Run the cells that `out` has no result of, and return what is in its `results.json` then.
 
-    A `results.json` alone is enough to go on from.
+    A `results.json` alone is enough to go on from. It is written after every cell. `seconds`: begin with no cell later
+    than that; those under way are finished.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
     default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
     share it. `skipped`: gets each
     cell whose method is not defined for such labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
+    began = time.monotonic()
     first = next((cell for cell in cells if cell.reads_tokens), cells[0]).recipe
     tokens = tokens or out / "tokens"
     out.mkdir(parents=True, exist_ok=True)
@@ -80,6 +85,8 @@ def compare(
         if cell.recipe.cached_views and not cell.is_shallow
     }
 
+    _decode(waiting.values(), prepared, progress)
+
     done = len(keys) - len(waiting)
     progress("cells", done, len(keys), "")
     device = device_of(first.device)
@@ -96,10 +103,11 @@ def compare(
                 pool.submit(_run, cell, views.get(key), out / "runs" / key): key for key, cell in waiting.items()
             }
             try:
-                for future in as_completed(futures):
+                for future in _ended(futures, None if seconds is None else began + seconds):
                     result = future.result()
                     with replacing(_result_path(out, futures[future])) as file:
                         file.write(json.dumps({**result, **here, **about}).encode())
+                    _collect(out, keys, about)
                     done += 1
                     report(result)
                     word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
@@ -113,6 +121,17 @@ def compare(
             finally:
                 pool.shutdown(cancel_futures=True)
     return _collect(out, keys, about)
+
+
+def _ended(futures: Iterable[Future[Result]], until: float | None) -> Iterator[Future[Result]]:
+    """Each future when it has ended. At the time `until` those that were not begun are cancelled and left out."""
+    waiting = set(futures)
+    while waiting:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        ended, waiting = wait(waiting, left, FIRST_COMPLETED)
+        yield from ended
+        if until is not None and time.monotonic() >= until:
+            waiting, until = {future for future in waiting if not future.cancel()}, None
 
 
 def read(out: Path) -> JsonObject:
@@ -159,6 +178,16 @@ def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], No
         skipped(cell, str(error))
         return False
     return True
+
+
+def _decode(cells: Iterable[Cell], prepared: Prepared, progress: Progress) -> None:
+    """Decode the pictures that the cells of networks are scored on, if any reads pictures, before these begin."""
+    for shape in {(c.recipe.image_size, c.recipe.centre_crop): c.recipe for c in cells if not c.reads_tokens}.values():
+        if not shape.validation:
+            decoded = prepared.decoded(shape)
+            for start in range(0, len(decoded), _PICTURES):
+                decoded.take(np.arange(start, min(start + _PICTURES, len(decoded))))
+                progress("pictures", min(start + _PICTURES, len(decoded)), len(decoded), "")
 
 
 def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: JsonObject, progress: Progress) -> Path:

@@ -7,7 +7,7 @@ import io
 import statistics
 from collections.abc import Mapping, Sequence
 
-from transhash.comparison.cells import ALL
+from transhash.comparison.cells import NAMED
 from transhash.plain import JsonObject
 
 FIGURES = {
@@ -24,7 +24,7 @@ def spreads(results: JsonObject, figure: str) -> dict[str, dict[int, Spread]]:
     found: dict[str, dict[int, list[float]]] = {}
     for cell in results["cells"]:
         found.setdefault(cell["method"], {}).setdefault(cell["bits"], []).append(cell["scores"][figure])
-    order = [name for name in found if name not in ALL] + [name for name in ALL if name in found]
+    order = [name for name in found if name not in NAMED] + [name for name in NAMED if name in found]
     return {
         method: {
             bits: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))

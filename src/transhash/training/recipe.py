@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
@@ -108,6 +108,11 @@ class Recipe(BaseModel):
         ge=0,
         description="token cache: views of each image kept as tokens of the frozen blocks; 0: no cache",
     )
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return {True: "on", False: "off"}[value] if isinstance(value, bool) else value  # YAML reads off as false
 
     @model_validator(mode="after")
     def _agree(self) -> Recipe:
