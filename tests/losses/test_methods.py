@@ -24,6 +24,7 @@ SETTINGS: list[tuple[str, dict[str, float]]] = [
     ("dpn", {"margin": 0.4}),
     ("csq", {"quantization": 0.5}),
     ("orthohash", {"scale": 3.0, "margin": 0.5}),
+    ("hyp2", {"beta": 2.0}),
 ]
 SEVERAL = [name for name, method in METHODS.items() if not getattr(method, "single_label_only", False)]
 
@@ -153,7 +154,7 @@ def test_what_is_drawn_depends_on_the_seed_alone(method: str) -> None:
     one, again, other = build(method, 12), build(method, 12), build(method, 12, seed=1)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
-    if method in ("csq", "dpn", "orthohash", "greedyhash"):
+    if method in ("csq", "dpn", "orthohash", "greedyhash", "hyp2"):
         assert any(not torch.equal(a, other.state_dict()[name]) for name, a in one.state_dict().items())
 
 

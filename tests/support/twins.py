@@ -175,6 +175,27 @@ def orthohash(
     return total / len(h)
 
 
+def hyp2(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, beta: float = 0.5) -> torch.Tensor:
+    proxies = dict(loss.named_parameters())["proxies"].detach()
+    bits, classes = h.shape[1], len(proxies)
+    k = next(k for k in range(1, 99) if 2**k >= classes)
+    distance = 0
+    while sum(math.ceil((distance + 1) / 2**i) for i in range(k)) <= bits:
+        distance += 1
+    threshold = 1 - 2 * distance / bits
+    own, others, irrelevant = [], [], []
+    for i in range(len(h)):
+        mine = classes_of(labels[i])
+        for c in range(classes):
+            similar = cosine(h[i], proxies[c])
+            (own if c in mine else others).append(1 - similar if c in mine else torch.relu(similar - threshold))
+        for j in range(len(h)):
+            theirs = classes_of(labels[j])
+            if len(mine) > 1 and len(theirs) > 1 and not {*mine} & {*theirs}:
+                irrelevant.append(beta * torch.relu(cosine(h[i], h[j]) - threshold))
+    return sum((torch.stack(terms).mean() for terms in (own, others, irrelevant) if terms), torch.zeros(()))
+
+
 TWINS = {
     "dsh": dsh,
     "dpsh": dpsh,
@@ -186,4 +207,5 @@ TWINS = {
     "dpn": dpn,
     "csq": csq,
     "orthohash": orthohash,
+    "hyp2": hyp2,
 }

@@ -20,6 +20,7 @@ from transhash.losses.dsh import DSHLoss
 from transhash.losses.greedyhash import GreedyHashLoss
 from transhash.losses.hash_loss import HashLoss, Task
 from transhash.losses.hashnet import HashNetLoss
+from transhash.losses.hyp2 import HyP2Loss
 from transhash.losses.idhn import IDHNLoss
 from transhash.losses.orthohash import OrthoHashLoss
 
@@ -35,6 +36,7 @@ METHODS: dict[str, Callable[..., HashLoss]] = {  # (task, *, its hyper-parameter
     "dpn": DPNLoss,
     "csq": CSQLoss,
     "orthohash": OrthoHashLoss,
+    "hyp2": HyP2Loss,
 }
 
 Settings = Mapping[str, bool | int | float | str]
@@ -71,6 +73,7 @@ __all__ = [
     "GreedyHashLoss",
     "HashLoss",
     "HashNetLoss",
+    "HyP2Loss",
     "IDHNLoss",
     "OrthoHashLoss",
     "Settings",
