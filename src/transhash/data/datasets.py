@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.data import cifar
+from transhash.data.corel import corel5k
 from transhash.data.lists import COLUMNS, read_lists
 from transhash.data.mosaic import mosaics
 from transhash.data.parquet import parquet_parts, read_parquet
@@ -127,6 +128,7 @@ DATASETS: dict[str, Callable[[Path], ImageSet]] = {
     "cifar10-mosaic": _cifar10_mosaic,
     "imagenet100-64": imagenet100_64,
     "imagenet200-64": imagenet200_64,
+    "corel5k": corel5k,
     "folder": _folder,
     **{name: partial(read_lists, name) for name in COLUMNS},
 }

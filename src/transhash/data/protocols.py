@@ -41,6 +41,7 @@ PROTOCOLS = {
     "imagenet200-64": Protocol(
         "the 10,000 validation images are queries; the 100,000 training images train and are searched", 1000
     ),
+    "corel5k": Protocol("the 499 photographs of the test part are queries; the 4,500 others train and are searched"),
     **{
         name: Protocol("queries, training images and database as the list files give them", topk)
         for name, topk in (
@@ -57,7 +58,8 @@ PROTOCOLS = {
     ),
 }
 _ANOTHER = "choose another protocol (--protocol)"
-_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64")
+_SEVERAL = ("cifar10-mosaic", "corel5k")  # for images with several labels
+_TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64", "corel5k")
 
 
 def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
@@ -78,7 +80,7 @@ def split(protocol: str, images: ImageSet, *, seed: int = 0) -> Split:
                 _ANOTHER,
             )
         return images.given
-    if images.labels.ndim != 1 and protocol != "cifar10-mosaic":
+    if images.labels.ndim != 1 and protocol not in _SEVERAL:
         raise DataError("", f"the protocol {protocol!r} is for images with one label each", _ANOTHER)
     if is_published(protocol, images, seed):
         query, train = (published_rows(part, images) for part in ("query", "train"))
@@ -93,7 +95,7 @@ def _test_part(protocol: str, images: ImageSet, seed: int) -> Split:
     others, query = rows[: images.training], rows[images.training :]
     if not len(query):
         raise DataError("", f"{images.name} has no test part, which the protocol {protocol} queries with", _ANOTHER)
-    if protocol in ("cifar10-2", "imagenet200-64"):
+    if protocol in ("cifar10-2", "imagenet200-64", "corel5k"):
         return Split(query, others, others)
     if protocol == "imagenet100-64":
         return Split(query, _some_of_each_class(130, others, images, protocol, seed), others)
