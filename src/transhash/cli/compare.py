@@ -57,6 +57,12 @@ def compare(
         str,
         typer.Option("--streams", metavar="1|2|1,2", help="Streams of the methods other than TransHash's own."),
     ] = "1",
+    trials: Annotated[
+        int,
+        typer.Option(
+            "--trials", min=0, max=9, metavar="N", help="Settings tried for each on held-out training images."
+        ),
+    ] = 0,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0, metavar="N", help="Begin with no run later than that.")
     ] = None,
@@ -77,7 +83,8 @@ def compare(
 
     Runs every method, code length and seed. All blocks of the backbone but the last keep their weights; what they
     compute is kept in DIR/tokens, so that only the last block is trained. With --train all every block is trained, from
-    pictures: that is for a GPU. Finished runs are not repeated: when a comparison was interrupted or --minutes are
+    pictures: that is for a GPU. With --trials each method has, at each length, the best of as many settings on training
+    images that are held out. Finished runs are not repeated: when a comparison was interrupted or --minutes are
     over, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and
     SVG (docs/comparison.md).
     """
@@ -128,6 +135,7 @@ def compare(
             results = comparison.compare(
                 cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
                 skipped=skipped if "all" in named else None, seconds=None if minutes is None else minutes * 60,
+                trials=trials,
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")

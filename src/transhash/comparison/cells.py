@@ -50,7 +50,7 @@ VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three abl
     "transhash-no-prior": {"loss.quantization": 0.0},
 }
 PEERS = tuple(name for name in METHODS if name != "transhash")
-DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, a loss for each branch
+DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, its loss on the whole code
 ALL = (*VARIANTS, *PEERS, *SHALLOW)
 NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *SHALLOW)
 

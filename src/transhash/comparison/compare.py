@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from transhash.comparison import choosing
 from transhash.comparison import tokens as token_files
 from transhash.comparison.cells import Cell
 from transhash.comparison.run import Prepared, run
@@ -55,72 +57,118 @@ def compare(
     report: Callable[[Result], None] = lambda result: None,
     skipped: Callable[[Cell, str], None] | None = None,
     seconds: float | None = None,
+    trials: int = 0,
 ) -> JsonObject:
     """Run the cells that `out` has no result of, and return what is in its `results.json` then.
 
     A `results.json` alone is enough to go on from. It is written after every cell. `seconds`: begin with no cell later
-    than that; those under way are finished.
+    than that; those under way are finished. `trials`: for each method with a network and each code length as many
+    settings are tried on held-out training images first, with the first seed, and its cells have the best of them
+    (`choosing`); a method and length whose trials are not finished has none.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
     default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
     share it. `skipped`: gets each
     cell whose method is not defined for such labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
-    began = time.monotonic()
+    until = None if seconds is None else time.monotonic() + seconds
     first = next((cell for cell in cells if cell.reads_tokens), cells[0]).recipe
     tokens = tokens or out / "tokens"
     out.mkdir(parents=True, exist_ok=True)
     prepared, facts = prepare(first, tokens)
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
-    here = {"machine": machine(), "precision": str(precision_of(first.precision, device_of(first.device)))}
     _restore(out)
+    runner = _Runner(out, tokens, first, prepared, facts, about, jobs, until, progress, report)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
-    keys = {cell.key(facts): cell for cell in cells}
-    waiting = {key: cell for key, cell in keys.items() if not _result_path(out, key).exists()}
-    if any(cell.reads_tokens for cell in waiting.values()):
-        prepared.tokens.build(first, prepared.images, progress)
-    views = {
-        key: _views(cell.recipe, prepared, tokens, facts, progress)
-        for key, cell in waiting.items()
-        if cell.recipe.cached_views and not cell.is_shallow
-    }
+    if trials:
+        cells = runner.choose(cells, trials)
+    runner.finish(cells)
+    return _collect(out, {cell.key(facts) for cell in cells}, about)
 
-    _decode(waiting.values(), prepared, progress)
 
-    done = len(keys) - len(waiting)
-    progress("cells", done, len(keys), "")
-    device = device_of(first.device)
-    gpus = torch.cuda.device_count() if first.device in ("auto", "cuda") and device.type == "cuda" else 1
-    jobs = min(jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), max(1, len(waiting)))
-    if waiting:
-        threads = max(1, processors() // jobs)
-        for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
-            os.environ.setdefault(name, str(threads))
-        context = multiprocessing.get_context("spawn")
-        started = context.Value("i", 0)
-        with ProcessPoolExecutor(jobs, context, _start_worker, (first, tokens, facts, threads, started, gpus)) as pool:
+@dataclass(frozen=True)
+class _Runner:
+    """What all cells of a comparison have in common."""
+
+    out: Path
+    tokens: Path
+    first: Recipe  # of a cell, whose data and device all have
+    prepared: Prepared
+    facts: JsonObject
+    about: JsonObject
+    jobs: int | None
+    until: float | None  # of time.monotonic()
+    progress: Progress
+    report: Callable[[Result], None]
+
+    def choose(self, cells: Sequence[Cell], count: int) -> list[Cell]:
+        """The cells with the settings that trials are in favour of, those whose trials are finished."""
+        seed = min(cell.seed for cell in cells)
+        tried = {(cell.method, cell.bits): choosing.trials(cell, count) for cell in cells if cell.seed == seed}
+        self.finish([trial for few in tried.values() for trial in few], kept="trials")
+        settled = []
+        for cell in cells:
+            few = tried[cell.method, cell.bits]
+            paths = [_result_path(self.out, trial.key(self.facts), "trials") for trial in few]
+            if all(path.exists() for path in paths):
+                settled.append(choosing.chosen(cell, few, [json.loads(path.read_text("utf-8")) for path in paths]))
+        return settled
+
+    def finish(self, cells: Sequence[Cell], kept: str = "cells") -> None:
+        """Run those without a result. `kept`: the folder of results."""
+        keys = {cell.key(self.facts): cell for cell in cells}
+        of_matrix = set(keys) if kept == "cells" else set()
+        waiting = {key: cell for key, cell in keys.items() if not _result_path(self.out, key, kept).exists()}
+        done = len(keys) - len(waiting)
+        self.progress(kept, done, len(keys), "")
+        if not waiting or (self.until is not None and time.monotonic() >= self.until):
+            return
+        if any(cell.reads_tokens for cell in waiting.values()):
+            self.prepared.tokens.build(self.first, self.prepared.images, self.progress)
+        views = {
+            key: _views(cell.recipe, self.prepared, self.tokens, self.facts, self.progress)
+            for key, cell in waiting.items()
+            if cell.recipe.cached_views and not cell.is_shallow
+        }
+        _decode(waiting.values(), self.prepared, self.progress)
+
+        precision = str(precision_of(self.first.precision, device_of(self.first.device)))
+        also = {"machine": machine(), "precision": precision, **self.about}
+        with self._pool(len(waiting)) as pool:
             futures: dict[Future[Result], str] = {
-                pool.submit(_run, cell, views.get(key), out / "runs" / key): key for key, cell in waiting.items()
+                pool.submit(_run, cell, views.get(key), self.out / "runs" / key): key for key, cell in waiting.items()
             }
             try:
-                for future in _ended(futures, None if seconds is None else began + seconds):
+                for future in _ended(futures, self.until):
                     result = future.result()
-                    with replacing(_result_path(out, futures[future])) as file:
-                        file.write(json.dumps({**result, **here, **about}).encode())
-                    _collect(out, keys, about)
+                    with replacing(_result_path(self.out, futures[future], kept)) as file:
+                        file.write(json.dumps({**result, **also}).encode())
+                    _collect(self.out, of_matrix, self.about)
                     done += 1
-                    report(result)
+                    if kept == "cells":
+                        self.report(result)
                     word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
-                    progress("cells", done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
+                    self.progress(kept, done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
             except BrokenProcessPool as error:
                 raise TransHashError(
-                    out,
+                    self.out,
                     "a process ended before its cell did, perhaps for want of memory",
                     "give the same command again to go on, with fewer --jobs if it happens again",
                 ) from error
             finally:
                 pool.shutdown(cancel_futures=True)
-    return _collect(out, keys, about)
+
+    def _pool(self, most: int) -> ProcessPoolExecutor:
+        """Processes for at most so many cells, which share the cores and the GPUs."""
+        device = device_of(self.first.device)
+        gpus = torch.cuda.device_count() if self.first.device in ("auto", "cuda") and device.type == "cuda" else 1
+        jobs = min(self.jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), most)
+        threads = max(1, processors() // jobs)
+        for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
+            os.environ.setdefault(name, str(threads))
+        context = multiprocessing.get_context("spawn")
+        given = (self.first, self.tokens, self.facts, threads, context.Value("i", 0), gpus)
+        return ProcessPoolExecutor(jobs, context, _start_worker, given)
 
 
 def _ended(futures: Iterable[Future[Result]], until: float | None) -> Iterator[Future[Result]]:
@@ -232,8 +280,8 @@ def _run(cell: Cell, views: Path | None, folder: Path) -> Result:
     return run(cell, _prepared, views, folder)
 
 
-def _result_path(out: Path, key: str) -> Path:
-    path = out / "cells" / f"{key}.json"
+def _result_path(out: Path, key: str, kept: str = "cells") -> Path:
+    path = out / kept / f"{key}.json"
     path.parent.mkdir(exist_ok=True)
     return path
 
@@ -244,31 +292,40 @@ def _restore(out: Path) -> None:
         return
     about = read(out)
     about.pop("machine", None)  # of the last call, in results from before cells had their own
-    for result in about.pop("cells"):
-        path = _result_path(out, result["key"])
-        if not path.exists():
-            with replacing(path) as file:
-                file.write(json.dumps({**result, **about}).encode())
+    found = {kept: about.pop(kept, []) for kept in ("cells", "trials")}
+    for kept, results in found.items():
+        for result in results:
+            path = _result_path(out, result["key"], kept)
+            if not path.exists():
+                with replacing(path) as file:
+                    file.write(json.dumps({**result, **about}).encode())
 
 
-def _collect(out: Path, keys: dict[str, Cell], about: JsonObject) -> JsonObject:
+def _collect(out: Path, keys: set[str], about: JsonObject) -> JsonObject:
     """Everything that `out` holds of this data set and backbone, written to `results.json`.
 
     Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of
-    several such the newest.
+    several such the newest, or the one whose key is among `keys`. All trials are kept.
     """
     newest: dict[tuple[Any, ...], Result] = {}
-    paths = sorted((out / "cells").glob("*.json"), key=lambda path: (path.stem in keys, path.stat().st_mtime_ns))
 
     def name(result: Result) -> tuple[Any, ...]:
         return result["method"], result["bits"], result["seed"]
 
-    for path in paths:  # those of this matrix last
-        result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
-        if all(result.get(fact) == about[fact] for fact in _FACTS):
-            newest[name(result)] = result
+    for result in sorted(_results(out, "cells", about), key=lambda result: result["key"] in keys):  # those last
+        newest[name(result)] = result
     cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
-    results = {**about, "cells": cells}
+    trials = [choosing.summary(result) for result in _results(out, "trials", about)]
+    results = {**about, **({"trials": sorted(trials, key=lambda one: (*name(one), one["key"]))} if trials else {})}
+    results["cells"] = cells
     with replacing(out / RESULTS) as file:
         file.write(json.dumps(results).encode() + b"\n")
     return results
+
+
+def _results(out: Path, kept: str, about: JsonObject) -> Iterator[Result]:
+    """The results in a folder of `out` that are of this data set and backbone, the newest last."""
+    for path in sorted((out / kept).glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
+        result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
+        if all(result.get(fact) == about[fact] for fact in _FACTS):
+            yield result

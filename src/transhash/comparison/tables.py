@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from transhash.comparison.cells import NAMED
@@ -35,7 +37,11 @@ def spreads(results: JsonObject, figure: str) -> dict[str, dict[int, Spread]]:
 
 
 def markdown(results: JsonObject, figure: str = "map") -> str:
-    """A Markdown table, a row for each method, the best of each code length bold; without a newline at the end."""
+    """A Markdown table, a row for each method; without a newline at the end.
+
+    Bold is a figure that is ahead of every other of its code length by more than twice the deviation of the difference
+    of two means, each of two seeds or more.
+    """
     table = spreads(results, figure)
     lengths = _lengths(table)
     lines = [
@@ -86,7 +92,13 @@ def comma_separated(results: JsonObject) -> str:
 def _title(results: JsonObject, figure: str) -> str:
     topk = results["cells"][0]["scores"]["topk"]
     name = FIGURES[figure].replace("mAP", f"mAP@{topk:,}", 1)
-    return f"{results['dataset']}, protocol {results['protocol']}: {name}"
+    return f"{results['dataset']}, protocol {results['protocol']}: {name}{_tried(results)}"
+
+
+def _tried(results: JsonObject) -> str:
+    """How many settings of each method were tried on held-out training images, if any were."""
+    counts = set(Counter((trial["method"], trial["bits"]) for trial in results.get("trials", ())).values())
+    return f"; {' to '.join(map(str, sorted({min(counts), max(counts)})))} trials each" if counts else ""
 
 
 def _lengths(table: Mapping[str, Mapping[int, Spread]]) -> Sequence[int]:
@@ -103,5 +115,12 @@ def _text(spread: Spread | None, between: str) -> str:
 
 
 def _is_best(table: Mapping[str, Mapping[int, Spread]], method: str, bits: int) -> bool:
+    """Whether a method leads by more than what may be chance."""
+    others = [row[bits] for name, row in table.items() if name != method and bits in row]
     mine = table[method].get(bits)
-    return mine is not None and all(bits not in row or mine[0] >= row[bits][0] for row in table.values())
+    return mine is not None and bool(others) and all(_is_ahead(mine, other) for other in others)
+
+
+def _is_ahead(one: Spread, other: Spread) -> bool:
+    deviation = math.sqrt(one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
+    return min(one[2], other[2]) > 1 and one[0] - other[0] > 2 * deviation

@@ -1,0 +1,79 @@
+"""Settings chosen alike: the same trials for every method with a network, on training images that are held out.
+
+A trial multiplies the learning rate and one constant of the loss. The trial with the best mAP among the held-out images
+gives the settings; queries are not read before.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from transhash.comparison.cells import Cell
+from transhash.errors import RecipeError
+from transhash.losses import METHODS
+from transhash.plain import JsonObject
+
+HELD_OUT = 0.2  # share of the training images that trials are scored on
+RATES, CONSTANTS = (1.0, 2.0, 0.5), (1.0, 4.0, 0.25)  # multiples; the first of both is what a method has by itself
+GRID = tuple((rate, constant) for constant in CONSTANTS for rate in RATES)
+CONSTANT = {  # of each loss, the hyper-parameter that trials change
+    "transhash": "gamma",
+    "transhash-sigmoid": "quantization",  # which has no Cauchy scale in its pairs
+    "dsh": "margin",
+    "dpsh": "quantization",
+    "dhn": "quantization",
+    "hashnet": "alpha",
+    "dch": "gamma",
+    "idhn": "alpha",
+    "greedyhash": "quantization",
+    "dpn": "margin",
+    "csq": "quantization",
+    "orthohash": "scale",
+    "hyp2": "beta",
+}
+
+
+def trials(cell: Cell, count: int) -> list[Cell]:
+    """The first `count` trials of `GRID` for a cell; none of a shallow method, which has no such settings.
+
+    Raises `RecipeError` for more trials than the grid has.
+    """
+    if not 0 <= count <= len(GRID):
+        raise RecipeError("", f"{count} trials", f"give 0 to {len(GRID)}")
+    if cell.is_shallow:
+        return []
+    recipe = cell.recipe
+    name = CONSTANT.get(cell.method) or CONSTANT[recipe.method]
+    constant = recipe.loss.get(name, inspect.signature(METHODS[recipe.method]).parameters[name].default)
+    return [
+        replace(
+            cell,
+            recipe=recipe.model_copy(
+                update={
+                    "validation": HELD_OUT,
+                    "learning_rate": recipe.learning_rate * rate,
+                    "loss": recipe.loss if factor == 1 else {**recipe.loss, name: constant * factor},
+                }
+            ),
+        )
+        for rate, factor in GRID[:count]
+    ]
+
+
+def chosen(cell: Cell, tried: Sequence[Cell], found: Sequence[Mapping[str, JsonObject]]) -> Cell:
+    """The cell with the settings of the best of its trials, the first of equal ones; `found`: their results."""
+    if not tried:
+        return cell
+    best = max(range(len(tried)), key=lambda number: found[number]["scores"]["map"])
+    settings = {name: getattr(tried[best].recipe, name) for name in ("learning_rate", "loss")}
+    return replace(cell, recipe=cell.recipe.model_copy(update=settings))
+
+
+def summary(result: JsonObject) -> JsonObject:
+    """What a comparison's `results.json` keeps of a trial; of what is such a summary the same."""
+    settings = {name: result["recipe"][name] for name in ("learning_rate", "loss", "validation")}
+    scores = {name: result["scores"][name] for name in ("map", "queries", "database")}
+    about = {name: result[name] for name in ("key", "method", "bits", "seed", "machine", "precision", "seconds")}
+    return {**about, "recipe": settings, "scores": scores}

@@ -1,0 +1,79 @@
+"""Settings that are chosen alike, on training images that are held out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tiny_cells import cells
+from transhash.comparison import choosing, compare, tables
+from transhash.comparison.cells import ALL
+from transhash.errors import RecipeError
+from transhash.losses import METHODS
+from transhash.progress import silent
+from transhash.shallow import METHODS as SHALLOW
+
+
+def test_every_network_has_as_many_trials_and_the_first_is_its_own_settings(place: Path) -> None:
+    for cell in cells(place, "all", bits=32):
+        tried = choosing.trials(cell, 9)
+        if cell.method in SHALLOW:
+            assert not tried
+            continue
+        assert len(tried) == len({trial.key({}) for trial in tried}) == 9
+        assert tried[0].recipe == cell.recipe.model_copy(update={"validation": choosing.HELD_OUT})
+        assert {trial.recipe.learning_rate / cell.recipe.learning_rate for trial in tried} == {0.5, 1, 2}
+        assert len({json.dumps(trial.recipe.loss, sort_keys=True) for trial in tried}) == 3
+        for trial in tried:  # which a copy of a recipe does not check
+            type(trial.recipe).build(trial.recipe.model_dump())
+    assert {*choosing.CONSTANT} - {*METHODS} <= {*ALL}
+    assert {*METHODS} <= {*choosing.CONSTANT}
+    with pytest.raises(RecipeError, match="10 trials"):
+        choosing.trials(cell, 10)
+
+
+def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(place: Path, tmp_path: Path) -> None:
+    wanted = cells(place, "dch,lsh", seeds=2, learning_rate=0.001)
+    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=3)
+    trials = results["trials"]
+    assert [trial["method"] for trial in trials] == ["dch"] * 3
+    assert {trial["seed"] for trial in trials} == {0}
+    best = max(trials, key=lambda trial: trial["scores"]["map"])
+    tied = [one["recipe"] for one in trials if one["scores"]["map"] == best["scores"]["map"]]
+    for cell in results["cells"]:
+        if cell["method"] == "dch":
+            own = {name: cell["recipe"][name] for name in ("learning_rate", "loss")}
+            assert {**own, "validation": choosing.HELD_OUT} in tied
+            assert cell["recipe"]["validation"] == 0
+    assert "3 trials each" in tables.markdown(results)
+    found = [{"scores": {"map": value}} for value in (0.2, 0.5, 0.5)]
+    tried = choosing.trials(wanted[0], 3)
+    assert choosing.chosen(wanted[0], tried, found).recipe.learning_rate == tried[1].recipe.learning_rate
+
+
+def test_trials_are_gone_on_with_from_the_results_alone(place: Path, tmp_path: Path) -> None:
+    wanted = cells(place, "dch,transhash")
+    first = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=2)
+    assert len(first["trials"]) == 4
+    for folder in ("cells", "trials"):
+        shutil.rmtree(tmp_path / folder)
+    told: list[object] = []
+    again = compare.compare(wanted, tmp_path, jobs=1, progress=silent, report=told.append, trials=2)
+    assert again == first
+    assert not told
+
+
+def test_without_time_for_its_trials_a_method_is_not_run(place: Path, tmp_path: Path) -> None:
+    wanted = cells(place, "dch")
+    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=2, seconds=0)
+    assert results["cells"] == []
+
+
+def test_a_recipe_of_ones_own_is_tried_around_its_own_settings(place: Path) -> None:
+    [cell] = cells(place, "transhash")
+    mine = replace(cell, recipe=cell.recipe.model_copy(update={"loss": {"gamma": 8.0}}))
+    assert {trial.recipe.loss["gamma"] for trial in choosing.trials(mine, 9)} == {2.0, 8.0, 32.0}
