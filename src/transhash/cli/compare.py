@@ -77,6 +77,7 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw what DIR holds, run nothing.")
     ] = None,
+    cite: Annotated[bool, typer.Option("--cite", help="Print the BibTeX of the table's methods, too.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train and score several methods on one backbone.
@@ -92,7 +93,10 @@ def compare(
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
     if plot is not None:
-        _write(comparison.read(plot), plot)
+        results = comparison.read(plot)
+        _write(results, plot)
+        if cite:
+            print(_cited(results))
         return
     common: dict[str, Any] = {
         "dataset": dataset,
@@ -143,6 +147,15 @@ def compare(
     table = _write(results, out)
     if not as_json:
         print(table)
+        if cite:
+            print("\n" + _cited(results))
+
+
+def _cited(results: dict[str, Any]) -> str:
+    """The BibTeX of the methods of a comparison, as they are in its table."""
+    from transhash.comparison import citations, tables
+
+    return citations.bibtex(tables.spreads(results, "map"))
 
 
 def _write(results: dict[str, Any], out: Path) -> str:

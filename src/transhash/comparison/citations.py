@@ -1,0 +1,34 @@
+"""BibTeX of the methods of a comparison, from the references that their files begin with."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+
+from transhash.comparison.cells import DUAL, NAMED, VARIANTS
+from transhash.errors import RecipeError
+from transhash.losses import METHODS
+from transhash.shallow import METHODS as SHALLOW
+
+_REFERENCE = re.compile(
+    r'^(?P<authors>\S[^"\n]+), "(?P<title>[^"]+)",\s(?P<venue>[^(;.]+?)\s(?P<year>\d{4})', re.MULTILINE
+)
+
+
+def bibtex(methods: Iterable[str]) -> str:
+    """An entry for each method that was published, in the order of their first names; recipe files are TransHash's."""
+    names = ["transhash" if name in VARIANTS or name not in NAMED else name.removesuffix(DUAL) for name in methods]
+    return "\n\n".join(entry(name) for name in dict.fromkeys(names))
+
+
+def entry(name: str) -> str:
+    """The entry of one method; raises `RecipeError` where its file does not begin with a reference."""
+    module = inspect.getmodule(METHODS.get(name) or SHALLOW[name])
+    found = _REFERENCE.search((module and module.__doc__) or "")
+    if not found:
+        raise RecipeError(name, "its file names no paper", 'begin it with Authors, "Title", Venue Year')
+    authors = found["authors"].replace(" et al.", " and others").replace(", ", " and ")
+    fields = {"author": authors, "title": f"{{{found['title']}}}", "booktitle": found["venue"], "year": found["year"]}
+    lines = [f"  {field} = {{{' '.join(value.split())}}}," for field, value in fields.items()]
+    return "\n".join([f"@inproceedings{{{name},", *lines, "}"])
