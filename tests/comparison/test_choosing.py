@@ -38,7 +38,7 @@ def test_every_network_has_as_many_trials_and_the_first_is_its_own_settings(plac
 
 def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(place: Path, tmp_path: Path) -> None:
     wanted = cells(place, "dch,lsh", seeds=2, learning_rate=0.001)
-    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=3)
+    results = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=3)
     trials = results["trials"]
     assert [trial["method"] for trial in trials] == ["dch"] * 3
     assert {trial["seed"] for trial in trials} == {0}
@@ -57,19 +57,19 @@ def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(
 
 def test_trials_are_gone_on_with_from_the_results_alone(place: Path, tmp_path: Path) -> None:
     wanted = cells(place, "dch,transhash")
-    first = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=2)
+    first = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=2)
     assert len(first["trials"]) == 4
     for folder in ("cells", "trials"):
         shutil.rmtree(tmp_path / folder)
     told: list[object] = []
-    again = compare.compare(wanted, tmp_path, jobs=1, progress=silent, report=told.append, trials=2)
+    again = compare.compare(wanted, tmp_path, jobs=0, progress=silent, report=told.append, trials=2)
     assert again == first
     assert not told
 
 
 def test_without_time_for_its_trials_a_method_is_not_run(place: Path, tmp_path: Path) -> None:
     wanted = cells(place, "dch")
-    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent, trials=2, seconds=0)
+    results = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=2, seconds=0)
     assert results["cells"] == []
 
 

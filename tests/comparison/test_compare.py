@@ -50,7 +50,7 @@ def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path
 
 def test_with_all_blocks_a_cell_is_training_and_encoding_from_pictures(place: Path, tmp_path: Path) -> None:
     found = cells(place, "transhash,dch,lsh", blocks="all", centre_crop=0.9)
-    results = compare.compare(found, tmp_path, jobs=1, progress=silent)
+    results = compare.compare(found, tmp_path, jobs=0, progress=silent)
     assert [cell["method"] for cell in results["cells"]] == ["dch", "lsh", "transhash"]
     [cell] = [cell for cell in found if cell.method == "transhash"]
     assert cell.recipe.freeze == cell.recipe.cached_views == 0
@@ -64,7 +64,7 @@ def test_with_all_blocks_a_cell_is_training_and_encoding_from_pictures(place: Pa
     )
     assert results["cells"][2]["scores"]["map"] == pytest.approx(expected.map, abs=1e-6)
     assert not list((tmp_path / "runs").iterdir())
-    [lsh] = compare.compare(cells(place, "lsh", centre_crop=0.9), tmp_path / "last", jobs=1, progress=silent)["cells"]
+    [lsh] = compare.compare(cells(place, "lsh", centre_crop=0.9), tmp_path / "last", jobs=0, progress=silent)["cells"]
     assert lsh["scores"] == results["cells"][1]["scores"]  # fitted to the backbone's features either way
 
 
@@ -72,7 +72,7 @@ def test_without_a_method_that_reads_tokens_none_are_computed(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Tokens, "build", None)
-    compare.compare(cells(place, blocks="all"), tmp_path, jobs=1, progress=silent)
+    compare.compare(cells(place, blocks="all"), tmp_path, jobs=0, progress=silent)
     assert not list((tmp_path / "tokens").glob("all-*"))
     with pytest.raises(RecipeError, match="use last or all"):
         cells(place, blocks="some")
@@ -91,18 +91,18 @@ def test_a_peer_has_one_stream_or_two_or_a_cell_for_each(place: Path) -> None:
 
 def test_no_cell_begins_after_the_time_that_there_is(place: Path, tmp_path: Path) -> None:
     wanted = cells(place, "lsh,itq,sh,bre", seeds=2)
-    first = compare.compare(wanted, tmp_path, jobs=1, progress=silent, seconds=0)
+    first = compare.compare(wanted, tmp_path, jobs=0, progress=silent, seconds=0)
     assert first["cells"] == []
     assert compare.read(tmp_path) == first
     assert (
-        len(compare.compare(cells(place, "lsh,itq,sh,bre", seeds=2), tmp_path, jobs=1, progress=silent)["cells"]) == 8
+        len(compare.compare(cells(place, "lsh,itq,sh,bre", seeds=2), tmp_path, jobs=0, progress=silent)["cells"]) == 8
     )
 
 
 def test_results_are_whole_after_every_cell(place: Path, tmp_path: Path) -> None:
     seen: list[int] = []
     count = lambda result: seen.append(len(compare.read(tmp_path)["cells"]))  # noqa: E731
-    compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=1, progress=silent, report=count)
+    compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=0, progress=silent, report=count)
     assert seen == [1, 2, 3]
 
 
@@ -115,26 +115,26 @@ def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[Any] = []
-    compare.compare(cells(place), tmp_path, jobs=1, progress=silent, report=told.append)
+    compare.compare(cells(place), tmp_path, jobs=0, progress=silent, report=told.append)
     assert len(told) == 1
     monkeypatch.setattr(Tokens, "build", None)
-    again = compare.compare(cells(place), tmp_path, jobs=1, progress=silent, report=told.append)
+    again = compare.compare(cells(place), tmp_path, jobs=0, progress=silent, report=told.append)
     assert len(told) == 1
     monkeypatch.undo()
-    both = compare.compare(cells(place, "lsh"), tmp_path, jobs=1, progress=silent, report=told.append)
+    both = compare.compare(cells(place, "lsh"), tmp_path, jobs=0, progress=silent, report=told.append)
     assert [result["method"] for result in told] == ["transhash", "lsh"]
     assert [cell["method"] for cell in both["cells"]] == ["lsh", "transhash"]
     assert again["cells"] == [cell for cell in both["cells"] if cell["method"] == "transhash"]
     assert compare.read(tmp_path) == both
-    other = compare.compare(cells(place, epochs=1), tmp_path, jobs=1, progress=silent, report=told.append)
+    other = compare.compare(cells(place, epochs=1), tmp_path, jobs=0, progress=silent, report=told.append)
     assert len(told) == 3
     assert [cell["method"] for cell in other["cells"]] == ["lsh", "transhash"], "the new settings take the place"
 
 
 def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_path: Path) -> None:
     for settings in ({}, {"epochs": 3}):
-        compare.compare(cells(place, **settings), tmp_path, jobs=1, progress=silent)
-    results = compare.compare(cells(place, "lsh"), tmp_path, jobs=1, progress=silent)
+        compare.compare(cells(place, **settings), tmp_path, jobs=0, progress=silent)
+    results = compare.compare(cells(place, "lsh"), tmp_path, jobs=0, progress=silent)
     assert [cell["recipe"]["epochs"] for cell in results["cells"] if cell["method"] == "transhash"] == [3]
     assert len(list((tmp_path / "cells").iterdir())) == 3
 
@@ -164,55 +164,56 @@ def test_results_and_tokens_are_of_the_content_that_is_there_now(happens, place:
     shutil.copytree(place / "data", there / "data")
     shutil.copyfile(place / "vit.safetensors", there / "vit.safetensors")
     wanted = cells(there, "itq")
-    compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=1, progress=silent)
+    compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=0, progress=silent)
     happens(there)
-    again = compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=1, progress=silent)
-    fresh = compare.compare(wanted, tmp_path / "fresh", jobs=1, progress=silent)
+    again = compare.compare(wanted, tmp_path / "out", tokens=tmp_path / "tokens", jobs=0, progress=silent)
+    fresh = compare.compare(wanted, tmp_path / "fresh", jobs=0, progress=silent)
     assert [cell["scores"] for cell in again["cells"]] == [cell["scores"] for cell in fresh["cells"]]
 
 
 def test_a_result_tells_the_machine_and_the_precision_that_it_comes_from(place: Path, tmp_path: Path) -> None:
     half = {"precision": "bfloat16", "epochs": 1}
     for settings in ({"epochs": 1}, half):
-        results = compare.compare(cells(place, **settings), tmp_path, jobs=1, progress=silent)
+        results = compare.compare(cells(place, **settings), tmp_path, jobs=0, progress=silent)
     [cell] = results["cells"]
     assert cell["precision"] == "torch.bfloat16"
     assert cell["machine"] == machine()
+    assert cell["device"] == "cpu"
     assert "machine" not in {name for name in results if name != "cells"}
 
 
 def test_results_alone_are_enough_to_go_on_from(place: Path, tmp_path: Path) -> None:
     told: list[Any] = []
-    first = compare.compare(cells(place, "lsh,itq"), tmp_path, jobs=1, progress=silent)
+    first = compare.compare(cells(place, "lsh,itq"), tmp_path, jobs=0, progress=silent)
     shutil.rmtree(tmp_path / "cells")
-    second = compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=1, progress=silent, report=told.append)
+    second = compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=0, progress=silent, report=told.append)
     assert [result["method"] for result in told] == ["sh"]
     assert [cell for cell in second["cells"] if cell["method"] != "sh"] == first["cells"]
 
 
 @pytest.mark.parametrize("part", ["tokens", "features", "views"])
 def test_lost_tokens_are_computed_again(place: Path, tmp_path: Path, part: str) -> None:
-    first = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
+    first = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=0, progress=silent)
     pattern = "views-*/*.npy" if part == "views" else f"all-*/{part}-*.npy"
     for path in (tmp_path / "tokens").glob(pattern):
         path.unlink()
     shutil.rmtree(tmp_path / "cells")
     (tmp_path / "results.json").unlink()
-    second = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=1, progress=silent)
+    second = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=0, progress=silent)
     for one, other in zip(first["cells"], second["cells"], strict=True):
         assert one["scores"] == other["scores"]
 
 
 def test_every_named_method_runs(place: Path, tmp_path: Path) -> None:
     wanted = cells(place, "all", epochs=1)
-    results = compare.compare(wanted, tmp_path, jobs=1, progress=silent)
+    results = compare.compare(wanted, tmp_path, jobs=0, progress=silent)
     assert {cell["method"] for cell in results["cells"]} == set(matrix.ALL)
     for cell in results["cells"]:
         assert 0 < cell["scores"]["map"] <= 1
 
 
 def test_validation_scores_held_out_training_images_only(place: Path, tmp_path: Path) -> None:
-    [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=1, progress=silent)["cells"]
+    [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=0, progress=silent)["cells"]
     scores = result["scores"]
     training = len(split("folder", load_dataset("folder", place / "data")).train)
     assert 0 < scores["queries"] + scores["database"] < training / 2
@@ -231,7 +232,7 @@ def test_validation_cuts_the_ranking_at_the_share_of_the_protocol(
 
 
 def test_views_are_of_all_training_images_and_those_held_out_do_not_train(place: Path, tmp_path: Path) -> None:
-    compare.compare(cells(place), tmp_path, jobs=1, progress=silent)
+    compare.compare(cells(place), tmp_path, jobs=0, progress=silent)
     [folder] = (tmp_path / "tokens").glob("views-*")
     images = load_dataset("folder", place / "data")
     rows = split("folder", images).train
@@ -242,7 +243,7 @@ def test_views_are_of_all_training_images_and_those_held_out_do_not_train(place:
             views = np.load(path)
             views[np.searchsorted(rows, rows_without_views)] = 0
             np.save(path, views)
-        [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=1, progress=silent)["cells"]
+        [result] = compare.compare(cells(place, validation=0.4), tmp_path, jobs=0, progress=silent)["cells"]
         shutil.rmtree(tmp_path / "cells")
         (tmp_path / "results.json").unlink()
         return result["history"]
@@ -329,7 +330,7 @@ def test_a_mean_of_one_keeps_its_one() -> None:
 
 
 def test_results_are_json_with_everything_a_reader_needs(place: Path, tmp_path: Path) -> None:
-    compare.compare(cells(place), tmp_path, jobs=1, progress=silent)
+    compare.compare(cells(place), tmp_path, jobs=0, progress=silent)
     whole = json.loads((tmp_path / "results.json").read_text())
     assert {"split_sha256", "backbone_sha256", "packages"} <= set(whole)
     assert whole["packages"]["torch"]

@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 from transhash.comparison import tables
+from transhash.comparison.cells import NAMED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
+from transhash.shallow import METHODS as SHALLOW
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "benchmarks" / "results" / "compare"
@@ -78,7 +80,7 @@ def assert_says(sentence: str, *figures: float | str) -> None:
     assert shown in SENTENCES, shown
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mosaic", "imagenet100"])
+@pytest.mark.parametrize("name", ["cifar10", "mosaic", "imagenet100", "cifar10-all"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
     table = tables.markdown(results(name), next(iter(tables.FIGURES))).strip()
     assert table.splitlines()[2:] == [line for line in table.splitlines()[2:] if line in TEXT.splitlines()]
@@ -198,6 +200,21 @@ def test_what_it_says_of_ours() -> None:
     }
     assert rates.pop("ours-imagenet100") == 2 * max(rates.values())
     assert len(set(rates.values())) == 1
+
+
+def test_what_it_says_of_training_end_to_end() -> None:
+    found = results("cifar10-all")["cells"]
+    assert_says("The run was ended after {} cells", len(found))
+    assert {(cell["bits"], cell["seed"], cell["precision"]) for cell in found} == {(64, 0, "torch.bfloat16")}
+    assert len({(cell["recipe"]["learning_rate"], cell["recipe"]["epochs"]) for cell in found}) == 1
+    everything = {*NAMED, "ours-cifar10-all"} - {*SHALLOW, "hyp2", "hyp2-dual"}
+    missing = everything - {cell["method"] for cell in found}
+    assert missing == {"idhn", "idhn-dual", "dhn-dual", "transhash-sigmoid", "transhash-no-prior"}
+    place = {7: "seventh"}[rank("cifar10-all", "ours-cifar10-all", 64)]
+    assert_says("ours is {} of {}", place, len(found))
+    took = [sum(cell["seconds"].values()) for cell in found]
+    assert_says("A cell took {:.0f} to {:.0f} seconds", min(took), max(took))
+    assert_says("digest `{}…`", results("cifar10-all")["backbone_sha256"][:8])
 
 
 def test_what_it_says_of_seconds() -> None:

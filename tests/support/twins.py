@@ -183,7 +183,9 @@ def hyp2(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, beta: float =
     while sum(math.ceil((distance + 1) / 2**i) for i in range(k)) <= bits:
         distance += 1
     threshold = 1 - 2 * distance / bits
-    own, others, irrelevant = [], [], []
+    own: list[torch.Tensor] = []
+    others: list[torch.Tensor] = []
+    irrelevant: list[torch.Tensor] = []
     for i in range(len(h)):
         mine = classes_of(labels[i])
         for c in range(classes):

@@ -72,7 +72,7 @@ def compare(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", min=1, help="Processes at a time; by default one a core, on a GPU four."),
+        typer.Option("--jobs", min=0, help="Processes at a time; by default one a core, on a GPU four; 0: no others."),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="DIR", help="Draw what DIR holds, run nothing.")

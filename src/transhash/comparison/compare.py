@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from transhash.nn.mgvt import branch_bits
 from transhash.plain import JsonObject
 from transhash.progress import Progress
 from transhash.system import machine, processors, replacing
-from transhash.training.device import device_of, precision_of
+from transhash.training.device import described, device_of, precision_of
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import Recipe
 
@@ -67,8 +67,8 @@ def compare(
     (`choosing`); a method and length whose trials are not finished has none.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
     default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
-    share it. `skipped`: gets each
-    cell whose method is not defined for such labels, and why; without it that is an error.
+    share it; 0: this process, one cell after the other. `skipped`: gets each cell whose method is not defined for such
+    labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
     until = None if seconds is None else time.monotonic() + seconds
@@ -132,8 +132,9 @@ class _Runner:
         }
         _decode(waiting.values(), self.prepared, self.progress)
 
-        precision = str(precision_of(self.first.precision, device_of(self.first.device)))
-        also = {"machine": machine(), "precision": precision, **self.about}
+        device = device_of(self.first.device)
+        here = {"machine": machine(), "device": described(device)}
+        also = {**here, "precision": str(precision_of(self.first.precision, device)), **self.about}
         with self._pool(len(waiting)) as pool:
             futures: dict[Future[Result], str] = {
                 pool.submit(_run, cell, views.get(key), self.out / "runs" / key): key for key, cell in waiting.items()
@@ -158,8 +159,10 @@ class _Runner:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _pool(self, most: int) -> ProcessPoolExecutor:
-        """Processes for at most so many cells, which share the cores and the GPUs."""
+    def _pool(self, most: int) -> Executor:
+        """Processes for at most so many cells, which share the cores and the GPUs; or a thread of this one."""
+        if self.jobs == 0:
+            return ThreadPoolExecutor(1, "transhash-cells", _set_prepared, (self.prepared,))
         device = device_of(self.first.device)
         gpus = torch.cuda.device_count() if self.first.device in ("auto", "cuda") and device.type == "cuda" else 1
         jobs = min(self.jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), most)
@@ -252,14 +255,18 @@ _prepared: Prepared  # of a worker process, read once
 def _start_worker(  # noqa: PLR0917 - a pool passes them by place
     recipe: Recipe, tokens: Path, facts: JsonObject, threads: int, started: Any, gpus: int
 ) -> None:
-    global _prepared  # a worker's own, set before its first cell
     if gpus > 1:  # each has one of them, in turn
         with started.get_lock():
             number, started.value = started.value, started.value + 1
         os.environ["CUDA_VISIBLE_DEVICES"] = one_of(os.environ.get("CUDA_VISIBLE_DEVICES", ""), gpus, number)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
-    _prepared, _ = prepare(recipe, tokens, facts)
+    _set_prepared(prepare(recipe, tokens, facts)[0])
+
+
+def _set_prepared(prepared: Prepared) -> None:
+    global _prepared  # noqa: PLW0603 - a worker's own, set before its first cell
+    _prepared = prepared
 
 
 def one_of(visible: str, gpus: int, number: int) -> str:
