@@ -40,7 +40,7 @@ from transhash.model import HashModel
 
 Rows = dict[int, tuple[object, ...]]
 
-SMALL_TRANSACTIONS = "import transhash.library.files.indexing as i; i._ROWS = 4; from transhash.cli import main; main()"
+SMALL_TRANSACTIONS = "import transhash.library.files.indexing as i; i.ROWS = 4; from transhash.cli import main; main()"
 LIMITED = "import resource as r; r.setrlimit(r.RLIMIT_FSIZE, ({}, r.RLIM_INFINITY)); "  # bytes
 
 

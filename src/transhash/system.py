@@ -51,8 +51,9 @@ def machine() -> str:
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` at the end: a reader sees the old one or the new one, whole.
 
-    A failure leaves the old one. The new one has its owner and permissions. What a link names is replaced, not the
-    link. Temporary files that a killed process left are removed. Raises `OSError`, also for what can be no file.
+    A failure leaves the old one (that of a disk at the very end perhaps the new one). The new one has its owner and
+    permissions, and survives a power cut. What a link names is replaced, not the link. Temporary files that a killed
+    process left are removed. Raises `OSError`, also for what can be no file.
     """
     target, old = _target(path)
     _remove_abandoned(target)
@@ -68,9 +69,37 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.replace(writing, target)
         if not fcntl:
             os.replace(writing, target)
+        settle(target.parent)
     finally:
         with suppress(OSError):  # there is none left when all went well
             writing.unlink()
+
+
+def settle(path: str | os.PathLike[str]) -> None:
+    """Wait until the disk has a file, or the names in a folder, where it can be asked for that.
+
+    Raises `OSError` when the disk fails.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder on Windows, or one that this user may write but not list
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EROFS):
+            raise
+    finally:
+        os.close(handle)
+
+
+def make_folders(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those above it, that survive a power cut; raises `OSError`."""
+    path = Path(path)
+    if not path.is_dir():
+        make_folders(path.parent)
+        path.mkdir(exist_ok=True)
+        settle(path.parent)
 
 
 def _target(path: str | os.PathLike[str]) -> tuple[Path, os.stat_result | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import Any, ClassVar
 
@@ -11,6 +13,15 @@ from typer.core import TyperGroup
 from transhash.cli.output import NOTHING, PARTLY, say
 from transhash.errors import TransHashError
 
+_REMEDIES = {  # of what a machine has run out of, or does not allow, wherever that happens
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+    errno.EROFS: "choose a place that can be written",
+    errno.EIO: "check the drive and run again",
+    errno.EMFILE: "allow more (`ulimit -n`) and run again",
+    errno.ENFILE: "end other programs and run again",
+    errno.ENOMEM: "end other programs and run again",
+}
 CLOSING = "More: transhash help VERB, or: help library, filters, options, environment"
 
 
@@ -25,6 +36,16 @@ class Verbs(TyperGroup):
             return super().invoke(ctx)
         except TransHashError as error:
             say(str(error))
+            raise typer.Exit(NOTHING) from error
+        except OSError as error:
+            if error.errno not in _REMEDIES:
+                raise
+            where, reason = os.fsdecode(error.filename or ""), str(error.strerror)
+            say(str(TransHashError(where, reason, _REMEDIES[error.errno])))
+            raise typer.Exit(NOTHING) from error
+        except MemoryError as error:
+            said = f"not enough memory ({error})" if str(error) else "not enough memory"
+            say(str(TransHashError("", said, "take less at once, or end other programs")))
             raise typer.Exit(NOTHING) from error
         except KeyboardInterrupt:
             say("interrupted")

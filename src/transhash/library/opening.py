@@ -11,6 +11,7 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import Encoder, is_hash_model
+from transhash.system import make_folders
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CODES = "codes.hamming"
@@ -36,7 +37,7 @@ def located(path: str | os.PathLike[str]) -> Path:
 def made(path: Path, model: str, fingerprint: str, bits: int, model_folder: str) -> Catalogue:
     """The catalogue in a folder, with that of a new library if there is none; raises `LibraryError`."""
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folders(path)
     except OSError as error:
         raise LibraryError(path, f"no library can be made here ({error.strerror})", "choose another place") from error
     folder = os.fsencode(os.path.abspath(model_folder)) if model_folder else b""

@@ -38,7 +38,11 @@ def checked_files(folder: Path, config: JsonObject) -> list[str]:
         path = folder / file
         if not path.is_file():
             raise ModelError(folder, f"the model has no {file}", "copy the whole directory again")
-        if file_hash(path) != checksums.get(file):
+        try:
+            found = file_hash(path)
+        except OSError as error:
+            raise ModelError(path, f"cannot be read ({error.strerror})", "check the drive and permissions") from error
+        if found != checksums.get(file):
             raise ModelError(path, "differs from what was saved (checksum)", "copy the model again")
     return [checksums[file] for file in files]
 
@@ -96,7 +100,10 @@ def read_linear(path: Path, kind: type[np.generic], outputs: int) -> NDArray[Any
 
     Raises `ModelError` for something else.
     """
-    found = np.load(path, allow_pickle=False)
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise ModelError(path, f"cannot be read ({error})", "check the drive, or copy the model again") from error
     if found.dtype != kind or found.ndim != 2 or found.shape[1] != outputs or len(found) < 2:
         raise ModelError(path, f"not a linear map to {outputs} values", "copy the model again")
     return np.asarray(found)

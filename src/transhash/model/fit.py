@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_con
 from transhash.model.hash_model import HashModel
 from transhash.progress import Progress, silent
 from transhash.shallow import itq
+from transhash.system import make_folders, settle
 
 
 def fit(
@@ -51,19 +53,24 @@ def fit(
     head = itq(np.stack(features), bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        making.mkdir(parents=True)
-        for file in (WEIGHTS, GRAPH):
-            shutil.copyfile(base.folder / file, making / file)
-        np.save(making / HEAD, head)
+        make_folders(making)
+        for name in (WEIGHTS, GRAPH):
+            shutil.copyfile(base.folder / name, making / name)
+        content = BytesIO()
+        np.save(content, head)
+        (making / HEAD).write_bytes(content.getvalue())
         config = {key: value for key, value in base.config.items() if key not in ("calibration", "calibrations")}
         config |= {
             "name": folder.name,
             "bits": bits,
-            "sha256": {file: file_hash(making / file) for file in (WEIGHTS, GRAPH, HEAD)},
+            "sha256": {name: file_hash(making / name) for name in (WEIGHTS, GRAPH, HEAD)},
             "about": {"transhash": transhash.__version__, "base": base.name, "pictures": len(features)},
         }
+        for name in config["sha256"]:
+            settle(making / name)
         write_config(making, config)
         making.replace(folder)
+        settle(folder.absolute().parent)
     except OSError as error:
         raise ModelError(folder, f"cannot be written ({error.strerror})", "choose another place") from error
     finally:

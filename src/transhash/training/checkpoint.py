@@ -13,11 +13,13 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from transhash.errors import RecipeError
 from transhash.plain import JsonObject
+from transhash.system import make_folders, settle
 
 State = dict[str, Tensor]
 
@@ -29,20 +31,42 @@ def save(
     optimizer: torch.optim.Optimizer,
     meta: JsonObject,
 ) -> Path:
-    """Write the checkpoint of `step` under `run` and remove those before it."""
+    """Write the checkpoint of `step` under `run`, wait until the disk has it, and remove those before it.
+
+    Raises `RecipeError` when it cannot be written; the one before it is there then.
+    """
+    try:
+        return _save(run, step, networks, optimizer, meta)
+    except OSError as error:
+        reason = f"the checkpoint of step {step} cannot be written ({error.strerror or error})"
+        remedy = "make room and give the same command again: it goes on from the last checkpoint"
+        raise RecipeError(run, reason, remedy) from error
+
+
+def _save(
+    run: Path,
+    step: int,
+    networks: Mapping[str, nn.Module],
+    optimizer: torch.optim.Optimizer,
+    meta: JsonObject,
+) -> Path:
     final = run / f"checkpoint-{step:07d}"
     writing = run / f"writing-{step:07d}"
     shutil.rmtree(writing, ignore_errors=True)
-    writing.mkdir(parents=True)
+    make_folders(writing)
     for name, network in networks.items():
-        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, writing / f"{name}.safetensors")
-    save_file(_optimizer_state(optimizer), writing / "optimizer.safetensors")
+        state = {key: value.contiguous() for key, value in network.state_dict().items()}
+        (writing / f"{name}.safetensors").write_bytes(save_tensors(state))
+    (writing / "optimizer.safetensors").write_bytes(save_tensors(_optimizer_state(optimizer)))
     (writing / "meta.json").write_text(json.dumps({"step": step, **meta}, indent=1), "utf-8")
+    for path in (*writing.iterdir(), writing):
+        settle(path)
     shutil.rmtree(final, ignore_errors=True)
     writing.rename(final)
+    settle(run)
     for old in run.glob("checkpoint-*"):
         if old != final:
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)  # what remains is older, and removed the next time
     return final
 
 

@@ -23,6 +23,7 @@ from transhash.nn.preprocessing import STD
 from transhash.nn.rounding import scales
 from transhash.nn.vit import ViTConfig
 from transhash.plain import JsonObject
+from transhash.system import make_folders, replacing, settle
 
 
 def export_model(
@@ -41,21 +42,34 @@ def export_model(
     processor computes the same codes.
 
     Matrices are stored as int8 with one float32 scale for each output (a quarter of the bytes), everything else as
-    float32. Raises `ModelError` for a network with weights that are not finite.
+    float32. Raises `ModelError` for a network with weights that are not finite, and when the files cannot be written.
     """
     broken = [key for key, value in network.state_dict().items() if not value.isfinite().all()]
     if broken:
         raise ModelError(name, f"{broken[0]} is not finite", "train again with a lower learning rate")
     network = copy.deepcopy(network).cpu().eval()
     plan = prepare(network, pictures) if pictures is not None else None
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
     packed = _pack(network.state_dict(), plan.weights if plan else {})
-    (folder / WEIGHTS).write_bytes(save(packed))  # `save_file` would hide it from other users
-    file = folder / WEIGHTS
-    graph = exact_graph.build(network.config, file, plan) if plan else onnx_graph.build(network.config, file)
-    (folder / GRAPH).write_bytes(graph.SerializeToString())
-    config = {
+    try:
+        make_folders(folder)
+        (folder / CONFIG).unlink(missing_ok=True)  # a directory without config.json is not a model: never a mixed one
+        settle(folder)
+        with replacing(folder / WEIGHTS) as file:
+            file.write(save(packed))  # `save_file` would hide it from other users
+        weights = folder / WEIGHTS
+        graph = exact_graph.build(network.config, weights, plan) if plan else onnx_graph.build(network.config, weights)
+        with replacing(folder / GRAPH) as file:
+            file.write(graph.SerializeToString())
+        write_config(folder, _config(network, name, about, crop, folder))
+    except OSError as error:
+        raise ModelError(
+            folder, f"cannot be written ({error.strerror or error})", "make room, or choose another place"
+        ) from error
+    return HashModel(folder)
+
+
+def _config(network: MGVT, name: str, about: JsonObject, crop: float, folder: Path) -> JsonObject:
+    return {
         "format": FORMAT,
         "name": name,
         "bits": network.config.bits,
@@ -65,8 +79,6 @@ def export_model(
         "sha256": {file: file_hash(folder / file) for file in (WEIGHTS, GRAPH)},
         "about": about,
     }
-    write_config(folder, config)
-    return HashModel(folder)
 
 
 def load_network(folder: Path) -> MGVT:

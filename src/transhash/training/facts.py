@@ -9,7 +9,7 @@ from transhash.data.datasets import ImageSet
 from transhash.data.sets import Split
 from transhash.errors import RecipeError
 from transhash.plain import JsonObject
-from transhash.system import replacing
+from transhash.system import make_folders, replacing
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import MACHINE, Recipe
 
@@ -70,9 +70,18 @@ def check_facts(run: Path, facts: JsonObject) -> None:
 
 
 def write(run: Path, recipe: Recipe, facts: JsonObject | None) -> None:
-    """Make the folder this run's."""
-    run.mkdir(parents=True, exist_ok=True)
-    (run / RECIPE).write_text(recipe.dump(), "utf-8")
+    """Make the folder this run's; raises `RecipeError` when it cannot be written."""
+    write_text(run / RECIPE, recipe.dump())
     if facts is not None:
-        with replacing(run / FACTS) as file:
-            file.write(json.dumps(facts, indent=1).encode())
+        write_text(run / FACTS, json.dumps(facts, indent=1))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file of a run, whole or not at all; raises `RecipeError` when it cannot be written."""
+    try:
+        make_folders(path.parent)
+        with replacing(path) as file:
+            file.write(text.encode())
+    except OSError as error:
+        remedy = "make room, or choose another --out, and give the command again"
+        raise RecipeError(path, f"cannot be written ({error.strerror or error})", remedy) from error

@@ -226,7 +226,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                         lines = "".join(
                             json.dumps(entry) + "\n" for entry in history
                         )  # epochs run again are in it once
-                        (run / LOG).write_text(lines, "utf-8")
+                        facts.write_text(run / LOG, lines)
                 if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
                     meta = {"history": history, "scaler": scaler.state_dict()}
                     checkpoint.save(run, step, networks, optimizer, meta)

@@ -66,7 +66,7 @@ class Decoded:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             self._pixels = _mapped(folder / "pixels", np.uint8, shape)
-            self._there = _mapped(folder / "there", np.bool_, shape[:1])
+            self._there = _mapped(folder / f"there-{_boot()}", np.bool_, shape[:1])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -83,6 +83,14 @@ class Decoded:
         """Delete the file, if there is one."""
         if self.folder:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _boot() -> str:
+    """Names the time since the machine was started: what was in a map before a power cut may be there in part."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
 
 
 def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:

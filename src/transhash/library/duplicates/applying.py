@@ -26,9 +26,11 @@ from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
 from transhash.plain import JsonObject
 from transhash.progress import Progress, silent
+from transhash.system import settle
 
 WAYS = ("trash", "hardlink", "symlink", "delete")  # or a folder
 LOG_FORMAT = 1
+HEADER = json.dumps({"transhash log": LOG_FORMAT}).encode() + b"\n"  # the first line of a log
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -61,11 +63,21 @@ class Log:
         except OSError as error:
             raise LibraryError(path, f"no log can be written ({error.strerror})", "name another with --log") from None
         self.path = path
-        self.write({"transhash log": LOG_FORMAT})
+        try:
+            self._write(HEADER)
+            settle(path.absolute().parent)
+        except OSError as error:
+            raise LibraryError(path, f"no log can be written ({error.strerror})", "name another with --log") from error
+        except LibraryError:
+            with suppress(OSError):  # what tells nothing is in the way of the next run
+                path.unlink()
+            raise
 
     def write(self, line: JsonObject) -> None:
         """Write a line, and wait until the disk has it; raises `LibraryError`, and then nothing more must be done."""
-        data = json.dumps(line).encode() + b"\n"
+        self._write(json.dumps(line).encode() + b"\n")
+
+    def _write(self, data: bytes) -> None:
         try:
             if self._file.write(data) != len(data):
                 raise OSError(errno.ENOSPC, "no space left on the device")

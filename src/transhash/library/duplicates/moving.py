@@ -9,6 +9,7 @@ import stat
 from contextlib import suppress
 
 from transhash.library.digests import CHUNK, content_hash, file_digest
+from transhash.system import make_folders, settle
 
 LONGEST = 255  # bytes of a file's name, on the usual drives
 
@@ -32,20 +33,20 @@ def move(source: str, target: str, digest: str) -> None:
     Raises `FileExistsError` when something is there, `OSError` when it cannot be done; then the file is where it was.
     """
     folder = os.path.dirname(target)
-    os.makedirs(folder, exist_ok=True)
+    make_folders(folder)
     status = os.lstat(source)
     if not stat.S_ISREG(status.st_mode):
         raise FileNotFoundError(f"{source}: no plain file")
     if not linked(source, target):
         _copy(source, target, digest)
-    _settled(folder)
     try:
+        settle(folder)
         os.unlink(source)
-    except OSError:  # a folder that may only be read
+    except OSError:  # a folder that may only be read, or a disk that fails
         if os.path.lexists(source):
             os.unlink(target)
         raise
-    _settled(os.path.dirname(source))
+    settle(os.path.dirname(source))
 
 
 def linked(source: str, target: str) -> bool:
@@ -93,13 +94,3 @@ def _copy(source: str, target: str, digest: str) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)
-
-
-def _settled(folder: str) -> None:
-    """Wait until the disk has a folder's names, where folders can be asked for that."""
-    with suppress(OSError):
-        handle = os.open(folder or ".", os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

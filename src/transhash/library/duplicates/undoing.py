@@ -12,7 +12,7 @@ from typing import Any
 
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
-from transhash.library.duplicates.applying import LOG_FORMAT, LeftError, free
+from transhash.library.duplicates.applying import HEADER, LOG_FORMAT, LeftError, free
 from transhash.library.duplicates.moving import copied_digest, move
 from transhash.library.results import Skipped
 
@@ -31,7 +31,10 @@ def undo_log(log: Path) -> Undone:
 
     Raises `LibraryError` for what is no log.
     """
+    result = Undone()
     try:
+        if HEADER.startswith(log.read_bytes()):  # nothing was done: the first line was not finished, or the last
+            return result
         lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.strip()]
     except ValueError:
         lines = _whole_lines(log)
@@ -41,10 +44,10 @@ def undo_log(log: Path) -> Undone:
         ) from None
     if not lines or not isinstance(lines[0], dict) or lines[0].get("transhash log") != LOG_FORMAT:
         raise LibraryError(log, "not a log of `transhash apply`", "name the one that it wrote")
-    result = Undone()
     for line in reversed([line for line in lines[1:] if "do" in line]):
         try:
             if _is_back(line):
+                _drop_second_name(line)
                 result.there += 1
             else:
                 _bring_back(line)
@@ -82,6 +85,12 @@ def _is_back(line: dict[str, Any]) -> bool:
     if not stat.S_ISREG(status.st_mode) or status.st_size != line["size"] or file_digest(path).hex() != line["digest"]:
         raise LeftError("another file is in its place", "move that one away, then undo again")
     return line["do"] != "hardlink" or not (os.path.exists(line["keep"]) and os.path.samefile(path, line["keep"]))
+
+
+def _drop_second_name(line: dict[str, Any]) -> None:
+    """A run that was interrupted between giving a file its new name and taking the old one left both."""
+    if line["do"] == "move" and os.path.exists(line["to"]) and os.path.samefile(line["to"], line["from"]):
+        os.unlink(line["to"])
 
 
 def _bring_back(line: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded
 from transhash.library.files.paths import Places, modified
 from transhash.model.encoder import stream
-from transhash.system import replacing
+from transhash.system import make_folders, replacing
 
 if TYPE_CHECKING:
     from transhash.model import Encoder
@@ -90,7 +90,7 @@ def _put_away(places: Places, digest: bytes, content: bytes) -> File:
     base = os.fsdecode(places.base)
     path = Path(base, folder, name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(path.parent)
         if os.path.realpath(path.parent) != os.path.join(base, folder):
             raise LibraryError(path.parent, "leads elsewhere", "remove that link, so that pictures can be put there")
         if not path.is_file():
