@@ -1,11 +1,11 @@
 # make demo: index the example pictures and search them.  make test: the whole test suite.  make check: what CI checks.
-# make site: the documents as a site, in build/site.
+# make site: the documents as a site, in build/site.  make release: wheel, source and bill of materials, in dist.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test check site
+.PHONY: demo test check site release
 .DELETE_ON_ERROR:
 
 $(VENV)/light: pyproject.toml constraints.txt
@@ -36,7 +36,16 @@ check: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	MYPYPATH=src:tests/support:. $(BIN)/mypy --explicit-package-bases benchmarks tests/support
+	MYPYPATH=src:tests/support:. $(BIN)/mypy --explicit-package-bases benchmarks release tests/support
+
+$(VENV)-release/ready:
+	$(PYTHON) -m venv $(VENV)-release
+	$(VENV)-release/bin/pip --disable-pip-version-check install --quiet build==1.6.1 hatchling==1.33.0 twine==7.0.0
+	touch $@
+
+release: $(VENV)-release/ready
+	$(VENV)-release/bin/python -m release.build --to dist
+	$(VENV)-release/bin/python -m release.smoke dist/transhash-*.whl
 
 site: $(VENV)/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
