@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transhash.model import Encoder as Encoder
     from transhash.model import HashModel as HashModel
     from transhash.model import load as load
+    from transhash.model import load_encoder as load_encoder
     from transhash.remote.opening import open_library as open_library
     from transhash.search import HammingIndex as HammingIndex
     from transhash.shallow.binarizer import Binarizer as Binarizer
@@ -31,6 +32,7 @@ _HOME = {
     "Encoder": "transhash.model",
     "HashModel": "transhash.model",
     "load": "transhash.model",
+    "load_encoder": "transhash.model",
     "HammingIndex": "transhash.search",
     "Library": "transhash.library",
     "open_library": "transhash.remote.opening",
@@ -43,7 +45,7 @@ _HOME = {
 
 __all__ = [
     "Binarizer", "Encoder", "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare",
-    "evaluate", "find_duplicates", "load", "open_library",
+    "evaluate", "find_duplicates", "load", "load_encoder", "open_library",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import pages
@@ -99,6 +100,9 @@ def test_the_examples_of_a_verb_run(give, verb: str) -> None:
         give("transhash fit photos/ --out mine")
     if verb == "import_":
         give("transhash export --to all.parquet")
+        np.save("vectors.npy", np.random.default_rng(0).standard_normal((9, 16)))
+        Path("ids.txt").write_text("".join(f"{number}\n" for number in range(9)))
+        Path("more.csv").write_text("year\n" + "1999\n" * 9)
     (examples,) = [said.text for said in pages.help_texts() if said.where == f"examples of {verb}"]
     lines = [line.strip() for line in examples.splitlines() if not any(word in line for word in WAITS)]
     assert lines

@@ -111,7 +111,7 @@ def test_the_names_of_the_package_itself_are_in_the_reference() -> None:
 def test_the_list_of_public_names_is_this() -> None:
     assert transhash.__all__ == [
         "Binarizer", "Encoder", "HammingIndex", "HashModel", "ImageError", "Library", "TransHashError", "compare",
-        "evaluate", "find_duplicates", "load", "open_library",
+        "evaluate", "find_duplicates", "load", "load_encoder", "open_library",
     ]  # fmt: skip
 
 

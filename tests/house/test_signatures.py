@@ -39,6 +39,7 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "model/embedder.py: Embedder.encoded", "model/encoder.py: stream", "model/encoding.py: decode",
         "model/hash_model.py: HashModel.stream", "model/opened.py: in_opened",
     ],
+    "transformers has no types": ["model/hub.py: PretrainedEncoder.__init__", "model/hub.py: TwoTowers.__init__"],
     "an answer of a server, which whoever asks checks": ["remote/connection.py: Connection.ask"],
 }  # fmt: skip
 

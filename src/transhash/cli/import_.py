@@ -1,10 +1,10 @@
-"""transhash import: an exported library, brought into a new one or one of the same model."""
+"""transhash import: an exported library, or vectors of one's own, brought into a library."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,32 +13,56 @@ from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, print_json, shown
 from transhash.cli.terminal import stages
 
+if TYPE_CHECKING:
+    from transhash.library.exchange.vector_files import VectorFile
+
 EXAMPLES = """\
   transhash import all.parquet
   transhash import all.parquet --library other/library
+  transhash import vectors.npy --ids ids.txt --columns more.csv --library vectors/library
 """
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file of `transhash export`.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A file of `transhash export`, or vectors: .npy, .parquet.", show_default=False
+        ),
+    ],
     *,
+    ids: Annotated[
+        str | None,
+        typer.Option("--ids", metavar="IDS", help="Ids of vectors: a file with a line for each, or a column of FILE."),
+    ] = None,
+    columns: Annotated[
+        Path | None, typer.Option("--columns", metavar="FILE", help="CSV or Parquet with a row for each vector.")
+    ] = None,
+    vectors: Annotated[
+        str | None, typer.Option("--vectors", metavar="COLUMN", help="The column of vectors in a Parquet file.")
+    ] = None,
     library: LibraryOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add an exported library to a library of the same model.
+    """Add an exported library, or your own vectors, to a library.
 
-    No picture is decoded. A picture replaces the one with the same path. Relative paths start at the folder that
-    contains the library: import where the pictures are. A library that does not exist is made, by default .transhash
-    in the current folder.
+    No picture is decoded. A picture replaces the one with the same path, a vector the one with the same id. Vectors are
+    an array (N, F) of NumPy, or a column of lists in a Parquet file, whose other columns come along. Relative paths
+    start at the folder that contains the library: import where the pictures are. A library that does not exist is made,
+    by default .transhash in the current folder.
     """
     from transhash.library import Library
-    from transhash.library.exchange.parquet import head
+    from transhash.library.exchange.parquet import head, holds_vectors
+    from transhash.library.exchange.vector_files import read_vectors
     from transhash.library.opening import FOLDER
 
     place = find_library(library, [Path.cwd()], guess=False) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
+    if ids or columns or vectors or holds_vectors(file):
+        _take(place, read_vectors(file, vectors, ids, columns), as_json=as_json)
+        raise typer.Exit(DONE)
     with stages() as progress:
         used = None if model is None else model_at(model, head(file).bits)
         opened, report = Library.import_(file, place, used, progress=progress)
@@ -50,3 +74,21 @@ def import_(
             parts = f"{report.added} added" + (f", {report.replaced} replaced" if report.replaced else "")
             print(f"{len(opened)} pictures in {shown(opened.path)}: {parts}")
     raise typer.Exit(DONE)
+
+
+def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
+    """Put vectors into a library, which is made when there is none."""
+    from transhash.library import Library
+    from transhash.library.opening import exists
+    from transhash.model import Embedder
+
+    vectors, ids, columns = found
+    with stages(len(vectors)) as progress:
+        model = None if exists(place) else Embedder.named("vectors", vectors.shape[1])
+        with Library.open(place) if model is None else Library.create(place, model) as opened:
+            added = opened.vectors.add(vectors, ids, columns, progress=progress)
+            remember(opened.path)
+            if as_json:
+                print_json({"library": opened.path, "pictures": len(opened), "added": added})
+            else:
+                print(f"{len(opened)} vectors in {shown(opened.path)}: {added} added or replaced")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.libraries import find_library, open_library, remember
+from transhash.cli.libraries import find_library, named_encoder, open_library, remember
 from transhash.cli.options import BitsOption, JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
 from transhash.cli.report import check_report, write_report
@@ -162,7 +162,6 @@ def _opened(
     from transhash.library import Library, count_pictures
     from transhash.library.catalogue.database import UnmadeError
     from transhash.library.opening import FOLDER
-    from transhash.model import load
 
     place = find_library(named, folders, guess=False)
     if place is None:
@@ -176,7 +175,7 @@ def _opened(
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    made = Library.create(place, load(model, bits), exist_ok=True)
+    made = Library.create(place, named_encoder(model, bits), exist_ok=True)
     remember(made.path)
     return made
 

@@ -14,7 +14,7 @@ from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
     from transhash.library import Library, Searchable
-    from transhash.model import HashModel
+    from transhash.model import Encoder
 
 ENVIRONMENT = "TRANSHASH_LIBRARY"
 MILVUS = ("milvus://", "milvus+tls://")  # how addresses of libraries elsewhere begin
@@ -175,9 +175,18 @@ def _required(place: Address | None) -> Address:
     return place
 
 
-def model_at(name: str, bits: int) -> HashModel:
+def model_at(name: str, bits: int) -> Encoder:
     """Load the model that a user names, at the length of codes that are there already if it has that length."""
-    from transhash.model import load
+    from transhash.model import is_hash_model
 
-    model = load(name)
-    return model.at(bits) if bits != model.bits and bits in model.lengths else model
+    model = named_encoder(name)
+    if is_hash_model(model):
+        return model.at(bits) if bits != model.bits and bits in model.lengths else model
+    return model if bits == model.bits else named_encoder(name, bits)
+
+
+def named_encoder(name: str | None, bits: int | None = None) -> Encoder:
+    """Load the model that a user names: one of ours, or one of the hub."""
+    from transhash.model import is_ours, load, load_encoder
+
+    return load(name, bits) if name is None or is_ours(name) else load_encoder(name, bits)

@@ -21,7 +21,12 @@ SearchableOption = Annotated[
 ]
 ModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", metavar="MODEL", help="A model: its name (`transhash models`) or its folder."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A model: its name (`transhash models`), its folder, or OWNER/NAME on the hub.",
+    ),
 ]
 BitsOption = Annotated[
     int | None,

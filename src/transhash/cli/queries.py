@@ -1,4 +1,4 @@
-"""The pictures that a search is for: files, standard input, the clipboard."""
+"""What a search is for: pictures in files, from standard input, in the clipboard; words; vectors in a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from transhash.errors import ImageError, TransHashError
 
 if TYPE_CHECKING:
     from transhash.images import Source
+    from transhash.library.searchable import One
+    from transhash.model import Encoder
 
 STANDARD_INPUT = "-"
 CLIPBOARD = "clipboard"
@@ -20,12 +22,30 @@ class Query(NamedTuple):
     """A picture to search for, and what to call it."""
 
     name: str
-    source: Source
+    source: One
 
     @property
     def called(self) -> str:
         """The same for people."""
         return "standard input" if self.name == STANDARD_INPUT else self.name
+
+    def read_by(self, model: Encoder) -> Query:
+        """The same, as words where it names no file and the model has a text tower."""
+        from transhash.library.searchable import Words
+        from transhash.model import Embedder
+
+        is_path = isinstance(self.source, Path) and not os.path.lexists(self.source) and "://" not in self.name
+        is_words = is_path and isinstance(model, Embedder) and model.reads_texts
+        return self._replace(source=Words(self.name)) if is_words else self
+
+    @property
+    def picture(self) -> Source:
+        """What to show of it: the picture, or a white square for words and vectors."""
+        from PIL import Image
+
+        from transhash.library.ranking import is_picture
+
+        return self.source if is_picture(self.source) else Image.new("RGB", (64, 64), "white")
 
     def unusable(self, error: ImageError) -> str:
         """Why there is no answer, and what to do, as a sentence; words and addresses are no pictures."""
@@ -38,7 +58,7 @@ class Query(NamedTuple):
             if not Path(self.name).suffix and os.sep not in self.name:
                 return (
                     f"{self.called}: no such file, and searches are by picture, not by words; name a picture that "
-                    "looks like what you want"
+                    "looks like what you want, or make a library with a model that has a text tower (CLIP, SigLIP)"
                 )
         return f"{self.called}: {error.reason}; {error.remedy}"
 
@@ -57,6 +77,11 @@ def queries(images: list[str], *, clipboard: bool) -> list[Query]:
     for image in images:
         if image == STANDARD_INPUT:
             found.append(Query(STANDARD_INPUT, _standard_input()))
+        elif image.lower().endswith(".npy"):
+            from transhash.library.exchange.vector_files import read_npy
+
+            rows = read_npy(Path(image)).astype("float32")
+            found += [Query(f"{image}[{row}]", vector) for row, vector in enumerate(rows)]
         else:
             path = Path(image)
             found.append(Query(image if "://" in image else str(path), path))

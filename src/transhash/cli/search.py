@@ -33,7 +33,9 @@ def search(
     context: typer.Context,
     images: Annotated[
         list[str] | None,
-        typer.Argument(metavar="IMAGE", help="Pictures; - reads one from standard input.", show_default=False),
+        typer.Argument(
+            metavar="IMAGE", help="Pictures, words or .npy vectors; - reads standard input.", show_default=False
+        ),
     ] = None,
     *,
     clipboard: Annotated[
@@ -64,7 +66,8 @@ def search(
     Each line has the number of bits that differ, the probability that both show the same kind of thing (if the model
     is calibrated for such pictures), and the path. A file with the same bytes is marked "the same picture".
 
-    Searches are by picture, not by words. `transhash help filters` explains --where.
+    Words ("red car in snow") need a library whose model has a text tower, such as CLIP; the rows of a .npy file need
+    one of such vectors. `transhash help filters` explains --where.
     """
     from transhash.cli.answers import check_probability, same_pictures, why_nothing
     from transhash.cli.sheet import Sheet, check_name
@@ -97,7 +100,7 @@ def search(
             if not hits:
                 say(f"{query.called}: nothing found: {why_nothing(opened, encoded, **limits)}")
             if page:
-                page.add(query.name, query.source, hits, same)
+                page.add(query.name, query.picture, hits, same)
     if page and failed < len(wanted):
         _show(page, sheet, in_terminal=show)
     raise typer.Exit(DONE if not failed else PARTLY if failed < len(wanted) else NOTHING)
@@ -126,17 +129,24 @@ def _found(
     library: Searchable, queries: Sequence[Query], k: int, limits: Limits
 ) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
     """Each query with what the model made of it and its hits, or what is wrong with it; a server encodes for itself."""
+    from transhash.library import Library
+    from transhash.library.ranking import is_picture
     from transhash.library.searchable import HasModel, Queries
     from transhash.model import stream
 
-    if not isinstance(library, HasModel):
-        for query in queries:
+    read = [query.read_by(library.model) if isinstance(library, HasModel) else query for query in queries]
+    if not isinstance(library, HasModel) or not all(is_picture(query.source) for query in read):
+        for query in read:
+            if not is_picture(query.source) and not isinstance(library, Library):
+                raise TransHashError(query.called, "a vector, and this library reads pictures", "name a picture")
             try:
-                yield query, None, library.search(query.source, k, **limits)
+                hits = library.search(query.source, k, **limits)  # type: ignore[arg-type]  # as was just asked
             except ImageError as error:
                 yield query, None, error
+            else:
+                yield query, None, hits
         return
-    for batch in stream(library.model, queries, source=lambda query: query.source):
+    for batch in stream(library.model, read, source=lambda query: query.source):
         found = iter(library.search(Queries.of_encoded(batch, library.bits), k, **limits))
         for encoded in batch:
             yield encoded.item, encoded, encoded.error or next(found)

@@ -12,7 +12,8 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.library.opening import exists
 from transhash.model.embedder import Embedder
-from transhash.model.encoder import is_hash_model
+from transhash.model.encoder import checked, is_hash_model
+from transhash.model.hub import is_pretrained, open_pretrained
 
 if TYPE_CHECKING:
     from transhash.library.catalogue.embeddings import HashLayers
@@ -67,6 +68,8 @@ class LibraryModel:
             folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
             if self._unfitted is None:
                 self._unfitted = own_vectors(self._catalogue, self.facts, self.base)
+            if self._unfitted is None and folder and is_pretrained(folder):
+                self._unfitted = checkpoint(folder, self.facts, self.base)
             if self._unfitted is None:
                 self._unfitted = model_of(self._address, self.facts.model, self.base, self.facts.bits, folder)
             self._model = self._with_layers(self._unfitted)
@@ -96,6 +99,14 @@ def own_vectors(catalogue: Catalogue, facts: Facts, base: str) -> Embedder | Non
         if (values := catalogue.embeddings.values()) is not None:
             made = Embedder.named(facts.model, values, facts.bits)
             return made if made.fingerprint == base else None
+    return None
+
+
+def checkpoint(folder: Path, facts: Facts, base: str) -> Encoder | None:
+    """The encoder of a checkpoint's folder, if it still is the one that a library was made with."""
+    with suppress(ModelError):
+        found = checked(open_pretrained(folder), facts.bits)
+        return found if found.fingerprint == base else None
     return None
 
 

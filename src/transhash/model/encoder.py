@@ -72,13 +72,13 @@ def calibration_of(encoder: Encoder) -> Calibration | None:
     return encoder.calibration if is_hash_model(encoder) else None
 
 
-def checked(encoder: AnyEncoder) -> Encoder:
-    """The encoder, with codes of its vectors where it gives vectors.
+def checked(encoder: AnyEncoder, bits: int | None = None) -> Encoder:
+    """The encoder, with codes of its vectors, of `bits` bits, where it gives vectors.
 
     Raises `ModelError` for something that is no encoder, or whose codes no library can hold.
     """
     if isinstance(encoder, VectorEncoder):
-        return Embedder.of(encoder, getattr(encoder, "bits", None))
+        return Embedder.of(encoder, bits or getattr(encoder, "bits", None))
     if missing := [name for name in _MEMBERS if not hasattr(encoder, name)]:
         kind = type(encoder).__name__
         raise ModelError(

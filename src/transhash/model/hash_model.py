@@ -31,6 +31,7 @@ from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.likeness import Likeness
 from transhash.images import Source, load_picture
 from transhash.images.helpers import Decoder
+from transhash.model import sharing
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
@@ -42,8 +43,10 @@ from transhash.model.directory import (
 )
 from transhash.model.encoding import Encoded, Pictures, collect, decode, in_batches
 from transhash.model.fitted import Head
+from transhash.model.hub import downloaded
 from transhash.model.network import Network, Output
 from transhash.model.on_device import in_large_batches
+from transhash.system import StrPath
 
 FEW = 128  # pictures for which no helping processes are started
 
@@ -70,6 +73,29 @@ class HashModel:
         self._fitted: Head | None = None
         self._unfitted: HashModel | None = None
         self._choose(self.config["bits"] if bits is None else bits)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: StrPath, *, revision: str | None = None, bits: int | None = None, device: str = "auto"
+    ) -> HashModel:
+        """Open a model directory, or a repository `owner/name` of the Hugging Face hub with one.
+
+        `revision`: a branch, tag or commit. Raises `ModelError` when there is none, and `TransHashError` when
+        huggingface_hub is not installed.
+        """
+        folder = Path(name)
+        return cls(folder if folder.is_dir() else downloaded(str(name), revision), bits, device=device)
+
+    def save_pretrained(self, folder: StrPath) -> None:
+        """Copy the model to a folder, with a card (README.md); raises `ModelError` when it cannot be written."""
+        sharing.save(self, folder)
+
+    def push_to_hub(self, repository: str, *, private: bool = False) -> str:
+        """Send the model and its card to a repository `owner/name` of the hub; returns the address of the commit.
+
+        Raises `ModelError` when the hub refuses, and `TransHashError` when huggingface_hub is not installed.
+        """
+        return sharing.push(self, repository, private=private)
 
     def __repr__(self) -> str:
         return f"HashModel({self.name!r}, bits={self.bits}, image_size={self.image_size})"

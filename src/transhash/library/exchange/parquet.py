@@ -100,6 +100,16 @@ def head(path: Path) -> Head:
         return _head(path, file.schema_arrow)
 
 
+def holds_vectors(path: Path) -> bool:
+    """Whether a file has vectors of one's own, and not what `write` writes; raises `DataError` for a damaged one."""
+    if path.suffix.lower() == ".npy":
+        return True
+    with parquet(path) as file:
+        return _PREFIX + b"format" not in (file.schema_arrow.metadata or {}) and any(
+            "list" in str(field.type) for field in file.schema_arrow
+        )
+
+
 def checked(path: Path) -> Head:
     """The same of a file that was read as a whole; raises `DataError` for the first picture that cannot be."""
     for _ in rows(path):

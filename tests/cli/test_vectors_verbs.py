@@ -1,0 +1,86 @@
+"""Vectors, words and encoders of others on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pq = pytest.importorskip("pyarrow.parquet")
+import pyarrow as pa  # noqa: E402
+
+
+@pytest.fixture
+def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    made = random.standard_normal((400, 32)).astype(np.float32)
+    np.save("vectors.npy", made)
+    np.save("query.npy", made[[7, 300]] * 2)
+    Path("ids.txt").write_text("".join(f"item {number}\n" for number in range(400)))
+    Path("more.csv").write_text("year\n" + "".join(f"{1900 + number}\n" for number in range(400)))
+    return made
+
+
+def test_an_array_with_ids_and_columns(run, vectors: np.ndarray) -> None:
+    done = run("import", "vectors.npy", "--ids", "ids.txt", "--columns", "more.csv", "--library", "lib")
+    assert done.out == "400 vectors in lib: 400 added or replaced\n"
+    lines = run("search", "query.npy", "-k", 2, "--library", "lib", "--json").out.splitlines()
+    assert [Path(json.loads(line)["hits"][0]["path"]).name for line in lines] == ["item 7", "item 300"]
+    (line,) = run(
+        "search", "query.npy", "-k", 1, "--library", "lib", "--json", "--where", "year = 1999"
+    ).out.splitlines()[:1]
+    assert [hit["columns"] for hit in json.loads(line)["hits"]] == [{"year": 1999}]
+
+
+def test_a_column_of_a_parquet_file(run, vectors: np.ndarray) -> None:
+    columns = {"id": [f"p{n}" for n in range(400)], "vector": list(vectors), "year": list(range(400))}
+    pq.write_table(pa.table(columns), "vectors.parquet")
+    assert run("import", "vectors.parquet", "--library", "lib").out.startswith("400 vectors")
+    found = json.loads(run("search", "query.npy", "--library", "lib", "--json").out.splitlines()[0])["hits"][0]
+    assert (Path(found["path"]).name, found["columns"]) == ("p7", {"year": 7})
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "words"),
+    [
+        ({"a": [[1.0]], "b": [[1.0]]}, (), "columns of vectors: a, b; name one (--vectors)"),
+        ({"a": [[1.0]]}, ("--vectors", "c"), "no column 'c', but a"),
+        ({"a": [[1.0], [1.0, 2.0]]}, (), "differ in length"),
+        ({"a": [[1.0]], "b": [1]}, ("--vectors", "b"), "has no lists of numbers"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_a_sentence(
+    run, tmp_path: Path, columns: dict[str, list[object]], more: tuple[str, ...], words: str
+) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    done = run("import", tmp_path / "bad.parquet", *more, "--library", tmp_path / "lib")
+    assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_what_is_no_array_is_a_sentence(run, tmp_path: Path) -> None:
+    (tmp_path / "bad.npy").write_bytes(b"no")
+    np.save(tmp_path / "flat.npy", np.zeros(9))
+    for name, words in (("bad.npy", "not an array of NumPy"), ("flat.npy", "not vectors"), ("no.npy", "no such file")):
+        done = run("import", tmp_path / name, "--library", tmp_path / "lib")
+        assert (done.code, words in done.err) == (2, True), done.err
+
+
+def test_vectors_are_not_searched_for_in_a_library_of_pictures(run, photos: Path, vectors: np.ndarray) -> None:
+    run("index", photos)
+    done = run("search", "query.npy", "--library", photos)
+    assert (done.code, "reads pictures, not words or vectors" in done.err) == (2, True), done.err
+
+
+def test_words_find_pictures_by_a_model_with_a_text_tower(run, photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from checkpoints import save
+
+    save("clip", tmp_path / "clip")
+    assert run("index", photos, "--model", tmp_path / "clip").code == 0
+    done = run("search", "red car in snow", "blue", "-k", 3, "--library", photos, "--sheet", tmp_path / "hits.jpg")
+    assert (done.code, len(done.out.splitlines())) == (0, 8), done.err
+    assert done.out.startswith("red car in snow:\n")
+    assert (tmp_path / "hits.jpg").is_file()
