@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
@@ -159,21 +159,26 @@ class HttpLibrary:
             report.left_out = answer["left_out"]
         return report
 
-    def duplicates(self, max_distance: int = 8) -> DuplicatesReport:
-        """Groups of near-identical pictures, each with the one to keep, as `Library.duplicates`."""
-        asked: dict[str, Any] = {"max_distance": max_distance, "limit": MOST_HITS, "again": True}
-        answer = self._connection.ask("GET", f"/duplicates?{urlencode(asked)}")
-        asked["again"] = False
+    def duplicates(
+        self,
+        max_distance: int = 8,
+        *,
+        kinds: Sequence[str] = ("same-file", "same-pixels", "copy"),
+        keep: Sequence[str] = ("best",),
+    ) -> DuplicatesReport:
+        """Groups of pictures that repeat one another, each with the one to keep, as `Library.duplicates`."""
+        asked: dict[str, Any] = {
+            "max_distance": max_distance, "kinds": ",".join(kinds), "keep": ",".join(keep), "limit": MOST_HITS,
+        }  # fmt: skip
+        answer = self._connection.ask("GET", f"/duplicates?{urlencode({**asked, 'again': True})}")
         while "groups" not in answer:
             time.sleep(0.3)
             answer = self._connection.ask("GET", f"/duplicates?{urlencode(asked)}")
         groups = answer["groups"]
-        while len(groups) < answer["total"]:
-            more = self._connection.ask("GET", f"/duplicates?{urlencode({**asked, 'offset': len(groups)})}")["groups"]
-            if not more:
-                break
-            groups += more
-        return DuplicatesReport([Duplicates(_copy(each["keep"]), [*map(_copy, each["same"])]) for each in groups], [])
+        for offset in range(MOST_HITS, answer["total"], MOST_HITS):
+            groups += self._connection.ask("GET", f"/duplicates?{urlencode({**asked, 'offset': offset})}")["groups"]
+        found = [Duplicates(_copy(each["keep"]), [*map(_copy, each["same"])], each["why"]) for each in groups]
+        return DuplicatesReport(found, [], answer["others"])
 
     def _paged(self, way: str, query: dict[str, Any], options: Options) -> list[Hit]:
         hits: list[Hit] = []
@@ -239,7 +244,7 @@ def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _copy(copy: dict[str, Any]) -> Copy:
-    names = ("id", "width", "height", "bytes", "distance", "identical")
+    names = ("id", "width", "height", "bytes", "distance", "identical", "kind", "why")
     return Copy(path=Path(copy["path"]), **{name: copy[name] for name in names})
 
 

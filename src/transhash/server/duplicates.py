@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.errors import TransHashError
-from transhash.server import schemas
+from transhash.errors import LibraryError, TransHashError
+from transhash.library.duplicates import keep
+from transhash.library.duplicates.confirmation import Kind
 from transhash.server.faults import Fault
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
+    from transhash.library.results import DuplicatesReport
     from transhash.search import HammingIndex
 
 KEPT = 4  # results
+
+
+class Wanted(NamedTuple):
+    """What is asked of a search."""
+
+    max_distance: int
+    kinds: tuple[str, ...]
+    keep: tuple[str, ...]
+
+    @classmethod
+    def of(cls, max_distance: int, kinds: str, rules: str) -> Wanted:
+        """From lists with commas; raises a `Fault` for a kind or a rule that is none."""
+        names = {*map(str, Kind), "all"}
+        unknown = next((name for name in kinds.split(",") if name not in names), None)
+        if unknown is not None:
+            raise Fault(422, "value", "kinds cannot be used", f"give {', '.join(map(str, Kind))}, or all")
+        found = tuple(rules.split(","))
+        try:
+            keep.parse(found)
+        except LibraryError as error:
+            raise Fault(422, "value", "keep cannot be used", error.remedy) from None
+        return cls(max_distance, tuple(dict.fromkeys(kinds.split(","))), found)
 
 
 @dataclass
@@ -26,8 +50,7 @@ class Run:
     stage: str = "looking for candidates"
     done: int = 0
     total: int = 0
-    groups: list[schemas.Group] | None = None
-    skipped: int = 0
+    report: DuplicatesReport | None = None
     error: TransHashError | None = None
     thread: threading.Thread | None = field(default=None, repr=False)
 
@@ -37,34 +60,34 @@ class _StoppedError(Exception):
 
 
 class DuplicateSearches:
-    """The last searches, by distance."""
+    """The last searches."""
 
     def __init__(self, live: LiveLibrary) -> None:
         self._live = live
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[Wanted, Run] = {}
         self._lock = threading.Lock()
         self._stop = False
 
-    def get(self, max_distance: int, *, again: bool = False) -> Run:
-        """The search for a distance, begun if there is none (or with `again` a new one); raises a `Fault` when busy."""
+    def get(self, wanted: Wanted, *, again: bool = False) -> Run:
+        """The search, begun if there is none (or with `again` a new one); raises a `Fault` when busy."""
         with self._lock:
             index = self._live.index
-            # what was found in another library, which was in this place before, is of other pictures
-            self._runs = {distance: run for distance, run in self._runs.items() if run.index is index}
-            run = self._runs.get(max_distance)
+            # the results of another library, which was in this place before, are of other pictures
+            self._runs = {asked: run for asked, run in self._runs.items() if run.index is index}
+            run = self._runs.get(wanted)
             if run and run.error:
-                del self._runs[max_distance]
-            elif run and not (again and run.groups is not None):
+                del self._runs[wanted]
+            elif run and not (again and run.report is not None):
                 return run
-            if any(each.groups is None and each.error is None for each in self._runs.values()):
+            if any(each.report is None and each.error is None for each in self._runs.values()):
                 raise Fault(
                     429, "busy", "another search for duplicates is under way", "try again when it is done", retry=5
                 )
-            self._runs.pop(max_distance, None)
+            self._runs.pop(wanted, None)
             while len(self._runs) >= KEPT:
                 del self._runs[next(iter(self._runs))]
-            run = self._runs[max_distance] = Run(self._live.version, index)
-            run.thread = threading.Thread(target=self._run, args=(run, max_distance), daemon=True)
+            run = self._runs[wanted] = Run(self._live.version, index)
+            run.thread = threading.Thread(target=self._run, args=(run, wanted), daemon=True)
             run.thread.start()
             return run
 
@@ -75,32 +98,20 @@ class DuplicateSearches:
             if run.thread:
                 run.thread.join(seconds)
 
-    def _run(self, run: Run, max_distance: int) -> None:
+    def _run(self, run: Run, wanted: Wanted) -> None:
         def progress(stage: str, done: int, total: int, _: str, /) -> None:
             if self._stop:
                 raise _StoppedError
             run.stage, run.done, run.total = stage, done, total
 
         try:
-            library = self._live.here()
-            report = library.duplicates(max_distance, progress=progress)
-            copies = [copy for group in report.groups for copy in (group.keep, *group.same)]
-            pictures = {id_: each.to_dict() for id_, each in library.pictures({copy.id for copy in copies}).items()}
-            groups = []
-            for group in report.groups:
-                members = [
-                    schemas.Copy(**pictures[copy.id], distance=copy.distance, identical=copy.identical)
-                    for copy in (group.keep, *group.same)
-                    if copy.id in pictures
-                ]
-                if len(members) > 1:
-                    groups.append(schemas.Group(keep=members[0], same=members[1:]))
-            run.skipped = len(report.skipped)
-            run.groups = groups
+            run.report = self._live.here().duplicates(
+                wanted.max_distance, kinds=wanted.kinds, keep=wanted.keep, progress=progress
+            )
         except TransHashError as error:
             run.error = error
         except _StoppedError:
             pass
         finally:
-            if run.groups is None and run.error is None:  # whatever it was, nobody waits for it any longer
+            if run.report is None and run.error is None:  # whatever it was, nobody waits for it any longer
                 run.error = TransHashError("", "the search for duplicates was interrupted", "ask for it again")

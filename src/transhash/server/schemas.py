@@ -212,30 +212,6 @@ class Occlusion(BaseModel):
     crop: float = Field(description="Side of the square that the network sees, as a share of the shorter side.")
 
 
-class Copy(Picture):
-    """A picture in a group of near-identical ones."""
-
-    distance: int = Field(description="Bits in which the codes differ.")
-    identical: bool = Field(description="The same bytes as the one to keep.")
-
-
-class Group(BaseModel):
-    """Near-identical pictures."""
-
-    keep: Copy
-    same: list[Copy] = Field(description="The others.")
-
-
-class Duplicates(BaseModel):
-    """Groups of near-identical pictures."""
-
-    groups: list[Group] = Field(description="From `offset` on.")
-    total: int = Field(description="All groups.")
-    copies: int = Field(description="In all groups.")
-    skipped: int = Field(description="Pictures whose files could not be read.")
-    stale: bool = Field(description="The library has changed since; ask with `again`.")
-
-
 class Progress(BaseModel):
     """A search for duplicates that is under way: ask again."""
 

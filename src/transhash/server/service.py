@@ -111,6 +111,11 @@ class Service:
         found: R = await self._within(self._explain.do(lambda: function(self.live.here())))
         return found
 
+    async def long(self, function: Callable[[Library], R]) -> R:
+        """The same for what takes as long as it takes: one at a time."""
+        found: R = await self._explain.do(lambda: function(self.live.here()))
+        return found
+
     async def write(self, function: Callable[[Library], R]) -> R:
         """The same for what writes to the library; one at a time, and never broken off."""
         if not self.settings.writable:

@@ -284,11 +284,12 @@ class Search:
             distance=int(apart),
             identical=finding.kind is Kind.SAME_FILE,
             kind=str(finding.kind),
-            why=_words(finding.evidence),
+            why=words_of(finding.evidence),
         )
 
 
-def _words(evidence: Evidence) -> str:
+def words_of(evidence: Evidence) -> str:
+    """The evidence in words."""
     tiles = (
         f"{evidence.agreeing} of {evidence.agreeing + evidence.disagreeing} tiles agree" if evidence.agreeing else ""
     )

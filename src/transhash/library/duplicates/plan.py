@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,18 @@ class Plan:
         return [action for action in self.actions if action.action == "remove"]
 
 
+def plan_lines(plan: Plan) -> Iterator[bytes]:
+    """A plan as lines of JSON."""
+    head = {"transhash plan": FORMAT, "folders": plan.folders, "reference": plan.reference}
+    for line in (head, *map(asdict, plan.actions)):
+        yield json.dumps(line).encode() + b"\n"
+
+
 def write_plan(path: Path, plan: Plan) -> None:
     """Write a plan; raises `LibraryError` when the file cannot be written."""
-    head = {"transhash plan": FORMAT, "folders": plan.folders, "reference": plan.reference}
-    lines = [head, *({**asdict(action)} for action in plan.actions)]
     try:
         with replacing(path) as file:
-            for line in lines:
-                file.write(json.dumps(line).encode() + b"\n")
+            file.writelines(plan_lines(plan))
     except (OSError, ValueError) as error:
         raise LibraryError(path, f"the plan cannot be written ({error})", "choose another place") from error
 

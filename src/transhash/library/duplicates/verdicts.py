@@ -32,6 +32,14 @@ class Verdicts:
             write_verdicts(self.path, every)
         return len(every) - len(known)
 
+    def remove(self, pair: tuple[str, str]) -> bool:
+        """Forget a pair of digests; returns whether it was known, and raises `LibraryError` when it cannot."""
+        known = self.pairs()
+        rest = known - {(min(pair), max(pair))}
+        if rest != known:
+            write_verdicts(self.path, rest)
+        return rest != known
+
 
 def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
     """The pairs of digests in a file; raises `LibraryError` when there is none or a line is no pair."""

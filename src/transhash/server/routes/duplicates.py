@@ -1,45 +1,185 @@
-"""Groups of near-identical pictures."""
+"""Duplicates: groups, pairs side by side, verdicts, and plans of what to remove."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
+from transhash.errors import LibraryError
+from transhash.library.duplicates.deciding import decided
+from transhash.library.duplicates.groups import words_of
+from transhash.library.duplicates.pairs import pair_of
+from transhash.library.duplicates.plan import plan_lines
+from transhash.library.duplicates.planning import plan_of
+from transhash.library.duplicates.verdicts import Verdicts
+from transhash.library.results import Copy as Member
+from transhash.server import duplicates_schemas as told
 from transhash.server import faults, schemas
-from transhash.server.routes.common import FAULTS, Served
+from transhash.server.duplicates import Wanted
+from transhash.server.faults import Fault
+from transhash.server.routes.common import FAULTS, UNKNOWN, Served
 from transhash.server.security import API
 from transhash.server.settings import MOST_HITS
 
+if TYPE_CHECKING:
+    from transhash.library import Library, Picture
+    from transhash.library.results import Duplicates
+
 router = APIRouter(prefix=API, responses=FAULTS)
 
+_PLAN: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+        "description": "A plan, for `transhash apply`.",
+    },
+    409: {"model": schemas.Fault, "description": "There is no such search, or it is not done."},
+}
+PictureId = Annotated[int, Query(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
 
-@router.get("/duplicates", summary="Near-identical pictures", responses={202: {"model": schemas.Progress}})
-async def duplicates(
+
+@router.get("/duplicates", summary="Pictures that repeat one another", responses={202: {"model": schemas.Progress}})
+async def duplicates(  # noqa: PLR0917 - FastAPI calls it by name
     served: Served,
-    max_distance: Annotated[
-        int, Query(ge=0, le=64, description="Pictures are compared whose codes differ in at most this many bits.")
-    ] = 8,
+    max_distance: Annotated[told.DistanceField, Query()] = 8,
+    kinds: Annotated[told.KindsField, Query()] = told.KINDS,
+    keep: Annotated[told.KeepField, Query()] = "best",
     offset: Annotated[int, Query(ge=0, le=100_000_000, description="How many groups to leave out.")] = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many groups, at most.")] = 100,
     again: Annotated[bool, Query(description="Search again, although there is a result.")] = False,
-) -> schemas.Duplicates:
+) -> told.Duplicates:
     """Groups, each with the one to keep. The first request begins the search; while it runs, the answer is 202."""
-    run = served.duplicates.get(max_distance, again=again)
+    run = served.duplicates.get(Wanted.of(max_distance, kinds, keep), again=again)
     for _ in range(20):  # most libraries are small
-        if run.groups is not None or run.error:
+        if run.report is not None or run.error:
             break
         await asyncio.sleep(0.05)
     if run.error:
         raise faults.of(run.error)
-    if run.groups is None:
+    if run.report is None:
         progress = schemas.Progress(stage=run.stage, done=run.done, total=run.total)
         return faults.answer(progress, 202, {"Retry-After": "1"})  # type: ignore[return-value]
-    return schemas.Duplicates(
-        groups=run.groups[offset : offset + limit],
-        total=len(run.groups),
-        copies=sum(len(group.same) for group in run.groups),
-        skipped=run.skipped,
+    report = run.report
+    some = report.groups[offset : offset + limit]
+    groups = await served.look(lambda library: _described(library, some))
+    return told.Duplicates(
+        groups=groups,
+        total=len(report.groups),
+        copies=sum(len(group.same) for group in report.groups),
+        bytes=sum(copy.bytes for group in report.groups for copy in group.same),
+        others=report.others,
+        skipped=len(report.skipped),
         stale=run.version != served.live.version,
     )
+
+
+@router.get("/duplicates/pair", summary="Two pictures side by side", responses=UNKNOWN)
+async def pair(served: Served, one: PictureId, other: PictureId) -> told.Pair:
+    """What two pictures are to each other, how one lies on the other, and what differs in words."""
+
+    def compared(library: Library) -> told.Pair:
+        first, second = _both(library, (one, other))
+        found = pair_of(first, second, served.thumbnails)
+        evidence = found.finding.evidence
+        return told.Pair(
+            one=schemas.Picture(**first.to_dict()),
+            other=schemas.Picture(**second.to_dict()),
+            kind=None if found.finding.kind is None else str(found.finding.kind),
+            why=words_of(evidence),
+            agreeing=evidence.agreeing,
+            disagreeing=evidence.disagreeing,
+            onto=None if found.onto is None else [*found.onto],
+            differences=[
+                told.Difference(what=each.what, one=each.one, other=each.other, words=each.words)
+                for each in found.differences
+            ],
+        )
+
+    return await served.draw(compared)
+
+
+@router.post("/duplicates/verdicts", status_code=204, summary="Say that two pictures differ", responses=UNKNOWN)
+async def verdict(served: Served, body: told.Verdict) -> None:
+    """Remember with the library, by the contents, that two pictures are no duplicates; or forget it again."""
+
+    def noted(library: Library) -> None:
+        first, second = _both(library, body.ids)
+        if first.digest == second.digest:
+            raise Fault(422, "same-file", "both files have the same bytes", "keep both instead")
+        verdicts = Verdicts(library.path)
+        if body.differ:
+            verdicts.add([(first.digest, second.digest)])
+        else:
+            verdicts.remove((first.digest, second.digest))
+
+    await served.write(noted)
+
+
+@router.post("/duplicates/plan", summary="A plan of what to remove", response_class=Response, responses=_PLAN)
+async def plan(served: Served, body: told.Decisions) -> Response:
+    """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed."""
+    run = served.duplicates.get(Wanted.of(body.max_distance, body.kinds, body.keep))
+    report = run.report
+    if report is None:
+        raise Fault(409, "no-search", "the search for duplicates is not done", "ask for the groups first")
+
+    def written(library: Library) -> bytes:
+        ids = {id_ for each in body.decisions for id_ in (each.keep, each.remove)}
+        ids |= {copy.id for group in report.groups for copy in (group.keep, *group.same)} if body.rest else set()
+        pictures = library.pictures(ids)
+        members = {id_: _member(each) for id_, each in pictures.items()}
+        removed = {each.remove: each.keep for each in body.decisions}
+        refused = _refused(library, pictures, report.groups) if body.rest else set()
+        try:
+            chosen = decided(report, members, removed, {*body.apart, *refused}, rest=body.rest)
+        except LibraryError as error:
+            raise Fault(422, "decisions", error.reason, error.remedy) from None
+        digests = {id_: each.digest for id_, each in pictures.items()}
+        return b"".join(plan_lines(plan_of(chosen, digests, None, ())))
+
+    content = await served.long(written)
+    headers = {"Content-Disposition": 'attachment; filename="plan.jsonl"'}
+    return Response(content, 200, headers, "application/x-ndjson")
+
+
+def _described(library: Library, groups: list[Duplicates]) -> list[told.Group]:
+    """Groups as they are now: without pictures that have gone, or that somebody has told apart since."""
+    pictures = library.pictures({copy.id for group in groups for copy in (group.keep, *group.same)})
+    refused = _refused(library, pictures, groups)
+    found = []
+    for group in groups:
+        same = [copy for copy in group.same if copy.id in pictures and (group.keep.id, copy.id) not in refused]
+        if same and group.keep.id in pictures:
+            keep, *others = [_copy(copy, pictures[copy.id]) for copy in (group.keep, *same)]
+            found.append(told.Group(keep=keep, same=others, why=group.why))
+    return found
+
+
+def _refused(library: Library, pictures: dict[int, Picture], groups: list[Duplicates]) -> set[tuple[int, int]]:
+    """The pairs (the one to keep, another one) of which somebody has said that they are no duplicates."""
+    verdicts = Verdicts(library.path).pairs()
+    found = set()
+    for keep, copy in ((group.keep.id, copy.id) for group in groups for copy in group.same):
+        if verdicts and keep in pictures and copy in pictures:
+            one, other = sorted((pictures[keep].digest, pictures[copy].digest))
+            if (one, other) in verdicts:
+                found.add((keep, copy))
+    return found
+
+
+def _both(library: Library, ids: tuple[int, int]) -> tuple[Picture, Picture]:
+    found = library.pictures(ids)
+    if any(id_ not in found for id_ in ids):
+        raise faults.unknown_picture()
+    return found[ids[0]], found[ids[1]]
+
+
+def _copy(copy: Member, picture: Picture) -> told.Copy:
+    return told.Copy(
+        **picture.to_dict(), distance=copy.distance, identical=copy.identical, kind=copy.kind, why=copy.why
+    )
+
+
+def _member(picture: Picture) -> Member:
+    return Member(picture.path, picture.id, picture.width, picture.height, picture.bytes, 0, identical=False)

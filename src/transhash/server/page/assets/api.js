@@ -34,6 +34,7 @@ async function ask(path, options = {}, patience = PATIENCE) {
     return ask(path, options, patience - 1);
   }
   if (response.status === 204) return null;
+  if (response.ok && response.headers.get("Content-Disposition")) return response.blob();
   const body = await response.json().catch((error) => {
     if (error.name === "AbortError") throw error; // given up while the answer was on its way
     return {};
@@ -58,6 +59,9 @@ export const browse = (asked, signal) => ask("/pictures" + query(asked), { signa
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
 export const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
+export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
+export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }));
+export const plan = (asked) => ask("/duplicates/plan", json(asked));
 export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
 /** Remove a picture although the page is being left. */
 export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});

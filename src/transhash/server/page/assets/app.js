@@ -42,7 +42,7 @@ const viewer = new Viewer(grid, () => facts, {
   remove: (picture) => removals.begin(picture),
 });
 viewer.query = () => (state.view === "pictures" && active() ? active().code : null);
-const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble));
+const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble), () => facts);
 const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
 
 /** Search with pictures, in place of what was searched with or besides it. */

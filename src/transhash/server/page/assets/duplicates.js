@@ -1,29 +1,38 @@
-// Groups of near-identical pictures, each with the one to keep.
+// Groups of pictures that repeat one another, a page at a time, and the plan of what to remove.
 
 import * as api from "./api.js";
-import { trouble } from "./notices.js";
-import { $, bits, bytes, count, make, number, wait } from "./words.js";
+import { Comparing } from "./comparing.js";
+import { Decisions } from "./decisions.js";
+import { note, trouble, waiting } from "./notices.js";
+import { $, bytes, count, make, number, wait } from "./words.js";
 
-const AT_ONCE = 60; // groups
+const AT_ONCE = 60; // groups of a page
+const PAGES = 8; // that are kept
+const ASKED = ["distance", "kinds", "keep"]; // what a search depends on
 
 export class DuplicatesView {
-  /** `view(picture)` is called for a picture that was chosen. */
-  constructor(view) {
-    this.view = view;
-    this.turn = 0;
-    $("duplicates-distance").addEventListener("change", () => this.open());
+  /** `view(picture)` is called for a picture that was chosen; `facts()` tells what is known of the library. */
+  constructor(view, facts) {
+    Object.assign(this, { view, turn: 0, total: 0, first: 0, pages: new Map(), facts });
+    this.decisions = new Decisions();
+    this.comparing = new Comparing(this, this.decisions, facts, (at) => this.returned(at));
+    for (const name of ASKED) $(`duplicates-${name}`).addEventListener("change", () => this.open());
     $("duplicates-again").addEventListener("click", () => this.open(true));
-    addEventListener("scroll", () => this.more(), { passive: true });
+    $("groups-next").addEventListener("click", () => this.page(this.first + AT_ONCE));
+    $("groups-previous").addEventListener("click", () => this.page(this.first - AT_ONCE));
+    $("decide").addEventListener("click", () => this.decide());
+    $("plan").addEventListener("click", () => this.plan());
+    $("start-over").addEventListener("click", () => { this.decisions.clear(); this.draw(); });
   }
 
   leave() { this.turn++; }
 
   async open(again = false) {
     const mine = ++this.turn;
-    this.groups = 0;
-    this.total = 0;
+    Object.assign(this, { total: 0, first: 0, pages: new Map() });
+    this.decisions.open(this.facts().id);
     $("groups").replaceChildren();
-    $("duplicates-again").hidden = true;
+    $("duplicates-again").hidden = $("deciding").hidden = $("pager").hidden = true;
     try {
       let answer = await this.ask({ again });
       while (answer.underWay) {
@@ -44,40 +53,120 @@ export class DuplicatesView {
     }
   }
 
-  ask(more) { return api.duplicates({ max_distance: $("duplicates-distance").value, limit: AT_ONCE, ...more }); }
+  get search() { return { max_distance: Number($("duplicates-distance").value), kinds: $("duplicates-kinds").value, keep: $("duplicates-keep").value }; }
+  ask(more) { return api.duplicates({ ...this.search, limit: AT_ONCE, ...more }); }
 
-  show({ groups, total, copies, skipped, stale }) {
+  show({ groups, total, copies, bytes: size, others, skipped, stale }) {
     const unread = skipped ? `; ${count(skipped, "picture")} could not be read` : "";
     $("duplicates-title").textContent = total ? `${count(total, "group")} with ${number(copies)} ${copies === 1 ? "copy" : "copies"}${unread}` : `No duplicates${unread}`;
+    const more = Object.entries(others).map(([kind, pairs]) => `${number(pairs)} of kind ${kind}`);
+    $("duplicates-others").textContent = more.length ? `Not shown: pairs of other kinds, ${more.join(", ")}.` : "";
     $("duplicates-again").hidden = !stale;
-    this.total = total;
-    this.append(groups);
+    $("deciding").hidden = !total;
+    Object.assign(this, { total, size });
+    this.pages.set(0, groups);
+    this.draw();
   }
 
-  append(groups) {
-    this.groups += groups.length;
-    $("groups").append(...groups.map(({ keep, same }) => make("li", { className: "group", tabIndex: 0, "aria-label": `Keep ${keep.name}, ${count(same.length, "copy", "copies")}` }, ...[keep, ...same].map((copy, at) => this.copy(copy, at === 0)))));
+  /** The groups from one on, of those that are kept or asked for. */
+  async some(first) {
+    if (!this.pages.has(first)) {
+      const mine = this.turn;
+      const { groups = [] } = await this.ask({ offset: first });
+      if (mine !== this.turn) return [];
+      while (this.pages.size >= PAGES) this.pages.delete(this.pages.keys().next().value);
+      this.pages.set(first, groups);
+    }
+    return this.pages.get(first);
   }
 
-  async more() {
-    if ($("duplicates").hidden || this.asking || !this.groups || this.groups >= this.total) return;
-    if (document.documentElement.scrollHeight - scrollY - innerHeight > 1500) return;
-    this.asking = true;
+  /** A group by its number; a group that has gone meanwhile leaves its page one shorter. */
+  async at(at) { return (await this.some(at - (at % AT_ONCE)))[at % AT_ONCE]; }
+
+  /** The number of the group that a picture is in, of those that are kept. */
+  numberOf(id) {
+    for (const [first, groups] of this.pages) {
+      const at = groups.findIndex((group) => group.same.some((copy) => copy.id === id));
+      if (at >= 0) return first + at;
+    }
+    return null;
+  }
+
+  async page(first) {
     const mine = this.turn;
+    this.first = Math.max(0, Math.min(first, this.total - 1));
+    this.first -= this.first % AT_ONCE;
     try {
-      const { groups = [] } = await this.ask({ offset: this.groups });
-      if (mine === this.turn) this.append(groups);
+      await this.some(this.first);
+      if (mine !== this.turn) return;
+      this.draw();
+      scrollTo({ top: 0, behavior: "instant" });
     } catch (error) {
       trouble(error);
-    } finally {
-      this.asking = false;
     }
   }
 
-  copy(copy, isKept) {
-    const mark = isKept ? make("b", {}, "keep") : copy.identical ? "the same picture" : `${bits(copy.distance)}`;
-    return make("div", { className: "copy" },
+  draw() {
+    const groups = this.pages.get(this.first) ?? [];
+    $("groups").replaceChildren(...groups.map((group, at) => this.card(group, this.first + at)));
+    $("pager").hidden = this.total <= AT_ONCE;
+    $("groups-shown").textContent = `Groups ${number(this.first + 1)} to ${number(Math.min(this.first + AT_ONCE, this.total))} of ${number(this.total)}`;
+    $("groups-previous").disabled = this.first === 0;
+    $("groups-next").disabled = this.first + AT_ONCE >= this.total;
+    const { pairs, files, bytes: freed } = this.decisions.tally;
+    $("tally").textContent = `${count(pairs, "pair")} decided: ${count(files, "file")} to remove, ${bytes(freed)}. As proposed it would be ${bytes(this.size ?? 0)}.`;
+    $("start-over").hidden = !pairs;
+  }
+
+  card(group, at) {
+    const { keep, same } = group, pairs = this.decisions.pairs(group);
+    const isDone = pairs.every((pair) => pair.verdict);
+    const gone = new Set(pairs.flatMap(({ left, right, verdict }) => (verdict === "left" ? [right.id] : verdict === "right" ? [left.id] : [])));
+    return make("li", { className: isDone ? "group done" : "group", tabIndex: 0, "aria-label": `Group ${at + 1}: ${keep.name}, ${count(same.length, "copy", "copies")}${isDone ? ", decided" : ""}` },
+      ...[keep, ...same].map((copy, place) => this.copy(copy, place === 0, gone.has(copy.id))),
+      make("button", { type: "button", className: "compare", "aria-label": `Compare the pictures of group ${at + 1}`, onclick: () => this.comparing.open(at) }, isDone ? "Decided" : "Compare"));
+  }
+
+  copy(copy, isKept, isGone) {
+    const mark = isGone ? make("s", {}, "removed") : isKept ? make("b", {}, "keep") : copy.kind;
+    return make("div", { className: isGone ? "copy gone" : "copy" },
       make("button", { type: "button", title: copy.path, "aria-label": `View ${copy.path}`, onclick: () => this.view(copy) }, api.image(copy)),
-      make("p", {}, mark, ` · ${copy.width} × ${copy.height} · ${bytes(copy.bytes)}`, make("br"), copy.path));
+      make("p", { title: copy.why }, mark, ` · ${copy.width} × ${copy.height} · ${bytes(copy.bytes)}`, make("br"), copy.path));
+  }
+
+  /** Compare the first group from here on that is not decided. */
+  async decide() {
+    try {
+      for (let at = this.first; at < this.total; at++) {
+        const group = await this.at(at);
+        if (group && !this.decisions.isDone(group)) return await this.comparing.open(at);
+      }
+      note("All groups from here on are decided.");
+    } catch (error) {
+      trouble(error);
+    }
+  }
+
+  /** The comparison was closed at a group: go to its page. */
+  async returned(at) {
+    if (at !== undefined && at !== null) await this.page(at);
+    $("groups").children[(at ?? 0) % AT_ONCE]?.focus({ preventScroll: false });
+  }
+
+  async plan() {
+    const done = waiting("Writing the plan…");
+    try {
+      const content = await api.plan({ ...this.search, ...this.decisions.asked, rest: $("plan-rest").checked });
+      const removals = (await content.text()).split("\n").filter((line) => line.includes('"action": "remove"')).length;
+      if (!removals) return note("There is nothing to remove yet: decide, or take what is proposed.");
+      const link = make("a", { href: URL.createObjectURL(content), download: "plan.jsonl" });
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      note(`The plan removes ${count(removals, "file")}. Do it with: transhash apply plan.jsonl --to trash`);
+    } catch (error) {
+      trouble(error);
+    } finally {
+      done();
+    }
   }
 }

@@ -1,0 +1,119 @@
+"""What the API takes and gives about duplicates."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from transhash.server.schemas import Id, Picture, Text
+
+MOST_DECISIONS = 100_000  # in one plan
+KINDS = "same-file,same-pixels,copy"
+
+DistanceField: TypeAlias = Annotated[
+    int, Field(ge=0, le=64, description="Pictures are compared whose codes differ in at most this many bits.")
+]
+KindsField: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=100,
+        pattern=r"^[a-z,-]+$",
+        description="Of same-file, same-pixels, copy, edit, burst, unsure, with commas between them; or all.",
+    ),
+]
+KeepField: TypeAlias = Annotated[
+    str,
+    Field(
+        max_length=100,
+        pattern=r"^[a-z,]+$",
+        description="The one to keep: best, largest, oldest, newest; of several the first that tells two apart.",
+    ),
+]
+
+
+class Copy(Picture):
+    """A picture in a group of duplicates."""
+
+    distance: int = Field(description="Bits in which the codes differ.")
+    identical: bool = Field(description="The same bytes as the one to keep.")
+    kind: str = Field(description="What it is to the one to keep.")
+    why: str = Field(description="The evidence, in words.")
+
+
+class Group(BaseModel):
+    """Pictures that repeat one another."""
+
+    keep: Copy
+    same: list[Copy] = Field(description="The others.")
+    why: str = Field(description="The one to keep is proposed.")
+
+
+class Duplicates(BaseModel):
+    """Groups of duplicates."""
+
+    groups: list[Group] = Field(
+        description="From `offset` on, without those whose pictures have gone or been told apart since the search."
+    )
+    total: int = Field(description="All groups that the search found.")
+    copies: int = Field(description="In all groups.")
+    bytes: int = Field(description="Of these copies.")
+    others: dict[str, int] = Field(description="Pairs of other kinds, which are not shown.")
+    skipped: int = Field(description="Pictures whose files could not be read.")
+    stale: bool = Field(description="The library has changed since; ask with `again`.")
+
+
+class Difference(BaseModel):
+    """Something that is known of both pictures of a pair."""
+
+    what: str = Field(description="Pixels, bytes, format, taken, changed, camera, place, folder or name.")
+    one: Text = Field(description="Of the first.")
+    other: Text = Field(description="Of the second.")
+    words: str = Field(description="How the second differs from the first; empty where it does not.")
+
+
+class Pair(BaseModel):
+    """Two pictures of the library side by side."""
+
+    one: Picture
+    other: Picture
+    kind: str | None = Field(description="What they are to each other; null: nothing.")
+    why: str = Field(description="The evidence, in words.")
+    agreeing: int = Field(description="Tiles with structure in which both agree.")
+    disagreeing: int = Field(description="Tiles with structure in which they do not.")
+    onto: list[float] | None = Field(
+        description="[a, b, c, d, e, f]: (x, y) of the first lies at (ax + by + e, cx + dy + f) of the second, in "
+        "shares of widths and heights; null where nothing lies on anything."
+    )
+    differences: list[Difference]
+
+
+class Verdict(BaseModel):
+    """What somebody says of two pictures."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ids: tuple[Id, Id] = Field(description="Of two pictures of the library.")
+    differ: bool = Field(True, description="They are no duplicates. False: forget that they were said to be none.")
+
+
+class Decision(BaseModel):
+    """One of two pictures is kept, and the other one goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keep: Id
+    remove: Id
+
+
+class Decisions(BaseModel):
+    """What a plan is made of: the search that was decided on, and the decisions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    max_distance: DistanceField = 8
+    kinds: KindsField = KINDS
+    keep: KeepField = "best"
+    decisions: list[Decision] = Field([], max_length=MOST_DECISIONS, description="Each pair, once.")
+    apart: list[tuple[Id, Id]] = Field([], max_length=MOST_DECISIONS, description="Pairs of which both stay.")
+    rest: bool = Field(False, description="Copies that nobody has decided on go as proposed.")

@@ -1,0 +1,144 @@
+"""Duplicates over HTTP: kinds, pairs side by side, verdicts, plans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fake_model import FakeModel
+from serving import Running, eventually, serving
+from transhash import Library
+from transhash.library.duplicates.applying import apply_plan
+from transhash.library.duplicates.plan import read_plan
+
+ALL = {"max_distance": 64, "kinds": "all"}
+
+
+@pytest.fixture
+def copies(library: Library, photos: Path) -> Library:
+    """The library with a larger and a mirrored copy of one picture, and with the bytes of another one twice."""
+    image = Image.open(photos / "cat" / "cat-19.png").resize((400, 400), Image.Resampling.NEAREST)
+    image.save(photos / "large.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(photos / "mirrored.png")
+    (photos / "again.png").write_bytes((photos / "dog" / "dog-04.png").read_bytes())
+    library.index(photos)
+    return library
+
+
+@pytest.fixture
+def running(copies: Library, model: FakeModel) -> Iterator[Running]:
+    with serving(copies.path, model, writable=True) as running:
+        yield running
+
+
+def groups(running: Running, **asked: Any) -> dict:
+    assert eventually(lambda: "groups" in running.get("/duplicates", params={**ALL, **asked}).json(), 300)
+    return running.get("/duplicates", params={**ALL, **asked}).json()
+
+
+def kinds(answer: dict) -> dict[tuple[str, str], str]:
+    return {(group["keep"]["name"], copy["name"]): copy["kind"] for group in answer["groups"] for copy in group["same"]}
+
+
+def test_kinds_that_are_asked_for_come_with_the_evidence(running: Running) -> None:
+    answer = groups(running)
+
+    found = kinds(answer)
+    assert found["large.png", "mirrored.png"] == "edit"
+    assert found["large.png", "cat-19.png"] == "copy"
+    assert "same-file" in found.values()
+    whys = {copy["name"]: copy["why"] for group in answer["groups"] for copy in group["same"]}
+    assert "mirrored" in whys["mirrored.png"]
+    assert answer["bytes"] == sum(copy["bytes"] for group in answer["groups"] for copy in group["same"])
+    fewer = groups(running, kinds="same-file")
+    assert set(kinds(fewer).values()) == {"same-file"}
+
+
+def test_the_rule_for_the_one_to_keep_is_asked_for(running: Running, photos: Path) -> None:
+    newest = groups(running, kinds="same-file", keep="newest")
+    oldest = groups(running, kinds="same-file", keep="oldest")
+
+    assert [group["keep"]["name"] for group in newest["groups"]] == ["again.png"]
+    assert [group["keep"]["name"] for group in oldest["groups"]] == ["dog-04.png"]
+
+
+@pytest.mark.parametrize("asked", [{"kinds": "copies"}, {"keep": "worst"}, {"keep": "path:/etc/*"}, {"kinds": ""}])
+def test_what_is_no_kind_and_no_rule_is_refused(running: Running, asked: dict[str, str]) -> None:
+    answer = running.get("/duplicates", params=asked)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "value")
+
+
+def test_a_pair_is_told_with_what_differs(running: Running) -> None:
+    ids = {each["name"]: each["id"] for each in running.get("/pictures").json()["pictures"]}
+
+    told = running.get("/duplicates/pair", params={"one": ids["cat-19.png"], "other": ids["large.png"]}).json()
+
+    assert (told["kind"], told["one"]["name"], told["other"]["name"]) == ("copy", "cat-19.png", "large.png")
+    assert told["onto"] == pytest.approx([1, 0, 0, 1, 0, 0], abs=0.02)
+    assert {each["what"] for each in told["differences"]} >= {"pixels", "bytes", "format", "changed", "folder", "name"}
+    assert running.get("/duplicates/pair", params={"one": 1, "other": 99999}).status_code == 404
+
+
+def test_pictures_that_somebody_told_apart_do_not_come_again(running: Running, copies: Library) -> None:
+    (group,) = (each for each in groups(running)["groups"] if each["keep"]["name"] == "large.png")
+    mirrored = next(copy for copy in group["same"] if copy["name"] == "mirrored.png")
+    body = {"ids": [group["keep"]["id"], mirrored["id"]]}
+
+    assert running.post("/duplicates/verdicts", json=body).status_code == 204
+
+    assert ("large.png", "mirrored.png") not in kinds(groups(running))
+    assert ("large.png", "cat-19.png") in kinds(groups(running))
+    assert len(copies.duplicates(64, kinds=["edit", "copy"]).groups) == 1
+    assert running.post("/duplicates/verdicts", json={**body, "differ": False}).status_code == 204
+    assert ("large.png", "mirrored.png") in kinds(groups(running))
+
+
+def test_equal_files_cannot_be_told_apart(running: Running) -> None:
+    (group,) = groups(running, kinds="same-file")["groups"]
+
+    answer = running.post("/duplicates/verdicts", json={"ids": [group["keep"]["id"], group["same"][0]["id"]]})
+
+    assert answer.json()["code"] == "same-file"
+
+
+def test_a_server_that_only_reads_keeps_no_verdicts_but_writes_plans(copies: Library, model: FakeModel) -> None:
+    with serving(copies.path, model) as running:
+        (group,) = groups(running, kinds="same-file")["groups"]
+        keep, other = group["keep"]["id"], group["same"][0]["id"]
+        assert running.post("/duplicates/verdicts", json={"ids": [keep, other]}).status_code == 403
+        body = {**ALL, "kinds": "same-file", "decisions": [{"keep": other, "remove": keep}]}
+        answer = running.post("/duplicates/plan", json=body)
+    assert "plan.jsonl" in answer.headers["content-disposition"]
+    removals = [line for line in map(json.loads, answer.text.splitlines()) if line.get("action") == "remove"]
+    assert [Path(line["path"]).name for line in removals] == [group["keep"]["name"]]
+
+
+def test_a_plan_of_decisions_can_be_applied(running: Running, photos: Path, tmp_path: Path) -> None:
+    (group,) = (each for each in groups(running)["groups"] if each["keep"]["name"] == "large.png")
+    ids = {each["name"]: each["id"] for each in (group["keep"], *group["same"])}
+    body = {**ALL, "decisions": [{"keep": ids["cat-19.png"], "remove": ids["large.png"]}],
+            "apart": [[ids["large.png"], ids["mirrored.png"]]], "rest": True}  # fmt: skip
+    file = tmp_path / "plan.jsonl"
+    file.write_bytes(running.post("/duplicates/plan", json=body).content)
+
+    applied = apply_plan(read_plan(file), str(tmp_path / "gone"), tmp_path / "log")
+
+    assert applied.skipped == []
+    assert applied.done == 2  # the one that was chosen against, and one of the two equal files as proposed
+    assert not (photos / "large.png").exists()
+    assert (photos / "cat" / "cat-19.png").exists()
+    assert (photos / "mirrored.png").exists()
+
+
+def test_a_plan_is_not_made_of_a_circle_nor_without_a_search(running: Running) -> None:
+    asked = {**ALL, "kinds": "same-file"}
+    groups(running, kinds="same-file")
+    circle = [{"keep": 1, "remove": 2}, {"keep": 2, "remove": 1}]
+
+    assert running.post("/duplicates/plan", json={**asked, "decisions": circle}).json()["code"] == "decisions"
