@@ -193,3 +193,17 @@ def test_show_writes_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal.show(Image.new("RGB", (4, 3), "red"))
     text = written.getvalue().partition(":")[2].partition("\x07")[0]
     assert Image.open(io.BytesIO(base64.b64decode(text))).size == (4, 3)
+
+
+def test_copies_are_given_once_with_their_count(run, indexed: Path) -> None:
+    (indexed / "again.png").write_bytes((indexed / "cat" / "cat-1.png").read_bytes())
+    run("index", "photos")
+
+    lines = run("search", indexed / "cat" / "cat-1.png", "-k", 7, "-l", "photos", "--collapse").out.splitlines()
+
+    assert len(lines) == 6
+    assert lines[0].endswith("  (the same picture)  (and 1 copy)")
+    (hits,) = map(
+        json.loads, run("search", "photos/again.png", "-l", "photos", "--collapse", "--json").out.splitlines()
+    )
+    assert [len(hit.get("copies", [])) for hit in hits["hits"]] == [1, 0, 0, 0, 0, 0]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fake_model import FakeModel
 from serving import Running, eventually, serving
-from transhash import Library
+from transhash import Library, open_library
 from transhash.library.duplicates.applying import apply_plan
 from transhash.library.duplicates.plan import read_plan
 
@@ -142,3 +142,22 @@ def test_a_plan_is_not_made_of_a_circle_nor_without_a_search(running: Running) -
     circle = [{"keep": 1, "remove": 2}, {"keep": 2, "remove": 1}]
 
     assert running.post("/duplicates/plan", json={**asked, "decisions": circle}).json()["code"] == "decisions"
+
+
+def test_hits_that_are_copies_collapse_where_that_is_asked_for(running: Running, copies: Library) -> None:
+    ids = {each["name"]: each["id"] for each in running.get("/pictures").json()["pictures"]}
+    two = {ids["dog-04.png"], ids["again.png"]}
+
+    def hits(**asked: Any) -> list[dict]:
+        (found,) = running.get(f"/pictures/{ids['dog-04.png']}/similar", params=asked).json()["results"]
+        return found["hits"]
+
+    assert two <= {hit["id"] for hit in hits()}
+    collapsed = hits(collapse=True)
+    (first,) = (hit for hit in collapsed if hit["id"] in two)
+    assert {first["id"], *first["copies"]} == two
+    (posted,) = running.post("/search/by-id", json={"ids": [ids["dog-04.png"]], "collapse": True}).json()["results"]
+    assert posted["hits"] == collapsed
+    remote = open_library(running.url)
+    (hit,) = (each for each in remote.search(copies.path.parent / "again.png", 50, collapse=True) if each.id in two)
+    assert {hit.id, *hit.copies} == two

@@ -212,3 +212,20 @@ def test_axe_finds_nothing(browser: Any, running: Running, width: tuple[int, int
         expect(page.locator("#pair-laid")).to_be_visible()
         look(mode)
     ended(visit)
+
+
+def test_hits_that_are_copies_are_one_on_the_page(browser: Any, running: Running, photos: Path) -> None:
+    visit = Visit(browser, running.url).ready()
+    page = visit.page
+    visit.drop(photos / "again.png")
+    expect(page.locator("#grid .badge").first).to_have_text("same · +1")
+    names = visit.names()
+    assert len({"again.png", "dog-04.png"} & set(names)) == 1
+    page.click("#collapse")
+    expect(page.locator("#grid .badge").first).to_have_text("same")
+    assert {"again.png", "dog-04.png"} <= set(visit.names())
+    page.click("#collapse")
+    expect(page.locator("#grid .badge").first).to_have_text("same · +1")
+    visit.cut(0)
+    expect(page.locator("#grid .picture")).to_have_count(1)
+    ended(visit)

@@ -62,7 +62,6 @@ def same_pictures(library: Searchable, query: Query, hits: Iterable[Hit]) -> set
 def why_nothing(
     library: Searchable,
     query: Encoded | None,
-    *,
     where: str | None,
     max_distance: int | None,
     min_probability: float | None,

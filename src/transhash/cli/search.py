@@ -53,6 +53,9 @@ def search(
         str | None,
         typer.Option(metavar="FILTER", help="Only pictures that pass, such as \"width >= 800 and taken < '2020'\"."),
     ] = None,
+    collapse: Annotated[
+        bool, typer.Option("--collapse", help="Give hits that are copies of one another once, with their count.")
+    ] = False,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the hits on one page: a .jpg or .png file.")
     ] = None,
@@ -80,7 +83,9 @@ def search(
         check_name(sheet)
     wanted = queries(images or [], clipboard=clipboard)
     page = Sheet() if sheet or show else None
-    limits: Limits = {"max_distance": max_distance, "min_probability": min_probability, "where": where}
+    limits: Limits = {
+        "max_distance": max_distance, "min_probability": min_probability, "where": where, "collapse": collapse,
+    }  # fmt: skip
     failed = 0
     folders = (query.folder for query in wanted if query.folder)
     place = find_library(library, [Path.cwd()], folders, elsewhere=ANYWHERE)
@@ -98,7 +103,8 @@ def search(
             else:
                 _print(query.called, hits, same, heading=len(wanted) > 1)
             if not hits:
-                say(f"{query.called}: nothing found: {why_nothing(opened, encoded, **limits)}")
+                why = why_nothing(opened, encoded, where, max_distance, min_probability)
+                say(f"{query.called}: nothing found: {why}")
             if page:
                 page.add(query.name, query.picture, hits, same)
     if page and failed < len(wanted):
@@ -122,7 +128,8 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
     for hit in hits:
         known = hit.probability is not None and hit.id not in same  # of the same picture there is nothing to estimate
         probability = f"{hit.probability:5.0%}  " if known else " " * 7 if likely else ""
-        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}")
+        more = f"  (and {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
+        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}{more}")
 
 
 def _found(

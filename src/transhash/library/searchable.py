@@ -30,6 +30,7 @@ class Limits(TypedDict, total=False):
     max_distance: int | None  # bits that may differ, at most
     min_probability: float | None  # of relevance, by the model's calibration
     where: str | None  # a filter (`transhash.library.catalogue.where`)
+    collapse: bool  # hits that are copies of one another become one (`Hit.copies`)
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class Options:
     min_probability: float | None = None  # of relevance, by the model's calibration
     where: str | None = None  # a filter (`transhash.library.catalogue.where`)
     offset: int = 0  # hits to leave out at the beginning
+    collapse: bool = False  # hits that are copies of one another become one (`Hit.copies`)
 
     def __post_init__(self) -> None:
         if (whole(self.k) or 0) < 1:
@@ -161,6 +163,7 @@ class Hit:
     picture: Picture
     distance: int
     probability: float | None = None
+    copies: tuple[int, ...] = ()  # ids of further hits that are copies of it, where those were collapsed
 
     @property
     def path(self) -> Path:
@@ -197,6 +200,7 @@ class Hit:
             "height": self.height,
             "columns": dict(self.columns),
             "probability": self.probability,
+            **({"copies": list(self.copies)} if self.copies else {}),
         }
 
 

@@ -192,7 +192,9 @@ class HttpLibrary:
         return hits
 
     def _hits(self, result: dict[str, Any]) -> list[Hit]:
-        return [Hit(self._picture(hit), hit["distance"], hit["probability"]) for hit in result["hits"]]
+        return [
+            Hit(self._picture(hit), hit["distance"], hit["probability"], tuple(hit["copies"])) for hit in result["hits"]
+        ]
 
     def _picture(self, told: dict[str, Any]) -> Picture:
         return Picture(
@@ -223,6 +225,7 @@ def _asked(options: Options, k: int) -> dict[str, Any]:
         "max_distance": options.max_distance,
         "min_probability": options.min_probability,
         "where": options.where,
+        "collapse": options.collapse or None,
     }
     return {name: value for name, value in asked.items() if value is not None}
 

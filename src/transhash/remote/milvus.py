@@ -107,7 +107,10 @@ class MilvusLibrary:
     def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
     def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
         """As `Library.search`; Milvus gives at most 16,384 hits a query."""
-        return answer(self, query, Options(k, **limits))
+        options = Options(k, **limits)
+        if options.collapse:
+            raise LibraryError(self.address, "a collection has no pictures to compare", "search without `collapse`")
+        return answer(self, query, options)
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes."""

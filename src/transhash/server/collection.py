@@ -91,6 +91,8 @@ class CollectionService:
     async def search(self, queries: list[Query]) -> list[schemas.Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         faults.check_depth(len(queries), queries[0].options.ranked, self.collection.most_hits)
+        if queries[0].options.collapse:
+            raise faults.lacking("pictures to compare")
         self.metrics.searches.inc(len(queries))
         return await within(self.settings.seconds, asyncio.gather(*self._search.put(queries)))
 

@@ -11,6 +11,7 @@ from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
 LAST_ID = 2**63 - 1
 MOST_TEXT = 4000  # characters of a filter
 
+COLLAPSE = "Whether hits of one answer that are copies of one another become one, which has the `copies`."
 MOST_NEW_COLUMNS = 100  # in one request
 
 
@@ -63,6 +64,7 @@ class Hit(Picture):
         None, description="Of being relevant, by the model's calibration; null where that does not hold."
     )
     identical: bool = Field(False, description="The file has the same bytes as the picture searched with.")
+    copies: list[int] = Field([], description="Ids of further hits that are copies of it, and are left out.")
 
 
 class Found(BaseModel):
@@ -151,6 +153,7 @@ class Asked(BaseModel):
     min_probability: float | None = Field(None, ge=0, le=1, description="How probable relevance must be, at least.")
     where: str | None = Field(None, max_length=MOST_TEXT, description="A filter, such as width >= 800.")
     histogram: bool = Field(False, description="Whether to count the pictures at each distance.")
+    collapse: bool = Field(False, description=COLLAPSE)
 
 
 class ByCode(Asked):

@@ -32,6 +32,7 @@ class Options:
     min_probability: float | None = None
     where: str | None = None
     histogram: bool = False
+    collapse: bool = False
 
     @property
     def ranked(self) -> int:

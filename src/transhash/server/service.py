@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transhash.errors import ImageError
 from transhash.library import Library
 from transhash.library.digests import content_hash
+from transhash.library.duplicates.collapsing import copies_among
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
@@ -86,7 +88,10 @@ class Service:
         if options.where is not None:
             allowed = await self.passing(options.where)
             queries = [replace(query, allowed=allowed) for query in queries]
-        return await self._within(asyncio.gather(*self._search.put(queries)))
+        found = await self._within(asyncio.gather(*self._search.put(queries)))
+        if queries[0].options.collapse:
+            await asyncio.gather(*(self.draw(partial(_collapse, each)) for each in found))
+        return found
 
     async def passing(self, where: str | None) -> Passing:
         """The pictures that pass a filter, or None all of them."""
@@ -148,6 +153,16 @@ class Service:
 def version(content: bytes) -> str:
     """What a picture of the library with this content has as its `version`."""
     return content_hash(content).digest()[:6].hex()
+
+
+def _collapse(found: schemas.Found, library: Library) -> None:
+    """Leave out the hits that are copies of an earlier one; that has their ids."""
+    known = library.pictures(hit.id for hit in found.hits)
+    copies = copies_among(library.searching, [known[hit.id] for hit in found.hits if hit.id in known])
+    gone = {id_ for others in copies.values() for id_ in others}
+    found.hits = [hit for hit in found.hits if hit.id not in gone]
+    for hit in found.hits:
+        hit.copies = copies.get(hit.id, [])
 
 
 def _run(job: Job) -> Any:

@@ -27,9 +27,10 @@ def asked(  # noqa: PLR0917 - FastAPI calls it by name
     max_distance: Annotated[int | None, Query(ge=0, le=512, description="How many bits may differ, at most.")] = None,
     min_probability: Annotated[float | None, Query(ge=0, le=1, description="How probable, at least.")] = None,
     histogram: Annotated[bool, Query(description="Whether to count the pictures at each distance.")] = False,
+    collapse: Annotated[bool, Query(description=schemas.COLLAPSE)] = False,
 ) -> Options:
     """What is asked about a query, in the address."""
-    return Options(k, offset, max_distance, min_probability, where, histogram)
+    return Options(k, offset, max_distance, min_probability, where, histogram, collapse)
 
 
 AskedHere: TypeAlias = Annotated[Options, Depends(asked)]
@@ -37,7 +38,7 @@ AskedHere: TypeAlias = Annotated[Options, Depends(asked)]
 
 def _options(body: schemas.Asked) -> Options:
     where = body.where if body.where and body.where.strip() else None
-    return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram)
+    return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram, body.collapse)
 
 
 async def _results(served: Searching, queries: list[Asked], began: float) -> schemas.Results:

@@ -172,6 +172,7 @@ async function refresh(place = null) {
   try {
     if (!query) {
       cutoff.hide();
+      $("collapsing").hidden = true;
       let total = 0;
       await grid.open(async (before, limit, signal) => {
         const page = await api.browse({ before: before || null, limit, where }, signal);
@@ -180,7 +181,8 @@ async function refresh(place = null) {
       });
       if (mine === turn) shown = { total };
     } else {
-      const ask = (asked, signal) => (query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
+      const collapse = $("collapse").checked && !api.lacks("duplicates");
+      const ask = (limits, signal, asked = { ...limits, collapse }) => (query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
       const began = performance.now();
       const { results: [found], milliseconds } = await ask({ k: 120, where, histogram: true });
       if (mine !== turn) return;
@@ -188,6 +190,7 @@ async function refresh(place = null) {
       shown = { total: found.searched };
       $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
+      $("collapsing").hidden = api.lacks("duplicates");
       if (found.histogram) cutoff.show(found.histogram, facts.probabilities);
       else cutoff.hide(); // nobody has counted
       const limit = cutoff.within;
@@ -305,6 +308,7 @@ async function start() {
   await show();
 }
 
+$("collapse").addEventListener("change", () => refresh());
 wire({ state: () => state, active, go, send, refresh, remember, watch, filters, grid, viewer, removals, nothing: NOTHING });
 Promise.resolve(wire.token).then((entering) => {
   if (entering) return;

@@ -39,6 +39,8 @@ export class Grid {
     this.fetchPage = null;
     this.pages = []; // {cursor, start, count, pictures or null}
     this.ratios = []; // of all pictures ever loaded; few bytes each
+    this.ranks = []; // of each the hits before it, those that were collapsed into others among them
+    this.ranked = 0; // hits that were loaded
     this.rows = []; // {top, height, first, count}
     this.gone = new Set(); // ids of pictures that are being removed
     this.stall(null);
@@ -73,7 +75,7 @@ export class Grid {
   }
 
   /** How many pictures are loaded and within the limit. */
-  get length() { return Math.min(this.ratios.length, this.limit); }
+  get length() { return this.ranked <= this.limit ? this.ratios.length : this.limit && atOrBefore(this.ranks, (rank) => rank < this.limit) + 1; }
 
   /** The picture at an index, loaded if it must be. */
   async at(index) {
@@ -122,7 +124,11 @@ export class Grid {
 
   take({ pictures, next }, cursor) {
     this.pages.push({ cursor, start: this.ratios.length, count: pictures.length, pictures });
-    for (const picture of pictures) this.ratios.push(ratioOf(picture));
+    for (const picture of pictures) {
+      this.ratios.push(ratioOf(picture));
+      this.ranks.push(this.ranked);
+      this.ranked += 1 + (picture.copies?.length ?? 0);
+    }
     this.next = next;
     this.atEnd = next === null;
     if (this.target === null && pictures.length) {
@@ -173,7 +179,7 @@ export class Grid {
     const narrow = this.width < 560;
     this.target = Math.max(narrow ? 84 : 104, Math.min(narrow ? 128 : 190, 1.8 * (this.smallest ?? 400)));
     const end = this.length;
-    const complete = this.atEnd || end < this.ratios.length || end === this.limit;
+    const complete = this.atEnd || end < this.ratios.length || this.ranked >= this.limit;
     const last = this.rows.at(-1);
     if (last && last.loose) this.rows.pop();
     let first = this.rows.length ? this.rows.at(-1).first + this.rows.at(-1).count : 0;
@@ -250,7 +256,7 @@ export class Grid {
     }
     this.setCurrent(Math.min(this.current, Math.max(0, this.length - 1)));
     const bottom = this.total - this.base - at - innerHeight;
-    if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled && this.ratios.length < this.limit) this.load().catch(() => {});
+    if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled && this.ranked < this.limit) this.load().catch(() => {});
   }
 
   item(picture, index) {

@@ -36,13 +36,15 @@ export const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 export const $ = (id) => document.getElementById(id);
 
 /** What is told of a hit: how near it is, how likely to be alike where that is known; the same file is called so. */
-export function nearness({ identical, distance, probability }) {
-  if (identical) return "the same picture";
-  return bits(distance) + (probability == null ? "" : ` (${percent(probability)} likely alike)`);
+export function nearness({ identical, distance, probability, copies = [] }) {
+  const more = copies.length ? `, and ${count(copies.length, "copy", "copies")}` : "";
+  if (identical) return `the same picture${more}`;
+  return bits(distance) + (probability == null ? "" : ` (${percent(probability)} likely alike)`) + more;
 }
 
 /** The same in a few characters. */
-export function badge({ identical, distance, probability }) {
-  if (identical) return "same";
-  return `${distance}${probability == null ? "" : ` · ${percent(probability)}`}`;
+export function badge({ identical, distance, probability, copies = [] }) {
+  const more = copies.length ? ` · +${copies.length}` : "";
+  if (identical) return `same${more}`;
+  return `${distance}${probability == null ? "" : ` · ${percent(probability)}`}${more}`;
 }

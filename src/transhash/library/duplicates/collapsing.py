@@ -1,0 +1,110 @@
+"""Hits that are copies of one another become one hit, which says how many it stands for."""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.library.duplicates.contents import Contents
+from transhash.library.duplicates.groups import Search, Wishes
+from transhash.library.duplicates.verdicts import Verdicts
+from transhash.library.files.thumbnails import Thumbnails
+from transhash.library.ranking import encoded, ranked
+from transhash.library.searchable import Hit, Options, Picture, Queries
+
+if TYPE_CHECKING:
+    from transhash.library.searching import LocalSearch
+
+ALIKE = 0.85  # cosine of embeddings from which on two hits are compared
+RADIUS = 8  # bits, where there are no embeddings
+MOST = 8  # times k hits that are looked at for k different ones
+
+
+def answer(searching: LocalSearch, query: Any, options: Options) -> Any:
+    """As `ranking.answer`, with hits that are no copies of one another: k of them where there are so many."""
+    several = isinstance(query, list | tuple)
+    if isinstance(query, Queries):
+        return [_different(searching, one, options) for one in _each(query)]
+    found = [
+        _different(searching, one, options) for one in _each(encoded(searching.model, query if several else [query]))
+    ]
+    return found if several else found[0]
+
+
+def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:
+    """For each of some pictures that comes before copies of it, the ids of these."""
+    codes = searching.codes()
+    kept = searching.embeddings([each.id for each in pictures]) if searching.own.layers else {}
+    rows = [np.frombuffer(kept.get(each.id, b""), np.int8) for each in pictures]
+    embeddings = np.stack(rows) if rows and len(rows[0]) and len({len(row) for row in rows}) == 1 else None
+    if embeddings is not None:
+        near = _near(embeddings, [each.digest for each in pictures])
+        pictures, embeddings = [each for each, is_near in zip(pictures, near, strict=True) if is_near], embeddings[near]
+    join = codes.join(RADIUS, ids=[each.id for each in pictures])
+    there = np.isin([each.id for each in pictures], join.ids)  # those that have not gone meanwhile
+    pictures = [each for each, is_there in zip(pictures, there, strict=True) if is_there]
+    if len(pictures) < 2:
+        return {}
+    order = np.argsort([each.id for each in pictures])
+    search = Search(
+        Contents.of([[_row(each) for each in pictures]]),
+        join,
+        lambda ids: {each.id: str(each.path) for each in pictures if each.id in set(ids)},
+        wishes=Wishes(not_duplicates=Verdicts(searching.path).pairs()),
+        thumbnails=Thumbnails(searching.path),
+        embeddings=None if embeddings is None else embeddings[there][order],
+    )
+    ranks = {each.id: rank for rank, each in enumerate(pictures)}
+    found = {}
+    for group in search.run().groups:
+        first, *others = sorted((copy.id for copy in (group.keep, *group.same)), key=ranks.__getitem__)
+        found[first] = others
+    return found
+
+
+def collapsed(searching: LocalSearch, hits: Sequence[Hit]) -> list[Hit]:
+    """Hits without those that are copies of an earlier one, which has their ids (`Hit.copies`)."""
+    copies = copies_among(searching, [hit.picture for hit in hits])
+    gone = {id_ for others in copies.values() for id_ in others}
+    return [replace(hit, copies=tuple(copies.get(hit.id, ()))) for hit in hits if hit.id not in gone]
+
+
+def _different(searching: LocalSearch, query: Queries, options: Options) -> list[Hit]:
+    k = asked = int(options.k)
+    while True:
+        (hits,), (is_full,) = ranked(searching, query, replace(options, k=asked))
+        found = collapsed(searching, hits)
+        if len(found) >= k or not is_full or asked >= MOST * k:
+            return found[:k]
+        asked *= 2
+
+
+def _each(queries: Queries) -> Iterator[Queries]:
+    for row in range(len(queries.codes)):
+        one = slice(row, row + 1)
+        yield Queries(
+            queries.codes[one],
+            None if queries.values is None else queries.values[one],
+            None if queries.embeddings is None else queries.embeddings[one],
+        )
+
+
+def _near(embeddings: NDArray[np.int8], digests: list[str]) -> NDArray[np.bool_]:
+    """Which of some pictures, of embeddings [N, V], have another one that is near by its embedding or the same file."""
+    unit = embeddings.astype(np.float32)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
+    products = unit @ unit.T
+    np.fill_diagonal(products, -1)
+    marks = np.array(digests)
+    return np.asarray((products.max(axis=1) >= ALIKE) | ((marks[:, None] == marks[None]).sum(axis=1) > 1))
+
+
+def _row(picture: Picture) -> tuple[int, bytes, int, int, int, int, int | None]:
+    modified = calendar.timegm(picture.modified.timetuple()) * 10**9 + picture.modified.microsecond * 1000
+    digest = bytes.fromhex(picture.digest)
+    return picture.id, digest, picture.bytes, modified, picture.width, picture.height, None
