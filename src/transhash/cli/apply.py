@@ -24,6 +24,10 @@ def apply(
         str,
         typer.Option(metavar="WHERE", help="trash, a folder, hardlink or symlink (equal files only), or delete."),
     ],
+    merge_metadata: Annotated[
+        bool,
+        typer.Option("--merge-metadata", help="Keep the date, place and sidecar files that only the removed file has."),
+    ] = False,
     log: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The log to write; by default PLAN.log.", show_default=False),
@@ -34,13 +38,16 @@ def apply(
     Just before a file is removed, it and the file that is kept are checked. A file that is not as the plan says is
     skipped and named. `transhash undo` reads the log and brings files back, except deleted ones. Links are not
     followed, and nothing outside the plan's folders is touched.
+
+    --merge-metadata copies sidecar files (.xmp, .aae, .mov and others) next to the file that is kept, and writes date
+    and place into an .xmp file there. Files that are kept are not changed.
     """
     from transhash.library.duplicates.applying import apply_plan
     from transhash.library.duplicates.plan import read_plan
 
     path = log or plan.with_name(f"{plan.name}.log")
     with stages() as progress:
-        done = apply_plan(read_plan(plan), to, path, progress=progress)
+        done = apply_plan(read_plan(plan), to, path, merge_metadata=merge_metadata, progress=progress)
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
     say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB; to bring them back: transhash undo {path}")

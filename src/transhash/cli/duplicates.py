@@ -39,7 +39,7 @@ def duplicates(
     *,
     kinds: Annotated[
         str,
-        typer.Option(metavar="KINDS", help="Of same-file, same-pixels, copy, edit, burst, unsure; or all."),
+        typer.Option(metavar="KINDS", help="Of same-file, same-pixels, copy, edit, burst, unsure, raw+jpeg; or all."),
     ] = DEFAULT_KINDS,
     keep: Annotated[
         str,
@@ -129,11 +129,16 @@ def duplicates(
 
 
 def _say_what_was_found(report: DuplicatesReport) -> None:
+    from transhash.library.duplicates.raw import NO_ID
+
     for skipped in report.skipped:
         say(f"{skipped.path}: skipped: {skipped.reason}; {skipped.remedy}")
-    copies = [copy for group in report.groups for copy in group.same]
+    groups = [group for group in report.groups if group.keep.id != NO_ID]
+    copies = [copy for group in groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
-    say(f"{len(report.groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB")
+    say(f"{len(groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB")
+    if len(groups) < len(report.groups):
+        say(f"{len(report.groups) - len(groups)} RAW files with pictures of their names, which no plan removes")
     if report.others:
         found = ", ".join(f"{count} of kind {kind}" for kind, count in report.others.items())
         say(f"not shown: pairs of other kinds, {found}; show them with --kinds all")

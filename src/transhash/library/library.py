@@ -296,10 +296,10 @@ class Library:
 
         Pictures whose codes differ in at most `max_distance` bits from another one's are looked at, and compared where
         they may be the same (docs/duplicates.md). `kinds`: "same-file", "same-pixels", "copy", "edit", "burst",
-        "unsure", or "all". `keep`: rules for the one to keep, of which the first that tells two pictures apart
-        decides: "best" (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures
-        below `reference` are kept, whatever the rules say. `within`: only pictures of the same folder. With `folders`
-        only pictures below these count. Pairs that somebody has told apart (`transhash duplicates
+        "unsure", "raw+jpeg", or "all". `keep`: rules for the one to keep, of which the first that tells two pictures
+        apart decides: "best" (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB".
+        Pictures below `reference` are kept, whatever the rules say. `within`: only pictures of the same folder. With
+        `folders` only pictures below these count. Pairs that somebody has told apart (`transhash duplicates
         --not-duplicates`) are left out.
 
         Raises `LibraryError` when a folder is missing or a kind or a rule is none, `HammingIndexError` for a distance

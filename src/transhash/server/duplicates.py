@@ -38,7 +38,9 @@ class Wanted(NamedTuple):
             keep.parse(found)
         except LibraryError as error:
             raise Fault(422, "value", "keep cannot be used", error.remedy) from None
-        return cls(max_distance, tuple(dict.fromkeys(kinds.split(","))), found)
+        # RAW files are no pictures of the library, and cannot be shown
+        every = [str(kind) for kind in Kind if kind is not Kind.RAW_JPEG]
+        return cls(max_distance, tuple(every if "all" in kinds.split(",") else dict.fromkeys(kinds.split(","))), found)
 
 
 @dataclass

@@ -6,6 +6,8 @@ import errno
 import json
 import multiprocessing
 import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from transhash.library.duplicates.plan import Action, Plan, read_plan, write_pla
 from transhash.library.duplicates.undoing import undo_log
 
 WAYS = ("trash", "elsewhere", "hardlink", "symlink", "delete")
+KILLS = 100  # of each
+MOMENT = 0.05  # seconds in which a run of three files is over
 
 
 @pytest.fixture
@@ -365,3 +369,39 @@ def test_a_plan_is_read_as_it_was_written(photos: Path, tmp_path: Path) -> None:
     plan = Plan((str(photos),), (), (action(odd, photos / "kept0.jpg"),))
     write_plan(tmp_path / "plan", plan)
     assert read_plan(tmp_path / "plan") == plan
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is killed at some moment")
+@pytest.mark.parametrize("way", WAYS)
+def test_kills_at_any_moment_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """A hundred runs of each way, killed by the system ever later, from the first call to past the end."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
+    monkeypatch.chdir(tmp_path)
+    ended = 0
+    for number in range(KILLS):
+        folder, log = tmp_path / f"photos{number}", tmp_path / f"log{number}"
+        folder.mkdir()
+        for pair in range(3):
+            for name in ("kept", "copy"):
+                (folder / f"{name}{pair}.jpg").write_bytes(b"picture %d " % pair * 400)
+        plan = plan_for(folder, *((f"copy{pair}.jpg", f"kept{pair}.jpg") for pair in range(3)))
+        every = contents(folder)
+        reading, writing = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.write(writing, b".")  # it has begun
+            apply_plan(plan, way, log)
+            os._exit(0)
+        os.read(reading, 1)
+        time.sleep(MOMENT * number / KILLS)
+        os.kill(process, signal.SIGKILL)
+        ended += os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+        os.close(reading)
+        os.close(writing)
+        assert contents(folder) == every
+        assert {f"kept{pair}.jpg" for pair in range(3)} <= names(folder)
+        if way != "delete" and log.exists() and log.read_bytes().count(b"\n"):
+            assert undo_log(log).skipped == []
+            assert {f"copy{pair}.jpg" for pair in range(3)} <= names(folder)
+    assert ended < KILLS  # some were killed

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import HammingIndexError, LibraryError
@@ -319,3 +320,25 @@ def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) 
 def test_a_kind_or_a_rule_that_there_is_not_is_refused(pictures: Path, wish: dict[str, list[str]]) -> None:
     with pytest.raises(LibraryError, match="; "):
         groups_of(pictures, **wish)
+
+
+def test_a_raw_file_and_its_jpeg_are_a_group_that_no_plan_touches(tmp_path: Path) -> None:
+    from transhash.library.duplicates.planning import plan_of
+
+    folder = tmp_path / "photos"
+    image = Image.open(draw(folder / "seed.png", 3, 64)).convert("RGB")
+    for name in ("IMG_1.JPG", "IMG_2.jpg"):
+        image.save(folder / name, "JPEG")
+    (folder / "img_1.cr2").write_bytes(b"II*\0")
+    (folder / "other.dng").write_bytes(b"II*\0")
+    with Library.create(folder / ".transhash", FakeModel()) as library:
+        library.index(folder)
+        default = library.duplicates(64)
+        report = library.duplicates(64, kinds=["raw+jpeg"])
+        digests = {id_: each.digest for id_, each in library.pictures(library.passing()).items()}
+
+    assert "raw+jpeg" not in {copy.kind for group in default.groups for copy in group.same}
+    (group,) = report.groups
+    assert (group.keep.path.name, [copy.path.name for copy in group.same]) == ("img_1.cr2", ["IMG_1.JPG"])
+    assert group.same[0].kind == "raw+jpeg"
+    assert plan_of(report, digests, None, ()).actions == ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,7 +21,8 @@ from typing import BinaryIO
 
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
-from transhash.library.duplicates.moving import move, numbered
+from transhash.library.duplicates.merging import additions
+from transhash.library.duplicates.moving import copied_digest, move, numbered
 from transhash.library.duplicates.plan import Action, Plan, below
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
@@ -91,8 +93,10 @@ class Log:
         self._file.close()
 
 
-def apply_plan(plan: Plan, to: str, log: Path, *, progress: Progress = silent) -> Applied:
+def apply_plan(plan: Plan, to: str, log: Path, *, merge_metadata: bool = False, progress: Progress = silent) -> Applied:
     """Remove what a plan says: into the "trash", into a folder, or by "hardlink", "symlink" or "delete".
+
+    With `merge_metadata`, what only the removed file has is put next to the one that is kept first (`merging`).
 
     `log` is made, and told first what is done; `undo` brings back what it tells. A file that is no more as the plan
     tells is skipped. Raises `LibraryError` when the log cannot be written or the folder not be made.
@@ -104,7 +108,7 @@ def apply_plan(plan: Plan, to: str, log: Path, *, progress: Progress = silent) -
     try:
         for number, action in enumerate(removals):
             try:
-                _remove(plan, action, place, lines, number)
+                _remove(plan, action, place, lines, number, merge_metadata)
                 result.done += 1
                 result.freed += action.frees
             except LeftError as left:
@@ -138,8 +142,8 @@ class _Place:
             self.folder = Path(real)
 
 
-def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int) -> None:
-    _check_place(plan, action.path)
+def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int, merge_metadata: bool) -> None:  # noqa: PLR0917
+    check_place(plan, action.path)
     if os.path.exists(action.keep) and os.path.samestat(os.lstat(action.path), os.lstat(action.keep)):
         raise LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
     with ExitStack() as held:
@@ -147,6 +151,8 @@ def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int) ->
         kept = held.enter_context(locked(action.keep, "the file that is kept"))
         _check(action.path, status, action.size, action.digest, "")
         _check(action.keep, kept, action.keep_size, action.keep_digest, "the file that is kept ")
+        if merge_metadata:
+            _merge(plan, action, log)
         line = {
             "number": number, "from": action.path, "keep": action.keep, "size": action.size, "digest": action.digest,
             "mtime_ns": status.st_mtime_ns, "mode": stat.S_IMODE(status.st_mode),
@@ -175,6 +181,31 @@ def _move(action: Action, place: _Place, log: Log, line: JsonObject) -> None:
         raise
 
 
+def _merge(plan: Plan, action: Action, log: Log) -> None:
+    """Put what only the removed file has next to the one that is kept, where the plan may touch anything."""
+    added = additions(Path(action.path), Path(action.keep))
+    if added:
+        try:
+            check_place(plan, action.keep)
+        except LeftError as left:
+            remedy = "name its folder when you write the plan"
+            raise LeftError(f"its metadata cannot be kept: the file that is kept {left.reason}", remedy) from None
+    for one in added:
+        beside = free(os.path.join(os.path.dirname(one.path), f".{os.path.basename(one.path)}.transhash"))
+        log.write({"do": "add", "from": one.path, "to": beside, "digest": one.digest})
+        if one.source is None:
+            with open(beside, "xb") as file:
+                file.write(one.content)
+                file.flush()
+                os.fsync(file.fileno())
+        elif copied_digest(one.source, beside) != one.digest:
+            os.unlink(beside)
+            raise LeftError(f"{one.source} has changed meanwhile", "apply the plan again")
+        else:
+            shutil.copystat(one.source, beside)
+        move(beside, one.path, one.digest)
+
+
 def _replace(action: Action, way: str, status: os.stat_result, log: Log, line: JsonObject) -> None:
     """Delete a file or put a link in its place; it is put aside first, so that no newer one can be lost."""
     if way != "delete" and action.digest != action.keep_digest:
@@ -197,7 +228,7 @@ def _replace(action: Action, way: str, status: os.stat_result, log: Log, line: J
     os.unlink(aside)
 
 
-def _check_place(plan: Plan, path: str) -> None:
+def check_place(plan: Plan, path: str) -> None:
     """A file is touched only in the plan's folders, under its real path, and never in a reference folder."""
     folder = os.path.dirname(path)
     if os.path.realpath(folder) != folder or os.path.normpath(path) != path:

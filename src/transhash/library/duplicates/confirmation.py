@@ -40,6 +40,7 @@ class Kind(StrEnum):
     EDIT = "edit"  # mirrored, turned, greyed, strongly cropped, covered in part, put into another picture
     BURST = "burst"  # another exposure of the same scene
     UNSURE = "unsure"  # too little structure to tell
+    RAW_JPEG = "raw+jpeg"  # by its name the camera's picture of a RAW file, which is not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from transhash.library.duplicates.contents import NO_DATE, Contents, equal_conte
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
+from transhash.library.duplicates.raw import raw_groups
 from transhash.library.files.paths import modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
@@ -102,6 +103,8 @@ class Search:
         self._pairing = Pairing(self._picture, self._thumbnails)
         self._compare(self._worth_a_look(first))
         groups = list(self._groups())
+        if Kind.RAW_JPEG in self._wishes.kinds:
+            groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._present(np.arange(len(content))))
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
         skipped = [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)]
         return DuplicatesReport(groups, skipped, {kind: counts[kind] for kind in map(str, Kind) if counts[kind]})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.images.faults import READER_ERRORS
 from transhash.images.kinds import RAW_SUFFIXES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # files that belong to a picture of the same name; the RAW file of a JPEG is no picture of the library, and stays
 BESIDE = frozenset({".xmp", ".aae", ".thm", ".json", ".mov", ".mp4"}) | RAW_SUFFIXES
@@ -21,14 +24,15 @@ class Metadata(NamedTuple):
 
     format: str = ""  # as Pillow names it
     camera: str = ""  # maker and model
-    is_dated: bool = False  # by the camera
+    taken: str = ""  # by the camera's clock, as EXIF writes it: 2024:05:01 10:00:00
     is_placed: bool = False
+    place: tuple[float, float] | None = None  # degrees, north and east, where they can be read
 
     @property
     def names(self) -> tuple[str, ...]:
         """What of it would be lost with the file."""
         return tuple(
-            name for name, known in (("the camera's date", self.is_dated), ("the place", self.is_placed)) if known
+            name for name, known in (("the camera's date", self.taken), ("the place", self.is_placed)) if known
         )
 
 
@@ -44,8 +48,8 @@ def metadata(path: str | os.PathLike[str]) -> Metadata:
             exif = image.getexif()
             maker, model = (_text(exif.get(tag)) for tag in (_MAKER, _MODEL))
             camera = model if model.lower().startswith(maker.lower()) else f"{maker} {model}".strip()
-            dated = bool(exif.get_ifd(_EXPOSURE).get(_DATE))
-            return Metadata(image.format or "", camera, dated, bool(exif.get_ifd(_PLACE)))
+            taken, place = _text(exif.get_ifd(_EXPOSURE).get(_DATE)), exif.get_ifd(_PLACE)
+            return Metadata(image.format or "", camera, taken, bool(place), _degrees(place))
     except (*READER_ERRORS, OSError, Warning, Image.DecompressionBombError):
         return NOTHING
 
@@ -83,6 +87,21 @@ def _belonging(folder: str) -> dict[str, list[str]]:
         if ending in BESIDE:
             found.setdefault(stem, []).append(name)
     return found
+
+
+def _degrees(place: Mapping[int, object]) -> tuple[float, float] | None:
+    """Degrees north and east of the directory of a place: (letter, (degrees, minutes, seconds)), twice."""
+    found = []
+    for letter, figures in ((1, 2), (3, 4)):
+        try:
+            degrees, minutes, seconds = (float(each) for each in place[figures])  # type: ignore[attr-defined]
+        except (KeyError, TypeError, ValueError, ZeroDivisionError):
+            return None
+        size = degrees + minutes / 60 + seconds / 3600
+        if not size <= 180:
+            return None
+        found.append(-size if _text(place.get(letter)).upper() in {"S", "W"} else size)
+    return found[0], found[1]
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,7 @@ def plan_of(
 ) -> Plan:
     """A plan that keeps one picture of each group and removes the others, nothing outside `folders`.
 
-    `digests`: of the contents, hex, by id. Without `folders` those of the pictures that are removed.
+    `digests`: of the contents, hex, by id. Without `folders` those of the pictures of the groups.
     """
     actions: list[Action] = []
     beside = Folders()
@@ -32,7 +32,7 @@ def plan_of(
         if removing:
             actions += [keeping, *removing]
     if folders is None:
-        folders = sorted({os.path.dirname(action.path) for action in actions if action.action == "remove"})
+        folders = sorted({os.path.dirname(action.path) for action in actions})
     return Plan(tuple(folders), tuple(reference), tuple(actions))
 
 

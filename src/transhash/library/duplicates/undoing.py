@@ -46,7 +46,9 @@ def undo_log(log: Path) -> Undone:
         raise LibraryError(log, "not a log of `transhash apply`", "name the one that it wrote")
     for line in reversed([line for line in lines[1:] if "do" in line]):
         try:
-            if _is_back(line):
+            if line["do"] == "add":
+                _take_away(line)
+            elif _is_back(line):
                 _drop_second_name(line)
                 result.there += 1
             else:
@@ -71,6 +73,16 @@ def _whole_lines(log: Path) -> list[Any]:
         except ValueError:
             break
     return found
+
+
+def _take_away(line: dict[str, Any]) -> None:
+    """Delete a file that was made next to a kept one, unless somebody has written to it since."""
+    for path in (line["to"], line["from"]):  # the first is there if the run was killed
+        if not os.path.isfile(path) or os.path.islink(path):
+            continue
+        if path == line["from"] and file_digest(path).hex() != line["digest"]:
+            raise LeftError("was made by the plan and has changed since", "delete it if you do not need it")
+        os.unlink(path)
 
 
 def _is_back(line: dict[str, Any]) -> bool:
