@@ -27,6 +27,7 @@ from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import reopened
 from transhash.library.opening import exists, folder_of, located, made
 from transhash.library.pictures import described, facts
+from transhash.library.ranking import answer
 from transhash.library.searchable import Hit, Limits, One, Options, Picture, Several
 from transhash.library.searching import LocalSearch
 from transhash.model.encoder import checked
@@ -236,13 +237,12 @@ class Library:
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
         and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared
-        with absolute paths; others with paths relative to the folder that contains the library. With `collapse`, hits
-        that are copies of one another become one, the nearest, which names the others (`Hit.copies`).
+        with absolute paths; others with paths relative to the folder that contains the library.
 
         Raises `ImageError` for the first query that cannot be used, `FilterError` for a filter that makes no sense, and
         `UncalibratedError` for a probability that the model was not calibrated to tell.
         """
-        return self.searching.answer(query, Options(k, **limits))
+        return answer(self.searching, query, Options(k, **limits), self.searching.hits)
 
     def codes(self) -> HammingIndex:
         """The codes of all pictures that search can find, brought up to date; to be searched, not changed."""

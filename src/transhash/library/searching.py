@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES
 from transhash.library.pictures import described
-from transhash.library.ranking import CANDIDATES, Near, answer, by_likeness, nearest
-from transhash.library.searchable import Options, Picture, Queries
+from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest, ranked
+from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
@@ -62,13 +62,13 @@ class LocalSearch:
         index = self.index.refresh(self._catalogue)
         return self.index.refresh(self._catalogue) if self.own.refresh() else index
 
-    def answer(self, query: Any, options: Options) -> Any:
-        """The hits of a picture, or of several, as `Library.search` gives them."""
+    def hits(self, queries: Queries, options: Options) -> list[list[Hit]]:
+        """The hits of each query, nearest first; raises what `ranked` raises."""
         if options.collapse:
-            from transhash.library.duplicates.collapsing import answer as collapsed  # which compiles kernels
+            from transhash.library.duplicates.collapsing import different  # which compiles kernels
 
-            return collapsed(self, query, options)
-        return answer(self, query, options)
+            return different(self, queries, options)
+        return ranked(self, queries, options).hits
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures; some may be gone meanwhile.

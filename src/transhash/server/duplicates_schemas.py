@@ -85,7 +85,7 @@ class Pair(BaseModel):
         description="[a, b, c, d, e, f]: (x, y) of the first lies at (ax + by + e, cx + dy + f) of the second, in "
         "shares of widths and heights; null where nothing lies on anything."
     )
-    differences: list[Difference]
+    differences: list[Difference] = Field(description="What is known of both, and how it differs.")
 
 
 class Verdict(BaseModel):
@@ -102,8 +102,8 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    keep: Id
-    remove: Id
+    keep: Id = Field(description="The one that stays.")
+    remove: Id = Field(description="The one that goes.")
 
 
 class Decisions(BaseModel):

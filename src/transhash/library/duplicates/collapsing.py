@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.library.ranking import encoded, ranked
+from transhash.library.ranking import ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 
 if TYPE_CHECKING:
@@ -25,15 +25,9 @@ RADIUS = 8  # bits, where there are no embeddings
 MOST = 8  # times k hits that are looked at for k different ones
 
 
-def answer(searching: LocalSearch, query: Any, options: Options) -> Any:
-    """As `ranking.answer`, with hits that are no copies of one another: k of them where there are so many."""
-    several = isinstance(query, list | tuple)
-    if isinstance(query, Queries):
-        return [_different(searching, one, options) for one in _each(query)]
-    found = [
-        _different(searching, one, options) for one in _each(encoded(searching.model, query if several else [query]))
-    ]
-    return found if several else found[0]
+def different(searching: LocalSearch, queries: Queries, options: Options) -> list[list[Hit]]:
+    """The hits of each query that are no copies of one another: k of them where there are so many."""
+    return [_different(searching, one, options) for one in _each(queries)]
 
 
 def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:
