@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -13,7 +12,7 @@ from transhash.errors import TransHashError
 from transhash.system import processors
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -50,6 +49,8 @@ def spread(task: Callable[[A], B], pieces: Iterable[A]) -> list[B]:
     pieces = list(pieces)
     if len(pieces) < 2 or workers() == 1:
         return [task(piece) for piece in pieces]
+    from concurrent.futures import wait
+
     waiting = deque(range(len(pieces)))
     results: dict[int, B] = {}
 
@@ -84,6 +85,8 @@ def submit(pool: ThreadPoolExecutor, task: Callable[P, B], *arguments: P.args, *
     try:
         return pool.submit(task, *arguments, **options)
     except RuntimeError:
+        from concurrent.futures import Future
+
         done: Future[B] = Future()
         try:
             done.set_result(task(*arguments, **options))

@@ -150,6 +150,12 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.endswith("[]\n")
 
 
+def test_the_library_loads_no_model_before_a_picture_is_encoded() -> None:
+    heavy = ("transhash.model.hash_model", "transhash.evaluation", "PIL", "subprocess", "socket", "concurrent.futures")
+    code = f"import sys\nfrom transhash import Library\nprint([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_search_of_a_small_library_compiles_nothing(photos: Path) -> None:
     code = (
         "import sys, fake_transhash; fake_transhash.use_fakes()\n"

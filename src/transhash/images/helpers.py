@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
 import sys
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transhash.errors import ImageError
 from transhash.images.opening import Decoded, Source, load_picture
+
+if TYPE_CHECKING:
+    import subprocess
 
 _LENGTH = 8  # bytes before a message that say how long it is
 
@@ -30,6 +32,8 @@ class Helpers:
 
     def __init__(self, processes: int) -> None:
         """Start them; where none can be started there are none."""
+        import subprocess
+
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._all: list[subprocess.Popen[bytes]] = []
         self.close = weakref.finalize(self, _end, self._all)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
-from email.utils import parsedate
 from typing import TYPE_CHECKING
 
 from transhash.images.faults import READER_ERRORS
@@ -64,10 +63,12 @@ def parsed(text: str) -> datetime | None:
         numbers, half = match.groups()[:6], match["half"]
     elif match := _COMPACT.match(text):
         numbers, half = match.groups(), None
-    elif words := parsedate(text):  # Wed, 01 May 2024 12:30:45 +0200
-        numbers, half = tuple(map(str, words[:6])), None
     else:
-        return None
+        from email.utils import parsedate  # brings the network's modules along
+
+        if not (words := parsedate(text)):  # Wed, 01 May 2024 12:30:45 +0200
+            return None
+        numbers, half = tuple(map(str, words[:6])), None
     year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
     if half and 1 <= hour <= 12:
         hour = hour % 12 + 12 * (half in "Pp")

@@ -8,10 +8,9 @@ import stat
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,7 @@ Source: TypeAlias = "str | os.PathLike[str] | bytes | Image.Image | NDArray[np.u
 _PILLOWS_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(NamedTuple):
     """A picture as the network sees it, its size as stored, and when it was taken."""
 
     pixels: NDArray[np.uint8]  # (size, size, 3)
@@ -45,8 +43,7 @@ class Decoded:
     taken: datetime | None = None  # by the camera's clock, without a time zone
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(NamedTuple):
     """A picture in RGB and upright, and what its file says of it."""
 
     image: Image.Image  # perhaps smaller than what is stored
@@ -136,7 +133,7 @@ def open_picture(
         found, turn = _decode(source, name, min_side, max_pixels, max_bytes)
         image = found.image.copy() if turn == 1 else turned(found.image, turn)
         image.info = {}  # a second reader would apply the orientation again
-        return replace(found, image=image)
+        return found._replace(image=image)
 
 
 def read_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> bytes:
@@ -224,8 +221,8 @@ def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened,
     profile = kept if isinstance(kept, bytes) else b""
     image, is_clear = to_rgb(opened.image)
     date = taken(exif, info)
-    known = replace(opened, width=width, height=height, is_clear=is_clear, taken=date, profile=profile)
-    return replace(known, image=image), turn
+    known = opened._replace(width=width, height=height, is_clear=is_clear, taken=date, profile=profile)
+    return known._replace(image=image), turn
 
 
 def _read(path: str | os.PathLike[str], name: str, max_bytes: int | None) -> bytes:

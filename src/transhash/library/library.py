@@ -16,12 +16,9 @@ from transhash.library import vectors as own
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Revision
-from transhash.library.exchange import parquet as carry
-from transhash.library.exchange.annotation import Annotations, annotate, drop
 from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.library.files.verifying import verify
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import reopened
@@ -36,6 +33,7 @@ from transhash.system import StrPath
 
 if TYPE_CHECKING:
     from transhash.images import Source
+    from transhash.library.exchange.annotation import Annotations
     from transhash.model import Encoder
     from transhash.model.encoder import AnyEncoder
     from transhash.search import HammingIndex
@@ -98,6 +96,8 @@ class Library:
         its own when that ships with the package. The file is checked whole before anything is written: raises
         `DataError` when it is damaged, and `LibraryError` when its model is not the library's.
         """
+        from transhash.library.exchange import parquet as carry
+
         file, path = Path(file), Path(path).absolute()
         head = carry.checked(file)
         if not exists(path):
@@ -111,10 +111,7 @@ class Library:
             raise
         return library, report
 
-    @staticmethod
-    def exists(path: StrPath) -> bool:
-        """Whether `open` would find a library here."""
-        return exists(path)
+    exists = staticmethod(exists)
 
     def close(self) -> None:
         """Close the files; the library is not used any more."""
@@ -321,10 +318,14 @@ class Library:
 
         Raises `DataError`, before anything is imported, when a file cannot be read or a value does not fit.
         """
+        from transhash.library.exchange.annotation import annotate
+
         return annotate(self.catalogue, self.places, rows, key)
 
     def drop_column(self, name: str) -> None:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
+        from transhash.library.exchange.annotation import drop
+
         drop(self.catalogue, name)
 
     def export(self, to: StrPath, *, progress: Progress = silent) -> int:
@@ -333,7 +334,9 @@ class Library:
         Returns how many. Raises `DataError` when the file cannot be written. (`transhash.remote.milvus.send` fills a
         collection in Milvus.)
         """
-        return carry.write(Path(to), self.catalogue, progress)
+        from transhash.library.exchange import parquet
+
+        return parquet.write(Path(to), self.catalogue, progress)
 
     def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.
@@ -341,9 +344,10 @@ class Library:
         An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
         what was indexed, and encodes a sample of them; `progress` is then called for each page of them.
         """
-        return verify(
-            self.catalogue, self.places, self.searching.index, lambda: self.model, deep=deep, progress=progress
-        )
+        from transhash.library.files.verifying import verify
+
+        index = self.searching.index
+        return verify(self.catalogue, self.places, index, lambda: self.model, deep=deep, progress=progress)
 
     def info(self) -> results.LibraryInfo:
         """The facts of the library."""

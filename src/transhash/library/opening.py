@@ -18,7 +18,7 @@ CODES = "codes.hamming"
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a library: the folder itself, or as `.transhash` inside of it."""
+    """Whether there is a library that can be opened: the folder itself, or as `.transhash` inside of it."""
     return any(size(Path(path, inside, CATALOGUE)) for inside in ("", FOLDER))  # an empty one is not made yet
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
+class Facets(NamedTuple):
     """What filters can choose from, as far as it is few: folders, and the values of the user's own texts."""
 
     folders: list[str]  # below the folder that contains the library relative to it ("" is that folder), else absolute

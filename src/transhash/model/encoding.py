@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,9 @@ from transhash.images import Source
 from transhash.images.helpers import Decoder
 from transhash.system import processors
 from transhash.threads import submit
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -103,6 +105,8 @@ def in_batches(
     At most two batches a worker are under way, so that memory stays bounded however long `items` is. Raises
     `ValueError` for batches of nothing.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     if batch_size < 1:
         raise ValueError(f"a batch of {batch_size} pictures encodes nothing: give 1 or more")
     threads = threads or processors()

@@ -17,8 +17,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import NoReturn, TypeAlias
+from typing import NamedTuple, NoReturn, TypeAlias
 
 from transhash.errors import FilterError
 from transhash.library.catalogue.kinds import BUILT_IN, Kind, period
@@ -59,8 +58,7 @@ _EXAMPLES = {
 }
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """A column compared with literals: one, or for `in` several, or for `null` none."""
 
     column: str
@@ -69,8 +67,7 @@ class Condition:
     literals: tuple[Literal, ...]
 
 
-@dataclass(frozen=True)
-class Junction:
+class Junction(NamedTuple):
     """`and` or `or` of two or more conditions."""
 
     word: str
@@ -80,8 +77,7 @@ class Junction:
 Tree: TypeAlias = "Condition | Junction"
 
 
-@dataclass(frozen=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str  # text, quoted, number, word, sign, end
     text: str
     start: int
@@ -264,8 +260,8 @@ def _in_both_forms(condition: Condition) -> Tree:
         return condition
     operator, word = _ALIKE[condition.operator]
     if word is None:
-        return replace(condition, operator=operator, literals=tuple(forms))
-    return Junction(word, tuple(replace(condition, literals=(form,)) for form in forms))
+        return condition._replace(operator=operator, literals=tuple(forms))
+    return Junction(word, tuple(condition._replace(literals=(form,)) for form in forms))
 
 
 def _number(text: str, unit: int) -> float:
