@@ -6,3 +6,8 @@ from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
 """An object of JSON: names, and texts, numbers, lists or objects. Whoever reads one from outside checks it."""
+
+
+def unicode(text: str) -> str:
+    """A text as JSON can have it: names of files that are not UTF-8 lose what is not."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

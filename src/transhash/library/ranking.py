@@ -206,7 +206,8 @@ def _probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
 
 def _or_none(likely: NDArray[np.float64]) -> list[list[float | None]]:
     """Probabilities as hits have them: None for NaN."""
-    return [[None if np.isnan(each) else each for each in row] for row in likely.tolist()]
+    found: list[list[float | None]] = np.where(np.isnan(likely), None, likely).tolist()  # type: ignore[call-overload]
+    return found
 
 
 def nearest(index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.int64] | None) -> Near:

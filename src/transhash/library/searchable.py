@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transhash.codes import pack, whole
 from transhash.errors import HammingIndexError
 from transhash.library.catalogue.kinds import Value
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, unicode
 
 if TYPE_CHECKING:
     from transhash.images import Source
@@ -135,9 +135,9 @@ class Picture:
         """The same in JSON's own types, as the server tells it: moments as texts, `version` for the digest."""
         return {
             "id": self.id,
-            "path": self.stored_path,
-            "folder": self.folder,
-            "name": self.name,
+            "path": unicode(self.stored_path),
+            "folder": unicode(self.folder),
+            "name": unicode(self.name),
             "width": self.width,
             "height": self.height,
             "bytes": self.bytes,

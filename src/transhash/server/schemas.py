@@ -6,6 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from transhash.plain import unicode
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
 
 LAST_ID = 2**63 - 1
@@ -15,11 +16,8 @@ COLLAPSE = "Whether hits of one answer that are copies of one another become one
 MOST_NEW_COLUMNS = 100  # in one request
 
 
-def _unicode(text: object) -> object:
-    """Names of files that are not UTF-8 lose what is not."""
-    if isinstance(text, str) and not text.isascii():
-        return text.encode("utf-8", "replace").decode()
-    return text
+def _unicode(value: object) -> object:
+    return unicode(value) if isinstance(value, str) else value
 
 
 Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
@@ -43,9 +41,9 @@ class Picture(BaseModel):
     """A picture of the library."""
 
     id: int = Field(description="In this library.")
-    path: Text = Field(description="Relative to the folder that contains the library where it is below that.")
-    folder: Text = Field(description="Of its file.")
-    name: Text = Field(description="Of its file.")
+    path: str = Field(description="Relative to the folder that contains the library where it is below that.")
+    folder: str = Field(description="Of its file.")
+    name: str = Field(description="Of its file.")
     width: int = Field(description="Pixels, upright.")
     height: int = Field(description="Pixels, upright.")
     bytes: int = Field(description="Of its file.")

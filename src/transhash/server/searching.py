@@ -141,9 +141,9 @@ class _Moment:
 
 def hit_of(hit: Hit, query: Query) -> schemas.Hit:
     """A hit of a query as an answer."""
-    answer = schemas.Hit(**hit.picture.to_dict(), distance=hit.distance, probability=hit.probability)
-    answer.identical = hit.id == query.id if query.id is not None else answer.version == query.version
-    return answer
+    known = hit.picture.to_dict()
+    identical = hit.id == query.id if query.id is not None else known["version"] == query.version
+    return schemas.Hit(**known, distance=hit.distance, probability=hit.probability, identical=identical)
 
 
 def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 
-_SEPARATORS = frozenset(separator.encode() for separator in (os.sep, os.altsep) if separator)
+_NAME = re.compile(b"(?!\\.{1,2}\\Z)[^\\0%b]+" % re.escape(f"{os.sep}{os.altsep or ''}".encode()), re.DOTALL)
 
 
 def is_name(value: object) -> bool:
     """Whether it is the name of a file in a folder, one that leads nowhere else."""
-    return (
-        isinstance(value, bytes)
-        and value not in (b"", b".", b"..")
-        and b"\0" not in value
-        and not any(separator in value for separator in _SEPARATORS)
-    )
+    return isinstance(value, bytes) and _NAME.fullmatch(value) is not None
 
 
 def is_folder(value: object) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 
-from transhash import __version__
 from transhash.server import faults, schemas
 from transhash.server.collection import LACKS, CollectionService
-from transhash.server.routes.common import FAULTS, UNKNOWN, Id, Where, service
+from transhash.server.routes.common import FAULTS, UNKNOWN, Before, Id, Limit, Where, facts_of, service
 from transhash.server.security import API
-from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
+from transhash.server.settings import MOST_RANKED
 
 router = APIRouter(prefix=API, responses=FAULTS)
 
@@ -19,12 +18,7 @@ Served: TypeAlias = Annotated[CollectionService, Depends(service)]
 
 
 @router.get("/pictures", summary="Look through the collection")
-async def pictures(
-    served: Served,
-    where: Where,
-    before: Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")] = 100,
-) -> schemas.Page:
+async def pictures(served: Served, where: Where, before: Before = None, limit: Limit = 100) -> schemas.Page:
     """The pictures that pass a filter, the newest first."""
     total = await served.look(lambda collection: collection.count(where))
     found = await served.look(lambda collection: collection.newest(where, before, limit + 1))
@@ -44,35 +38,15 @@ async def picture(served: Served, id: Id) -> schemas.Picture:
 @router.get("/library", summary="The collection")
 async def facts(served: Served) -> schemas.LibraryFacts:
     """The facts of the collection, what this server allows, and what a collection lacks."""
-    settings = served.settings
     info = await served.look(lambda collection: collection.info())
-    calibration = served.model.calibration
-    return schemas.LibraryFacts(
+    return facts_of(
+        info,
+        served.settings,
+        served.model.calibration,
         id=served.id,
         name=str(info.path).rpartition("/")[2],
-        pictures=info.pictures,
-        skipped=info.skipped,
-        vanished=info.vanished,
-        model=info.model,
-        bits=info.bits,
-        fingerprint=info.fingerprint,
-        created=info.created,
-        bytes=info.bytes,
-        columns=info.columns,
-        probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
-        writable=False,
-        originals=False,
-        guarded=settings.guarded,
-        limits=schemas.Limits(
-            hits=MOST_HITS,
-            queries=MOST_QUERIES,
-            ranked=min(MOST_RANKED, served.collection.most_hits),
-            pictures=settings.max_pictures,
-            upload_bytes=settings.max_upload,
-            pixels=settings.max_pixels,
-        ),
+        ranked=min(MOST_RANKED, served.collection.most_hits),
         lacks=LACKS,
-        version=__version__,
     )
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
 from fastapi import Depends, Path, Query, Request
 
+from transhash import __version__
 from transhash.errors import ImageError
 from transhash.server import schemas
 from transhash.server.encoding import Relaxed
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Query as Asked
 from transhash.server.service import Service
-from transhash.server.settings import Settings
+from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED, Settings
+
+if TYPE_CHECKING:
+    from transhash.evaluation.calibration import Calibration
+    from transhash.library import LibraryInfo
 
 FAULTS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Fault, "description": text}
@@ -32,9 +38,11 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Fault, "descr
 UNTYPED: dict[int | str, dict[str, Any]] = {415: {"model": schemas.Fault, "description": "Not a type that is read."}}
 
 Id: TypeAlias = Annotated[int, Path(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
+Before: TypeAlias = Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")]
+Limit: TypeAlias = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")]
 
 
-def service(request: Request) -> Any:
+async def service(request: Request) -> Any:
     """The service of this application."""
     return request.app.state.service
 
@@ -68,7 +76,7 @@ Served: TypeAlias = Annotated[Service, Depends(service)]
 Anything: TypeAlias = Annotated[Searching, Depends(service)]
 
 
-def filter_of(
+async def filter_of(
     where: Annotated[
         str | None, Query(max_length=schemas.MOST_TEXT, description="A filter, such as width >= 800.")
     ] = None,
@@ -78,3 +86,45 @@ def filter_of(
 
 
 Where: TypeAlias = Annotated[str | None, Depends(filter_of)]
+
+
+def facts_of(
+    info: LibraryInfo,
+    settings: Settings,
+    calibration: Calibration | None,
+    *,
+    id: str,
+    name: str,
+    ranked: int = MOST_RANKED,
+    writable: bool = False,
+    originals: bool = False,
+    lacks: Sequence[str] = (),
+) -> schemas.LibraryFacts:
+    """The facts of what is served, and what this server allows; `calibration` where distances have probabilities."""
+    return schemas.LibraryFacts(
+        id=id,
+        name=name,
+        pictures=info.pictures,
+        skipped=info.skipped,
+        vanished=info.vanished,
+        model=info.model,
+        bits=info.bits,
+        fingerprint=info.fingerprint,
+        created=info.created,
+        bytes=info.bytes,
+        columns=info.columns,
+        probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
+        writable=writable,
+        originals=originals,
+        guarded=settings.guarded,
+        limits=schemas.Limits(
+            hits=MOST_HITS,
+            queries=MOST_QUERIES,
+            ranked=ranked,
+            pictures=settings.max_pictures,
+            upload_bytes=settings.max_upload,
+            pixels=settings.max_pixels,
+        ),
+        lacks=[*lacks],
+        version=__version__,
+    )

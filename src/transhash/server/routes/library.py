@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, Request
 
-from transhash import __version__
 from transhash.library.pictures import facets as facets_of
 from transhash.model import calibration_of
 from transhash.server import schemas
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, Served
+from transhash.server.routes.common import FAULTS, Served, facts_of
 from transhash.server.security import API
-from transhash.server.settings import MOST_COLUMNS, MOST_HITS, MOST_QUERIES, MOST_RANKED
+from transhash.server.settings import MOST_COLUMNS
 from transhash.server.tokens import MAY_MANAGE
 
 if TYPE_CHECKING:
@@ -58,7 +57,6 @@ async def annotate(served: Served, body: schemas.Annotations) -> schemas.Annotat
 @router.get("/library", summary="The library")
 async def library_facts(request: Request, served: Served) -> schemas.LibraryFacts:
     """The facts of the library, and what this server allows."""
-    settings = served.settings
 
     def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None]:
         return (
@@ -68,34 +66,15 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
         )
 
     creation, info, calibration = await served.look(looked)
-    path = served.live.path
-    folder = path.parent if path.name.startswith(".") else path
-    return schemas.LibraryFacts(
+    path, settings = served.live.path, served.settings
+    return facts_of(
+        info,
+        settings,
+        calibration,
         id=creation,
-        name=folder.name,
-        pictures=info.pictures,
-        skipped=info.skipped,
-        vanished=info.vanished,
-        model=info.model,
-        bits=info.bits,
-        fingerprint=info.fingerprint,
-        created=info.created,
-        bytes=info.bytes,
-        columns=info.columns,
-        probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
+        name=(path.parent if path.name.startswith(".") else path).name,
         writable=settings.writable and request.scope.get(MAY_MANAGE, True),
         originals=settings.originals,
-        guarded=settings.guarded,
-        limits=schemas.Limits(
-            hits=MOST_HITS,
-            queries=MOST_QUERIES,
-            ranked=MOST_RANKED,
-            pictures=settings.max_pictures,
-            upload_bytes=settings.max_upload,
-            pixels=settings.max_pixels,
-        ),
-        lacks=[],
-        version=__version__,
     )
 
 

@@ -12,10 +12,9 @@ from transhash.library.files.thumbnails import Shown, content_of, full_size
 from transhash.model.explain import occlusion
 from transhash.server import faults, schemas, uploads
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Id, Served, Where
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where
 from transhash.server.security import API
 from transhash.server.service import Service
-from transhash.server.settings import MOST_HITS
 
 if TYPE_CHECKING:
     from transhash.library import Library, Picture
@@ -34,12 +33,7 @@ Version: TypeAlias = Annotated[str | None, Query(max_length=64, description="The
 
 
 @router.get("/pictures", summary="Look through the library")
-async def pictures(
-    served: Served,
-    where: Where,
-    before: Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")] = 100,
-) -> schemas.Page:
+async def pictures(served: Served, where: Where, before: Before = None, limit: Limit = 100) -> schemas.Page:
     """The pictures that pass a filter, the newest first."""
     passing = await served.passing(where)
     ids = passing.ids

@@ -20,7 +20,7 @@ from transhash.server.settings import MOST_HITS, MOST_RANKED
 router = APIRouter(prefix=API, responses=FAULTS)
 
 
-def asked(  # noqa: PLR0917 - FastAPI calls it by name
+async def asked(  # noqa: PLR0917 - FastAPI calls it by name
     where: Where,
     k: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")] = 50,
     offset: Annotated[int, Query(ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")] = 0,
