@@ -50,7 +50,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, dict[in
     catalogue = Catalogue(tmp_path_factory.mktemp("where") / "c", new=Facts("m", "f", 64, b"/", "2026"))
     known: dict[int, dict[str, Any]] = {}
     with catalogue.writing():
-        columns = {name: catalogue.columns.add(name, kind) for name, kind in OWN.items()}
+        columns = catalogue.columns.added(OWN)
         for number in range(len(FOLDERS) * len(NAMES)):
             folder, name = FOLDERS[number % len(FOLDERS)], NAMES[number // len(FOLDERS)]
             modified = VALUES[Kind.DATE][number % 5] * 10**9 + (number % 3) * 333_333_333

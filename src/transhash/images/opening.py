@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
@@ -139,6 +140,17 @@ def open_picture(
 def read_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> bytes:
     """The content of a picture's file; raises `ImageError` for what is no file, cannot be read or is too large."""
     return _read(path, str(path), max_bytes)
+
+
+def file_of(source: Source, *, max_pixels: int | None = None, compress_level: int = 6) -> bytes:
+    """A picture as the bytes of a file, which are not looked at yet; pixels become PNG. Raises `ImageError`."""
+    if isinstance(source, bytes):
+        return source
+    if isinstance(source, str | os.PathLike):
+        return read_file(source)
+    file = BytesIO()
+    open_image(source, max_pixels=max_pixels).save(file, "PNG", compress_level=compress_level)
+    return file.getvalue()
 
 
 def suffix_of(content: bytes) -> str:

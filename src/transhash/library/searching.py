@@ -116,7 +116,7 @@ class LocalSearch:
         ids = self.codes().ids
         if where is None:
             return ids
-        with self._catalogue.stoppable(stop or _never):
+        with self._catalogue.database.stoppable(stop or (lambda: False)):
             return np.intersect1d(ids, self._passing(where), assume_unique=True)
 
     def _passing(self, where: str) -> NDArray[np.int64]:
@@ -127,7 +127,3 @@ class LocalSearch:
             if last is None or last[0] != key:
                 last = self._last = key, self._catalogue.columns.matching(where, self._places.base)
         return last[1]
-
-
-def _never() -> bool:
-    return False

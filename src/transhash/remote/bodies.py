@@ -7,25 +7,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from datetime import date
-from io import BytesIO
 from typing import Any
 
-from transhash.images import Source, open_image, read_file
+from transhash.images import Source, file_of
 from transhash.plain import JsonObject
 
 AT_ONCE = 8  # pictures in a request
 MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
-
-
-def _content(source: Source) -> bytes:
-    """The bytes to send: of a file as they are, of pixels as PNG."""
-    if isinstance(source, bytes):
-        return source
-    if isinstance(source, str | os.PathLike):
-        return read_file(source)
-    file = BytesIO()
-    open_image(source).save(file, "PNG", compress_level=1)
-    return file.getvalue()
 
 
 def name_of(source: Source) -> str:
@@ -38,7 +26,7 @@ def batches(sources: list[Source]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size = 0
     for source in sources:
-        content = _content(source)
+        content = file_of(source, compress_level=1)
         if batch and (len(batch) == AT_ONCE or size + len(content) > MOST_BYTES):
             yield batch
             batch, size = [], 0

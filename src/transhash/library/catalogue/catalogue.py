@@ -5,7 +5,7 @@ Whoever writes holds the lock for the length of one short transaction; readers n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -64,12 +64,6 @@ class Catalogue:
     def reading(self) -> Iterator[None]:
         """All reads inside see one moment."""
         with self.database.transaction("DEFERRED"):
-            yield
-
-    @contextmanager
-    def stoppable(self, stop: Callable[[], bool]) -> Iterator[None]:
-        """Queries inside are interrupted when `stop` says so, which is asked many times a second: `BrokenOffError`."""
-        with self.database.stoppable(stop):
             yield
 
     def facts(self) -> Facts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,6 @@ from transhash.library.catalogue.kinds import Kind, Stored, Value, to_value
 from transhash.library.catalogue.sql import compiled
 from transhash.library.catalogue.where import parse
 
-_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 _PAGE = 1 << 16  # ids held as Python numbers at a time
 
 
@@ -48,24 +47,20 @@ class Columns:
         own = self.all()
         tree = parse(where, {name: column.kind for name, column in own.items()})
         sql, parameters = compiled(tree, {name: column.id for name, column in own.items()}, base)
-        cursor = self._database.execute(f"SELECT picture.id FROM picture WHERE {sql}", parameters)
-        pages = [np.empty(0, np.int64)]
-        while rows := self._database.page(cursor, _PAGE):
-            pages.append(np.fromiter(chain.from_iterable(rows), np.int64, len(rows)))
-        return np.sort(np.concatenate(pages))
+        found = [np.empty(0, np.int64)]
+        for rows in self._database.pages(f"SELECT picture.id FROM picture WHERE {sql}", parameters, _PAGE):
+            found.append(np.fromiter(chain.from_iterable(rows), np.int64, len(rows)))
+        return np.sort(np.concatenate(found))
 
     def values(self, ids: Iterable[int]) -> dict[int, dict[str, Value]]:
         """Users' own values of pictures, by id; a picture without any has an empty entry."""
         columns = {column.id: column for column in self.all().values()}
         found: dict[int, dict[str, Value]] = {id_: {} for id_ in ids}
-        wanted = iter(found if columns else ())
-        while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            places = ", ".join("?" * len(some))
-            sql = f"SELECT picture, own_column, value FROM own_value WHERE picture IN ({places})"
-            for id_, column_id, value in self._database.rows(sql, some):
-                with self._undamaged():
-                    column = columns[column_id]
-                    found[id_][column.name] = to_value(value, column.kind)
+        sql = "SELECT picture, own_column, value FROM own_value WHERE picture IN ({})"
+        for id_, column_id, value in self._database.chosen(sql, found if columns else ()):
+            with self._undamaged():
+                column = columns[column_id]
+                found[id_][column.name] = to_value(value, column.kind)
         return found
 
     @contextmanager
@@ -95,10 +90,18 @@ class Columns:
         sql = "SELECT EXISTS (SELECT 1 FROM own_value WHERE own_column = ? AND typeof(value) = 'real')"
         return bool(self._database.rows(sql, (column,))[0][0])
 
-    def add(self, name: str, kind: Kind) -> OwnColumn:
-        """Add a column, inside a transaction."""
-        self._database.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))
-        return self.all()[name]
+    def by_lower(self) -> dict[str, OwnColumn]:
+        """Users' own columns by name in lower case: no two differ in case only."""
+        return {name.lower(): column for name, column in self.all().items()}
+
+    def added(self, kinds: Mapping[str, Kind]) -> dict[str, OwnColumn]:
+        """The columns of these names, in whatever case; those that there are not are added, inside a transaction."""
+        known = self.by_lower()
+        for name, kind in kinds.items():
+            if name.lower() not in known:
+                self._database.execute("INSERT INTO own_column (name, kind) VALUES (?, ?)", (name, kind.value))
+        known = self.by_lower()
+        return {name: known[name.lower()] for name in kinds}
 
     def drop(self, id_: int) -> None:
         """Remove a column with all its values, inside a transaction."""

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
@@ -18,6 +19,8 @@ from transhash.library.catalogue.migrations import MIGRATIONS
 CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
+PAGE = 4096  # rows held at a time
+ASKED_AT_ONCE = 500  # keys in a query: SQLite's limit on parameters was 999
 STEPS_BETWEEN = 10_000  # of SQLite's machine, of which it does some 50 million a second
 
 DAMAGED = ("the catalogue is damaged", "restore it from a copy, or remove the library and index the folders again")
@@ -133,10 +136,23 @@ class Database:
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters)).fetchall()
 
-    def page(self, cursor: sqlite3.Cursor, size: int) -> list[Any]:
-        """The next rows of a query that `execute` began."""
-        with self._sentences():
-            return cursor.fetchmany(size)
+    def pages(
+        self, sql: str, parameters: Iterable[str | bytes | float | None] = (), size: int = PAGE
+    ) -> Iterator[list[Any]]:
+        """All rows of a query, so many at a time."""
+        cursor = self.execute(sql, parameters)
+        while True:
+            with self._sentences():
+                rows = cursor.fetchmany(size)
+            if not rows:
+                return
+            yield rows
+
+    def chosen(self, sql: str, keys: Iterable[int | bytes]) -> Iterator[Any]:
+        """The rows of a query that has `IN ({})`, for any number of keys."""
+        waiting = iter(keys)
+        while some := list(islice(waiting, ASKED_AT_ONCE)):
+            yield from self.rows(sql.format(", ".join("?" * len(some))), some)
 
     def written(self) -> int:
         """How many rows this thread has written since it opened the file."""

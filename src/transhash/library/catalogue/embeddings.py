@@ -7,18 +7,15 @@ fingerprint of the library. Nothing is decoded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError
-from transhash.library.catalogue.database import Database
-from transhash.library.catalogue.pictures import PAGE, Pictures
+from transhash.library.catalogue.database import PAGE, Database
+from transhash.library.catalogue.pictures import Pictures
 from transhash.model.fitted import SAMPLE, Head, fit_head
-
-_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
 
 
 class HashLayers(NamedTuple):
@@ -83,11 +80,8 @@ class Embeddings:
 
     def of(self, ids: Iterable[int]) -> dict[int, bytes]:
         """The embeddings of pictures, by id; those that have none are left out."""
-        found: dict[int, bytes] = {}
-        wanted = iter(ids)
-        while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            marks = ", ".join("?" * len(some))
-            found.update(self._database.rows(f"SELECT picture, kept FROM embedding WHERE picture IN ({marks})", some))
+        sql = "SELECT picture, kept FROM embedding WHERE picture IN ({})"
+        found = dict[int, bytes](self._database.chosen(sql, ids))
         if not all(isinstance(kept, bytes) for kept in found.values()):
             raise self._database.damaged()
         return found

@@ -6,16 +6,17 @@ Folders and names are stored bytes (`transhash.library.files.paths`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_kept, is_name
-from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.database import PAGE, Database
 from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Twin
 
-PAGE = 4096  # rows held at a time
-_ASKED_AT_ONCE = 500  # ids in a query: SQLite's limit on parameters was 999
+_INDEXED = (
+    "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
+    " JOIN folder ON folder.id = picture.folder WHERE code IS NOT NULL AND vanished IS NULL"
+)
 
 
 class Pictures:
@@ -77,8 +78,7 @@ class Pictures:
 
     def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
         """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
-        cursor = self._database.execute("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL")
-        while rows := self._database.page(cursor, PAGE):
+        for rows in self._database.pages("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL"):
             if not all(_is_code(row, width) for row in rows):
                 raise self._database.damaged()
             yield rows
@@ -88,12 +88,11 @@ class Pictures:
 
         The code is None where search cannot find it, or not any more.
         """
-        cursor = self._database.execute(
+        for rows in self._database.pages(
             "SELECT id, CASE WHEN vanished IS NULL THEN code END FROM picture WHERE changed > ?"
             " UNION ALL SELECT picture, NULL FROM forgotten WHERE changed > ?",
             (number, number),
-        )
-        while rows := self._database.page(cursor, PAGE):
+        ):
             if not all(_is_code(row, width) or row[1] is None for row in rows):
                 raise self._database.damaged()
             yield rows
@@ -114,9 +113,7 @@ class Pictures:
         if ranges is not None:
             queries = [(sql + within, bounds) for bounds in ranges]
         for query, parameters in queries:
-            cursor = self._database.execute(query, parameters)
-            while rows := self._database.page(cursor, PAGE):
-                yield rows
+            yield from self._database.pages(query, parameters)
 
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
         """Where pictures are, by id."""
@@ -137,35 +134,13 @@ class Pictures:
 
     def described(self, ids: Iterable[int]) -> dict[int, Indexed]:
         """All that is known of pictures, by id; those that search cannot find, or not any more, are left out."""
-        sql = (
-            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
-            " JOIN folder ON folder.id = picture.folder"
-            " WHERE code IS NOT NULL AND vanished IS NULL AND picture.id IN ({})"
-        )
-        found: dict[int, Indexed] = {}
-        wanted = iter(ids)
-        while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            rows = self._database.rows(sql.format(", ".join("?" * len(some))), some)
-            found.update((row[0], Indexed._make(row)) for row in rows)
-        for each in found.values():
-            numbers = (each.size, each.width, each.height)
-            if not (is_folder(each.folder) and is_name(each.name) and all(map(is_count, numbers))):
-                raise self._database.damaged()
-            if not (isinstance(each.digest, bytes) and isinstance(each.code, bytes)):
-                raise self._database.damaged()
-            if not (isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)):
-                raise self._database.damaged()
-        return found
+        rows = self._database.chosen(f"{_INDEXED} AND picture.id IN ({{}})", ids)
+        return {each.id: each for each in self._sound(rows)}
 
     def known_digests(self, digests: Iterable[str]) -> set[str]:
         """Those of some digests (hex) that a row has, of whatever kind, vanished ones included."""
-        wanted = map(bytes.fromhex, digests)
-        found: set[str] = set()
-        while some := list(islice(wanted, _ASKED_AT_ONCE)):
-            marks = ", ".join("?" * len(some))
-            rows = self._database.rows(f"SELECT digest FROM picture WHERE digest IN ({marks})", some)
-            found.update(digest.hex() for (digest,) in rows)
-        return found
+        rows = self._database.chosen("SELECT digest FROM picture WHERE digest IN ({})", map(bytes.fromhex, digests))
+        return {digest.hex() for (digest,) in rows}
 
     def some_folders(self, limit: int) -> list[bytes]:
         """The first stored folders, by path."""
@@ -193,16 +168,20 @@ class Pictures:
     def indexed(self) -> Iterator[list[Indexed]]:
         """Every picture that search can find, by id, in pages; of one moment inside `reading`."""
         last = -1
-        while rows := self._database.rows(
-            "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
-            " JOIN folder ON folder.id = picture.folder WHERE picture.id > ? AND code IS NOT NULL AND vanished IS NULL"
-            " ORDER BY picture.id LIMIT ?",
-            (last, PAGE),
-        ):
-            if not all(is_folder(row[1]) and is_name(row[2]) for row in rows):
-                raise self._database.damaged()
-            yield list(map(Indexed._make, rows))
+        while rows := self._database.rows(f"{_INDEXED} AND picture.id > ? ORDER BY picture.id LIMIT ?", (last, PAGE)):
+            yield list(self._sound(rows))
             last = rows[-1][0]
+
+    def _sound(self, rows: Iterable[Any]) -> Iterator[Indexed]:
+        """Rows of `_INDEXED`; raises `LibraryError` for one that no indexing run writes."""
+        for row in rows:
+            each = Indexed._make(row)
+            numbers = is_count(each.size) and is_count(each.width) and is_count(each.height)
+            times = isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)
+            contents = isinstance(each.digest, bytes) and isinstance(each.code, bytes)
+            if not (is_folder(each.folder) and is_name(each.name) and numbers and times and contents):
+                raise self._database.damaged()
+            yield each
 
     def at(self, folder: bytes, name: bytes) -> int | None:
         """The id of the picture at a stored path."""

@@ -44,24 +44,20 @@ class Annotation:
         Raises `DataError` when a value does not fit its column; then nothing is imported.
         """
         columns = self._columns(rows())
-        known = {name.lower(): column for name, column in self._catalogue.columns.all().items()}
+        known = self._catalogue.columns.by_lower()
         new = [column for column in columns if column.lower() not in known]
         found = {column: known[column.lower()].kind for column in columns if column.lower() in known}
         found |= kinds(rows(), new, written=written)
         for _ in self._checked(rows(), found):  # all of them, before any is imported
             pass
         with self._catalogue.writing():
-            known = {name.lower(): column for name, column in self._catalogue.columns.all().items()}
-            for column, kind in found.items():
-                if column.lower() not in known:
-                    known[column.lower()] = self._catalogue.columns.add(column, kind)
-        ids = {column: known[column.lower()].id for column in found}
+            own = self._catalogue.columns.added(found)
         waiting = self._checked(rows(), found)
         while batch := list(islice(waiting, _BATCH)):
             with self._catalogue.writing():
                 for key, values in batch:
-                    self._put(key, {ids[column]: value for column, value in values.items()})
-        self._report.columns = {known[column.lower()].name: str(kind) for column, kind in found.items()}
+                    self._put(key, {own[column].id: value for column, value in values.items()})
+        self._report.columns = {own[column].name: str(kind) for column, kind in found.items()}
         return self._report
 
     def _columns(self, rows: Iterator[Row]) -> list[str]:

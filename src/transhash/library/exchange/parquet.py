@@ -157,7 +157,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
             "import it into a library of its own",
         )
     report = ImportReport()
-    known = {name.lower(): column for name, column in catalogue.columns.all().items()}
+    known = catalogue.columns.by_lower()
     for name, kind in found.columns.items():
         if name.lower() in known and known[name.lower()].kind != kind:
             raise DataError(
@@ -166,10 +166,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
                 "drop it there (`transhash annotate --drop`) or rename it",
             )
     with catalogue.writing():
-        known = {name.lower(): column for name, column in catalogue.columns.all().items()}
-        own = {
-            name: known.get(name.lower()) or catalogue.columns.add(name, kind) for name, kind in found.columns.items()
-        }
+        own = catalogue.columns.added(found.columns)
     for batch in rows(path):
         with catalogue.writing():
             for one in batch:

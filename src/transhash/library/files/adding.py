@@ -10,12 +10,11 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import ImageError, LibraryError
-from transhash.images import Source, open_image, read_file, suffix_of
+from transhash.images import Source, file_of, suffix_of
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
@@ -35,7 +34,7 @@ def add(
     catalogue: Catalogue, places: Places, model: Encoder, pictures: list[Source], max_pixels: int | None
 ) -> list[int]:
     """The ids of pictures, in order, put away and indexed if they were not yet."""
-    contents = [_content(picture, max_pixels) for picture in pictures]
+    contents = [file_of(picture, max_pixels=max_pixels) for picture in pictures]
     digests = [content_hash(content).digest() for content in contents]
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
     names = dict(zip(digests, pictures, strict=True))
@@ -71,17 +70,6 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
             with suppress(OSError):  # the next run of `index` will find it again
                 os.unlink(os.path.join(places.on_disk(each.folder), each.name))
     return len(known)
-
-
-def _content(picture: Source, max_pixels: int | None) -> bytes:
-    """A picture as the bytes of a file, which are not looked at yet; raises `ImageError` for pixels that are none."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | os.PathLike):
-        return read_file(picture)
-    file = BytesIO()
-    open_image(picture, max_pixels=max_pixels).save(file, "PNG")
-    return file.getvalue()
 
 
 def _put_away(places: Places, digest: bytes, content: bytes) -> File:
