@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ def module(holding: str) -> ModuleType:
     """The Python block of the page that has a certain text, as a module."""
     (text,) = [text for text in pages.blocks(ROOT / "CONTRIBUTING.md", "python") if holding in text]
     made = ModuleType("example")
+    made.__dict__["Path"] = Path
     exec(compile(text, "CONTRIBUTING.md", "exec"), made.__dict__)
     return made
 
@@ -71,10 +72,14 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     app.command("folders")(verb.folders)
     command = typer.main.get_command(app)
 
-    monkeypatch.setattr(sys, "argv", ["folders", "--library", "photos"])
-    with pytest.raises(SystemExit) as end:
-        app()
-    assert (end.value.code, capsys.readouterr().out.split()) == (0, ["cat", "dog"])
+    def run(*arguments: object) -> SimpleNamespace:
+        if arguments[0] == "folders":
+            monkeypatch.setattr(sys, "argv", [*map(str, arguments)])
+            with pytest.raises(SystemExit):
+                app()
+        return SimpleNamespace(out=capsys.readouterr().out)
+
+    module("def test_the_folders").test_the_folders_of_a_library(run, Path("photos"))
     assert len(first_line(command)) <= 65
     assert verb.EXAMPLES.strip() == "transhash folders"
 
