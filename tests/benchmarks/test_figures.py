@@ -1,0 +1,64 @@
+"""Tables of measurements in the documents are what the stored results say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.search import measure, scale
+
+ROOT = Path(__file__).parents[2]
+SEARCH, PLANE, SCALE = (
+    json.loads((ROOT / f"benchmarks/results/{name}.json").read_text("utf-8")) for name in ("search", "plane", "scale")
+)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+
+
+def test_search_against_faiss() -> None:
+    assert measure.table(SEARCH) in page("search")
+
+
+def test_engines_that_trade_recall_for_time() -> None:
+    def cell(codes: str, engine: str) -> str:
+        rows = [
+            row
+            for row in SEARCH
+            if (row["codes"], row["engine"], row["size"], row["bits"]) == (codes, engine, 10**6, 64)
+        ]
+        good = [row for row in rows if row["recall"] >= 0.95]
+        if not good:
+            return f"never (at most {max(row['recall'] for row in rows):.3f})" if rows else "-"
+        best = min(good, key=measure.per_query)
+        shown = f"{measure.per_query(best):.4f}"
+        return shown if engine == "transhash" else f"{shown} (recall {best['recall']:.3f})"
+
+    engines = ("transhash", "faiss HNSW", "faiss IVF", "faiss MultiHash")
+    for codes in ("real", "clustered", "uniform"):
+        assert f"| {codes} | {' | '.join(cell(codes, engine) for engine in engines)} |" in page("search")
+
+
+@pytest.mark.parametrize("part", [scale.million, scale.sizes, scale.check, scale.stragglers, scale.inverted])
+def test_more_than_one_machine(part: Callable[[dict[str, Any]], str]) -> None:
+    assert part(SCALE) in page("scale")
+
+
+@pytest.mark.parametrize("way", ["transformers", "float32", *(f"8 bits, {side} pixels" for side in (70, 56, 98))])
+def test_speed_of_encoding(way: str) -> None:
+    cost = {name: each["processor"] for name, each in PLANE["milliseconds"].items()}
+    cells = [f"{cost[way]:.2f}", f"{cost['transformers'] / cost[way]:.1f}" if way != "transformers" else "1"]
+    cells.append(f"{PLANE['floor_milliseconds'][way]:.2f}" if way in PLANE["floor_milliseconds"] else "")
+    quality = PLANE["map"].get(way, {})
+    cells += [f"{quality[name]:.2f}" if quality else "" for name in ("cifar10", "tiny-imagenet")]
+    lines = [line.replace("**", "") for line in page("encoding").splitlines()]
+    head = {"transformers": "transformers, float32", "float32": "float32, 70 pixels"}.get(way, way)
+    (row,) = [line for line in lines if line.startswith(f"| {head}")]
+    shown = [cell.strip().replace("not measured", "") for cell in row.strip("|").split("|")[1:]]
+
+    assert shown == cells
