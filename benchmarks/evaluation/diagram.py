@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib import pyplot as plt
 
+from benchmarks.evaluation.reliability import Reliability
 from transhash.comparison.curves import save
-from transhash.evaluation.reliability import Reliability
 
 _STYLES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", ":"))  # Okabe and Ito's
 

@@ -20,13 +20,13 @@ from benchmarks.evaluation.changes import Change, Changed, parse
 from benchmarks.evaluation.encoded import Encoder, Encodings, Floats, name_of
 from benchmarks.evaluation.finding import STEPS, Distances, Found, code_distances, feature_distances, judged
 from benchmarks.evaluation.perceptual import perceptual_hashes
+from benchmarks.evaluation.reliability import Reliability, pairs_by_distance, reliability
 from benchmarks.evaluation.unseen import Parts, Row
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
 from transhash.errors import DataError
 from transhash.evaluation.calibration import fit
 from transhash.evaluation.cosine import cosine_map
-from transhash.evaluation.reliability import Reliability, pairs_by_distance, reliability
 from transhash.images import Source
 from transhash.model import HashModel
 from transhash.progress import Progress, silent

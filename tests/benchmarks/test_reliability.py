@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.evaluation.reliability import pairs_by_distance, reliability
 from transhash.evaluation.calibration import Calibration
-from transhash.evaluation.reliability import pairs_by_distance, reliability
 
 DISTANCES = np.arange(17)
 
