@@ -16,6 +16,7 @@ from transhash.library import vectors as own
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Revision
+from transhash.library.exchange.annotation import Annotations, annotate, drop
 from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
 from transhash.library.files.thumbnails import Thumbnails
@@ -33,7 +34,6 @@ from transhash.system import StrPath
 
 if TYPE_CHECKING:
     from transhash.images import Source
-    from transhash.library.exchange.annotation import Annotations
     from transhash.model import Encoder
     from transhash.model.encoder import AnyEncoder
     from transhash.search import HammingIndex
@@ -318,14 +318,10 @@ class Library:
 
         Raises `DataError`, before anything is imported, when a file cannot be read or a value does not fit.
         """
-        from transhash.library.exchange.annotation import annotate
-
         return annotate(self.catalogue, self.places, rows, key)
 
     def drop_column(self, name: str) -> None:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
-        from transhash.library.exchange.annotation import drop
-
         drop(self.catalogue, name)
 
     def export(self, to: StrPath, *, progress: Progress = silent) -> int:
