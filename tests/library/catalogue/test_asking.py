@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import ASKED_AT_ONCE, Facts
 from transhash.library.catalogue.kinds import Kind
@@ -25,6 +28,32 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
             made.pictures.put(File(b"", b"%d.jpg" % number, 1, 1, digest), coded)
     yield made
     made.close()
+
+
+DAMAGES = [
+    "UPDATE folder SET path = x'2e2e'",
+    "UPDATE picture SET name = x'612f62'",
+    "UPDATE picture SET digest = 'a text'",
+    "UPDATE picture SET code = 'a text'",
+    "UPDATE picture SET width = -1",
+    "UPDATE picture SET size = 'a text'",
+    "UPDATE picture SET mtime_ns = 'a text'",
+    "UPDATE picture SET taken = 'a text'",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_row_that_no_run_writes_is_damage(tmp_path: Path, damage: str) -> None:
+    with closing(Catalogue(tmp_path / "catalogue.sqlite", new=Facts("toy", "0" * 64, 64, b"", "2026-01-01"))) as one:
+        with one.writing():
+            one.pictures.put(File(b"a", b"b", 1, 1, bytes(16)), Coded(1, 1, bytes(8), None, None))
+        assert [each.id for page in one.pictures.indexed() for each in page] == list(one.pictures.described([1]))
+        one.database.execute(damage)
+
+        with pytest.raises(LibraryError, match="damaged"):
+            one.pictures.described([1])
+        with pytest.raises(LibraryError, match="damaged"):
+            list(one.pictures.indexed())
 
 
 def test_any_number_of_keys(catalogue: Catalogue) -> None:
