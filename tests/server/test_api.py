@@ -75,6 +75,7 @@ def test_pages_make_up_the_whole(server: Running, photos: Path) -> None:
     found = [page["results"][0] for page in pages]
     assert [id_ for page in found for id_ in ids(page)] == ids(whole)
     assert [page["more"] for page in found] == [True] * 5 + [False] * 2
+    assert not whole["more"]  # all that there is, and as many as were asked for
 
 
 def test_the_histogram_counts_all_distances(server: Running, library: Library, photos: Path) -> None:
