@@ -13,7 +13,6 @@ from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.library.opening import exists
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import checked, is_hash_model
-from transhash.model.hub import is_pretrained, open_pretrained
 
 if TYPE_CHECKING:
     from transhash.library.catalogue.embeddings import HashLayers
@@ -68,6 +67,8 @@ class LibraryModel:
             folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
             if self._unfitted is None:
                 self._unfitted = own_vectors(self._catalogue, self.facts, self.base)
+            from transhash.model.hub import is_pretrained
+
             if self._unfitted is None and folder and is_pretrained(folder):
                 self._unfitted = checkpoint(folder, self.facts, self.base)
             if self._unfitted is None:
@@ -105,6 +106,8 @@ def own_vectors(catalogue: Catalogue, facts: Facts, base: str) -> Embedder | Non
 def checkpoint(folder: Path, facts: Facts, base: str) -> Encoder | None:
     """The encoder of a checkpoint's folder, if it still is the one that a library was made with."""
     with suppress(ModelError):
+        from transhash.model.hub import open_pretrained
+
         found = checked(open_pretrained(folder), facts.bits)
         return found if found.fingerprint == base else None
     return None
