@@ -194,7 +194,7 @@ def mixed(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         asyncio.run(load(port, 8, 5, make))
         watch = [sys.executable, "-m", "transhash", "index", str(new), "--library", str(photos), "--watch"]
         indexing = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        parts, memory, number = [], [process.memory_full_info().uss], 0
+        parts, memory, number = [], [own(process)], 0
         try:
             until = time.perf_counter() + arguments.seconds
             while time.perf_counter() < until:
@@ -205,7 +205,7 @@ def mixed(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
                     number += 1
                 length = min(arguments.seconds, 10)
                 parts.append(asyncio.run(load(port, arguments.clients, length, make)))
-                memory.append(process.memory_full_info().uss)
+                memory.append(own(process))
                 print(json.dumps({**parts[-1], "own_mb": memory[-1] >> 20}), file=sys.stderr)
         finally:
             indexing.terminate()
@@ -221,7 +221,13 @@ def mixed(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         "indexed": number,
         # without the pages of the mapped index, of which ever more are looked at
         "own_mb": [each >> 20 for each in (memory[0], memory[len(memory) // 2], memory[-1])],
+        "most_mb": max(memory) >> 20,
     }
+
+
+def own(process: psutil.Process) -> int:
+    """Bytes that a server and its decoders have for themselves."""
+    return sum(int(each.memory_full_info().uss) for each in (process, *process.children()))
 
 
 STEPS = {"start": start, "id": by_id, "upload": upload, "mixed": mixed}

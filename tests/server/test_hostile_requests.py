@@ -173,8 +173,8 @@ def test_when_too_much_waits_the_client_is_told_to_come_again(
     library: Library, model, photos: Path, monkeypatch
 ) -> None:
     go_on = threading.Event()
-    square = model.square
-    monkeypatch.setattr(model, "square", lambda *given, **named: (go_on.wait(20), square(*given, **named))[1])
+    read = model.read_embeddings
+    monkeypatch.setattr(model, "read_embeddings", lambda squares: (go_on.wait(20), read(squares))[1])
     with serving(library.path, model, max_waiting=4) as server:
         statuses: list[httpx.Response] = []
 
@@ -215,8 +215,8 @@ def test_uploads_under_way_are_bounded_by_their_bytes(library: Library, model: F
 
 def test_what_takes_too_long_is_answered_in_time(library: Library, model, photos: Path, monkeypatch) -> None:
     end = threading.Event()
-    square = model.square
-    monkeypatch.setattr(model, "square", lambda *given, **named: (end.wait(20), square(*given, **named))[1])
+    read = model.read_embeddings
+    monkeypatch.setattr(model, "read_embeddings", lambda squares: (end.wait(20), read(squares))[1])
     with serving(library.path, model, seconds=0.3) as server:
         answer = server.send(photos / "cat" / "cat-00.png")
         end.set()

@@ -44,7 +44,7 @@ class Helpers:
                     [sys.executable, "-c", f"from {__name__} import help_; help_()"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    env=_environment(),
+                    env=environment(),
                     start_new_session=True,  # Ctrl-C is for the program, which ends them
                 )
                 self._all.append(helper)
@@ -104,7 +104,7 @@ class Decoder:
             return error
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Of a helper: it finds the modules that this process finds."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 

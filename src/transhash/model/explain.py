@@ -37,7 +37,11 @@ def occlusion(
 
     Costs as much as encoding `cells`² + 1 pictures. Raises `ImageError`.
     """
-    square = model.square(source, max_pixels=max_pixels)
+    return occlusion_of(model, model.square(source, max_pixels=max_pixels), cells=cells)
+
+
+def occlusion_of(model: HashModel, square: NDArray[np.uint8], *, cells: int | None = None) -> Occlusion:
+    """The same of a picture as the network sees it, uint8 (S, S, 3)."""
     size = len(square)
     cells = cells or max(1, min(16, size // _patch(model)))
     edges = np.linspace(0, size, cells + 1).round().astype(int)

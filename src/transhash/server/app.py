@@ -60,7 +60,7 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
             service.close()
             log.close()
 
-    app = FastAPI(
+    app = _Described(
         title="transhash",
         version=__version__,
         summary="Pictures by likeness.",
@@ -70,6 +70,7 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its functions
     )
     app.state.tokens, app.state.log = tokens, log
     for router in routers if isinstance(served, LiveLibrary) else collection_routers:
@@ -86,6 +87,16 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
 
     app.mount("/assets", _Assets(directory=PAGE / "assets"))
     return Gate(app, settings, metrics, tokens, log)
+
+
+class _Described(FastAPI):
+    """Its description (OpenAPI) says how a client proves that it may ask: with a token, where the server has one."""
+
+    def openapi(self) -> dict[str, Any]:
+        described = super().openapi()
+        described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        described["security"] = [{"token": []}, {}]
+        return described
 
 
 class _Assets(StaticFiles):

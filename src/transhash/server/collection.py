@@ -15,7 +15,7 @@ from transhash.library import Queries
 from transhash.library.ranking import Backend, ranked
 from transhash.model.encoder import is_hash_model
 from transhash.server import faults, schemas
-from transhash.server.encoding import EncodingThreads, Relaxed, within
+from transhash.server.encoding import Encoding, Upload, within
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Options, Query, answered, hit_of
 from transhash.server.service import SEARCHED_AT_ONCE, SEARCHES_WAITING
@@ -58,7 +58,7 @@ class CollectionService:
         self.model = model = collection.model
         self.settings = settings
         self.metrics = metrics
-        self._encoder = EncodingThreads(lambda: model, settings, metrics)
+        self._encoder = Encoding(lambda: model, settings, metrics)
         self._search: Batches[Query, schemas.Found] = Batches(
             "searches", self._searched, threads=2, batch=SEARCHED_AT_ONCE, waiting=SEARCHES_WAITING
         )
@@ -84,9 +84,9 @@ class CollectionService:
         self._look.close(self.settings.stop_seconds)
         self._encoder.close()
 
-    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
-        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
-        return await self._encoder.encode(pictures)
+    async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
+        """Pictures of a sender encoded, or what is wrong with them."""
+        return await self._encoder.encode(pictures, sender)
 
     async def search(self, queries: list[Query]) -> list[schemas.Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""

@@ -1,19 +1,22 @@
-"""Pictures that were sent become relaxed codes and embeddings, many at once."""
+"""Pictures that were sent become relaxed codes and embeddings: decoded one by one, encoded many at once."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.codes import pack
 from transhash.errors import ImageError
+from transhash.images.guarded import Guard, Sent
 from transhash.server import faults
 from transhash.server.metrics import Metrics
 from transhash.server.settings import Settings
-from transhash.server.workers import Batches
+from transhash.server.workers import Batches, each
 from transhash.system import processors
 
 if TYPE_CHECKING:
@@ -22,57 +25,125 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 ENCODED_AT_ONCE = 16
 
-Relaxed = tuple[NDArray[np.float32], NDArray[np.int8]]  # a picture's relaxed code [bits] and its embedding [V]
+
+class Upload(NamedTuple):
+    """A picture that was sent: decoded and encoded, once."""
+
+    sent: Sent
+    values: NDArray[np.float32]  # [bits], the relaxed code
+    embedding: NDArray[np.int8]  # [V]
+    fingerprint: str  # of the model that encoded it
+
+    @property
+    def code(self) -> NDArray[np.uint8]:
+        """The packed code."""
+        return np.ravel(pack(self.values[None]))
 
 
-class EncodingThreads:
-    """Threads that encode pictures with the model that is there when they begin."""
+class Encoding:
+    """Encodes pictures that strangers sent, with the model that is there when they come.
+
+    Each is decoded in a process that can be ended, and of one sender all processes but one are at work at once: whoever
+    sends pictures that take long waits for them alone.
+    """
 
     def __init__(self, model: Callable[[], HashModel], settings: Settings, metrics: Metrics) -> None:
         self._model = model
         self._settings = settings
         self._metrics = metrics
-        self._threads: Batches[bytes, Relaxed] = Batches(
+        count = max(2, processors())
+        self._guard = Guard(count, seconds=settings.decode_seconds, memory=settings.decode_memory)
+        self._of_one = count - 1
+        self._turns: dict[str, _Turns] = {}
+        self._decode: Batches[Callable[[], Sent], Sent] = Batches(
+            "pictures", each(lambda job: job()), threads=count, batch=1, waiting=settings.max_waiting
+        )
+        self._encode: Batches[Sent, Upload] = Batches(
             "pictures", self._encoded, threads=processors(), batch=ENCODED_AT_ONCE, waiting=settings.max_waiting
         )
-        metrics.waiting.set_function(lambda: self._threads.waiting)
+        metrics.waiting.set_function(lambda: self._encode.waiting + sum(each.waiting for each in self._turns.values()))
 
     def close(self) -> None:
         """Finish what is under way."""
-        self._threads.close(self._settings.stop_seconds)
+        self._decode.close(self._settings.stop_seconds)
+        self._guard.close()
+        self._encode.close(self._settings.stop_seconds)
 
-    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
-        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
-        futures = self._threads.put(pictures)
-        results = await within(self._settings.seconds, asyncio.gather(*futures, return_exceptions=True))
-        values: list[Relaxed | ImageError] = []
+    async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
+        """Pictures of a sender encoded, or what is wrong with them; raises a `Fault` when too many wait."""
+        turns = self._turns.setdefault(sender, _Turns(self._of_one))
+        if turns.waiting + len(pictures) > self._settings.max_waiting:
+            raise faults.busy("pictures")
+        turns.waiting += len(pictures)
+        try:
+            work = asyncio.gather(*(self._one(each, turns) for each in pictures), return_exceptions=True)
+            results = await within(self._settings.seconds, work)
+        finally:
+            turns.waiting -= len(pictures)
+            self._turns = {name: one for name, one in self._turns.items() if one.waiting or one.busy}
+        uploads: list[Upload | ImageError] = []
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, ImageError):
                 raise result
-            values.append(result)
-        return values
+            uploads.append(result)
+        return uploads
 
-    def _encoded(self, pictures: list[bytes]) -> list[Relaxed | Exception]:
+    async def _one(self, picture: bytes, turns: _Turns) -> Upload:
         model = self._model()
-        squares: dict[int, NDArray[np.uint8]] = {}
-        results: list[Relaxed | Exception] = [faults.late()] * len(pictures)
-        for number, picture in enumerate(pictures):
-            try:
-                squares[number] = model.square(picture, max_pixels=self._settings.max_pixels)
-            except ImageError as error:
-                results[number] = error
-        if squares:
-            read = model.read_embeddings(np.stack(list(squares.values())))
-            for number, *relaxed in zip(squares, *read, strict=True):
-                results[number] = (relaxed[0], relaxed[1])
-        self._metrics.encoded.inc(len(squares))
+        dropped = threading.Event()
+
+        def decode() -> Sent:
+            if dropped.is_set():  # its client has gone
+                raise faults.late()
+            return self._guard.picture(picture, model.image_size, model.crop, max_pixels=self._settings.max_pixels)
+
+        await turns.begin()
+        try:
+            future = self._decode.put([decode])[0]
+        except faults.Fault:
+            turns.end()
+            raise
+        future.add_done_callback(turns.end)
+        try:
+            sent = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            dropped.set()
+            raise
+        return await self._encode.do(sent)
+
+    def _encoded(self, sent: list[Sent]) -> list[Upload | Exception]:
+        model = self._model()
+        values, embeddings = model.read_embeddings(np.stack([each.decoded.pixels for each in sent]))
+        self._metrics.encoded.inc(len(sent))
         self._metrics.batches.inc()
-        return results
+        return [Upload(*each, model.fingerprint) for each in zip(sent, values, embeddings, strict=True)]
+
+
+class _Turns:
+    """What the pictures of one sender wait for: so many processes at once."""
+
+    def __init__(self, at_once: int) -> None:
+        self.waiting = 0  # pictures that are not answered
+        self.busy = 0  # processes that work for it
+        self._free = asyncio.Semaphore(at_once)
+
+    async def begin(self) -> None:
+        """Wait for a turn."""
+        await self._free.acquire()
+        self.busy += 1
+
+    def end(self, future: asyncio.Future[Sent] | None = None) -> None:
+        """A turn is over, though nobody may wait for its end any longer."""
+        self._free.release()
+        self.busy -= 1
+        if future is not None and not future.cancelled():
+            future.exception()  # it is known
 
 
 async def within(seconds: float, work: Awaitable[R]) -> R:
     """The result of work; raises a `Fault` when it takes longer."""
     try:
-        return await asyncio.wait_for(work, seconds)
+        async with asyncio.timeout(seconds):
+            return await work
     except TimeoutError:
         raise faults.late() from None

@@ -25,6 +25,7 @@ Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
 ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
 Body: TypeAlias = BaseModel
+COMPLETE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all fields, null among them
 
 
 class Fault(BaseModel):
@@ -57,6 +58,8 @@ class Picture(BaseModel):
 class Hit(Picture):
     """A picture found."""
 
+    model_config = COMPLETE
+
     distance: int = Field(description="Bits in which the codes differ.")
     probability: float | None = Field(
         None, description="Of being relevant, by the model's calibration; null where that does not hold."
@@ -67,6 +70,8 @@ class Hit(Picture):
 
 class Found(BaseModel):
     """What was found for one query, nearest first."""
+
+    model_config = COMPLETE
 
     hits: list[Hit] = Field(description="The nearest first.")
     code: str = Field(description="Of the query, hex.")
@@ -112,6 +117,8 @@ class Limits(BaseModel):
 
 class LibraryFacts(BaseModel):
     """The facts of the library and of its server."""
+
+    model_config = COMPLETE
 
     id: str = Field(description="Of the library: another one in its place has another, and other ids of pictures.")
     name: Text = Field(description="Of the folder, or of the collection.")

@@ -10,13 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from transhash.errors import ImageError
+from transhash.images.guarded import Guard
 from transhash.library import Library
 from transhash.library.digests import content_hash
 from transhash.library.duplicates.collapsing import copies_among
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults, schemas
 from transhash.server.duplicates import DuplicateSearches
-from transhash.server.encoding import EncodingThreads, Relaxed, within
+from transhash.server.encoding import Encoding, Upload, within
 from transhash.server.filters import Filters, Passing
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Query, Searcher
@@ -43,7 +44,8 @@ class Service:
         self.live = live
         self.settings = settings
         self.metrics = metrics
-        self.thumbnails = Thumbnails(live.path)
+        self.guard = Guard(processors(), seconds=settings.decode_seconds, memory=settings.decode_memory)
+        self.thumbnails = Thumbnails(live.path, self.guard.small)
         self.duplicates = DuplicateSearches(live)
         waiting = settings.max_waiting
         self._search: Batches[Query, schemas.Found] = Batches(
@@ -53,7 +55,7 @@ class Service:
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
         )
-        self._encoder = EncodingThreads(lambda: live.model, settings, metrics)
+        self._encoder = Encoding(lambda: live.model, settings, metrics)
 
         def jobs(what: str, threads: int, waiting: int) -> Batches[Job, Any]:
             return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting)
@@ -72,6 +74,7 @@ class Service:
         """Finish what is under way."""
         for threads in (self._search, self._filter, self._look, self._draw, self._explain, self._write):
             threads.close(self.settings.stop_seconds)
+        self.guard.close()
         self._encoder.close()
         self.duplicates.close(self.settings.stop_seconds)
 
@@ -97,9 +100,9 @@ class Service:
         """The pictures that pass a filter, or None all of them."""
         return await self._within(self._filters.passing(where))
 
-    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
-        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
-        return await self._encoder.encode(pictures)
+    async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
+        """Pictures of a sender encoded, or what is wrong with them."""
+        return await self._encoder.encode(pictures, sender)
 
     async def look(self, function: Callable[[Library], R]) -> R:
         """What a function finds in the library; for what takes little time."""

@@ -35,6 +35,8 @@ class Settings:
     max_waiting: int = 64  # pictures that wait to be encoded, or to be made small, each
     upload_seconds: float = 60.0  # for a request to arrive
     seconds: float = 30.0  # for it to be worked on
+    decode_seconds: float = 10.0  # for a picture to be decoded
+    decode_memory: int = 2 << 30  # bytes that decoding one may take (Linux)
     filter_seconds: float = 5.0  # for a filter to look through the library
     header_seconds: float = 10.0  # for the headers of a request to arrive
     idle_seconds: float = 15.0  # between two requests on a connection

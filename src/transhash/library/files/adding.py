@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, file_of, suffix_of
@@ -46,13 +46,28 @@ def add(
                 where = os.fspath(path) if isinstance(path, str | os.PathLike) else encoded.error.path
                 raise ImageError(where, encoded.error.reason, encoded.error.remedy)
             found[encoded.item[0]] = coded(encoded)
-    files = {digest: _put_away(places, digest, content) for digest, content in new.items()}
+    return put(catalogue, places, [Prepared(new[each], suffix_of(new[each]), found[each]) for each in digests])
+
+
+class Prepared(NamedTuple):
+    """A picture that is ready to be put away: decoded and encoded."""
+
+    content: bytes  # of its file
+    suffix: str  # of the name of its file
+    coded: Coded
+
+
+def put(catalogue: Catalogue, places: Places, pictures: list[Prepared]) -> list[int]:
+    """The ids of pictures, in order, put away if they were not yet; their codes are those of the library's model."""
+    digests = [content_hash(each.content).digest() for each in pictures]
+    new = dict(zip(digests, pictures, strict=True))
+    files = {digest: _put_away(places, digest, each) for digest, each in new.items()}
     with catalogue.writing():
         ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
         known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
         for digest, file in files.items():
             if ids[digest] not in known:
-                catalogue.pictures.put(file, found[digest])
+                catalogue.pictures.put(file, new[digest].coded)
                 ids[digest] = catalogue.pictures.at(file.folder, file.name)
     return [id_ for digest in digests if (id_ := ids[digest]) is not None]
 
@@ -72,9 +87,9 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
     return len(known)
 
 
-def _put_away(places: Places, digest: bytes, content: bytes) -> File:
+def _put_away(places: Places, digest: bytes, picture: Prepared) -> File:
     folder = os.path.join(ADDED, digest[:1].hex())
-    name = f"{digest.hex()}{suffix_of(content)}"
+    name = f"{digest.hex()}{picture.suffix}"
     base = os.fsdecode(places.base)
     path = Path(base, folder, name)
     try:
@@ -83,7 +98,7 @@ def _put_away(places: Places, digest: bytes, content: bytes) -> File:
             raise LibraryError(path.parent, "leads elsewhere", "remove that link, so that pictures can be put there")
         if not path.is_file():
             with replacing(path) as file:
-                file.write(content)
+                file.write(picture.content)
         status = path.stat()
     except OSError as error:
         raise LibraryError(path, f"cannot be written ({error.strerror})", "check permissions and the disk") from error

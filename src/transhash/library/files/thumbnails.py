@@ -12,26 +12,18 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from transhash.errors import ImageError
-from transhash.images import open_shown, read_file
+from transhash.images import read_file
+from transhash.images.copies import JPEG, full_copy, small_copy
 from transhash.library.digests import content_hash
 from transhash.system import replacing
 
-if TYPE_CHECKING:
-    from PIL import Image
-
-    from transhash.library.searchable import Picture
-
 FOLDER = "thumbnails"
-SIDE = 480  # pixels, the longer one at most; small pictures are not enlarged
-QUALITY = 82
 MOST_BYTES = 4 << 20  # a kept one that is larger is none of ours
 _OURS = re.compile(r"[0-9a-f]{32}\.jpg")
-_JPEG = b"\xff\xd8\xff"
 
 
 class Known(Protocol):
@@ -57,9 +49,10 @@ class Shown(NamedTuple):
 class Thumbnails:
     """The small copies of one library's pictures. Safe to use from several threads and processes."""
 
-    def __init__(self, library: Path) -> None:
-        """`library` is the folder of the library."""
+    def __init__(self, library: Path, draw: Callable[[bytes], bytes] = small_copy) -> None:
+        """`library` is the folder of the library; `draw` makes the small copy of the picture in a file."""
         self._folder = library / FOLDER
+        self._draw = draw
 
     def get(self, picture: Known) -> Shown:
         """The small copy of a picture, made if there is none; raises `ImageError` when its file cannot be used."""
@@ -68,10 +61,7 @@ class Thumbnails:
         if kept:
             return Shown(kept, "image/jpeg", True)
         content, current = content_of(picture)
-        image = open_shown(content, min_side=SIDE)
-        scale = min(1.0, SIDE / max(image.size))
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        small = _jpeg(image if size == image.size else image.resize(size, reducing_gap=3.0), QUALITY)
+        small = self._draw(content)
         if current:
             with suppress(OSError, ValueError):  # a library that may only be read
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,22 +96,18 @@ class Thumbnails:
                 content = opened.read(MOST_BYTES)
         except OSError:
             return None
-        return content if content.startswith(_JPEG) else None
+        return content if content.startswith(JPEG) else None
 
     def _is_inside(self, folder: Path) -> bool:
         base = os.path.realpath(self._folder.parent)
         return os.path.realpath(folder) == os.path.join(base, FOLDER, folder.name)
 
 
-def full_size(picture: Picture, *, max_pixels: int | None = None) -> Shown:
+def full_size(picture: Known, draw: Callable[[bytes], bytes] = full_copy) -> Shown:
     """A picture in full size, upright, its pixels alone: JPEG when its file is JPEG, else PNG; raises `ImageError`."""
     content, current = content_of(picture)
-    image = open_shown(content, max_pixels=max_pixels)
-    if content.startswith(_JPEG):
-        return Shown(_jpeg(image, 95), "image/jpeg", current)
-    file = BytesIO()
-    image.save(file, "PNG", compress_level=3)
-    return Shown(file.getvalue(), "image/png", current)
+    shown = draw(content)
+    return Shown(shown, "image/jpeg" if shown.startswith(JPEG) else "image/png", current)
 
 
 def content_of(picture: Known) -> tuple[bytes, bool]:
@@ -142,9 +128,3 @@ def _names(folder: Path) -> list[str]:
         return [] if folder.is_symlink() else os.listdir(folder)
     except OSError:
         return []
-
-
-def _jpeg(image: Image.Image, quality: int) -> bytes:
-    file = BytesIO()
-    image.save(file, "JPEG", quality=quality, subsampling=0 if max(image.size) <= 128 else "4:2:0")
-    return file.getvalue()

@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Query, Request
 from transhash import __version__
 from transhash.errors import ImageError
 from transhash.server import schemas
-from transhash.server.encoding import Relaxed
+from transhash.server.encoding import Upload
 from transhash.server.metrics import Metrics
 from transhash.server.searching import Query as Asked
 from transhash.server.service import Service
@@ -47,6 +47,11 @@ async def service(request: Request) -> Any:
     return request.app.state.service
 
 
+def sender(request: Request) -> str:
+    """Whose request it is: its address."""
+    return request.client.host if request.client else ""
+
+
 class Searching(Protocol):
     """What is served, of whichever kind: it can be searched."""
 
@@ -62,8 +67,8 @@ class Searching(Protocol):
     def metrics(self) -> Metrics:
         """The counters."""
 
-    async def encode(self, pictures: list[bytes]) -> list[Relaxed | ImageError]:
-        """Relaxed codes and embeddings of pictures, or what is wrong with them."""
+    async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
+        """Pictures of a sender encoded, or what is wrong with them."""
 
     async def search(self, queries: list[Asked]) -> list[schemas.Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""

@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
 
+from transhash.errors import ImageError
+from transhash.library.catalogue.records import Coded
+from transhash.library.files.adding import Prepared, put
+from transhash.library.files.indexing import coded
 from transhash.library.files.thumbnails import Shown, content_of, full_size
-from transhash.model.explain import occlusion
+from transhash.model import Encoded
+from transhash.model.explain import occlusion_of
 from transhash.server import faults, schemas, uploads
+from transhash.server.encoding import Upload
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, sender
 from transhash.server.security import API
 from transhash.server.service import Service
 
@@ -57,13 +63,27 @@ async def add(request: Request, served: Served) -> schemas.Added:
     if not served.settings.writable:
         raise faults.read_only()
     sent = await uploads.pictures(request, served.settings)
+    encoded = await served.encode(sent, sender(request))
+    if errors := [each for each in encoded if isinstance(each, ImageError)]:
+        raise faults.of(errors[0])
+    made = [each for each in encoded if not isinstance(each, ImageError)]
 
     def added(library: Library) -> list[int]:
-        ids = library.add(sent, max_pixels=served.settings.max_pixels)
+        if any(each.fingerprint != library.model.fingerprint for each in made):
+            raise faults.library()  # another library took its place meanwhile
+        ready = [Prepared(content, each.sent.suffix, _coded(each)) for content, each in zip(sent, made, strict=True)]
+        ids = put(library.catalogue, library.places, ready)
         served.live.refresh()
         return ids
 
     return schemas.Added(ids=await served.write(added))
+
+
+def _coded(upload: Upload) -> Coded:
+    """What the catalogue keeps of a picture that was sent."""
+    found = upload.sent.decoded
+    facts = found.width, found.height, found.is_first, found.taken
+    return coded(Encoded(None, upload.code, upload.values, None, *facts, embedding=upload.embedding))
 
 
 @router.get("/pictures/{id}", summary="A picture", responses=UNKNOWN)
@@ -101,7 +121,8 @@ async def original(request: Request, served: Served, id: Id, v: Version = None) 
     """Upright and without metadata: JPEG if its file is, else PNG."""
     if not served.settings.originals:
         raise Fault(403, "no-originals", "originals are switched off", "use the thumbnail")
-    return await _shown(request, served, id, v, partial(full_size, max_pixels=4 * served.settings.max_pixels))
+    draw = partial(served.guard.full, max_pixels=4 * served.settings.max_pixels)
+    return await _shown(request, served, id, v, partial(full_size, draw=draw))
 
 
 async def _shown(
@@ -134,7 +155,7 @@ def _is_held(mark: str, held: str) -> bool:
 
 
 @router.get("/pictures/{id}/occlusion", summary="What its code depends on", responses=UNKNOWN)
-async def occlusion_of(response: Response, served: Served, id: Id) -> schemas.Occlusion:
+async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlusion:
     """Each cell of the picture's centred square is covered in turn: how far either stream's part of the code moves."""
 
     def maps(library: Library) -> schemas.Occlusion | None:
@@ -142,7 +163,9 @@ async def occlusion_of(response: Response, served: Served, id: Id) -> schemas.Oc
         if each is None:
             return None
         model = served.live.model
-        found = occlusion(model, content_of(each)[0])
+        most = 4 * served.settings.max_pixels
+        sent = served.guard.picture(content_of(each)[0], model.image_size, model.crop, max_pixels=most)
+        found = occlusion_of(model, sent.decoded.pixels)
         local = None if found.of_local is None else found.of_local.round(4).tolist()
         return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.server import faults, schemas, uploads
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Anything, Id, Searching, Where
+from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Anything, Id, Searching, Where, sender
 from transhash.server.searching import Options, as_code, as_embeddings, as_values
 from transhash.server.searching import Query as Asked
 from transhash.server.security import API
@@ -54,12 +54,12 @@ async def search(request: Request, served: Anything, options: AskedHere) -> sche
     """The pictures most like those that are sent. Of several, those that cannot be used have a `fault` instead."""
     began = time.perf_counter()
     sent = await uploads.pictures(request, served.settings)
-    encoded = await served.encode(sent)
+    encoded = await served.encode(sent, sender(request))
     errors = [each for each in encoded if isinstance(each, ImageError)]
     if len(errors) == len(encoded):
         raise faults.of(errors[0])
     queries = [
-        Asked(options, code=pack(one[0][None])[0], values=one[0], embedding=one[1], version=version(content))
+        Asked(options, code=one.code, values=one.values, embedding=one.embedding, version=version(content))
         for content, one in zip(sent, encoded, strict=True)
         if not isinstance(one, ImageError)
     ]

@@ -1,0 +1,249 @@
+"""Decoding what strangers sent: in processes of their own, within a bound of time and one of memory.
+
+A picture that takes too long, or more memory than it may, or that brings its process down, becomes an `ImageError`; the
+process is replaced, and nobody else's picture is touched. What comes back is read as numbers and pixels, never as
+objects: a process that a picture has taken over cannot give its parent more than a wrong picture.
+
+    guard = Guard(2, seconds=10.0, memory=1 << 30)
+    sent = guard.picture(content, 140, 1.0, max_pixels=50_000_000)  # from as many threads as there are processes
+
+The bound of memory holds on Linux; elsewhere only that of time does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from queue import LifoQueue
+from typing import IO, Any
+
+import numpy as np
+
+from transhash.errors import ImageError
+from transhash.images.copies import full_copy, small_copy
+from transhash.images.helpers import environment
+from transhash.images.opening import Decoded, load_picture, suffix_of
+
+_LENGTH = 8  # bytes before a part of a message that say how long it is
+_MOST_BYTES = 2 << 30  # of an answer
+_SECRET = "TRANSHASH_TOKEN"  # a variable of which these processes need not know
+_SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A picture that was sent, decoded for a network."""
+
+    decoded: Decoded
+    suffix: str  # what the name of its file ends in, such as ".jpg"
+
+
+class Guard:
+    """Processes that decode, each one picture at a time, started when they are first needed."""
+
+    def __init__(self, processes: int, *, seconds: float, memory: int) -> None:
+        """`seconds` and `memory`, in bytes, are for one picture."""
+        self._seconds = seconds
+        self._memory = memory
+        self._slots: LifoQueue[subprocess.Popen[bytes] | None] = LifoQueue()  # the one that worked last, first
+        self._running: set[subprocess.Popen[bytes]] = set()
+        for _ in range(processes):
+            self._slots.put(None)
+        self.close = weakref.finalize(self, _end, self._running)
+        """End them now."""
+
+    @property
+    def processes(self) -> list[int]:
+        """The ids of those that run."""
+        return [each.pid for each in list(self._running)]
+
+    def picture(self, content: bytes, size: int, crop: float, *, max_pixels: int) -> Sent:
+        """What `load_picture` gives for the bytes of a file, and the suffix of its name; raises `ImageError`."""
+        facts, pixels = self._ask("picture", content, size=size, crop=crop, max_pixels=max_pixels)
+        if len(pixels) != 3 * size * size or not _SUFFIX.fullmatch(str(facts.get("suffix"))):
+            raise _failed(content)
+        square = np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
+        taken = datetime.fromisoformat(facts["taken"]) if facts["taken"] else None
+        decoded = Decoded(square, int(facts["width"]), int(facts["height"]), bool(facts["is_first"]), taken)
+        return Sent(decoded, str(facts["suffix"]))
+
+    def small(self, content: bytes) -> bytes:
+        """What `small_copy` gives; raises `ImageError`."""
+        return self._ask("small", content)[1]
+
+    def full(self, content: bytes, *, max_pixels: int) -> bytes:
+        """What `full_copy` gives; raises `ImageError`."""
+        return self._ask("full", content, max_pixels=max_pixels)[1]
+
+    def _ask(self, job: str, content: bytes, **named: float) -> tuple[dict[str, Any], bytes]:
+        process = self._slots.get()  # waits where more threads ask than there are processes
+        try:
+            return self._answer_of(process := self._ready(process), json.dumps([job, named]).encode(), content)
+        finally:
+            if process is not None and process not in self._running:
+                process = None
+            self._slots.put(process)
+
+    def _ready(self, process: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes]:
+        if process is not None and process.poll() is None:
+            return process
+        if process is not None:
+            self._lose(process)
+        command = [sys.executable, "-c", f"from {__name__} import work; work({self._memory})"]
+        variables = {name: value for name, value in environment().items() if name != _SECRET}
+        for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            variables[name] = "1"  # threads of a library that decoding has no use for take memory
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # where readers of broken files complain
+                env=variables,
+                start_new_session=True,  # Ctrl-C is for the program, which ends them
+            )
+        except OSError as error:
+            raise ImageError("", "no process to decode it", f"free memory and try again ({error.strerror})") from error
+        self._running.add(process)
+        try:
+            assert process.stdout is not None
+            _receive(process.stdout)  # it is ready: from here on it is the picture's time
+        except (OSError, EOFError):
+            self._lose(process)
+            raise ImageError("", "no process to decode it", "free memory and try again") from None
+        return process
+
+    def _answer_of(
+        self, process: subprocess.Popen[bytes], question: bytes, content: bytes
+    ) -> tuple[dict[str, Any], bytes]:
+        lock, late, answered = threading.Lock(), False, False
+
+        def kill() -> None:
+            nonlocal late
+            with lock:  # never a process that has answered, and may have begun with the next picture
+                if not answered:
+                    late = True
+                    process.kill()
+
+        assert process.stdin is not None
+        assert process.stdout is not None
+        timer = threading.Timer(self._seconds, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            _send(process.stdin, question, content)
+            facts, result = json.loads(_receive(process.stdout)), _receive(process.stdout)
+        except (OSError, EOFError, ValueError):
+            self._lose(process)
+            if not late:
+                raise _failed(content) from None
+            reason, remedy = "takes too long to decode", "save it again as a plain JPEG or PNG"
+            raise ImageError(_name(content), reason, remedy) from None
+        finally:
+            timer.cancel()
+            with lock:
+                answered = True
+            if late:
+                self._lose(process)
+        if "reason" in facts:
+            raise ImageError(_name(content), str(facts["reason"]), str(facts["remedy"]))
+        return facts, result
+
+    def _lose(self, process: subprocess.Popen[bytes]) -> None:
+        self._running.discard(process)
+        _end({process})
+
+
+def _name(content: bytes) -> str:
+    return f"<{len(content):,} bytes>"
+
+
+def _failed(content: bytes) -> ImageError:
+    return ImageError(_name(content), "broken file", "its decoder failed; save it again with another program")
+
+
+def _end(processes: set[subprocess.Popen[bytes]]) -> None:
+    for process in list(processes):
+        process.kill()
+    for process in list(processes):
+        with suppress(OSError, ValueError):
+            process.communicate()
+
+
+def _send(file: IO[bytes], *parts: bytes) -> None:
+    for part in parts:
+        file.write(len(part).to_bytes(_LENGTH, "little"))
+        file.write(part)
+    file.flush()
+
+
+def _receive(file: IO[bytes]) -> bytes:
+    """One part of a message; raises `EOFError` when the other side has ended."""
+    head = file.read(_LENGTH)
+    length = int.from_bytes(head, "little")
+    if len(head) < _LENGTH or length > _MOST_BYTES:
+        raise EOFError
+    data = file.read(length)
+    if len(data) < length:
+        raise EOFError
+    return data
+
+
+def work(memory: int) -> None:
+    """Be such a process: do what is asked for on standard input, until nobody asks any more."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints does not print into an answer
+    load_picture(np.zeros((8, 8, 3), np.uint8), 4)  # what has to be loaded is, before the bound is set
+    _bound(memory)
+    _send(answers, b"ready")
+    with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
+            (job, named), content = json.loads(_receive(sys.stdin.buffer)), _receive(sys.stdin.buffer)
+            try:
+                facts, result = _JOBS[job](content, **named)
+            except ImageError as error:
+                facts, result = {"reason": error.reason, "remedy": error.remedy}, b""
+            except MemoryError:
+                facts, result = {"reason": "not enough memory to decode it", "remedy": "scale it down"}, b""
+            _send(answers, json.dumps(facts).encode(), result)
+
+
+def _bound(memory: int) -> None:
+    """Let this process take no more memory than it has now and `memory` bytes."""
+    try:
+        import resource
+
+        with open("/proc/self/statm", "rb") as file:
+            now = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, OSError):
+        return  # not Linux
+    with suppress(OSError, ValueError):  # there may be a lower bound already
+        resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _picture(content: bytes, size: int, crop: float, max_pixels: int) -> tuple[dict[str, Any], bytes]:
+    found = load_picture(content, size, crop=crop, max_pixels=max_pixels)
+    facts = {
+        "width": found.width,
+        "height": found.height,
+        "is_first": found.is_first,
+        "taken": found.taken and found.taken.isoformat(),
+        "suffix": suffix_of(content),
+    }
+    return facts, found.pixels.tobytes()
+
+
+_JOBS: dict[str, Any] = {
+    "picture": _picture,
+    "small": lambda content: ({}, small_copy(content)),
+    "full": lambda content, max_pixels: ({}, full_copy(content, max_pixels=max_pixels)),
+}
