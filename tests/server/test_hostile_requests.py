@@ -15,30 +15,12 @@ import numpy as np
 import pytest
 
 from fake_model import FakeModel
-from serving import Running, serving
+from serving import Running, raw, serving
 from transhash import Library
 from transhash.server.security import HEADERS
 
 SEARCH = b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\n"
 TOKEN = "a secret of the tests"
-
-
-def raw(server: Running, request: bytes, seconds: float = 10) -> bytes:
-    """What comes back for bytes that no client would send."""
-    with socket.create_connection(("127.0.0.1", server.port), seconds) as connection:
-        connection.sendall(request)
-        answer = b""
-        try:
-            while part := connection.recv(65536):
-                answer += part
-                if b"\r\n\r\n" in answer and b"transfer-encoding" not in answer:
-                    head, _, body = answer.partition(b"\r\n\r\n")
-                    length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-                    if length and len(body) >= int(length[0].split(b":")[1]):
-                        break
-        except TimeoutError:
-            pass
-        return answer
 
 
 def bomb(side: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -48,6 +49,24 @@ class Running:
         contents = [each if isinstance(each, bytes) else each.read_bytes() for each in pictures]
         files = [("pictures", (f"{number}", content)) for number, content in enumerate(contents)]
         return self.post(path, files=files, params=parameters)
+
+
+def raw(server: Running, request: bytes, seconds: float = 10) -> bytes:
+    """What comes back for bytes that no client would send."""
+    with socket.create_connection(("127.0.0.1", server.port), seconds) as connection:
+        connection.sendall(request)
+        answer = b""
+        try:
+            while part := connection.recv(65536):
+                answer += part
+                if b"\r\n\r\n" in answer and b"transfer-encoding" not in answer:
+                    head, _, body = answer.partition(b"\r\n\r\n")
+                    length = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                    if length and len(body) >= int(length[0].split(b":")[1]):
+                        break
+        except TimeoutError:
+            pass
+        return answer
 
 
 @contextmanager

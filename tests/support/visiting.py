@@ -11,6 +11,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 try:
     from playwright.sync_api import expect
+
+    expect.set_options(timeout=15_000)  # machines that are busy with other things
 except ImportError:  # the tests that need it are skipped
     expect = None  # type: ignore[assignment]
 

@@ -162,6 +162,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 _KNOWN = {"body", "query", "path", "k", "offset", "max_distance", "min_probability", "where", "histogram", "codes"}
 _KNOWN |= {"values", "ids", "id", "before", "limit", "again", "v", "rows", "key", "dates", "version"}
 _KNOWN |= {"kinds", "keep", "one", "other", "decisions", "apart", "collapse"}
+_KNOWN |= {"sort", "like", "unlike", "code", "embedding"}
 
 
 def _expected(error: Any) -> str:

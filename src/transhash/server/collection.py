@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 LACKS = ["thumbnails", "originals", "duplicates", "explanations", "counts by distance", "folders to choose from"]
+LACKS += ["searches with several at once", "other orders"]
 
 
 class Collection(Backend, Protocol):

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
 KEPT = 8  # filters
 
+_Key: TypeAlias = tuple[str | None, str | None, int]  # the filter, the order, the version of the library
+
 
 class Passing(NamedTuple):
-    """The ids of the pictures that pass a filter, ascending, and the codes that they belong to."""
+    """The ids of the pictures that pass a filter, ascending or in another order, and the codes that they belong to."""
 
     ids: NDArray[np.int64]
     codes: HammingIndex
@@ -48,19 +50,22 @@ class Filters:
         self._live = live
         self._threads = threads
         self._seconds = seconds
-        self._kept: OrderedDict[tuple[str | None, int], Passing] = OrderedDict()
-        self._looks: dict[tuple[str | None, int], _Look] = {}
+        self._kept: OrderedDict[_Key, Passing] = OrderedDict()
+        self._looks: dict[_Key, _Look] = {}
 
-    async def passing(self, where: str | None) -> Passing:
-        """What passes a filter, or None all; raises `FilterError`, and a `Fault` for one that takes too long."""
-        key = where, self._live.version
+    async def passing(self, where: str | None, order: str | None = None) -> Passing:
+        """What passes a filter, or None all, by their ids or in an order that `Pictures.in_order` knows.
+
+        Raises `FilterError`, and a `Fault` for a filter that takes too long.
+        """
+        key = where, order, self._live.version
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)
             return kept
         look = self._looks.get(key)
         if look is None:
-            look = self._looks[key] = self._begin(where)
+            look = self._looks[key] = self._begin(where, order)
         look.waiting += 1
         try:
             found: Passing = await asyncio.shield(look.future)
@@ -77,15 +82,23 @@ class Filters:
             self._kept.popitem(last=False)
         return found
 
-    def _begin(self, where: str | None) -> _Look:
+    def _begin(self, where: str | None, order: str | None) -> _Look:
         given_up = threading.Event()
-        return _Look(self._threads.put([lambda: self._passing(where, given_up)])[0], given_up)
+        return _Look(self._threads.put([lambda: self._passing(where, order, given_up)])[0], given_up)
 
-    def _passing(self, where: str | None, given_up: threading.Event) -> Passing:
+    def _passing(self, where: str | None, order: str | None, given_up: threading.Event) -> Passing:
         until = time.monotonic() + self._seconds
         library, index = self._live.now()
+
+        def stop() -> bool:
+            return given_up.is_set() or time.monotonic() > until
+
         try:
-            ids = library.passing(where, stop=lambda: given_up.is_set() or time.monotonic() > until)
+            ids = library.passing(where, stop=stop)
+            if order is not None:
+                with library.catalogue.stoppable(stop):
+                    every = np.array(library.catalogue.pictures.in_order(order), np.int64)
+                ids = every[np.isin(every, ids)]
         except BrokenOffError:
             raise faults.slow_filter() from None
         return Passing(ids, index)

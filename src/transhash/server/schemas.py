@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from transhash.plain import unicode
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
@@ -14,6 +14,7 @@ MOST_TEXT = 4000  # characters of a filter
 
 COLLAPSE = "Whether hits of one answer that are copies of one another become one, which has the `copies`."
 MOST_NEW_COLUMNS = 100  # in one request
+MOST_JOINED = 16  # pictures, of either role
 
 
 def _unicode(value: object) -> object:
@@ -24,6 +25,9 @@ Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
 ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
+Order: TypeAlias = Literal[
+    "taken", "-taken", "modified", "-modified", "name", "-name", "path", "-path", "bytes", "-bytes", "pixels", "-pixels"
+]
 Body: TypeAlias = BaseModel
 COMPLETE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all fields, null among them
 
@@ -185,6 +189,30 @@ class ById(Asked):
     """A search by pictures of the library."""
 
     ids: list[Id] = Field(min_length=1, max_length=MOST_QUERIES, description="Of pictures of the library.")
+
+
+class Part(BaseModel):
+    """One picture of several that are searched with: exactly one of `id`, `code` and `values` is given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Id | None = Field(None, description="Of a picture of the library.")
+    code: str | None = Field(None, max_length=128, description="In hex.")
+    values: Annotated[list[float], Field(max_length=512)] | None = Field(None, description="A relaxed code.")
+    embedding: str | None = Field(None, max_length=8192, description="Along with `values`, if it is known.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Part:
+        if [self.id, self.code, self.values].count(None) != 2:
+            raise ValueError("give one of id, code, values")
+        return self
+
+
+class Joined(Asked):
+    """A search by several pictures at once."""
+
+    like: list[Part] = Field(min_length=1, max_length=MOST_JOINED, description="The pictures found are like all these.")
+    unlike: list[Part] = Field([], max_length=MOST_JOINED, description="They are not like these.")
 
 
 class Added(BaseModel):

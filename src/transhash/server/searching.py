@@ -68,7 +68,7 @@ class Searcher:
         passing = next(iter(queries.values())).allowed
         if passing is not None and passing.codes is not index:
             raise faults.library()  # another library took its place meanwhile
-        codes = _codes(index, queries)
+        codes = codes_of(index, queries)
         numbers = list(codes)
         if not numbers:
             return {}
@@ -76,7 +76,7 @@ class Searcher:
         values = [queries[number].values for number in numbers]
         relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
         asked = [queries[number] for number in numbers]
-        kept = _embeddings(library, asked) if library.searching.by_embeddings else None
+        kept = embeddings_of(library, asked) if library.searching.by_embeddings else None
         allowed = None if passing is None else passing.ids
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
         answer = ranked(_Moment(library, index, allowed), Queries(packed, relaxed, kept), limits)
@@ -146,7 +146,7 @@ def hit_of(hit: Hit, query: Query) -> schemas.Hit:
     return schemas.Hit(**known, distance=hit.distance, probability=hit.probability, identical=identical)
 
 
-def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:
+def codes_of(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:
     """The codes of queries; those by ids of no picture are left out."""
     codes = {number: query.code for number, query in queries.items() if query.code is not None}
     by_id = {number: query.id for number, query in queries.items() if query.id is not None}
@@ -158,7 +158,7 @@ def _codes(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[
         return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
 
 
-def _embeddings(library: Library, queries: list[Query]) -> NDArray[np.int8] | None:
+def embeddings_of(library: Library, queries: list[Query]) -> NDArray[np.int8] | None:
     """The embeddings of queries, their own or those of the pictures that ask, [Q, V]; None where one has none."""
     kept = library.searching.embeddings([query.id for query in queries if query.id is not None])
     found = [

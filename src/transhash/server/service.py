@@ -96,9 +96,9 @@ class Service:
             await asyncio.gather(*(self.draw(partial(_collapse, each)) for each in found))
         return found
 
-    async def passing(self, where: str | None) -> Passing:
-        """The pictures that pass a filter, or None all of them."""
-        return await self._within(self._filters.passing(where))
+    async def passing(self, where: str | None, order: str | None = None) -> Passing:
+        """The pictures that pass a filter, or None all of them; by their ids, or in an order."""
+        return await self._within(self._filters.passing(where, order))
 
     async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
         """Pictures of a sender encoded, or what is wrong with them."""

@@ -17,6 +17,14 @@ _INDEXED = (
     "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
     " JOIN folder ON folder.id = picture.folder WHERE code IS NOT NULL AND vanished IS NULL"
 )
+ORDERS = {
+    "taken": "taken",
+    "modified": "mtime_ns",
+    "name": "lower(CAST(name AS TEXT))",
+    "path": "folder.path || '/' || name",
+    "bytes": "size",
+    "pixels": "width * height",
+}
 
 
 class Pictures:
@@ -82,6 +90,19 @@ class Pictures:
             if not all(_is_code(row, width) for row in rows):
                 raise self._database.damaged()
             yield rows
+
+    def in_order(self, by: str) -> list[int]:
+        """The ids of every picture that search can find, by a key of `ORDERS`, with - before it downwards.
+
+        Those that have no such value come last, equal ones by their ids.
+        """
+        down = " DESC" if by.startswith("-") else ""
+        key = ORDERS[by.removeprefix("-")]
+        rows = self._database.rows(
+            "SELECT picture.id FROM picture JOIN folder ON folder.id = picture.folder"
+            f" WHERE code IS NOT NULL AND vanished IS NULL ORDER BY {key} IS NULL, {key}{down}, picture.id{down}"
+        )
+        return [id_ for (id_,) in rows]
 
     def changes(self, width: int, number: int) -> Iterator[list[tuple[int, bytes | None]]]:
         """(id, code) of every picture whose code may be another than at a revision, in pages.

@@ -60,10 +60,12 @@ async def facets() -> schemas.Facets:
 @router.get("/pictures/{id}/original", include_in_schema=False)
 @router.get("/pictures/{id}/occlusion", include_in_schema=False)
 @router.get("/duplicates", include_in_schema=False)
+@router.post("/search/joined", include_in_schema=False)
 async def lacking(request: Request) -> None:
     """What the server of a library has, and a collection has not."""
     what = request.url.path.rpartition("/")[2]
-    raise faults.lacking({"occlusion": "explanations", "duplicates": "duplicates"}.get(what, f"{what}s"))
+    names = {"occlusion": "explanations", "duplicates": "duplicates", "joined": "searches with several at once"}
+    raise faults.lacking(names.get(what, f"{what}s"))
 
 
 @router.post("/pictures", include_in_schema=False)

@@ -39,12 +39,22 @@ Version: TypeAlias = Annotated[str | None, Query(max_length=64, description="The
 
 
 @router.get("/pictures", summary="Look through the library")
-async def pictures(served: Served, where: Where, before: Before = None, limit: Limit = 100) -> schemas.Page:
-    """The pictures that pass a filter, the newest first."""
-    passing = await served.passing(where)
+async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
+    served: Served,
+    where: Where,
+    before: Before = None,
+    limit: Limit = 100,
+    sort: Annotated[schemas.Order | None, Query(description="By what, with - downwards; pages by `offset`.")] = None,
+    offset: Annotated[int, Query(ge=0, le=schemas.LAST_ID, description="With `sort`: how many to leave out.")] = 0,
+) -> schemas.Page:
+    """The pictures that pass a filter, the newest first, or in another order."""
+    passing = await served.passing(where, sort)
     ids = passing.ids
-    end = len(ids) if before is None else int(ids.searchsorted(before))
-    page = ids[max(0, end - limit) : end][::-1].tolist()
+    if sort is None:
+        end = len(ids) if before is None else int(ids.searchsorted(before))
+        page, more = ids[max(0, end - limit) : end][::-1].tolist(), end > limit
+    else:
+        page, more = ids[offset : offset + limit].tolist(), offset + limit < len(ids)
 
     def found(_: Library) -> dict[int, Picture]:
         library, index = served.live.now()
@@ -54,7 +64,7 @@ async def pictures(served: Served, where: Where, before: Before = None, limit: L
 
     known = await served.look(found)
     listed = [schemas.Picture(**known[id_].to_dict()) for id_ in page if id_ in known]
-    return schemas.Page(pictures=listed, total=len(ids), more=end > limit)
+    return schemas.Page(pictures=listed, total=len(ids), more=more)
 
 
 @router.post("/pictures", status_code=201, summary="Add pictures", responses=UNTYPED, openapi_extra=uploads.BODY)

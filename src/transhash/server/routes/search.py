@@ -36,16 +36,18 @@ async def asked(  # noqa: PLR0917 - FastAPI calls it by name
 AskedHere: TypeAlias = Annotated[Options, Depends(asked)]
 
 
-def _options(body: schemas.Asked) -> Options:
+def options_of(body: schemas.Asked) -> Options:
+    """What is asked about a query, in the body."""
     where = body.where if body.where and body.where.strip() else None
     return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram, body.collapse)
 
 
 async def _results(served: Searching, queries: list[Asked], began: float) -> schemas.Results:
-    return _answer([*await served.search(queries)], began)
+    return answer([*await served.search(queries)], began)
 
 
-def _answer(results: list[schemas.Found | schemas.Unusable], began: float) -> schemas.Results:
+def answer(results: list[schemas.Found | schemas.Unusable], began: float) -> schemas.Results:
+    """What was found, and how long it took since the request began."""
     return schemas.Results(results=results, milliseconds=round((time.perf_counter() - began) * 1000, 2))
 
 
@@ -65,7 +67,7 @@ async def search(request: Request, served: Anything, options: AskedHere) -> sche
     ]
     found = iter(await served.search(queries))
     name = faults.request_id(request)
-    return _answer(
+    return answer(
         [
             schemas.Unusable(fault=faults.of(each).body(name)) if isinstance(each, ImageError) else next(found)
             for each in encoded
@@ -78,7 +80,7 @@ async def search(request: Request, served: Anything, options: AskedHere) -> sche
 async def search_by_code(served: Anything, body: schemas.ByCode) -> schemas.Results:
     """The pictures whose codes are nearest to given ones, equal distances by id."""
     began = time.perf_counter()
-    bits, options = served.bits, _options(body)
+    bits, options = served.bits, options_of(body)
     return await _results(served, [Asked(options, code=as_code(each, bits)) for each in body.codes], began)
 
 
@@ -86,7 +88,7 @@ async def search_by_code(served: Anything, body: schemas.ByCode) -> schemas.Resu
 async def search_by_values(served: Anything, body: schemas.ByValues) -> schemas.Results:
     """The same as a search with the pictures that these are of."""
     began = time.perf_counter()
-    bits, options = served.bits, _options(body)
+    bits, options = served.bits, options_of(body)
     values = [as_values(each, bits) for each in body.values]
     kept = as_embeddings(body.embeddings, len(values))
     queries = [
@@ -100,7 +102,7 @@ async def search_by_values(served: Anything, body: schemas.ByValues) -> schemas.
 async def search_by_id(served: Anything, body: schemas.ById) -> schemas.Results:
     """The pictures most like pictures of the library; each is among its own hits, at distance 0."""
     began = time.perf_counter()
-    options = _options(body)
+    options = options_of(body)
     return await _results(served, [Asked(options, id=id_) for id_ in body.ids], began)
 
 

@@ -1,18 +1,26 @@
 // What is shown, as an address: it can be kept, sent, reloaded, and gone back to.
 //
-//   #like=12&like=9f03…~mine.jpg&active=1&folder=cat&where=width>800&text.label=tabby&cut=20&show=45
+//   #like=12&like=9f03…~mine.jpg&active=1&folder=cat&where=width>800&text.label=tabby&cut=20&show=45&sort=-taken
+//   #like=12&like=34&joined=1&not=1: like 12, but not like 34.   &rule=["width","least","800"]: a rule that was built
 //
 // A picture of the library is its id; one that was sent is its code, and its name behind a ~.
 
 const FIELDS = ["folder", "from", "to", "size", "where"];
-export const NOTHING = { view: "pictures", queries: [], active: 0, filters: {}, cut: null, viewing: null, place: null };
+const ORDERS = /^-?(taken|modified|name|path|bytes|pixels)$/;
+export const NOTHING = { view: "pictures", queries: [], active: 0, filters: {}, sort: "", joined: false, cut: null, viewing: null, place: null };
 
 /** The address of a state, beginning with #, or "" for the whole library. */
-export function addressOf({ view, queries, active, filters, cut, viewing }) {
+export function addressOf({ view, queries, active, filters, sort, joined, cut, viewing }) {
   const parts = new URLSearchParams();
   if (view === "duplicates") parts.append("view", view);
   for (const query of queries) parts.append("like", query.id ?? `${query.code}~${query.name}`);
-  if (active) parts.append("active", active);
+  if (active && !joined) parts.append("active", active);
+  if (joined) {
+    parts.append("joined", 1);
+    queries.forEach((query, at) => { if (query.unlike) parts.append("not", at); });
+  }
+  if (sort) parts.append("sort", sort);
+  for (const rule of filters.rules ?? []) parts.append("rule", JSON.stringify(rule));
   for (const field of FIELDS) if (filters[field]) parts.append(field, filters[field]);
   for (const [column, value] of Object.entries(filters.texts ?? {})) if (value) parts.append(`text.${column}`, value);
   if (cut !== null && queries.length) parts.append("cut", cut);
@@ -34,6 +42,9 @@ export async function stateOf(hash, picture, failed) {
   const filters = Object.fromEntries(FIELDS.filter((field) => parts.get(field)).map((field) => [field, parts.get(field)]));
   const texts = [...parts].filter(([name]) => name.startsWith("text.")).map(([name, value]) => [name.slice(5), value]);
   if (texts.length) filters.texts = Object.fromEntries(texts);
+  const rules = parts.getAll("rule").map(ruleOf).filter(Boolean);
+  if (rules.length) filters.rules = rules;
+  for (const at of parts.getAll("not")) if (queries[at]) queries[at].unlike = true;
   const whole = (name) => (/^\d{1,18}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : null);
   return {
     ...NOTHING,
@@ -41,9 +52,18 @@ export async function stateOf(hash, picture, failed) {
     queries,
     active: Math.min(whole("active") ?? 0, Math.max(0, queries.length - 1)),
     filters,
+    sort: ORDERS.test(parts.get("sort") ?? "") ? parts.get("sort") : "",
+    joined: parts.has("joined") && queries.length > 1 && queries.some((query) => !query.unlike),
     cut: whole("cut"),
     viewing: whole("show") === null ? null : { id: whole("show"), index: null },
   };
+}
+
+function ruleOf(text) {
+  try {
+    const rule = JSON.parse(text);
+    return Array.isArray(rule) && rule.length === 3 && rule.every((each) => typeof each === "string") ? rule : null;
+  } catch { return null; }
 }
 
 /** A picture of the library as something to search with. */

@@ -65,6 +65,8 @@ export const plan = (asked) => ask("/duplicates/plan", json(asked));
 export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
 /** Remove a picture although the page is being left. */
 export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+/** Search with several together: {like, unlike}, each a list of pictures by id, code or relaxed code. */
+export const joined = (parts, asked, signal) => ask("/search/joined", { ...json({ ...parts, ...tidy(asked) }), signal });
 export const byCode = (code, asked, signal) => ask("/search/by-code", { ...json({ codes: [code], ...tidy(asked) }), signal });
 export const leave = () => ask("/session", { method: "DELETE" });
 export const begin = (token) => ask("/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
@@ -81,6 +83,21 @@ export const add = (files) => ask("/pictures", form(files));
 
 export const thumbnail = (picture) => `${API}/pictures/${picture.id}/thumbnail?v=${picture.version}`;
 export const original = (picture) => `${API}/pictures/${picture.id}/original?v=${picture.version}`;
+
+/** The bytes of a picture: in full size, or where that is not shown, its small copy. */
+export async function content(picture) {
+  let failed = null;
+  for (const address of [original(picture), thumbnail(picture)]) {
+    for (let tries = 0; tries <= PATIENCE; tries++) {
+      const response = await fetch(address);
+      if (response.ok) return response.blob();
+      failed = new Fault(response.status, await response.json().catch(() => ({})));
+      if (response.status !== 429) break;
+      await wait(1000 * Number(response.headers.get("Retry-After") || 1));
+    }
+  }
+  throw failed;
+}
 
 let lacking = new Set();
 /** Take note of what the server cannot show, for it serves a collection on another machine. */

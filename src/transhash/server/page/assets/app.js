@@ -7,7 +7,10 @@ import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { note, trouble, waiting } from "./notices.js";
+import { showQueries, together } from "./queries.js";
+import { Region } from "./region.js";
 import { Removals } from "./removals.js";
+import { choosing } from "./selection.js";
 import { Viewer } from "./viewer.js";
 import { wire } from "./wiring.js";
 import { $, bits, bytes, count, make } from "./words.js";
@@ -18,7 +21,7 @@ let sent = 0;
 
 /** What is shown: kept in the browser's history and in the address, so that going back is going back. */
 let state = { ...NOTHING };
-const active = () => state.queries[state.active];
+const active = () => (state.joined && state.queries.length > 1 ? together(state.queries) : state.queries[state.active]);
 
 const cutoff = new CutOff((within) => {
   grid.setLimit(within);
@@ -45,10 +48,14 @@ viewer.query = () => (state.view === "pictures" && active() ? active().code : nu
 const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble), () => facts);
 const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
 
+new Region(viewer, (file) => send([file]));
+choosing(grid, { search: (pictures) => searchWith(pictures.map(asQuery), false, true) });
+
 /** Search with pictures, in place of what was searched with or besides it. */
-function searchWith(queries, besides = false) {
+function searchWith(queries, besides = false, joined = besides && state.joined) {
   const kept = besides ? state.queries : [];
-  go({ ...state, view: "pictures", queries: [...kept, ...queries].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
+  if (queries.length > facts.limits.pictures) note(`Only the first ${facts.limits.pictures} are searched with`);
+  go({ ...state, view: "pictures", joined: joined && !api.lacks("searches with several at once"), queries: [...kept, ...queries.slice(0, facts.limits.pictures)].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
 }
 
 /** Send pictures; of several, those that cannot be used are named. */
@@ -134,7 +141,7 @@ async function show() {
   $("show-duplicates").setAttribute("aria-pressed", !isPictures);
   filters.set(state.filters);
   cutoff.chosen = state.cut;
-  showQueries();
+  showHead();
   if (isPictures) {
     duplicates.leave();
     await refresh(place);
@@ -146,20 +153,15 @@ async function show() {
   if (viewing) await view(viewing);
 }
 
-function showQueries() {
-  const held = $("search").contains(document.activeElement);
-  $("queries").replaceChildren(...state.queries.map((query, at) => {
-    const image = query.url ? make("img", { src: query.url, alt: "" }) : query.id !== undefined ? api.image(query) : make("img", { alt: "" });
-    image.addEventListener("error", () => { image.hidden = true; });
-    const button = make("button", { type: "button", className: "query", title: query.name, "aria-label": `Results for ${query.name}`, "aria-pressed": at === state.active && state.view === "pictures", onclick: () => go({ ...state, view: "pictures", active: at, viewing: null, place: null }) }, image);
-    const item = make("li", {}, button);
-    if (facts.writable && files.has(query.key)) {
-      item.append(make("button", { type: "button", className: "icon add", title: "Add to the library", "aria-label": `Add ${query.name} to the library`, onclick: () => add(query) }, "+"));
-    }
-    return item;
-  }));
-  $("clear").hidden = !state.queries.length;
-  if (held && !$("search").contains(document.activeElement)) ($("queries").querySelector("[aria-pressed=true]") ?? $("results")).focus({ preventScroll: true });
+function showHead() {
+  showQueries(state, {
+    go: (change) => go({ ...state, view: "pictures", viewing: null, place: null, ...change }),
+    add,
+    isNew: (query) => facts.writable && files.has(query.key),
+  });
+  $("sort").value = state.sort;
+  $("order").hidden = state.queries.length > 0 || api.lacks("other orders");
+  if (api.lacks("searches with several at once")) $("together").hidden = true;
 }
 
 /** Ask for what is to be shown, from its first page, and go to a place in it. */
@@ -173,16 +175,17 @@ async function refresh(place = null) {
     if (!query) {
       cutoff.hide();
       $("collapsing").hidden = true;
+      const { sort } = state;
       let total = 0;
-      await grid.open(async (before, limit, signal) => {
-        const page = await api.browse({ before: before || null, limit, where }, signal);
+      await grid.open(async (at, limit, signal) => {
+        const page = await api.browse({ ...(sort ? { sort, offset: at } : { before: at || null }), limit, where }, signal);
         total = page.total;
-        return { pictures: page.pictures, next: page.more ? page.pictures.at(-1)?.id ?? null : null };
+        return { pictures: page.pictures, next: page.more ? (sort ? at + limit : page.pictures.at(-1)?.id ?? null) : null };
       });
       if (mine === turn) shown = { total };
     } else {
       const collapse = $("collapse").checked && !api.lacks("duplicates");
-      const ask = (limits, signal, asked = { ...limits, collapse }) => (query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
+      const ask = (limits, signal, asked = { ...limits, collapse }) => (query.parts ? api.joined(query.parts, asked, signal) : query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
       const began = performance.now();
       const { results: [found], milliseconds } = await ask({ k: 120, where, histogram: true });
       if (mine !== turn) return;
@@ -225,7 +228,7 @@ function unshown(error, query) {
   if (isFilter) filters.wrong(error.message);
   if (error.status === 404 && query) {
     trouble(error);
-    return go({ ...state, queries: state.queries.filter((each) => each !== query), active: 0 });
+    return go({ ...state, joined: false, queries: state.queries.filter((each) => each !== query), active: 0 });
   }
   const again = make("button", { type: "button", onclick: () => refresh() }, "Try again");
   $("empty").hidden = false;
@@ -244,7 +247,7 @@ let spoken;
 function announce() {
   const within = Math.min(cutoff.within, shown.total), none = !grid.length && grid.atEnd;
   const text = active() ? `${count(within, "picture")} like ${active().name}` : count(shown.total, "picture");
-  $("summary").textContent = active() ? "" : `${text}, the newest first`;
+  $("summary").textContent = active() ? "" : `${text}, ${state.sort ? $("sort").selectedOptions[0].textContent.toLowerCase() : "the newest first"}`;
   clearTimeout(spoken);
   spoken = setTimeout(() => { if ($("announce").textContent !== text) $("announce").textContent = text; }, 300);
   const empty = $("empty");
@@ -261,7 +264,7 @@ async function add(query) {
   try {
     await api.add([files.get(query.key)]);
     files.delete(query.key);
-    showQueries();
+    showHead();
     note(`${query.name} is in the library now`);
     await tell();
   } catch (error) {
@@ -316,8 +319,12 @@ Promise.resolve(wire.token).then((entering) => {
   const told = tell(); // what can be shown is known before it is
   Promise.all([told, told.catch(() => {}).then(start)]).then(() => {
     document.documentElement.dataset.ready = "true";
-    showQueries();
-    api.facets().then((found) => filters.offer(found)).catch(trouble);
+    showHead();
+    api.facets().then((found) => {
+      const before = filters.where;
+      filters.offer({ ...found, columns: facts.columns });
+      if (filters.where !== before) refresh(state.place); // a rule of the address means something else now
+    }).catch(trouble);
     setInterval(watch, 5000);
   }).catch(trouble);
 });

@@ -1,5 +1,6 @@
 // Filters: fields for what people filter by most, which together make a filter of the library's own language.
 
+import { Rules } from "./rules.js";
 import { $, make } from "./words.js";
 
 const FIELDS = ["folder", "from", "to", "size", "where"];
@@ -20,6 +21,7 @@ export class Filters {
     this.onChange = onChange;
     this.where = "";
     this.texts = [];
+    this.rules = new Rules(() => this.change());
     $("filters").addEventListener("submit", (event) => { event.preventDefault(); this.change(); });
     $("filters").addEventListener("change", () => this.change());
     $("toggle-filters").addEventListener("click", () => this.toggle());
@@ -32,12 +34,14 @@ export class Filters {
   }
 
   /** Offer the folders, and a choice for each of the users' own columns of texts. */
-  offer({ folders, texts }) {
+  offer({ folders, texts, columns }) {
     const all = new Set(folders);
     for (const folder of folders) { // those that contain others have perhaps no pictures of their own
       for (let at = folder.indexOf("/", 1); at > 0; at = folder.indexOf("/", at + 1)) all.add(folder.slice(0, at));
     }
     all.delete("");
+    this.rules.offer(columns, texts, [...all].sort());
+    this.compose(this.values); // what kind of value a rule has is known now
     $("folders").replaceChildren(...[...all].sort().map((folder) => make("option", { value: folder })));
     const chosen = new Map([...Object.entries(this.wanted ?? {}), ...this.texts.map(({ column, select }) => [column, select.value])]);
     this.texts = Object.entries(texts).slice(0, MOST_CHOICES).map(([column, values]) => {
@@ -52,6 +56,7 @@ export class Filters {
   clear() {
     for (const field of FIELDS) $(`filter-${field}`).value = "";
     for (const { select } of this.texts) select.value = "";
+    this.rules.set([]);
     this.change();
   }
 
@@ -68,12 +73,13 @@ export class Filters {
   get values() {
     const values = Object.fromEntries(FIELDS.map((field) => [field, $(`filter-${field}`).value.trim()]).filter(([, value]) => value));
     const texts = this.texts.filter(({ select }) => select.value).map(({ column, select }) => [column, select.value]);
-    return { ...values, ...(texts.length ? { texts: Object.fromEntries(texts) } : {}) };
+    return { ...values, ...(texts.length ? { texts: Object.fromEntries(texts) } : {}), ...(this.rules.list.length ? { rules: this.rules.list } : {}) };
   }
 
   /** Choose what an address says. */
   set(values) {
     this.wanted = values.texts ?? {};
+    this.rules.set(values.rules ?? []);
     for (const field of FIELDS) $(`filter-${field}`).value = values[field] ?? "";
     for (const { column, select } of this.texts) select.value = this.wanted[column] ?? "";
     this.compose(values);
@@ -94,6 +100,7 @@ export class Filters {
     if (from) parts.push(`taken >= ${quoted(from)}`);
     if (to) parts.push(`taken <= ${quoted(to)}`);
     if (/^\d+$/.test(size ?? "")) parts.push(`(width >= ${size} or height >= ${size})`);
+    parts.push(...this.rules.filters);
     const own = filterOf(typed);
     if (own) parts.push(parts.length ? `(${own})` : own);
     $("filter-count").textContent = parts.length ? ` · ${parts.length}` : "";

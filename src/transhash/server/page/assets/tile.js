@@ -1,6 +1,7 @@
 // One picture of the grid, and where it is in lists that are in order.
 
 import { image } from "./api.js";
+import { isChosen } from "./selection.js";
 import { badge, make, nearness } from "./words.js";
 
 /** The element of a picture; `isGone` while it is being removed. */
@@ -9,10 +10,11 @@ export function tile(picture, index, isGone) {
   const said = hit ? `, ${nearness(picture)}` : "";
   const button = make("button", { type: "button", className: "picture", tabIndex: -1, title: picture.path, "aria-label": `${picture.path}${said}: search with it` }, image(picture));
   const view = make("button", { type: "button", className: "view", tabIndex: -1, title: "View (space)", "aria-label": `View ${picture.name}` }, "i");
-  const item = make("li", { index, className: isGone ? "gone" : "", "aria-posinset": index + 1, "aria-setsize": -1 }, button);
+  const pick = make("button", { type: "button", className: "pick", tabIndex: -1, title: "Choose (x)", "aria-label": `Choose ${picture.name}`, "aria-pressed": isChosen(picture.id) }, "✓");
+  const item = make("li", { index, className: [isGone ? "gone" : "", isChosen(picture.id) ? "chosen" : ""].join(" ").trim(), "aria-posinset": index + 1, "aria-setsize": -1 }, button);
   item.dataset.id = picture.id;
   if (hit) item.append(make("span", { className: "badge", "aria-hidden": "true" }, badge(picture)));
-  item.append(view);
+  item.append(pick, view);
   return item;
 }
 

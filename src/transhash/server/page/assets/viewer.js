@@ -204,6 +204,7 @@ export class Viewer {
     if (event.target.matches("input, select")) return;
     if (event.key === "ArrowLeft") this.go(-1);
     else if (event.key === "ArrowRight") this.go(1);
+    else if (event.key === "p" && !event.ctrlKey && !event.metaKey) $("part").click();
     else if (event.key === "Enter" && !event.target.closest("button, a")) $("more").click();
   }
 

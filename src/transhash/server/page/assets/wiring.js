@@ -1,6 +1,7 @@
 // What the user does, as actions of the page: buttons, keys, what is dropped and pasted, and how the page is opened.
 
 import * as api from "./api.js";
+import { folding } from "./folding.js";
 import { raise, trouble } from "./notices.js";
 import { $ } from "./words.js";
 
@@ -10,6 +11,7 @@ export function wire(page) {
   pictures(page);
   keys(page);
   comings(page);
+  folding();
   if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
   api.whenUnknown(() => { if (!$("ask-token").open) $("ask-token").showModal(); });
   const token = /^#token=(.+)$/.exec(location.hash);
@@ -20,6 +22,8 @@ export function wire(page) {
 function buttons({ state, go, filters, nothing }) {
   const pictures = (change) => go({ ...state(), view: "pictures", viewing: null, place: null, ...change });
   $("clear").addEventListener("click", () => { $("results").focus({ preventScroll: true }); pictures({ queries: [], active: 0, cut: null }); });
+  $("together").addEventListener("click", () => pictures({ joined: !state().joined }));
+  $("sort").addEventListener("change", () => pictures({ sort: $("sort").value }));
   $("home").addEventListener("click", (event) => { event.preventDefault(); filters.set({}); go({ ...nothing }); });
   $("show-pictures").addEventListener("click", () => state().view !== "pictures" && pictures({}));
   $("show-duplicates").addEventListener("click", () => state().view !== "duplicates" && go({ ...state(), view: "duplicates", viewing: null }));

@@ -1,0 +1,47 @@
+"""Several pictures as one query: like these, but not like those."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.codes import pack
+from transhash.model.fitted import embedding
+from transhash.server import faults
+from transhash.server.searching import Options, Query, codes_of, embeddings_of
+
+if TYPE_CHECKING:
+    from transhash.library import Library
+    from transhash.search import HammingIndex
+
+AGAINST = 0.5  # of the weight of what is looked for: what is like both is not lost
+
+
+def joined(library: Library, index: HammingIndex, options: Options, like: list[Query], unlike: list[Query]) -> Query:
+    """The query in the middle of those that are `like` it, away from the middle of the others (Rocchio, 1971).
+
+    Each counts the same, however sure its bits are. Raises a `Fault` for an id of no picture.
+    """
+    every = [*like, *unlike]
+    codes = codes_of(index, dict(enumerate(every)))
+    if len(codes) < len(every):
+        raise faults.unknown_picture()
+    signs = np.stack(
+        [
+            np.unpackbits(codes[number]) * 2.0 - 1.0 if each.values is None else each.values.astype(np.float64)
+            for number, each in enumerate(every)
+        ]
+    )
+    values = _between(signs, len(like)).astype(np.float32)
+    kept = embeddings_of(library, every) if library.searching.by_embeddings else None
+    own = None if kept is None else embedding(_between(kept.astype(np.float64), len(like))[None])[0]
+    return Query(options, code=np.ravel(pack(values[None])), values=values, embedding=own)
+
+
+def _between(vectors: NDArray[np.float64], like: int) -> NDArray[np.float64]:
+    """The middle of the directions of the first `like` vectors [N, B], away from that of the others: [B]."""
+    units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    middle = units[:like].mean(axis=0)
+    return np.asarray(middle - AGAINST * units[like:].mean(axis=0) if len(units) > like else middle)
