@@ -96,7 +96,7 @@ class Filters:
         try:
             ids = library.passing(where, stop=stop)
             if order is not None:
-                with library.catalogue.stoppable(stop):
+                with library.catalogue.database.stoppable(stop):
                     every = np.array(library.catalogue.pictures.in_order(order), np.int64)
                 ids = every[np.isin(every, ids)]
         except BrokenOffError:
