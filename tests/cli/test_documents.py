@@ -123,17 +123,20 @@ def test_the_tutorial_on_photographs_runs(give, capsys: pytest.CaptureFixture[st
 
 
 def test_the_tutorial_on_training_runs(give, place: Path, tmp_path: Path) -> None:
-    """With the smallest settings: the question is whether the lines go together."""
+    """With the smallest settings, from a small transformer: the question is whether the lines go together."""
     shutil.copytree(place / "data", tmp_path / "classes")
     shutil.copy(place / "vit.safetensors", tmp_path)
     small = "--set epochs=1 --set batch_size=8 --set precision=float32"
+    start = "--backbone vit.safetensors"
     more = {
         "train": f"--set image_size=28 {small}",
         "compare": f"--image-size 28 --bits 16 --jobs 1 --set cached_views=1 {small}",
     }
     for text in pages.blocks(ROOT / "docs" / "start" / "training.md"):
         for line in text.splitlines():
-            give(f"{line} {more.get(line.split()[1], '')}")
+            verb = line.split()[1]
+            begins = start if verb in more and "--backbone" not in line else ""
+            give(f"{line} {more.get(verb, '')} {begins}")
 
     assert "| itq |" in (tmp_path / "compare" / "table.md").read_text()
     assert (tmp_path / "classes" / ".transhash").is_dir()
