@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -282,8 +283,17 @@ def test_duplicates_are_groups_with_the_one_to_keep(server: Running, library: Li
     assert [copy["name"] for copy in group["same"]] == ["cat-19.png"]
 
 
-def test_uploads_that_arrive_together_are_encoded_together(server: Running, photos: Path) -> None:
+def test_uploads_that_wait_for_the_encoder_are_encoded_together(
+    server: Running, model: FakeModel, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pictures = sorted(photos.rglob("*.png"))[:12]
+    read = model.read_embeddings
+
+    def slowly(squares: np.ndarray) -> object:
+        time.sleep(1)
+        return read(squares)
+
+    monkeypatch.setattr(model, "read_embeddings", slowly)
 
     server.send(*pictures)
 

@@ -41,7 +41,6 @@ export class Filters {
     }
     all.delete("");
     this.rules.offer(columns, texts, [...all].sort());
-    this.compose(this.values); // what kind of value a rule has is known now
     $("folders").replaceChildren(...[...all].sort().map((folder) => make("option", { value: folder })));
     const chosen = new Map([...Object.entries(this.wanted ?? {}), ...this.texts.map(({ column, select }) => [column, select.value])]);
     this.texts = Object.entries(texts).slice(0, MOST_CHOICES).map(([column, values]) => {
@@ -51,6 +50,7 @@ export class Filters {
       return { column, select };
     });
     $("filter-texts").replaceChildren(...this.texts.map(({ column, select }) => make("label", {}, column[0].toUpperCase() + column.slice(1), select)));
+    this.compose(this.values); // what kind of value a rule has is known now
   }
 
   clear() {
