@@ -97,7 +97,8 @@ def make_folders(path: str | os.PathLike[str]) -> None:
     """Make a folder, and those above it, that survive a power cut; raises `OSError`."""
     path = Path(path)
     if not path.is_dir():
-        make_folders(path.parent)
+        if not path.parent.exists():
+            make_folders(path.parent)
         path.mkdir(exist_ok=True)
         settle(path.parent)
 
