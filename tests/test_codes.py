@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -73,6 +73,7 @@ def test_what_is_no_code_is_refused_with_what_is() -> None:
 names = st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=[]), max_size=9), max_size=5)
 
 
+@settings(deadline=None)  # what is saved is on the disk before it returns
 @given(st.data())
 def test_code_files_give_back_what_was_saved(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     path = tmp_path_factory.mktemp("codes") / "a.npz"
