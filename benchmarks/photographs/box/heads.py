@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from benchmarks.photographs.box import likenesses
 from benchmarks.photographs.box.learning import LENGTHS, of_one_set
-from transhash.model.fitted import LARGEST, STEP, Head, embedding
+from transhash.model.fitted import STEP, Head, embedding
 from transhash.shallow import itq
 
 VALUES = 256  # of an embedding, a byte each
@@ -67,19 +67,13 @@ def heads(
     found = {}
     for bits in LENGTHS:
         layer = itq(kept[sample].astype(np.float32), bits)
-        tried = {"ITQ": whole(layer)}
-        tried |= {f"learned at {tau}": whole(_learned(layer, kept, photos, tau, steps)) for tau in TEMPERATURES}
+        tried = {"ITQ": Head.rounded(layer)}
+        tried |= {f"learned at {tau}": Head.rounded(_learned(layer, kept, photos, tau, steps)) for tau in TEMPERATURES}
         scores = {name: judge(head) for name, head in tried.items()}
         best = max(scores, key=lambda name: scores[name])
         say(f"{bits} bits: {best}; " + ", ".join(f"{name} {score:.4f}" for name, score in scores.items()))
         found[bits] = tried[best]
     return found
-
-
-def whole(layer: Floats) -> Head:
-    """A linear hash function (V + 1, B) in whole numbers."""
-    scale = LARGEST / np.abs(layer[:-1]).max()
-    return Head(np.rint(layer[:-1] * scale).astype(np.int16), np.rint(layer[-1].astype(np.float64) * scale).astype(int))
 
 
 def _learned(start: Floats, kept: NDArray[np.int8], photos: Features, tau: float, steps: int) -> Floats:

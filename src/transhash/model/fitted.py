@@ -52,6 +52,13 @@ class Head:
         return self.weights.astype("<i2").tobytes() + self.offset.astype("<i8").tobytes()
 
     @classmethod
+    def rounded(cls, linear: NDArray[np.float32]) -> Head:
+        """A linear hash function [V + 1, B], whose last row is added, in whole numbers."""
+        scale = LARGEST / max(float(np.abs(linear[:-1]).max()), 1e-12)
+        offset = np.rint(linear[-1].astype(np.float64) * scale).astype(np.int64)
+        return cls(np.rint(linear[:-1] * scale).astype(np.int16), offset)
+
+    @classmethod
     def from_bytes(cls, kept: bytes, bits: int) -> Head:
         """What `to_bytes` gave, of that many bits; raises `DataError` for anything else."""
         rows, rest = divmod(len(kept) - 8 * bits, 2 * max(bits, 1))
@@ -90,8 +97,4 @@ def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
         kept = kept[np.sort(rows)]
     from transhash.shallow import itq  # imports numba, which searching a small library does not need
 
-    head = itq(kept.astype(np.float32), bits)
-    scale = LARGEST / max(float(np.abs(head[:-1]).max()), 1e-12)
-    return Head(
-        np.rint(head[:-1] * scale).astype(np.int16), np.rint(head[-1].astype(np.float64) * scale).astype(np.int64)
-    )
+    return Head.rounded(itq(kept.astype(np.float32), bits))

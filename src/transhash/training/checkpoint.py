@@ -35,38 +35,28 @@ def save(
 
     Raises `RecipeError` when it cannot be written; the one before it is there then.
     """
+    final = run / f"checkpoint-{step:07d}"
     try:
-        return _save(run, step, networks, optimizer, meta)
+        writing = run / f"writing-{step:07d}"
+        shutil.rmtree(writing, ignore_errors=True)
+        make_folders(writing)
+        for name, network in networks.items():
+            state = {key: value.contiguous() for key, value in network.state_dict().items()}
+            (writing / f"{name}.safetensors").write_bytes(save_tensors(state))
+        (writing / "optimizer.safetensors").write_bytes(save_tensors(_optimizer_state(optimizer)))
+        (writing / "meta.json").write_text(json.dumps({"step": step, **meta}, indent=1), "utf-8")
+        for path in (*writing.iterdir(), writing):
+            settle(path)
+        shutil.rmtree(final, ignore_errors=True)
+        writing.rename(final)
+        settle(run)
+        for old in run.glob("checkpoint-*"):
+            if old != final:
+                shutil.rmtree(old, ignore_errors=True)  # what remains is older, and removed the next time
     except OSError as error:
         reason = f"the checkpoint of step {step} cannot be written ({error.strerror or error})"
         remedy = "make room and give the same command again: it goes on from the last checkpoint"
         raise RecipeError(run, reason, remedy) from error
-
-
-def _save(
-    run: Path,
-    step: int,
-    networks: Mapping[str, nn.Module],
-    optimizer: torch.optim.Optimizer,
-    meta: JsonObject,
-) -> Path:
-    final = run / f"checkpoint-{step:07d}"
-    writing = run / f"writing-{step:07d}"
-    shutil.rmtree(writing, ignore_errors=True)
-    make_folders(writing)
-    for name, network in networks.items():
-        state = {key: value.contiguous() for key, value in network.state_dict().items()}
-        (writing / f"{name}.safetensors").write_bytes(save_tensors(state))
-    (writing / "optimizer.safetensors").write_bytes(save_tensors(_optimizer_state(optimizer)))
-    (writing / "meta.json").write_text(json.dumps({"step": step, **meta}, indent=1), "utf-8")
-    for path in (*writing.iterdir(), writing):
-        settle(path)
-    shutil.rmtree(final, ignore_errors=True)
-    writing.rename(final)
-    settle(run)
-    for old in run.glob("checkpoint-*"):
-        if old != final:
-            shutil.rmtree(old, ignore_errors=True)  # what remains is older, and removed the next time
     return final
 
 
