@@ -65,12 +65,13 @@ def lost(run: Path) -> Iterator[None]:
     def ended(*_: object) -> NoReturn:
         raise TransHashError("", "told to end, as torchrun does when another process of the run has ended", remedy)
 
-    before = signal.signal(signal.SIGTERM, ended)
+    before: Any = signal.signal(signal.SIGTERM, ended)
     try:
         yield
     except RuntimeError as error:
         if not isinstance(error, dist.DistError) and "gloo" not in str(error):
             raise
+        before = signal.SIG_IGN  # torchrun is about to end this process too, which first says why
         raise TransHashError("", "another process of the run has ended, or cannot be reached", remedy) from error
     finally:
         signal.signal(signal.SIGTERM, before)
