@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +12,11 @@ from PIL import Image
 
 import pages
 from collection import draw
+from colours import COLOURS, Colours
 from transhash import Library
 from transhash.errors import DataError, ImageError, LibraryError, ModelError, VectorsError
-from transhash.library import LiveLibrary, Mixture, Words
+from transhash.library import Mixture, Words
 from transhash.model import VectorEncoder
-
-COLOURS = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1)}
-
-
-class Colours:
-    """Where a picture has how much of which colour; words name colours."""
-
-    name = "colours"
-    dim = 12
-    fingerprint = hashlib.sha256(b"colours").hexdigest()
-
-    def encode(self, items: Iterable[Image.Image]) -> np.ndarray:
-        return np.array([np.asarray(image.resize((2, 2)), np.float32).ravel() / 255 for image in items])
-
-    def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
-        return np.array([np.tile(sum(np.array(COLOURS[word]) for word in text.split()), 4) for text in texts], float)
 
 
 class Blind(Colours):
@@ -111,6 +95,15 @@ def test_codes_do_not_depend_on_how_they_came(vectors: np.ndarray, tmp_path: Pat
         np.testing.assert_array_equal(parts.codes().reconstruct(ids), whole.codes().reconstruct(ids))
 
 
+def test_verifying_looks_at_vectors_and_not_for_files(vectors: np.ndarray, tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", vectors=vectors) as library:
+        found = library.verify(deep=True)
+        assert (found.problems, found.files, found.encoded) == ([], 0, 700)
+        library.catalogue.database.execute("UPDATE embedding SET kept = zeroblob(32) WHERE picture = 9")
+        (problem,) = library.verify(deep=True).problems
+        assert problem.what.startswith("1 rows have another vector than was imported")
+
+
 def test_paths_of_pictures_are_ids(vectors: np.ndarray, photos: Path) -> None:
     ids = [photos / f"{n}.png" for n in range(10)]
     with Library.create(photos / ".transhash", vectors=vectors[:10], ids=ids) as library:
@@ -173,8 +166,6 @@ def test_what_a_library_of_vectors_cannot_do_is_a_sentence(vectors: np.ndarray, 
         with pytest.raises(ModelError, match="no text tower"):
             library.search(Words("red"))
         assert len(library) == 50
-    with pytest.raises(LibraryError, match="gives codes alone, and a server asks for more"):
-        LiveLibrary(photos)
 
 
 def test_an_encoder_with_dim_indexes_pictures(photos: Path) -> None:

@@ -26,11 +26,12 @@ from queue import LifoQueue
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.images.copies import full_copy, small_copy
 from transhash.images.helpers import environment
-from transhash.images.opening import Decoded, load_picture, suffix_of
+from transhash.images.opening import Decoded, Opened, load_picture, open_picture, suffix_of
 
 _LENGTH = 8  # bytes before a part of a message that say how long it is
 _MOST_BYTES = 2 << 30  # of an answer
@@ -70,10 +71,15 @@ class Guard:
         facts, pixels = self._ask("picture", content, size=size, crop=crop, max_pixels=max_pixels)
         if len(pixels) != 3 * size * size or not _SUFFIX.fullmatch(str(facts.get("suffix"))):
             raise _failed(content)
-        square = np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
-        taken = datetime.fromisoformat(facts["taken"]) if facts["taken"] else None
-        decoded = Decoded(square, int(facts["width"]), int(facts["height"]), bool(facts["is_first"]), taken)
-        return Sent(decoded, str(facts["suffix"]))
+        return _sent(facts, np.frombuffer(pixels, np.uint8).reshape(size, size, 3))
+
+    def whole(self, content: bytes, *, max_pixels: int) -> Sent:
+        """What `open_picture` gives for the bytes of a file, its pixels (H, W, 3); raises `ImageError`."""
+        facts, pixels = self._ask("whole", content, max_pixels=max_pixels)
+        rows = int(facts.get("rows", 0))
+        if rows < 1 or not pixels or len(pixels) % (3 * rows) or not _SUFFIX.fullmatch(str(facts.get("suffix"))):
+            raise _failed(content)
+        return _sent(facts, np.frombuffer(pixels, np.uint8).reshape(rows, -1, 3))
 
     def small(self, content: bytes) -> bytes:
         """What `small_copy` gives; raises `ImageError`."""
@@ -162,6 +168,12 @@ class Guard:
         _end({process})
 
 
+def _sent(facts: dict[str, Any], pixels: NDArray[np.uint8]) -> Sent:
+    taken = datetime.fromisoformat(facts["taken"]) if facts["taken"] else None
+    decoded = Decoded(pixels, int(facts["width"]), int(facts["height"]), bool(facts["is_first"]), taken)
+    return Sent(decoded, str(facts["suffix"]))
+
+
 def _name(content: bytes) -> str:
     return f"<{len(content):,} bytes>"
 
@@ -232,18 +244,27 @@ def _bound(memory: int) -> None:
 
 def _picture(content: bytes, size: int, crop: float, max_pixels: int) -> tuple[dict[str, Any], bytes]:
     found = load_picture(content, size, crop=crop, max_pixels=max_pixels)
-    facts = {
+    return _facts(found, content), found.pixels.tobytes()
+
+
+def _whole(content: bytes, max_pixels: int) -> tuple[dict[str, Any], bytes]:
+    found = open_picture(content, max_pixels=max_pixels)
+    return {**_facts(found, content), "rows": found.image.height}, found.image.tobytes()
+
+
+def _facts(found: Decoded | Opened, content: bytes) -> dict[str, Any]:
+    return {
         "width": found.width,
         "height": found.height,
         "is_first": found.is_first,
         "taken": found.taken and found.taken.isoformat(),
         "suffix": suffix_of(content),
     }
-    return facts, found.pixels.tobytes()
 
 
 _JOBS: dict[str, Any] = {
     "picture": _picture,
+    "whole": _whole,
     "small": lambda content: ({}, small_copy(content)),
     "full": lambda content, max_pixels: ({}, full_copy(content, max_pixels=max_pixels)),
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.library import Library
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class LiveLibrary:
         with Library.open(path, model) as library:
             self.path = library.path
             served = _served(library)
-        self._unfitted: HashModel = getattr(served, "unfitted", served)
+        self._unfitted: HashModel | Embedder = getattr(served, "unfitted", served)
         self._opened = self._open()
         self._seen = self._opened.library.revision
         self._looking = threading.Lock()
@@ -72,8 +73,8 @@ class LiveLibrary:
         return self._opened.index
 
     @property
-    def model(self) -> HashModel:
-        """The model that the library's codes come from now; raises `LibraryError` for an encoder of one's own."""
+    def model(self) -> HashModel | Embedder:
+        """The model that the library's codes come from now; raises `LibraryError` where it gives codes alone."""
         return _served(self._opened.library)
 
     @property
@@ -155,9 +156,10 @@ def _file(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _served(library: Library) -> HashModel:
+def _served(library: Library) -> HashModel | Embedder:
     """The model of a library, which a server needs for more than codes."""
-    if not is_hash_model(library.model):
-        reason = f"{library.model.name} gives codes alone, and a server asks for more"
-        raise LibraryError(library.path, reason, "serve a library of a `HashModel`")
-    return library.model
+    model = library.model
+    if not isinstance(model, Embedder) and not is_hash_model(model):
+        reason = f"{model.name} gives codes alone, and a server asks for more"
+        raise LibraryError(library.path, reason, "serve a library of a `HashModel`, or of an encoder with `dim`")
+    return model

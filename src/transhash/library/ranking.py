@@ -93,7 +93,8 @@ def encoded(model: Encoder, queries: Iterable[One]) -> Queries:
         raise ModelError(
             model.name,
             "reads pictures, not words or vectors",
-            "make a library with a model that has a text tower, or of vectors (docs/vectors.md)",
+            "make a library with a model that has a text tower, such as CLIP: transhash index DIR --model "
+            "openai/clip-vit-base-patch32; or one of vectors (docs/vectors.md)",
         )
     kept = model.embed(np.stack([vector_of(model, each) for each in asked]))
     return Queries.of(model.head.values(kept).astype(np.float32), kept)

@@ -139,7 +139,8 @@ class Embedder:
             raise ModelError(
                 self.name,
                 "has no text tower, so words cannot be searched for",
-                "make a library with a model that has one, such as CLIP or SigLIP (docs/vectors.md)",
+                "make a library with a model that has one, such as CLIP or SigLIP: transhash index DIR --model "
+                "openai/clip-vit-base-patch32",
             )
         return self._checked(read(list(texts)), len(texts))
 

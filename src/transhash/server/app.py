@@ -20,6 +20,7 @@ from transhash import __version__
 from transhash.codes import pack
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
+from transhash.model import Embedder
 from transhash.server import faults
 from transhash.server.collection import Collection, CollectionService
 from transhash.server.faults import Fault, request_id
@@ -110,9 +111,11 @@ class _Assets(StaticFiles):
 
 def _warm(live: LiveLibrary) -> None:
     """Start the network, and compile what is compiled on first use, before anybody waits for it."""
-    size = live.model.image_size
-    values = live.model.read(np.zeros((8, size, size, 3), np.uint8))
-    index = live.index
+    model, index = live.model, live.index
+    if isinstance(model, Embedder):
+        values = np.ones((8, model.bits), np.float32)
+    else:
+        values = model.read(np.zeros((8, model.image_size, model.image_size, 3), np.uint8))
     for queries in (1, 8):
         for relaxed in (None, values[:queries]):
             for ids in (None, index.ids[: len(index) // 2]):
@@ -162,7 +165,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 _KNOWN = {"body", "query", "path", "k", "offset", "max_distance", "min_probability", "where", "histogram", "codes"}
 _KNOWN |= {"values", "ids", "id", "before", "limit", "again", "v", "rows", "key", "dates", "version"}
 _KNOWN |= {"kinds", "keep", "one", "other", "decisions", "apart", "collapse"}
-_KNOWN |= {"sort", "like", "unlike", "code", "embedding"}
+_KNOWN |= {"sort", "like", "unlike", "code", "embedding", "words", "vector", "vectors"}
 
 
 def _expected(error: Any) -> str:

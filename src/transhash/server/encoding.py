@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.images.guarded import Guard, Sent
+from transhash.model import Embedder
 from transhash.server import faults
 from transhash.server.metrics import Metrics
 from transhash.server.settings import Settings
@@ -40,6 +42,9 @@ class Upload(NamedTuple):
         return np.ravel(pack(self.values[None]))
 
 
+Decoded: TypeAlias = "Sent | Upload"
+
+
 class Encoding:
     """Encodes pictures that strangers sent, with the model that is there when they come.
 
@@ -47,7 +52,7 @@ class Encoding:
     sends pictures that take long waits for them alone.
     """
 
-    def __init__(self, model: Callable[[], HashModel], settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, model: Callable[[], HashModel | Embedder], settings: Settings, metrics: Metrics) -> None:
         self._model = model
         self._settings = settings
         self._metrics = metrics
@@ -55,7 +60,7 @@ class Encoding:
         self._guard = Guard(count, seconds=settings.decode_seconds, memory=settings.decode_memory)
         self._of_one = count - 1
         self._turns: dict[str, _Turns] = {}
-        self._decode: Batches[Callable[[], Sent], Sent] = Batches(
+        self._decode: Batches[Callable[[], Decoded], Decoded] = Batches(
             "pictures", each(lambda job: job()), threads=count, batch=1, waiting=settings.max_waiting
         )
         self._encode: Batches[Sent, Upload] = Batches(
@@ -92,10 +97,13 @@ class Encoding:
         model = self._model()
         dropped = threading.Event()
 
-        def decode() -> Sent:
+        def decode() -> Decoded:
             if dropped.is_set():  # its client has gone
                 raise faults.late()
-            return self._guard.picture(picture, model.image_size, model.crop, max_pixels=self._settings.max_pixels)
+            most = self._settings.max_pixels
+            if isinstance(model, Embedder):  # it wants all pixels, of which few pictures' are held at once
+                return self._embedded(model, self._guard.whole(picture, max_pixels=most))
+            return self._guard.picture(picture, model.image_size, model.crop, max_pixels=most)
 
         await turns.begin()
         try:
@@ -109,10 +117,21 @@ class Encoding:
         except asyncio.CancelledError:
             dropped.set()
             raise
-        return await self._encode.do(sent)
+        return sent if isinstance(sent, Upload) else await self._encode.do(sent)
+
+    def _embedded(self, model: Embedder, sent: Sent) -> Upload:
+        pixels = sent.decoded.pixels
+        kept = model.embed(model.pictures([Image.fromarray(pixels)]))
+        self._metrics.encoded.inc()
+        self._metrics.batches.inc()
+        decoded = sent.decoded._replace(pixels=pixels[:0])
+        values = model.head.values(kept)[0].astype(np.float32)
+        return Upload(Sent(decoded, sent.suffix), values, kept[0], model.fingerprint)
 
     def _encoded(self, sent: list[Sent]) -> list[Upload | Exception]:
         model = self._model()
+        if isinstance(model, Embedder):  # another library took the place of the one that they came for
+            raise faults.library()
         values, embeddings = model.read_embeddings(np.stack([each.decoded.pixels for each in sent]))
         self._metrics.encoded.inc(len(sent))
         self._metrics.batches.inc()
@@ -132,7 +151,7 @@ class _Turns:
         await self._free.acquire()
         self.busy += 1
 
-    def end(self, future: asyncio.Future[Sent] | None = None) -> None:
+    def end(self, future: asyncio.Future[Decoded] | None = None) -> None:
         """A turn is over, though nobody may wait for its end any longer."""
         self._free.release()
         self.busy -= 1

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from transhash.model.embedder import MOST_VALUES
 from transhash.plain import unicode
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
 
@@ -25,9 +26,11 @@ Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
 ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
+Kind: TypeAlias = Literal["pictures", "words", "vectors"]
 Order: TypeAlias = Literal[
     "taken", "-taken", "modified", "-modified", "name", "-name", "path", "-path", "bytes", "-bytes", "pixels", "-pixels"
 ]
+Vector: TypeAlias = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=MOST_VALUES)]
 Body: TypeAlias = BaseModel
 COMPLETE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all fields, null among them
 
@@ -140,7 +143,8 @@ class LibraryFacts(BaseModel):
     originals: bool = Field(description="Whether pictures are shown in full size.")
     guarded: bool = Field(description="Whether the server asks for a token.")
     limits: Limits
-    lacks: list[str] = Field([], description="What this server cannot show, for it serves a collection in Milvus.")
+    lacks: list[str] = Field([], description="What this server cannot show: of vectors, or of a collection in Milvus.")
+    reads: list[Kind] = Field(["pictures"], description="What can be searched with, other than ids and codes.")
     version: str = Field(description="Of transhash.")
 
 
@@ -180,9 +184,23 @@ class ByValues(Asked):
     values: list[Annotated[list[float], Field(max_length=512)]] = Field(
         min_length=1, max_length=MOST_QUERIES, description="A number for each bit."
     )
-    embeddings: list[Annotated[str, Field(max_length=8192)]] | None = Field(
+    embeddings: list[Annotated[str, Field(max_length=2 * MOST_VALUES)]] | None = Field(
         None, max_length=MOST_QUERIES, description="Of each, as a search by pictures gives them."
     )
+
+
+class ByWords(Asked):
+    """A search by words."""
+
+    words: list[Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]] = Field(
+        min_length=1, max_length=MOST_JOINED, description="Such as: red car in snow."
+    )
+
+
+class ByVector(Asked):
+    """A search by vectors."""
+
+    vectors: list[Vector] = Field(min_length=1, max_length=MOST_QUERIES, description="As the library has them.")
 
 
 class ById(Asked):
@@ -192,19 +210,21 @@ class ById(Asked):
 
 
 class Part(BaseModel):
-    """One picture of several that are searched with: exactly one of `id`, `code` and `values` is given."""
+    """One of several that are searched with: exactly one of `id`, `code`, `values`, `words` and `vector` is given."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: Id | None = Field(None, description="Of a picture of the library.")
     code: str | None = Field(None, max_length=128, description="In hex.")
     values: Annotated[list[float], Field(max_length=512)] | None = Field(None, description="A relaxed code.")
-    embedding: str | None = Field(None, max_length=8192, description="Along with `values`, if it is known.")
+    embedding: str | None = Field(None, max_length=2 * MOST_VALUES, description="Along with `values`, if it is known.")
+    words: str | None = Field(None, min_length=1, max_length=MOST_TEXT, description="Where the model reads them.")
+    vector: Vector | None = Field(None, description="Where the model gives vectors.")
 
     @model_validator(mode="after")
     def _one(self) -> Part:
-        if [self.id, self.code, self.values].count(None) != 2:
-            raise ValueError("give one of id, code, values")
+        if [self.id, self.code, self.values, self.words, self.vector].count(None) != 4:
+            raise ValueError("give one of id, code, values, words, vector")
         return self
 
 

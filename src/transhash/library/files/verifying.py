@@ -16,10 +16,11 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits
 from transhash.library.code_index import CodeIndex
-from transhash.library.digests import file_digest
+from transhash.library.digests import content_hash, file_digest
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model, stream
 from transhash.progress import Progress
 
@@ -40,6 +41,7 @@ _KINDS = {  # what is wrong with files, and the remedy
     ),
     "unreadable": ("cannot be read", "check their permissions and the drive"),
     "codes": ("are encoded to other codes than the library has", _REMADE),
+    "vectors": ("have another vector than was imported, or another code than it gives", "import these vectors again"),
 }
 
 
@@ -98,7 +100,8 @@ class FileCheck:
         """Add to a result what is found; `progress` is told how many files have been looked at."""
         sound = 0
         for page in self._catalogue.pictures.indexed():
-            for picture in page:
+            result.encoded += self._vectors([each for each in page if not each.width])
+            for picture in (each for each in page if each.width):
                 path = os.path.join(self._places.on_disk(picture.folder), picture.name)
                 kind = look(path, picture)
                 if kind:
@@ -108,14 +111,16 @@ class FileCheck:
                     self._keep(sound, (os.fsdecode(path), picture.code))
                 result.files += 1
             progress("reading files", result.files, result.pictures, "")
-        if self._model:
+        if self._model and self._sample:
             self._encode(self._model)
-            result.encoded = len(self._sample)
+            result.encoded += len(self._sample)
         for kind, paths in self._found.items():
             if paths:
                 what, remedy = _KINDS[kind]
                 names = ", ".join(map(str, paths[:EXAMPLES])) + (", …" if len(paths) > EXAMPLES else "")
-                result.problems.append(Problem(f"{len(paths):,} files {what}: {names}", remedy))
+                result.problems.append(
+                    Problem(f"{len(paths):,} {'rows' if kind == 'vectors' else 'files'} {what}: {names}", remedy)
+                )
 
     def _keep(self, number: int, one: tuple[str, bytes]) -> None:
         """Each of the sound pictures is in the sample with the same probability."""
@@ -123,6 +128,22 @@ class FileCheck:
             self._sample.append(one)
         elif (place := self._random.randrange(number)) < SAMPLE:
             self._sample[place] = one
+
+    def _vectors(self, rows: list[Indexed]) -> int:
+        """Look at rows that have no picture, but a vector; returns how many vectors there were."""
+        with self._catalogue.reading():
+            kept = self._catalogue.embeddings.of(each.id for each in rows)
+        for row in rows:
+            vector = kept.get(row.id)
+            if vector is None:  # it came with an exported library, without
+                continue
+            is_sound = content_hash(vector).digest() == row.digest
+            if is_sound and isinstance(self._model, Embedder):
+                code = self._model.head.codes(np.frombuffer(vector, np.int8)[None])
+                is_sound = code.tobytes() == row.code
+            if not is_sound:
+                self._found["vectors"].append(Path(os.fsdecode(os.path.join(row.folder, row.name))))
+        return len(kept)
 
     def _encode(self, model: Encoder) -> None:
         for batch in stream(model, self._sample, source=lambda one: one[0]):

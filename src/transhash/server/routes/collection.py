@@ -61,10 +61,13 @@ async def facets() -> schemas.Facets:
 @router.get("/pictures/{id}/occlusion", include_in_schema=False)
 @router.get("/duplicates", include_in_schema=False)
 @router.post("/search/joined", include_in_schema=False)
+@router.post("/search/by-words", include_in_schema=False)
+@router.post("/search/by-vector", include_in_schema=False)
 async def lacking(request: Request) -> None:
     """What the server of a library has, and a collection has not."""
     what = request.url.path.rpartition("/")[2]
     names = {"occlusion": "explanations", "duplicates": "duplicates", "joined": "searches with several at once"}
+    names |= {"by-words": "searches by words", "by-vector": "searches by vectors"}
     raise faults.lacking(names.get(what, f"{what}s"))
 
 

@@ -104,6 +104,7 @@ def facts_of(
     writable: bool = False,
     originals: bool = False,
     lacks: Sequence[str] = (),
+    reads: Sequence[schemas.Kind] = ("pictures",),
 ) -> schemas.LibraryFacts:
     """The facts of what is served, and what this server allows; `calibration` where distances have probabilities."""
     return schemas.LibraryFacts(
@@ -131,5 +132,6 @@ def facts_of(
             pixels=settings.max_pixels,
         ),
         lacks=[*lacks],
+        reads=[*reads],
         version=__version__,
     )

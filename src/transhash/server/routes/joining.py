@@ -8,10 +8,12 @@ import numpy as np
 from fastapi import APIRouter
 
 from transhash.codes import pack
-from transhash.library import Library
+from transhash.library import Library, Words
+from transhash.library.searchable import One
 from transhash.server import schemas
 from transhash.server.joining import joined
 from transhash.server.routes.common import FAULTS, UNKNOWN, Served
+from transhash.server.routes.described import described
 from transhash.server.routes.search import answer, options_of
 from transhash.server.searching import Query, as_code, as_embeddings, as_values
 from transhash.server.security import API
@@ -21,11 +23,20 @@ router = APIRouter(prefix=API, responses=FAULTS)
 
 @router.post("/search/joined", summary="Search with several at once", responses=UNKNOWN)
 async def search_joined(served: Served, body: schemas.Joined) -> schemas.Results:
-    """The pictures most like all of some, and not like others: one result for all together."""
+    """The pictures most like all of some, words and vectors too, and not like others: one result for all together."""
     began = time.perf_counter()
     bits, options = served.bits, options_of(body)
 
+    parts = [*body.like, *body.unlike]
+    said: list[One] = []
+    for part in parts:
+        said += [] if part.words is None else [Words(part.words)]
+        said += [] if part.vector is None else [np.array(part.vector, np.float32)]
+    read = iter(await described(served, said, options))
+
     def asked(part: schemas.Part) -> Query:
+        if part.words is not None or part.vector is not None:
+            return next(read)
         values = None if part.values is None else as_values(part.values, bits)
         code = None if values is None else np.ravel(pack(values[None]))
         if part.code is not None:
@@ -33,7 +44,8 @@ async def search_joined(served: Served, body: schemas.Joined) -> schemas.Results
         own = None if part.embedding is None else as_embeddings([part.embedding], 1)[0]
         return Query(options, id=part.id, code=code, values=values, embedding=own)
 
-    like, unlike = [asked(each) for each in body.like], [asked(each) for each in body.unlike]
+    queries = [asked(each) for each in parts]
+    like, unlike = queries[: len(body.like)], queries[len(body.like) :]
 
     def found(_: Library) -> Query:
         library, index = served.live.now()

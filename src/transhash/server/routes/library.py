@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import APIRouter, Request
 
 from transhash.library.pictures import facets as facets_of
-from transhash.model import calibration_of
+from transhash.model import Embedder, calibration_of
 from transhash.server import schemas
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, Served, facts_of
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transhash.library.results import AnnotationReport
 
 router = APIRouter(prefix=API, responses=FAULTS)
+
+SAMPLE = 20  # rows of a library of vectors whose files are looked for
 
 
 @router.post("/annotations", summary="Add own columns")
@@ -58,14 +60,11 @@ async def annotate(served: Served, body: schemas.Annotations) -> schemas.Annotat
 async def library_facts(request: Request, served: Served) -> schemas.LibraryFacts:
     """The facts of the library, and what this server allows."""
 
-    def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None]:
-        return (
-            library.creation,
-            library.info(),
-            None if library.searching.by_embeddings else calibration_of(library.model),
-        )
+    def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None, Abilities]:
+        calibration = None if library.searching.by_embeddings else calibration_of(library.model)
+        return library.creation, library.info(), calibration, abilities(library)
 
-    creation, info, calibration = await served.look(looked)
+    creation, info, calibration, able = await served.look(looked)
     path, settings = served.live.path, served.settings
     return facts_of(
         info,
@@ -74,8 +73,32 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
         id=creation,
         name=(path.parent if path.name.startswith(".") else path).name,
         writable=settings.writable and request.scope.get(MAY_MANAGE, True),
-        originals=settings.originals,
+        originals=settings.originals and "originals" not in able.lacks,
+        lacks=able.lacks,
+        reads=able.reads,
     )
+
+
+class Abilities(NamedTuple):
+    """What the model of a library, and its rows, allow."""
+
+    lacks: list[str]
+    reads: list[schemas.Kind]
+
+
+def abilities(library: Library) -> Abilities:
+    """What a library cannot show, and what it can be searched with."""
+    model = library.model
+    if not isinstance(model, Embedder):
+        return Abilities([], ["pictures"])
+    if model.encoder is not None:
+        return Abilities(
+            ["explanations"], ["pictures", "words", "vectors"] if model.reads_texts else ["pictures", "vectors"]
+        )
+    first = library.pictures(library.codes().ids[:SAMPLE].tolist()).values()
+    shown = any(each.path.is_file() for each in first)
+    lacks = ["explanations", "duplicates", "searches by picture"]
+    return Abilities(lacks if shown else ["thumbnails", "originals", *lacks], ["vectors"])
 
 
 @router.get("/library/facets", summary="What filters can choose from")

@@ -13,7 +13,7 @@ from transhash.library.catalogue.records import Coded
 from transhash.library.files.adding import Prepared, put
 from transhash.library.files.indexing import coded
 from transhash.library.files.thumbnails import Shown, content_of, full_size
-from transhash.model import Encoded
+from transhash.model import Embedder, Encoded
 from transhash.model.explain import occlusion_of
 from transhash.server import faults, schemas, uploads
 from transhash.server.encoding import Upload
@@ -173,6 +173,8 @@ async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlu
         if each is None:
             return None
         model = served.live.model
+        if isinstance(model, Embedder):
+            raise Fault(404, "lacking", f"nothing is known of what a code of {model.name} depends on", "look elsewhere")
         most = 4 * served.settings.max_pixels
         sent = served.guard.picture(content_of(each)[0], model.image_size, model.crop, max_pixels=most)
         found = occlusion_of(model, sent.decoded.pixels)

@@ -58,6 +58,7 @@ export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { sign
 export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
 export const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
+export const byWords = (words, asked) => ask("/search/by-words", json({ words, ...asked }));
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
 export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }));

@@ -3,6 +3,7 @@
 import { addressOf, asQuery, NOTHING, stateOf } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
+import { describing } from "./describing.js";
 import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
@@ -49,6 +50,7 @@ const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(tr
 const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
 
 new Region(viewer, (file) => send([file]));
+describing(searchWith);
 choosing(grid, { search: (pictures) => searchWith(pictures.map(asQuery), false, true) });
 
 /** Search with pictures, in place of what was searched with or besides it. */
@@ -284,8 +286,12 @@ async function tell() {
   }
   api.lack(facts.lacks);
   $("show-duplicates").hidden = api.lacks("duplicates");
-  $("lacks").hidden = !facts.lacks.length;
-  $("lacks").textContent = facts.lacks.length ? `This is a collection in Milvus: it has no ${facts.lacks.join(", ")}.` : "";
+  const reads = (what) => facts.reads.includes(what);
+  $("described").hidden = !reads("words");
+  $("wordless").hidden = reads("words");
+  document.querySelector(".choose").hidden = !reads("pictures");
+  $("lacks").hidden = !api.lacks("duplicates");
+  $("lacks").textContent = `${reads("vectors") ? "These are vectors: there are" : "This is a collection in Milvus: it has"} no ${facts.lacks.join(", ")}.`;
   document.title = `${facts.name} · transhash`;
   $("name").textContent = facts.name;
   $("log-out").hidden = !facts.guarded;

@@ -108,10 +108,10 @@ export class Viewer {
   tell(picture) {
     const facts = [
       ["Folder", picture.folder || "."],
-      ["Pixels", `${picture.width} × ${picture.height}`],
-      ["File", bytes(picture.bytes)],
+      ["Pixels", picture.width && `${picture.width} × ${picture.height}`], // a vector has none
+      ["File", picture.width && bytes(picture.bytes)],
       ["Taken", picture.taken && day(picture.taken)],
-      ["Changed", day(picture.modified)],
+      ["Changed", picture.width && day(picture.modified)],
       ...Object.entries(picture.columns).map(([column, value]) => [column, String(value)]),
     ];
     if ("distance" in picture && this.query?.()) {
