@@ -38,6 +38,12 @@ def test_meta_that_would_not_come_back_is_refused(meta: dict) -> None:
         HammingIndex(64, meta)
 
 
+@pytest.mark.parametrize(("bits", "compact"), [(128, True), (24, True), (64, 2), (64, "yes")])
+def test_compact_tables_that_cannot_be_are_refused(bits: int, compact: object) -> None:
+    with pytest.raises(HammingIndexError, match=r"32 to 64 bits|True, False or None"):
+        HammingIndex(bits, compact=compact)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("k", [True, None, "3", 3.0, float("nan"), -1, np.bool_(True)])
 def test_a_k_that_is_no_count_is_refused(k: object) -> None:
     index = HammingIndex(64)

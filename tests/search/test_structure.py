@@ -28,6 +28,19 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "i.index"
 
 
+@pytest.fixture
+def compact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same with a compact segment."""
+    monkeypatch.setattr(segment, "WORTH_TABLES", 1000)
+    rng = np.random.default_rng(0)
+    index = HammingIndex(64, compact=True)
+    index.add(rng.integers(0, 2, (70_000, 8), dtype=np.uint8) * 15)
+    index.add(rng.integers(0, 256, (300, 8), dtype=np.uint8), np.arange(80_000, 80_600, 2))
+    index.remove([7, 80_002])
+    index.save(tmp_path / "c.index")
+    return tmp_path / "c.index"
+
+
 def rewritten(path: Path, change: Callable[[dict[str, Any], dict[str, np.ndarray]], object]) -> None:
     head, arrays = file.read(path, False, True)
     arrays = {name: array.copy() for name, array in arrays.items()}
@@ -122,6 +135,37 @@ ENTRIES: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
 def test_odd_arrays_are_refused(saved: Path, change: Callable[[Any, dict[str, np.ndarray]], object]) -> None:
     rewritten(saved, change)
     assert_refused(saved)
+
+
+PACKED: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
+    "a run before 0": put("0.run", 0, -1),
+    "a run beyond the next id": put("0.run", 0, 2**40),
+    "a run of another length": put("0.run", 1, 69_999),
+    "more entries": put("0.sizes", 0, 70_001),
+    "fewer codes": put("0.sizes", 1, 200),
+    "no codes": put("0.sizes", 1, 0),
+    "a rank beyond the entries": put("0.ranks", 5, 2**64 - 1),
+    "offset beyond the codes": put("0.offsets", -1, 2**32 - 1),
+    "offsets that fall": put("0.offsets", 3, 2**31),
+    "a mark too many": put("0.marks", 0, 2**64 - 1),
+    "no first mark": put("0.marks", 0, 2**64 - 2),
+    "a mark behind the end": put("0.marks", -1, 2**63),
+    "marks too few": lambda _, arrays: arrays.update({"0.marks": arrays["0.marks"][:-1]}),
+    "fields too few": lambda _, arrays: arrays.update({"0.fields": arrays["0.fields"][:-1]}),
+    "ranks too few": lambda _, arrays: arrays.update({"0.ranks": arrays["0.ranks"][:-1]}),
+    "cuts beyond the bits": put("0.cuts", -1, 65),
+    "a cut that is huge": put("0.cuts", 1, 2**40),
+    "both kinds of ids": lambda _, arrays: arrays.update({"0.ids": arrays["1.ids"]}),
+    "no cuts": lambda _, arrays: arrays.pop("0.cuts"),
+    "compact or not": lambda head, _: head.update({"compact": 3}),
+}
+
+
+@pytest.mark.parametrize("change", PACKED.values(), ids=PACKED.keys())
+def test_odd_compact_arrays_are_refused(compact: Path, change: Callable[[Any, dict[str, np.ndarray]], object]) -> None:
+    assert len(HammingIndex.open(compact)) == 70_298
+    rewritten(compact, change)
+    assert_refused(compact)
 
 
 def with_header(path: Path, header: bytes) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
-from transhash.search import HammingIndex, hits, index, mih, scan, segment, small, tables
+from transhash.search import HammingIndex, hits, index, mih, packed, packed_scan, scan, segment, small, tables
 from transhash.search.words import PADDING, to_words
 
 STRATEGIES = [None, "scan", "mih"]
@@ -29,6 +29,7 @@ def small_numbers() -> object:
         patch.setattr(mih, "HITS_AT_ONCE", 16)
         patch.setattr(scan, "HITS_AT_ONCE", 32)
         patch.setattr(scan, "COUNTED", 4)
+        patch.setattr(packed_scan, "AT_ONCE", 70)
         yield
 
 
@@ -80,19 +81,22 @@ def assert_all(
     batches=st.lists(st.sampled_from([1, 20, 49, 50, 300]), min_size=1, max_size=4),
     removed=st.sampled_from([0.0, 0.1, 0.7]),
     own_ids=st.booleans(),
+    compact=st.sampled_from([None, True]),
 )
 def test_every_strategy_equals_brute_force(
-    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool
+    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool, compact: bool | None
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         # Whoever insists on tables has all their buckets visited, four million in each at 512 bits: 4,096 do as well.
         patch.setattr(tables, "WIDEST", 12)
-        _compare(seed, bits, kind, batches, removed, own_ids)
+        _compare(seed, bits, kind, batches, removed, own_ids, compact if packed.fits(bits) else None)
 
 
-def _compare(seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool) -> None:
+def _compare(
+    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool, compact: bool | None
+) -> None:
     rng = np.random.default_rng(seed)
-    made = HammingIndex(bits)
+    made = HammingIndex(bits, compact=compact)
     held: dict[int, np.ndarray] = {}
     for size in batches:
         codes = codes_of(rng, size, bits, kind)
@@ -159,6 +163,23 @@ def test_many_equal_codes_are_held_once() -> None:
     np.testing.assert_array_equal(store.codes[store.rows], to_words(codes, 64))
 
 
+@pytest.mark.parametrize("k", [1, 40, 700])
+def test_compact_tables_keep_the_first_of_very_many_that_are_equally_near(k: int) -> None:
+    """A thousand different codes at one distance, each of two entries: more than there is room for."""
+    rng = np.random.default_rng(8)
+    flips = np.array([rng.permutation(64) < 9 for _ in range(1000)])
+    codes = np.repeat(np.packbits(flips, axis=1), 2, axis=0)[rng.permutation(2000)]
+    made = HammingIndex(64, compact=True)
+    made.add(codes)
+    query = np.zeros((1, 8), np.uint8)
+    for allowed in (None, np.arange(0, 2000, 3)):
+        ids = np.arange(2000) if allowed is None else allowed
+        for mine, expected in zip(
+            made.search(query, k, ids=allowed, strategy="mih"), oracle.nearest(query, codes[ids], ids, k), strict=True
+        ):
+            np.testing.assert_array_equal(mine, expected)
+
+
 @pytest.mark.parametrize("bits", [8, 16, 32, 48, 64, 96, 128, 256, 512])
 @pytest.mark.parametrize("count", [2, 10**5, 10**7, 10**9])
 def test_substrings_do_not_overlap_and_fit(bits: int, count: int) -> None:
@@ -174,9 +195,9 @@ def test_growth_moves_each_code_a_logarithmic_number_of_times(monkeypatch: pytes
     moved = []
     build = segment.Segment.of.__func__  # type: ignore[attr-defined]
 
-    def counted(cls: type, ids: np.ndarray, words: np.ndarray, bits: int) -> segment.Segment:
+    def counted(cls: type, ids: np.ndarray, words: np.ndarray, bits: int, *rest: bool | None) -> segment.Segment:
         moved.append(len(ids))
-        return build(cls, ids, words, bits)
+        return build(cls, ids, words, bits, *rest)
 
     made = HammingIndex(32)
     rng = np.random.default_rng(3)
@@ -212,11 +233,11 @@ def test_searches_while_adding_see_some_consistent_moment() -> None:
         assert places == sorted(places)
 
 
-@pytest.mark.parametrize("mmap", [True, False])
-def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool) -> None:
+@pytest.mark.parametrize(("mmap", "compact"), [(True, None), (False, None), (True, True), (False, True)])
+def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool, compact: bool | None) -> None:
     rng = np.random.default_rng(5)
     codes = codes_of(rng, 260, 64, "equal")
-    made = HammingIndex(64)
+    made = HammingIndex(64, compact=compact)
     made.add(codes[:200])
     made.add(codes[200:])
     made.remove(np.arange(0, 60, 3))

@@ -134,3 +134,16 @@ def borrow(typing: Any, array: Any) -> tuple[Any, Callable[..., Any]]:
         return view._getvalue()
 
     return array(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def bits_at(typing: Any, words: Any, bit: Any) -> tuple[Any, Callable[..., Any]]:
+    """The bits of a contiguous array from bit `bit` on: at least 57 of them are those of the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        octet = builder.gep(builder.bitcast(data, ir.IntType(8).as_pointer()), [builder.lshr(args[1], _I64(3))])
+        value = builder.load(builder.bitcast(octet, _I64.as_pointer()), align=1)
+        return builder.lshr(value, builder.and_(args[1], _I64(7)))
+
+    return types.uint64(words, types.int64), generate

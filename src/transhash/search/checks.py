@@ -9,11 +9,25 @@ import numpy.typing as npt
 
 from transhash.codes import whole
 from transhash.errors import HammingIndexError
+from transhash.search import packed
 from transhash.search.segment import Ids, Segment
 
 LAST_ID = np.iinfo(np.int64).max
 PADDED = 1 << 27  # results that do not exist, in one answer: 1.6 GB of padding
 STRATEGIES = (None, "scan", "mih")
+
+
+def check_compact(compact: object, bits: int) -> bool | None:
+    """Whether tables are compact; raises `HammingIndexError`."""
+    if compact not in (None, True, False):
+        raise HammingIndexError("", f"compact is {compact!r:.40}", "give True, False or None")
+    if compact and not packed.fits(bits):
+        raise HammingIndexError(
+            "",
+            f"codes of {bits} bits have no compact tables",
+            f"leave compact out, or use codes of {packed.SHORTEST} to {packed.LONGEST} bits",
+        )
+    return None if compact is None else bool(compact)
 
 
 def check_k(k: object, queries: int, useful: int) -> int:

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transhash.search.runs import Ids, Numbers, Run
 from transhash.threads import cuts, spread, workers
-
-Numbers = npt.NDArray[np.int64]
 
 FEW = 1 << 12  # results that NumPy sorts in less time than the compiler needs to be imported
 
@@ -27,7 +26,18 @@ def none(queries: int) -> Hits:
     return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
 
 
-def resolved(counts: Numbers, keys: Numbers, ids: Numbers) -> Hits:
+def resolve(keys: Numbers, ids: Ids, distances: npt.NDArray[np.int32], found: Numbers) -> None:
+    """Write distance and id of keys `distance << 32 | rank`, where `ids` has the id of each rank."""
+    if isinstance(ids, Run):
+        np.right_shift(keys, 32, out=distances, casting="unsafe")
+        np.add(keys & 0xFFFFFFFF, ids.first, out=found)
+        return
+    from transhash.search import selection
+
+    selection.resolve(keys, ids, distances, found)
+
+
+def resolved(counts: Numbers, keys: Numbers, ids: Ids) -> Hits:
     """Hits from sorted keys `distance << 32 | rank`, where `ids` has the id of each rank."""
     return Hits(counts, (keys >> 32).astype(np.int32), ids[keys & 0xFFFFFFFF])
 

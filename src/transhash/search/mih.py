@@ -18,9 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, scan, selection
+from transhash.search import hits, packed_search, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.hits import Hits
+from transhash.search.packed import Packed
+from transhash.search.rings import DECODED, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
+from transhash.search.runs import Ids
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
 from transhash.search.store import Bitmap, Store
@@ -28,10 +31,6 @@ from transhash.search.tables import WIDEST, substring
 from transhash.search.words import Words
 from transhash.threads import cuts, spread, workers
 
-# Relative costs, measured: a word of a candidate in a bucket, a visit to a bucket, a word of a code in a scan that many
-# queries share, and the same when one query waits for memory.
-CANDIDATE, VISIT, SCANNED, SCANNED_ALONE = 1.0, 50.0, 0.11, 0.3
-COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
 AHEAD = 4  # buckets whose codes are asked for before it is their turn
 LINES = 48  # cache lines of each, at most
 CHUNK = 1024
@@ -44,7 +43,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def nearest(
-    store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
+    store: Store | Packed, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
 ) -> tuple[Keys, npt.NDArray[np.bool_]]:
     """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now."""
 
@@ -54,27 +53,29 @@ def nearest(
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
         given = (queries[own], store.width, (), k, bounds[own], limit, keys, counts, state)
-        _search(store, alive, *given, best, np.empty(0, np.int64), done)
+        _compiled(store)(store, alive, *given, best, np.empty(0, np.int64), done)
         return best, done
 
     found = _pieces(run, queries)
     return np.concatenate([best for best, _ in found]), np.concatenate([done for _, done in found])
 
 
-def within(store: Store, alive: Bitmap, ids: Counts, queries: Words, bounds: Counts, bits: int, ordered: bool) -> Hits:
+def within(
+    store: Store | Packed, alive: Bitmap, ids: Ids, queries: Words, bounds: Counts, bits: int, ordered: bool
+) -> Hits:
     """As `scan.within`."""
     parts: dict[int, Hits] = {}
 
     def take(first: int, last: int, keys: Keys, ends: Counts) -> None:
         part = Hits(np.diff(ends, prepend=0), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64))
-        selection.resolve(keys, ids, part.distances, part.ids)
+        hits.resolve(keys, ids, part.distances, part.ids)
         parts[first] = part
 
     each_within(store, alive, queries, bounds, (scan.EVERY, int(ordered)), bits, take)
     return hits.joined([parts[first] for first in sorted(parts)])
 
 
-def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Counts, bits: int) -> Counts:
+def count_within(store: Store | Packed, alive: Bitmap, queries: Words, bounds: Counts, bits: int) -> Counts:
     """As `scan.count_within`."""
     totals = np.zeros(len(queries), np.int64)
     none = np.empty(0, np.int64)
@@ -83,14 +84,16 @@ def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Counts, bi
         own = slice(*piece)
         _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
         given = (queries[own], store.width, (scan.EVERY, 0), 0, bounds[own], np.inf, none, counts, state)
-        _search(store, alive, *given, np.empty((0, 0), np.int64), totals[own], np.zeros(piece[1] - piece[0], np.bool_))
+        _compiled(store)(
+            store, alive, *given, np.empty((0, 0), np.int64), totals[own], np.zeros(piece[1] - piece[0], np.bool_)
+        )
 
     _pieces(run, queries)
     return totals
 
 
 def each_within(
-    store: Store,
+    store: Store | Packed,
     alive: Bitmap,
     queries: Words,
     bounds: Counts,
@@ -107,7 +110,7 @@ def each_within(
         while first < last:
             totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
             given = (queries[first:last], store.width, every, 0, bounds[first:last], np.inf, keys, counts, state)
-            _search(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
+            _compiled(store)(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
             if not done[0]:  # the hits of this query alone are too many
                 keys = np.empty(8 * len(keys), np.int64)
                 continue
@@ -118,16 +121,24 @@ def each_within(
     _pieces(run, queries)
 
 
-def is_worth_it(store: Store, queries: Words, bounds: Counts, limit: float) -> bool:
+def _compiled(store: Store | Packed) -> Callable[..., None]:
+    search: Callable[..., None] = packed_search.search if isinstance(store, Packed) else _search
+    return search
+
+
+def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: float) -> bool:
     """Whether to see all codes within `bounds` [Q] costs less than `limit` a query, on average."""
     costs = np.empty(len(queries))
     _pieces(lambda piece: _plan(store, queries, *piece, store.width, bounds, costs), queries)
     return bool(costs.mean() < limit)
 
 
-def scan_cost(codes: int, queries: int, width: int) -> float:
+def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
     """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
-    return codes * width * (SCANNED if queries >= 2 * workers() else SCANNED_ALONE)
+    each = len(store.width) * (SCANNED if queries >= 2 * workers() else SCANNED_ALONE)
+    if isinstance(store, Packed):
+        each += DECODED / max(1, queries)
+    return codes * each
 
 
 def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
@@ -147,7 +158,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
     tables = len(ends) - 1
-    bases = _bases(ends)
+    bases = table_starts(ends)
     sought = np.empty(tables, np.int64)
     depth = np.empty(tables, np.int64)
     cost = np.empty(tables, np.float64)
@@ -169,7 +180,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
         depth[:] = 0
         for t in range(tables):
             sought[t] = substring(queries, q, ends[t], ends[t + 1])
-            cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], 0, len(query))
+            cost[t] = ring_cost(offsets, bases[t], ends[t + 1] - ends[t], sought[t], 0, len(query))
         before = found
         nearer = 0  # than this all codes have been seen
         step = 0
@@ -194,7 +205,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             if depth[table] > bits:
                 nearer = len(counts)  # all buckets of a table are all codes
             else:
-                cost[table] = _cost(offsets, bases[table], bits, sought[table], depth[table], len(query))
+                cost[table] = ring_cost(offsets, bases[table], bits, sought[table], depth[table], len(query))
         if nearer <= state[BOUND]:
             given_up += 1
             bounds[q] = state[BOUND]
@@ -216,14 +227,14 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
 def _plan(store, queries, first, last, width, bounds, costs):  # type: ignore[no-untyped-def]
     """What it costs each query to see all codes within its bound: the rings of buckets that `_search` will visit."""
     offsets, ends = store.offsets, store.cuts
-    bases = _bases(ends)
+    bases = table_starts(ends)
     cost = np.empty(len(bases), np.float64)
     depth = np.empty(len(bases), np.int64)
     for q in range(first, last):
         depth[:] = 0
         for t in range(len(bases)):
             sought = substring(queries, q, ends[t], ends[t + 1])
-            cost[t] = _cost(offsets, bases[t], ends[t + 1] - ends[t], sought, 0, len(width))
+            cost[t] = ring_cost(offsets, bases[t], ends[t + 1] - ends[t], sought, 0, len(width))
         costs[q] = 0.0
         for _ in range(bounds[q] + 1):
             table = np.argmin(cost)
@@ -233,44 +244,7 @@ def _plan(store, queries, first, last, width, bounds, costs):  # type: ignore[no
             if depth[table] > bits:
                 break
             sought = substring(queries, q, ends[table], ends[table + 1])
-            cost[table] = _cost(offsets, bases[table], bits, sought, depth[table], len(width))
-
-
-@kernel
-def _bases(ends):  # type: ignore[no-untyped-def]
-    """Where the offsets of each table begin."""
-    bases = np.zeros(len(ends) - 1, np.int64)
-    for t in range(len(bases) - 1):
-        bases[t + 1] = bases[t] + (np.int64(1) << (ends[t + 1] - ends[t])) + 1
-    return bases
-
-
-@kernel
-def _cost(offsets, base, width, sought, depth, words):  # type: ignore[no-untyped-def]
-    """What it costs to visit the buckets of a table at `depth` bits from `sought`."""
-    buckets = 1.0
-    for i in range(depth):
-        buckets = buckets * (width - i) / (i + 1)
-    if buckets > COUNTED:
-        mean = offsets[base + (np.int64(1) << width)] / (np.int64(1) << width)
-        return buckets * (VISIT + mean * CANDIDATE * words)
-    codes = np.int64(0)
-    change = (np.int64(1) << depth) - 1
-    while change >> width == 0:
-        bucket = base + (sought ^ change)
-        codes += np.int64(offsets[bucket + 1]) - np.int64(offsets[bucket])
-        change = _next(change, width)
-    return buckets * VISIT + codes * CANDIDATE * words
-
-
-@inlined
-def _next(bits, width):  # type: ignore[no-untyped-def]
-    """The next greater number with as many set bits; 0 is followed by one beyond `width` bits."""
-    if bits == 0:
-        return np.int64(1) << width
-    low = bits & -bits
-    high = bits + low
-    return (((high ^ bits) >> 2) >> lowest(low)) | high
+            cost[table] = ring_cost(offsets, bases[table], bits, sought, depth[table], len(width))
 
 
 @kernel
@@ -293,7 +267,7 @@ def _visit(  # type: ignore[no-untyped-def]
             spans[held, 0] = first_row + offsets[bucket]
             spans[held, 1] = first_row + offsets[bucket + 1]
             held += spans[held, 1] > spans[held, 0]
-            change = _next(change, width)
+            change = following(change, width)
         for i in range(min(AHEAD, held)):
             _prefetch(codes, spans[i, 0], spans[i, 1], len(query))
         for i in range(held):

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.codes import to_signs
-from transhash.search.hits import Hits, Numbers
+from transhash.search.hits import Hits
+from transhash.search.runs import Numbers
 from transhash.search.small import NONE
 
 Floats = npt.NDArray[np.float64]

@@ -12,7 +12,8 @@ import numpy as np
 from transhash.kernels import inlined, kernel
 from transhash.search import hits, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
-from transhash.search.hits import Hits, Numbers
+from transhash.search.hits import Hits
+from transhash.search.runs import Ids, Numbers
 from transhash.search.selection import BOUND, Keys
 from transhash.search.store import Bitmap, Store
 from transhash.search.words import Words
@@ -53,7 +54,7 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
     return np.concatenate(found) if found else np.empty((0, k), np.int64)
 
 
-def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Numbers, ordered: bool) -> Hits:
+def within(store: Store, alive: Bitmap, ids: Ids, queries: Words, bounds: Numbers, ordered: bool) -> Hits:
     """All entries within `bounds` [Q], each query's by (distance, id) or in any order."""
     parts = []
 
@@ -64,7 +65,7 @@ def within(store: Store, alive: Bitmap, ids: Numbers, queries: Words, bounds: Nu
 
         def take(first: int, last: int, keys: Keys, _: Numbers) -> None:
             own = slice(ends[first] - totals[first], ends[last - 1])
-            selection.resolve(keys, ids, part.distances[own], part.ids[own])
+            hits.resolve(keys, ids, part.distances[own], part.ids[own])
 
         return take
 

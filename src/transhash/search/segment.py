@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from transhash.search import hits, rerank, small
+from transhash.search import hits, packed, rerank, runs, small
 from transhash.search.hits import Hits
-from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, passing
+from transhash.search.packed import Packed
+from transhash.search.runs import Run
+from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, full, passing
 from transhash.search.words import PADDING, Arrays, Words
 
 Ids = npt.NDArray[np.int64]
@@ -19,6 +22,7 @@ WORTH_TABLES = 1 << 17  # codes; fewer are scanned in the time that tables would
 DISCOURAGED, AGAIN = 4, 16  # searches in vain after which tables are tried again in one of so many only
 RERANKED_AT_ONCE = 1 << 20  # hits that are held while they are re-ranked, or those of one query
 FEW_QUERIES, FEW_CODES = 4, 1 << 16  # of which neither is shared out to threads
+WORTH_PACKING = 1 << 27  # codes whose tables are compact if nobody says otherwise: others would take 7 GB and more
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
 
 
@@ -26,42 +30,49 @@ ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a t
 class Segment:
     """Entries in the order of their ids. `alive` has a bit for each entry, unset when it is removed; or is empty."""
 
-    ids: Ids
-    store: Store
+    ids: runs.Ids
+    store: Store | Packed
     alive: Bitmap
     removed: int
     misses: dict[int, int] = field(init=False, repr=False, compare=False, default_factory=dict)  # `_tries_tables`
 
     def __post_init__(self) -> None:
-        self.ids.flags.writeable = False
+        if not isinstance(self.ids, Run):
+            self.ids.flags.writeable = False
 
     def __len__(self) -> int:
         return len(self.ids) - self.removed
 
     @classmethod
-    def of(cls, ids: Ids, words: Words, bits: int) -> Segment:
-        """Ids ascending [n] and their codes [n + PADDING, words]; with tables when there are enough."""
+    def of(cls, ids: Ids, words: Words, bits: int, compact: bool | None = None) -> Segment:
+        """Ids ascending [n] and their codes [n + PADDING, words]; with tables when there are enough.
+
+        Tables are compact when that is asked for, or not refused and there are very many codes.
+        """
         if len(ids) < WORTH_TABLES:
             return cls(ids, flat(words), ALL, 0)
+        if packed.fits(bits) and (compact or (compact is None and len(ids) >= WORTH_PACKING)):
+            from transhash.search import packing
+
+            return cls(runs.held(ids), packing.build(words, len(ids), bits), ALL, 0)
         from transhash.search import tables
 
         return cls(ids, tables.build(words, bits), ALL, 0)
 
     @classmethod
-    def merged(cls, segments: list[Segment], bits: int) -> Segment:
+    def merged(cls, segments: list[Segment], bits: int, compact: bool | None = None) -> Segment:
         """One segment of what is alive in several."""
         kept = [np.flatnonzero(part.alive_ranks()) for part in segments]
         ids = np.concatenate([part.ids[ranks] for part, ranks in zip(segments, kept, strict=True)])
         order = np.argsort(ids, kind="stable")
-        width = segments[0].store.codes.shape[1]
-        words = np.zeros((len(ids) + PADDING, width), np.uint64)
+        words = np.zeros((len(ids) + PADDING, len(segments[0].store.width)), np.uint64)
         end = 0
         for part, ranks in zip(segments, kept, strict=True):
             words[end : end + len(ranks)] = part.words(ranks)
             end += len(ranks)
         if not (order[1:] > order[:-1]).all():
             words[:end] = words[:end][order]
-        return cls.of(ids[order], words, bits)
+        return cls.of(ids[order], words, bits, compact)
 
     def alive_ranks(self) -> npt.NDArray[np.bool_]:
         """For each entry whether it is there."""
@@ -69,19 +80,39 @@ class Segment:
 
     def words(self, ranks: npt.NDArray[np.int64]) -> Words:
         """The codes of entries, [len(ranks), words]."""
+        if isinstance(self.store, Packed):
+            from transhash.search import packing
+
+            return packing.codes_of(self.store, ranks)
         return self.store.codes[self.store.rows[ranks]]
+
+    def each_words(self, ranks: npt.NDArray[np.int64] | None, at_once: int) -> Iterator[Words]:
+        """The codes of entries, or of all that are there, some at a time, in some order."""
+        if ranks is None and isinstance(self.store, Packed):
+            from transhash.search import packed_scan
+
+            for store in packed_scan.parts(self.store):
+                count = len(store.codes) - PADDING
+                yield store.codes[:count][passing(self.alive, store.labels[:count].astype(np.int64))]
+            return
+        if ranks is None:
+            ranks = np.flatnonzero(self.alive_ranks())
+        words = self.words(ranks) if isinstance(self.store, Packed) else None  # which it finds in one go
+        for first in range(0, len(ranks), at_once):
+            own = slice(first, first + at_once)
+            yield self.words(ranks[own]) if words is None else words[own]
 
     def find(self, ids: Ids) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
         """Which of `ids` are here and not removed, and the ranks of those."""
         if len(self.ids) == 0:
             return np.zeros(len(ids), np.bool_), np.empty(0, np.int64)
-        ranks = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        here = (self.ids[ranks] == ids) & passing(self.alive, ranks)
+        here, ranks = runs.ranks_of(self.ids, ids)
+        here &= passing(self.alive, ranks)
         return here, ranks[here]
 
     def without(self, ranks: npt.NDArray[np.int64]) -> Segment:
         """The same, with entries (that are there, each named once) marked as removed."""
-        alive = self.alive.copy() if len(self.alive) else bitmap(len(self.ids), np.arange(len(self.ids))).copy()
+        alive = self.alive.copy() if len(self.alive) else full(len(self.ids))
         np.bitwise_and.at(alive, ranks >> 6, ~(np.uint64(1) << (ranks & 63).astype(np.uint64)))
         alive.flags.writeable = False
         return replace(self, alive=alive, removed=self.removed + len(ranks))
@@ -95,7 +126,7 @@ class Segment:
 
     def gathered(self, ranks: npt.NDArray[np.int64]) -> Segment:
         """A segment without tables of some entries (ranks ascending)."""
-        words = np.zeros((len(ranks) + PADDING, self.store.codes.shape[1]), np.uint64)
+        words = np.zeros((len(ranks) + PADDING, len(self.store.width)), np.uint64)
         words[: len(ranks)] = self.words(ranks)
         return Segment(self.ids[ranks], flat(words), ALL, 0)
 
@@ -103,8 +134,9 @@ class Segment:
         """The k nearest within `bounds` [Q]: (distances, ids), int64 [Q, k], padded with `small.NONE` and -1."""
         wanted = min(k, len(self))
         keys = np.full((len(queries), k), small.NONE)
-        if wanted and strategy != "mih" and self._is_small(queries):
-            keys[:, :wanted] = small.nearest(self.store.codes, len(self.ids), queries, wanted)
+        few = self._small(queries)
+        if wanted and strategy != "mih" and few is not None:
+            keys[:, :wanted] = small.nearest(few.codes, len(self.ids), queries, wanted)
         elif wanted:
             keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
         return self._results(keys)
@@ -116,7 +148,7 @@ class Segment:
             and len(self.ids) <= FEW_CODES
             and self.store.tables == 0
             and len(self.alive) == 0
-            and not self._is_small(queries)
+            and self._small(queries) is None
         )
 
     def few(self, queries: Words, k: int, bits: int) -> tuple[npt.NDArray[np.int32], Ids]:
@@ -125,6 +157,7 @@ class Segment:
 
         distances, found = np.empty((len(queries), k), np.int32), np.empty((len(queries), k), np.int64)
         useful = min(k, len(self.ids))
+        assert isinstance(self.store, Store)  # as it has no tables
         few.nearest(self.store.codes, self.ids, queries, self.store.width, useful, bits, distances, found)
         return distances, found
 
@@ -134,12 +167,15 @@ class Segment:
         """All within `bounds` [Q], each query's by (distance, id) or in any order."""
         if len(self) == 0 or len(queries) == 0:
             return hits.none(len(queries))
-        if self._is_small(queries):
-            return hits.resolved(*small.within(self.store.codes, len(self.ids), queries, bounds), self.ids)
-        from transhash.search import mih, scan
+        few = self._small(queries)
+        if few is not None:
+            return hits.resolved(*small.within(few.codes, len(self.ids), queries, bounds), self.ids)
+        from transhash.search import mih, packed_scan, scan
 
         if self._reaches_by_tables(queries, bounds, strategy):
             return mih.within(self.store, self.alive, self.ids, queries, bounds, bits, ordered)
+        if isinstance(self.store, Packed):
+            return packed_scan.within(self.store, self.alive, self.ids, queries, bounds, ordered)
         return scan.within(self.store, self.alive, self.ids, queries, bounds, ordered)
 
     def count_within(
@@ -148,12 +184,15 @@ class Segment:
         """How many are within `bounds` of each query, int64 [Q]."""
         if len(self) == 0 or len(queries) == 0:
             return np.zeros(len(queries), np.int64)
-        if self._is_small(queries):
-            return small.within(self.store.codes, len(self.ids), queries, bounds)[0]
-        from transhash.search import mih, scan
+        few = self._small(queries)
+        if few is not None:
+            return small.within(few.codes, len(self.ids), queries, bounds)[0]
+        from transhash.search import mih, packed_scan, scan
 
         if self._reaches_by_tables(queries, bounds, strategy):
             return mih.count_within(self.store, self.alive, queries, bounds, bits)
+        if isinstance(self.store, Packed):
+            return packed_scan.count_within(self.store, self.alive, queries, bounds)
         return scan.count_within(self.store, self.alive, queries, bounds)
 
     def reranked(
@@ -170,20 +209,22 @@ class Segment:
         best = rerank.of_none(len(queries), k)
         if len(self) == 0:
             return best
-        if self._is_small(queries):
-            counts, keys = small.within(self.store.codes, len(self.ids), queries, bounds)
-            codes = self.words(keys & 0xFFFFFFFF).astype("<u8", copy=False).view(np.uint8)
-            return rerank.of_hits(hits.resolved(counts, keys, self.ids), codes, tables, k)
+        store = self.store
+        if self._small(queries) is not None or isinstance(store, Packed):
+            found = self.within(queries, bounds, bits, strategy, ordered=True)
+            each, places = np.unique(found.ids, return_inverse=True)
+            codes = self.words(self.find(each)[1])[places].astype("<u8", copy=False).view(np.uint8)
+            return rerank.of_hits(found, codes, tables, k)
         from transhash.search import mih, products, scan
 
         def take(first: int, last: int, keys: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> None:
             own = slice(first, last)
-            products.best(self.store.codes, self.store.rows, keys, ends, tables[own], *(each[own] for each in best))
+            products.best(store.codes, store.rows, keys, ends, tables[own], *(each[own] for each in best))
 
         if self._reaches_by_tables(queries, bounds, strategy):
-            mih.each_within(self.store, self.alive, queries, bounds, (k, 1), bits, take)
+            mih.each_within(store, self.alive, queries, bounds, (k, 1), bits, take)
         else:
-            scan.each_within(self.store, self.alive, queries, bounds, k, True, lambda _: take, RERANKED_AT_ONCE)
+            scan.each_within(store, self.alive, queries, bounds, k, True, lambda _: take, RERANKED_AT_ONCE)
         best.ids[:] = np.where(best.ids < 0, -1, self.ids[best.ids])
         return best
 
@@ -194,18 +235,18 @@ class Segment:
         store = self.store
         if store.tables == 0 or strategy == "scan":
             return False
-        cost = mih.scan_cost(store.unique, len(queries), len(store.width))
+        cost = mih.scan_cost(store, store.unique, len(queries))
         return strategy == "mih" or mih.is_worth_it(store, queries, bounds, cost)
 
     def _nearest(
         self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None
     ) -> npt.NDArray[np.int64]:
-        from transhash.search import mih, scan
+        from transhash.search import mih
 
         store = self.store
         if store.tables == 0 or strategy == "scan" or (strategy is None and not self._tries_tables(k)):
-            return scan.nearest(store, self.alive, queries, k, bits, bounds)
-        limit = np.inf if strategy == "mih" else mih.scan_cost(len(self), len(queries), len(store.width))
+            return self._scanned(queries, k, bits, bounds)
+        limit = np.inf if strategy == "mih" else mih.scan_cost(store, len(self), len(queries))
         bounds = bounds.copy()
         keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
         self.misses[k.bit_length()] = 0 if done.any() else self.misses.get(k.bit_length(), 0) + 1
@@ -213,13 +254,20 @@ class Segment:
             return keys
         if len(self) * 8 < len(self.ids):  # a scan of what a filter left
             ranks = np.flatnonzero(self.alive_ranks())
-            rest = scan.nearest(self.gathered(ranks).store, ALL, queries[~done], k, bits, bounds[~done])
+            rest = self.gathered(ranks)._scanned(queries[~done], k, bits, bounds[~done])
             here = rest != small.NONE
             rest[here] = rest[here] >> 32 << 32 | ranks[rest[here] & 0xFFFFFFFF]
             keys[~done] = rest
         else:
-            keys[~done] = scan.nearest(store, self.alive, queries[~done], k, bits, bounds[~done])
+            keys[~done] = self._scanned(queries[~done], k, bits, bounds[~done])
         return keys
+
+    def _scanned(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        from transhash.search import packed_scan, scan
+
+        if isinstance(self.store, Packed):
+            return packed_scan.nearest(self.store, self.alive, queries, k, bits, bounds)
+        return scan.nearest(self.store, self.alive, queries, k, bits, bounds)
 
     def _tries_tables(self, k: int) -> bool:
         """Whether to look into the tables first, which costs as much as a scan again if they turn out too dear.
@@ -234,10 +282,12 @@ class Segment:
         self.misses[k.bit_length()] = misses + 1
         return False
 
-    def _is_small(self, queries: Words) -> bool:
-        return (
-            self.store.tables == 0 and len(self.alive) == 0 and small.is_small(self.store.codes, len(self.ids), queries)
-        )
+    def _small(self, queries: Words) -> Store | None:
+        """The store, when plain NumPy is the quicker way through it."""
+        store = self.store
+        if isinstance(store, Packed) or store.tables or len(self.alive):
+            return None
+        return store if small.is_small(store.codes, len(self.ids), queries) else None
 
     def _results(self, keys: npt.NDArray[np.int64]) -> Found:
         here = keys != small.NONE
@@ -248,17 +298,29 @@ class Segment:
 
 def arrays_of(segment: Segment, name: str) -> Arrays:
     """What of a segment goes into a file, each array's name beginning with `name`."""
-    parts = {"ids": segment.ids, "alive": segment.alive, "codes": segment.store.codes}
-    if segment.store.tables:
-        parts.update(segment.store._asdict())
+    ids, store = segment.ids, segment.store
+    parts: Arrays = {"alive": segment.alive}
+    parts["ids" if isinstance(ids, np.ndarray) else "run"] = (
+        ids if isinstance(ids, np.ndarray) else np.array([ids.first, ids.count])
+    )
+    if isinstance(store, Packed):
+        kept = {part: array for part, array in store._asdict().items() if part in packed.KEPT}
+        parts.update(kept, sizes=store.sizes[:2])
+    else:
+        parts.update(store._asdict() if store.tables else {"codes": store.codes})
     return {f"{name}.{part}": array for part, array in parts.items()}
 
 
 def from_arrays(arrays: Arrays, name: str) -> Segment:
-    """The inverse of `arrays_of`."""
+    """The inverse of `arrays_of`. Raises `ValueError` when a compact store cannot be."""
     parts = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
-    ids, alive = parts.pop("ids"), parts.pop("alive")
-    store = frozen(Store(**parts)) if "cuts" in parts else flat(parts["codes"])
+    alive = parts.pop("alive")
+    ids: runs.Ids = Run(*parts.pop("run").tolist()) if "run" in parts else parts.pop("ids")
+    store: Store | Packed
+    if "fields" in parts:
+        store = packed.completed(parts, *parts["sizes"].tolist())
+    else:
+        store = frozen(Store(**parts)) if "cuts" in parts else flat(parts["codes"])
     alive.flags.writeable = False
     removed = len(ids) - int(np.bitwise_count(alive).sum()) if len(alive) else 0
     return Segment(ids, store, alive, removed)

@@ -21,14 +21,14 @@ def empty(bits: int) -> Segment:
     return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(bits)), np.uint64), bits)
 
 
-def settled(parts: list[Segment], waiting: list[Segment], bits: int) -> list[Segment]:
+def settled(parts: list[Segment], waiting: list[Segment], bits: int, compact: bool | None) -> list[Segment]:
     """Segments with what waited merged in, and with it those older ones that are not larger than what merges."""
     size = sum(len(part) for part in waiting)
     while parts and len(parts[-1]) <= size:
         size += len(parts[-1])
         waiting = [parts[-1], *waiting]
         parts = parts[:-1]
-    return [*parts, Segment.merged(waiting, bits)]
+    return [*parts, Segment.merged(waiting, bits, compact)]
 
 
 def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
@@ -79,9 +79,7 @@ def histogram(parts: Sequence[Segment], queries: Words, wanted: Ids | None, bits
     """How many entries there are at each distance from each query, int64 [Q, bits + 1]; of `wanted` ids if given."""
     counts = np.zeros((len(queries), bits + 1), np.int64)
     for part in parts:
-        ranks = np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1]
-        for first in range(0, len(ranks), COUNTED_AT_ONCE):
-            some = part.words(ranks[first : first + COUNTED_AT_ONCE])
+        for some in part.each_words(None if wanted is None else part.find(wanted)[1], COUNTED_AT_ONCE):
             for row, query in zip(counts, queries, strict=True):
                 distances = np.bitwise_count(some ^ query).sum(axis=1, dtype=np.int64)
                 row += np.bincount(distances, minlength=bits + 1)

@@ -77,6 +77,14 @@ def bitmap(count: int, ranks: Ranks) -> Bitmap:
     return bits
 
 
+def full(count: int) -> Bitmap:
+    """Bits for `count` entries, all set."""
+    bits = np.full(-(-count // 64), ~np.uint64(0))
+    if count % 64:
+        bits[-1] >>= np.uint64(64 - count % 64)
+    return bits
+
+
 def passing(bits: Bitmap, ranks: Ranks) -> npt.NDArray[np.bool_]:
     """Which of `ranks` the bitmap lets pass."""
     if len(bits) == 0:

@@ -9,12 +9,15 @@ import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
 from transhash.plain import JsonObject
-from transhash.search.checks import LAST_ID, check_meta
+from transhash.search import packed
+from transhash.search.checks import LAST_ID, check_compact, check_meta
 from transhash.search.store import SHARED
 from transhash.search.words import PADDING, Arrays, check_bits, word_count
 
 _WIDEST = 32  # bits of a substring
 _KINDS = {"ids": "i8", "alive": "u8", "codes": "u8"}
+_KINDS_OF_PACKED = {"ids": "i8", "alive": "u8", "fields": "u8", "offsets": "u4", "cuts": "i8", "ranks": "u8"}
+_KINDS_OF_PACKED |= {"marks": "u8", "sizes": "i8"}
 _KINDS_OF_TABLES = {"labels": "u4", "offsets": "u4", "cuts": "i8", "rows": "u4", "starts": "u4", "members": "u4"}
 
 
@@ -26,6 +29,7 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
     try:
         bits, segments, next_id = check_bits(head["bits"]), head["segments"], head["next_id"]
         check_meta(head["meta"])
+        check_compact(head.get("compact"), bits)
     except (HammingIndexError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"its header has no sound settings: {error!r:.80}") from error
     _must(type(segments) is int and 1 <= segments <= len(arrays), "number of segments")
@@ -34,14 +38,21 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
     for number in range(segments):
         parts = {name.partition(".")[2]: each for name, each in arrays.items() if name.startswith(f"{number}.")}
         named += len(parts)
-        kinds = _KINDS | _KINDS_OF_TABLES if "cuts" in parts else _KINDS
+        kinds = _KINDS_OF_PACKED if "fields" in parts else _KINDS | _KINDS_OF_TABLES if "cuts" in parts else _KINDS
+        if "run" in parts:
+            kinds = {name: kind for name, kind in kinds.items() if name != "ids"} | {"run": "i8"}
         _must(parts.keys() == kinds.keys(), "set of arrays")
         for name, part in parts.items():
             _must(part.dtype == np.dtype(kinds[name]) and part.ndim == 1 + (name == "codes"), f"{name} in kind")
-        _check_sizes(parts, bits)
+        if "run" in parts:
+            _check_run(parts["run"], next_id)
+        if "fields" in parts:
+            _check_packed(parts, bits, content)
+        else:
+            _check_sizes(parts, bits)
         if content:
             _check_entries(parts, next_id)
-            if "cuts" in parts:
+            if "cuts" in parts and "fields" not in parts:
                 _check_tables(parts)
     _must(named == len(arrays), "set of arrays")
 
@@ -52,7 +63,7 @@ def _must(sound: Any, what: str) -> None:
 
 
 def _check_sizes(parts: Arrays, bits: int) -> None:
-    count, rows = len(parts["ids"]), len(parts["codes"])
+    count, rows = _count(parts), len(parts["codes"])
     _must(parts["codes"].shape[1] == word_count(bits), "width of the codes")
     _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
     if "cuts" not in parts:
@@ -67,21 +78,54 @@ def _check_sizes(parts: Arrays, bits: int) -> None:
     _must(len(parts["offsets"]) == int(((1 << widths) + 1).sum()), "number of offsets")
 
 
+def _count(parts: Arrays) -> int:
+    return int(parts["run"][1]) if "run" in parts else len(parts["ids"])
+
+
+def _check_run(run: npt.NDArray[Any], next_id: int) -> None:
+    _must(len(run) == 2 and run[0] >= 0 and run[1] >= 0 and int(run[0]) + int(run[1]) <= next_id, "run of ids")
+
+
 def _check_entries(parts: Arrays, next_id: int) -> None:
-    ids, alive = parts["ids"], parts["alive"]
-    if len(ids):
+    count, alive = _count(parts), parts["alive"]
+    if count and "ids" in parts:
+        ids = parts["ids"]
         _must(ids[0] >= 0 and int(ids[-1]) < next_id and bool((ids[1:] > ids[:-1]).all()), "order of the ids")
-    if len(alive) and len(ids) % 64:
-        _must(int(alive[-1]) >> (len(ids) % 64) == 0, "marks")
+    if len(alive) and count % 64:
+        _must(int(alive[-1]) >> (count % 64) == 0, "marks")
+
+
+def _check_packed(parts: Arrays, bits: int, content: bool) -> None:
+    """Any field is some code: only where fields begin, and ranks, can lead a kernel astray."""
+    count, sizes, cuts = _count(parts), parts["sizes"], parts["cuts"]
+    _must(packed.fits(bits) and len(sizes) == 2, "sizes")
+    entries, unique = sizes.tolist()
+    _must(entries == count and 1 <= unique <= count < 1 << 32, "sizes")
+    _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
+    widths = np.diff(cuts)
+    _must(len(cuts) >= 2 and cuts[0] == 0 and cuts[-1] == bits, "cuts")
+    _must(widths.min() >= 8 and widths.max() <= min(_WIDEST, bits - 8), "cuts")
+    ends = np.cumsum((1 << widths) + 1)
+    _must(len(parts["offsets"]) == ends[-1], "number of offsets")
+    made = packed.completed(parts, entries, unique)
+    if content:
+        _check_offsets(parts["offsets"], ends, unique)
+        from transhash.search import packing
+
+        _must(packing.greatest_rank(made) < count, "ranks")
+
+
+def _check_offsets(all_offsets: npt.NDArray[Any], ends: npt.NDArray[Any], unique: int) -> None:
+    for offsets in np.split(all_offsets, ends[:-1]):
+        _must(offsets[0] == 0 and offsets[-1] == unique and bool((offsets[1:] >= offsets[:-1]).all()), "offsets")
 
 
 def _check_tables(parts: Arrays) -> None:
-    count, cuts, starts, members = len(parts["ids"]), parts["cuts"], parts["starts"], parts["members"]
+    count, cuts, starts, members = _count(parts), parts["cuts"], parts["starts"], parts["members"]
     tables = len(cuts) - 1
     unique = len(parts["codes"]) // tables - PADDING
     ends = np.cumsum((1 << np.diff(cuts)) + 1)
-    for offsets in np.split(parts["offsets"], ends[:-1]):
-        _must(offsets[0] == 0 and offsets[-1] == unique and bool((offsets[1:] >= offsets[:-1]).all()), "offsets")
+    _check_offsets(parts["offsets"], ends, unique)
     _must(_below(parts["rows"], unique), "rows")
     if len(starts):
         _must(starts[0] == 0 and starts[-1] == len(members) and bool((starts[1:] >= starts[:-1]).all()), "groups")
