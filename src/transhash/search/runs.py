@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias, overload
+from typing import TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,9 @@ class Run:
     def __getitem__(self, ranks: int) -> int: ...
 
     @overload
-    def __getitem__(self, ranks: npt.NDArray[Any]) -> Numbers: ...
+    def __getitem__(self, ranks: Numbers | npt.NDArray[np.bool_]) -> Numbers: ...
 
-    def __getitem__(self, ranks: int | npt.NDArray[Any]) -> int | Numbers:
+    def __getitem__(self, ranks: int | Numbers | npt.NDArray[np.bool_]) -> int | Numbers:
         if isinstance(ranks, np.ndarray):
             if ranks.dtype == np.bool_:
                 ranks = np.flatnonzero(ranks)
