@@ -161,3 +161,72 @@ def test_hits_that_are_copies_collapse_where_that_is_asked_for(running: Running,
     remote = open_library(running.url)
     (hit,) = (each for each in remote.search(copies.path.parent / "again.png", 50, collapse=True) if each.id in two)
     assert {hit.id, *hit.copies} == two
+
+
+@pytest.fixture
+def applying(copies: Library, model: FakeModel, tmp_path: Path) -> Iterator[Running]:
+    with serving(copies.path, model, writable=True, apply_to=str(tmp_path / "gone")) as running:
+        yield running
+
+
+def test_what_was_decided_is_removed_and_comes_back(
+    applying: Running, copies: Library, photos: Path, tmp_path: Path
+) -> None:
+    assert applying.get("/library").json()["applies"]
+    (group,) = groups(applying, kinds="same-file")["groups"]
+    keep, other = group["keep"], group["same"][0]
+    content = (photos / other["path"]).read_bytes()
+    body = {**ALL, "kinds": "same-file", "decisions": [{"keep": keep["id"], "remove": other["id"]}]}
+
+    answer = applying.post("/duplicates/apply", json=body).json()
+
+    assert (answer["done"], answer["freed"], answer["left"]) == (1, len(content), [])
+    assert not (photos / other["path"]).exists()
+    assert [path.read_bytes() for path in (tmp_path / "gone").rglob("*.png")] == [content]
+    assert applying.get(f"/pictures/{other['id']}").status_code == 404
+    assert applying.post("/duplicates/apply", json=body).json()["name"] == ""
+    log = copies.path / "applied" / f"{answer['name']}.jsonl.log"
+    assert other["name"] in log.read_text()
+    assert applying.post("/duplicates/undo", json={"name": answer["name"]}).json()["done"] == 1
+    assert (photos / other["path"]).read_bytes() == content
+    assert applying.get(f"/pictures/{other['id']}").json()["path"] == other["path"]
+    assert copies.index(photos).added == 0
+
+
+def test_a_file_that_changed_is_left_alone(applying: Running, photos: Path) -> None:
+    (group,) = groups(applying, kinds="same-file")["groups"]
+    other = photos / group["same"][0]["path"]
+    other.write_bytes(other.read_bytes() + b"more")
+    body = {**ALL, "kinds": "same-file", "decisions": [{"keep": group["keep"]["id"], "remove": group["same"][0]["id"]}]}
+
+    answer = applying.post("/duplicates/apply", json=body).json()
+
+    assert (answer["done"], [each["path"] for each in answer["left"]]) == (0, [str(other)])
+    assert "changed" in answer["left"][0]["reason"]
+    assert other.exists()
+
+
+def test_only_pictures_of_one_group_take_the_place_of_one_another(applying: Running, photos: Path) -> None:
+    found = groups(applying)["groups"]
+    body = {**ALL, "decisions": [{"keep": found[0]["keep"]["id"], "remove": found[1]["keep"]["id"]}]}
+
+    answer = applying.post("/duplicates/apply", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "decisions")
+    assert (photos / found[1]["keep"]["path"]).exists()
+
+
+@pytest.mark.parametrize("name", ["../../plan", "20261127-000000-00000000", ""])
+def test_only_what_was_applied_here_is_undone(applying: Running, name: str) -> None:
+    answer = applying.post("/duplicates/undo", json={"name": name})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "applying")
+
+
+def test_nothing_is_applied_unless_the_server_was_started_for_it(running: Running, copies: Library) -> None:
+    assert not running.get("/library").json()["applies"]
+
+    for path, body in (("apply", {}), ("undo", {"name": "20261127-000000-00000000"})):
+        answer = running.post(f"/duplicates/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "no-applying")
+    assert not (copies.path / "applied").exists()

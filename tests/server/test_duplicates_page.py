@@ -34,8 +34,8 @@ def copies(library: Library, photos: Path) -> Library:
 
 
 @pytest.fixture
-def running(copies: Library, model: FakeModel) -> Iterator[Running]:
-    with serving(copies.path, model, writable=True) as running:
+def running(copies: Library, model: FakeModel, tmp_path: Path) -> Iterator[Running]:
+    with serving(copies.path, model, writable=True, apply_to=str(tmp_path / "gone")) as running:
         yield running
 
 
@@ -94,7 +94,7 @@ def test_the_difference_is_where_something_was_drawn(
         ended(visit)
 
 
-def test_the_keyboard_decides_and_the_total_runs(browser: Any, running: Running, copies: Library) -> None:
+def test_the_keyboard_decides_and_what_was_decided_is_removed(browser: Any, running: Running, copies: Library) -> None:
     visit = opened(browser, running.url)
     page = visit.page
     groups = page.locator("#groups .group")
@@ -127,6 +127,14 @@ def test_the_keyboard_decides_and_the_total_runs(browser: Any, running: Running,
     assert removed[0]["path"].endswith(names[0])  # the right one was kept
     assert removed[0]["size"] == size
     assert removed[1]["keep"].endswith(first)
+    page.click("#apply")
+    expect(page.locator(".told", has_text="2 files removed")).to_be_visible()
+    assert not any(Path(each["path"]).exists() for each in removed)
+    expect(page.locator("#tally")).to_contain_text("0 pairs decided", timeout=SLOW)
+    page.locator(".told", has_text="2 files removed").get_by_role("button", name="Undo").click()
+    expect(page.locator(".told", has_text="2 files brought back")).to_be_visible(timeout=SLOW)
+    assert all(Path(each["path"]).stat().st_size == each["size"] for each in removed)
+    expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
     ended(visit)
 
 

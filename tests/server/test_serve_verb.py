@@ -88,6 +88,11 @@ def test_what_is_under_way_is_finished(place: str, photos: Path) -> None:
     assert process.returncode == 0
 
 
+def test_removed_files_go_only_to_where_they_come_back_from(place: str) -> None:
+    assert "give --writable too" in refused("--library", place, "--apply-to", "trash")
+    assert "name trash or a folder" in refused("--library", place, "--writable", "--apply-to", "delete")
+
+
 def test_other_machines_need_a_token(place: str, tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1"):
         err = refused("--library", place, "--host", host)

@@ -32,10 +32,13 @@ def as_(rights: str) -> dict[str, str]:
 
 
 def test_who_may_look_may_not_change(library: Library, model: FakeModel, file: Path) -> None:
-    with serving(library.path, model, token_file=file, writable=True) as server:
+    with serving(library.path, model, token_file=file, writable=True, apply_to="trash") as server:
         assert server.get("/pictures/1").status_code == 401
         for rights, may in (("look", False), ("manage", True)):
-            assert server.get("/library", headers=as_(rights)).json()["writable"] is may
+            facts = server.get("/library", headers=as_(rights)).json()
+            assert (facts["writable"], facts["applies"]) == (may, may)
+            undone = server.post("/duplicates/undo", json={"name": "unknown"}, headers=as_(rights))
+            assert undone.json()["code"] == ("applying" if may else "rights")
             assert server.post("/search/by-id", json={"ids": [2]}, headers=as_(rights)).status_code == 200
             changed = server.post("/annotations", json={"rows": []}, headers=as_(rights))
             assert changed.status_code == (200 if may else 403)

@@ -67,6 +67,13 @@ def serve(
         bool, typer.Option("--insecure", help="Let other machines in without a token: everyone sees every picture.")
     ] = False,
     writable: Annotated[bool, typer.Option("--writable", help="Let pictures be added and removed.")] = False,
+    apply_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="With --writable: let plans of duplicates be applied; files go to the trash or this folder.",
+        ),
+    ] = None,
     no_originals: Annotated[bool, typer.Option("--no-originals", help="Show thumbnails only.")] = False,
     max_upload: Annotated[int, typer.Option(min=1, metavar="MB", help="The largest request.")] = 32,
     max_megapixels: Annotated[int, typer.Option(min=1, metavar="MP", help="The largest picture that is taken.")] = 50,
@@ -87,6 +94,7 @@ def serve(
         import python_multipart  # noqa: F401
         import uvicorn  # noqa: F401
     from transhash.library import LiveLibrary
+    from transhash.library.duplicates.housekeeping import checked_target
     from transhash.server import run
     from transhash.server.collection import LACKS
     from transhash.server.settings import Settings
@@ -99,6 +107,8 @@ def serve(
             "other machines reach this address",
             f"give a token (--token-file, --tokens or {TOKEN}), or --insecure to let everyone in",
         )
+    if apply_to is not None and not writable:
+        raise TransHashError("--apply-to", "a server that only reads applies no plans", "give --writable too")
     settings = Settings(
         token=token,
         token_file=tokens,
@@ -110,6 +120,7 @@ def serve(
         certificate=certificate,
         access_log=access_log,
         writable=writable,
+        apply_to=None if apply_to is None else checked_target(apply_to),
         originals=not no_originals,
         max_upload=max_upload << 20,
         max_pixels=max_megapixels * 1_000_000,

@@ -106,6 +106,31 @@ class Decision(BaseModel):
     remove: Id = Field(description="The one that goes.")
 
 
+class Left(BaseModel):
+    """A file that was left alone."""
+
+    path: Text = Field(description="Its whole path.")
+    reason: str = Field(description="Why.")
+    remedy: str = Field(description="What to do.")
+
+
+class Applied(BaseModel):
+    """What came of a plan."""
+
+    name: str = Field(description="By which it is undone; empty where there was nothing to do.")
+    done: int = Field(description="Files that were removed, or brought back.")
+    freed: int = Field(description="Bytes of the files that were removed.")
+    left: list[Left] = Field(description="Files that were left alone.")
+
+
+class Undo(BaseModel):
+    """Which plan is undone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=40, description="Of a plan that was applied here.")
+
+
 class Decisions(BaseModel):
     """What a plan is made of: the search that was decided on, and the decisions."""
 

@@ -140,6 +140,7 @@ class LibraryFacts(BaseModel):
     columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")
     probabilities: list[float] | None = Field(description="Of relevance, at each distance.")
     writable: bool = Field(description="Whether pictures may be added and removed.")
+    applies: bool = Field(False, description="Whether plans of duplicates may be applied.")
     originals: bool = Field(description="Whether pictures are shown in full size.")
     guarded: bool = Field(description="Whether the server asks for a token.")
     limits: Limits

@@ -24,6 +24,7 @@ class Settings:
     certificate: tuple[Path, Path] | None = None  # files of the certificate chain and of its key, for TLS
     access_log: Path | None = None  # a JSON line for each request
     writable: bool = False  # pictures may be added and removed
+    apply_to: str | None = None  # where duplicates go that are removed here: trash or a folder; None: none are
     originals: bool = True  # pictures are shown in full size
 
     max_upload: int = 32 << 20  # bytes of a request's body

@@ -102,6 +102,7 @@ def facts_of(
     name: str,
     ranked: int = MOST_RANKED,
     writable: bool = False,
+    applies: bool = False,
     originals: bool = False,
     lacks: Sequence[str] = (),
     reads: Sequence[schemas.Kind] = ("pictures",),
@@ -121,6 +122,7 @@ def facts_of(
         columns=info.columns,
         probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,
         writable=writable,
+        applies=applies,
         originals=originals,
         guarded=settings.guarded,
         limits=schemas.Limits(

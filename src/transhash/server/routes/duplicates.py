@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Response
@@ -10,8 +11,9 @@ from fastapi import APIRouter, Query, Response
 from transhash.errors import LibraryError
 from transhash.library.duplicates.deciding import decided
 from transhash.library.duplicates.groups import words_of
+from transhash.library.duplicates.housekeeping import apply_here, undo_here
 from transhash.library.duplicates.pairs import pair_of
-from transhash.library.duplicates.plan import plan_lines
+from transhash.library.duplicates.plan import Plan, plan_lines
 from transhash.library.duplicates.planning import plan_of
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.results import Copy as Member
@@ -25,7 +27,8 @@ from transhash.server.settings import MOST_HITS
 
 if TYPE_CHECKING:
     from transhash.library import Library, Picture
-    from transhash.library.results import Duplicates
+    from transhash.library.results import Duplicates, Skipped
+    from transhash.server.service import Service
 
 router = APIRouter(prefix=API, responses=FAULTS)
 
@@ -35,6 +38,10 @@ _PLAN: dict[int | str, dict[str, Any]] = {
         "description": "A plan, for `transhash apply`.",
     },
     409: {"model": schemas.Fault, "description": "There is no such search, or it is not done."},
+}
+_APPLIED: dict[int | str, dict[str, Any]] = {
+    403: {"model": schemas.Fault, "description": "This server, or this token, may not do it."},
+    **{status: each for status, each in _PLAN.items() if status == 409},
 }
 PictureId = Annotated[int, Query(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
 
@@ -119,28 +126,90 @@ async def verdict(served: Served, body: told.Verdict) -> None:
 @router.post("/duplicates/plan", summary="A plan of what to remove", response_class=Response, responses=_PLAN)
 async def plan(served: Served, body: told.Decisions) -> Response:
     """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed."""
-    run = served.duplicates.get(Wanted.of(body.max_distance, body.kinds, body.keep))
-    report = run.report
+    planned = _planning(served, body)
+    content = await served.long(lambda library: b"".join(plan_lines(planned(library))))
+    headers = {"Content-Disposition": 'attachment; filename="plan.jsonl"'}
+    return Response(content, 200, headers, "application/x-ndjson")
+
+
+@router.post("/duplicates/apply", summary="Remove what was decided", responses=_APPLIED)
+async def apply(served: Served, body: told.Decisions) -> told.Applied:
+    """Apply the plan of what was decided, where the server was started with `--apply-to`, to the trash or the folder.
+
+    Each file is checked just before it is moved, and a log is written first. Only pictures of one group may take the
+    place of one another.
+    """
+    to = _target(served)
+    planned = _planning(served, body, grouped=True)
+
+    def applied(library: Library) -> told.Applied:
+        wanted = planned(library)
+        if not wanted.removals:
+            return told.Applied(name="", done=0, freed=0, left=[])
+        name, result = apply_here(library, wanted, to)
+        served.live.refresh()
+        return told.Applied(name=name, done=result.done, freed=result.freed, left=_left(result.skipped))
+
+    return await _changed(served, applied)
+
+
+@router.post("/duplicates/undo", summary="Bring back what was removed", responses=_APPLIED)
+async def undo(served: Served, body: told.Undo) -> told.Applied:
+    """Undo a plan that was applied here."""
+    _target(served)
+
+    def undone(library: Library) -> told.Applied:
+        result = undo_here(library, body.name)
+        served.live.refresh()
+        return told.Applied(name=body.name, done=result.back, freed=0, left=_left(result.skipped))
+
+    return await _changed(served, undone)
+
+
+def _target(served: Service) -> str:
+    if served.settings.apply_to is None:
+        remedy = "download the plan, or start the server with --writable --apply-to trash"
+        raise Fault(403, "no-applying", "this server applies no plans", remedy)
+    return served.settings.apply_to
+
+
+async def _changed(served: Service, change: Callable[[Library], told.Applied]) -> told.Applied:
+    try:
+        return await served.write(change)
+    except LibraryError as error:
+        raise Fault(422, "applying", error.reason, error.remedy) from error
+
+
+def _left(skipped: list[Skipped]) -> list[told.Left]:
+    return [told.Left(path=str(each.path), reason=each.reason, remedy=each.remedy) for each in skipped]
+
+
+def _planning(served: Service, body: told.Decisions, *, grouped: bool = False) -> Callable[[Library], Plan]:
+    """What makes a plan of decisions; `grouped`: only of pictures that are in one group. Raises a `Fault`."""
+    report = served.duplicates.get(Wanted.of(body.max_distance, body.kinds, body.keep)).report
     if report is None:
         raise Fault(409, "no-search", "the search for duplicates is not done", "ask for the groups first")
+    groups = report.groups
+    if grouped:
+        group_of = {copy.id: number for number, group in enumerate(groups) for copy in (group.keep, *group.same)}
+        if any(group_of.get(each.keep, -1) != group_of.get(each.remove, -2) for each in body.decisions):
+            raise Fault(422, "decisions", "two pictures are in no group together", "search again, and decide again")
 
-    def written(library: Library) -> bytes:
+    def planned(library: Library) -> Plan:
         ids = {id_ for each in body.decisions for id_ in (each.keep, each.remove)}
-        ids |= {copy.id for group in report.groups for copy in (group.keep, *group.same)} if body.rest else set()
+        ids |= {copy.id for group in groups for copy in (group.keep, *group.same)} if body.rest else set()
         pictures = library.pictures(ids)
         members = {id_: _member(each) for id_, each in pictures.items()}
         removed = {each.remove: each.keep for each in body.decisions}
-        refused = _refused(library, pictures, report.groups) if body.rest else set()
+        refused = _refused(library, pictures, groups) if body.rest else set()
         try:
             chosen = decided(report, members, removed, {*body.apart, *refused}, rest=body.rest)
         except LibraryError as error:
             raise Fault(422, "decisions", error.reason, error.remedy) from None
         digests = {id_: each.digest for id_, each in pictures.items()}
-        return b"".join(plan_lines(plan_of(chosen, digests, None, ())))
+        return plan_of(chosen, digests, None, ())
 
-    content = await served.long(written)
-    headers = {"Content-Disposition": 'attachment; filename="plan.jsonl"'}
-    return Response(content, 200, headers, "application/x-ndjson")
+    return planned
 
 
 def _described(library: Library, groups: list[Duplicates]) -> list[told.Group]:

@@ -66,13 +66,15 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
 
     creation, info, calibration, able = await served.look(looked)
     path, settings = served.live.path, served.settings
+    writable = settings.writable and request.scope.get(MAY_MANAGE, True)
     return facts_of(
         info,
         settings,
         calibration,
         id=creation,
         name=(path.parent if path.name.startswith(".") else path).name,
-        writable=settings.writable and request.scope.get(MAY_MANAGE, True),
+        writable=writable,
+        applies=writable and settings.apply_to is not None,
         originals=settings.originals and "originals" not in able.lacks,
         lacks=able.lacks,
         reads=able.reads,

@@ -63,6 +63,8 @@ export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
 export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }));
 export const plan = (asked) => ask("/duplicates/plan", json(asked));
+export const apply = (asked) => ask("/duplicates/apply", json(asked));
+export const undo = (name) => ask("/duplicates/undo", json({ name }));
 export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
 /** Remove a picture although the page is being left. */
 export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});

@@ -22,6 +22,7 @@ export class DuplicatesView {
     $("groups-previous").addEventListener("click", () => this.page(this.first - AT_ONCE));
     $("decide").addEventListener("click", () => this.decide());
     $("plan").addEventListener("click", () => this.plan());
+    $("apply").addEventListener("click", () => this.apply());
     $("start-over").addEventListener("click", () => { this.decisions.clear(); this.draw(); });
   }
 
@@ -63,6 +64,7 @@ export class DuplicatesView {
     $("duplicates-others").textContent = more.length ? `Not shown: pairs of other kinds, ${more.join(", ")}.` : "";
     $("duplicates-again").hidden = !stale;
     $("deciding").hidden = !total;
+    $("apply").hidden = !this.facts().applies;
     Object.assign(this, { total, size });
     this.pages.set(0, groups);
     this.draw();
@@ -153,10 +155,41 @@ export class DuplicatesView {
     $("groups").children[(at ?? 0) % AT_ONCE]?.focus({ preventScroll: false });
   }
 
+  get decided() { return { ...this.search, ...this.decisions.asked, rest: $("plan-rest").checked }; }
+
+  /** Remove the files now; they come back with a click, or with `transhash undo`. */
+  async apply() {
+    const done = waiting("Removing files…");
+    $("apply").disabled = true;
+    try {
+      const { name, done: files, freed, left } = await api.apply(this.decided);
+      if (!name) return note("There is nothing to remove yet: decide, or take what is proposed.");
+      this.decisions.clear();
+      const alone = left.length ? `; ${count(left.length, "file")} left alone, the first: ${left[0].path}: ${left[0].reason}` : "";
+      note(`${count(files, "file")} removed, ${bytes(freed)}${alone}`, { label: "Undo", seconds: 60, action: () => this.undo(name) });
+      await this.open(true);
+    } catch (error) {
+      trouble(error);
+    } finally {
+      $("apply").disabled = false;
+      done();
+    }
+  }
+
+  async undo(name) {
+    try {
+      const { done: files, left } = await api.undo(name);
+      note(`${count(files, "file")} brought back${left.length ? `; ${left[0].path}: ${left[0].reason}` : ""}`);
+      await this.open(true);
+    } catch (error) {
+      trouble(error);
+    }
+  }
+
   async plan() {
     const done = waiting("Writing the plan…");
     try {
-      const content = await api.plan({ ...this.search, ...this.decisions.asked, rest: $("plan-rest").checked });
+      const content = await api.plan(this.decided);
       const removals = (await content.text()).split("\n").filter((line) => line.includes('"action": "remove"')).length;
       if (!removals) return note("There is nothing to remove yet: decide, or take what is proposed.");
       const link = make("a", { href: URL.createObjectURL(content), download: "plan.jsonl" });
