@@ -48,12 +48,13 @@ def machine() -> str:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` at the end: a reader sees the old one or the new one, whole.
 
     A failure leaves the old one (that of a disk at the very end perhaps the new one). The new one has its owner and
     permissions, and survives a power cut. What a link names is replaced, not the link. Temporary files that a killed
-    process left are removed. Raises `OSError`, also for what can be no file.
+    process left are removed. What can be made again need not be `lasting`: nobody waits for the disk, and after a power
+    cut there may be less of it. Raises `OSError`, also for what can be no file.
     """
     target, old = _target(path)
     _remove_abandoned(target)
@@ -64,12 +65,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             opened.flush()
             if old is not None:
                 _own_as(file, old)
-            os.fsync(file)
+            if lasting:
+                os.fsync(file)
             if fcntl:  # as long as it is open nobody takes it for abandoned
                 os.replace(writing, target)
         if not fcntl:
             os.replace(writing, target)
-        settle(target.parent)
+        if lasting:
+            settle(target.parent)
     finally:
         with suppress(OSError):  # there is none left when all went well
             writing.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from io import BytesIO
 from pathlib import Path
@@ -175,6 +176,11 @@ def test_thumbnails_are_small_kept_and_cached_for_ever(server: Running, library:
     assert "immutable" in answer.headers["cache-control"]
     again = server.get(f"/pictures/{id_}/thumbnail", headers={"If-None-Match": answer.headers["etag"]})
     assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "private, no-cache")
+    (kept,) = (library.path / "thumbnails").rglob("*.jpg")
+    for left in (0, len(answer.content) // 2):  # of it, after a power cut: nobody waits for the disk
+        os.truncate(kept, left)
+        assert server.get(f"/pictures/{id_}/thumbnail").content == answer.content
+        assert kept.read_bytes() == answer.content
     (photos / "large.jpg").unlink()
     assert server.get(f"/pictures/{id_}/thumbnail").content == answer.content
 

@@ -23,6 +23,7 @@ from transhash.system import replacing
 
 FOLDER = "thumbnails"
 MOST_BYTES = 4 << 20  # a kept one that is larger is none of ours
+END_OF_JPEG = b"\xff\xd9"  # a power cut may leave less of one
 _OURS = re.compile(r"[0-9a-f]{32}\.jpg")
 
 
@@ -66,7 +67,7 @@ class Thumbnails:
             with suppress(OSError, ValueError):  # a library that may only be read
                 path.parent.mkdir(parents=True, exist_ok=True)
                 if self._is_inside(path.parent):
-                    with replacing(path) as file:
+                    with replacing(path, lasting=False) as file:
                         file.write(small)
         return Shown(small, "image/jpeg", current)
 
@@ -96,7 +97,7 @@ class Thumbnails:
                 content = opened.read(MOST_BYTES)
         except OSError:
             return None
-        return content if content.startswith(JPEG) else None
+        return content if content.startswith(JPEG) and content.endswith(END_OF_JPEG) else None
 
     def _is_inside(self, folder: Path) -> bool:
         base = os.path.realpath(self._folder.parent)
