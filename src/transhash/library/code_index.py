@@ -6,10 +6,11 @@ what has changed. The file is derived, and written again when enough has changed
 
 from __future__ import annotations
 
+import copy
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +27,18 @@ SHARE = 256  # the file is written when more than one in so many of its codes ha
 Codes = tuple[NDArray[np.int64], NDArray[np.uint8]]
 
 
+class Moment(NamedTuple):
+    """The codes as they were at one revision of a catalogue; this index does not change any more."""
+
+    codes: HammingIndex
+    revision: Revision
+
+
 class CodeIndex:
-    """One index for all threads that search a library.
+    """The present codes, for all threads that search a library.
 
     index = CodeIndex(bits, path / "codes.hamming")
-    index.refresh(catalogue).search(codes, k=10)
+    index.refresh(catalogue).codes.search(packed, k=10)
     """
 
     def __init__(self, bits: int, file: Path) -> None:
@@ -41,13 +49,8 @@ class CodeIndex:
         self._revision: Revision | None = None  # of the catalogue, that the index is in step with
         self._unsaved = 0  # codes changed since the file was written
 
-    @property
-    def revision(self) -> Revision | None:
-        """The state of the catalogue at the last `refresh`."""
-        return self._revision
-
-    def refresh(self, catalogue: Catalogue) -> HammingIndex:
-        """The codes as the catalogue has them now, or later ones that another thread has just brought; to be searched.
+    def refresh(self, catalogue: Catalogue) -> Moment:
+        """The codes as the catalogue has them now.
 
         Not to be called inside `catalogue.reading()`. Raises `LibraryError` when the catalogue cannot be read.
         """
@@ -60,11 +63,12 @@ class CodeIndex:
                 self._index = self._built(catalogue)
                 self._unsaved = len(self._index) + 1
             elif self._revision != revision:
+                self._index = copy.copy(self._index)  # others are searching in this one
                 self._unsaved += self._catch_up(self._index, catalogue, self._revision.number)
             self._revision = revision
             if self._unsaved * SHARE > len(self._index):
                 self._save(self._index, revision)
-            return self._index
+            return Moment(self._index, revision)
 
     def misfit(self, catalogue: Catalogue) -> str | None:
         """Why the file is not that of a catalogue, or of one of its last revisions; None when it is."""

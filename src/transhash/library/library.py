@@ -15,7 +15,6 @@ from transhash.library import results
 from transhash.library import vectors as own
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
-from transhash.library.catalogue.records import Revision
 from transhash.library.exchange.annotation import Annotations, annotate, drop
 from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
@@ -134,11 +133,6 @@ class Library:
         """How many pictures search can find."""
         return self.catalogue.pictures.counts()[0]
 
-    @property
-    def revision(self) -> Revision | None:
-        """The state of the catalogue that the codes were last brought up to; another when anything had changed."""
-        return self.searching.index.revision
-
     def __repr__(self) -> str:
         return f"Library({str(self.path)!r}, model={self.searching.own.facts.model!r}, bits={self.bits})"
 
@@ -239,7 +233,8 @@ class Library:
         Raises `ImageError` for the first query that cannot be used, `FilterError` for a filter that makes no sense, and
         `UncalibratedError` for a probability that the model was not calibrated to tell.
         """
-        return answer(self.searching, query, Options(k, **limits), self.searching.hits)
+        options = Options(k, **limits)
+        return answer(query, lambda: self.model, lambda queries: self.searching.hits(queries, options))
 
     def codes(self) -> HammingIndex:
         """The codes of all pictures that search can find, brought up to date; to be searched, not changed."""

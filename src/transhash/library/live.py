@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.library import Library
 from transhash.model.embedder import Embedder
+from transhash.library.searching import Snapshot
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ INTERVAL = 0.25  # s between looks at the catalogue
 
 @dataclass(frozen=True)
 class Opened:
-    """A library as it was found in its place, with the codes in memory that belong to it."""
+    """A library as it was found in its place, and at the last look."""
 
     creation: str  # of the catalogue
     file: tuple[int, int]  # device and number of the catalogue's file
     library: Library
-    index: HammingIndex
+    snapshot: Snapshot
 
 
 class LiveLibrary:
@@ -56,7 +57,6 @@ class LiveLibrary:
             served = _served(library)
         self._unfitted: HashModel | Embedder = getattr(served, "unfitted", served)
         self._opened = self._open()
-        self._seen = self._opened.library.revision
         self._looking = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="transhash-follow", daemon=True)
         self._thread.start()
@@ -69,8 +69,13 @@ class LiveLibrary:
 
     @property
     def index(self) -> HammingIndex:
-        """The codes, at least as new as at the last look; only to be searched."""
-        return self._opened.index
+        """The codes as they were at the last look."""
+        return self._opened.snapshot.index
+
+    @property
+    def creation(self) -> str:
+        """Names the library that was found at the last look: another one in its place has another name."""
+        return self._opened.creation
 
     @property
     def model(self) -> HashModel | Embedder:
@@ -91,20 +96,20 @@ class LiveLibrary:
         """The library, for any thread; raises `LibraryError` while it is not in its place."""
         return self.now()[0]
 
-    def now(self) -> tuple[Library, HammingIndex]:
-        """The library and the codes of the same library; raises `LibraryError` as `here` does."""
+    def now(self) -> tuple[Library, Snapshot]:
+        """The library, and what it was at the last look; raises `LibraryError` as `here` does."""
         opened = self._opened
         if _file(self.path) != opened.file or opened.library.creation != opened.creation:
             raise LibraryError(self.path, "it was moved or replaced and is opened again", "try again in a moment")
-        return opened.library, opened.index
+        return opened.library, opened.snapshot
 
     def refresh(self) -> None:
         """Look at the catalogue now, after this program has written to it, rather than at the next look."""
         with self._looking:
-            library, _ = self.now()
-            library.codes()
-            if library.revision != self._seen:
-                self._seen = library.revision
+            library, before = self.now()
+            now = library.searching.snapshot()
+            self._opened = replace(self._opened, snapshot=now)
+            if now.revision != before.revision:
                 self._version += 1
 
     def close(self) -> None:
@@ -119,7 +124,7 @@ class LiveLibrary:
             file = _file(self.path)
             library = Library.open(self.path, self._unfitted)
             try:
-                opened = Opened(library.creation, file, library, library.codes())
+                opened = Opened(library.creation, file, library, library.searching.snapshot())
                 if file == _file(self.path):
                     return opened
             except BaseException:
@@ -135,7 +140,7 @@ class LiveLibrary:
                 else:
                     opened = self._open()  # threads that are at work go on with what they have
                     with self._looking:
-                        self._opened, self._seen = opened, opened.library.revision
+                        self._opened = opened
                         self._version += 1
                 self._trouble = None
             except LibraryError as error:  # a drive that is away, a disk error: the next look may succeed

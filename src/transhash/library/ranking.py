@@ -61,23 +61,15 @@ class Backend(Protocol):
         """What is known of pictures, by id; those that are gone meanwhile are left out."""
 
 
-def answer(
-    backend: Backend,
-    query: Any,
-    options: Options,
-    hits_of: Callable[[Queries, Options], list[list[Hit]]] | None = None,
-) -> Any:
+def answer(query: Any, model: Callable[[], Encoder], hits_of: Callable[[Queries], list[list[Hit]]]) -> Any:
     """Search for one (`One`), a list of these, or queries that are encoded: the hits, or a list of hits for each.
-
-    `hits_of` finds the hits of queries, by default `ranked`.
 
     Raises `ImageError` for the first picture that cannot be used, and what `ranked` raises.
     """
-    hits_of = hits_of or (lambda queries, asked: ranked(backend, queries, asked).hits)
     if isinstance(query, Queries):
-        return hits_of(query, options)
+        return hits_of(query)
     several = isinstance(query, list | tuple)
-    hits = hits_of(encoded(backend.model, query if several else [query]), options)
+    hits = hits_of(encoded(model(), query if several else [query]))
     return hits if several else hits[0]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +19,70 @@ from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES
 from transhash.library.pictures import described
-from transhash.library.ranking import CANDIDATES, Near, by_likeness, nearest, ranked
+from transhash.library.ranking import CANDIDATES, Near, Ranked, by_likeness, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
+    from transhash.library.catalogue.embeddings import HashLayers
     from transhash.model import Encoder
     from transhash.search import HammingIndex
+
+
+TRIES = 8  # searches anew where what was found has changed meanwhile
+
+
+class ChangedError(Exception):
+    """A picture that was found has changed, or is gone, since its code was compared."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A library at one moment, to be searched (`ranked`): its codes, and the hash layers that they come from."""
+
+    searching: LocalSearch
+    index: HammingIndex
+    revision: Revision
+    layers: HashLayers | None
+    allowed: NDArray[np.int64] | None = None  # ids that pass a filter
+    is_last: bool = False  # what has changed meanwhile is left out
+
+    @property
+    def bits(self) -> int:
+        """Length of the codes."""
+        return self.index.bits
+
+    @property
+    def address(self) -> str:
+        """The library's folder."""
+        return self.searching.address
+
+    @property
+    def model(self) -> Encoder:
+        """The model that the codes come from; raises `LibraryError` when it cannot be found."""
+        return self.searching.model
+
+    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
+        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures.
+
+        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `CANDIDATES`.
+        """
+        allowed = self.allowed if where is None else self.searching.filtered(where)
+        kept = queries.embeddings
+        if kept is None or not self.searching.by_embeddings:
+            return nearest(self.index, queries, k, allowed)
+        if self.layers:  # those of this moment: another process may have fitted since
+            queries = Queries(self.layers.head.codes(kept), None, kept)
+        near = nearest(self.index, queries, max(k, CANDIDATES), allowed)
+        return by_likeness(near, kept, self.searching.embeddings, k)
+
+    def rows(self, ids: list[int]) -> dict[int, Picture]:
+        """What is known of the pictures that `nearest` found.
+
+        Raises `ChangedError` when one has changed since, and `LibraryError` for ids of another library.
+        """
+        return self.searching.rows(ids, None if self.is_last else self.revision)
 
 
 class LocalSearch:
@@ -59,8 +117,33 @@ class LocalSearch:
 
     def codes(self) -> HammingIndex:
         """The codes of all pictures that search can find, brought up to date."""
-        index = self.index.refresh(self._catalogue)
-        return self.index.refresh(self._catalogue) if self.own.refresh() else index
+        return self.snapshot().index
+
+    def snapshot(self) -> Snapshot:
+        """The library as it is now."""
+        while True:
+            layers = self.own.layers
+            index, revision = self.index.refresh(self._catalogue)
+            if not self.own.refresh() and self.own.layers is layers:  # nothing was fitted while the codes were read
+                return Snapshot(self, index, revision, layers)
+
+    def ranked(
+        self,
+        queries: Queries,
+        options: Options,
+        snapshot: Snapshot | None = None,
+        allowed: NDArray[np.int64] | None = None,
+    ) -> Ranked:
+        """The hits of each query as they were at one moment: that of a snapshot, or later when they have changed since.
+
+        Of those with `allowed` ids, if given. Where writers are so quick that what is found has always changed before
+        it was read, it is left out. Raises what `ranked` raises.
+        """
+        for number in range(TRIES):
+            now = snapshot if snapshot and number == 0 else self.snapshot()
+            with suppress(ChangedError):
+                return ranked(replace(now, allowed=allowed, is_last=number == TRIES - 1), queries, options)
+        raise AssertionError("the last one leaves out what has changed")
 
     def hits(self, queries: Queries, options: Options) -> list[list[Hit]]:
         """The hits of each query, nearest first; raises what `ranked` raises."""
@@ -68,24 +151,7 @@ class LocalSearch:
             from transhash.library.duplicates.collapsing import different  # which compiles kernels
 
             return different(self, queries, options)
-        return ranked(self, queries, options).hits
-
-    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures; some may be gone meanwhile.
-
-        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `CANDIDATES`.
-        """
-        index = self.codes()
-        return self.nearest_of(index, queries, k, None if where is None else self._passing(where))
-
-    def nearest_of(self, index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.int64] | None) -> Near:
-        """The same in codes that the library had at some moment, of those with `allowed` ids if given."""
-        kept, layers = queries.embeddings, self.own.layers
-        if kept is None or not self.by_embeddings:
-            return nearest(index, queries, k, allowed)
-        if layers:  # those of this moment: another process may have fitted since
-            queries = Queries(layers.head.codes(kept), None, kept)
-        return by_likeness(nearest(index, queries, max(k, CANDIDATES), allowed), kept, self.embeddings, k)
+        return self.ranked(queries, options).hits
 
     @property
     def by_embeddings(self) -> bool:
@@ -103,11 +169,18 @@ class LocalSearch:
         with self._catalogue.reading():
             return self._catalogue.embeddings.of(ids)
 
-    def rows(self, ids: list[int]) -> dict[int, Picture]:
-        """What is known of the pictures that `nearest` found; raises `LibraryError` for ids of another library."""
+    def rows(self, ids: list[int], since: Revision | None) -> dict[int, Picture]:
+        """What is known of pictures that were found in the codes of a revision.
+
+        Raises `ChangedError` when one has changed since, and `LibraryError` for ids of another library. Without a
+        revision those that are gone are left out.
+        """
         with self._catalogue.reading():
             found = described(self._catalogue, self._places, ids)
-            if len(found) < len(ids) and self.index.revision == self._catalogue.revision():
+            if since is not None and since != self._catalogue.revision():
+                if len(found) < len(ids) or self._catalogue.pictures.have_changed(ids, since.number):
+                    raise ChangedError
+            elif since is not None and len(found) < len(ids):
                 raise LibraryError(self.address, "the file of its codes is not of its catalogue", "delete that file")
         return found
 
@@ -117,10 +190,10 @@ class LocalSearch:
         if where is None:
             return ids
         with self._catalogue.database.stoppable(stop or (lambda: False)):
-            return np.intersect1d(ids, self._passing(where), assume_unique=True)
+            return np.intersect1d(ids, self.filtered(where), assume_unique=True)
 
-    def _passing(self, where: str) -> NDArray[np.int64]:
-        """The ids that pass a filter; the last filter's are kept, for many queries in several batches."""
+    def filtered(self, where: str) -> NDArray[np.int64]:
+        """The ids of all rows that pass a filter; the last filter's are kept, for many queries in several batches."""
         with self._catalogue.reading():
             key = (where, self._catalogue.revision())
             last = self._last

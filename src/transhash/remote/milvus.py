@@ -19,7 +19,7 @@ from transhash.library.catalogue.kinds import Kind, UnfitError, moment, to_value
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.where import parse
 from transhash.library.models import model_of
-from transhash.library.ranking import Near, answer
+from transhash.library.ranking import Near, answer, ranked
 from transhash.library.results import LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 from transhash.progress import Progress, silent
@@ -110,7 +110,7 @@ class MilvusLibrary:
         options = Options(k, **limits)
         if options.collapse:
             raise LibraryError(self.address, "a collection has no pictures to compare", "search without `collapse`")
-        return answer(self, query, options)
+        return answer(query, lambda: self.model, lambda queries: ranked(self, queries, options).hits)
 
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes."""

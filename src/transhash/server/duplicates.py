@@ -14,7 +14,6 @@ from transhash.server.faults import Fault
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
     from transhash.library.results import DuplicatesReport
-    from transhash.search import HammingIndex
 
 KEPT = 4  # results
 
@@ -48,7 +47,7 @@ class Run:
     """A search for duplicates: under way, or done."""
 
     version: int
-    index: HammingIndex  # of the library that was looked through
+    creation: str  # names the library that was looked through
     stage: str = "looking for candidates"
     done: int = 0
     total: int = 0
@@ -73,9 +72,9 @@ class DuplicateSearches:
     def get(self, wanted: Wanted, *, again: bool = False) -> Run:
         """The search, begun if there is none (or with `again` a new one); raises a `Fault` when busy."""
         with self._lock:
-            index = self._live.index
+            creation = self._live.creation
             # the results of another library, which was in this place before, are of other pictures
-            self._runs = {asked: run for asked, run in self._runs.items() if run.index is index}
+            self._runs = {asked: run for asked, run in self._runs.items() if run.creation == creation}
             run = self._runs.get(wanted)
             if run and run.error:
                 del self._runs[wanted]
@@ -88,7 +87,7 @@ class DuplicateSearches:
             self._runs.pop(wanted, None)
             while len(self._runs) >= KEPT:
                 del self._runs[next(iter(self._runs))]
-            run = self._runs[wanted] = Run(self._live.version, index)
+            run = self._runs[wanted] = Run(self._live.version, creation)
             run.thread = threading.Thread(target=self._run, args=(run, wanted), daemon=True)
             run.thread.start()
             return run

@@ -18,8 +18,7 @@ from transhash.server import faults
 from transhash.server.workers import Batches
 
 if TYPE_CHECKING:
-    from transhash.library import LiveLibrary
-    from transhash.search import HammingIndex
+    from transhash.library import Library, LiveLibrary
 
 KEPT = 8  # filters
 
@@ -27,10 +26,10 @@ _Key: TypeAlias = tuple[str | None, str | None, int]  # the filter, the order, t
 
 
 class Passing(NamedTuple):
-    """The ids of the pictures that pass a filter, ascending or in another order, and the codes that they belong to."""
+    """The ids of the pictures that pass a filter, ascending or in another order, and the library that they are of."""
 
     ids: NDArray[np.int64]
-    codes: HammingIndex
+    library: Library
 
 
 class _Look:
@@ -88,7 +87,7 @@ class Filters:
 
     def _passing(self, where: str | None, order: str | None, given_up: threading.Event) -> Passing:
         until = time.monotonic() + self._seconds
-        library, index = self._live.now()
+        library = self._live.here()
 
         def stop() -> bool:
             return given_up.is_set() or time.monotonic() > until
@@ -101,4 +100,4 @@ class Filters:
                 ids = every[np.isin(every, ids)]
         except BrokenOffError:
             raise faults.slow_filter() from None
-        return Passing(ids, index)
+        return Passing(ids, library)

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from transhash.errors import HammingIndexError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
-from transhash.library.ranking import Near, ranked
 from transhash.server import faults, schemas
 from transhash.server.filters import Passing
 from transhash.server.settings import MOST_RANKED
 
 if TYPE_CHECKING:
-    from transhash.library import Hit, Library, LiveLibrary, Picture
+    from transhash.library import Hit, Library, LiveLibrary
     from transhash.search import HammingIndex
 
 
@@ -64,9 +63,10 @@ class Searcher:
         return answered(queries, self._alike)
 
     def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, schemas.Found]:
-        library, index = self._live.now()
+        library, snapshot = self._live.now()
+        index = snapshot.index
         passing = next(iter(queries.values())).allowed
-        if passing is not None and passing.codes is not index:
+        if passing is not None and passing.library is not library:
             raise faults.library()  # another library took its place meanwhile
         codes = codes_of(index, queries)
         numbers = list(codes)
@@ -79,7 +79,7 @@ class Searcher:
         kept = embeddings_of(library, asked) if library.searching.by_embeddings else None
         allowed = None if passing is None else passing.ids
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
-        answer = ranked(_Moment(library, index, allowed), Queries(packed, relaxed, kept), limits)
+        answer = library.searching.ranked(Queries(packed, relaxed, kept), limits, snapshot, allowed)
         total = len(index) if allowed is None else len(allowed)
         counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
         found = {}
@@ -118,25 +118,6 @@ def answered(
                 for number in some:
                     answers[number] = error
     return answers
-
-
-class _Moment:
-    """A library and its codes at one moment, as `ranked` asks for them; filters were looked through before."""
-
-    def __init__(self, library: Library, index: HammingIndex, allowed: NDArray[np.int64] | None) -> None:
-        self._library = library
-        self._index = index
-        self._allowed = allowed
-        self.bits = index.bits
-        self.address = str(library.path)
-        self.model = library.model
-
-    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        assert where is None
-        return self._library.searching.nearest_of(self._index, queries, k, self._allowed)
-
-    def rows(self, ids: list[int]) -> dict[int, Picture]:
-        return self._library.pictures(ids)
 
 
 def hit_of(hit: Hit, query: Query) -> schemas.Hit:

@@ -158,6 +158,10 @@ class Pictures:
         rows = self._database.chosen(f"{_INDEXED} AND picture.id IN ({{}})", ids)
         return {each.id: each for each in self._sound(rows)}
 
+    def have_changed(self, ids: Iterable[int], number: int) -> bool:
+        """Whether the code of any of some pictures may be another than at a revision, or search finds it or not."""
+        return any(self._database.chosen(f"SELECT 1 FROM picture WHERE changed > {number:d} AND id IN ({{}})", ids))
+
     def known_digests(self, digests: Iterable[str]) -> set[str]:
         """Those of some digests (hex) that a row has, of whatever kind, vanished ones included."""
         rows = self._database.chosen("SELECT digest FROM picture WHERE digest IN ({})", map(bytes.fromhex, digests))

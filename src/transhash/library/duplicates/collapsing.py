@@ -14,7 +14,6 @@ from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.library.ranking import ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def collapsed(searching: LocalSearch, hits: Sequence[Hit]) -> list[Hit]:
 def _different(searching: LocalSearch, query: Queries, options: Options) -> list[Hit]:
     k = asked = int(options.k)
     while True:
-        (hits,), (is_full,) = ranked(searching, query, replace(options, k=asked))
+        (hits,), (is_full,) = searching.ranked(query, replace(options, k=asked))
         found = collapsed(searching, hits)
         if len(found) >= k or not is_full or asked >= MOST * k:
             return found[:k]

@@ -48,7 +48,7 @@ async def search_joined(served: Served, body: schemas.Joined) -> schemas.Results
     like, unlike = queries[: len(body.like)], queries[len(body.like) :]
 
     def found(_: Library) -> Query:
-        library, index = served.live.now()
-        return joined(library, index, options, like, unlike)
+        library, now = served.live.now()
+        return joined(library, now.index, options, like, unlike)
 
     return answer([*await served.search([await served.look(found)])], began)

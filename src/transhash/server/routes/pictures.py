@@ -57,8 +57,8 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
         page, more = ids[offset : offset + limit].tolist(), offset + limit < len(ids)
 
     def found(_: Library) -> dict[int, Picture]:
-        library, index = served.live.now()
-        if index is not passing.codes:
+        library = served.live.here()
+        if library is not passing.library:
             raise faults.library()  # another library took its place meanwhile
         return library.pictures(page)
 
