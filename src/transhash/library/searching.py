@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transhash.search import HammingIndex
 
 
-TRIES = 8  # searches anew where what was found has changed meanwhile
+TRIES = 8  # searches, where what was found has changed meanwhile
 
 
 class ChangedError(Exception):
