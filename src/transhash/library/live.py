@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.library import Library
-from transhash.model.embedder import Embedder
 from transhash.library.searching import Snapshot
+from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
 
 if TYPE_CHECKING:
