@@ -19,6 +19,7 @@ from transhash.search.words import Arrays, Words
 SHORTEST, LONGEST = 32, 64  # bits of a code: what is left of it fits in one word
 BLOCK = 512  # entries whose marks are counted together
 SAMPLED = 512  # codes of which one has the number of its block kept
+FIELD = 56  # bits of a code in a field, at most
 SPARE = 8  # words behind the last: reading bits may go that far
 KEPT = ("fields", "offsets", "cuts", "ranks", "marks")  # what a file holds besides the numbers of entries and codes
 ENTRIES, UNIQUE, RANK_BITS, FLAG = 0, 1, 2, 3  # places in `sizes`

@@ -104,7 +104,7 @@ def _check_packed(parts: Arrays, bits: int, content: bool) -> None:
     _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
     widths = np.diff(cuts)
     _must(len(cuts) >= 2 and cuts[0] == 0 and cuts[-1] == bits, "cuts")
-    _must(widths.min() >= 8 and widths.max() <= min(_WIDEST, bits - 8), "cuts")
+    _must(widths.min() >= max(1, bits - packed.FIELD) and widths.max() <= min(_WIDEST, bits - 8), "cuts")
     ends = np.cumsum((1 << widths) + 1)
     _must(len(parts["offsets"]) == ends[-1], "number of offsets")
     made = packed.completed(parts, entries, unique)
