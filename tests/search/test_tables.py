@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
+from transhash.errors import HammingIndexError
 from transhash.search import HammingIndex, hits, index, mih, packed, packed_scan, scan, segment, small, tables
 from transhash.search.words import PADDING, to_words
 
@@ -128,6 +129,30 @@ def test_the_widest_substrings_find_the_nearest_of_long_codes() -> None:
         D, I = made.search(codes[:4], 7, strategy=strategy)  # noqa: E741
         np.testing.assert_array_equal(D, expected[0])
         np.testing.assert_array_equal(I, expected[1])
+
+
+@pytest.mark.parametrize("compact", [None, True])
+def test_a_search_with_a_budget_says_what_is_certain(compact: bool | None) -> None:
+    rng = np.random.default_rng(7)
+    codes = codes_of(rng, 3000, 64, "near")
+    made = HammingIndex(64, compact=compact)
+    made.add(codes[:2980])
+    made.add(codes[2980:])
+    queries = np.concatenate((codes[:15], codes_of(rng, 15, 64, "uniform")))
+    wanted = oracle.nearest(queries, codes, np.arange(3000), 10)
+    seen = []
+    for effort in (1, 400, 1500, 10_000, 1e9):
+        D, I, exact = made.search_by(effort, queries, 10)  # noqa: E741
+        np.testing.assert_array_equal(D[exact], wanted[0][exact])
+        np.testing.assert_array_equal(I[exact], wanted[1][exact])
+        assert (wanted[0] <= D)[I >= 0].all()
+        flips = np.unpackbits(codes[I] ^ queries[:, None], axis=2).sum(axis=2)
+        np.testing.assert_array_equal(D[I >= 0], flips[I >= 0])
+        seen.append(int(exact.sum()))
+    assert seen == sorted(seen)
+    assert seen[0] < seen[-1] == len(queries)
+    with pytest.raises(HammingIndexError, match="effort is 0"):
+        made.search_by(0, queries)
 
 
 def test_an_id_can_return_after_its_removal() -> None:

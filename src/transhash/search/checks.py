@@ -45,6 +45,17 @@ def check_k(k: object, queries: int, useful: int) -> int:
     return wanted
 
 
+def check_effort(effort: object) -> float:
+    """How much a query may cost; raises `HammingIndexError`."""
+    try:
+        wanted = float(effort)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        wanted = -1.0
+    if isinstance(effort, bool | str) or not wanted > 0:
+        raise HammingIndexError("", f"effort is {effort!r:.40}", "give a number of codes to compare, above 0")
+    return wanted
+
+
 def check_radius(radius: object, bits: int) -> int:
     """A radius in bits, at most `bits`; raises `HammingIndexError`."""
     wanted = whole(radius)

@@ -31,7 +31,7 @@ _DTYPES = {name: name for name in ("<i8", "<u8", "<u4")}  # of what an index con
 
 def write(path: str | os.PathLike[str], head: JsonObject, arrays: Arrays) -> None:
     """Write atomically: a reader sees the old file or the new one, and a failure leaves the old one."""
-    path = _named(path)
+    path = named(path)
     arrays = {name: np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for name, array in arrays.items()}
     table = [
         {
@@ -62,7 +62,7 @@ def read(path: str | os.PathLike[str], map_memory: bool, verify: bool) -> tuple[
     The header and the length are always checked; the arrays' checksums when `verify` is true: only then may a kernel
     trust the offsets in them.
     """
-    path = _named(path)
+    path = named(path)
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -104,7 +104,8 @@ def read(path: str | os.PathLike[str], map_memory: bool, verify: bool) -> tuple[
     return head, arrays
 
 
-def _named(path: str | os.PathLike[str]) -> Path:
+def named(path: str | os.PathLike[str]) -> Path:
+    """The path of a file; raises `HammingIndexError` for what is none."""
     try:
         return Path(path)
     except TypeError:

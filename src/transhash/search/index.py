@@ -20,6 +20,7 @@ from transhash.search.checks import (
     allowed,
     as_ids,
     check_compact,
+    check_effort,
     check_k,
     check_meta,
     check_radius,
@@ -29,7 +30,7 @@ from transhash.search.checks import (
 )
 from transhash.search.segment import Ids, Segment, arrays_of, from_arrays
 from transhash.search.store import ALL, flat
-from transhash.search.words import PADDING, Arrays, Words, check_bits, to_codes, to_words, word_count
+from transhash.search.words import PADDING, Arrays, Words, check_bits, to_codes, to_words
 
 if TYPE_CHECKING:
     from transhash.search.join import Join
@@ -188,6 +189,24 @@ class HammingIndex:
             D[:, :useful], I[:, :useful] = best
         return D, I
 
+    def search_by(
+        self,
+        effort: float,
+        codes: npt.NDArray[np.uint8],
+        k: int = 10,
+        *,
+        ids: npt.ArrayLike | set[int] | None = None,
+    ) -> segments.Budgeted:
+        """As `search`, but each query stops when it has cost as much as comparing `effort` codes does.
+
+        Looking into a bucket counts as 50. The first bucket is always looked into, and codes without tables are all
+        compared. `exact` bool [Q] says of which queries the results are certain. Raises HammingIndexError.
+        """
+        queries = to_words(codes, self.bits)
+        parts = self._searched(ids)
+        k = check_k(k, len(queries), sum(len(part) for part in parts))
+        return segments.nearest_by(check_effort(effort), parts, queries, k, self.bits)
+
     def range_search(
         self,
         codes: npt.NDArray[np.uint8],
@@ -245,16 +264,8 @@ class HammingIndex:
         bound = check_radius(radius, self.bits)
         from transhash.search import join
 
-        parts = [part for part in self._state.segments if len(part)]
-        kept = [np.flatnonzero(part.alive_ranks()) for part in parts]
-        if ids is not None:
-            wanted = allowed(ids)
-            kept = [part.find(wanted)[1] for part in parts]
-        entries = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
-        words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
-        padding = np.zeros((PADDING, word_count(self.bits)), np.uint64)
-        own = np.concatenate([np.empty(0, np.int64), *entries])
-        return join.of(np.concatenate([*words, padding]), own, self.bits, bound)
+        wanted = None if ids is None else allowed(ids)
+        return join.of(*segments.entries(self._state.segments, wanted, self.bits), self.bits, bound)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the index to one file, atomically; raises HammingIndexError when it cannot be written.

@@ -43,16 +43,27 @@ Counts = npt.NDArray[np.int64]
 
 
 def nearest(
-    store: Store | Packed, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Counts, limit: float
+    store: Store | Packed,
+    alive: Bitmap,
+    queries: Words,
+    k: int,
+    bits: int,
+    bounds: Counts,
+    limit: float,
+    *,
+    partial: bool = False,
 ) -> tuple[Keys, npt.NDArray[np.bool_]]:
-    """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now."""
+    """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now.
+
+    When `partial`, those have what was found till then.
+    """
 
     def run(piece: tuple[int, int]) -> tuple[Keys, npt.NDArray[np.bool_]]:
         own = slice(*piece)
         best = np.full((piece[1] - piece[0], k), NONE)
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
-        given = (queries[own], store.width, (), k, bounds[own], limit, keys, counts, state)
+        given = (queries[own], store.width, (), k, bounds[own], limit, partial, keys, counts, state)
         _compiled(store)(store, alive, *given, best, np.empty(0, np.int64), done)
         return best, done
 
@@ -83,7 +94,7 @@ def count_within(store: Store | Packed, alive: Bitmap, queries: Words, bounds: C
     def run(piece: tuple[int, int]) -> None:
         own = slice(*piece)
         _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
-        given = (queries[own], store.width, (scan.EVERY, 0), 0, bounds[own], np.inf, none, counts, state)
+        given = (queries[own], store.width, (scan.EVERY, 0), 0, bounds[own], np.inf, False, none, counts, state)
         _compiled(store)(
             store, alive, *given, np.empty((0, 0), np.int64), totals[own], np.zeros(piece[1] - piece[0], np.bool_)
         )
@@ -109,7 +120,7 @@ def each_within(
         keys = np.empty(HITS_AT_ONCE, np.int64)
         while first < last:
             totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
-            given = (queries[first:last], store.width, every, 0, bounds[first:last], np.inf, keys, counts, state)
+            given = (queries[first:last], store.width, every, 0, bounds[first:last], np.inf, False, keys, counts, state)
             _compiled(store)(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
             if not done[0]:  # the hits of this query alone are too many
                 keys = np.empty(8 * len(keys), np.int64)
@@ -147,13 +158,13 @@ def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
 
 @kernel
 def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
-    store, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
+    store, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
 ):
     """Each query's k best into `best`; or all within its bound into `keys`, `numbers` of them for each query.
 
     The latter when the tuple `every` holds how many of those that share a code, and 1 for sorted keys: its length is
-    known when compiling. When `keys` is full, it stops: what is not `done` is left for later. Without room for any key
-    it only counts.
+    known when compiling. What costs more than `limit` is given up, or when `partial`, left as it is. When `keys` is
+    full, it stops: what is not `done` is left for later. Without room for any key it only counts.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -189,9 +200,9 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             table = np.argmin(cost)
             spent += cost[table]
             ahead = 0.0
-            if not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
+            if not partial and not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
                 ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
-            if spent + ahead > limit:
+            if spent + ahead > limit and (step or not partial):
                 break
             when[table, depth[table]] = step
             found = _visit(
@@ -206,7 +217,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
                 nearer = len(counts)  # all buckets of a table are all codes
             else:
                 cost[table] = ring_cost(offsets, bases[table], bits, sought[table], depth[table], len(query))
-        if nearer <= state[BOUND]:
+        if nearer <= state[BOUND] and not partial:
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
@@ -218,7 +229,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             if every[1]:
                 selection.sort(keys[before:found])
         else:
-            done[q] = True
+            done[q] = nearer > state[BOUND]
             selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
         q += 1
 

@@ -19,6 +19,7 @@ from transhash.search.words import Arrays, Words
 SHORTEST, LONGEST = 32, 64  # bits of a code: what is left of it fits in one word
 BLOCK = 512  # entries whose marks are counted together
 SAMPLED = 512  # codes of which one has the number of its block kept
+TABLES = 8  # at most: a field and what is before it in its byte must fit into one word
 FIELD = 56  # bits of a code in a field, at most
 SPARE = 8  # words behind the last: reading bits may go that far
 KEPT = ("fields", "offsets", "cuts", "ranks", "marks")  # what a file holds besides the numbers of entries and codes
@@ -78,12 +79,12 @@ def completed(kept: Arrays, count: int, unique: int) -> Packed:
     fields, offsets, cut, ranks, marks = (kept[name] for name in KEPT)
     flag = int(unique < count)
     begins, length = layout(cut, unique, flag)
-    rank_bits = max(1, int(count - 1).bit_length())
+    width = rank_bits(count)
     before = samples = np.empty(0, np.uint32)
-    if len(fields) != length or len(ranks) != words_for(count * rank_bits):
+    if len(fields) != length or len(ranks) != words_for(count * width):
         raise ValueError("fields")
     if flag:
-        if len(marks) != -(-count // BLOCK) * BLOCK // 64:
+        if len(marks) != mark_words(count):
             raise ValueError("marks")
         each = np.add.reduceat(np.bitwise_count(marks), np.arange(0, len(marks), BLOCK // 64), dtype=np.uint32)
         before = np.concatenate((np.zeros(1, np.uint32), np.cumsum(each, dtype=np.uint32)))
@@ -94,7 +95,7 @@ def completed(kept: Arrays, count: int, unique: int) -> Packed:
         samples = np.append(blocks, len(before) - 2).astype(np.uint32)
     elif len(marks):
         raise ValueError("marks")
-    sizes = np.array([count, unique, rank_bits, flag], np.int64)
+    sizes = np.array([count, unique, width, flag], np.int64)
     made = Packed(fields, begins, offsets, cut, ranks, marks, before, samples, sizes)
     for array in made:
         array.flags.writeable = False
@@ -107,6 +108,16 @@ def layout(cut: Ranks, unique: int, flag: int) -> tuple[Ranks, int]:
     words = (unique * widths + 63) // 64
     begins = np.concatenate((np.zeros(1, np.int64), np.cumsum(words)[:-1])) * 64
     return begins, int(words.sum()) + SPARE
+
+
+def rank_bits(count: int) -> int:
+    """Bits of the greatest rank of so many entries."""
+    return max(1, int(count - 1).bit_length())
+
+
+def mark_words(count: int) -> int:
+    """Words for a mark of each entry, in whole blocks."""
+    return -(-count // BLOCK) * BLOCK // 64
 
 
 def words_for(bits: int) -> int:

@@ -31,7 +31,7 @@ DISTANCE, CODE, NUMBER = 0, 1, 2  # what is held of a candidate; a number is -1 
 
 @kernel
 def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
-    packed, alive, queries, width, every, k, bounds, limit, keys, counts, state, best, numbers, done
+    packed, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
 ):
     """As the search of `mih`."""
     offsets, ends = packed.offsets, packed.cuts
@@ -67,9 +67,9 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
             table = np.argmin(cost)
             spent += cost[table]
             ahead = 0.0
-            if not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
+            if not partial and not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
                 ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
-            if spent + ahead > limit:
+            if spent + ahead > limit and (step or not partial):
                 break
             when[table, depth[table]] = step
             found = _visit(
@@ -84,7 +84,7 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
                 nearer = len(counts)  # all buckets of a table are all codes
             else:
                 cost[table] = ring_cost(offsets, starts[table], bits, sought[table], depth[table], FIELD)
-        if nearer <= state[BOUND]:
+        if nearer <= state[BOUND] and not partial:
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
@@ -96,7 +96,7 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
             if every[1]:
                 selection.sort(keys[before:found])
         else:
-            done[q] = True
+            done[q] = nearer > state[BOUND]
             _finish(packed, alive, held, state, k, best[q])
         q += 1
 

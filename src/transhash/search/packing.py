@@ -15,11 +15,13 @@ from transhash.search.packed import (
     FLAG,
     RANK_BITS,
     SAMPLED,
+    TABLES,
     UNIQUE,
     Packed,
     completed,
     layout,
     marked,
+    rank_bits,
     words_for,
 )
 from transhash.search.store import U32, Ranks
@@ -40,7 +42,7 @@ def build(words: Words, count: int, bits: int) -> Packed:
     unique = len(codes)
     flag = int(unique < count)
     shared = codes[np.diff(np.append(np.flatnonzero(first), count)) > 1] if flag else codes[:0]
-    cut = tables.substrings(bits, unique)
+    cut = tables.substrings(bits, unique, TABLES)
     begins, length = layout(cut, unique, flag)
     fields, ends = np.zeros(length, np.uint64), np.cumsum((1 << np.diff(cut)) + 1)
     offsets = np.zeros(int(ends[-1]), np.uint32)
@@ -56,9 +58,8 @@ def build(words: Words, count: int, bits: int) -> Packed:
         np.cumsum(mine, out=mine)
 
     spread(fill, range(len(cut) - 1))
-    rank_bits = max(1, int(count - 1).bit_length())
-    packed_ranks = np.zeros(words_for(count * rank_bits), np.uint64)
-    write_ranks(ranks, rank_bits, packed_ranks, 0)
+    packed_ranks = np.zeros(words_for(count * rank_bits(count)), np.uint64)
+    write_ranks(ranks, rank_bits(count), packed_ranks, 0)
     marks = marked(first) if flag else np.empty(0, np.uint64)
     kept: Arrays = {"fields": fields, "offsets": offsets, "cuts": cut, "ranks": packed_ranks, "marks": marks}
     return completed(kept, count, unique)

@@ -141,6 +141,20 @@ class Segment:
             keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
         return self._results(keys)
 
+    def nearest_by(
+        self, effort: float, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]
+    ) -> tuple[Found, npt.NDArray[np.bool_]]:
+        """As `nearest`, for at most `effort` a query where there are tables; and whose results are certain [Q]."""
+        from transhash.search import mih
+
+        if len(self) == 0 or self.store.tables == 0 or effort >= mih.scan_cost(self.store, len(self), len(queries)):
+            return self.nearest(queries, k, bits, bounds, None), np.ones(len(queries), np.bool_)
+        keys = np.full((len(queries), k), small.NONE)
+        wanted = min(k, len(self))
+        given = self.store, self.alive, queries, wanted, bits, bounds.copy()
+        keys[:, :wanted], exact = mih.nearest(*given, effort, partial=True)
+        return self._results(keys), exact
+
     def takes_few(self, queries: Words) -> bool:
         """Whether `few` is the quickest way: few codes, all there and without tables, and few queries."""
         return (

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.search import hits, rerank
+from transhash.search import hits, rerank, small
 from transhash.search.segment import Found, Ids, Segment
 from transhash.search.words import PADDING, Words, word_count
 
 COUNTED_AT_ONCE = 1 << 16  # codes
 RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
+
+
+class Budgeted(NamedTuple):
+    """What a search with a budget found."""
+
+    distances: npt.NDArray[np.int32]  # [Q, k], -1 where nothing was found
+    ids: Ids  # [Q, k]
+    exact: npt.NDArray[np.bool_]  # [Q]: whether these are the nearest for certain
 
 
 def empty(bits: int) -> Segment:
@@ -53,6 +62,33 @@ def nearest(parts: Sequence[Segment], queries: Words, k: int, bits: int, strateg
         more = part.nearest(queries, k, bits, bounds, strategy)
         distances, ids = hits.merged_best((distances, ids), more)
     return distances, ids
+
+
+def nearest_by(effort: float, parts: Sequence[Segment], queries: Words, k: int, bits: int) -> Budgeted:
+    """The k nearest that `effort` finds for each query, shared out to the segments by their size."""
+    total = sum(len(part) for part in parts)
+    useful = min(k, total)
+    D, I = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1, np.int64)  # noqa: E741
+    exact = np.ones(len(queries), np.bool_)
+    if useful and len(queries):
+        distances, ids = np.full((len(queries), useful), small.NONE), I[:, :useful]
+        for part in parts:
+            bounds = np.minimum(distances[:, -1], bits)
+            more, certain = part.nearest_by(effort * len(part) / total, queries, useful, bits, bounds)
+            distances, ids = hits.merged_best((distances, ids), more)
+            exact &= certain
+        D[:, :useful], I[:, :useful] = np.where(ids < 0, -1, distances), ids
+    return Budgeted(D, I, exact)
+
+
+def entries(parts: Sequence[Segment], wanted: Ids | None, bits: int) -> tuple[Words, Ids]:
+    """All entries, or those of `wanted` ids: codes [n + PADDING, words] and ids [n]."""
+    parts = [part for part in parts if len(part)]
+    kept = [np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1] for part in parts]
+    ids = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
+    words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
+    padding = np.zeros((PADDING, word_count(bits)), np.uint64)
+    return np.concatenate([*words, padding]), np.concatenate([np.empty(0, np.int64), *ids])
 
 
 def reranked(

@@ -13,17 +13,18 @@ from transhash.threads import cuts, spread, workers
 
 CODES_IN_A_BUCKET = 7  # log2 of the mean that is aimed at: below, visiting buckets costs more than what is in them
 WIDEST = 22  # bits of a substring: 16 MB of offsets
-MOST = 8  # tables: each holds all codes again
+MOST = 16  # tables: each holds all codes again
 
 
-def substrings(bits: int, count: int) -> Ranks:
+def substrings(bits: int, count: int, most: int | None = None) -> Ranks:
     """Where to cut codes of `bits` bits for `count` of them: bit positions [tables + 1].
 
     Long codes are not covered to their end: the rest takes no part in choosing candidates, only in their distances.
     """
     width = min(float(WIDEST), max(4.0, np.log2(max(2, count)) - CODES_IN_A_BUCKET))
-    tables = min(MOST, max(-(-bits // WIDEST), round(bits / width)))
-    covered = min(bits, tables * WIDEST if bits > MOST * WIDEST else bits)
+    most = MOST if most is None else most
+    tables = min(most, max(-(-bits // WIDEST), round(bits / width)))
+    covered = min(bits, tables * WIDEST if bits > most * WIDEST else bits)
     return np.array([covered * t // tables for t in range(tables + 1)], np.int64)
 
 
