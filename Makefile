@@ -30,7 +30,7 @@ demo: $(VENV)/light
 	$(BIN)/transhash search -k 5 examples/pictures/truck/truck-01.jpg
 
 test: $(VENV)/dev $(VENV)-milvus/ready
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 check: $(VENV)/dev
 	$(BIN)/ruff check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,12 @@ from transhash import Library
 
 # a shell's background job ignores Ctrl-C, and so would the programs that tests start and interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Whatever is saved is synced to the disk, thousands of times in a run. That the syncs are there is proved in
+# `tests/faults`; here nobody needs to wait for a drive, and the files go to memory where there is enough.
+MEMORY, ENOUGH = "/dev/shm", 4 << 30
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH:
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 # where the program remembers the library used last: not the user's own
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="transhash-tests-")
