@@ -71,6 +71,7 @@ def folding(photos: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     listed = os.listdir
     with monkeypatch.context() as patch:
+        patch.chdir(photos.parent)  # what is moved elsewhere stays on this drive
         mapped(patch, fold)
         yield photos
 
