@@ -82,14 +82,18 @@ def _measure(
             continue
         begin = time.perf_counter()
         try:
-            exact[name] = Faiss("Flat", stored) if name == "faiss Flat" else Ours(index, name.partition(" ")[2] or None)
+            exact[name] = _exact(name, index, stored)
         except ImportError as error:
             skipped(name, str(error))
             continue
-        builds[name] = built if name.startswith("transhash") else time.perf_counter() - begin
+        own = name in {"faiss Flat", "transhash compact"}
+        builds[name] = time.perf_counter() - begin if own else built
     rows = _timed(exact, queries, k, truth, RADII if len(stored) <= MOST_WITHIN else ())
     if "transhash scan" in rows:
         rows["transhash scan"]["floor"] = floors(stored)
+    sizes = {name: each.index.nbytes / len(stored) for name, each in exact.items() if isinstance(each, Ours)}
+    for name, size in sizes.items():
+        rows[name]["bytes_a_code"] = size
     yield [{"engine": name, "effort": None, "build_s": builds[name], **row} for name, row in rows.items()]
     del exact
     for name in names:
@@ -110,6 +114,17 @@ def _measure(
                     break
             yield graded
             del engine
+
+
+def _exact(name: str, index: HammingIndex, stored: Codes) -> Engine:
+    """An exact engine by its name, filled; `index` is filled already."""
+    if name == "faiss Flat":
+        return Faiss("Flat", stored)
+    if name == "transhash compact":
+        small = HammingIndex(index.bits, compact=True if 32 <= index.bits <= 64 else None)
+        small.add(stored)
+        return Ours(small, None)
+    return Ours(index, name.partition(" ")[2] or None)
 
 
 def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii: Sequence[int]) -> dict[str, Row]:

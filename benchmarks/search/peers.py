@@ -14,7 +14,7 @@ from transhash.search import HammingIndex
 
 Codes = NDArray[np.uint8]
 
-EXACT = ("transhash", "transhash scan", "transhash mih", "faiss Flat")
+EXACT = ("transhash", "transhash scan", "transhash mih", "transhash compact", "faiss Flat")
 EFFORTS: dict[str, Sequence[int]] = {  # of the engines that trade recall for time
     "faiss HNSW": (32, 64, 128, 256, 512, 1024, 2048),
     "faiss IVF": (1, 2, 4, 8, 16, 32, 64, 128),

@@ -21,6 +21,7 @@ def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_pa
         assert row["size"] == 3000
         assert row["recall"] == 1 or row["engine"] in peers.EFFORTS
         assert min(row["batch_s"] + row["single_s"]) > 0
+        assert ("bytes_a_code" in row) == row["engine"].startswith("transhash")
     hits = [row["hits"] for row in rows if row["engine"] in peers.EXACT]
     assert hits == hits[:1] * len(peers.EXACT)
 

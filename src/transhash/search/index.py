@@ -93,6 +93,11 @@ class HammingIndex:
         """All ids, ascending, int64 [N]."""
         return np.sort(np.concatenate([part.ids[part.alive_ranks()] for part in self._state.segments]))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all codes, ids and tables, in memory or mapped."""
+        return sum(array.nbytes for array in self._parts()[1].values())
+
     def add(self, codes: npt.NDArray[np.uint8], ids: npt.ArrayLike | None = None) -> Ids:
         """Add codes uint8 [N, bits/8] under ids int64 [N] (None: continuing numbers) and return their ids.
 
