@@ -29,6 +29,7 @@ from transhash.cli.help import help_
 from transhash.cli.import_ import import_
 from transhash.cli.index import index
 from transhash.cli.info import info
+from transhash.cli.mcp import mcp
 from transhash.cli.models import models
 from transhash.cli.output import say
 from transhash.cli.search import search
@@ -44,7 +45,7 @@ GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in w
     "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, bench, backbone),
     "Move data": (export, import_, encode),
-    "Run a service": (serve, token, doctor),
+    "Run a service": (serve, token, mcp, doctor),
 }
 
 _pythons_own = warnings.showwarning
