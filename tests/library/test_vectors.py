@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -247,5 +248,11 @@ def test_the_snippets_of_the_documents_run(vectors: np.ndarray, photos: Path, mo
     exec(compile(own, "docs/vectors.md", "exec"), made)
     assert len(made["rows"]) == 10
     assert all(row % 30 >= 10 for row in made["rows"])
+    made["library"].close()
+    shutil.rmtree("my-vectors")
+    (readme,) = [text for text in pages.blocks(pages.ROOT / "README.md", "python") if "my-vectors" in text]
+    assert len(readme.splitlines()) == 4
+    exec(compile(readme, "README.md", "exec"), made)
+    assert (made["rows"][0], len(made["rows"])) == ("0", 10)
     exec(compile(encoder, "docs/vectors.md", "exec"), made)
     assert made["hits"][0].path.name == made["mixed"][0].path.name == "query.jpg"

@@ -18,6 +18,7 @@ from transhash import Library, load_encoder
 from transhash.errors import ModelError
 from transhash.library import Words
 from transhash.model import Embedder
+from transhash.model.foreign import fit_encoder
 from transhash.model.hub import PretrainedEncoder, open_pretrained
 from transhash.model.preprocessing import Preprocessing
 
@@ -139,6 +140,71 @@ def test_a_repository_is_read_from_the_hub_s_cache(cached: str, tmp_path: Path) 
         ModelError, match="someone/else: no model directory, nor in the hub's cache, and the hub cannot be reached"
     ):
         load_encoder("someone/else")
+
+
+@pytest.fixture(scope="module")
+def timm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ViT as timm saves it: its names of tensors, and its settings."""
+    from safetensors.torch import save_file
+
+    from transhash.nn.vit import ViT, ViTConfig
+
+    torch.manual_seed(0)
+    network = ViT(ViTConfig(image_size=32, patch_size=8, dim=24, depth=2, heads=3, mlp_dim=48))
+    for each in network.parameters():
+        torch.nn.init.normal_(each, std=0.1)
+    folder = tmp_path_factory.mktemp("timm") / "vit_tiny_patch8_32"
+    folder.mkdir()
+    save_file({**network.state_dict(), "head.weight": torch.zeros(5, 24)}, folder / "model.safetensors")
+    cfg = {"input_size": [3, 32, 32], "interpolation": "bicubic", "crop_pct": 0.9, "mean": [0.5] * 3, "std": [0.5] * 3}
+    said = {
+        "architecture": "vit_tiny_patch8_32",
+        "num_classes": 5,
+        "pretrained_cfg": cfg,
+        "model_args": {"num_heads": 3},
+    }
+    (folder / "config.json").write_text(json.dumps(said))
+    return folder
+
+
+def test_timm_s_checkpoints_are_encoders(timm_folder: Path, images: list[Image.Image]) -> None:
+    """Their preprocessing, by torchvision's definitions: the shorter side to 32 / 0.9, the middle, (x - .5) / .5."""
+    from transhash.nn.vit import ViT, ViTConfig
+
+    network = ViT(ViTConfig(image_size=32, patch_size=8, dim=24, depth=2, heads=3, mlp_dim=48))
+    from safetensors.torch import load_file
+
+    state = load_file(timm_folder / "model.safetensors")
+    del state["head.weight"]
+    network.load_state_dict(state)
+    square = [image.resize((35, 35), Image.Resampling.BICUBIC) for image in images[2:3]]  # 33 × 33 becomes 35 × 35
+    pixels = np.stack([(np.asarray(each, np.float32)[1:33, 1:33] / 255 - 0.5) / 0.5 for each in square])
+    expected = network(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).detach()[:, 0]
+    encoder = load_encoder(timm_folder)
+    assert isinstance(encoder, Embedder)
+    np.testing.assert_allclose(encoder.pictures(images[2:3]), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [*PROCESSORS, "timm"])
+def test_a_checkpoint_is_fitted_to_pictures(kind: str, checkpoints: Path, timm_folder: Path, tmp_path: Path) -> None:
+    pictures = [draw(tmp_path / "photos" / f"{number}.png", number) for number in range(30)]
+    base = load_encoder(timm_folder if kind == "timm" else checkpoints / kind)
+    assert isinstance(base, Embedder)
+    assert fit_encoder(base, pictures, 16, tmp_path / "mine") == 30
+    fitted = load_encoder(tmp_path / "mine")
+    assert isinstance(fitted, Embedder)
+    assert (fitted.bits, fitted.reads_texts) == (16, kind in ("clip", "siglip"))
+    opened = [Image.open(each).convert("RGB") for each in pictures[:4]]
+    np.testing.assert_allclose(fitted.pictures(opened), base.pictures(opened), atol=5e-3)
+    with Library.create(tmp_path / "photos" / ".transhash", fitted) as library:
+        library.index(tmp_path / "photos")
+    with Library.open(tmp_path / "photos") as again:
+        assert again.search(pictures[3], 1)[0].distance == 0
+        if fitted.reads_texts:
+            assert len(again.search(Words("red car"), 6)) == 6
+    (tmp_path / "mine" / "vision.onnx").write_bytes(b"other")
+    with pytest.raises(ModelError, match="not a fitted model that is whole"):
+        load_encoder(tmp_path / "mine")
 
 
 def test_fingerprints_tell_weights_and_preprocessing_apart(checkpoints: Path, tmp_path: Path) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from transhash.cli.libraries import named_encoder
 from transhash.cli.options import JsonOption, ModelOption
 from transhash.cli.output import print_json, say, shown
 from transhash.cli.terminal import stages
+from transhash.errors import ModelError
 
 EXAMPLES = """\
   transhash fit photos/ --out mine
   transhash index photos/ --model mine --library mine/library
+  transhash fit photos/ --model facebook/dinov2-small --out mine
 """
 
 
@@ -33,26 +38,28 @@ def fit(
     """Make a model for your own pictures, without labels.
 
     The network is that of --model, or the one that comes with transhash; the bits are chosen so that they tell your
-    pictures apart. The result is a model like any other: name its folder with --model.
+    pictures apart. The result is a model like any other: name its folder with --model. A model of the Hugging Face hub
+    is exported to ONNX: to encode pictures with the result, neither PyTorch nor the checkpoint is needed.
     """
     from transhash.library.files.walk import roots, walk
-    from transhash.model import load
+    from transhash.model import Embedder, is_hash_model, load_encoder
+    from transhash.model.directory import CONFIG
     from transhash.model.fit import fit as learned
+    from transhash.model.foreign import fit_encoder
 
     found = [
         os.path.join(folder.path, name) for root in roots(folders) for folder in walk(root) for name in folder.names
     ]
     chosen = random.Random(0).sample(found, min(most, len(found)))
+    base = named_encoder(model)
+    if not is_hash_model(base) and not isinstance(base, Embedder):
+        raise ModelError(base.name, "gives codes alone, to which nothing can be fitted", "name another model")
+    learn: Callable[..., object] = learned if is_hash_model(base) else fit_encoder
     with stages(len(chosen)) as progress:
-        fitted = learned(
-            load(model),
-            map(os.fsdecode, sorted(chosen)),
-            bits,
-            out,
-            progress=progress,
-            skipped=lambda error: say(str(error)),
-        )
+        pictures = map(os.fsdecode, sorted(chosen))
+        learn(base, pictures, bits, out, progress=progress, skipped=lambda error: say(str(error)))
+    about = json.loads((out / CONFIG).read_text("utf-8"))["about"]
     if as_json:
-        print_json({"model": fitted.folder, "bits": bits, "fingerprint": fitted.fingerprint, **fitted.config["about"]})
+        print_json({"model": out, "bits": bits, "fingerprint": load_encoder(out).fingerprint, **about})
     else:
-        print(f"{bits}-bit model of {fitted.config['about']['pictures']} pictures in {shown(fitted.folder)}")
+        print(f"{bits}-bit model of {about['pictures']} pictures in {shown(out)}")

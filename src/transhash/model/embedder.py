@@ -82,8 +82,11 @@ class Embedder:
     @classmethod
     def of(cls, encoder: VectorEncoder, bits: int | None = None) -> Embedder:
         """The vectors of an encoder; raises `ModelError` for one whose vectors cannot be used."""
-        made = cls(encoder.name, encoder.dim, encoder.fingerprint, bits)
-        made.encoder = encoder
+        layers: Head | None = getattr(encoder, "hash_layers", None)  # that were fitted to a collection
+        if layers and bits not in (None, layers.bits):
+            raise ModelError(encoder.name, f"it was fitted for codes of {layers.bits} bits", "leave --bits out")
+        made = cls(encoder.name, encoder.dim, encoder.fingerprint, layers.bits if layers else bits)
+        made.encoder, made._first = encoder, layers or made._first
         return made
 
     @classmethod

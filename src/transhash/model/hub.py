@@ -22,10 +22,14 @@ from numpy.typing import NDArray
 
 from transhash.errors import ModelError, TransHashError
 from transhash.model.directory import CONFIG, file_hash
+from transhash.model.embedder import VectorEncoder
+from transhash.model.foreign import FITTED, TimmEncoder, is_timm, open_fitted
 from transhash.model.preprocessing import PREPROCESSOR, Preprocessing
+from transhash.plain import JsonObject
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "model.onnx", "*.npy"]  # settings, weights, tokens; ours
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -39,8 +43,8 @@ class PretrainedEncoder:
     def __init__(self, folder: Path, model: Any) -> None:
         """Use `load_encoder`. Raises `ModelError` when the folder is not that of such a checkpoint."""
         self.folder = folder
-        self._model = model
-        self._prepare = Preprocessing.read(folder)
+        self.network = model
+        self.prepare = Preprocessing.read(folder)
         self.name = _name(folder)
         self.dim = _width(model)
         files = [*sorted(folder.glob("*.safetensors")), folder / CONFIG, folder / PREPROCESSOR]
@@ -52,15 +56,15 @@ class PretrainedEncoder:
 
     def encode(self, items: Iterable[Image.Image]) -> NDArray[np.float32]:
         """Vectors of pictures in RGB, float32 (N, dim): what the first token says, or the mean over the map."""
-        from transformers import BatchFeature
+        import torch
 
-        pixels = BatchFeature({"pixel_values": self._prepare(list(items))}, tensor_type="pt")
-        return self._pictures(pixels)
+        return np.asarray(self.vectors(torch.from_numpy(self.prepare(list(items)))), np.float32)
 
-    def _pictures(self, pixels: Any) -> NDArray[np.float32]:
-        said = self._model(**pixels)
-        hidden = said.last_hidden_state
-        return np.asarray(hidden[:, 0] if hidden.ndim == 3 else said.pooler_output, np.float32)
+    def vectors(self, pixels: Tensor) -> Tensor:
+        """The same of prepared pixels (N, 3, H, W), as tensors (N, dim)."""
+        said = self.network(pixel_values=pixels)
+        hidden: Tensor = said.last_hidden_state
+        return hidden[:, 0] if hidden.ndim == 3 else said.pooler_output
 
 
 class TwoTowers(PretrainedEncoder):
@@ -77,34 +81,49 @@ class TwoTowers(PretrainedEncoder):
                 folder, f"its tokenizer cannot be read ({_said(error)})", "copy the whole model"
             ) from error
 
-    def _pictures(self, pixels: Any) -> NDArray[np.float32]:
-        return _array(self._model.get_image_features(**pixels))
+    def vectors(self, pixels: Tensor) -> Tensor:
+        """Vectors of prepared pixels (N, 3, H, W), as tensors (N, dim)."""
+        said = self.network.get_image_features(pixel_values=pixels)
+        vectors: Tensor = getattr(said, "pooler_output", said)
+        return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of texts, float32 (N, dim); what is longer than the model reads is cut off."""
-        config = self._model.config
+        config = self.network.config
         longest = config.text_config.max_position_embeddings
         padding: Any = "max_length" if config.model_type.startswith("siglip") else True  # as each was trained
         tokens = self._tokens(list(texts), padding=padding, truncation=True, max_length=longest, return_tensors="pt")
-        return _array(self._model.get_text_features(**tokens))
+        return _array(self.network.get_text_features(**tokens))
 
 
 def is_pretrained(folder: Path) -> bool:
     """Whether a folder has a checkpoint of transformers."""
     with suppress(OSError, ValueError):
-        said = json.loads((folder / CONFIG).read_text("utf-8"))
-        return isinstance(said, dict) and isinstance(said.get("model_type"), str)
+        said = _settings(folder)
+        return isinstance(said.get("model_type"), str) or is_timm(said)
     return False
 
 
-def open_pretrained(folder: str | os.PathLike[str]) -> PretrainedEncoder:
-    """The checkpoint in a folder.
+def _settings(folder: Path) -> JsonObject:
+    said = json.loads((folder / CONFIG).read_text("utf-8"))
+    return said if isinstance(said, dict) else {}
+
+
+def open_pretrained(folder: str | os.PathLike[str]) -> VectorEncoder:
+    """The checkpoint in a folder: of transformers, of timm, or one that was fitted (`fit_encoder`).
 
     Raises `ModelError` when it is something else, and `TransHashError` when transformers or PyTorch is not installed.
     """
     place = Path(folder).absolute()
+    said: JsonObject = {}
+    with suppress(OSError, ValueError):
+        said = _settings(place)
+    if said.get("model_type") == FITTED:
+        return open_fitted(place)
     if not any(place.glob("*.safetensors")):
         raise ModelError(place, "there are no weights in safetensors", "save the model with `save_pretrained`")
+    if is_timm(said):
+        return TimmEncoder(place, said)
     try:
         from transformers import AutoModel
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,24 @@ class Preprocessing:
             mean=tuple(map(float, said.get("image_mean") or _STANDARD)) if is_normalised else (0.0, 0.0, 0.0),
             deviation=tuple(map(float, said.get("image_std") or _STANDARD)) if is_normalised else (1.0, 1.0, 1.0),
         )
+
+    def to_dict(self) -> JsonObject:
+        """All of it in JSON's own types."""
+        return {**asdict(self), "resample": int(self.resample)}
+
+    @classmethod
+    def from_dict(cls, kept: JsonObject) -> Preprocessing:
+        """What `to_dict` gave; raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+        pairs = {name: None if kept[name] is None else tuple(map(int, kept[name])) for name in ("size", "crop")}
+        numbers = {name: tuple(map(float, kept[name])) for name in ("mean", "deviation")}
+        return cls(**{**kept, **pairs, **numbers, "resample": Image.Resampling(kept["resample"])})
+
+    @property
+    def side(self) -> tuple[int, int]:
+        """Height and width of what the network is given; raises `ModelError` when pictures keep sides of their own."""
+        if (found := self.crop or self.size) is None:
+            raise ModelError("", "pictures are neither cropped nor brought to one size", "name another model")
+        return found
 
     def __call__(self, images: list[Image.Image]) -> NDArray[np.float32]:
         """Pictures in RGB as the network takes them: float32 (N, 3, H, W)."""

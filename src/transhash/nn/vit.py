@@ -176,7 +176,7 @@ class ViT(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         """Images to the tokens that enter the first block: (N, 3, H, W) -> (N, 1 + M, D)."""
         x = self.patch_embed(x)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], dim=1)  # a length that exports follow
         return x + self.pos_embed
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,8 +84,8 @@ def tools(library: Library) -> MCPServer[object]:
     @server.tool(annotations=READS, structured_output=False)
     def search_by_words(
         *,
-        words: Annotated[str, Field(min_length=1, description="What is to be seen, such as: red car.")],
-        without: Annotated[Sequence[str], Field(description="What is not to be seen, such as: snow.")] = (),
+        words: Annotated[str, Field(min_length=1, description="What hits show, such as: red car.")],
+        without: Annotated[Sequence[str], Field(description="What hits do not show, such as: snow.")] = (),
         like: Annotated[Sequence[int], Field(description="Ids of pictures that hits are to be like as well.")] = (),
         k: Most = 10,
         where: Where = None,
