@@ -32,7 +32,8 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "library/catalogue/database.py: Database.rows",
     ],
     "pyarrow has no types": [
-        "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: pyarrow",
+        "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: plain",
+        "library/exchange/parquet_file.py: pyarrow",
     ],
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
     "one of two kinds of service, which each route asks for": ["server/routes/common.py: service"],

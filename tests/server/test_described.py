@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,9 @@ from PIL import Image
 from colours import COLOURS, Colours
 from fake_model import FakeModel
 from serving import Running, serving
-from transhash import Library
+from transhash import Library, open_library
+from transhash.errors import LibraryError
+from transhash.library import Mixture, Words
 from visiting import CHROMIUM, Visit, expect
 
 
@@ -51,6 +55,18 @@ def test_words_vectors_and_pictures_find_pictures(coloured: Path) -> None:
         assert (facts["reads"], facts["lacks"]) == (["pictures", "words", "vectors"], ["explanations"])
         assert [first(server, "by-words", words=[colour]) for colour in COLOURS] == [f"{c}.png" for c in COLOURS]
         assert first(server, "by-vector", vectors=[[0, 0, 2] * 4]) == "blue.png"
+        with open_library(server.url) as remote:
+            assert remote.search(Words("green"), 1)[0].picture.name == "green.png"
+            assert remote.search([np.tile([1.0, 0, 0], 4)], 1)[0][0].picture.name == "red.png"
+            with pytest.raises(LibraryError, match="ask for one kind at once"):
+                remote.search(Mixture([Words("green")]))
+        found = subprocess.run(
+            [sys.executable, "-m", "transhash", "search", "red green", "-k", "1", "--library", server.url],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert found.stdout.rstrip().endswith("red green.png")
         sent = server.send(coloured / "green.png", k=1).json()["results"][0]
         assert (sent["hits"][0]["name"], sent["hits"][0]["identical"]) == ("green.png", True)
         assert first(server, "by-values", values=[sent["values"]], embeddings=[sent["embedding"]]) == "green.png"

@@ -14,6 +14,7 @@ from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash export --to all.parquet
+  transhash export --to all.parquet --vectors
   transhash export --to milvus://localhost:19530/photos
 """
 
@@ -34,6 +35,9 @@ def export(
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a collection of another model or with other columns.")
     ] = False,
+    vectors: Annotated[
+        bool, typer.Option("--vectors", help="With the vectors, a byte a value: hits are then ordered as here.")
+    ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -53,11 +57,13 @@ def export(
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
     with open_library(find_library(library, [Path.cwd()])) as opened, stages() as progress:
         if is_milvus(to):
+            if vectors:
+                raise typer.BadParameter("a collection in Milvus holds codes", param_hint="--vectors")
             from transhash.remote.milvus import send
 
             count = send(opened, to, progress, replace=replace)
         elif isinstance(to, Path):
-            count = opened.export(to, progress=progress)
+            count = opened.export(to, vectors=vectors, progress=progress)
         else:
             raise typer.BadParameter(f"{to}: neither a file nor milvus://HOST:PORT/COLLECTION", param_hint="--to")
     if as_json:

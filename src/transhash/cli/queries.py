@@ -12,7 +12,6 @@ from transhash.errors import ImageError, TransHashError
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.searchable import One
-    from transhash.model import Encoder
 
 STANDARD_INPUT = "-"
 CLIPBOARD = "clipboard"
@@ -29,14 +28,12 @@ class Query(NamedTuple):
         """The same for people."""
         return "standard input" if self.name == STANDARD_INPUT else self.name
 
-    def read_by(self, model: Encoder) -> Query:
-        """The same, as words where it names no file and the model has a text tower."""
+    def as_words(self) -> Query:
+        """The same, as words where it names no file."""
         from transhash.library.searchable import Words
-        from transhash.model import Embedder
 
         is_path = isinstance(self.source, Path) and not os.path.lexists(self.source) and "://" not in self.name
-        is_words = is_path and isinstance(model, Embedder) and model.reads_texts
-        return self._replace(source=Words(self.name)) if is_words else self
+        return self._replace(source=Words(self.name)) if is_path else self
 
     @property
     def picture(self) -> Source:

@@ -132,6 +132,17 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
         print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}{more}")
 
 
+def _reads_words(library: Searchable) -> bool:
+    from transhash.library.searchable import HasModel
+    from transhash.model import Embedder
+    from transhash.remote.http import HttpLibrary
+
+    if isinstance(library, HasModel):
+        model = library.model
+        return isinstance(model, Embedder) and model.reads_texts
+    return isinstance(library, HttpLibrary) and library.reads_words
+
+
 def _found(
     library: Searchable, queries: Sequence[Query], k: int, limits: Limits
 ) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
@@ -140,11 +151,12 @@ def _found(
     from transhash.library.ranking import is_picture
     from transhash.library.searchable import HasModel, Queries
     from transhash.model import stream
+    from transhash.remote.http import HttpLibrary
 
-    read = [query.read_by(library.model) if isinstance(library, HasModel) else query for query in queries]
+    read = [query.as_words() for query in queries] if _reads_words(library) else queries
     if not isinstance(library, HasModel) or not all(is_picture(query.source) for query in read):
         for query in read:
-            if not is_picture(query.source) and not isinstance(library, Library):
+            if not is_picture(query.source) and not isinstance(library, Library | HttpLibrary):
                 raise TransHashError(query.called, "a vector, and this library reads pictures", "name a picture")
             try:
                 hits = library.search(query.source, k, **limits)  # type: ignore[arg-type]  # as was just asked

@@ -319,15 +319,15 @@ class Library:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
         drop(self.catalogue, name)
 
-    def export(self, to: StrPath, *, progress: Progress = silent) -> int:
+    def export(self, to: StrPath, *, vectors: bool = False, progress: Progress = silent) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
 
-        Returns how many. Raises `DataError` when the file cannot be written. (`transhash.remote.milvus.send` fills a
-        collection in Milvus.)
+        `vectors`: with its embedding. Returns how many. Raises `DataError` when the file cannot be written.
+        (`transhash.remote.milvus.send` fills a collection in Milvus.)
         """
         from transhash.library.exchange import parquet
 
-        return parquet.write(Path(to), self.catalogue, progress)
+        return parquet.write(Path(to), self.catalogue, progress, vectors=vectors)
 
     def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
         """Check the library from end to end: the catalogue, its codes, the index file, the model.

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 from urllib.parse import urlencode
 
+import numpy as np
+
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source
 from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
 from transhash.library.exchange.annotation import Annotations
 from transhash.library.exchange.tables import kinds, read
+from transhash.library.ranking import is_picture
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
-from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
+from transhash.library.searchable import Hit, Limits, One, Options, Picture, Queries, Several, Words
 from transhash.remote.bodies import as_json, batches, form, name_of
 from transhash.remote.connection import Connection
 
@@ -87,11 +90,13 @@ class HttpLibrary:
         return str(self._facts["fingerprint"])
 
     @overload
-    def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
+    def search(self, query: Several, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
     @overload
-    def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
+    def search(self, query: One, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
     def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
         """As `Library.search`: the k pictures most like one picture, one of a list of pictures, or one of some codes.
+
+        Words and vectors (F,) are sent where the server's library reads these.
 
         The server encodes the pictures, which are sent as they are. Raises what `Library.search` does, and
         `LibraryError` when the server does not answer.
@@ -108,8 +113,17 @@ class HttpLibrary:
                 return [self._paged("by-values", _relaxed(*one), options) for one in zip(rows, kept, strict=True)]
             return [self._paged("by-code", {"codes": [bytes(row).hex()]}, options) for row in query.codes]
         several = isinstance(query, list | tuple)
-        hits = self._of_pictures(list(query) if several else [query], options)
+        asked = list(query) if several else [query]
+        if all(is_picture(each) for each in asked):
+            hits = self._of_pictures(asked, options)
+        else:
+            hits = [self._paged(*_described(each), options) for each in asked]
         return hits if several else hits[0]
+
+    @property
+    def reads_words(self) -> bool:
+        """Whether words can be searched with."""
+        return "words" in self._facts.get("reads", [])
 
     def _of_pictures(self, sources: list[Source], options: Options) -> list[list[Hit]]:
         found: list[dict[str, Any]] = []
@@ -249,6 +263,15 @@ def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
 def _copy(copy: dict[str, Any]) -> Copy:
     names = ("id", "width", "height", "bytes", "distance", "identical", "kind", "why")
     return Copy(path=Path(copy["path"]), **{name: copy[name] for name in names})
+
+
+def _described(query: One) -> tuple[str, dict[str, Any]]:
+    """Where words or a vector are sent, and how; raises `LibraryError` for what goes with neither."""
+    if isinstance(query, Words):
+        return "by-words", {"words": [query.text]}
+    if isinstance(query, np.ndarray):
+        return "by-vector", {"vectors": [query.tolist()]}
+    raise LibraryError("", "a server is asked for pictures, for words or for vectors alone", "ask for one kind at once")
 
 
 def _relaxed(values: list[float], embedding: str | None) -> dict[str, Any]:

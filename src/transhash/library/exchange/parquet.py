@@ -2,8 +2,8 @@
 
 Columns: path (relative to the folder that contains the library; absolute for a picture elsewhere), path_bytes (only
 where the path is not UTF-8), code (bits/8 bytes), width, height, size, modified (UTC), digest (BLAKE2b of the file, 16
-bytes), taken (by the camera's clock), then the user's own columns. A file that comes in may be anyone's: its schema is
-compared with ours and every row is checked.
+bytes), taken (by the camera's clock), embedding (if asked for: what the model says, int8), then the user's own columns.
+A file that comes in may be anyone's: its schema is compared with ours and every row is checked.
 """
 
 from __future__ import annotations
@@ -21,18 +21,19 @@ from transhash.images import MAX_SIDE
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
 from transhash.library.catalogue.records import Coded, File, Indexed
-from transhash.library.exchange.parquet_file import parquet, pyarrow
+from transhash.library.exchange.parquet_file import parquet, plain, pyarrow
 from transhash.library.files.paths import Places
 from transhash.library.opening import folder_of, made
 from transhash.library.results import ImportReport
 from transhash.model import fitted
+from transhash.model.embedder import MOST_VALUES
 from transhash.progress import Progress
 from transhash.system import replacing
 
 if TYPE_CHECKING:
     from transhash.model import Encoder
 
-FORMAT = 1  # of the file; a newer one needs a newer transhash
+FORMAT = 2  # of the file, with embeddings; 1 without. A newer one needs a newer transhash
 BATCH = 8192  # rows in memory at a time
 GROUP = 1 << 17  # rows of a row group: a million pictures are eight of them
 _PREFIX = b"transhash."
@@ -57,9 +58,10 @@ class Head(NamedTuple):
     base: str = ""  # where hash layers were fitted to the library: the fingerprint of the model that they read,
     layers: bytes = b""  # they themselves,
     fitted_to: int = 0  # and how many pictures there were
+    embedding: int = 0  # values of the embeddings in it
 
 
-def write(path: Path, catalogue: Catalogue, progress: Progress) -> int:
+def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool = False) -> int:
     """Write every picture that search can find; a reader sees the old file or the new one. Returns how many."""
     arrow = pyarrow()
     rows = total = 0
@@ -71,13 +73,18 @@ def write(path: Path, catalogue: Catalogue, progress: Progress) -> int:
             head = Head(facts.model, facts.fingerprint, facts.bits, kinds)
             if layers := catalogue.embeddings.layers(facts.bits):
                 head = head._replace(base=layers.base, layers=layers.head.to_bytes(), fitted_to=layers.pictures)
+            if vectors:
+                head = head._replace(embedding=catalogue.embeddings.values() or 0)
+            if head.embedding and "embedding" in map(str.lower, columns):
+                raise DataError(path, "a column of your own is called embedding", "drop it, or export without vectors")
             schema = _schema(head, {name for name, column in columns.items() if real[column.id]})
             options = {"compression": "zstd", "write_page_checksum": True}
             with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
                 waiting: list[Any] = []
                 for page in catalogue.pictures.indexed():
                     own = catalogue.columns.range(page[0].id, page[-1].id)
-                    waiting.append(_batch(schema, page, {c.name: own.get(c.id, {}) for c in columns.values()}))
+                    kept = catalogue.embeddings.of(each.id for each in page) if head.embedding else {}
+                    waiting.append(_batch(schema, page, kept, {c.name: own.get(c.id, {}) for c in columns.values()}))
                     rows += len(page)
                     if sum(len(batch) for batch in waiting) >= GROUP:
                         writer.write_table(arrow.Table.from_batches(waiting, schema), row_group_size=GROUP)
@@ -139,7 +146,7 @@ def rows(path: Path) -> Iterator[list[Carried]]:
         facts = _head(path, file.schema_arrow)
         number = 0
         for batch in file.iter_batches(batch_size=BATCH):
-            yield [_carried(path, number + at, row, facts) for at, row in enumerate(_plain(batch).to_pylist(), 1)]
+            yield [_carried(path, number + at, row, facts) for at, row in enumerate(plain(batch).to_pylist(), 1)]
             number += len(batch)
         if str(number).encode() != (file.metadata.metadata or {}).get(_PREFIX + b"pictures"):
             raise DataError(path, f"it has {number:,} pictures, which are not all", "export the library again")
@@ -185,30 +192,37 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
 
 def _schema(found: Head, reals: set[str]) -> Any:
     arrow = pyarrow()
-    metadata = {"format": str(FORMAT), "model": found.model, "fingerprint": found.fingerprint, "bits": str(found.bits)}
+    metadata = {
+        "format": str(FORMAT if found.embedding else 1),
+        "model": found.model,
+        "fingerprint": found.fingerprint,
+        "bits": str(found.bits),
+    }
     metadata["columns"] = json.dumps({name: str(kind) for name, kind in found.columns.items()})
     if found.layers:
         metadata |= {"base": found.base, "layers": b64encode(found.layers).decode(), "fitted_to": str(found.fitted_to)}
+    metadata |= {"embedding": str(found.embedding)} if found.embedding else {}
     own = [
         arrow.field(name, arrow.float64() if name in reals else _type(arrow, kind))
         for name, kind in found.columns.items()
     ]
-    fixed = [arrow.field(name, kind, nullable) for name, (kind, nullable) in _fixed(arrow, found.bits).items()]
+    fixed = [arrow.field(name, kind, nullable) for name, (kind, nullable) in _fixed(arrow, found).items()]
     return arrow.schema([*fixed, *own], {_PREFIX + key.encode(): value.encode() for key, value in metadata.items()})
 
 
-def _fixed(arrow: Any, bits: int) -> dict[str, tuple[Any, bool]]:
+def _fixed(arrow: Any, found: Head) -> dict[str, tuple[Any, bool]]:
     """Our columns: type, and whether a value may be missing."""
     return {
         "path": (arrow.string(), False),
         "path_bytes": (arrow.binary(), True),
-        "code": (arrow.binary(bits // 8), False),
+        "code": (arrow.binary(found.bits // 8), False),
         "width": (arrow.int32(), False),
         "height": (arrow.int32(), False),
         "size": (arrow.int64(), False),
         "modified": (arrow.timestamp("ns", tz="UTC"), False),
         "digest": (arrow.binary(16), False),
         "taken": (arrow.timestamp("ms"), True),
+        **({"embedding": (arrow.binary(found.embedding), True)} if found.embedding else {}),
     }
 
 
@@ -217,7 +231,7 @@ def _type(arrow: Any, kind: Kind) -> Any:
     return types.get(kind, arrow.string())
 
 
-def _batch(schema: Any, page: list[Indexed], own: dict[str, dict[int, Stored]]) -> Any:
+def _batch(schema: Any, page: list[Indexed], kept: dict[int, bytes], own: dict[str, dict[int, Stored]]) -> Any:
     arrow = pyarrow()
     paths = [os.path.join(each.folder, each.name) for each in page]
     texts = [path.decode("utf-8", "replace") for path in paths]
@@ -231,6 +245,7 @@ def _batch(schema: Any, page: list[Indexed], own: dict[str, dict[int, Stored]]) 
         "modified": [each.mtime_ns for each in page],
         "digest": [each.digest for each in page],
         "taken": [each.taken for each in page],
+        "embedding": [kept.get(each.id) for each in page],
     }
     values |= {name: [of.get(each.id) for each in page] for name, of in own.items()}
     arrays = []
@@ -261,15 +276,6 @@ def _real(name: str, value: float | None) -> float | None:
     )
 
 
-def _plain(batch: Any) -> Any:
-    """A batch with its moments as whole numbers."""
-    arrow = pyarrow()
-    arrays = [
-        column.cast(arrow.int64()) if arrow.types.is_timestamp(column.type) else column for column in batch.columns
-    ]
-    return arrow.record_batch(arrays, batch.schema.names)
-
-
 def _head(path: Path, schema: Any) -> Head:
     arrow = pyarrow()
     said = {
@@ -280,6 +286,7 @@ def _head(path: Path, schema: Any) -> Head:
             raise DataError(path, "written by a newer transhash", "update transhash to import it")
         columns = {str(name): Kind(kind) for name, kind in json.loads(said[b"columns"]).items()}
         found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
+        found = found._replace(embedding=int(said.get(b"embedding", 0)))
         if layers := b64decode(said.get(b"layers", b""), validate=True):
             found = found._replace(base=said[b"base"].decode(), layers=layers, fitted_to=int(said[b"fitted_to"]))
             fits = fitted.Head.from_bytes(layers, found.bits).fingerprint(found.base) == found.fingerprint
@@ -289,11 +296,17 @@ def _head(path: Path, schema: Any) -> Head:
         raise DataError(
             path, "not a library that transhash has exported", "give a file of `transhash export`"
         ) from error
-    sound = found.bits % 8 == 0 and 8 <= found.bits <= 512 and len(found.fingerprint) == 64 and len(found.model) <= 1000
+    sound = (
+        0 <= found.embedding <= MOST_VALUES
+        and found.bits % 8 == 0
+        and 8 <= found.bits <= 512
+        and len(found.fingerprint) == 64
+        and len(found.model) <= 1000
+    )
     sound &= len({name.lower() for name in columns}) == len(columns) and not {n.lower() for n in columns} & RESERVED
     sound &= all(name.isprintable() and 1 <= len(name) <= MAX_NAME for name in columns)
     sound &= not set(columns.values()) & {Kind.PATH, Kind.BYTES}
-    expected = {name: kind for name, (kind, _) in _fixed(arrow, found.bits).items()} if sound else {}
+    expected = {name: kind for name, (kind, _) in _fixed(arrow, found).items()} if sound else {}
     sound &= schema.names == [*expected, *columns]
     for field in schema if sound else ():
         kind = columns.get(field.name)
@@ -315,7 +328,9 @@ def _carried(path: Path, number: int, row: dict[str, Any], found: Head) -> Carri
         _require(sized or sides == (0, 0), "a picture's size")  # a vector has none
         _require(row["size"] is not None and row["size"] >= 0 and row["modified"] is not None, "a file's size and time")
         own = {name: _own(row[name], kind) for name, kind in found.columns.items()}
-        coded = Coded(row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE))
+        coded = Coded(
+            row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE), row.get("embedding")
+        )
     except UnfitError as error:
         raise DataError(f"{path}, row {number}", f"expected {error}", "export the library again") from None
     return Carried(File(*os.path.split(place), row["size"], row["modified"], row["digest"]), coded, own)

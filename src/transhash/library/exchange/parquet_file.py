@@ -34,3 +34,12 @@ def parquet(path: Path) -> Iterator[Any]:
     except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         said = " ".join(str(error).split())[:200]
         raise DataError(path, f"not a whole Parquet file ({said})", "write it again") from error
+
+
+def plain(batch: Any) -> Any:
+    """A batch with its moments as whole numbers."""
+    arrow = pyarrow()
+    arrays = [
+        column.cast(arrow.int64()) if arrow.types.is_timestamp(column.type) else column for column in batch.columns
+    ]
+    return arrow.record_batch(arrays, batch.schema.names)
