@@ -125,21 +125,22 @@ class FittedEncoder:
 class FittedTowers(FittedEncoder):
     """One whose checkpoint has a text tower, which is opened when words are first asked for."""
 
-    _towers: Any = None
+    def __init__(self, folder: Path, towers: Callable[[str], Any]) -> None:
+        """`towers` opens a checkpoint; raises as `FittedEncoder` does."""
+        super().__init__(folder)
+        self._open = towers
+        self._towers: Any = None
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of texts, float32 (N, dim); raises `ModelError` when the checkpoint is not there any more."""
-        if self._towers is None:
-            from transhash.model.hub import open_pretrained
-
-            self._towers = open_pretrained(self.checkpoint)
+        self._towers = self._towers or self._open(self.checkpoint)
         return np.asarray(self._towers.encode_texts(texts), np.float32)
 
 
-def open_fitted(folder: Path) -> FittedEncoder:
-    """The fitted model in a folder; raises `ModelError`."""
+def open_fitted(folder: Path, towers: Callable[[str], object]) -> FittedEncoder:
+    """The fitted model in a folder; `towers` opens the checkpoint that it came from. Raises `ModelError`."""
     found = FittedEncoder(folder)
-    return FittedTowers(folder) if found.checkpoint else found
+    return FittedTowers(folder, towers) if found.checkpoint else found
 
 
 def fit_encoder(

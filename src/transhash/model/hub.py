@@ -119,7 +119,7 @@ def open_pretrained(folder: str | os.PathLike[str]) -> VectorEncoder:
     with suppress(OSError, ValueError):
         said = _settings(place)
     if said.get("model_type") == FITTED:
-        return open_fitted(place)
+        return open_fitted(place, open_pretrained)
     if not any(place.glob("*.safetensors")):
         raise ModelError(place, "there are no weights in safetensors", "save the model with `save_pretrained`")
     if is_timm(said):
