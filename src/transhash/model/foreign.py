@@ -28,6 +28,7 @@ from transhash.model.directory import CONFIG, file_hash
 from transhash.model.embedder import Embedder
 from transhash.model.fitted import Head, fit_head
 from transhash.model.preprocessing import Preprocessing
+from transhash.plain import JsonObject
 from transhash.progress import Progress, silent
 from transhash.system import make_folders
 
@@ -44,7 +45,7 @@ _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class TimmEncoder:
     """A plain ViT of timm, in the layout that timm gives its folders: config.json and model.safetensors."""
 
-    def __init__(self, folder: Path, said: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, said: JsonObject) -> None:
         """Raises `ModelError` for another network, and `TransHashError` without PyTorch."""
         try:
             from transhash.nn.weights import load_vit
@@ -73,12 +74,12 @@ class TimmEncoder:
         return vectors
 
 
-def is_timm(said: dict[str, Any]) -> bool:
+def is_timm(said: JsonObject) -> bool:
     """Whether the settings of a folder are timm's."""
     return isinstance(said.get("architecture"), str) and "model_type" not in said
 
 
-def _as_timm(said: dict[str, Any], size: int) -> Preprocessing:
+def _as_timm(said: JsonObject, size: int) -> Preprocessing:
     """How timm prepares a picture; mean and deviation are ImageNet's, for `load_vit` takes others into the network."""
     resample = {"bilinear": 2, "bicubic": 3, "lanczos": 1, "nearest": 0}.get(
         str(said.get("interpolation", "bicubic")), 3
@@ -125,7 +126,7 @@ class FittedEncoder:
 class FittedTowers(FittedEncoder):
     """One whose checkpoint has a text tower, which is opened when words are first asked for."""
 
-    def __init__(self, folder: Path, towers: Callable[[str], Any]) -> None:
+    def __init__(self, folder: Path, towers: Callable[[str], object]) -> None:
         """`towers` opens a checkpoint; raises as `FittedEncoder` does."""
         super().__init__(folder)
         self._open = towers
