@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from collection import draw
 from fake_model import FakeModel
+from gallery import Gallery, fill, forty
 from serving import Running, serving
 from transhash import Library
-from visiting import CHROMIUM, FLAGS, Visit
+from visiting import CHROMIUM, FLAGS, WIDE, Visit
 
 
 @pytest.fixture
@@ -23,19 +23,25 @@ def model() -> FakeModel:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Forty pictures in two folders."""
-    for i in range(20):
-        draw(tmp_path / "photos" / "cat" / f"cat-{i:02d}.png", i, 24 + i)
-        draw(tmp_path / "photos" / "dog" / f"dog-{i:02d}.png", 100 + i)
-    return tmp_path / "photos"
+    return forty(tmp_path / "photos")
 
 
 @pytest.fixture
 def library(photos: Path, model: FakeModel) -> Iterator[Library]:
     """A library of them, with a label each."""
     with Library.create(photos / ".transhash", model) as library:
-        library.index(photos)
-        library.annotate({f"cat/cat-{i:02d}.png": {"label": f"kind {i % 3}", "stars": i} for i in range(20)})
+        fill(library, photos)
         yield library
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    photos = forty(tmp_path_factory.mktemp("gallery") / "photos")
+    model = FakeModel()
+    with Library.create(photos / ".transhash", model) as library:
+        fill(library, photos)
+        with serving(library.path, model) as running:
+            yield Gallery(photos, library, running)
 
 
 @pytest.fixture
@@ -61,9 +67,25 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def window(browser: Any) -> Iterator[Any]:
+    """What visits to the gallery share: the page's files are read once. Each starts as a stranger all the same."""
+    context = browser.new_context(viewport=WIDE)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Any, server: Running) -> Iterator[Visit]:
-    visit = Visit(browser, server.url).ready()
+def troubled(window: Any, gallery: Gallery) -> Iterator[Visit]:
+    """A visit to the gallery whose console may tell of requests that failed."""
+    visit = Visit(window, gallery.server.url).ready()
     yield visit
-    visit.context.close()
-    assert visit.errors == []
+    visit.forget()
+    assert all("Failed to load resource" in error for error in visit.errors), visit.errors
+
+
+@pytest.fixture
+def visit(troubled: Visit) -> Iterator[Visit]:
+    """A visit to the gallery."""
+    yield troubled
+    assert troubled.errors == []

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fake_model import FakeModel
+from gallery import Gallery, forty
 from serving import Running, eventually, serving
 from transhash import Library
 from visiting import CHROMIUM, Visit, expect
@@ -27,7 +28,7 @@ def shown(visit: Visit, count: int) -> list[str]:
     return visit.names()
 
 
-def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, photos: Path, tmp_path: Path) -> None:
+def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, tmp_path: Path, gallery: Gallery) -> None:
     page = visit.page
     names = shown(visit, 40)
     expect(page.locator("#picks")).to_be_hidden()
@@ -40,7 +41,7 @@ def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, photos
         page.locator("#picks-table").click()
     rows = list(csv.DictReader(io.StringIO(Path(table.value.path()).read_text("utf-8"))))
     assert [Path(row["path"]).name for row in rows] == names[2:6]
-    assert rows[0]["width"] == str(Image.open(photos / rows[0]["path"]).width)
+    assert rows[0]["width"] == str(Image.open(gallery.photos / rows[0]["path"]).width)
 
     with page.expect_download() as files:
         page.locator("#picks-files").click()
@@ -49,16 +50,16 @@ def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, photos
         assert archive.namelist() == names[2:6]
         for row in rows:
             with archive.open(Path(row["path"]).name) as file:
-                assert list(Image.open(file).getdata()) == list(Image.open(photos / row["path"]).getdata())
+                assert Image.open(file).tobytes() == Image.open(gallery.photos / row["path"]).tobytes()
 
     page.keyboard.press("Escape")
     expect(page.locator("#picks")).to_be_hidden()
     expect(page.locator("#grid .chosen")).to_have_count(0)
 
 
-def test_paths_of_chosen_pictures_are_copied_with_the_keyboard(browser: Any, server: Running) -> None:
+def test_paths_of_chosen_pictures_are_copied_with_the_keyboard(browser: Any, gallery: Gallery) -> None:
     permissions = ["clipboard-read", "clipboard-write"]
-    visit = Visit(browser, server.url, permissions=permissions).ready()
+    visit = Visit(browser, gallery.server.url, permissions=permissions).ready()
     names, page = shown(visit, 40), visit.page
     page.locator("#grid .picture").first.focus()
     page.keyboard.press("x")
@@ -75,7 +76,7 @@ def test_paths_of_chosen_pictures_are_copied_with_the_keyboard(browser: Any, ser
     assert visit.errors == []
 
 
-def test_several_are_searched_with_as_one_but_not_like_another(visit: Visit, server: Running) -> None:
+def test_several_are_searched_with_as_one_but_not_like_another(visit: Visit, gallery: Gallery) -> None:
     page = visit.page
     shown(visit, 40)
     ids = [int(page.locator("#grid li").nth(at).get_attribute("data-id")) for at in (3, 8)]
@@ -84,7 +85,7 @@ def test_several_are_searched_with_as_one_but_not_like_another(visit: Visit, ser
     page.locator("#picks-search").click()
 
     def wanted(**unlike: object) -> list[str]:
-        [found] = server.post("/search/joined", json={"k": 40, **unlike}).json()["results"]
+        [found] = gallery.server.post("/search/joined", json={"k": 40, **unlike}).json()["results"]
         return [hit["name"] for hit in found["hits"]]
 
     together = wanted(like=[{"id": ids[0]}, {"id": ids[1]}])
@@ -107,21 +108,23 @@ def test_several_are_searched_with_as_one_but_not_like_another(visit: Visit, ser
     assert eventually(lambda: visit.names() == without)
 
 
-@pytest.fixture
-def halves(library: Library, model: FakeModel, photos: Path) -> Iterator[Running]:
-    """The library with a picture whose right half is another one of it."""
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The gallery with a picture whose right half is another one of it."""
+    photos, model = forty(tmp_path_factory.mktemp("halves")), FakeModel()
     both = Image.new("RGB", (800, 400))
     for at, name in enumerate(("cat/cat-04.png", "dog/dog-09.png")):
         both.paste(Image.open(photos / name).resize((400, 400), Image.Resampling.NEAREST), (400 * at, 0))
     both.save(photos / "both.png")
-    library.index(photos)
-    with serving(library.path, model) as server:
-        yield server
+    with Library.create(photos / ".transhash", model) as library:
+        library.index(photos)
+        with serving(library.path, model) as server:
+            yield server
 
 
 @pytest.mark.parametrize("way", ["mouse", "keyboard"])
-def test_a_part_of_a_picture_is_searched_with(browser: Any, halves: Running, way: str) -> None:
-    visit = Visit(browser, halves.url).ready()
+def test_a_part_of_a_picture_is_searched_with(window: Any, halves: Running, way: str) -> None:
+    visit = Visit(window, halves.url).ready()
     page = visit.page
     expect(page.locator("#grid img.there")).to_have_count(41, timeout=60_000)
     page.locator("#grid .picture[title$='both.png']").focus()
@@ -146,7 +149,7 @@ def test_a_part_of_a_picture_is_searched_with(browser: Any, halves: Running, way
     expect(page.locator("#grid .picture").first).to_have_attribute("title", "dog/dog-09.png")
     page.reload()  # it is kept as its code
     expect(page.locator("#grid .picture").first).to_have_attribute("title", "dog/dog-09.png")
-    visit.context.close()
+    visit.forget()
     assert visit.errors == []
 
 
@@ -163,11 +166,11 @@ def test_escape_ends_the_part_and_then_the_picture(visit: Visit) -> None:
     expect(page.locator("#viewer")).to_be_hidden()
 
 
-def test_the_library_is_shown_in_another_order(visit: Visit, server: Running) -> None:
+def test_the_library_is_shown_in_another_order(visit: Visit, gallery: Gallery) -> None:
     page = visit.page
     shown(visit, 40)
     page.locator("#sort").select_option("-pixels")
-    wanted = [each["name"] for each in server.get("/pictures", params={"sort": "-pixels"}).json()["pictures"]]
+    wanted = [each["name"] for each in gallery.server.get("/pictures", params={"sort": "-pixels"}).json()["pictures"]]
     assert eventually(lambda: visit.names() == wanted)
     expect(page.locator("#summary")).to_have_text("40 pictures, most pixels first")
     assert "sort=-pixels" in page.url
@@ -214,18 +217,28 @@ def test_filters_are_built_by_choosing_and_said_in_words(visit: Visit) -> None:
     expect(page.locator("#summary")).to_have_text("20 pictures, the newest first")
 
 
-def test_on_a_phone_the_head_makes_room_and_a_finger_turns_the_picture(browser: Any, server: Running) -> None:
-    phone = {"viewport": {"width": 390, "height": 500}, "has_touch": True, "is_mobile": True}
-    visit = Visit(browser, server.url, **phone).ready()
+def test_on_a_phone_the_head_makes_room_and_a_finger_turns_the_picture(browser: Any, gallery: Gallery) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    visit = Visit(browser, gallery.server.url, **phone).ready()
     names, page = shown(visit, 40), visit.page
     head = page.locator(".top")
+    visit.drop(gallery.photos / "cat" / "cat-03.png")
+    expect(page.locator("#cutoff")).to_be_visible()
+    page.click("#toggle-filters")
+    expect(page.locator("#filter-where")).to_be_visible()
+    assert head.evaluate("each => each.offsetHeight") <= 844 / 4
+    page.click("#toggle-filters")
+    expect(page.locator("#filter-where")).to_be_hidden()
+    page.click("#clear")
+    expect(page.locator("#summary")).to_have_text("40 pictures, the newest first")
+
+    page.set_viewport_size({"width": 390, "height": 500})
+    turned = "top => { scrollTo(0, top); return new Promise(done => requestAnimationFrame(() => setTimeout(done))); }"
     for top in (100, 200, 300):
-        page.evaluate("top => scrollTo(0, top)", top)
-        page.wait_for_timeout(60)
+        page.evaluate(turned, top)
     expect(head).to_have_class(re.compile("folded"))
     for top in (260, 200):
-        page.evaluate("top => scrollTo(0, top)", top)
-        page.wait_for_timeout(60)
+        page.evaluate(turned, top)
     expect(head).not_to_have_class(re.compile("folded"))
     page.evaluate("scrollTo(0, 0)")
 
@@ -242,9 +255,9 @@ def test_on_a_phone_the_head_makes_room_and_a_finger_turns_the_picture(browser: 
     assert visit.errors == []
 
 
-def test_what_is_new_is_reached_by_screen_readers_and_in_forced_colours(browser: Any, server: Running) -> None:
-    visit = Visit(browser, server.url, forced_colors="active").ready()
+def test_what_is_new_is_reached_by_screen_readers_and_in_forced_colours(visit: Visit) -> None:
     page = visit.page
+    page.emulate_media(forced_colors="active")
     shown(visit, 40)
     page.locator("#grid .pick").first.click()
     page.locator("#toggle-filters").click()
@@ -260,5 +273,3 @@ def test_what_is_new_is_reached_by_screen_readers_and_in_forced_colours(browser:
     colours = "each => [getComputedStyle(each).backgroundColor, getComputedStyle(each).color]"
     picked = page.locator("#grid .pick[aria-pressed=true]").first.evaluate(colours)
     assert picked[0] != picked[1]
-    visit.context.close()
-    assert visit.errors == []

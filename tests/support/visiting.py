@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WIDE = {"width": 1280, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 try:
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=15_000)  # machines that are busy with other things
+    expect.set_options(timeout=60_000)  # machines that are busy with other things
 except ImportError:  # the tests that need it are skipped
     expect = None  # type: ignore[assignment]
 
@@ -20,13 +21,21 @@ except ImportError:  # the tests that need it are skipped
 class Visit:
     """A visit to the page; in the end nothing may be in the console."""
 
-    def __init__(self, browser: Any, url: str, **context: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **context})
-        self.context.set_default_timeout(15_000)
+    def __init__(self, browser: Any, url: str, *, pictures: bool = True, **context: Any) -> None:
+        """In a context of its own; or, given a context instead of a browser, in that one.
+
+        Without `pictures` none is asked for: rows of a library that have no files.
+        """
+        self.context = browser
+        if hasattr(browser, "new_context"):
+            self.context = browser.new_context(**{"viewport": WIDE, **context})
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.errors: list[str] = []
         self.page.on("console", self._noted)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        if not pictures:
+            self.page.add_init_script("Object.defineProperty(HTMLImageElement.prototype, 'src', {set() {}})")
         self.page.goto(url)
 
     def _noted(self, message: Any) -> None:
@@ -36,6 +45,13 @@ class Visit:
     def ready(self) -> Visit:
         self.page.wait_for_selector("html[data-ready]")
         return self
+
+    def forget(self) -> None:
+        """End it, and leave nothing of it to those who visit in the same context."""
+        self.context.set_offline(False)
+        self.page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+        self.context.clear_cookies()
+        self.page.close()
 
     def names(self) -> list[str]:
         return [
