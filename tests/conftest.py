@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usa
 
 # where the program remembers the library used last: not the user's own
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="transhash-tests-")
+atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 

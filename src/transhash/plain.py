@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -11,3 +12,11 @@ JsonObject: TypeAlias = dict[str, Any]
 def unicode(text: str) -> str:
     """A text as JSON can have it: names of files that are not UTF-8 lose what is not."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def parsed(text: str | bytes) -> Any:
+    """What JSON from outside says; raises `ValueError`, also where lists are nested deeper than can be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

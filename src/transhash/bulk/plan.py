@@ -17,6 +17,7 @@ from transhash.bulk.files import WRITING, Place, replacing
 from transhash.bulk.sources import pieces
 from transhash.errors import DataError
 from transhash.model import HashModel
+from transhash.plain import parsed
 
 FORMAT = 1
 PLAN, MANIFEST = "plan.json.gz", "manifest.json"
@@ -67,7 +68,7 @@ def read(to: Place) -> Plan:
     """The plan that is there; raises `DataError` when it is not one."""
     path = to.below(PLAN)
     try:
-        said = json.loads(gzip.decompress(to.files.cat_file(path.path)))
+        said = parsed(gzip.decompress(to.files.cat_file(path.path)))
         version = said.pop("format")
         if version <= FORMAT:
             return Plan(**said)

@@ -111,7 +111,7 @@ def train(
 
 def settings_of(given: Iterable[str]) -> JsonObject:
     """Recipe settings from NAME=VALUE words, values in YAML's notation; raises `RecipeError` for what is none."""
-    import yaml
+    from transhash.training.recipe import from_yaml
 
     changes: JsonObject = {}
     for setting in given:
@@ -120,5 +120,5 @@ def settings_of(given: Iterable[str]) -> JsonObject:
             raise RecipeError(
                 f"--set {setting}", "not a setting with a value", "give NAME=VALUE, such as --set learning_rate=1e-4"
             )
-        changes[name.strip()] = yaml.safe_load(value)
+        changes[name.strip()] = from_yaml(value, f"--set {setting}")
     return changes

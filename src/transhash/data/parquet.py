@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import DataError
 from transhash.images import Source
+from transhash.plain import parsed
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
@@ -117,9 +117,9 @@ def _class_names(metadata: dict[bytes, bytes], label: str) -> tuple[str, ...]:
     """The class names that a file carries: a JSON list under `classes`, or the hub's description of its features."""
     try:
         if b"classes" in metadata:
-            names = json.loads(metadata[b"classes"])
+            names = parsed(metadata[b"classes"])
         else:
-            names = json.loads(metadata[b"huggingface"])["info"]["features"][label]["names"]
+            names = parsed(metadata[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, ValueError, TypeError):
         return ()
     return tuple(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from transhash.errors import ModelError
 from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.likeness import Likeness
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.system import replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
@@ -57,7 +57,7 @@ def read_config(folder: Path) -> JsonObject:
     """The settings of a model; raises `ModelError` when there are none, or they are not whole, or of a newer format."""
     path = folder / CONFIG
     try:
-        config: JsonObject = json.loads(path.read_text("utf-8"))
+        config: JsonObject = parsed(path.read_text("utf-8"))
         if config["format"] > FORMAT:
             raise ModelError(folder, f"a model of a newer format ({config['format']})", "update transhash")
         network = config["network"]

@@ -28,7 +28,7 @@ from transhash.model.directory import CONFIG, file_hash
 from transhash.model.embedder import Embedder
 from transhash.model.fitted import Head, fit_head
 from transhash.model.preprocessing import Preprocessing
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.progress import Progress, silent
 from transhash.system import make_folders
 
@@ -103,7 +103,7 @@ class FittedEncoder:
     def __init__(self, folder: Path) -> None:
         """Raises `ModelError` for a folder that is not whole."""
         try:
-            said = json.loads((folder / CONFIG).read_text("utf-8"))
+            said = parsed((folder / CONFIG).read_text("utf-8"))
             if any(file_hash(folder / name) != digest for name, digest in said["sha256"].items()):
                 raise ValueError("files are not those that were written")
             self.name, self.dim, bits = str(said["name"]), int(said["dim"]), int(said["bits"])
@@ -111,7 +111,7 @@ class FittedEncoder:
             self.prepare = Preprocessing.from_dict(said["preprocessing"])
             self.fingerprint = str(said["fingerprint"])
             self.checkpoint = str(said["checkpoint"]) if said["texts"] else ""
-        except (OSError, ValueError, KeyError, TypeError, DataError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             raise ModelError(folder, f"not a fitted model that is whole ({error})", "fit it again") from error
         self.folder = folder
         self._session: Any = None

@@ -25,7 +25,7 @@ from transhash.model.directory import CONFIG, file_hash
 from transhash.model.embedder import VectorEncoder
 from transhash.model.foreign import FITTED, TimmEncoder, is_timm, open_fitted
 from transhash.model.preprocessing import PREPROCESSOR, Preprocessing
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -105,7 +105,7 @@ def is_pretrained(folder: Path) -> bool:
 
 
 def _settings(folder: Path) -> JsonObject:
-    said = json.loads((folder / CONFIG).read_text("utf-8"))
+    said = parsed((folder / CONFIG).read_text("utf-8"))
     return said if isinstance(said, dict) else {}
 
 

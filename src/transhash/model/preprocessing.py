@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from transhash.errors import ModelError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 
 PREPROCESSOR = "preprocessor_config.json"
 _STANDARD = (0.5, 0.5, 0.5)
@@ -36,7 +35,7 @@ class Preprocessing:
         """What a checkpoint's folder says; raises `ModelError` when it says nothing, or something else."""
         path = folder / PREPROCESSOR
         try:
-            return cls.of(json.loads(path.read_text("utf-8")))
+            return cls.of(parsed(path.read_text("utf-8")))
         except FileNotFoundError:
             raise ModelError(folder, f"there is no {PREPROCESSOR}", "copy the whole model") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

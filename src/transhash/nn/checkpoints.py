@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from transhash.errors import ModelError
+from transhash.plain import parsed
 
 State = dict[str, Tensor]
 
@@ -105,14 +106,14 @@ def _over(before: Settings, after: Settings) -> Settings:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         return text
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = parsed(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(path, f"not the settings of a checkpoint ({error})", "download it again") from error
     if not isinstance(found, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from transhash.nn.mgvt import HashConfig
+from transhash.plain import parsed
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 9
@@ -28,7 +28,7 @@ class Nodes:
         self.location = weights_file.name
         with weights_file.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            self.header: dict[str, Any] = json.loads(file.read(size))
+            self.header: dict[str, Any] = parsed(file.read(size))
         self.start = 8 + size
 
     def op(

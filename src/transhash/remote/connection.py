@@ -6,13 +6,13 @@ A busy server is asked again for a while, and a connection that the server has c
 from __future__ import annotations
 
 import http.client
-import json
 import os
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
 from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.plain import parsed
 
 TOKEN = "TRANSHASH_TOKEN"
 SECONDS = 120.0
@@ -66,7 +66,7 @@ class Connection:
         if status == 204 or (status == 404 and missing):
             return None if status == 204 else False
         try:
-            answer = json.loads(content)
+            answer = parsed(content)
             reason, remedy = (answer.get("reason", ""), answer.get("remedy", "")) if status >= 400 else ("", "")
         except (ValueError, AttributeError):
             raise LibraryError(self.url, "no transhash server answers there", "check the address") from None

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.catalogue.kinds import Kind
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 
 FORMAT = 1
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
@@ -85,7 +85,7 @@ class Description:
     def read(cls, address: Address, text: str) -> Description:
         """From what is stored; raises `LibraryError` when no `transhash export` made it."""
         try:
-            said = json.loads(text)
+            said = parsed(text)
             version = said.pop("transhash")
             if version > FORMAT:
                 raise LibraryError(address, "written by a newer transhash", "update transhash to open it")

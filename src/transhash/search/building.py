@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.progress import Progress, silent
 from transhash.search import file, packed, packing, tables
 from transhash.search.checks import check_compact, check_meta
@@ -119,7 +119,7 @@ class _Work:
             folder.mkdir(exist_ok=True)
             notes = folder / "state.json"
             if notes.exists():
-                held = json.loads(notes.read_text())
+                held = parsed(notes.read_text())
                 if (held.get("bits"), held.get("source")) != (bits, told):
                     raise HammingIndexError(folder, "an index of other codes was begun here", "remove this folder")
                 self.state = held

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from transhash.errors import HammingIndexError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.search.words import Arrays
 from transhash.system import replacing
 
@@ -128,7 +128,7 @@ def _read_header(path: Path, prefix: bytes, file: Any, size: int) -> tuple[JsonO
     if len(header) != length or zlib.crc32(header) != checksum:
         raise HammingIndexError(path, "the header is damaged", "build the index again")
     try:
-        head = json.loads(header)
+        head = parsed(header)
     except (ValueError, RecursionError):
         head = None
     if not isinstance(head, dict):

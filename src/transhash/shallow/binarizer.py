@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transhash.codes import pack, whole
 from transhash.errors import DataError, VectorsError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.shallow.functions import HashFunction, Labels, Linear
 from transhash.shallow.ksh import Kernel
 from transhash.shallow.of_vectors import METHODS, SUPERVISED
@@ -139,7 +139,7 @@ class Binarizer:
             with np.load(path, allow_pickle=False) as arrays:
                 if str(arrays["format"]) != _FORMAT:
                     raise ValueError("not the format of a binarizer")
-                about = json.loads(str(arrays["about"]))
+                about = parsed(str(arrays["about"]))
                 kind = _FUNCTIONS[about.pop("function")]
                 width = int(about.pop("features"))
                 made = cls(**about)

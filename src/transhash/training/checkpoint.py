@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from transhash.errors import RecipeError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.system import make_folders, settle
 
 State = dict[str, Tensor]
@@ -74,7 +74,7 @@ def restore(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.opti
         for name, network in networks.items():
             network.load_state_dict(load_file(path / f"{name}.safetensors"))
         _restore_optimizer(optimizer, load_file(path / "optimizer.safetensors"))
-        meta: JsonObject = json.loads((path / "meta.json").read_text("utf-8"))
+        meta: JsonObject = parsed((path / "meta.json").read_text("utf-8"))
         if not isinstance(meta["step"], int) or not isinstance(meta["history"], list):
             raise ValueError("meta.json is not that of a checkpoint")
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:

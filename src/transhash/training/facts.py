@@ -8,7 +8,7 @@ from pathlib import Path
 from transhash.data.datasets import ImageSet
 from transhash.data.sets import Split
 from transhash.errors import RecipeError
-from transhash.plain import JsonObject
+from transhash.plain import JsonObject, parsed
 from transhash.system import make_folders, replacing
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import MACHINE, Recipe
@@ -57,8 +57,8 @@ def check_facts(run: Path, facts: JsonObject) -> None:
     if not path.exists():
         return
     try:
-        before = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        before = dict(parsed(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise RecipeError(path, f"cannot be read ({error})", "remove the folder to start the run again") from error
     changed = [words for name, words in _NAMES.items() if before.get(name) != facts[name]]
     if changed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from torch import nn
@@ -15,6 +14,7 @@ from transhash.nn.checkpoints import files_of
 from transhash.nn.mgvt import MGVT
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit, resized
+from transhash.plain import parsed
 from transhash.training.export import load_network
 from transhash.training.recipe import RANDOM, Recipe
 
@@ -42,7 +42,7 @@ def model_folder(backbone: str) -> Path | None:
     if not backbone:
         return folder
     try:
-        return folder if "network" in json.loads((folder / CONFIG).read_text("utf-8")) else None
+        return folder if "network" in parsed((folder / CONFIG).read_text("utf-8")) else None
     except (OSError, ValueError):
         return None
 

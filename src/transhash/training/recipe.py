@@ -158,13 +158,13 @@ class Recipe(BaseModel):
         settings: Any = {}
         if path is not None:
             try:
-                settings = yaml.safe_load(Path(path).read_text("utf-8")) or {}
+                settings = from_yaml(Path(path).read_text("utf-8"), str(path)) or {}
             except OSError as error:
                 raise RecipeError(
                     path, f"cannot be read ({error.strerror})", "give the path of a YAML recipe"
                 ) from error
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                raise RecipeError(path, f"not YAML ({str(error).splitlines()[0]})", "correct the file") from error
+            except UnicodeDecodeError as error:
+                raise RecipeError(path, f"not YAML ({error})", "correct the file") from error
             if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
                 raise RecipeError(path, "not a recipe", "write one `setting: value` a line")
         loss = settings.get("loss") or {}
@@ -183,3 +183,11 @@ class Recipe(BaseModel):
             setting = setting.removesuffix("...\n").strip()
             lines.append(f"{setting:<28}  # {type(self).model_fields[name].description}")
         return "\n".join(lines) + "\n"
+
+
+def from_yaml(text: str, where: str) -> Any:
+    """What a text says; raises `RecipeError`."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
+        raise RecipeError(where, f"not YAML ({str(error).splitlines()[0]})", "correct it") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from transhash.errors import LibraryError
+from transhash.plain import parsed
 from transhash.system import replacing
 
 FORMAT = 1
@@ -71,7 +72,7 @@ def read_plan(path: Path) -> Plan:
     """Read a plan; raises `LibraryError` for a file that is none, or whose lines do not fit."""
     try:
         lines = path.read_bytes().splitlines()
-        head, *rest = (json.loads(line) for line in lines)
+        head, *rest = (parsed(line) for line in lines)
     except (OSError, ValueError) as error:
         raise LibraryError(
             path, f"no plan can be read here ({error})", "write one with `transhash duplicates --plan`"

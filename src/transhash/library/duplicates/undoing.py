@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from contextlib import suppress
@@ -15,6 +14,7 @@ from transhash.library.digests import file_digest
 from transhash.library.duplicates.applying import HEADER, LOG_FORMAT, LeftError, free
 from transhash.library.duplicates.moving import copied_digest, move
 from transhash.library.results import Skipped
+from transhash.plain import parsed
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ def undo_log(log: Path) -> Undone:
     try:
         if HEADER.startswith(log.read_bytes()):  # nothing was done: the first line was not finished, or the last
             return result
-        lines = [json.loads(line) for line in log.read_bytes().splitlines() if line.strip()]
+        lines = [parsed(line) for line in log.read_bytes().splitlines() if line.strip()]
     except ValueError:
         lines = _whole_lines(log)
     except OSError as error:
@@ -69,7 +69,7 @@ def _whole_lines(log: Path) -> list[Any]:
     found = []
     for line in log.read_bytes().splitlines():
         try:
-            found.append(json.loads(line))
+            found.append(parsed(line))
         except ValueError:
             break
     return found

@@ -27,6 +27,7 @@ from transhash.library.opening import folder_of, made
 from transhash.library.results import ImportReport
 from transhash.model import fitted
 from transhash.model.embedder import MOST_VALUES
+from transhash.plain import parsed
 from transhash.progress import Progress
 from transhash.system import replacing
 
@@ -284,7 +285,7 @@ def _head(path: Path, schema: Any) -> Head:
     try:
         if int(said[b"format"]) > FORMAT:
             raise DataError(path, "written by a newer transhash", "update transhash to import it")
-        columns = {str(name): Kind(kind) for name, kind in json.loads(said[b"columns"]).items()}
+        columns = {str(name): Kind(kind) for name, kind in parsed(said[b"columns"]).items()}
         found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
         found = found._replace(embedding=int(said.get(b"embedding", 0)))
         if layers := b64decode(said.get(b"layers", b""), validate=True):
