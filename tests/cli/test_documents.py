@@ -23,7 +23,8 @@ WAITS = (
     "milvus://",
     "s3://",
     "--engine ray",
-)  # for people or machines
+    "facebook/",
+)  # for people, machines or the hub
 
 
 @pytest.fixture

@@ -200,7 +200,7 @@ def without_a_column(path: Path) -> None:
         (fewer, "it has 5 pictures, which are not all"),
         (other_file, "not a library that transhash has exported"),
         (without_a_column, "its columns are not those that transhash exports"),
-        (metadata(format="2"), "written by a newer transhash"),
+        (metadata(format="3"), "written by a newer transhash"),
         (metadata(model=None), "not a library that transhash has exported"),
         (metadata(bits="-8"), "its columns are not those"),
         (metadata(bits="128"), "its columns are not those"),
