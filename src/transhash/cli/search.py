@@ -135,28 +135,37 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
 def _reads_words(library: Searchable) -> bool:
     from transhash.library.searchable import HasModel
     from transhash.model import Embedder
-    from transhash.remote.http import HttpLibrary
 
     if isinstance(library, HasModel):
         model = library.model
         return isinstance(model, Embedder) and model.reads_texts
+    from transhash.remote.http import HttpLibrary
+
     return isinstance(library, HttpLibrary) and library.reads_words
+
+
+def _takes_vectors(library: Searchable) -> bool:
+    from transhash.library import Library
+
+    if isinstance(library, Library):
+        return True
+    from transhash.remote.http import HttpLibrary
+
+    return isinstance(library, HttpLibrary)
 
 
 def _found(
     library: Searchable, queries: Sequence[Query], k: int, limits: Limits
 ) -> Iterator[tuple[Query, Encoded | None, list[Hit] | ImageError]]:
     """Each query with what the model made of it and its hits, or what is wrong with it; a server encodes for itself."""
-    from transhash.library import Library
     from transhash.library.ranking import is_picture
     from transhash.library.searchable import HasModel, Queries
     from transhash.model import stream
-    from transhash.remote.http import HttpLibrary
 
     read = [query.as_words() for query in queries] if _reads_words(library) else queries
     if not isinstance(library, HasModel) or not all(is_picture(query.source) for query in read):
         for query in read:
-            if not is_picture(query.source) and not isinstance(library, Library | HttpLibrary):
+            if not is_picture(query.source) and not _takes_vectors(library):
                 raise TransHashError(query.called, "a vector, and this library reads pictures", "name a picture")
             try:
                 hits = library.search(query.source, k, **limits)  # type: ignore[arg-type]  # as was just asked
