@@ -7,7 +7,7 @@ Targets: `index` (a file of codes), `header` (the same with checksums that are r
 model), `parquet` and `csv` (tables of own columns, vectors, exported libraries), `filter`, `list` (lists of data sets,
 ignore files, plans, verdicts, recipes), `exif` (a JPEG with metadata), `http` (requests to a server). Atheris sees
 which lines each input reaches, and goes on from those that reach new ones; these are kept in `--corpus`, so that the
-next run begins there. An error that is not a `TransHashError`, an answer of 500 and above, more than 2 GB or 20 s end
+next run begins there. An error that is not a `TransHashError`, an answer of 500 and above, more than 2 GB or 60 s end
 the run: the input is kept as `crash-…` in the corpus, and the exit code is not 0. Needs `atheris` (Linux).
 """
 
@@ -61,7 +61,7 @@ with atheris.instrument_imports(include=["transhash"], exclude=KERNELS, enable_l
     from transhash.server.settings import Settings
     from transhash.training.recipe import Recipe
 
-SECONDS, MEGABYTES = 20, 2048  # that one input may take
+SECONDS, MEGABYTES = 60, 2048  # that one input may take
 KINDS = {"label": Kind.TEXT, "stars": Kind.NUMBER, "score": Kind.NUMBER}
 Feed = Callable[[bytes], None]
 DEEP = b"[" * 4000  # which Python's reader of JSON calls itself for
@@ -84,6 +84,7 @@ def main() -> None:
         with TARGETS[arguments.target](Path(home)) as (feed, seeds):
             for seed in seeds:
                 (corpus / f"seed-{zlib.crc32(seed):08x}").write_bytes(seed)
+                _or_a_sentence(feed)(seed)  # what is compiled on first use is no input's fault
             limits = [f"-max_total_time={arguments.seconds}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}"]
             kept = [f"-artifact_prefix={corpus}{os.sep}", "-max_len=4096", "-verbosity=0", "-print_final_stats=1"]
             atheris.Setup([sys.argv[0], *limits, *kept, str(corpus)], _or_a_sentence(feed))
