@@ -2,7 +2,7 @@
 
     python -m benchmarks.faults.histories [--seconds 20] [--readers 8] [--seed 0]
 
-One writer adds, changes and removes codes, one call after the other, and notes when each call began and ended. Readers
+One writer adds and removes codes, one call after the other, and notes when each call began and ended. Readers
 search meanwhile, and note the same. Afterwards each answer is compared with brute force over what was there between
 two writes. It must be one that some moment within its call has, and no older than any answer that had been given
 before the call began. Three times: threads on one `HammingIndex`; processes with a `Library` of their own on one
