@@ -63,8 +63,9 @@ class CodeIndex:
                 self._index = self._built(catalogue)
                 self._unsaved = len(self._index) + 1
             elif self._revision != revision:
-                self._index = copy.copy(self._index)  # others are searching in this one
-                self._unsaved += self._catch_up(self._index, catalogue, self._revision.number)
+                index = copy.copy(self._index)  # others are searching in that one
+                self._unsaved += self._catch_up(index, catalogue, self._revision.number)
+                self._index = index
             self._revision = revision
             if self._unsaved * SHARE > len(self._index):
                 self._save(self._index, revision)

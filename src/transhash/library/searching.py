@@ -134,16 +134,17 @@ class LocalSearch:
         snapshot: Snapshot | None = None,
         allowed: NDArray[np.int64] | None = None,
     ) -> Ranked:
-        """The hits of each query as they were at one moment: that of a snapshot, or later when they have changed since.
+        """The hits of each query at one moment: that of a snapshot, or a later one when hits have changed since.
 
-        Of those with `allowed` ids, if given. Where writers are so quick that what is found has always changed before
-        it was read, it is left out. Raises what `ranked` raises.
+        `allowed`: only pictures with these ids. When hits have changed in each of `TRIES` searches, those that are
+        gone are left out. Raises what `ranked` raises.
         """
-        for number in range(TRIES):
-            now = snapshot if snapshot and number == 0 else self.snapshot()
+        now = snapshot or self.snapshot()
+        for _ in range(TRIES - 1):
             with suppress(ChangedError):
-                return ranked(replace(now, allowed=allowed, is_last=number == TRIES - 1), queries, options)
-        raise AssertionError("the last one leaves out what has changed")
+                return ranked(replace(now, allowed=allowed), queries, options)
+            now = self.snapshot()
+        return ranked(replace(now, allowed=allowed, is_last=True), queries, options)
 
     def hits(self, queries: Queries, options: Options) -> list[list[Hit]]:
         """The hits of each query, nearest first; raises what `ranked` raises."""
@@ -177,11 +178,15 @@ class LocalSearch:
         """
         with self._catalogue.reading():
             found = described(self._catalogue, self._places, ids)
-            if since is not None and since != self._catalogue.revision():
-                if len(found) < len(ids) or self._catalogue.pictures.have_changed(ids, since.number):
-                    raise ChangedError
-            elif since is not None and len(found) < len(ids):
-                raise LibraryError(self.address, "the file of its codes is not of its catalogue", "delete that file")
+            if since is None:
+                return found
+            are_gone = len(found) < len(ids)
+            if since == self._catalogue.revision():
+                if are_gone:
+                    reason = "the file of its codes is not of its catalogue"
+                    raise LibraryError(self.address, reason, "delete that file")
+            elif are_gone or self._catalogue.pictures.have_changed(ids, since.number):
+                raise ChangedError
         return found
 
     def passing(self, where: str | None, stop: Callable[[], bool] | None) -> NDArray[np.int64]:

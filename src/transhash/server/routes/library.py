@@ -97,8 +97,8 @@ def abilities(library: Library) -> Abilities:
         return Abilities(
             ["explanations"], ["pictures", "words", "vectors"] if model.reads_texts else ["pictures", "vectors"]
         )
-    first = library.pictures(library.codes().ids[:SAMPLE].tolist()).values()
-    shown = any(each.path.is_file() for each in first)
+    rows = next(library.catalogue.pictures.indexed(), [])[:SAMPLE]
+    shown = any(each.path.is_file() for each in library.pictures(row.id for row in rows).values())
     lacks = ["explanations", "duplicates", "searches by picture"]
     return Abilities(lacks if shown else ["thumbnails", "originals", *lacks], ["vectors"])
 
