@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from transhash.errors import TransHashError
+
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows, where a file that is open cannot be removed
@@ -22,6 +24,19 @@ except ModuleNotFoundError:  # Windows, where a file that is open cannot be remo
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
 _LONGEST = 200  # bytes of a name that the name of a temporary file contains
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around the imports of an optional part: a missing one is a `TransHashError` that names what installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "transhash").partition(".")[0] == "transhash":
+            raise
+        raise TransHashError(
+            "", f"this needs {error.name}, which is not installed", f"install it with: pip install 'transhash[{extra}]'"
+        ) from error
 
 
 def processors() -> int:

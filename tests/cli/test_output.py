@@ -7,12 +7,12 @@ import warnings
 import pytest
 
 from transhash import cli
-from transhash.cli.output import extra
 from transhash.errors import TransHashError, TransHashWarning
+from transhash.system import needs
 
 
 def test_a_missing_extra_names_the_command_that_installs_it() -> None:
-    with pytest.raises(TransHashError) as caught, extra("train"):
+    with pytest.raises(TransHashError) as caught, needs("train"):
         import no_such_package.inside  # noqa: F401
 
     assert str(caught.value) == (
@@ -21,7 +21,7 @@ def test_a_missing_extra_names_the_command_that_installs_it() -> None:
 
 
 def test_a_missing_part_of_the_program_itself_is_no_missing_extra() -> None:
-    with pytest.raises(ModuleNotFoundError, match=r"transhash\.no_such_part"), extra("train"):
+    with pytest.raises(ModuleNotFoundError, match=r"transhash\.no_such_part"), needs("train"):
         import transhash.no_such_part  # noqa: F401
 
 

@@ -7,13 +7,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from transhash.bulk.files import Place, needing, place, replacing
+from transhash.bulk.files import Place, place, replacing
 from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
 from transhash.bulk.sources import columns, items
 from transhash.errors import DataError, TransHashError
 from transhash.model import HashModel, load
 from transhash.progress import Progress, silent
-from transhash.system import processors
+from transhash.system import needs, processors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def encode(
         raise DataError(
             "", f"engine {engine!r}, {workers} workers, shards of {shard_size}", "give local or ray, 1 or more"
         )
-    with needing("encode"):
+    with needs("encode"):
         import pyarrow.parquet  # noqa: F401 - named before any work is done
     model = model or load()
     folder = place(to)
@@ -128,7 +128,7 @@ def actors(resources: dict[str, float], workers: int, shards: int) -> tuple[int,
 
 def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: int) -> Iterator[int]:
     """Shards as blocks of Ray Data: it holds back what actors cannot take, restarts those that die, and tries again."""
-    with needing("ray"):
+    with needs("ray"):
         import ray
         import ray.data
     if not waiting:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple
 from uuid import uuid4
 
-from transhash.errors import DataError, TransHashError
+from transhash.errors import DataError
+from transhash.system import needs
 
 WRITING = ".writing-"  # before the name of a file that is not whole
 
@@ -27,7 +28,7 @@ class Place(NamedTuple):
 
 def place(url: str | os.PathLike[str]) -> Place:
     """A path or URL; raises `DataError` for a scheme that is not known."""
-    with needing("encode"):
+    with needs("encode"):
         import fsspec
     named = os.fspath(url)
     try:
@@ -35,17 +36,6 @@ def place(url: str | os.PathLike[str]) -> Place:
     except (ValueError, ImportError) as error:
         raise DataError(named, f"cannot be reached ({error})", "install what it needs, or give a path") from error
     return Place(files, path, named)
-
-
-@contextmanager
-def needing(extra: str) -> Iterator[None]:
-    """Around the imports of an optional part."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise TransHashError(
-            "", f"this needs {error.name}, which is not installed", f"install it with: pip install 'transhash[{extra}]'"
-        ) from error
 
 
 @contextmanager

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from transhash.bulk.files import Place, needing, place
+from transhash.bulk.files import Place, place
 from transhash.errors import DataError, ImageError
 from transhash.images import IMAGE_SUFFIXES
 from transhash.plain import JsonObject
+from transhash.system import needs
 
 IMAGE_COLUMNS = ("image", "img", "bytes", "picture", "jpg")
 _ROWS = 256  # read from a data set at a time
@@ -52,7 +53,7 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
         paths = [root.path] if root.files.isfile(root.path) else sorted(root.files.find(root.path))
         tables = [path for path in paths if path.endswith(".parquet") and not _hidden(path, root.path)]
         if tables:
-            with needing("encode"):
+            with needs("encode"):
                 import pyarrow.parquet as pq
             for path in tables:
                 with root.files.open(path, "rb") as file:
@@ -129,7 +130,7 @@ def _batches(piece: JsonObject) -> Iterator[Any]:
         dataset = _lance(piece["source"])
         yield from dataset.to_batches(offset=begin, limit=end - begin, batch_size=_ROWS)
         return
-    with needing("encode"):
+    with needs("encode"):
         import pyarrow.parquet as pq
     root = place(piece["source"])
     with root.files.open(root.path, "rb") as opened:
@@ -147,7 +148,7 @@ def _batches(piece: JsonObject) -> Iterator[Any]:
 
 
 def _lance(source: str) -> Any:
-    with needing("lance"):
+    with needs("lance"):
         import lance
     return lance.dataset(source)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import extra
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash backbone vit.npz --to vit.safetensors
@@ -32,7 +32,7 @@ def backbone(
     names, in float16 (float32 where that overflows), with the number of heads. A tensor that is missing or unknown is
     an error.
     """
-    with extra("train"):
+    with needs("train"):
         from safetensors.torch import save
 
         from transhash.nn.checkpoints import Settings

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from transhash.cli.options import BitsOption, JsonOption, ModelOption
-from transhash.cli.output import extra, print_json, say
+from transhash.cli.output import print_json, say
 from transhash.cli.terminal import stages
 from transhash.cli.train import settings_of
 from transhash.plain import JsonObject
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash bench train --set image_size=112 --set batch_size=512
@@ -46,7 +47,7 @@ def bench(
     and prints images a second, the share of the device's peak, and where a step's time goes. `encode` runs a model on
     the files, and decoding and the network alone. A network of transformers of the same shape takes turns with them.
     """
-    with extra("train"):
+    with needs("train"):
         import torch
 
         from transhash.speed import report

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from transhash.cli.options import DataOption, DatasetOption, JsonOption, ProtocolOption, SplitSeedOption
-from transhash.cli.output import extra, print_json, say
+from transhash.cli.output import print_json, say
 from transhash.cli.terminal import on_terminal, stages
 from transhash.cli.train import settings_of
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash compare --dataset folder --data classes/ --backbone vit.safetensors --methods lsh,itq --bits 16,32
@@ -89,7 +90,7 @@ def compare(
     over, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and
     SVG (docs/comparison.md).
     """
-    with extra("train"):
+    with needs("train"):
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
     if plot is not None:
@@ -166,7 +167,7 @@ def _write(results: dict[str, Any], out: Path) -> str:
     (out / "table.md").write_text(table + "\n", "utf-8")
     (out / "table.tex").write_text("\n\n".join(tables.latex(results, f) for f in tables.FIGURES) + "\n", "utf-8")
     (out / "table.csv").write_text(tables.comma_separated(results), "utf-8")
-    with extra("bench"):
+    with needs("bench"):
         from transhash.comparison import curves
     for picture in curves.draw(results, out):
         say(f"drawn: {picture}")

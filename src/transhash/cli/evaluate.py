@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from transhash.cli.options import BitsOption, DataOption, DatasetOption, JsonOption, ProtocolOption
-from transhash.cli.output import extra, print_json, say
+from transhash.cli.output import print_json, say
 from transhash.cli.terminal import stages
+from transhash.system import needs
 
 if TYPE_CHECKING:
     from transhash.comparison import Measured
@@ -56,7 +57,7 @@ def evaluate(
 
     opened = load(model, bits)
     if calibrate:  # before all else, as it may turn out that nothing is left for it
-        with extra("train"):
+        with needs("train"):
             from transhash.training.calibrate import calibrate as calibrated
             from transhash.training.calibrate import left_over
         left = left_over(opened, dataset, data, protocol, split_seed=split_seed)
@@ -75,7 +76,7 @@ def measured_with_bar(
     model: HashModel, dataset: str, data: Path, protocol: str | None, split_seed: int | None
 ) -> Measured:
     """The scores of a model under a protocol, with a bar while it encodes."""
-    with extra("train"):
+    with needs("train"):
         from transhash.comparison import measure
     with stages() as progress:
         return measure(model, dataset, data, protocol, split_seed=split_seed, progress=progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import LibraryOption, ModelOption
-from transhash.cli.output import extra
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash mcp --library photos/
@@ -19,7 +19,7 @@ def mcp(*, library: LibraryOption = None, model: ModelOption = None) -> None:
     An agent's program starts it and speaks with it on standard input and output (docs/agents.md). The tools search by
     picture, by words, for more like a picture, and for duplicates. They show small copies, and change nothing.
     """
-    with extra("mcp"):
+    with needs("mcp"):
         import mcp.server.mcpserver  # noqa: F401
     from transhash.server.agents import tools
 

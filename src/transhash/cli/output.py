@@ -6,27 +6,11 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 
-from transhash.errors import TransHashError
 from transhash.plain import JsonObject
 
 DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
-
-
-@contextmanager
-def extra(name: str) -> Iterator[None]:
-    """Wrap the imports of an optional part: when it is missing, the error names the command that installs it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if (error.name or "transhash").partition(".")[0] == "transhash":
-            raise
-        raise TransHashError(
-            "", f"this needs {error.name}, which is not installed", f"install it with: pip install 'transhash[{name}]'"
-        ) from error
 
 
 def say(message: str) -> None:

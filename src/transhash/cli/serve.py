@@ -15,8 +15,9 @@ import typer
 
 from transhash.cli.libraries import MILVUS, Address, find_library, model_at, open_library
 from transhash.cli.options import CollectionOption, ModelOption
-from transhash.cli.output import extra, say
+from transhash.cli.output import say
 from transhash.errors import TransHashError
+from transhash.system import needs
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
@@ -87,7 +88,7 @@ def serve(
     A collection in Milvus is searched and looked through as well. It has no thumbnails and no duplicates; the page says
     what it lacks.
     """
-    with extra("server"):
+    with needs("server"):
         import fastapi  # noqa: F401
         import httptools  # noqa: F401
         import prometheus_client  # noqa: F401

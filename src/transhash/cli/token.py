@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import extra, say
+from transhash.cli.output import say
 from transhash.errors import TransHashError
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash token add grandma --file tokens
@@ -49,7 +50,7 @@ def token(
     `add` prints the token: the file has only a digest of it, so that it cannot be printed again. A running server reads
     the file again when it changes.
     """
-    with extra("server"):
+    with needs("server"):
         import fastapi  # noqa: F401
     from transhash.server.tokens import digest_of, read_tokens
 

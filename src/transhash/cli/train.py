@@ -10,10 +10,11 @@ import typer
 
 from transhash.cli.evaluate import measured_with_bar, table
 from transhash.cli.options import JsonOption, ProtocolOption
-from transhash.cli.output import extra, print_json, say
+from transhash.cli.output import print_json, say
 from transhash.cli.terminal import stages
 from transhash.errors import RecipeError
 from transhash.plain import JsonObject
+from transhash.system import needs
 
 EXAMPLES = """\
   transhash train --dataset folder --data classes/ --backbone vit.safetensors
@@ -67,7 +68,7 @@ def train(
     written to DIR/model. When a run was interrupted, the same command continues it. For several processes:
     torchrun --nproc-per-node N -m transhash train … (docs/scale.md); the result is the same.
     """
-    with extra("train"):
+    with needs("train"):
         from transhash.training.recipe import Recipe
     changes = settings_of(settings)
     named = {
@@ -80,7 +81,7 @@ def train(
         print(wanted.dump(), end="")
         return
 
-    with extra("train"):
+    with needs("train"):
         from accelerate import PartialState
 
         from transhash.training.loop import train as run_training

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import ImageError
+from transhash.errors import DataError, ImageError
 from transhash.images import Source
 from transhash.images.helpers import Decoder
+from transhash.progress import Progress
 from transhash.system import processors
 from transhash.threads import submit
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 T = TypeVar("T")
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -123,3 +125,24 @@ def in_batches(
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def gathered(
+    batches: Iterable[list[Encoded]],
+    part: Callable[[Encoded], NDArray[Number] | None],
+    progress: Progress,
+    skipped: Callable[[ImageError], None] | None,
+) -> list[NDArray[Number]]:
+    """One part of what a model made of each picture, to learn from; raises `DataError` when no picture had any."""
+    found: list[NDArray[Number]] = []
+    for batch in batches:
+        for encoded in batch:
+            one = part(encoded)
+            if one is not None:
+                found.append(one)
+            elif skipped and encoded.error:
+                skipped(encoded.error)
+        progress("learning", len(found), 0, "")
+    if not found:
+        raise DataError("", "none of the pictures could be used", "there is nothing to learn from")
+    return found

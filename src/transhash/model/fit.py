@@ -14,6 +14,7 @@ import transhash
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
 from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_config
+from transhash.model.encoding import gathered
 from transhash.model.hash_model import HashModel
 from transhash.progress import Progress, silent
 from transhash.shallow import itq
@@ -40,16 +41,7 @@ def fit(
         raise DataError("", f"codes of {bits} bits", "use a multiple of 8")
     if folder.exists():
         raise ModelError(folder, "is there already", "choose another place")
-    features = []
-    for batch in base.stream(pictures):
-        for encoded in batch:
-            if encoded.features is not None:
-                features.append(encoded.features)
-            elif skipped and encoded.error:
-                skipped(encoded.error)
-        progress("learning", len(features), 0, "")
-    if not features:
-        raise DataError("", "none of the pictures could be used", "there is nothing to learn from")
+    features = gathered(base.stream(pictures), lambda encoded: encoded.features, progress, skipped)
     head = itq(np.stack(features), bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:

@@ -22,15 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from transhash.errors import DataError, ImageError, ModelError, TransHashError
+from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
 from transhash.model.directory import CONFIG, file_hash
 from transhash.model.embedder import Embedder
+from transhash.model.encoding import gathered
 from transhash.model.fitted import Head, fit_head
 from transhash.model.preprocessing import Preprocessing
 from transhash.plain import JsonObject, parsed
 from transhash.progress import Progress, silent
-from transhash.system import make_folders
+from transhash.system import make_folders, needs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,14 +48,8 @@ class TimmEncoder:
 
     def __init__(self, folder: Path, said: JsonObject) -> None:
         """Raises `ModelError` for another network, and `TransHashError` without PyTorch."""
-        try:
+        with needs("train"):
             from transhash.nn.weights import load_vit
-        except ModuleNotFoundError as error:
-            raise TransHashError(
-                "",
-                f"this needs {error.name}, which is not installed",
-                "install it with: pip install 'transhash[train]'",
-            ) from error
         self.folder, self.name = folder, folder.name
         self.network = load_vit(folder).eval().requires_grad_(False)
         self.dim = self.network.config.dim
@@ -163,16 +158,7 @@ def fit_encoder(
         raise ModelError(folder, "is there already", "choose another place")
     if encoder is None or not hasattr(encoder, "network"):
         raise ModelError(base.name, "is no network that can be exported", "name a checkpoint that is not fitted yet")
-    kept = []
-    for batch in base.unfitted.encoded(pictures):
-        for encoded in batch:
-            if encoded.embedding is not None:
-                kept.append(encoded.embedding)
-            elif skipped and encoded.error:
-                skipped(encoded.error)
-        progress("learning", len(kept), 0, "")
-    if not kept:
-        raise DataError("", "none of the pictures could be used", "there is nothing to learn from")
+    kept = gathered(base.unfitted.encoded(pictures), lambda encoded: encoded.embedding, progress, skipped)
     files = {_LAYERS: fit_head(np.stack(kept), bits).to_bytes(), _GRAPH: _exported(encoder)}
     said = {
         "model_type": FITTED,

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from transhash.errors import LibraryError, TransHashError
+from transhash.errors import LibraryError
 from transhash.library.catalogue.kinds import Kind
 from transhash.plain import JsonObject, parsed
+from transhash.system import needs
 
 FORMAT = 1
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
@@ -106,14 +107,8 @@ class Collection:
     def __init__(self, address: Address) -> None:
         """Connect; raises `LibraryError` when there is no server."""
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints what it raises, with a traceback
-        try:
+        with needs("milvus"):
             from pymilvus import MilvusClient
-        except ModuleNotFoundError as error:
-            raise TransHashError(
-                "",
-                f"this needs {error.name}, which is not installed",
-                "install it with: pip install 'transhash[milvus]'",
-            ) from error
         self.address, self.name = address, address.collection
         with self.asking():
             self.client: Any = MilvusClient(
