@@ -16,10 +16,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import multiprocessing
 import os
 import socket
 import struct
-import subprocess
 import sys
 import tempfile
 import threading
@@ -73,22 +73,30 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     parser.add_argument("--corpus", type=Path, help="inputs that reach new lines, a folder for each target")
     arguments = parser.parse_args()
-    if arguments.target == "all":
-        given = ["--seconds", str(arguments.seconds)]
-        given += ["--corpus", str(arguments.corpus)] if arguments.corpus else []
-        programs = [[sys.executable, "-m", "benchmarks.faults.fuzz", name, *given] for name in TARGETS]
-        sys.exit(max(subprocess.run(program, check=False).returncode for program in programs))
+    names = list(TARGETS) if arguments.target == "all" else [arguments.target]
+    sys.exit(max(_in_a_process(name, arguments.seconds, arguments.corpus) for name in names))
+
+
+def _in_a_process(name: str, seconds: int, corpus: Path | None) -> int:
+    """Its exit code: a fuzzer ends its process, and a fork's memory is counted from the fork on."""
     with tempfile.TemporaryDirectory(prefix="transhash-fuzz-") as home:
-        corpus = (arguments.corpus or Path(home, "corpus")) / arguments.target
-        corpus.mkdir(parents=True, exist_ok=True)
-        with TARGETS[arguments.target](Path(home)) as (feed, seeds):
-            for seed in seeds:
-                (corpus / f"seed-{zlib.crc32(seed):08x}").write_bytes(seed)
-                _or_a_sentence(feed)(seed)  # what is compiled on first use is no input's fault
-            limits = [f"-max_total_time={arguments.seconds}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}"]
-            kept = [f"-artifact_prefix={corpus}{os.sep}", "-max_len=4096", "-verbosity=0", "-print_final_stats=1"]
-            atheris.Setup([sys.argv[0], *limits, *kept, str(corpus)], _or_a_sentence(feed))
-            atheris.Fuzz()  # which ends the process
+        kept = (corpus or Path(home, "corpus")) / name
+        process = multiprocessing.get_context("fork").Process(target=_fuzz, args=(name, seconds, Path(home), kept))
+        process.start()
+        process.join()
+        return abs(process.exitcode or 0)
+
+
+def _fuzz(name: str, seconds: int, home: Path, corpus: Path) -> None:
+    corpus.mkdir(parents=True, exist_ok=True)
+    with TARGETS[name](home) as (feed, seeds):
+        for seed in seeds:
+            (corpus / f"seed-{zlib.crc32(seed):08x}").write_bytes(seed)
+            _or_a_sentence(feed)(seed)  # what is compiled on first use is no input's fault
+        limits = [f"-max_total_time={seconds}", f"-timeout={SECONDS}", f"-rss_limit_mb={MEGABYTES}"]
+        kept = [f"-artifact_prefix={corpus}{os.sep}", "-max_len=4096", "-verbosity=0", "-print_final_stats=1"]
+        atheris.Setup([sys.argv[0], *limits, *kept, str(corpus)], _or_a_sentence(feed))
+        atheris.Fuzz()  # which ends the process
 
 
 def _or_a_sentence(feed: Feed) -> Feed:
