@@ -48,7 +48,8 @@ def use(program: Path, home: Path) -> None:
     photos = home / "photos"
     shutil.copytree(PICTURES / "cat", photos)
     first = sorted(photos.iterdir())[0]
-    shutil.copy(first, photos / "copy.jpg")
+    smaller = f"from PIL import Image; Image.open({str(first)!r}).resize((320, 240)).save({str(photos / 'copy.jpg')!r})"
+    subprocess.run([program.parent / "python", "-c", smaller], check=True)
     # a home that cannot be written, not even by root
     environment = {"PATH": os.defpath, "HOME": "/dev/null", "XDG_STATE_HOME": "/dev/null", "LANG": "C.UTF-8"}
 

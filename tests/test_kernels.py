@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,10 @@ SORT = (
 )
 
 
-def sort(**environment: str) -> subprocess.CompletedProcess[str]:
+def sort(code: str = SORT, /, **environment: str) -> subprocess.CompletedProcess[str]:
     """Compile and call a kernel in a process of its own."""
     own = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment}
-    done = subprocess.run([sys.executable, "-c", SORT], env=own, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "[0, 1, 2, 3, 4]\n"), done.stderr
     return done
 
@@ -54,6 +56,18 @@ def test_a_folder_that_is_named_keeps_them(read_only: Path) -> None:
     assert again.stderr == ""
 
 
+def test_what_an_image_was_made_with_is_read_where_nothing_can_be_written(read_only: Path) -> None:
+    folder = read_only / "kernels"
+    places = {"PYTHONPATH": str(read_only), "HOME": "/dev/null", "NUMBA_CACHE_DIR": str(folder)}
+    sort(**places)
+    code = "import tempfile\ndef none(*_, **__): raise PermissionError\ntempfile.TemporaryFile = none\n" + SORT
+    assert sort(code, **places).stderr == ""
+
+    for path in folder.rglob("*.nbi"):
+        path.unlink()
+    assert "in each process" in sort(code, **places).stderr
+
+
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_what_was_kept_and_is_damaged_is_compiled_again(tmp_path: Path, suffix: str) -> None:
     sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
@@ -75,3 +89,22 @@ def test_a_full_disk_does_not_stop_a_search(tmp_path: Path) -> None:
 
 
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file can hold a byte\n"
+
+
+def products(source: str) -> Iterator[int]:
+    """Lines of kernels that need linear algebra, which Numba takes from SciPy: a light installation has none."""
+    for function in ast.walk(ast.parse(source)):
+        named = getattr(function, "decorator_list", [])
+        if any(isinstance(one, ast.Name) and one.id in {"kernel", "inlined"} for one in named):
+            for node in ast.walk(function):
+                if isinstance(node, ast.MatMult) or getattr(node, "attr", None) in {"linalg", "dot", "vdot"}:
+                    yield function.lineno
+
+
+def test_no_kernel_needs_more_than_a_light_installation_has() -> None:
+    assert not {str(path): found for path in SOURCE.rglob("*.py") if (found := [*products(path.read_text("utf-8"))])}
+
+
+@pytest.mark.parametrize("body", ["np.linalg.solve(a, b)", "a @ b", "np.dot(a, b)", "a.dot(b)"])
+def test_linear_algebra_in_a_kernel_is_noticed(body: str) -> None:
+    assert [*products(f"@kernel\ndef f(a, b):\n    return {body}\n")] == [2]

@@ -24,7 +24,9 @@ _DAMAGE = (OSError, EOFError, pickle.UnpicklingError, ValueError, LookupError, T
 def kernel(function: Callable[..., Any]) -> Any:
     """A function to call: compiled for each kind of arguments, without the interpreter's lock, and kept on disk.
 
-    Where no folder can be written (`NUMBA_CACHE_DIR` names one), each process compiles for itself.
+    Kept in the first of these folders that can be written, or that has it already (an image of a container, an
+    installation by somebody else): `NUMBA_CACHE_DIR`, the package's own, the user's cache. Where there is none, each
+    process compiles for itself.
     """
     compiled = numba.njit(nogil=True)(function)
     with suppress(RuntimeError, OSError, AttributeError):  # no folder to keep it in, or a Numba that keeps it otherwise
@@ -37,8 +39,33 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(nogil=True, inline="always")(function)
 
 
+def _or_read(locator: type[Any]) -> type[Any]:
+    """A locator of Numba's that takes a folder, although it cannot be written, when this function is kept in it."""
+
+    class Locator(locator):  # type: ignore[misc]
+        def __init__(self, function: Callable[..., Any], file: str) -> None:
+            super().__init__(function, file)
+            self._name = function.__name__
+
+        def ensure_cache_path(self) -> None:
+            try:
+                super().ensure_cache_path()
+            except OSError:
+                kept = f"*.{self._name}-{self.get_disambiguator()}.*.nbi"
+                if not any(Path(self.get_cache_path()).glob(kept)):
+                    raise
+
+    return Locator
+
+
+class _Places(FunctionCache._impl_class):  # type: ignore[misc]
+    _locator_classes = tuple(map(_or_read, FunctionCache._impl_class._locator_classes))
+
+
 class _Kept(FunctionCache):  # type: ignore[misc]
     """Compiled code on disk: used where it can be read, written where it can be written, and else no trouble."""
+
+    _impl_class = _Places
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)

@@ -137,6 +137,8 @@ def _kernels() -> Finding:
     folder = Path(named) if named else Path(transhash.__file__).parent
     if _writable(folder):
         return Finding("compiled", f"kept in {folder}")
+    if any(folder.rglob("*.nbi")):
+        return Finding("compiled", f"read from {folder}, which cannot be written")
     return Finding(
         "compiled",
         f"{folder} cannot be written",

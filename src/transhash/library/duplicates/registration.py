@@ -90,6 +90,28 @@ def _halved(picture: Floats) -> Floats:
 
 
 @kernel
+def solved(matrix, right):  # type: ignore[no-untyped-def]
+    """The solution [N, M] of a symmetric, positive system [N, N] with right sides [N, M]; both are overwritten.
+
+    By Gauss: what Numba has for `np.linalg` needs SciPy, which nothing else here does.
+    """
+    size, sides = right.shape
+    for p in range(size):
+        for q in range(p + 1, size):
+            part = matrix[q, p] / matrix[p, p]
+            for i in range(p + 1, size):
+                matrix[q, i] -= part * matrix[p, i]
+            for i in range(sides):
+                right[q, i] -= part * right[p, i]
+    for p in range(size - 1, -1, -1):
+        for i in range(sides):
+            for q in range(p + 1, size):
+                right[p, i] -= matrix[p, q] * right[q, i]
+            right[p, i] /= matrix[p, p]
+    return right
+
+
+@kernel
 def _most_agreed(source, target, mirrored, allowed):  # type: ignore[no-untyped-def]
     """From pairs of keypoints [M, 4] the movement with most pairs that agree, fitted to these: (movement, how many)."""
     best, count = np.zeros(6), 0
@@ -143,7 +165,7 @@ def _most_agreed(source, target, mirrored, allowed):  # type: ignore[no-untyped-
         spread -= (normal[0, 1] - normal[0, 2] * normal[1, 2] / normal[2, 2]) ** 2
         if spread < 1e4 * agreed:  # all on a line
             return best, agreed
-        found = np.linalg.solve(normal, right)
+        found = solved(normal, right)
         moved[0], moved[1], moved[4] = found[0, 0], found[1, 0], found[2, 0]
         moved[2], moved[3], moved[5] = found[0, 1], found[1, 1], found[2, 1]
         size = np.sqrt(best[0] ** 2 + best[2] ** 2)
@@ -176,7 +198,7 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
     gain, offset, spread = 1.0, 0.0, 1e9
     row = np.zeros(8)
     for step in range(steps + 1):
-        normal, right = np.zeros((8, 8)), np.zeros(8)
+        normal, right = np.zeros((8, 8)), np.zeros((8, 1))
         total, weights, places = 0.0, 0.0, 0
         for y in range(stride // 2, height, stride):
             for x in range(stride // 2, width, stride):
@@ -194,7 +216,7 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
                 row[3], row[4], row[5] = gain * gy * px, gain * gy * py, gain * gy
                 row[6], row[7] = value, 1.0
                 for p in range(8):
-                    right[p] += weight * row[p] * miss
+                    right[p, 0] += weight * row[p] * miss
                     for q in range(p, 8):
                         normal[p, q] += weight * row[p] * row[q]
                 total += weight * miss * miss
@@ -206,9 +228,9 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
         spread = max(robust, 2 * level) if step else max(robust, 3 * level)
         if step == 0:  # gain and offset alone at first: light that differs is no movement
             m, v = normal[6, 7] / normal[7, 7], normal[6, 6] - normal[6, 7] ** 2 / normal[7, 7]
-            slope = (right[6] - m * right[7]) / max(v, 1e-6)
+            slope = (right[6, 0] - m * right[7, 0]) / max(v, 1e-6)
             gain = min(max(gain + slope, 0.4), 2.5)
-            offset = (right[7] + offset * normal[7, 7] + normal[6, 7]) / normal[7, 7] - gain * m
+            offset = (right[7, 0] + offset * normal[7, 7] + normal[6, 7]) / normal[7, 7] - gain * m
             continue
         for p in range(8):
             for q in range(p):
@@ -216,7 +238,7 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
         for p in range(6):
             normal[p, p] = normal[p, p] * 1.001 + 0.02 * weights
         normal[6, 6] += 1.0
-        found = np.linalg.solve(normal, right)
+        found = solved(normal, right)[:, 0]
         limit = 0.15 * size
         largest = 0.0
         for p in range(6):
