@@ -10,9 +10,7 @@ RUN python -m venv /opt/transhash \
     && /opt/transhash/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt ".[server,parquet,pictures]"
 # functions are compiled here, so that no container waits for that and none has to write
 ENV NUMBA_CACHE_DIR=/opt/transhash/kernels NUMBA_CPU_NAME=x86-64-v3 NUMBA_CPU_FEATURES=
-COPY examples/pictures /tmp/pictures
-RUN PATH=/opt/transhash/bin:$PATH && transhash doctor && transhash index /tmp/pictures \
-    && transhash search --library /tmp/pictures -k 3 /tmp/pictures/truck/truck-01.jpg && transhash duplicates /tmp/pictures
+RUN /opt/transhash/bin/transhash doctor
 
 FROM python:3.13-slim
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin transhash

