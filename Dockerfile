@@ -27,6 +27,6 @@ VOLUME /photos
 WORKDIR /photos
 EXPOSE 8017
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8017/health', timeout=4)"]
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8017/api/v1/health', timeout=4)"]
 ENTRYPOINT ["transhash"]
 CMD ["serve", "--library", "/photos", "--host", "0.0.0.0", "--port", "8017"]

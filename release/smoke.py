@@ -86,7 +86,7 @@ def serve(program: Path, photos: Path, environment: dict[str, str]) -> None:
                     break
             else:
                 sys.exit(f"the server ended: {said}")
-            for path in ("/health", "/"):
+            for path in ("/api/v1/health", "/"):
                 with urllib.request.urlopen(f"{found[0]}{path}", timeout=60) as answer:
                     print(f"serve: {path} {answer.status}")
         finally:
