@@ -197,7 +197,7 @@ def _self_test() -> Finding:
         index.search(codes, 10, strategy=compiled)
         index.range_search(codes, 8, strategy=compiled)
     index.search(codes[:1], 10)
-    times = []
+    times: list[float] = []
     while sum(times) < SECONDS / 2:
         begin = time.perf_counter()
         distances, _ = index.search(codes, 10)
@@ -225,9 +225,11 @@ def _copies() -> Finding:
     model, random = load(), np.random.default_rng(0)
     with tempfile.TemporaryDirectory(prefix="transhash-") as folder:
         for number in range(3):
-            coarse, fine = (random.integers(0, 256, (each, each, 3), dtype=np.uint8) for each in (12, 48))
-            layers = [Image.fromarray(each).resize((480, 480), Image.Resampling.BICUBIC) for each in (coarse, fine)]
-            drawn = Image.blend(*layers, 0.4)
+            coarse, fine = (
+                Image.fromarray(random.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize((480, 480))
+                for side in (12, 48)
+            )
+            drawn = Image.blend(coarse, fine, 0.4)
             drawn.save(Path(folder, f"{number}.png"))
         drawn.resize((360, 360)).save(Path(folder, "smaller.jpg"))
         drawn.rotate(2).save(Path(folder, "turned.png"))  # an edit, and no copy
