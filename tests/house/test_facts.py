@@ -62,3 +62,9 @@ def test_the_errors_of_each_kind_of_duplicates_are_those_that_were_measured() ->
 
 def share(value: float) -> str:
     return f"{100 * value:.1f} %"
+
+
+def test_every_pattern_of_faults_has_the_test_that_it_names() -> None:
+    named = re.findall(r"^\| [^|]+ \| `(\S+)::(\w+)` \|$", text("docs/fault-patterns.md"), re.MULTILINE)
+    assert len(named) >= 31
+    assert [place for place, test in named if f"def {test}(" not in text(place)] == []
