@@ -1,4 +1,4 @@
-"""Jobs on files: an index that is saved, a plan that is applied, checkpoints of training."""
+"""Jobs on files: an index that is saved or built, a plan that is applied, checkpoints of training."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from benchmarks.faults.job import Job, Mark, State, done, draw, transhash
 from transhash import HammingIndex
 from transhash.errors import TransHashError
 from transhash.library.duplicates.plan import Action, Plan, write_plan
+from transhash.search.building import build_index
 
 
 def files_state(home: Path) -> State:
@@ -46,6 +47,19 @@ def _index_state(home: Path) -> State:
     index = HammingIndex.open(home / "index.hamming")
     ids = np.sort(index.ids)
     return {"index": hashlib.sha256(ids.tobytes() + index.reconstruct(ids).tobytes()).hexdigest()}
+
+
+def _listed(home: Path) -> None:
+    np.save(home / "codes.npy", np.random.default_rng(2).integers(0, 256, (500, 8), np.uint8))
+
+
+def _build(home: Path, mark: Mark) -> None:
+    build_index(home / "index.hamming", home / "codes.npy")
+    mark("index")
+
+
+def _built_state(home: Path) -> State:
+    return _index_state(home) if (home / "index.hamming").exists() else {}
 
 
 def _planned(home: Path) -> None:
@@ -133,6 +147,7 @@ _to_folder, _again_folder = _apply("folder")
 _to_links, _again_links = _apply("hardlink")
 JOBS = (
     Job("save", _saved, _save, _index_state),
+    Job("build", _listed, _build, _built_state),
     Job("apply", _planned, _to_folder, files_state, _again_folder, _applied_sound),
     Job("apply-hardlink", _planned, _to_links, files_state, _again_links, _applied_sound),
     Job("checkpoint", _checkpointed, _checkpoints, _checkpoint_state),

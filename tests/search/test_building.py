@@ -79,6 +79,17 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path, after: int) -> None:
     assert_finds(build_index(tmp_path / "i.index", tmp_path / "codes.npy"), codes)
 
 
+@pytest.mark.parametrize("notes", ["[]", "{}", '{"bits": 32}', "no JSON", "[" * 5000])
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, notes: str) -> None:
+    np.save(tmp_path / "codes.npy", codes_of(30, 64, equal=True))
+    folder = tmp_path / "i.index.building"
+    folder.mkdir()
+    (folder / "state.json").write_text(notes)
+    with pytest.raises(HammingIndexError, match="remove"):
+        build_index(tmp_path / "i.index", tmp_path / "codes.npy")
+    assert (folder / "state.json").read_text() == notes
+
+
 def test_a_disk_that_is_too_small_is_noticed_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save(tmp_path / "codes.npy", codes_of(3000, 64, equal=True))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10_000_000))

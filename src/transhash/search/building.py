@@ -26,7 +26,7 @@ from transhash.search.checks import check_compact, check_meta
 from transhash.search.index import HammingIndex
 from transhash.search.store import Ranks
 from transhash.search.words import PADDING, Arrays, Words, check_bits, to_words
-from transhash.system import replacing
+from transhash.system import replacing, settle
 
 Codes: TypeAlias = npt.NDArray[np.uint8]
 
@@ -54,7 +54,23 @@ def build_index(
     check_compact(True, check_bits(bits))
     path, meta = file.named(path), check_meta(meta)
     folder = path.with_name(path.name + ".building")
-    work = _Work(folder, bits, codes)
+    try:
+        _build(path, _Work(folder, bits, codes), codes, meta, progress)
+    except OSError as error:
+        raise HammingIndexError(
+            folder, f"building stopped ({error.strerror or error})", "free space and make the same call again"
+        ) from error
+    return HammingIndex.open(path)
+
+
+def _build(
+    path: Path,
+    work: _Work,
+    codes: str | os.PathLike[str] | Iterable[Codes],
+    meta: dict[str, str],
+    progress: Progress,
+) -> None:
+    folder, bits = work.folder, work.bits
     source = work.codes(codes, progress)
     count = len(source)
     if not 0 < count <= MOST:
@@ -89,8 +105,8 @@ def build_index(
     head: JsonObject = {"bits": bits, "next_id": count, "meta": meta, "segments": 2, "compact": True}
     file.write(path, head, arrays)
     del arrays
-    shutil.rmtree(folder)
-    return HammingIndex.open(path)
+    work.notes.unlink()  # first: what is left of the folder then is of no building
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def needed(count: int, bits: int) -> int:
@@ -104,7 +120,7 @@ class _Work:
     """The folder in which an index is built, and what is done there."""
 
     def __init__(self, folder: Path, bits: int, source: str | os.PathLike[str] | Iterable[Codes]) -> None:
-        self.folder, self.bits = folder, bits
+        self.folder, self.bits, self.notes = folder, bits, folder / "state.json"
         told: list[str | int] = ["chunks"]
         if isinstance(source, str | os.PathLike):
             try:
@@ -117,10 +133,9 @@ class _Work:
         self.state: JsonObject = {"bits": bits, "source": told, "done": []}
         try:
             folder.mkdir(exist_ok=True)
-            notes = folder / "state.json"
-            if notes.exists():
-                held = parsed(notes.read_text())
-                if (held.get("bits"), held.get("source")) != (bits, told):
+            if self.notes.exists():
+                held = parsed(self.notes.read_text())
+                if not isinstance(held, dict) or (held.get("bits"), held.get("source")) != (bits, told):
                     raise HammingIndexError(folder, "an index of other codes was begun here", "remove this folder")
                 self.state = held
             else:
@@ -129,15 +144,12 @@ class _Work:
             raise HammingIndexError(folder, f"no index can be built here ({error})", "remove it") from error
 
     def stage(self, name: str, action: Callable[[], None]) -> None:
-        """Do what has not been done yet, and write down that it is done."""
+        """Do what has not been done yet, and write down that it is done when it has reached the disk."""
         if name in self.state["done"]:
             return
-        try:
-            action()
-        except OSError as error:
-            raise HammingIndexError(
-                self.folder, f"building stopped ({error.strerror or error})", "free space and make the same call again"
-            ) from error
+        action()
+        for made in self.folder.rglob("*"):
+            settle(made)
         self.state["done"].append(name)
         self._write()
 
@@ -169,7 +181,7 @@ class _Work:
         self.state["count"] = count
 
     def _write(self) -> None:
-        with replacing(self.folder / "state.json") as notes:
+        with replacing(self.notes) as notes:
             notes.write(json.dumps(self.state).encode())
 
 
