@@ -1,12 +1,14 @@
 """Codes of real vectors: recall of the 10 nearest by cosine, for each method, length and way of ordering; and speed.
 
-    python -m benchmarks.vectors features photos/ --set Caltech-101 --cache cache/ --out photographs-box.npy
-    python -m benchmarks.vectors recall photographs-box.npy --queries 400 --bits 64 128 256
+    python -m benchmarks.vectors recall photographs-box.npz photographs-lite2.npz sentences-minilm.npz
+    python -m benchmarks.vectors classes photographs-box.npz photographs-lite2.npz
     python -m benchmarks.vectors speed
 
-The first rows are the queries, all others are searched. Methods learn from the latter alone, without their neighbours;
-each is given the same sample. Recall is the share of the 10 greatest cosines among the first 10: by distance alone, or
-after the first 100 by distance were ordered by cosines, of float32 vectors or of these in a byte a value.
+`python -m benchmarks.vectors_from` makes the files. The first 400 rows are the queries, all others are searched.
+Methods learn from the latter alone, without their neighbours; each is given the same sample. Recall is the share of
+the 10 greatest cosines among the first 10: by distance alone, or after the first 100 by distance were ordered by
+cosines, of vectors in a byte a value or of float32. Of classes: half of the others train with their labels, the other
+half is searched, and the tie-aware mean average precision of the queries counts; what shares a class is relevant.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, program
-from transhash import Binarizer, HammingIndex
+from transhash import Binarizer, HammingIndex, evaluate
 from transhash.model.fitted import embedding
 from transhash.search import rescore
 
@@ -31,7 +33,20 @@ Codes = NDArray[np.uint8]
 CANDIDATES = 100
 K = 10
 FILE = RESULTS / "vectors.json"
-OURS = ("itq", "rotation", "lsh", "sh")
+OURS = ("itq", "learned", "rotation", "lsh", "sh")
+WITH_LABELS: dict[str, dict[str, int]] = {
+    "itq": {},
+    "ksh": {},
+    "bre": {},
+    "learned": {},
+    "learned, 256 hidden units": {"hidden": 256},
+}
+NAMES = {
+    "photographs-box": "photographs, the model in the box",
+    "photographs-lite2": "photographs, EfficientNet-Lite2",
+    "sentences-minilm": "sentences, all-MiniLM-L6-v2",
+}
+WAYS = ("distance", "int8", "float32")
 
 
 def ours(method: str) -> Callable[[Floats, Floats, int], tuple[Codes, Codes]]:
@@ -101,8 +116,8 @@ def recall_of(vectors: Floats, queries: int, lengths: list[int]) -> dict[str, di
             near = index.search(of_queries, CANDIDATES)[1]
             ranked = {
                 "distance": near,
-                "float32": rescore(asked, database, near, K)[1],
                 "int8": rescore(asked, small, near, K)[1],
+                "float32": rescore(asked, database, near, K)[1],
             }
             shares = {way: float(np.mean([np.isin(t, r[:K]).mean() for t, r in zip(truth, rows, strict=True)]))
                       for way, rows in ranked.items()}  # fmt: skip
@@ -111,15 +126,42 @@ def recall_of(vectors: Floats, queries: int, lengths: list[int]) -> dict[str, di
     return found
 
 
+def classes_of(vectors: Floats, labels: NDArray[Any], queries: int, lengths: list[int]) -> dict[str, dict[str, float]]:
+    """Tie-aware mean average precision by method and bits, of vectors that were not trained on."""
+    half = queries + (len(vectors) - queries) // 2
+    asked, searched, train = slice(queries), slice(queries, half), slice(half, None)
+    found: dict[str, dict[str, float]] = {}
+    for name, settings in WITH_LABELS.items():
+        for bits in lengths:
+            made = Binarizer(bits, name.split(",")[0], hidden=settings.get("hidden", 0)).fit(
+                vectors[train], labels[train]
+            )
+            codes = [made.transform(vectors[part]) for part in (asked, searched)]
+            score = evaluate(codes[0], labels[asked], codes[1], labels[searched]).map
+            found.setdefault(name, {})[str(bits)] = round(float(score), 4)
+            print(name, bits, found[name][str(bits)], flush=True)
+    return found
+
+
+def rows_of(heads: list[str], rows: dict[str, list[str]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items())])
+
+
 def table(results: dict[str, Any], name: str) -> str:
-    """Recall by distance alone, then among the first 100 ordered by float32 vectors."""
+    """Recall by distance alone, then among the first 100 ordered by vectors of a byte a value, and of float32."""
     kept = results["recall"][name]["methods"]
     bits = list(next(iter(kept.values())))
-    lines = ["| method | " + " | ".join(f"{each} bits" for each in bits) + " |", "|---" * (len(bits) + 1) + "|"]
-    for method, row in kept.items():
-        cells = [f"{row[each]['distance']:.2f}, {row[each]['float32']:.2f}" for each in bits]
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    cells = {m: [", ".join(f"{row[each][way]:.2f}" for way in WAYS) for each in bits] for m, row in kept.items()}
+    return rows_of(["method", *(f"{each} bits" for each in bits)], cells)
+
+
+def table_of_classes(results: dict[str, Any]) -> str:
+    """Mean average precision, for each kind of vectors and number of bits."""
+    kept = results["classes"]
+    columns = [(name, bits) for name, each in kept.items() for bits in next(iter(each["methods"].values()))]
+    cells = {m: [f"{kept[name]['methods'][m][bits]:.3f}" for name, bits in columns] for m in WITH_LABELS}
+    return rows_of(["method", *(f"{NAMES[name].split(', ')[1]}, {bits} bits" for name, bits in columns)], cells)
 
 
 def said_of_speed(results: dict[str, Any]) -> str:
@@ -162,44 +204,31 @@ def speed(rows: int = 1_000_000, width: int = 768, bits: int = 256, rounds: int 
     return {"rows": rows, "width": width, "bits": bits, "seconds": {n: sorted(each[1:]) for n, each in seconds.items()}}
 
 
-def features(photos: Path, name: str, network: str, cache: Path) -> Floats:
-    """What a network says of a set of photographs, float32 (N, F); of ours what the hash layers read."""
-    from benchmarks.photographs.measure import read
-    from benchmarks.photographs.sets import SETS
-    from transhash import load
-
-    found, model = SETS[name](photos), load()
-    assert found is not None, f"no {name} in {photos}"
-    values = read(network, name, found.files, model, cache)
-    return values[:, sum(model.lengths) :] if network == "ours" else values
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ways = parser.add_subparsers(dest="way", required=True)
-    of_photos = ways.add_parser("features")
-    of_photos.add_argument("folder", type=Path)
-    of_photos.add_argument("--set", default="Caltech-101")
-    of_photos.add_argument("--network", default="ours")
-    of_photos.add_argument("--cache", type=Path, required=True)
-    of_photos.add_argument("--out", type=Path, required=True)
-    measured = ways.add_parser("recall")
-    measured.add_argument("files", type=Path, nargs="+")
-    measured.add_argument("--queries", type=int, default=200)
-    measured.add_argument("--bits", type=int, nargs="+", default=[64, 128, 256, 512])
+    for name, lengths in (("recall", [64, 128, 256]), ("classes", [32, 64])):
+        measured = ways.add_parser(name)
+        measured.add_argument("files", type=Path, nargs="+")
+        measured.add_argument("--queries", type=int, default=400)
+        measured.add_argument("--bits", type=int, nargs="+", default=lengths)
     ways.add_parser("speed").add_argument("--rows", type=int, default=1_000_000)
     asked = parser.parse_args()
-    if asked.way == "features":
-        return np.save(asked.out, features(asked.folder, asked.set, asked.network, asked.cache))
-    results = json.loads(FILE.read_text("utf-8")) if FILE.exists() else {"recall": {}}
+    results = {"recall": {}, "classes": {}, **(json.loads(FILE.read_text("utf-8")) if FILE.exists() else {})}
     if asked.way == "speed":
         results["speed"] = speed(asked.rows)
-        FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     for file in getattr(asked, "files", []):
-        vectors = np.load(file)
+        print(file.stem, flush=True)
+        arrays = np.load(file)
+        vectors = arrays["vectors"]
         about = {"rows": len(vectors) - asked.queries, "values": vectors.shape[1], "queries": asked.queries}
-        results["recall"][file.stem] = {**about, "methods": recall_of(vectors, asked.queries, asked.bits)}
-        FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        methods: dict[str, Any]
+        if asked.way == "recall":
+            methods = recall_of(vectors, asked.queries, asked.bits)
+        else:
+            methods = classes_of(vectors, arrays["labels"], asked.queries, asked.bits)
+        results[asked.way][file.stem] = {**about, "methods": methods}
+    FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

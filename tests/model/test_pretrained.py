@@ -190,9 +190,10 @@ def test_a_checkpoint_is_fitted_to_pictures(kind: str, checkpoints: Path, timm_f
     pictures = [draw(tmp_path / "photos" / f"{number}.png", number) for number in range(30)]
     base = load_encoder(timm_folder if kind == "timm" else checkpoints / kind)
     assert isinstance(base, Embedder)
-    assert fit_encoder(base, pictures, 16, tmp_path / "mine") == 30
+    made = fit_encoder(base, pictures, 16, tmp_path / "mine")
     fitted = load_encoder(tmp_path / "mine")
     assert isinstance(fitted, Embedder)
+    assert made.fingerprint == fitted.fingerprint
     assert (fitted.bits, fitted.reads_texts) == (16, kind in ("clip", "siglip"))
     opened = [Image.open(each).convert("RGB") for each in pictures[:4]]
     np.testing.assert_allclose(fitted.pictures(opened), base.pictures(opened), atol=5e-3)

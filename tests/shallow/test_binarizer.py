@@ -41,7 +41,10 @@ def recall(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="scikit-learn is not installed")
-@pytest.mark.parametrize(("method", "normalize"), [("itq", True), ("ksh", False)])
+@pytest.mark.parametrize(
+    ("method", "normalize"),
+    [("itq", True), ("rotation", False), ("lsh", True), ("sh", True), ("ksh", False), ("bre", True), ("learned", True)],
+)
 def test_scikit_learn_s_own_checks_pass(method: str, normalize: bool) -> None:
     from sklearn.utils.estimator_checks import check_estimator
 
@@ -70,7 +73,7 @@ def test_itq_codes_are_those_of_the_method(vectors: np.ndarray) -> None:
     assert (np.unpackbits(made.transform(vectors), axis=1) == (expected > 0))[sure].all()
 
 
-@pytest.mark.parametrize("method", [*UNSUPERVISED, "median", "sign", "ksh"])
+@pytest.mark.parametrize("method", [*UNSUPERVISED, "median", "sign", "ksh", "learned"])
 @pytest.mark.parametrize("normalize", [True, False])
 def test_codes_are_the_signs_of_the_values(vectors: np.ndarray, method: str, normalize: bool) -> None:
     labels = np.arange(len(vectors)) % 3 if method == "ksh" else None
@@ -151,9 +154,9 @@ def test_a_mapped_file_of_half_precision_is_read_in_chunks(vectors: np.ndarray, 
     np.testing.assert_array_equal(made.transform(mapped), made.transform(many))
 
 
-@pytest.mark.parametrize("method", ["itq", "sh", "ksh"])
-def test_a_saved_one_is_the_same(vectors: np.ndarray, method: str, tmp_path: Path) -> None:
-    made = Binarizer(8, method, normalize=False).fit(vectors[:500], np.arange(500) % 4)
+@pytest.mark.parametrize(("method", "hidden"), [("itq", 0), ("sh", 0), ("ksh", 0), ("learned", 4)])
+def test_a_saved_one_is_the_same(vectors: np.ndarray, method: str, hidden: int, tmp_path: Path) -> None:
+    made = Binarizer(8, method, normalize=False, hidden=hidden).fit(vectors[:500], np.arange(500) % 4)
     made.save(tmp_path / "mine.npz")
     again = Binarizer.load(tmp_path / "mine.npz")
     assert again.fingerprint == made.fingerprint

@@ -42,7 +42,7 @@ def fit(
     is exported to ONNX: to encode pictures with the result, neither PyTorch nor the checkpoint is needed.
     """
     from transhash.library.files.walk import roots, walk
-    from transhash.model import Embedder, is_hash_model, load_encoder
+    from transhash.model import Embedder, Encoder, is_hash_model
     from transhash.model.directory import CONFIG
     from transhash.model.fit import fit as learned
     from transhash.model.foreign import fit_encoder
@@ -54,12 +54,12 @@ def fit(
     base = named_encoder(model)
     if not is_hash_model(base) and not isinstance(base, Embedder):
         raise ModelError(base.name, "gives codes alone, to which nothing can be fitted", "name another model")
-    learn: Callable[..., object] = learned if is_hash_model(base) else fit_encoder
+    learn: Callable[..., Encoder] = learned if is_hash_model(base) else fit_encoder
     with stages(len(chosen)) as progress:
         pictures = map(os.fsdecode, sorted(chosen))
-        learn(base, pictures, bits, out, progress=progress, skipped=lambda error: say(str(error)))
+        made = learn(base, pictures, bits, out, progress=progress, skipped=lambda error: say(str(error)))
     about = json.loads((out / CONFIG).read_text("utf-8"))["about"]
     if as_json:
-        print_json({"model": out, "bits": bits, "fingerprint": load_encoder(out).fingerprint, **about})
+        print_json({"model": out, "bits": bits, "fingerprint": made.fingerprint, **about})
     else:
         print(f"{bits}-bit model of {about['pictures']} pictures in {shown(out)}")

@@ -132,26 +132,15 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
         print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}{more}")
 
 
-def _reads_words(library: Searchable) -> bool:
+def _reads(library: Searchable) -> Sequence[str]:
+    """What a library can be searched with."""
     from transhash.library.searchable import HasModel
-    from transhash.model import Embedder
+    from transhash.model import reads
+    from transhash.remote.http import HttpLibrary
 
     if isinstance(library, HasModel):
-        model = library.model
-        return isinstance(model, Embedder) and model.reads_texts
-    from transhash.remote.http import HttpLibrary
-
-    return isinstance(library, HttpLibrary) and library.reads_words
-
-
-def _takes_vectors(library: Searchable) -> bool:
-    from transhash.library import Library
-
-    if isinstance(library, Library):
-        return True
-    from transhash.remote.http import HttpLibrary
-
-    return isinstance(library, HttpLibrary)
+        return reads(library.model)
+    return library.reads if isinstance(library, HttpLibrary) else ["pictures"]
 
 
 def _found(
@@ -162,10 +151,11 @@ def _found(
     from transhash.library.searchable import HasModel, Queries
     from transhash.model import stream
 
-    read = [query.as_words() for query in queries] if _reads_words(library) else queries
+    known = _reads(library)
+    read = [query.as_words() for query in queries] if "words" in known else queries
     if not isinstance(library, HasModel) or not all(is_picture(query.source) for query in read):
         for query in read:
-            if not is_picture(query.source) and not _takes_vectors(library):
+            if not is_picture(query.source) and "vectors" not in known:
                 raise TransHashError(query.called, "a vector, and this library reads pictures", "name a picture")
             try:
                 hits = library.search(query.source, k, **limits)  # type: ignore[arg-type]  # as was just asked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from transhash.model.embedder import Embedder, VectorEncoder
+from transhash.model.embedder import Embedder, Kind, VectorEncoder, reads
 from transhash.model.encoder import Encoder, calibration_of, is_hash_model, stream
 from transhash.model.encoding import Encoded, collect
 
@@ -20,6 +20,7 @@ __all__ = [
     "Encoded",
     "Encoder",
     "HashModel",
+    "Kind",
     "VectorEncoder",
     "calibration_of",
     "collect",
@@ -28,6 +29,7 @@ __all__ = [
     "load",
     "load_encoder",
     "pretrained",
+    "reads",
     "stream",
 ]
 

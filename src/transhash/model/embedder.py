@@ -20,7 +20,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BITS = 256  # of codes, where there are as many values
 MOST_VALUES = 65536
+Kind: TypeAlias = Literal["pictures", "words", "vectors"]  # of queries
 
 
 @runtime_checkable
@@ -203,6 +204,18 @@ class Embedder:
                 f"return finite numbers, float ({count}, {self.embedding_values})",
             )
         return array.astype(np.float32)
+
+
+def reads(model: object) -> list[Kind]:
+    """What a library of a model can be searched with."""
+    if not isinstance(model, Embedder):
+        return ["pictures"]
+    kinds: list[Kind] = ["vectors"]
+    if model.reads_texts:
+        kinds.insert(0, "words")
+    if model.encoder is not None:
+        kinds.insert(0, "pictures")
+    return kinds
 
 
 def random_head(dim: int, bits: int) -> Head:

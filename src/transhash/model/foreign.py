@@ -147,8 +147,8 @@ def fit_encoder(
     *,
     progress: Progress = silent,
     skipped: Callable[[ImageError], None] | None = None,
-) -> int:
-    """Fit codes of `bits` bits to pictures by a model of others, and write the folder; returns how many there were.
+) -> Embedder:
+    """Fit codes of `bits` bits to pictures by a model of others, write the folder, and open it.
 
     Raises `DataError` for too few pictures, and `ModelError` when the model cannot be exported or written.
     """
@@ -182,7 +182,7 @@ def fit_encoder(
         raise ModelError(folder, f"cannot be written ({error.strerror})", "choose another place") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
-    return len(kept)
+    return Embedder.of(open_fitted(folder, lambda checkpoint: encoder))
 
 
 def _exported(encoder: Any) -> bytes:

@@ -121,9 +121,9 @@ class HttpLibrary:
         return hits if several else hits[0]
 
     @property
-    def reads_words(self) -> bool:
-        """Whether words can be searched with."""
-        return "words" in self._facts.get("reads", [])
+    def reads(self) -> list[str]:
+        """What can be searched with: pictures, words, vectors."""
+        return list(self._facts.get("reads", []))
 
     def _of_pictures(self, sources: list[Source], options: Options) -> list[list[Hit]]:
         found: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ from transhash.errors import ImageError, TransHashError
 from transhash.library import Library, Mixture, Queries, Words
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.searchable import Hit, One, Picture
-from transhash.model import Embedder
+from transhash.model import reads
 
 MOST = 100  # hits of one answer
 SHOWN = 8  # of them with a small copy
@@ -59,11 +59,10 @@ def tools(library: Library) -> MCPServer[object]:
     @server.tool(annotations=READS, structured_output=False)
     def library_facts() -> str:
         """Facts of the library: how many pictures, its model, own columns for filters, what can be searched with."""
-        info, model = library.info(), library.model
-        reads = ["words"] * (isinstance(model, Embedder) and model.reads_texts)
-        reads += ["pictures"] * (not isinstance(model, Embedder) or model.encoder is not None)
+        info = library.info()
+        asked = [kind for kind in reads(library.model) if kind != "vectors"]  # no tool takes these
         facts = {"pictures": info.pictures, "model": info.model, "bits": info.bits, "columns": info.columns}
-        return json.dumps({"library": str(info.path), **facts, "search_by": reads}, ensure_ascii=False)
+        return json.dumps({"library": str(info.path), **facts, "search_by": asked}, ensure_ascii=False)
 
     @server.tool(annotations=READS, structured_output=False)
     def search_by_picture(

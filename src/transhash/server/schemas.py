@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from transhash.model.embedder import MOST_VALUES
+from transhash.model.embedder import MOST_VALUES, Kind
 from transhash.plain import unicode
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
 
@@ -26,7 +26,6 @@ Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
 ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
-Kind: TypeAlias = Literal["pictures", "words", "vectors"]
 Order: TypeAlias = Literal[
     "taken", "-taken", "modified", "-modified", "name", "-name", "path", "-path", "bytes", "-bytes", "pixels", "-pixels"
 ]

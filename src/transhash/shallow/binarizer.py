@@ -23,7 +23,8 @@ from transhash.errors import DataError, VectorsError
 from transhash.plain import JsonObject, parsed
 from transhash.shallow.functions import HashFunction, Labels, Linear
 from transhash.shallow.ksh import Kernel
-from transhash.shallow.of_vectors import METHODS, SUPERVISED
+from transhash.shallow.learned import Perceptron
+from transhash.shallow.of_vectors import EITHER, METHODS, SUPERVISED
 from transhash.shallow.sh import Waves
 from transhash.shallow.vectors import Rows, chunks, rows_of, unit
 from transhash.system import replacing
@@ -35,7 +36,9 @@ MOST_BITS = 512
 _FORMAT = "transhash binarizer 1"
 
 
-_FUNCTIONS: dict[str, type[Linear] | type[Waves] | type[Kernel]] = {"Linear": Linear, "Waves": Waves, "Kernel": Kernel}
+_FUNCTIONS: dict[str, type[Linear] | type[Waves] | type[Kernel] | type[Perceptron]] = {
+    kind.__name__: kind for kind in (Linear, Waves, Kernel, Perceptron)
+}
 
 
 class Binarizer:
@@ -56,20 +59,23 @@ class Binarizer:
         normalize: bool = True,
         sample: int = 10_000,
         random_state: int | None = 0,
+        hidden: int = 0,
     ) -> None:
         """Choose how codes are learned.
 
         `bits`: a multiple of 8 up to 512. `method`: "itq" (rotated principal components, the best without labels in
         most cases), "lsh" and "rotation" (random directions; the latter at right angles), "sh", "ksh" and "bre" (these
-        two learn from `y`), "median" and "sign" (a bit for each feature). `normalize`: vectors are brought to length 1
-        first, as for the cosine. `sample`: vectors that are learned from, at most, drawn at random. `random_state`: the
-        seed; None for another one each time.
+        two learn from `y`), "learned" (the Bayesian loss of TransHash, from `y` if it is given), "median" and "sign" (a
+        bit for each feature). `normalize`: vectors are brought to length 1 first, as for the cosine. `sample`: vectors
+        that are learned from, at most, drawn at random. `random_state`: the seed; None for another one each time.
+        `hidden`: units of a hidden layer beside the linear map of "learned".
         """
         self.bits = bits
         self.method = method
         self.normalize = normalize
         self.sample = sample
         self.random_state = random_state
+        self.hidden = hidden
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Learn from vectors (N, F), float32 or float16; of a mapped file only the sample is read.
@@ -208,11 +214,13 @@ class Binarizer:
             raise VectorsError("", f"no method {self.method!r}", f"use one of {', '.join(METHODS)}")
         if (whole(self.sample) or 0) < 1:
             raise VectorsError("", f"a sample of {self.sample!r} vectors", "use 1 or more")
+        if (whole(self.hidden) or 0) < 0 or whole(self.hidden) is None or (self.hidden and self.method != "learned"):
+            raise VectorsError("", f"{self.hidden!r} hidden units for {self.method}", "use 0, or 1 or more for learned")
 
     def _labels(self, rows: Rows, y: ArrayLike | None) -> Labels:
         """The labels, where the method learns from them."""
         self._check_settings()
-        if self.method not in SUPERVISED:
+        if self.method not in (*SUPERVISED, *EITHER) or (y is None and self.method in EITHER):
             return None
         if y is None:
             raise VectorsError("", f"{self.method} requires y to be passed, but the target y is None", "give labels")
@@ -229,6 +237,10 @@ class Binarizer:
         new = unit(rows) if self.normalize else np.concatenate([some for _, some, _ in chunks(rows)])
         kept_labels: Labels
         kept, kept_labels, seen = getattr(self, "_sample", (new[:0], None if labels is None else labels[:0], 0))
+        if (labels is None) != (kept_labels is None):
+            raise VectorsError(
+                "", "some vectors came with labels and others without", "give labels for all or for none"
+            )
         room = max(0, self.sample - len(kept))
         kept = np.concatenate([kept, new[:room]])
         if labels is not None and kept_labels is not None:
@@ -249,7 +261,8 @@ class Binarizer:
         sample, labels, _ = self._sample
         seed = int(self._random().integers(2**31)) if whole(self.random_state) is None else int(self.random_state or 0)
         try:
-            found = METHODS[self.method](sample, labels, self.bits, seed=seed)
+            settings = {"hidden": self.hidden} if self.hidden else {}
+            found = METHODS[self.method](sample, labels, self.bits, seed=seed, **settings)
         except DataError as error:
             of = f"n_samples = {len(sample)}, n_features = {sample.shape[1]}"
             raise VectorsError(error.where, f"{error.reason} ({of})", error.remedy) from error
@@ -299,6 +312,8 @@ class Binarizer:
 
     def _about(self) -> str:
         settings = {name: value for name, value in self.get_params().items() if name != "random_state"}
+        if not self.hidden:
+            del settings["hidden"]  # as files of older versions have it
         return json.dumps({**settings, "function": type(self._fitted()).__name__, "features": self.n_features_in_})
 
     def _arrays(self) -> dict[str, NDArray[np.floating]]:

@@ -10,6 +10,7 @@ from transhash.shallow.bre import bre
 from transhash.shallow.functions import Features, Labels, Linear, Method
 from transhash.shallow.itq import itq
 from transhash.shallow.ksh import ksh
+from transhash.shallow.learned import learned
 from transhash.shallow.lsh import lsh
 from transhash.shallow.sh import sh
 
@@ -52,7 +53,9 @@ METHODS: dict[str, Method] = {
     "sh": sh,
     "ksh": ksh,
     "bre": bre,
+    "learned": learned,
     "median": _median,
     "sign": _sign,
 }
 SUPERVISED = ("ksh", "bre")
+EITHER = ("learned",)  # with labels or without

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import APIRouter, Request
 
 from transhash.library.pictures import facets as facets_of
-from transhash.model import Embedder, calibration_of
+from transhash.model import Embedder, Kind, calibration_of, reads
 from transhash.server import schemas
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, Served, facts_of
@@ -85,22 +85,19 @@ class Abilities(NamedTuple):
     """What the model of a library, and its rows, allow."""
 
     lacks: list[str]
-    reads: list[schemas.Kind]
+    reads: list[Kind]
 
 
 def abilities(library: Library) -> Abilities:
     """What a library cannot show, and what it can be searched with."""
     model = library.model
-    if not isinstance(model, Embedder):
-        return Abilities([], ["pictures"])
-    if model.encoder is not None:
-        return Abilities(
-            ["explanations"], ["pictures", "words", "vectors"] if model.reads_texts else ["pictures", "vectors"]
-        )
+    kinds = reads(model)
+    if "pictures" in kinds:
+        return Abilities(["explanations"] if isinstance(model, Embedder) else [], kinds)
     rows = next(library.catalogue.pictures.indexed(), [])[:SAMPLE]
     shown = any(each.path.is_file() for each in library.pictures(row.id for row in rows).values())
     lacks = ["explanations", "duplicates", "searches by picture"]
-    return Abilities(lacks if shown else ["thumbnails", "originals", *lacks], ["vectors"])
+    return Abilities(lacks if shown else ["thumbnails", "originals", *lacks], kinds)
 
 
 @router.get("/library/facets", summary="What filters can choose from")
