@@ -3,6 +3,7 @@
     python -m benchmarks.vectors recall photographs-box.npz photographs-lite2.npz sentences-minilm.npz
     python -m benchmarks.vectors classes photographs-box.npz photographs-lite2.npz
     python -m benchmarks.vectors speed
+    python -m benchmarks.vectors memory
 
 `python -m benchmarks.vectors_from` makes the files. The first 400 rows are the queries, all others are searched.
 Methods learn from the latter alone, without their neighbours; each is given the same sample. Recall is the share of
@@ -15,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.common import RESULTS, program
-from transhash import Binarizer, HammingIndex, evaluate
+from transhash import Binarizer, HammingIndex, Library, evaluate
 from transhash.model.fitted import embedding
 from transhash.search import rescore
 
@@ -204,6 +207,62 @@ def speed(rows: int = 1_000_000, width: int = 768, bits: int = 256, rounds: int 
     return {"rows": rows, "width": width, "bits": bits, "seconds": {n: sorted(each[1:]) for n, each in seconds.items()}}
 
 
+def memory(rows: int = 1_000_000, width: int = 768, bits: int = 256) -> dict[str, Any]:
+    """Most anonymous memory above the start, in bytes, and seconds: of a mapped float16 file of that many vectors."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "vectors.npy")
+        written = np.lib.format.open_memmap(file, "w+", np.float16, (rows, width))
+        random = np.random.default_rng(0)
+        for start in range(0, rows, 50_000):
+            written[start : start + 50_000] = random.standard_normal((min(50_000, rows - start), width), np.float32)
+        written.flush()
+        vectors = np.load(file, mmap_mode="r")
+        index = Binarizer(bits).fit(vectors[:20_000])
+        index.transform(vectors[:20_000])  # what is loaded once is loaded
+        Library.create(Path(place, "first"), vectors=vectors[:1000]).close()
+        ways: dict[str, Callable[[], object]] = {
+            "fit": lambda: Binarizer(bits).fit(vectors),
+            "partial_fit": lambda: Binarizer(bits).partial_fit(vectors),
+            "transform": lambda: index.transform(vectors),
+            "Library.create": lambda: Library.create(Path(place, "library"), vectors=vectors).close(),
+        }
+        return {"rows": rows, "width": width, "bits": bits, "ways": {name: _peak(way) for name, way in ways.items()}}
+
+
+def _peak(way: Callable[[], object]) -> dict[str, float]:
+    before, most, ended = anonymous(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not ended.wait(0.02):
+            most = max(most, anonymous())
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    began = time.perf_counter()
+    way()
+    seconds = time.perf_counter() - began
+    ended.set()
+    watching.join()
+    return {"bytes": max(most - before, 0), "seconds": round(seconds, 1)}
+
+
+def anonymous() -> int:
+    """Memory of this process that no file holds, in bytes; of Linux alone."""
+    status = Path("/proc/self/status").read_text("utf-8")
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
+
+
+def said_of_memory(results: dict[str, Any]) -> str:
+    """The sentence on memory."""
+    took = results["memory"]
+    most = ", ".join(f"`{name}` {each['bytes'] / 1e6:.0f} MB" for name, each in took["ways"].items())
+    return (
+        f"Memory at most, on top of what the program had, for {took['rows']:,} vectors of {took['width']} values in a "
+        f"mapped float16 file: {most}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ways = parser.add_subparsers(dest="way", required=True)
@@ -212,11 +271,14 @@ def main() -> None:
         measured.add_argument("files", type=Path, nargs="+")
         measured.add_argument("--queries", type=int, default=400)
         measured.add_argument("--bits", type=int, nargs="+", default=lengths)
-    ways.add_parser("speed").add_argument("--rows", type=int, default=1_000_000)
+    for name in ("speed", "memory"):
+        ways.add_parser(name).add_argument("--rows", type=int, default=1_000_000)
     asked = parser.parse_args()
     results = {"recall": {}, "classes": {}, **(json.loads(FILE.read_text("utf-8")) if FILE.exists() else {})}
     if asked.way == "speed":
         results["speed"] = speed(asked.rows)
+    if asked.way == "memory":
+        results["memory"] = memory(asked.rows)
     for file in getattr(asked, "files", []):
         print(file.stem, flush=True)
         arrays = np.load(file)

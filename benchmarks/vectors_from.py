@@ -58,7 +58,7 @@ def docstrings(library: Path) -> Iterator[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 said = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
-                sentence = said.split(". ")[0]
+                sentence = said.split(". ")[0].rstrip(".")
                 if 20 <= len(sentence) <= 200 and sentence not in seen:
                     seen.add(sentence)
                     yield sentence

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pq = pytest.importorskip("pyarrow.parquet")
 import pyarrow as pa  # noqa: E402
@@ -41,6 +42,28 @@ def test_a_column_of_a_parquet_file(run, vectors: np.ndarray) -> None:
     assert run("import", "vectors.parquet", "--library", "lib").out.startswith("400 vectors")
     found = json.loads(run("search", "query.npy", "--library", "lib", "--json").out.splitlines()[0])["hits"][0]
     assert (Path(found["path"]).name, found["columns"]) == ("p7", {"year": 7})
+
+
+def test_a_column_leads_to_the_pictures_of_rows(run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    files = [f"cat/cat-{number}.png" for number in range(3)]
+    made = np.random.default_rng(0).standard_normal((3, 16)).astype(np.float32)
+    rows = {"id": ["a", "b", "c"], "vector": list(made), "file": files, "year": [1, 2, 3]}
+    pq.write_table(pa.table(rows), "vectors.parquet")
+    np.save("query.npy", made[:1])
+    done = run("import", "vectors.parquet", "--pictures", "file", "--library", "lib")
+    assert done.code == 0, done.err
+    done = run("search", "query.npy", "-k", 1, "--library", "lib", "--json", "--sheet", "hits.png")
+    assert done.code == 0, done.err
+    (hit,) = json.loads(done.out)["hits"]
+    assert (Path(hit["path"]), hit["columns"]) == (photos / files[0], {"own_id": "a", "year": 1})
+    drawn, shown = Image.open("hits.png").convert("RGB"), Image.open(photos / files[0]).convert("RGB")
+    colours = {colour for _, colour in drawn.getcolors(1 << 20)}
+    assert shown.getpixel((0, 0)) in colours
+    done = run("import", "vectors.parquet", "--pictures", "year", "--library", "other")
+    assert (done.code, "3 rows have no path in 'year'" in done.err) == (2, True), done.err
+    done = run("import", "vectors.parquet", "--pictures", "place", "--library", "other")
+    assert (done.code, "no column 'place' of paths, but file, year" in done.err) == (2, True), done.err
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from colours import COLOURS, Colours
 from transhash import Library
 from transhash.errors import DataError, ImageError, LibraryError, ModelError, VectorsError
 from transhash.library import Mixture, Words
+from transhash.library.vectors import PAGE
 from transhash.model import VectorEncoder
 
 
@@ -270,3 +271,26 @@ def test_the_snippets_of_the_documents_run(vectors: np.ndarray, photos: Path, mo
     assert (made["rows"][0], len(made["rows"])) == ("0", 10)
     exec(compile(encoder, "docs/vectors.md", "exec"), made)
     assert made["hits"][0].path.name == made["mixed"][0].path.name == "query.jpg"
+
+
+class Mapped(np.ndarray):
+    """An array that may only be read in parts; the largest so far is counted."""
+
+    largest = 0
+
+    def __getitem__(self, rows: Any) -> Any:
+        part = super().__getitem__(rows).view(np.ndarray)
+        Mapped.largest = max(Mapped.largest, len(part))
+        return part
+
+    def __array_ufunc__(self, *_: object, **__: object) -> Any:
+        raise AssertionError("all rows at once")
+
+    astype = __array_ufunc__  # type: ignore[assignment]
+
+
+def test_a_mapped_file_is_read_a_page_at_a_time(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((5_000, 16)).astype(np.float16)
+    with Library.create(tmp_path / "library", vectors=vectors.view(Mapped)) as library:
+        assert library.search(vectors[4_999].astype(float), 1)[0].picture.name == "4999"
+    assert Mapped.largest == PAGE

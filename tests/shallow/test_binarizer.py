@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -275,3 +276,25 @@ def test_the_methods_of_the_documents_are_all() -> None:
     page = (pages.ROOT / "docs" / "vectors.md").read_text("utf-8")
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in row.split("`")[1::2]} - {"method"} == set(METHODS)
+
+
+def test_memory_is_that_of_a_chunk(tmp_path: Path) -> None:
+    many = np.random.default_rng(0).standard_normal((60_000, 48)).astype(np.float16)
+    np.save(tmp_path / "vectors.npy", many)
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    made = Binarizer(16, sample=500).fit(mapped)
+    as_floats = many.size * 4
+    for way in (made.transform, Binarizer(16, sample=500).fit, Binarizer(16, sample=500).partial_fit):
+        tracemalloc.start()
+        way(mapped)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < as_floats / 2, way
+
+
+def test_vectors_of_a_part_that_cannot_be_used_are_not_taken(vectors: np.ndarray) -> None:
+    made = Binarizer(16).partial_fit(vectors[:500])
+    bad = np.concatenate([np.ones((ROWS, 48)), np.full((1, 48), np.nan)])
+    with pytest.raises(VectorsError, match="infinity or NaN"):
+        made.partial_fit(bad)
+    assert made.fingerprint == Binarizer(16).fit(vectors[:500]).fingerprint

@@ -20,6 +20,7 @@ EXAMPLES = """\
   transhash import all.parquet
   transhash import all.parquet --library other/library
   transhash import vectors.npy --ids ids.txt --columns more.csv --library vectors/library
+  transhash import vectors.parquet --pictures file
 """
 
 
@@ -41,6 +42,9 @@ def import_(
     vectors: Annotated[
         str | None, typer.Option("--vectors", metavar="COLUMN", help="The column of vectors in a Parquet file.")
     ] = None,
+    pictures: Annotated[
+        str | None, typer.Option("--pictures", metavar="COLUMN", help="The column with paths of the pictures.")
+    ] = None,
     library: LibraryOption = None,
     model: ModelOption = None,
     as_json: JsonOption = False,
@@ -48,9 +52,10 @@ def import_(
     """Add an exported library, or your own vectors, to a library.
 
     No picture is decoded. A picture replaces the one with the same path, a vector the one with the same id. Vectors are
-    an array (N, F) of NumPy, or a column of lists in a Parquet file, whose other columns come along. Relative paths
-    start at the folder that contains the library: import where the pictures are. A library that does not exist is made,
-    by default .transhash in the current folder.
+    an array (N, F) of NumPy, or a column of lists in a Parquet file, whose other columns come along. With
+    --pictures, searches and the page show the picture of each row. Relative paths start at the folder that contains the
+    library: import where the pictures are. A library that does not exist is made, by default .transhash in the current
+    folder.
     """
     from transhash.library import Library
     from transhash.library.exchange.parquet import head, holds_vectors
@@ -60,8 +65,8 @@ def import_(
     place = find_library(library, [Path.cwd()], guess=False) or Path(FOLDER)
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    if ids or columns or vectors or holds_vectors(file):
-        _take(place, read_vectors(file, vectors, ids, columns), as_json=as_json)
+    if ids or columns or vectors or pictures or holds_vectors(file):
+        _take(place, read_vectors(file, vectors, ids, columns, pictures), as_json=as_json)
         raise typer.Exit(DONE)
     with stages() as progress:
         used = None if model is None else model_at(model, head(file).bits)

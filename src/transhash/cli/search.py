@@ -156,7 +156,9 @@ def _found(
     if not isinstance(library, HasModel) or not all(is_picture(query.source) for query in read):
         for query in read:
             if not is_picture(query.source) and "vectors" not in known:
-                raise TransHashError(query.called, "a vector, and this library reads pictures", "name a picture")
+                raise TransHashError(
+                    query.called, "a vector, and this library reads pictures, not words or vectors", "name a picture"
+                )
             try:
                 hits = library.search(query.source, k, **limits)  # type: ignore[arg-type]  # as was just asked
             except ImageError as error:

@@ -7,8 +7,8 @@ folder that contains the library, as everywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, TypedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypedDict, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,7 +18,8 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.cells import is_folder, is_name
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
-from transhash.library.exchange.annotation import annotate
+from transhash.library.exchange.annotation import Annotation
+from transhash.library.exchange.tables import Row
 from transhash.library.files.paths import Places
 from transhash.library.fitting import fit_if_due
 from transhash.library.searching import LocalSearch
@@ -62,31 +63,35 @@ class OwnVectors:
         """
         model = of_vectors(self._searching.model, self._searching.address)
         found = array(vectors)
-        keys = [str(number) for number in range(len(found))] if ids is None else list(map(_text, ids))
-        files = [_file(self._places, key) for key in keys]
+        keys: Sequence[str] = _Numbers(len(found)) if ids is None else list(map(_text, ids))
         for what, values in {"ids": keys, **(columns or {})}.items():
             if len(values) != len(found):
                 raise DataError("", f"{len(found):,} vectors, but {len(values):,} {what}", "give one for each")
-        if len(set(files)) < len(files):
-            raise DataError("", "several vectors have the same id", "give each its own")
-        pages = [slice(first, first + PAGE) for first in range(0, len(found), PAGE)]
+        if ids is not None:
+            self._check_ids(keys)
+        pages = [slice(first, min(first + PAGE, len(found))) for first in range(0, len(found), PAGE)]
         for page in pages:  # all of them, before any is written
-            model.embed(found[page])
+            model.checked(found[page])
         for page in pages:
-            self._put(model, found[page], files[page])
-            progress("importing", min(page.stop, len(found)), len(found), "")
+            self._put(model, found[page], [_file(self._places, key) for key in keys[page]])
+            progress("importing", page.stop, len(found), "")
         if columns:
             titles = list(columns)
-            rows = zip(keys, *columns.values(), strict=True)
-            annotate(
-                self._catalogue,
-                self._places,
-                [{KEY: key, **dict(zip(titles, row, strict=True))} for key, *row in rows],
-                KEY,
-            )
+
+            def rows() -> Iterator[Row]:
+                for key, *row in zip(keys, *columns.values(), strict=True):
+                    yield {KEY: key, **dict(zip(titles, row, strict=True))}
+
+            Annotation(self._catalogue, self._places, KEY, None).run(rows, written=False)
         fit_if_due(self._catalogue, self._searching.own, general=False)
         self._searching.codes()
         return len(found)
+
+    def _check_ids(self, keys: Sequence[str]) -> None:
+        """Raises `DataError` for ids of which two are the same, or that cannot be ids; eight bytes an id."""
+        hashes = np.fromiter((hash(_file(self._places, key)) for key in keys), np.int64, len(keys))
+        if len(np.unique(hashes)) < len(keys) and len({_file(self._places, key) for key in keys}) < len(keys):
+            raise DataError("", "several vectors have the same id", "give each its own")
 
     def _put(self, model: Embedder, vectors: NDArray[np.generic], files: list[tuple[bytes, bytes]]) -> None:
         kept = model.embed(vectors)
@@ -96,6 +101,24 @@ class OwnVectors:
                 saved = row.tobytes()
                 coded = Coded(0, 0, code.tobytes(), None, None, None, saved)
                 self._catalogue.pictures.put(File(*file, 0, 0, content_hash(saved).digest()), coded)
+
+
+class _Numbers(Sequence[str]):
+    """The numbers of N rows as texts, each made when it is asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._numbers = range(count)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        found = self._numbers[row]
+        return str(found) if isinstance(found, int) else list(map(str, found))
 
 
 def encoder_of(model: AnyEncoder | None, vectors: ArrayLike | None) -> Encoder:

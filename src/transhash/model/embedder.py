@@ -167,6 +167,10 @@ class Embedder:
 
     def embed(self, vectors: ArrayLike) -> NDArray[np.int8]:
         """Embeddings of vectors (N, F): int8 (N, F); raises `VectorsError` for vectors of other models."""
+        return embedding(self.checked(vectors), self._step)
+
+    def checked(self, vectors: ArrayLike) -> NDArray[Any]:
+        """Vectors (N, F) as an array of numbers; raises `VectorsError` for vectors of other models."""
         array = np.asarray(vectors)
         if array.dtype.kind not in "fi" or array.ndim != 2 or array.shape[1] != self.embedding_values:
             raise VectorsError(
@@ -176,7 +180,7 @@ class Embedder:
             )
         if not np.isfinite(array).all():
             raise VectorsError("", "the vectors contain infinity or NaN", "leave these rows out")
-        return embedding(array, self._step)
+        return array
 
     def encoded(
         self, items: Iterable[Any], source: Callable[[Any], Source] | None = None, max_pixels: int | None = None

@@ -26,7 +26,7 @@ from transhash.shallow.ksh import Kernel
 from transhash.shallow.learned import Perceptron
 from transhash.shallow.of_vectors import EITHER, METHODS, SUPERVISED
 from transhash.shallow.sh import Waves
-from transhash.shallow.vectors import Rows, chunks, rows_of, unit
+from transhash.shallow.vectors import Rows, chunks, rows_of
 from transhash.system import replacing
 
 if TYPE_CHECKING:
@@ -234,7 +234,19 @@ class Binarizer:
     def _take(self, rows: Rows, labels: Labels) -> None:
         """Keep a sample of all vectors so far, in which each is as likely as any other."""
         self._check_width(rows)
-        new = unit(rows) if self.normalize else np.concatenate([some for _, some, _ in chunks(rows)])
+        before = getattr(self, "_sample", None)
+        try:
+            for where, some, lengths in chunks(rows):
+                new = np.divide(some, np.maximum(lengths, 1e-38), dtype=np.float32) if self.normalize else some
+                self._take_chunk(new, None if labels is None else labels[where])
+        except VectorsError:  # in a later chunk: those before it were not taken either
+            if before is not None:
+                self._sample = before
+            else:
+                vars(self).pop("_sample", None)
+            raise
+
+    def _take_chunk(self, new: NDArray[np.float32], labels: Labels) -> None:
         kept_labels: Labels
         kept, kept_labels, seen = getattr(self, "_sample", (new[:0], None if labels is None else labels[:0], 0))
         if (labels is None) != (kept_labels is None):

@@ -61,9 +61,3 @@ def chunks(rows: Rows) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.
                 raise VectorsError("", "the vectors contain infinity or NaN", "leave these rows out")
             raise VectorsError("", "the vectors are too long for float32", "divide them by their lengths")
         yield slice(start, start + len(some)), some, np.sqrt(squares)[:, None]
-
-
-def unit(rows: Rows) -> NDArray[np.float32]:
-    """Vectors (N, F) brought to length 1: float32 (N, F); one of zeros stays as it is. Raises as `chunks` does."""
-    tiny = np.finfo(np.float32).tiny
-    return np.concatenate([some / np.maximum(lengths, tiny) for _, some, lengths in chunks(rows)])

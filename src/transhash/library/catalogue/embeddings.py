@@ -102,9 +102,10 @@ class Embeddings:
 
         Raises `DataError` for fewer pictures than bits.
         """
-        ids = [id_ for (id_,) in self._database.rows("SELECT picture FROM embedding ORDER BY picture")]
+        pages = self._database.pages("SELECT picture FROM embedding ORDER BY picture")
+        ids = np.fromiter((id_ for page in pages for (id_,) in page), np.int64)
         random = np.random.Generator(np.random.PCG64(0))
-        sample = sorted(random.choice(ids, SAMPLE, replace=False).tolist()) if len(ids) > SAMPLE else ids
+        sample: list[int] = np.sort(random.choice(ids, SAMPLE, replace=False) if len(ids) > SAMPLE else ids).tolist()
         kept = self.of(sample)
         layers = HashLayers(base, fit_head(self._array(kept[id_] for id_ in sample), bits), len(ids))
         for page, embeddings in self.pages():

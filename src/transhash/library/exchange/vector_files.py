@@ -15,6 +15,7 @@ from transhash.library.exchange.parquet_file import parquet, pyarrow
 from transhash.library.exchange.tables import kinds, read
 
 IDS = "id"  # the column of ids in a Parquet file, where none is named
+OWN_ID = "own_id"  # the column that keeps them where paths of pictures are the ids
 
 
 class VectorFile(NamedTuple):
@@ -26,22 +27,44 @@ class VectorFile(NamedTuple):
 
 
 def read_vectors(
-    file: Path, column: str | None = None, ids: str | None = None, columns: Path | None = None
+    file: Path,
+    column: str | None = None,
+    ids: str | None = None,
+    columns: Path | None = None,
+    pictures: str | None = None,
 ) -> VectorFile:
     """The vectors of a file.
 
     Of Parquet `column` names the vectors (by default the only column of lists) and `ids` a column of texts or numbers;
     all other columns come along. For `.npy`, `ids` is a file with a line for each. `columns`: a CSV or Parquet file
-    with a row for each. Raises `DataError` for what is missing or something else.
+    with a row for each. `pictures`: the column with the path of each row's picture, which becomes its id; ids that
+    there were are then a column, `own_id`. Raises `DataError` for what is missing or something else.
     """
     found = _parquet(file, column, ids) if file.suffix.lower() == ".parquet" else _npy(file, ids)
-    if columns is None:
-        return found
+    if columns is not None:
+        found = _with_columns(found, columns)
+    return found if pictures is None else _with_pictures(found, pictures)
+
+
+def _with_columns(found: VectorFile, columns: Path) -> VectorFile:
     rows = list(read(columns)())
     names = list({name: None for row in rows for name in row})
     looks = kinds(iter(rows), names, written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
     own = {name: [_value(row.get(name), kind) for row in rows] for name, kind in looks.items()}
     return found._replace(columns={**found.columns, **own})
+
+
+def _with_pictures(found: VectorFile, column: str) -> VectorFile:
+    """The same, known by the paths in a column."""
+    others = dict(found.columns)
+    paths = others.pop(column, None)
+    if paths is None:
+        raise DataError("", f"no column {column!r} of paths, but {', '.join(others) or 'none'}", "name another")
+    if missing := sum(not isinstance(path, str) or not path for path in paths):
+        raise DataError("", f"{missing:,} rows have no path in {column!r}", "leave these rows out")
+    if found.ids is not None:
+        others[OWN_ID] = [str(each) for each in found.ids]
+    return VectorFile(found.vectors, paths, others)
 
 
 def _value(written: object, kind: Kind) -> Value | None:

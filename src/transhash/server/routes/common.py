@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request
 
 from transhash import __version__
 from transhash.errors import ImageError
+from transhash.model import Kind
 from transhash.server import schemas
 from transhash.server.encoding import Upload
 from transhash.server.metrics import Metrics
@@ -105,7 +106,7 @@ def facts_of(
     applies: bool = False,
     originals: bool = False,
     lacks: Sequence[str] = (),
-    reads: Sequence[schemas.Kind] = ("pictures",),
+    reads: Sequence[Kind] = ("pictures",),
 ) -> schemas.LibraryFacts:
     """The facts of what is served, and what this server allows; `calibration` where distances have probabilities."""
     return schemas.LibraryFacts(
