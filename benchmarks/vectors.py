@@ -4,6 +4,7 @@
     python -m benchmarks.vectors classes photographs-box.npz photographs-lite2.npz
     python -m benchmarks.vectors speed
     python -m benchmarks.vectors memory
+    python -m benchmarks.vectors tables
 
 `python -m benchmarks.vectors_from` makes the files. The first 400 rows are the queries, all others are searched.
 Methods learn from the latter alone, without their neighbours; each is given the same sample. Recall is the share of
@@ -263,6 +264,12 @@ def said_of_memory(results: dict[str, Any]) -> str:
     )
 
 
+def tables(results: dict[str, Any]) -> str:
+    """All that docs/vectors.md says of the figures."""
+    kinds = [f"{NAMES[name].capitalize()}:\n\n{table(results, name)}" for name in results["recall"]]
+    return "\n\n".join([*kinds, table_of_classes(results), said_of_speed(results), said_of_memory(results)])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ways = parser.add_subparsers(dest="way", required=True)
@@ -273,10 +280,13 @@ def main() -> None:
         measured.add_argument("--bits", type=int, nargs="+", default=lengths)
     for name in ("speed", "memory"):
         ways.add_parser(name).add_argument("--rows", type=int, default=1_000_000)
+    ways.add_parser("tables")
     asked = parser.parse_args()
     results = {"recall": {}, "classes": {}, **(json.loads(FILE.read_text("utf-8")) if FILE.exists() else {})}
     if asked.way == "speed":
         results["speed"] = speed(asked.rows)
+    if asked.way == "tables":
+        return print(tables(results))
     if asked.way == "memory":
         results["memory"] = memory(asked.rows)
     for file in getattr(asked, "files", []):

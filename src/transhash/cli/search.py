@@ -136,10 +136,11 @@ def _reads(library: Searchable) -> Sequence[str]:
     """What a library can be searched with."""
     from transhash.library.searchable import HasModel
     from transhash.model import reads
-    from transhash.remote.http import HttpLibrary
 
     if isinstance(library, HasModel):
         return reads(library.model)
+    from transhash.remote.http import HttpLibrary
+
     return library.reads if isinstance(library, HttpLibrary) else ["pictures"]
 
 
