@@ -169,7 +169,7 @@ class Embedder:
         """Embeddings of vectors (N, F): int8 (N, F); raises `VectorsError` for vectors of other models."""
         return embedding(self.checked(vectors), self._step)
 
-    def checked(self, vectors: ArrayLike) -> NDArray[Any]:
+    def checked(self, vectors: ArrayLike) -> NDArray[np.floating]:
         """Vectors (N, F) as an array of numbers; raises `VectorsError` for vectors of other models."""
         array = np.asarray(vectors)
         if array.dtype.kind not in "fi" or array.ndim != 2 or array.shape[1] != self.embedding_values:

@@ -138,6 +138,17 @@ def test_others_can_read_it(exported: Path) -> None:
     assert rows["\ufffd \ufffd.png"]["path_bytes"] == os.fsencode(STRANGE)
 
 
+def test_hugging_face_datasets_reads_codes_as_bytes(
+    exported: Path, filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    read = datasets.load_dataset("parquet", data_files=str(exported), split="train", cache_dir=str(tmp_path / "cache"))
+    assert read["code"][:] == pq.read_table(exported)["code"].to_pylist()
+    assert pq.read_schema(exported).metadata[b"transhash.fingerprint"].decode() == filled.fingerprint
+
+
 def altered(change: Callable[[dict[str, list[Any]]], None]) -> Callable[[Path], None]:
     """Rewrites the first row of a file, or its columns."""
 
