@@ -20,7 +20,6 @@ EXAMPLES = """\
   transhash import all.parquet
   transhash import all.parquet --library other/library
   transhash import vectors.npy --ids ids.txt --columns more.csv --library vectors/library
-  transhash import vectors.parquet --pictures file
 """
 
 
