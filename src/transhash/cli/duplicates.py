@@ -136,7 +136,11 @@ def _say_what_was_found(report: DuplicatesReport) -> None:
     groups = [group for group in report.groups if group.keep.id != NO_ID]
     copies = [copy for group in groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
-    say(f"{len(groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB" if groups else "no duplicates")
+    say(
+        f"{len(groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB"
+        if groups
+        else "no duplicates"
+    )
     if len(groups) < len(report.groups):
         say(f"{len(report.groups) - len(groups)} RAW files with pictures of their names, which no plan removes")
     if report.others:

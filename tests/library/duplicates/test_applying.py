@@ -333,6 +333,17 @@ def test_undo_does_not_overwrite_what_came_later(photos: Path, tmp_path: Path) -
     assert (photos / "copy0.jpg").read_bytes() == b"new"
 
 
+def test_undo_leaves_no_second_copy_of_a_file_that_had_been_copied_and_not_yet_removed(
+    photos: Path, tmp_path: Path
+) -> None:
+    apply_plan(plan_for(photos, ("copy0.jpg", "kept0.jpg")), str(tmp_path / "elsewhere"), tmp_path / "log")
+    (moved,) = (tmp_path / "elsewhere").rglob("*.jpg")
+    (photos / "copy0.jpg").write_bytes(moved.read_bytes())  # as when a run to another drive is killed between both
+    assert undo_log(tmp_path / "log").there == 1
+    assert (photos / "copy0.jpg").exists()
+    assert not moved.exists()
+
+
 def test_a_log_is_never_overwritten(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "log").write_text("mine")
     with pytest.raises(LibraryError, match="--log"):

@@ -100,8 +100,10 @@ def _is_back(line: dict[str, Any]) -> bool:
 
 
 def _drop_second_name(line: dict[str, Any]) -> None:
-    """A run that was interrupted between giving a file its new name and taking the old one left both."""
-    if line["do"] == "move" and os.path.exists(line["to"]) and os.path.samefile(line["to"], line["from"]):
+    """A run that was interrupted between giving a file its new place and taking the old one left it in both."""
+    if line["do"] != "move" or not os.path.isfile(line["to"]) or os.path.islink(line["to"]):
+        return
+    if os.path.samefile(line["to"], line["from"]) or file_digest(line["to"]).hex() == line["digest"]:
         os.unlink(line["to"])
 
 
