@@ -6,11 +6,12 @@ import gzip
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fake_model import FakeModel
-from serving import Running, eventually, serving
+from serving import API, Running, eventually, serving
 from transhash import Library
 
 
@@ -63,3 +64,19 @@ def test_requests_are_written_down_where_that_is_asked_for(library: Library, mod
     assert (line["id"], line["status"], line["path"]) == (answer.headers["x-request-id"], 200, "/api/v1/pictures")
     assert (line["address"], line["method"], line["bytes"]) == ("127.0.0.1", "GET", len(answer.content))
     assert "private" not in log.read_text()
+
+
+def test_the_quick_way_to_search_by_id_answers_as_the_application(server: Running) -> None:
+    def told(id_: str, *asked: str) -> tuple[int, dict[str, Any], list[str]]:
+        answer = server.get(f"/pictures/{id_}/similar?{'&'.join(each for each in asked if each)}")
+        body = {name: value for name, value in answer.json().items() if name not in ("milliseconds", "request_id")}
+        return answer.status_code, body, sorted(answer.headers)
+
+    plain = ["", "k=3", "k=7&offset=5&max_distance=40", "k=1000&offset=99001"]
+    wrong = ["offset=100001", "k=0", "k=1001", "k=3&k=4", "k=%33", "k", "%E9=3", "max_distance=-1", "other=1"]
+    for id_ in ("3", "999", "9" * 19, "x", "03"):
+        for asked in (*plain, *wrong):
+            quick = told(id_, asked)
+            assert quick == told(id_, asked, "histogram=false"), (id_, asked)  # which the application answers
+    assert told("3", "k=3")[0] == 200
+    assert f'route="{API}/pictures/{{id}}/similar",status="404"' in server.get("/metrics").text

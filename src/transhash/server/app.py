@@ -27,6 +27,7 @@ from transhash.server.faults import Fault, request_id
 from transhash.server.gate import Gate
 from transhash.server.log import Log
 from transhash.server.metrics import Metrics
+from transhash.server.quick import Quick
 from transhash.server.routes import collection_routers, routers
 from transhash.server.security import API
 from transhash.server.service import Service
@@ -87,7 +88,7 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
         return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.mount("/assets", _Assets(directory=PAGE / "assets"))
-    return Gate(app, settings, metrics, tokens, log)
+    return Gate(Quick(app), settings, metrics, tokens, log)
 
 
 class _Described(FastAPI):

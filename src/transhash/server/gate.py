@@ -106,9 +106,7 @@ class Gate:
                 self._tokens.check(scope, headers, changes=security.changes(scope))
             limit = security.body_limit(headers, settings)
             body = _Body(receive, limit, settings, self._held)
-            async with asyncio.timeout(settings.upload_seconds + settings.seconds) as deadline:
-                answer.deadline = deadline
-                await self._app(scope, body.receive, answer.send)
+            await self._in_time(scope, body.receive, answer)
         except Fault as fault:
             if answer.started:
                 raise
@@ -127,6 +125,14 @@ class Gate:
         finally:
             if body is not None:
                 body.release()
+
+    async def _in_time(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        try:
+            async with asyncio.timeout(self._settings.upload_seconds + self._settings.seconds) as deadline:
+                answer.deadline = deadline
+                await self._app(scope, receive, answer.send)
+        finally:
+            answer.deadline = None  # it is over, and can be put off no more: what is still answered is short
 
     def _strip(self, scope: Scope) -> bool:
         """Take the prefix off a path, if it has it; false for the prefix without a slash, which names no folder."""
