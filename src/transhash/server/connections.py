@@ -11,7 +11,7 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from transhash.server.settings import Settings
 
@@ -28,6 +28,7 @@ class Connection(HttpToolsProtocol):
     _turn: asyncio.TimerHandle | None = None
     _taking: asyncio.TimerHandle | None = None
     _since = 0.0
+    _cycles: tuple[RequestResponseCycle, ...] = ()  # requests that are not answered; uvicorn knows only the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a request."""
@@ -45,6 +46,7 @@ class Connection(HttpToolsProtocol):
             self._taking.cancel()
             self._taking = None
         super().connection_lost(exc)
+        self._nobody_takes()
         if self.answering is not None and not self.cycle.response_complete:
             self.answering.cancel()
 
@@ -59,6 +61,7 @@ class Connection(HttpToolsProtocol):
         self._cancel()
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         super().on_headers_complete()
+        self._cycles = (*(each for each in self._cycles if not each.response_complete), self.cycle)
 
     def on_message_complete(self) -> None:
         """A body has come to its end, perhaps after the answer."""
@@ -90,9 +93,12 @@ class Connection(HttpToolsProtocol):
 
     def abort(self) -> None:
         """Close it at once; what was not taken is lost."""
-        if self.cycle is not None:
-            self.cycle.disconnected = True
+        self._nobody_takes()
         self.transport.abort()
+
+    def _nobody_takes(self) -> None:
+        for each in self._cycles:
+            each.disconnected = True
 
     @property
     def _is_idle(self) -> bool:

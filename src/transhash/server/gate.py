@@ -24,6 +24,7 @@ from transhash.server.log import Log
 from transhash.server.metrics import Metrics
 from transhash.server.settings import Settings
 from transhash.server.tokens import NAME, Tokens
+from transhash.server.workers import SENDER
 
 SMALL = 64 << 10  # bytes of a body that finds room however full it is
 LEFT = 499  # the status, in the log and the counters, of a request whose client left before its answer
@@ -62,6 +63,7 @@ class Gate:
         if connection is not None:
             connection.answering = task
         self._of[address] += 1
+        SENDER.set(address)
         try:
             await self._answer(scope, headers, receive, answer, address)
         except ClientDisconnect:

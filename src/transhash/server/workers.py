@@ -1,17 +1,24 @@
-"""Threads next to the event loop. What arrives while they work is one batch: pictures encoded, queries searched."""
+"""Threads next to the event loop. What arrives while they work is one batch: pictures encoded, queries searched.
+
+Who asks for much waits for it alone: those whose jobs wait take turns, by the address that they ask from.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import queue
 import threading
+from collections import Counter, deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from transhash.server import faults
 
 J = TypeVar("J")  # a job
 R = TypeVar("R")  # its result
+
+SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
 
 
 class Batches(Generic[J, R]):
@@ -25,14 +32,15 @@ class Batches(Generic[J, R]):
         threads: int,
         batch: int,
         waiting: int,
+        of_one: int | None = None,
     ) -> None:
+        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be."""
         self._work = work
         self._what = name
         self._batch = batch
         self._most = waiting
         self._count = threads
-        self._jobs: queue.SimpleQueue[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop] | None]
-        self._jobs = queue.SimpleQueue()
+        self._jobs: _Turns[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]] = _Turns(of_one or threads * batch)
         self._threads: list[threading.Thread] = []
         for _ in range(threads):
             thread = threading.Thread(target=self._run, name=f"transhash-{name}", daemon=True)
@@ -42,16 +50,16 @@ class Batches(Generic[J, R]):
     @property
     def waiting(self) -> int:
         """Jobs that no thread has taken yet."""
-        return self._jobs.qsize()
+        return self._jobs.waiting
 
     def put(self, jobs: list[J]) -> list[asyncio.Future[R]]:
         """Give jobs to the threads, from the event loop; raises a `Fault` when too many wait."""
-        if self._jobs.qsize() + len(jobs) > self._most:
+        if self._jobs.waiting + len(jobs) > self._most:
             raise faults.busy(self._what)
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[R]] = [loop.create_future() for _ in jobs]
         for job, future in zip(jobs, futures, strict=True):
-            self._jobs.put((job, future, loop))
+            self._jobs.put(SENDER.get(), (job, future, loop))
         return futures
 
     async def do(self, job: J) -> R:
@@ -60,31 +68,20 @@ class Batches(Generic[J, R]):
 
     def close(self, seconds: float) -> None:
         """Finish the batches under way and end the threads; what waits is dropped."""
-        while True:
-            try:
-                self._jobs.get_nowait()
-            except queue.Empty:
-                break
-        for _ in self._threads:
-            self._jobs.put(None)
+        self._jobs.end()
         for thread in self._threads:
             thread.join(seconds)
 
     def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
+        while (first := self._jobs.take(wait=True)) is not None:
             taken = [first]
             # each thread its share of what waits, so that none is idle while another has it all
-            share = min(self._batch, -(-(1 + self._jobs.qsize()) // self._count))
-            while len(taken) < share:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    self._jobs.put(None)
-                    break
+            share = min(self._batch, -(-(1 + self._jobs.waiting) // self._count))
+            while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
                 taken.append(more)
-            self._do([each for each in taken if not each[1].done()])  # its client may have gone
+            self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
+            for sender, _ in taken:
+                self._jobs.done(sender)
 
     def _do(self, taken: list[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]]) -> None:
         if not taken:
@@ -97,6 +94,60 @@ class Batches(Generic[J, R]):
         loop = taken[0][2]
         if not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, futures, results)
+
+
+class _Turns(Generic[J]):
+    """A queue in which senders take turns: of each no more than so many jobs have a place in it, or are being done."""
+
+    def __init__(self, of_one: int) -> None:
+        self._of_one = of_one
+        self._lock = threading.Lock()
+        self._jobs: dict[str, deque[J]] = {}  # that wait, by their senders
+        self._places: Counter[str] = Counter()  # that each has in `_next`, or that are being done
+        self._queued: Counter[str] = Counter()  # of these, in `_next`
+        self._next: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # whose turn it is; None: the end
+        self.waiting = 0
+
+    def put(self, sender: str, job: J) -> None:
+        """Put a job behind the others of its sender."""
+        with self._lock:
+            self._jobs.setdefault(sender, deque()).append(job)
+            self.waiting += 1
+            self._queue(sender)
+
+    def take(self, *, wait: bool) -> tuple[str, J] | None:
+        """What is next, and its sender; None at the end, or when nothing is there and it is not to be waited for."""
+        try:
+            sender = self._next.get(block=wait)
+        except queue.Empty:
+            return None
+        if sender is None:
+            self._next.put(None)  # for the other threads
+            return None
+        with self._lock:
+            self.waiting -= 1
+            self._queued[sender] -= 1
+            return sender, self._jobs[sender].popleft()
+
+    def done(self, sender: str) -> None:
+        """A job is done, or dropped: its place is free for the next one of its sender."""
+        with self._lock:
+            self._places[sender] -= 1
+            self._queue(sender)
+            if not self._places[sender]:
+                del self._places[sender], self._queued[sender], self._jobs[sender]
+
+    def _queue(self, sender: str) -> None:
+        if self._places[sender] < self._of_one and self._queued[sender] < len(self._jobs[sender]):
+            self._places[sender] += 1
+            self._queued[sender] += 1
+            self._next.put(sender)
+
+    def end(self) -> None:
+        """Drop what waits, and let every thread come to its end."""
+        while (taken := self.take(wait=False)) is not None:
+            self.done(taken[0])
+        self._next.put(None)
 
 
 def _resolve(futures: list[asyncio.Future[Any]], results: list[Any]) -> None:

@@ -38,7 +38,7 @@ _SHOWN: dict[int | str, dict[str, Any]] = {
 Version: TypeAlias = Annotated[str | None, Query(max_length=64, description="The picture's `version`.")]
 
 
-@router.get("/pictures", summary="Look through the library")
+@router.get("/pictures", summary="Look through the library", response_model=schemas.Page)
 async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
     served: Served,
     where: Where,
@@ -46,7 +46,7 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
     limit: Limit = 100,
     sort: Annotated[schemas.Order | None, Query(description="By what, with - downwards; pages by `offset`.")] = None,
     offset: Annotated[int, Query(ge=0, le=schemas.LAST_ID, description="With `sort`: how many to leave out.")] = 0,
-) -> schemas.Page:
+) -> Response:
     """The pictures that pass a filter, the newest first, or in another order."""
     passing = await served.passing(where, sort)
     ids = passing.ids
@@ -56,15 +56,15 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
     else:
         page, more = ids[offset : offset + limit].tolist(), offset + limit < len(ids)
 
-    def found(_: Library) -> dict[int, Picture]:
+    def found(_: Library) -> bytes:  # all of a long answer, so that nobody else waits for it
         library = served.live.here()
         if library is not passing.library:
             raise faults.library()  # another library took its place meanwhile
-        return library.pictures(page)
+        known = library.pictures(page)
+        listed = [schemas.Picture(**known[id_].to_dict()) for id_ in page if id_ in known]
+        return schemas.Page(pictures=listed, total=len(ids), more=more).model_dump_json().encode()
 
-    known = await served.look(found)
-    listed = [schemas.Picture(**known[id_].to_dict()) for id_ in page if id_ in known]
-    return schemas.Page(pictures=listed, total=len(ids), more=more)
+    return Response(await served.look(found), media_type="application/json")
 
 
 @router.post("/pictures", status_code=201, summary="Add pictures", responses=UNTYPED, openapi_extra=uploads.BODY)

@@ -4,6 +4,7 @@ import { addressOf, asQuery, NOTHING, stateOf } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
 import { describing } from "./describing.js";
+import { dragging } from "./dragging.js";
 import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
@@ -11,10 +12,12 @@ import { note, trouble, waiting } from "./notices.js";
 import { showQueries, together } from "./queries.js";
 import { Region } from "./region.js";
 import { Removals } from "./removals.js";
+import { Saved } from "./saved.js";
 import { choosing } from "./selection.js";
 import { Viewer } from "./viewer.js";
 import { wire } from "./wiring.js";
 import { $, bits, bytes, count, make } from "./words.js";
+import { Zoom } from "./zooming.js";
 
 let facts = { originals: true, writable: false, probabilities: null, limits: { pictures: 16, ranked: 100000 } };
 const files = new Map(); // pictures that were sent, by the number of their query: they can be added to the library
@@ -49,7 +52,11 @@ viewer.query = () => (state.view === "pictures" && active() ? active().code : nu
 const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble), () => facts);
 const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
 
+const saved = new Saved(() => addressOf({ ...state, viewing: null }), (address) => { remember(); location.hash = address; });
+
 new Region(viewer, (file) => send([file]));
+new Zoom(viewer);
+dragging(grid, viewer, () => facts.originals);
 describing(searchWith);
 choosing(grid, { search: (pictures) => searchWith(pictures.map(asQuery), false, true) });
 
@@ -102,6 +109,7 @@ function push(next) {
 function amend(change) {
   state = { ...state, ...change };
   history.replaceState({ ...history.state, ...state }, "", addressOf(state) || location.pathname);
+  saved.tell();
 }
 
 /** Keep the place in the list, to come back to. */
@@ -144,6 +152,7 @@ async function show() {
   filters.set(state.filters);
   cutoff.chosen = state.cut;
   showHead();
+  saved.tell();
   if (isPictures) {
     duplicates.leave();
     await refresh(place);
@@ -285,6 +294,7 @@ async function tell() {
     return location.reload();
   }
   api.lack(facts.lacks);
+  saved.open(facts.id);
   $("show-duplicates").hidden = api.lacks("duplicates");
   const reads = (what) => facts.reads.includes(what);
   $("described").hidden = !reads("words");

@@ -1,9 +1,9 @@
 // A justified grid of any number of pictures. Rows are computed as pages of pictures arrive; of the rows only those near
 // the window are elements, and of the pages only those near it are kept: the others are asked for again.
 
+import { GAP, Rows } from "./rows.js";
 import { atOrBefore, ratioOf, tile } from "./tile.js";
 
-const GAP = 6;
 const PAGE = 120; // pictures asked for at once
 const AHEAD = 1200; // pixels above and below the window for which rows exist
 const KEPT = 24; // pages
@@ -19,6 +19,7 @@ export class Grid {
     this.element = element;
     this.events = events;
     this.shown = new Map(); // index -> element
+    this.rows = new Rows();
     this.current = 0; // the picture that the keyboard is at
     this.clear();
     const onChange = () => this.schedule();
@@ -41,7 +42,7 @@ export class Grid {
     this.ratios = []; // of all pictures ever loaded; few bytes each
     this.ranks = []; // of each the hits before it, those that were collapsed into others among them
     this.ranked = 0; // hits that were loaded
-    this.rows = []; // {top, height, first, count}
+    this.rows.clear();
     this.gone = new Set(); // ids of pictures that are being removed
     this.stall(null);
     this.limit = Infinity; // pictures to show at most: those within the cut-off
@@ -50,7 +51,6 @@ export class Grid {
     this.base = 0;
     this.current = 0;
     this.target = null;
-    this.total = 0;
     for (const item of this.shown.values()) item.remove();
     this.shown.clear();
     this.element.style.height = "0px";
@@ -84,6 +84,12 @@ export class Grid {
     const page = this.pageOf(index);
     if (!page.pictures) await this.reload(page);
     return page.pictures[index - page.start] ?? null;
+  }
+
+  /** The picture at an index if it is loaded. */
+  here(index) {
+    const page = this.pageOf(index);
+    return page?.pictures?.[index - page.start];
   }
 
   pageOf(index) { return this.pages[atOrBefore(this.pages, (page) => page.start <= index)]; }
@@ -164,8 +170,8 @@ export class Grid {
 
   relayout() {
     const anchor = this.visible(0)[0]?.first ?? 0;
-    const within = this.rows.length && scrollY > this.top ? anchor : 0;
-    this.rows = [];
+    const within = this.rows.list.length && scrollY > this.top ? anchor : 0;
+    this.rows.clear();
     this.base = 0;
     this.layout();
     if (within) this.reveal(within);
@@ -178,47 +184,17 @@ export class Grid {
     if (!this.width || !this.ratios.length) return; // how high rows are is for the first pictures to say
     const narrow = this.width < 560;
     this.target = Math.max(narrow ? 84 : 104, Math.min(narrow ? 128 : 190, 1.8 * (this.smallest ?? 400)));
-    const end = this.length;
-    const complete = this.atEnd || end < this.ratios.length || this.ranked >= this.limit;
-    const last = this.rows.at(-1);
-    if (last && last.loose) this.rows.pop();
-    let first = this.rows.length ? this.rows.at(-1).first + this.rows.at(-1).count : 0;
-    let top = this.rows.length ? this.rows.at(-1).top + this.rows.at(-1).height + GAP : 0;
-    while (first < end) {
-      let sum = 0, n = 0, height = Infinity;
-      while (first + n < end && height > this.target) {
-        sum += this.ratios[first + n++];
-        height = (this.width - GAP * (n - 1)) / sum;
-      }
-      const loose = height > this.target;
-      if (loose && !complete) break;
-      // one picture fewer may come nearer to the height that is wanted
-      if (!loose && n > 1) {
-        const without = (this.width - GAP * (n - 2)) / (sum - this.ratios[first + n - 1]);
-        if (without - this.target < this.target - height) { n--; height = without; }
-      }
-      if (loose) height = Math.min(height, this.target);
-      this.rows.push({ top, height, first, count: n, loose });
-      first += n;
-      top += height + GAP;
-    }
-    this.total = top;
-    this.element.style.height = `${Math.min(this.total - this.base, HIGHEST)}px`;
+    const isComplete = this.atEnd || this.length < this.ratios.length || this.ranked >= this.limit;
+    this.rows.extend(this.ratios, this.length, isComplete, this.width, this.target);
+    this.element.style.height = `${Math.min(this.rows.total - this.base, HIGHEST)}px`;
   }
 
   get top() { return this.element.getBoundingClientRect().top + scrollY; }
 
   /** The rows that are within `margin` pixels of the window. */
   visible(margin = AHEAD) {
-    const from = scrollY - this.top + this.base - margin, to = from + innerHeight + 2 * margin;
-    let low = 0, high = this.rows.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.rows[middle].top + this.rows[middle].height < from) low = middle + 1; else high = middle;
-    }
-    let end = low;
-    while (end < this.rows.length && this.rows[end].top < to) end++;
-    return this.rows.slice(low, end);
+    const from = scrollY - this.top + this.base - margin;
+    return this.rows.between(from, from + innerHeight + 2 * margin);
   }
 
   schedule() {
@@ -230,7 +206,7 @@ export class Grid {
     if (at > HIGHEST - SHIFT / 3 || (at < SHIFT / 3 && this.base > 0)) {
       const shift = at < SHIFT / 3 ? -Math.min(SHIFT, this.base) : SHIFT;
       this.base += shift;
-      this.element.style.height = `${Math.min(this.total - this.base, HIGHEST)}px`;
+      this.element.style.height = `${Math.min(this.rows.total - this.base, HIGHEST)}px`;
       scrollBy({ top: -shift, behavior: "instant" });
     }
     const wanted = new Set();
@@ -240,7 +216,7 @@ export class Grid {
       let left = 0;
       for (let index = row.first; index < row.first + row.count; index++) {
         const width = row.count > 0 ? row.height * this.ratios[index] : 0;
-        const owner = this.pageOf(index), picture = owner.pictures?.[index - owner.start];
+        const picture = this.here(index);
         if (picture) {
           wanted.add(index);
           const item = this.shown.get(index) ?? this.item(picture, index);
@@ -255,7 +231,7 @@ export class Grid {
       this.shown.delete(index);
     }
     this.setCurrent(Math.min(this.current, Math.max(0, this.length - 1)));
-    const bottom = this.total - this.base - at - innerHeight;
+    const bottom = this.rows.total - this.base - at - innerHeight;
     if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled && this.ranked < this.limit) this.load().catch(() => {});
   }
 
@@ -284,7 +260,7 @@ export class Grid {
   /** Go back to such a place, whatever has to be loaded for it. */
   async resume({ index, offset }) {
     await this.at(index);
-    const row = this.rows[this.rowOf(Math.min(index, this.length - 1))];
+    const row = this.rows.of(Math.min(index, this.length - 1));
     if (row) scrollTo({ top: row.top - this.base + this.top - offset, behavior: "instant" });
     this.render();
   }
@@ -308,7 +284,7 @@ export class Grid {
   onKey(event) {
     const item = event.target.closest("li");
     if (!item || event.ctrlKey || event.metaKey || event.altKey) return;
-    const to = { ArrowLeft: () => item.index - 1, ArrowRight: () => item.index + 1, ArrowUp: () => this.beside(item.index, -1), ArrowDown: () => this.beside(item.index, 1), Home: () => 0, End: () => this.length - 1 }[event.key];
+    const to = { ArrowLeft: () => item.index - 1, ArrowRight: () => item.index + 1, ArrowUp: () => this.rows.beside(this.ratios, item.index, -1), ArrowDown: () => this.rows.beside(this.ratios, item.index, 1), Home: () => 0, End: () => this.length - 1 }[event.key];
     if (to) {
       event.preventDefault();
       this.focus(to());
@@ -318,26 +294,9 @@ export class Grid {
     }
   }
 
-  rowOf(index) { return atOrBefore(this.rows, (row) => row.first <= index); }
-
-  /** The picture above or below. */
-  beside(index, step) {
-    const here = this.rowOf(index), row = this.rows[here], other = this.rows[here + step];
-    if (!other) return index;
-    const middle = (r, i) => {
-      let left = 0;
-      for (let at = r.first; at < i; at++) left += r.height * this.ratios[at] + GAP;
-      return left + (r.height * this.ratios[i]) / 2;
-    };
-    const wanted = middle(row, index);
-    let best = other.first;
-    for (let i = other.first; i < other.first + other.count; i++) if (Math.abs(middle(other, i) - wanted) < Math.abs(middle(other, best) - wanted)) best = i;
-    return best;
-  }
-
   /** Scroll to a picture. */
   reveal(index) {
-    const row = this.rows[this.rowOf(index)];
+    const row = this.rows.of(index);
     if (!row) return;
     const head = document.querySelector(".top").offsetHeight + GAP, foot = 40;
     const top = row.top - this.base + this.top;

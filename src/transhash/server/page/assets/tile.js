@@ -13,6 +13,7 @@ export function tile(picture, index, isGone) {
   const pick = make("button", { type: "button", className: "pick", tabIndex: -1, title: "Choose (x)", "aria-label": `Choose ${picture.name}`, "aria-pressed": isChosen(picture.id) }, "✓");
   const item = make("li", { index, className: [isGone ? "gone" : "", isChosen(picture.id) ? "chosen" : ""].join(" ").trim(), "aria-posinset": index + 1, "aria-setsize": -1 }, button);
   item.dataset.id = picture.id;
+  item.draggable = true;
   if (hit) item.append(make("span", { className: "badge", "aria-hidden": "true" }, badge(picture)));
   item.append(pick, view);
   return item;

@@ -1,6 +1,7 @@
 // What the user does, as actions of the page: buttons, keys, what is dropped and pasted, and how the page is opened.
 
 import * as api from "./api.js";
+import { isOwn } from "./dragging.js";
 import { folding } from "./folding.js";
 import { raise, trouble } from "./notices.js";
 import { $ } from "./words.js";
@@ -42,7 +43,7 @@ function pictures({ send, viewer }) {
     if (pasted.length) { event.preventDefault(); send(pasted); }
   });
   let over = 0;
-  const isFiles = (event) => event.dataTransfer?.types.includes("Files");
+  const isFiles = (event) => !isOwn && event.dataTransfer?.types.includes("Files");
   addEventListener("dragenter", (event) => { if (isFiles(event)) { event.preventDefault(); over++; $("drop").hidden = false; } });
   addEventListener("dragover", (event) => { if (isFiles(event)) event.preventDefault(); });
   addEventListener("dragleave", (event) => { if (isFiles(event) && --over <= 0) { over = 0; $("drop").hidden = true; } });

@@ -1,0 +1,71 @@
+"""Threads next to the event loop: whoever asks for much waits for it alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+
+from transhash.server.workers import SENDER, Batches
+
+
+def _put(batches: Batches[str, str], sender: str, jobs: list[str]) -> list[asyncio.Future[str]]:
+    def put() -> list[asyncio.Future[str]]:
+        SENDER.set(sender)
+        return batches.put(jobs)
+
+    return contextvars.copy_context().run(put)
+
+
+def test_a_sender_of_many_jobs_does_not_keep_others_waiting() -> None:
+    done: list[str] = []
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(jobs: list[str]) -> list[str | Exception]:
+        began.set()
+        go_on.wait(60)
+        done.extend(jobs)
+        return [*jobs]
+
+    async def run() -> None:
+        batches = Batches("jobs", work, threads=2, batch=1, waiting=100, of_one=1)
+        try:
+            futures = _put(batches, "greedy", [f"greedy {number}" for number in range(20)])
+            await asyncio.to_thread(began.wait, 60)
+            other = _put(batches, "other", ["other 0", "other 1"])
+            assert batches.waiting == 21  # one is being done, and the second thread waits for another sender's
+            go_on.set()
+            assert await asyncio.gather(*other) == ["other 0", "other 1"]
+            await asyncio.gather(*futures)
+        finally:
+            batches.close(60)
+
+    asyncio.run(run())
+
+    assert max(done.index("other 0"), done.index("other 1")) < 8
+    assert [each for each in done if "greedy" in each] == [f"greedy {number}" for number in range(20)]
+
+
+def test_what_waits_is_dropped_in_the_end_and_all_threads_end() -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    def work(jobs: list[str]) -> list[str | Exception]:
+        began.set()
+        go_on.wait(60)
+        return [*jobs]
+
+    async def run() -> list[bool]:
+        batches = Batches("jobs", work, threads=2, batch=2, waiting=100)
+        before = threading.active_count()
+        futures = _put(batches, "one", [str(number) for number in range(30)])
+        await asyncio.to_thread(began.wait, 60)
+        closing = asyncio.create_task(asyncio.to_thread(batches.close, 60.0))
+        while batches.waiting:
+            await asyncio.sleep(0)
+        go_on.set()
+        await closing
+        assert threading.active_count() <= before - 1  # asyncio may have begun one of its own
+        await asyncio.sleep(0)
+        return [future.done() for future in futures]
+
+    assert 1 <= sum(asyncio.run(run())) <= 4
