@@ -61,4 +61,5 @@ def asked_plainly(scope: Scope) -> Query | None:
         if name in values or not text.isdigit() or len(text) > 6 or not least <= int(text) <= most:
             return None
         values[name] = int(text)
-    return Query(Options(**{name.decode(): value for name, value in values.items()}), id=int(named[1]))
+    k, offset = values.get(b"k", Options.k), values.get(b"offset", Options.offset)
+    return Query(Options(k, offset, values.get(b"max_distance")), id=int(named[1]))
