@@ -117,17 +117,19 @@ class _Turns(Generic[J]):
 
     def take(self, *, wait: bool) -> tuple[str, J] | None:
         """What is next, and its sender; None at the end, or when nothing is there and it is not to be waited for."""
-        try:
-            sender = self._next.get(block=wait)
-        except queue.Empty:
-            return None
-        if sender is None:
-            self._next.put(None)  # for the other threads
-            return None
-        with self._lock:
-            self.waiting -= 1
-            self._queued[sender] -= 1
-            return sender, self._jobs[sender].popleft()
+        while True:
+            try:
+                sender = self._next.get(block=wait)
+            except queue.Empty:
+                return None
+            if sender is None:
+                self._next.put(None)  # for the other threads
+                return None
+            with self._lock:
+                if self._jobs[sender]:  # they are dropped in the end
+                    self.waiting -= 1
+                    self._queued[sender] -= 1
+                    return sender, self._jobs[sender].popleft()
 
     def done(self, sender: str) -> None:
         """A job is done, or dropped: its place is free for the next one of its sender."""
@@ -145,8 +147,10 @@ class _Turns(Generic[J]):
 
     def end(self) -> None:
         """Drop what waits, and let every thread come to its end."""
-        while (taken := self.take(wait=False)) is not None:
-            self.done(taken[0])
+        with self._lock:
+            for jobs in self._jobs.values():
+                jobs.clear()
+            self.waiting = 0
         self._next.put(None)
 
 
