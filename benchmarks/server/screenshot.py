@@ -32,8 +32,9 @@ def main() -> None:
         with serving(photos) as (port, _, _), sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1200, "height": 760}, reduced_motion="reduce")
+            page.set_default_timeout(120_000)  # a busy machine
             page.goto(f"http://127.0.0.1:{port}/#like={query}")
-            page.wait_for_selector("html[data-ready]")
+            page.wait_for_selector("html[data-ready]", state="attached")
             page.wait_for_function(
                 "() => [...document.querySelectorAll('#grid img')].length > 10"
                 " && [...document.querySelectorAll('#grid img')].every(each => each.classList.contains('there'))"
