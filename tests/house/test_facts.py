@@ -9,6 +9,7 @@ import re
 from pages import ROOT
 from transhash.cli.duplicates import duplicates
 from transhash.data.protocols import PROTOCOLS
+from transhash.losses import METHODS
 
 
 def text(page: str) -> str:
@@ -68,3 +69,8 @@ def test_every_pattern_of_faults_has_the_test_that_it_names() -> None:
     named = re.findall(r"^\| [^|]+ \| `(\S+)::(\w+)` \|$", text("docs/fault-patterns.md"), re.MULTILINE)
     assert len(named) >= 31
     assert [place for place, test in named if f"def {test}(" not in text(place)] == []
+
+
+def test_the_readme_counts_the_methods() -> None:
+    words = {11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen"}
+    assert set(re.findall(r"(\w+) deep (?:hashing methods|ones)", text("README.md"))) == {words[len(METHODS)]}

@@ -45,8 +45,14 @@ def example(n: int = 9, bits: int = 16, *, multi: bool = False) -> tuple[torch.T
     return h, labels, rows
 
 
-def test_every_method_has_a_twin() -> None:
-    assert {*TWINS, "transhash"} == {*METHODS}  # TransHash's is in test_bayesian.py
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_a_twin_that_compares_each_hyper_parameter(method: str) -> None:
+    if method == "transhash":
+        return  # its twin is in test_bayesian.py
+    assert method in TWINS
+    given = {name for other, settings in SETTINGS if other == method for name in settings}
+    known = inspect.signature(METHODS[method]).parameters.values()
+    assert given == {each.name for each in known if each.kind is each.KEYWORD_ONLY}
 
 
 @pytest.mark.parametrize("multi", [False, True])
