@@ -48,7 +48,7 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Looks at versions, cores, compiled functions, devices and folders, encodes and searches drawn pictures for two
     seconds, compares the result with a search by brute force, and looks for copies. Exit code 1 when something does
-    not work. Nothing is sent anywhere. The first run on a machine compiles all functions (a minute or less).
+    not work. Nothing is sent anywhere. The first run on a machine compiles all functions, about a minute.
     """
     findings = []
     for look in (_versions, _extras, _processor, _devices, _kernels, _state, _temporary, _self_test, _copies):
