@@ -196,8 +196,8 @@ export class Viewer {
 
   async go(step) {
     if (this.index === null) return;
-    const picture = await this.grid.at(this.index + step);
-    if (picture) this.show(picture, this.index + step);
+    const from = this.picture, picture = await this.grid.at(this.index + step);
+    if (picture && from === this.picture && $("viewer").open) this.show(picture, this.index + step); // unless one has moved on or left meanwhile
   }
 
   onKey(event) {
@@ -218,14 +218,21 @@ export class Viewer {
     if (!$("viewer").open) return;
     this.isHiding = true;
     $("viewer").close();
+    this.refocus(); // at once, not with the event: the next key is for the picture that was viewed
   }
 
   closed() {
     raise();
-    if (!this.isHiding) this.events.closed(); // the browser itself has closed it
+    if (!this.isHiding) { // the browser itself has closed it
+      this.events.closed();
+      this.refocus();
+    }
     this.isHiding = false;
     this.abort?.abort();
     $("viewer-picture").removeAttribute("src");
+  }
+
+  refocus() {
     if (this.index !== null && this.grid.length) this.grid.focus(this.index);
     else $("results").focus({ preventScroll: true });
   }
