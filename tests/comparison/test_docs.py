@@ -19,6 +19,7 @@ from transhash.comparison.cells import NAMED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.shallow import METHODS as SHALLOW
+from transhash.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "benchmarks" / "results" / "compare"
@@ -215,6 +216,20 @@ def test_what_it_says_of_training_end_to_end() -> None:
     took = [sum(cell["seconds"].values()) for cell in found]
     assert_says("A cell took {:.0f} to {:.0f} seconds", min(took), max(took))
     assert_says("digest `{}…`", results("cifar10-all")["backbone_sha256"][:8])
+
+
+def test_what_it_says_of_the_settings_of_ours_for_all_blocks() -> None:
+    tried: dict[str, list[dict[str, Any]]] = {}
+    for cell in results("cifar10-all-settings")["cells"]:
+        tried.setdefault(cell["method"], []).append(cell)
+    assert len(tried) == 12
+    assert {cell["recipe"]["validation"] for few in tried.values() for cell in few} == {0.2}
+    scores = {name: np.mean([cell["scores"]["map"] for cell in few]) for name, few in tried.items()}
+    best, former = max(scores, key=lambda name: scores[name]), "ours-d"
+    assert_says("The best mean over 16 and 64 bits is .{:.0f}, of two groups", 1e4 * scores[best])
+    assert_says("the settings before have .{:.0f}", 1e4 * scores[former])
+    shipped, tried_one = Recipe.read(ROOT / "recipes" / "ours-cifar10-all.yaml"), tried[best][0]["recipe"]
+    assert (shipped.groups, shipped.loss) == (tried_one["groups"], tried_one["loss"])
 
 
 def test_what_it_says_of_seconds() -> None:
