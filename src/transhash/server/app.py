@@ -20,6 +20,7 @@ from transhash import __version__
 from transhash.codes import pack
 from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
+from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
 from transhash.server import faults
 from transhash.server.collection import Collection, CollectionService
@@ -121,6 +122,9 @@ def _warm(live: LiveLibrary) -> None:
         for relaxed in (None, values[:queries]):
             for ids in (None, index.ids[: len(index) // 2]):
                 index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
+    for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
+        pass
+    collapsing.prepare()
 
 
 async def _sweep(service: Service | CollectionService, log: Log) -> None:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes
+from transhash.library.duplicates.sketches import sketch
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.searchable import Hit, Options, Picture, Queries
@@ -27,6 +30,15 @@ MOST = 8  # times k hits that are looked at for k different ones
 def different(searching: LocalSearch, queries: Queries, options: Options) -> list[list[Hit]]:
     """The hits of each query that are no copies of one another: k of them where there are so many."""
     return [_different(searching, one, options) for one in _each(queries)]
+
+
+def prepare() -> None:
+    """Compile what comparing pictures needs, before anybody waits for it: compares two that it draws."""
+    drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)).resize((300, 300))
+    drawn = Image.blend(drawn, drawn.resize((20, 20)).resize((300, 300)), 0.5)
+    first = sketch(drawn)
+    for other in (drawn.resize((200, 200)), drawn.rotate(2)):
+        confirm(first, sketch(other))
 
 
 def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:
