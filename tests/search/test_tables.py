@@ -74,7 +74,7 @@ def assert_all(
             assert lims[-1] == len(D)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     bits=st.sampled_from([8, 16, 24, 32, 48, 64, 96, 128, 512]),
