@@ -1,10 +1,12 @@
 """The server under load, on loopback: searches by id, searches with pictures, mixed load beside indexing, first page.
 
-    python -m benchmarks.server.serve [--pictures N] [--seconds S] [--clients C] [--only STEP] [--folder DIR]
+    python -m benchmarks.server.serve [--pictures N] [--seconds S] [--clients C] [--only STEP] [--folder DIR] [--codes]
 
-STEPs are start, id, upload, mixed. The library has N rows (a million by default) of random codes and real pictures for
-some of them; the model is the shipped one. The clients are one process that sends ready-made requests over kept
-connections and reads the answers, so that what is measured is the server; both share the processors.
+STEPs are start, id, upload, mixed. The library has N rows (a million by default) of random embeddings, from which its
+hash layers make codes, and real pictures for some of them; the model is the shipped one. With --codes the rows have
+random codes and no embeddings, as those of another encoder: nothing is ordered by cosines then. The clients are one
+process that sends ready-made requests over kept connections and reads the answers, so that what is measured is the
+server; both share the processors.
 
 The long run: `python -m benchmarks.server.serve --only mixed --seconds 1800`.
 """
@@ -37,9 +39,10 @@ from transhash.system import processors
 
 REAL = 2000  # pictures that have files
 BATCH = 20_000
+WARM = 8.0  # s of searches before those that count: a server reads the embeddings after it has begun to answer
 
 
-def build(folder: Path, count: int) -> Path:
+def build(folder: Path, count: int, *, codes_alone: bool = False) -> Path:
     """A library of `count` pictures below a folder, made once."""
     photos = folder / "photos"
     if transhash.Library.exists(photos / ".transhash"):
@@ -50,13 +53,18 @@ def build(folder: Path, count: int) -> Path:
         (photos / "real" / f"{number:05d}.jpg").write_bytes(picture(generator))
     with transhash.Library.create(photos / ".transhash", transhash.load()) as library:
         library.index(photos)
-        codes = generator.integers(0, 256, (count, 8), np.uint8)
+        layers = library.catalogue.embeddings.layers(library.bits)
+        assert layers is not None, "hash layers are fitted to so many pictures"
         for first in range(REAL, count, BATCH):
+            kept = generator.normal(0, 20, (BATCH, len(layers.head.weights))).round().clip(-127, 127).astype(np.int8)
+            codes = generator.integers(0, 256, (BATCH, 8), np.uint8) if codes_alone else layers.head.codes(kept)
             with library.catalogue.writing():
-                for number in range(first, min(count, first + BATCH)):
+                for row, number in enumerate(range(first, min(count, first + BATCH))):
                     place = f"{number // 1000:05d}".encode(), f"IMG_{number:08d}.jpg".encode()
                     file = File(*place, 2_000_000, 1_700_000_000_000_000_000, number.to_bytes(16, "big"))
-                    library.catalogue.pictures.put(file, Coded(4000, 3000, codes[number].tobytes(), None, None))
+                    own = None if codes_alone else kept[row].tobytes()
+                    coded = Coded(4000, 3000, codes[row].tobytes(), None, None, None, own)
+                    library.catalogue.pictures.put(file, coded)
         library.search(np.zeros((64, 64, 3), np.uint8), 1)
     return photos
 
@@ -145,7 +153,7 @@ def by_id(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Searches by id."""
     with serving(photos) as (port, process, _):
         make = lambda: request(port, f"/pictures/{random.randint(1, arguments.pictures)}/similar?k=10")  # noqa: E731
-        asyncio.run(load(port, arguments.clients, 2, make))
+        asyncio.run(load(port, arguments.clients, WARM, make))
         before = process.cpu_times()
         result = asyncio.run(load(port, arguments.clients, arguments.seconds, make))
         after = process.cpu_times()
@@ -240,9 +248,10 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--only", choices=STEPS, action="append")
     parser.add_argument("--folder", type=Path, help="Where the library is made and kept; by default nowhere.")
+    parser.add_argument("--codes", action="store_true", help="Codes alone, without embeddings.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="transhash-serve-") as temporary:
-        photos = build(arguments.folder or Path(temporary), arguments.pictures)
+        photos = build(arguments.folder or Path(temporary), arguments.pictures, codes_alone=arguments.codes)
         for step in arguments.only or STEPS:
             result = STEPS[step](photos, arguments)
             print(json.dumps({"step": step, "processors": processors(), **result}), flush=True)

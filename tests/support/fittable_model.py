@@ -18,7 +18,9 @@ class FittableModel(FakeModel):
 
     @property
     def unfitted(self) -> FittableModel:
-        return FittableModel(self.name, self.folder)
+        other = FittableModel(self.name, self.folder)
+        other.likeness = self.likeness
+        return other
 
     def fitted(self, head: Head) -> FittableModel:
         other = self.unfitted

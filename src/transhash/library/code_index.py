@@ -64,8 +64,10 @@ class CodeIndex:
                 self._unsaved = len(self._index) + 1
             elif self._revision != revision:
                 index = copy.copy(self._index)  # others are searching in that one
-                self._unsaved += self._catch_up(index, catalogue, self._revision.number)
-                self._index = index
+                changed = self._catch_up(index, catalogue, self._revision.number)
+                self._unsaved += changed
+                # many parts, made one after the other, are searched more slowly than one
+                self._index = self._built(catalogue) if 2 * changed > len(index) else index
             self._revision = revision
             if self._unsaved * SHARE > len(self._index):
                 self._save(self._index, revision)

@@ -133,8 +133,13 @@ class LiveLibrary:
             library.close()  # replaced in between
 
     def _follow(self) -> None:
+        holds = None  # the library whose embeddings are in memory
         while not self._stop.wait(self._interval):
             try:
+                library = self._opened.library
+                if library is not holds and library.searching.by_embeddings:
+                    library.searching.hold_embeddings()
+                    holds = library
                 if self._trouble is None and self._is_in_place():
                     self.refresh()
                 else:

@@ -117,14 +117,10 @@ def vector_of(model: Embedder, query: One) -> NDArray[np.floating]:
     return vector
 
 
-def by_likeness(
-    near: Near, embeddings: NDArray[np.int8], kept_of: Callable[[list[int]], Mapping[int, bytes]], k: int
-) -> Near:
-    """The first `CANDIDATES` of each row by the cosine of their embeddings with the query's, the others after them.
-
-    Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
-    """
-    distances, ids = near.distances.copy(), near.ids.copy()
+def likeness_of(
+    embeddings: NDArray[np.int8], ids: NDArray[np.int64], kept_of: Callable[[list[int]], Mapping[int, bytes]]
+) -> NDArray[np.float32]:
+    """Cosines of queries [Q, V] with pictures of ids [Q, C], float32; NaN for one without an embedding as long."""
     wanted = np.unique(ids)
     kept = kept_of(wanted[wanted >= 0].tolist())
     likeness = np.full(ids.shape, np.nan, np.float32)
@@ -133,11 +129,22 @@ def by_likeness(
         have = np.array([len(each) == len(query) for each in known], bool)
         rows = b"".join(each for each, has in zip(known, have, strict=True) if has)
         likeness[row, have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
-        first = likeness[row, :CANDIDATES]
-        order = np.argsort(np.where(ids[row, :CANDIDATES] < 0, 3, np.where(np.isnan(first), 2, -first)), kind="stable")
-        for values in (distances, ids, likeness):
-            values[row, : len(order)] = values[row, order]
-    return Near(distances[:, :k], ids[:, :k], likeness[:, :k])
+    return likeness
+
+
+def by_likeness(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
+    """The first `CANDIDATES` of each row by the cosine of their embeddings with the query's, the others after them.
+
+    Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
+    """
+    ids, first = near.ids[:, :CANDIDATES], likeness[:, :CANDIDATES]
+    order: NDArray[np.int64] = np.argsort(
+        np.where(ids < 0, 3, np.where(np.isnan(first), 2, -first)), axis=1, kind="stable"
+    )
+    order = np.concatenate([order, np.tile(np.arange(order.shape[1], near.ids.shape[1]), (len(order), 1))], axis=1)
+    order = order[:, :k]
+    distances, ids = np.take_along_axis(near.distances, order, 1), np.take_along_axis(near.ids, order, 1)
+    return Near(distances, ids, np.take_along_axis(likeness, order, 1))
 
 
 class Ranked(NamedTuple):

@@ -15,11 +15,12 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 from transhash.library.code_index import CodeIndex
+from transhash.library.embedding_index import EmbeddingIndex, Held
 from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES
 from transhash.library.pictures import described
-from transhash.library.ranking import CANDIDATES, Near, Ranked, by_likeness, nearest, ranked
+from transhash.library.ranking import CANDIDATES, Near, Ranked, by_likeness, likeness_of, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
@@ -45,6 +46,7 @@ class Snapshot:
     index: HammingIndex
     revision: Revision
     layers: HashLayers | None
+    held: Held | None = None  # its embeddings, where they are in memory
     allowed: NDArray[np.int64] | None = None  # ids that pass a filter
     is_last: bool = False  # what has changed meanwhile is left out
 
@@ -75,7 +77,9 @@ class Snapshot:
         if self.layers:  # those of this moment: another process may have fitted since
             queries = Queries(self.layers.head.codes(kept), None, kept)
         near = nearest(self.index, queries, max(k, CANDIDATES), allowed)
-        return by_likeness(near, kept, self.searching.embeddings, k)
+        if self.held is not None and self.held.values == kept.shape[1]:
+            return by_likeness(near, self.held.likeness(kept, near.ids), k)
+        return by_likeness(near, likeness_of(kept, near.ids, self.searching.embeddings), k)
 
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What is known of the pictures that `nearest` found.
@@ -103,6 +107,7 @@ class LocalSearch:
             catalogue.close()
             raise
         self.index = CodeIndex(self.own.facts.bits, path / CODES)
+        self._held = EmbeddingIndex(self.own.facts.bits)
         self._last: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None  # filter, and what passed it
 
     @property
@@ -124,8 +129,16 @@ class LocalSearch:
         while True:
             layers = self.own.layers
             index, revision = self.index.refresh(self._catalogue)
+            held = self._held.refresh(self._catalogue)
             if not self.own.refresh() and self.own.layers is layers:  # nothing was fitted while the codes were read
-                return Snapshot(self, index, revision, layers)
+                return Snapshot(self, index, revision, layers, held)
+
+    def hold_embeddings(self) -> None:
+        """Hold all embeddings in memory from now on, if they are not too many: for a program that searches often.
+
+        That takes seconds for a million. Raises `LibraryError` when the catalogue cannot be read.
+        """
+        self._held.load(self._catalogue)
 
     def ranked(
         self,

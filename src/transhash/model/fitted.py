@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from transhash.errors import DataError
 STEP = 1 / 320  # of a value of an embedding: those of 256 values are 20 from zero on average, few pass 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
 LARGEST = 32767  # weight of a head, int16
+FEW, AT_ONCE = 256, 8  # embeddings, that are mapped so many at once: more, and BLAS wakes threads, and waits for them
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,10 @@ class Head:
     weights: NDArray[np.int16]  # [V, B]
     offset: NDArray[np.int64]  # [B]
 
+    @cached_property
+    def _floats(self) -> NDArray[np.float64]:
+        return self.weights.astype(np.float64)
+
     @property
     def bits(self) -> int:
         """B, the length of its codes."""
@@ -41,7 +47,9 @@ class Head:
 
     def values(self, kept: NDArray[np.int8]) -> NDArray[np.float64]:
         """Relaxed codes of embeddings [N, V]: whole numbers in float64 [N, B], exact in any order of the sum."""
-        return kept.astype(np.float64) @ self.weights.astype(np.float64) + self.offset
+        some = AT_ONCE if len(kept) <= FEW else len(kept)
+        parts = [kept[first : first + some] @ self._floats for first in range(0, len(kept), max(1, some))]
+        return np.concatenate(parts or [kept @ self._floats]) + self.offset
 
     def codes(self, kept: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""

@@ -15,6 +15,7 @@ from transhash.server import faults
 from transhash.server.security import protect
 
 if TYPE_CHECKING:
+    from transhash.server.connections import Connection
     from transhash.server.gate import Held
 
 PART = 64 << 10  # bytes that are sent at once
@@ -29,7 +30,9 @@ _TEXTS = ("application/json", "text/", "image/svg+xml", "application/javascript"
 class Answer:
     """The answer to one request; `send` is what the application sends with."""
 
-    def __init__(self, send: Send, method: str, headers: Headers, request_id: str, sending: Held) -> None:
+    def __init__(  # noqa: PLR0917
+        self, send: Send, method: str, headers: Headers, request_id: str, sending: Held, connection: Connection | None
+    ) -> None:
         self.status = 500
         self.started = False
         self.sent = 0  # bytes of the body
@@ -39,6 +42,7 @@ class Answer:
         self._accepts = "gzip" in headers.get("accept-encoding", "")
         self._id = request_id
         self._sending = sending
+        self._connection = connection
         self._start: Message | None = None
         self._refused = False
 
@@ -101,6 +105,8 @@ class Answer:
             length = headers.get("content-length", "")
             seconds = PATIENCE + (int(length) / SLOWEST if length.isdecimal() else 0.0)
             self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+        if self._connection is not None and not self._is_head:
+            self._connection.hold()
         await self._send(start)
         return body
 

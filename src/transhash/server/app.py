@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from transhash import __version__
 from transhash.codes import pack
 from transhash.errors import TransHashError
-from transhash.library import LiveLibrary
+from transhash.library import LiveLibrary, embedding_index
 from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
 from transhash.server import faults
@@ -125,6 +125,7 @@ def _warm(live: LiveLibrary) -> None:
     for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
         pass
     collapsing.prepare()
+    embedding_index.prepare()
 
 
 async def _sweep(service: Service | CollectionService, log: Log) -> None:

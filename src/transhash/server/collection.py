@@ -14,10 +14,12 @@ from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
 from transhash.library.ranking import Backend, ranked
 from transhash.model.encoder import is_hash_model
-from transhash.server import faults, schemas
+from transhash.server import faults
 from transhash.server.encoding import Encoding, Upload, within
+from transhash.server.found import Found
 from transhash.server.metrics import Metrics
-from transhash.server.searching import Options, Query, answered, hit_of
+from transhash.server.queries import Options, Query
+from transhash.server.searching import answered
 from transhash.server.service import SEARCHED_AT_ONCE, SEARCHES_WAITING
 from transhash.server.settings import Settings
 from transhash.server.workers import Batches, each
@@ -60,7 +62,7 @@ class CollectionService:
         self.settings = settings
         self.metrics = metrics
         self._encoder = Encoding(lambda: model, settings, metrics)
-        self._search: Batches[Query, schemas.Found] = Batches(
+        self._search: Batches[Query, Found] = Batches(
             "searches", self._searched, threads=2, batch=SEARCHED_AT_ONCE, waiting=SEARCHES_WAITING
         )
         self._look: Batches[Callable[[], Any], Any] = Batches(
@@ -89,7 +91,7 @@ class CollectionService:
         """Pictures of a sender encoded, or what is wrong with them."""
         return await self._encoder.encode(pictures, sender)
 
-    async def search(self, queries: list[Query]) -> list[schemas.Found]:
+    async def search(self, queries: list[Query]) -> list[Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         faults.check_depth(len(queries), queries[0].options.ranked, self.collection.most_hits)
         if queries[0].options.collapse:
@@ -109,10 +111,10 @@ class CollectionService:
     async def sweep(self) -> None:
         """Nothing is kept here that could be swept."""
 
-    def _searched(self, queries: list[Query]) -> list[schemas.Found | Exception]:
+    def _searched(self, queries: list[Query]) -> list[Found | Exception]:
         return answered(queries, self._alike)
 
-    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, schemas.Found]:
+    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, Found]:
         codes = self._codes(queries)
         numbers = list(codes)
         if not numbers:
@@ -124,15 +126,8 @@ class CollectionService:
         answer = ranked(self.collection, Queries(packed, relaxed), limits)
         total = self.collection.count(options.where)
         return {
-            number: schemas.Found(
-                hits=[hit_of(each, queries[number]) for each in answer.hits[row]],
-                code=packed[row].tobytes().hex(),
-                version=queries[number].version,
-                values=None if relaxed is None else relaxed[row].tolist(),
-                embedding=None,
-                searched=total,
-                more=answer.is_full[row] and options.ranked < total,
-                histogram=None,
+            number: Found(
+                queries[number], packed[row], answer.hits[row], total, answer.is_full[row] and options.ranked < total
             )
             for row, number in enumerate(numbers)
         }

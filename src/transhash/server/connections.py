@@ -19,6 +19,26 @@ CONNECTION = "transhash.connection"  # among the extensions in the scope of a re
 LINGER = 2.0  # seconds in which the rest of a body is thrown away, so that its client sees the answer
 
 
+class _Outlet:
+    """A transport that sends what it is told to hold along with what comes next: one packet instead of two."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self.holds = False  # the next piece is held
+        self._transport = transport
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self.holds:
+            self.holds, self._held = False, self._held + data
+            return
+        if self._held:
+            data, self._held = self._held + data, b""
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class Connection(HttpToolsProtocol):
     """One connection; `protocol` makes the class for a server's settings."""
 
@@ -32,7 +52,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a request."""
-        super().connection_made(transport)
+        super().connection_made(_Outlet(transport))  # type: ignore[arg-type]
         self._since = self.loop.time()
         self._wait(self.settings.header_seconds)
         if len(self.connections) > self.settings.max_connections:
@@ -90,6 +110,10 @@ class Connection(HttpToolsProtocol):
         if self._taking:
             self._taking.cancel()
             self._taking = None
+
+    def hold(self) -> None:
+        """Send what is written next, the head of an answer, along with what is written after it."""
+        self.transport.holds = True  # type: ignore[attr-defined]
 
     def abort(self) -> None:
         """Close it at once; what was not taken is lost."""

@@ -57,8 +57,8 @@ class Gate:
         name = scope[ID] = secrets.token_hex(8)
         headers = Headers(scope=scope)
         address = str((scope.get("client") or ("", 0))[0])
-        answer = Answer(send, scope["method"], headers, name, self._sending)
         connection = scope.get("extensions", {}).get(CONNECTION)
+        answer = Answer(send, scope["method"], headers, name, self._sending, connection)
         task = asyncio.current_task()
         if connection is not None:
             connection.answering = task

@@ -10,33 +10,36 @@ from numpy.typing import NDArray
 from transhash.codes import pack
 from transhash.model.fitted import embedding
 from transhash.server import faults
-from transhash.server.searching import Options, Query, codes_of, embeddings_of
+from transhash.server.queries import Options, Query
+from transhash.server.searching import codes_of, embeddings_of
 
 if TYPE_CHECKING:
-    from transhash.library import Library
-    from transhash.search import HammingIndex
+    from transhash.library.searching import Snapshot
 
 AGAINST = 0.5  # of the weight of what is looked for: what is like both is not lost
 
 
-def joined(library: Library, index: HammingIndex, options: Options, like: list[Query], unlike: list[Query]) -> Query:
+def joined(snapshot: Snapshot, options: Options, like: list[Query], unlike: list[Query]) -> Query:
     """The query in the middle of those that are `like` it, away from the middle of the others (Rocchio, 1971).
 
     Each counts the same, however sure its bits are. Raises a `Fault` for an id of no picture.
     """
-    every = [*like, *unlike]
-    codes = codes_of(index, dict(enumerate(every)))
+    every = dict(enumerate([*like, *unlike]))
+    codes = codes_of(snapshot.index, every)
     if len(codes) < len(every):
         raise faults.unknown_picture()
     signs = np.stack(
         [
             np.unpackbits(codes[number]) * 2.0 - 1.0 if each.values is None else each.values.astype(np.float64)
-            for number, each in enumerate(every)
+            for number, each in every.items()
         ]
     )
     values = _between(signs, len(like)).astype(np.float32)
-    kept = embeddings_of(library, every) if library.searching.by_embeddings else None
-    own = None if kept is None else embedding(_between(kept.astype(np.float64), len(like))[None])[0]
+    kept = embeddings_of(snapshot, every)
+    own = None
+    if len(kept) == len(every) and len({len(each) for each in kept.values()}) == 1:
+        vectors = np.stack([kept[number] for number in every]).astype(np.float64)
+        own = embedding(_between(vectors, len(like))[None])[0]
     return Query(options, code=np.ravel(pack(values[None])), values=values, embedding=own)
 
 

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 
 from transhash.errors import TransHashError
 from transhash.server import faults
-from transhash.server.routes.search import answer
-from transhash.server.searching import Options, Query
+from transhash.server.found import results
+from transhash.server.queries import Options, Query
 from transhash.server.security import API
 from transhash.server.settings import MOST_HITS, MOST_RANKED
 
@@ -43,7 +43,7 @@ class Quick:
             found = await self._app.state.service.search([asked])
         except TransHashError as error:
             raise faults.of(error) from error
-        body = answer(found, began).model_dump_json().encode()
+        body = results(found, (time.perf_counter() - began) * 1000)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -1,9 +1,8 @@
-"""Queries, and what a search answers; many queries of the same kind are one search."""
+"""Searches in a live library: many queries of the same kind are one search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,44 +11,15 @@ from numpy.typing import NDArray
 from transhash.errors import HammingIndexError
 from transhash.library import Options as LibraryOptions
 from transhash.library import Queries
-from transhash.server import faults, schemas
-from transhash.server.filters import Passing
+from transhash.server import faults
+from transhash.server.found import Found
+from transhash.server.queries import Options, Query
 from transhash.server.settings import MOST_RANKED
 
 if TYPE_CHECKING:
-    from transhash.library import Hit, Library, LiveLibrary
+    from transhash.library import LiveLibrary
+    from transhash.library.searching import Snapshot
     from transhash.search import HammingIndex
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is asked about a query; queries of equal options are searched together."""
-
-    k: int = 50
-    offset: int = 0
-    max_distance: int | None = None
-    min_probability: float | None = None
-    where: str | None = None
-    histogram: bool = False
-    collapse: bool = False
-
-    @property
-    def ranked(self) -> int:
-        """How many of the nearest pictures have to be found."""
-        return self.offset + self.k
-
-
-@dataclass(frozen=True)
-class Query:
-    """A picture to search for: by its id in the library, its code, or its relaxed code."""
-
-    options: Options
-    id: int | None = None
-    code: NDArray[np.uint8] | None = field(default=None, compare=False)
-    values: NDArray[np.float32] | None = field(default=None, compare=False)
-    embedding: NDArray[np.int8] | None = field(default=None, compare=False)
-    version: str | None = None  # of the content of a picture that was sent
-    allowed: Passing | None = field(default=None, compare=False)  # what passes the filter, if there is one
 
 
 class Searcher:
@@ -58,51 +28,43 @@ class Searcher:
     def __init__(self, live: LiveLibrary) -> None:
         self._live = live
 
-    def search(self, queries: list[Query]) -> list[schemas.Found | Exception]:
+    def search(self, queries: list[Query]) -> list[Found | Exception]:
         """The answers to queries, in order."""
         return answered(queries, self._alike)
 
-    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, schemas.Found]:
+    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, Found]:
         library, snapshot = self._live.now()
         index = snapshot.index
         passing = next(iter(queries.values())).allowed
         if passing is not None and passing.library is not library:
             raise faults.library()  # another library took its place meanwhile
         codes = codes_of(index, queries)
-        numbers = list(codes)
-        if not numbers:
-            return {}
-        packed = np.stack(list(codes.values()))
-        values = [queries[number].values for number in numbers]
-        relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
-        asked = [queries[number] for number in numbers]
-        kept = embeddings_of(library, asked) if library.searching.by_embeddings else None
+        kept = embeddings_of(snapshot, {number: queries[number] for number in codes})
         allowed = None if passing is None else passing.ids
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
-        answer = library.searching.ranked(Queries(packed, relaxed, kept), limits, snapshot, allowed)
         total = len(index) if allowed is None else len(allowed)
-        counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
         found = {}
-        for row, number in enumerate(numbers):
-            query = queries[number]
-            found[number] = schemas.Found(
-                hits=[hit_of(each, query) for each in answer.hits[row]],
-                code=packed[row].tobytes().hex(),
-                version=query.version,
-                values=None if query.values is None else query.values.tolist(),
-                embedding=None if query.embedding is None else query.embedding.tobytes().hex(),
-                searched=total,
-                more=answer.is_full[row] and options.ranked < total,
-                histogram=counts[row],
-            )
+        alike: dict[int, list[int]] = {}  # by the length of their embeddings
+        for number in codes:
+            alike.setdefault(len(kept.get(number, ())), []).append(number)
+        for values_each, numbers in alike.items():
+            packed = np.stack([codes[number] for number in numbers])
+            values = [queries[number].values for number in numbers]
+            relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
+            embeddings = np.stack([kept[number] for number in numbers]) if values_each else None
+            answer = library.searching.ranked(Queries(packed, relaxed, embeddings), limits, snapshot, allowed)
+            counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
+            for row, number in enumerate(numbers):
+                more = answer.is_full[row] and options.ranked < total
+                found[number] = Found(queries[number], packed[row], answer.hits[row], total, more, counts[row])
         return found
 
 
 def answered(
-    queries: list[Query], alike: Callable[[Options, dict[int, Query]], dict[int, schemas.Found]]
-) -> list[schemas.Found | Exception]:
+    queries: list[Query], alike: Callable[[Options, dict[int, Query]], dict[int, Found]]
+) -> list[Found | Exception]:
     """The answers to queries, in order; `alike` answers those with equal options, by their numbers."""
-    answers: list[schemas.Found | Exception] = [faults.unknown_picture()] * len(queries)
+    answers: list[Found | Exception] = [faults.unknown_picture()] * len(queries)
     groups: dict[tuple[Options, bool, bool, int], list[int]] = {}
     for number, query in enumerate(queries):
         kind = query.options, query.values is not None, query.embedding is not None, id(query.allowed)
@@ -120,13 +82,6 @@ def answered(
     return answers
 
 
-def hit_of(hit: Hit, query: Query) -> schemas.Hit:
-    """A hit of a query as an answer."""
-    known = hit.picture.to_dict()
-    identical = hit.id == query.id if query.id is not None else known["version"] == query.version
-    return schemas.Hit(**known, distance=hit.distance, probability=hit.probability, identical=identical)
-
-
 def codes_of(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArray[np.uint8]]:
     """The codes of queries; those by ids of no picture are left out."""
     codes = {number: query.code for number, query in queries.items() if query.code is not None}
@@ -139,15 +94,21 @@ def codes_of(index: HammingIndex, queries: dict[int, Query]) -> dict[int, NDArra
         return codes | dict(zip(by_id, index.reconstruct(list(by_id.values())), strict=True))
 
 
-def embeddings_of(library: Library, queries: list[Query]) -> NDArray[np.int8] | None:
-    """The embeddings of queries, their own or those of the pictures that ask, [Q, V]; None where one has none."""
-    kept = library.searching.embeddings([query.id for query in queries if query.id is not None])
-    found = [
-        np.frombuffer(kept.get(query.id, b""), np.int8) if query.id is not None else query.embedding
-        for query in queries
-    ]
-    have = [each for each in found if each is not None and len(each)]
-    return np.stack(have) if len(have) == len(queries) and len({len(each) for each in have}) == 1 else None
+def embeddings_of(snapshot: Snapshot, queries: dict[int, Query]) -> dict[int, NDArray[np.int8]]:
+    """The embeddings of queries, their own or those of the pictures that ask, int8 [V]; of those that have one.
+
+    There are none where embeddings do not order what is found.
+    """
+    if not snapshot.searching.by_embeddings:
+        return {}
+    by_id = [query.id for query in queries.values() if query.id is not None]
+    kept = snapshot.searching.embeddings(by_id) if by_id else {}
+    found = {
+        number: query.embedding if query.id is None else np.frombuffer(kept.get(query.id, b""), np.int8)
+        for number, query in queries.items()
+    }
+    length = None if snapshot.layers is None else len(snapshot.layers.head.weights)
+    return {number: each for number, each in found.items() if each is not None and length in (None, len(each))}
 
 
 def as_code(text: str, bits: int) -> NDArray[np.uint8]:

@@ -13,14 +13,16 @@ from transhash.errors import ImageError
 from transhash.images.guarded import Guard
 from transhash.library import Library
 from transhash.library.digests import content_hash
-from transhash.library.duplicates.collapsing import copies_among
+from transhash.library.duplicates.collapsing import collapsed
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.server import faults, schemas
+from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
 from transhash.server.encoding import Encoding, Upload, within
 from transhash.server.filters import Filters, Passing
+from transhash.server.found import Found
 from transhash.server.metrics import Metrics
-from transhash.server.searching import Query, Searcher
+from transhash.server.queries import Query
+from transhash.server.searching import Searcher
 from transhash.server.settings import MOST_RANKED, Settings
 from transhash.server.workers import Batches, each
 from transhash.system import processors
@@ -32,6 +34,7 @@ R = TypeVar("R")
 
 SEARCHED_AT_ONCE = 64
 SEARCHES_WAITING = 2000
+HITS_AT_ONCE = 4000  # of one request, that are looked for before other requests have their turn
 CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
 
 Job = Callable[[], Any]
@@ -48,7 +51,7 @@ class Service:
         self.thumbnails = Thumbnails(live.path, self.guard.small)
         self.duplicates = DuplicateSearches(live)
         waiting = settings.max_waiting
-        self._search: Batches[Query, schemas.Found] = Batches(
+        self._search: Batches[Query, Found] = Batches(
             "searches",
             Searcher(live).search,
             threads=1,  # searches use all processors by themselves
@@ -83,7 +86,7 @@ class Service:
         """Length of the codes."""
         return self.live.index.bits
 
-    async def search(self, queries: list[Query]) -> list[schemas.Found]:
+    async def search(self, queries: list[Query]) -> list[Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         options = queries[0].options
         faults.check_depth(len(queries), options.ranked, MOST_RANKED)
@@ -91,9 +94,17 @@ class Service:
         if options.where is not None:
             allowed = await self.passing(options.where)
             queries = [replace(query, allowed=allowed) for query in queries]
-        found = await self._within(asyncio.gather(*self._search.put(queries)))
+        found = await self._within(self._searched(queries))
         if queries[0].options.collapse:
-            await asyncio.gather(*(self.draw(partial(_collapse, each)) for each in found))
+            found = await asyncio.gather(*(self.draw(partial(_collapsed, each)) for each in found))
+        return found
+
+    async def _searched(self, queries: list[Query]) -> list[Found]:
+        """The same, some queries after the others, so that those of other requests come in between."""
+        found: list[Found] = []
+        at_once = max(1, HITS_AT_ONCE // queries[0].options.ranked)
+        for first in range(0, len(queries), at_once):
+            found += await asyncio.gather(*self._search.put(queries[first : first + at_once]))
         return found
 
     async def passing(self, where: str | None, order: str | None = None) -> Passing:
@@ -158,14 +169,9 @@ def version(content: bytes) -> str:
     return content_hash(content).digest()[:6].hex()
 
 
-def _collapse(found: schemas.Found, library: Library) -> None:
-    """Leave out the hits that are copies of an earlier one; that has their ids."""
-    known = library.pictures(hit.id for hit in found.hits)
-    copies = copies_among(library.searching, [known[hit.id] for hit in found.hits if hit.id in known])
-    gone = {id_ for others in copies.values() for id_ in others}
-    found.hits = [hit for hit in found.hits if hit.id not in gone]
-    for hit in found.hits:
-        hit.copies = copies.get(hit.id, [])
+def _collapsed(found: Found, library: Library) -> Found:
+    """The same without the hits that are copies of an earlier one; that has their ids."""
+    return replace(found, hits=collapsed(library.searching, found.hits))
 
 
 def _run(job: Job) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 
 _NAME = re.compile(b"(?!\\.{1,2}\\Z)[^\\0%b]+" % re.escape(f"{os.sep}{os.altsep or ''}".encode()), re.DOTALL)
 
@@ -13,6 +14,7 @@ def is_name(value: object) -> bool:
     return isinstance(value, bytes) and _NAME.fullmatch(value) is not None
 
 
+@lru_cache(1 << 12)  # many pictures are in few folders
 def is_folder(value: object) -> bool:
     """Whether it is a stored folder (`transhash.library.files.paths`): absolute, or one that stays below the base."""
     return isinstance(value, bytes) and b"\0" not in value and b".." not in value.replace(b"\\", b"/").split(b"/")

@@ -86,6 +86,13 @@ class Embeddings:
             raise self._database.damaged()
         return found
 
+    def all(self) -> Iterator[list[tuple[int, bytes]]]:
+        """Ids of pictures and their embeddings, by id, in pages; of one moment inside `Catalogue.reading`."""
+        for page in self._database.pages("SELECT picture, kept FROM embedding ORDER BY picture"):
+            if not all(isinstance(kept, bytes) for _, kept in page):
+                raise self._database.damaged()
+            yield page
+
     def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
         """Ids and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""
         last = -1

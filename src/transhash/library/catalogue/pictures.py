@@ -200,13 +200,13 @@ class Pictures:
     def _sound(self, rows: Iterable[Any]) -> Iterator[Indexed]:
         """Rows of `_INDEXED`; raises `LibraryError` for one that no indexing run writes."""
         for row in rows:
-            each = Indexed._make(row)
-            numbers = is_count(each.size) and is_count(each.width) and is_count(each.height)
-            times = isinstance(each.mtime_ns, int) and isinstance(each.taken, int | None)
-            contents = isinstance(each.digest, bytes) and isinstance(each.code, bytes)
-            if not (is_folder(each.folder) and is_name(each.name) and numbers and times and contents):
+            _, folder, name, size, mtime_ns, digest, width, height, code, taken = row
+            numbers = is_count(size) and is_count(width) and is_count(height)
+            times = isinstance(mtime_ns, int) and (taken is None or isinstance(taken, int))
+            contents = isinstance(digest, bytes) and isinstance(code, bytes)
+            if not (numbers and times and contents and is_folder(folder) and is_name(name)):
                 raise self._database.damaged()
-            yield each
+            yield Indexed._make(row)
 
     def at(self, folder: bytes, name: bytes) -> int | None:
         """The id of the picture at a stored path."""

@@ -12,8 +12,9 @@ from transhash.errors import ImageError
 from transhash.model import Kind
 from transhash.server import schemas
 from transhash.server.encoding import Upload
+from transhash.server.found import Found
 from transhash.server.metrics import Metrics
-from transhash.server.searching import Query as Asked
+from transhash.server.queries import Query as Asked
 from transhash.server.service import Service
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED, Settings
 
@@ -71,7 +72,7 @@ class Searching(Protocol):
     async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
         """Pictures of a sender encoded, or what is wrong with them."""
 
-    async def search(self, queries: list[Asked]) -> list[schemas.Found]:
+    async def search(self, queries: list[Asked]) -> list[Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
 
     async def check(self) -> None:

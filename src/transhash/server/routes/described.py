@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from transhash.errors import ModelError, VectorsError
 from transhash.library import Library, Words
@@ -14,25 +15,25 @@ from transhash.library.ranking import encoded
 from transhash.library.searchable import One
 from transhash.server import schemas
 from transhash.server.faults import Fault
+from transhash.server.queries import Options, Query
 from transhash.server.routes.common import FAULTS, Served
 from transhash.server.routes.search import answer, options_of
-from transhash.server.searching import Options, Query
 from transhash.server.security import API
 from transhash.server.service import Service
 
 router = APIRouter(prefix=API, responses=FAULTS)
 
 
-@router.post("/search/by-words", summary="Search with words")
-async def search_by_words(served: Served, body: schemas.ByWords) -> schemas.Results:
+@router.post("/search/by-words", summary="Search with words", response_model=schemas.Results)
+async def search_by_words(served: Served, body: schemas.ByWords) -> Response:
     """The pictures that words describe; the library's model needs a text tower, as CLIP and SigLIP have."""
     began = time.perf_counter()
     queries = await described(served, [Words(each) for each in body.words], options_of(body))
     return answer([*await served.search(queries)], began)
 
 
-@router.post("/search/by-vector", summary="Search with vectors")
-async def search_by_vector(served: Served, body: schemas.ByVector) -> schemas.Results:
+@router.post("/search/by-vector", summary="Search with vectors", response_model=schemas.Results)
+async def search_by_vector(served: Served, body: schemas.ByVector) -> Response:
     """The rows whose vectors have the greatest cosines with given ones, of a library whose model gives vectors."""
     began = time.perf_counter()
     queries = await described(served, [np.array(each, np.float32) for each in body.vectors], options_of(body))

@@ -6,23 +6,25 @@ import time
 
 import numpy as np
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from transhash.codes import pack
 from transhash.library import Library, Words
 from transhash.library.searchable import One
 from transhash.server import schemas
 from transhash.server.joining import joined
+from transhash.server.queries import Query
 from transhash.server.routes.common import FAULTS, UNKNOWN, Served
 from transhash.server.routes.described import described
 from transhash.server.routes.search import answer, options_of
-from transhash.server.searching import Query, as_code, as_embeddings, as_values
+from transhash.server.searching import as_code, as_embeddings, as_values
 from transhash.server.security import API
 
 router = APIRouter(prefix=API, responses=FAULTS)
 
 
-@router.post("/search/joined", summary="Search with several at once", responses=UNKNOWN)
-async def search_joined(served: Served, body: schemas.Joined) -> schemas.Results:
+@router.post("/search/joined", summary="Search with several at once", responses=UNKNOWN, response_model=schemas.Results)
+async def search_joined(served: Served, body: schemas.Joined) -> Response:
     """The pictures most like all of some, words and vectors too, and not like others: one result for all together."""
     began = time.perf_counter()
     bits, options = served.bits, options_of(body)
@@ -48,7 +50,6 @@ async def search_joined(served: Served, body: schemas.Joined) -> schemas.Results
     like, unlike = queries[: len(body.like)], queries[len(body.like) :]
 
     def found(_: Library) -> Query:
-        library, now = served.live.now()
-        return joined(library, now.index, options, like, unlike)
+        return joined(served.live.now()[1], options, like, unlike)
 
     return answer([*await served.search([await served.look(found)])], began)

@@ -6,13 +6,17 @@ import time
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
 
 from transhash.codes import pack
 from transhash.errors import ImageError
 from transhash.server import faults, schemas, uploads
+from transhash.server.found import Found
+from transhash.server.found import results as written
+from transhash.server.queries import Options
+from transhash.server.queries import Query as Asked
 from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Anything, Id, Searching, Where, sender
-from transhash.server.searching import Options, as_code, as_embeddings, as_values
-from transhash.server.searching import Query as Asked
+from transhash.server.searching import as_code, as_embeddings, as_values
 from transhash.server.security import API
 from transhash.server.service import version
 from transhash.server.settings import MOST_HITS, MOST_RANKED
@@ -42,17 +46,23 @@ def options_of(body: schemas.Asked) -> Options:
     return Options(body.k, body.offset, body.max_distance, body.min_probability, where, body.histogram, body.collapse)
 
 
-async def _results(served: Searching, queries: list[Asked], began: float) -> schemas.Results:
+async def _results(served: Searching, queries: list[Asked], began: float) -> Response:
     return answer([*await served.search(queries)], began)
 
 
-def answer(results: list[schemas.Found | schemas.Unusable], began: float) -> schemas.Results:
+def answer(results: list[Found | schemas.Unusable], began: float) -> Response:
     """What was found, and how long it took since the request began."""
-    return schemas.Results(results=results, milliseconds=round((time.perf_counter() - began) * 1000, 2))
+    return Response(written(results, (time.perf_counter() - began) * 1000), media_type="application/json")
 
 
-@router.post("/search", summary="Search with pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
-async def search(request: Request, served: Anything, options: AskedHere) -> schemas.Results:
+@router.post(
+    "/search",
+    summary="Search with pictures",
+    responses=UNTYPED,
+    openapi_extra=uploads.BODY,
+    response_model=schemas.Results,
+)
+async def search(request: Request, served: Anything, options: AskedHere) -> Response:
     """The pictures most like those that are sent. Of several, those that cannot be used have a `fault` instead."""
     began = time.perf_counter()
     sent = await uploads.pictures(request, served.settings)
@@ -76,16 +86,16 @@ async def search(request: Request, served: Anything, options: AskedHere) -> sche
     )
 
 
-@router.post("/search/by-code", summary="Search with codes")
-async def search_by_code(served: Anything, body: schemas.ByCode) -> schemas.Results:
+@router.post("/search/by-code", summary="Search with codes", response_model=schemas.Results)
+async def search_by_code(served: Anything, body: schemas.ByCode) -> Response:
     """The pictures whose codes are nearest to given ones, equal distances by id."""
     began = time.perf_counter()
     bits, options = served.bits, options_of(body)
     return await _results(served, [Asked(options, code=as_code(each, bits)) for each in body.codes], began)
 
 
-@router.post("/search/by-values", summary="Search with relaxed codes")
-async def search_by_values(served: Anything, body: schemas.ByValues) -> schemas.Results:
+@router.post("/search/by-values", summary="Search with relaxed codes", response_model=schemas.Results)
+async def search_by_values(served: Anything, body: schemas.ByValues) -> Response:
     """The same as a search with the pictures that these are of."""
     began = time.perf_counter()
     bits, options = served.bits, options_of(body)
@@ -98,16 +108,20 @@ async def search_by_values(served: Anything, body: schemas.ByValues) -> schemas.
     return await _results(served, queries, began)
 
 
-@router.post("/search/by-id", summary="Search with the library's pictures", responses=UNKNOWN)
-async def search_by_id(served: Anything, body: schemas.ById) -> schemas.Results:
+@router.post(
+    "/search/by-id", summary="Search with the library's pictures", responses=UNKNOWN, response_model=schemas.Results
+)
+async def search_by_id(served: Anything, body: schemas.ById) -> Response:
     """The pictures most like pictures of the library; each is among its own hits, at distance 0."""
     began = time.perf_counter()
     options = options_of(body)
     return await _results(served, [Asked(options, id=id_) for id_ in body.ids], began)
 
 
-@router.get("/pictures/{id}/similar", summary="Search with a picture", responses=UNKNOWN)
-async def similar(served: Anything, id: Id, options: AskedHere) -> schemas.Results:
+@router.get(
+    "/pictures/{id}/similar", summary="Search with a picture", responses=UNKNOWN, response_model=schemas.Results
+)
+async def similar(served: Anything, id: Id, options: AskedHere) -> Response:
     """The pictures most like one of the library; itself is among those with an equal code, at distance 0."""
     began = time.perf_counter()
     return await _results(served, [Asked(options, id=id)], began)

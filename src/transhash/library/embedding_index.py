@@ -1,0 +1,136 @@
+"""The embeddings of a catalogue in memory, kept in step with it: for a program that orders many hits by them.
+
+A search compares some hundred embeddings; to read each of them out of the catalogue takes longer than all the rest of
+the search. Here a search reads arrays that never change: what is new is a small part beside the large one.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.database import PAGE
+from transhash.library.catalogue.records import Revision
+
+MOST_BYTES = 1 << 30  # of embeddings that are held; a library that has more is read from the disk
+SHARE = 16  # the small part is merged into the large one when it is one in so many of it
+
+
+class Part(NamedTuple):
+    """Some pictures' embeddings."""
+
+    ids: NDArray[np.int64]  # [n], ascending
+    rows: NDArray[np.int8]  # [n, V]
+    has: NDArray[np.bool_]  # [n]; a picture that has none has zeros
+
+    @classmethod
+    def of(cls, kept: dict[int, bytes], none: set[int], values: int) -> Part:
+        """Embeddings by id, and the ids of pictures without one."""
+        ids = np.array(sorted(kept.keys() | none), np.int64)
+        rows = b"".join(kept.get(id_, bytes(values)) for id_ in ids.tolist())
+        has = np.fromiter((id_ in kept for id_ in ids.tolist()), np.bool_, len(ids))
+        return cls(ids, np.frombuffer(rows, np.int8).reshape(len(ids), values), has)
+
+    def under(self, newer: Part) -> Part:
+        """The same with what is newer."""
+        stays = ~np.isin(self.ids, newer.ids)
+        ids = np.concatenate([self.ids[stays], newer.ids])
+        order = np.argsort(ids)
+        rows = np.concatenate([self.rows[stays], newer.rows])
+        return Part(ids[order], rows[order], np.concatenate([self.has[stays], newer.has])[order])
+
+
+@dataclass(frozen=True)
+class Held:
+    """The embeddings as they were at one revision of a catalogue."""
+
+    parts: tuple[Part, Part]  # the large one, and what is newer
+
+    @property
+    def values(self) -> int:
+        """V, the length of an embedding."""
+        return int(self.parts[0].rows.shape[1])
+
+    def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Cosines of queries [Q, V] with the pictures of ids [Q, C], float32; NaN where there is no embedding."""
+        from transhash.search import cosines  # which compiles kernels
+
+        found = np.full(ids.shape, np.nan, np.float32)
+        for part in self.parts:
+            cosines.compare(queries, ids, *part, found)
+        return found
+
+
+class EmbeddingIndex:
+    """The present embeddings, for all threads that search a library; none are held before `load`."""
+
+    def __init__(self, bits: int) -> None:
+        """`bits`: the length of the codes."""
+        self._width = bits // 8
+        self._lock = threading.Lock()
+        self._revision: Revision | None = None
+        self._held: Held | None = None
+        self._fits = True  # they are not too many, and of one length
+
+    def load(self, catalogue: Catalogue) -> None:
+        """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
+        with catalogue.reading():  # for seconds, in which others go on without
+            revision, held = catalogue.revision(), self._read(catalogue)
+        with self._lock:
+            self._revision, self._held = revision, held
+
+    def refresh(self, catalogue: Catalogue) -> Held | None:
+        """The embeddings as the catalogue has them now; None where there are none, too many, or of several lengths.
+
+        Not to be called inside `catalogue.reading()`. Raises `LibraryError` when the catalogue cannot be read.
+        """
+        if self._revision is None:
+            return None
+        with self._lock, catalogue.reading():
+            revision = catalogue.revision()
+            if self._revision != revision and self._fits:
+                if self._held is None or not catalogue.has_had(self._revision):
+                    self._held = self._read(catalogue)
+                else:
+                    self._held = self._caught_up(self._held, catalogue, self._revision.number)
+            self._revision = revision
+            return self._held
+
+    def _read(self, catalogue: Catalogue) -> Held | None:
+        values = catalogue.embeddings.values()
+        if values is None:
+            return None
+        none = Part.of({}, set(), values)
+        parts = [none]
+        for page in catalogue.embeddings.all():
+            self._fits = all(len(kept) == values for _, kept in page) and len(parts) * PAGE * values <= MOST_BYTES
+            if not self._fits:
+                return None
+            parts.append(Part.of(dict(page), set(), values))
+        ids, rows, has = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return Held((Part(ids, rows, has), none))
+
+    def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
+        """With what has changed since the revision of a number."""
+        large, small = held.parts
+        for page in catalogue.pictures.changes(self._width, number):
+            ids = {id_ for id_, _ in page}
+            kept = catalogue.embeddings.of(ids)
+            self._fits = all(len(each) == held.values for each in kept.values())
+            if not self._fits:
+                return None
+            small = small.under(Part.of(kept, ids - kept.keys(), held.values))
+            if len(small.ids) * SHARE > len(large.ids):
+                large, small = large.under(small), Part.of({}, set(), held.values)
+        return Held((large, small))
+
+
+def prepare() -> None:
+    """Compile what compares embeddings: once on a machine."""
+    part = Part.of({}, set(), 8).under(Part.of({1: bytes(8)}, set(), 8))
+    Held((part, part)).likeness(np.zeros((2, 8), np.int8), np.ones((2, 4), np.int64))
