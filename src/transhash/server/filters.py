@@ -76,10 +76,16 @@ class Filters:
                 if not look.future.done():
                     look.given_up.set()
                     look.future.cancel()
+        self._keep(key, found)
+        return found
+
+    def _keep(self, key: _Key, found: Passing) -> None:
+        """Among the last ones; those of the library as it was before, which nobody asks for again, are given up."""
         self._kept[key] = found
+        for old in [old for old in self._kept if old[2] != key[2]]:
+            del self._kept[old]
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        return found
 
     def _begin(self, where: str | None, order: str | None) -> _Look:
         given_up = threading.Event()

@@ -73,15 +73,23 @@ class Batches(Generic[J, R]):
             thread.join(seconds)
 
     def _run(self) -> None:
-        while (first := self._jobs.take(wait=True)) is not None:
-            taken = [first]
-            # each thread its share of what waits, so that none is idle while another has it all
-            share = min(self._batch, -(-(1 + self._jobs.waiting) // self._count))
-            while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
-                taken.append(more)
-            self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
-            for sender, _ in taken:
-                self._jobs.done(sender)
+        while self._batch_done():
+            pass  # nothing of a batch is held while the next one is waited for
+
+    def _batch_done(self) -> bool:
+        """Wait for a batch and do it; whether there was one."""
+        first = self._jobs.take(wait=True)
+        if first is None:
+            return False
+        taken = [first]
+        # each thread its share of what waits, so that none is idle while another has it all
+        share = min(self._batch, -(-(1 + self._jobs.waiting) // self._count))
+        while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
+            taken.append(more)
+        self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
+        for sender, _ in taken:
+            self._jobs.done(sender)
+        return True
 
     def _do(self, taken: list[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]]) -> None:
         if not taken:
