@@ -7,6 +7,7 @@ import warnings
 import pytest
 
 from transhash import cli
+from transhash.cli import terminal
 from transhash.errors import TransHashError, TransHashWarning
 from transhash.system import needs
 
@@ -33,3 +34,16 @@ def test_what_a_user_should_know_is_a_sentence_without_the_place_in_the_code(
     monkeypatch.setattr(cli, "app", lambda **_: warnings.warn(sentence, TransHashWarning, stacklevel=1))
     cli.main()
     assert capsys.readouterr().err == f"{sentence}\n"
+
+
+def test_in_a_log_long_work_says_now_and_then_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with terminal.stages() as progress:
+        progress("training", 10, 2000, "epoch 1/2")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(terminal, "SECONDS", 0.0)
+    with terminal.stages(8) as progress:
+        progress("training", 1200, 2000, "epoch 1/2")
+        progress("encoding", 3, 0, "")
+    assert capsys.readouterr().err == "training: 1,200 of 2,000, epoch 1/2\nencoding: 3 of 8\n"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import os
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from transhash.cli.output import say
-from transhash.progress import Progress, silent
+from transhash.progress import Progress
 
 if TYPE_CHECKING:
     from PIL import Image
 
 CHUNK = 4096  # of base64, as kitty has it
+SECONDS = 60.0  # from one line of progress in a log to the next
 KITTY = ("kitty", "ghostty")
 ITERM = ("iTerm.app", "WezTerm", "mintty", "rio", "WarpTerminal")
 
@@ -28,9 +30,12 @@ def on_terminal() -> bool:
 
 @contextmanager
 def stages(steps: int = 0) -> Iterator[Progress]:
-    """Bars on standard error, one a stage; `steps`: of how many, where the work does not know that."""
+    """Bars on standard error, one a stage; `steps`: of how many, where the work does not know that.
+
+    Where nobody watches, in a log, a line now and then.
+    """
     if not on_terminal():
-        yield silent
+        yield _lines(steps)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -54,6 +59,20 @@ def stages(steps: int = 0) -> Iterator[Progress]:
             bars.update(tasks[stage], completed=done, note=note, rate=f"{speed:.0f}/s" if speed else "")
 
         yield advance
+
+
+def _lines(steps: int) -> Progress:
+    """How far the work is, in a sentence for a log; none in the first minute, so that short work says nothing."""
+    said = time.monotonic()
+
+    def advance(stage: str, done: int, total: int, note: str, /) -> None:
+        nonlocal said
+        if time.monotonic() - said >= SECONDS:
+            said = time.monotonic()
+            of = f" of {total or steps:,}" if total or steps else ""
+            say(f"{stage}: {done:,}{of}" + (f", {note}" if note else ""))
+
+    return advance
 
 
 def protocol(environment: Mapping[str, str]) -> str | None:
