@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import stat
 import subprocess
 import sys
@@ -145,3 +146,30 @@ def test_many_writers_at_a_time_leave_one_whole_file(tmp_path: Path) -> None:
 
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() in contents
+
+
+MEMORY = """
+import os, sys
+import numpy as np
+from transhash.system import give_memory_back
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+if sys.argv[1] == "given back":
+    give_memory_back()
+np.ones(31 << 17)  # given up: glibc has arrays of up to 31 MB in its heap from now on
+before = resident()
+kept = [array for _ in range(10) for array in (np.ones(1 << 20), np.ones(15_000))]
+del kept[::2]
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries do otherwise")
+def test_large_arrays_that_are_given_up_go_back_to_the_system() -> None:
+    def left(how: str) -> int:
+        return int(subprocess.run([sys.executable, "-c", MEMORY, how], capture_output=True, check=True).stdout)
+
+    assert left("kept") > 40  # MB: so it is without
+    assert left("given back") < 10

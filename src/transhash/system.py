@@ -23,6 +23,7 @@ except ModuleNotFoundError:  # Windows, where a file that is open cannot be remo
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
+_M_MMAP_THRESHOLD = -3  # of mallopt, in glibc
 _LONGEST = 200  # bytes of a name that the name of a temporary file contains
 
 
@@ -51,6 +52,15 @@ def has_nvidia_driver() -> bool:
     except OSError:
         return False
     return True
+
+
+def give_memory_back() -> None:
+    """From now on arrays of a megabyte and more go back to the system when they are given up.
+
+    glibc, left alone, keeps ever larger ones for itself, in pieces: a program that runs for weeks grows by them.
+    """
+    with suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
 
 def machine() -> str:

@@ -18,6 +18,7 @@ from transhash.server.app import create_app
 from transhash.server.collection import Collection
 from transhash.server.connections import protocol
 from transhash.server.settings import Settings
+from transhash.system import give_memory_back
 
 LOOK_SECONDS = 0.03
 QUIET_LOOKS = 5  # at the sockets, after which nothing is on its way any longer
@@ -70,6 +71,7 @@ def server(served: LiveLibrary | Collection, settings: Settings, started: Callab
 
     `started` is called when requests are answered.
     """
+    give_memory_back()
     config = uvicorn.Config(
         create_app(served, settings),
         http=protocol(settings),
