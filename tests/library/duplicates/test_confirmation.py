@@ -119,6 +119,23 @@ def test_letters_beside_what_a_white_picture_shows_are_seen() -> None:
     assert found(on_white(), labelled).kind is not Kind.COPY
 
 
+def test_a_small_thing_that_moved_is_no_watermark() -> None:
+    first = photograph()
+    second = first.copy()
+    brighter = ImageEnhance.Brightness(first.crop((60, 150, 84, 174))).enhance(1.5)
+    round_ = Image.new("L", brighter.size, 0)
+    ImageDraw.Draw(round_).ellipse((2, 2, 21, 21), fill=255)
+    second.paste(brighter, (60, 150), round_)
+    assert found(first, second).kind is not Kind.COPY
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_copies_of_tiny_pictures_are_not_nothing(number: int) -> None:
+    tiny = photograph(number).resize((24, 24), Image.Resampling.BICUBIC)
+    assert found(tiny, jpeg(tiny, 60)).kind in {Kind.UNSURE, Kind.COPY}
+    assert found(tiny, photograph(number + 1).resize((24, 24))).kind is None
+
+
 def test_a_spot_on_an_even_ground_is_seen() -> None:
     spotted = on_white()
     ImageDraw.Draw(spotted).ellipse((130, 175, 200, 230), fill=(222, 222, 222))

@@ -25,7 +25,7 @@ from transhash.library.duplicates.judging import (
     kept_area,
     slip,
 )
-from transhash.library.duplicates.laying import TURNED, VOTES, hypotheses, lay, onto
+from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, lay, onto
 from transhash.library.duplicates.overlay import Overlay, overlay
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -79,6 +79,7 @@ WHOLLY = 0.93  # share of a picture's structure that counts as all of it
 SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
 PART = 0.3  # share of a picture below which a part of it needs twice the evidence
 SURER = 1000.0  # tiles by which a movement that explains everything is better than one that does not
+TINY, TINY_ALIKE = 48, 0.9  # pixels of a picture's longer side that may be too few to tell, correlation of the whole
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
 NOTHING = Finding(None)
 
@@ -97,7 +98,11 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
         worth = look.rank + SURER * (found.kind is Kind.EDIT)
         if worth > rank:
             rank, best = worth, found
-    if best is not None and (best.kind or rank > FEWEST):
+    if best is not None and best.kind:
+        return best
+    if min(max(a.grey.shape), max(b.grey.shape)) <= TINY and correlation(a.whole, b.whole, 0) >= TINY_ALIKE:
+        return Finding(Kind.UNSURE, Evidence(words=("too small to tell",)))
+    if best is not None and rank > FEWEST:
         return best
     if min(len(a.blocks), len(b.blocks)) < FEWEST and both_plain(a, b):
         return Finding(Kind.UNSURE, Evidence(words=("nearly blank",)), None, plain=True, exact=True)
