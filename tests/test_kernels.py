@@ -13,17 +13,17 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "transhash"
-SORT = (
-    "import numpy as np\nfrom transhash.search import selection\n"
-    "keys = np.arange(5)[::-1].copy()\nselection.sort(keys)\nprint(keys.tolist())\n"
+CALL = (  # of a kernel that is compiled quickly
+    "import numpy as np\nfrom transhash.search import rings\nprint(rings.table_starts(np.arange(5)).tolist())\n"
 )
+PRINTED = "[0, 3, 6, 9]\n"
 
 
-def sort(code: str = SORT, /, **environment: str) -> subprocess.CompletedProcess[str]:
+def call(code: str = CALL, /, **environment: str) -> subprocess.CompletedProcess[str]:
     """Compile and call a kernel in a process of its own."""
     own = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **environment}
     done = subprocess.run([sys.executable, "-c", code], env=own, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "[0, 1, 2, 3, 4]\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, PRINTED), done.stderr
     return done
 
 
@@ -40,7 +40,7 @@ def read_only(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("folder", [None, "/dev/null/none"])
 def test_where_no_folder_can_be_written_it_compiles_and_says_so_once(read_only: Path, folder: str | None) -> None:
     named = {"NUMBA_CACHE_DIR": folder} if folder else {}
-    done = sort(PYTHONPATH=str(read_only), HOME="/dev/null", **named)
+    done = call(PYTHONPATH=str(read_only), HOME="/dev/null", **named)
 
     assert done.stderr.count("in each process") == 1
     assert "set NUMBA_CACHE_DIR" in done.stderr
@@ -49,8 +49,8 @@ def test_where_no_folder_can_be_written_it_compiles_and_says_so_once(read_only: 
 
 def test_a_folder_that_is_named_keeps_them(read_only: Path) -> None:
     folder = read_only / "kernels"
-    first = sort(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
-    again = sort(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
+    first = call(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
+    again = call(PYTHONPATH=str(read_only), HOME="/dev/null", NUMBA_CACHE_DIR=str(folder))
 
     assert "once" in first.stderr
     assert again.stderr == ""
@@ -59,33 +59,33 @@ def test_a_folder_that_is_named_keeps_them(read_only: Path) -> None:
 def test_what_an_image_was_made_with_is_read_where_nothing_can_be_written(read_only: Path) -> None:
     folder = read_only / "kernels"
     places = {"PYTHONPATH": str(read_only), "HOME": "/dev/null", "NUMBA_CACHE_DIR": str(folder)}
-    sort(**places)
-    code = "import tempfile\ndef none(*_, **__): raise PermissionError\ntempfile.TemporaryFile = none\n" + SORT
-    assert sort(code, **places).stderr == ""
+    call(**places)
+    code = "import tempfile\ndef none(*_, **__): raise PermissionError\ntempfile.TemporaryFile = none\n" + CALL
+    assert call(code, **places).stderr == ""
 
     for path in folder.rglob("*.nbi"):
         path.unlink()
-    assert "in each process" in sort(code, **places).stderr
+    assert "in each process" in call(code, **places).stderr
 
 
 @pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
 def test_what_was_kept_and_is_damaged_is_compiled_again(tmp_path: Path, suffix: str) -> None:
-    sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+    call(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
     for path in tmp_path.rglob(f"*{suffix}"):
         path.write_bytes(path.read_bytes()[:20])
-    mended = sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
-    again = sort(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+    mended = call(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
+    again = call(PYTHONPATH=str(SOURCE.parent), NUMBA_CACHE_DIR=str(tmp_path))
 
     assert "once" in mended.stderr
     assert again.stderr == ""
 
 
 def test_a_full_disk_does_not_stop_a_search(tmp_path: Path) -> None:
-    code = SORT.replace("import numpy as np\n", "import numpy as np, resource\n" + FULL)
+    code = CALL.replace("import numpy as np\n", "import numpy as np, resource\n" + FULL)
     environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent), "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
-    assert done.stdout == "[0, 1, 2, 3, 4]\n", done.stderr
+    assert done.stdout == PRINTED, done.stderr
 
 
 FULL = "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file can hold a byte\n"
