@@ -57,7 +57,7 @@ def has_nvidia_driver() -> bool:
 def give_memory_back() -> None:
     """From now on arrays of a megabyte and more go back to the system when they are given up.
 
-    glibc, left alone, keeps ever larger ones for itself, in pieces: a program that runs for weeks grows by them.
+    glibc, left alone, soon has those of up to 32 MB in its heap, where what is given up leaves holes.
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)

@@ -69,7 +69,8 @@ def _lines(steps: int) -> Progress:
         nonlocal said
         if time.monotonic() - said >= SECONDS:
             said = time.monotonic()
-            of = f" of {total or steps:,}" if total or steps else ""
+            whole = total or steps
+            of = f" of {whole:,}" if whole else ""
             say(f"{stage}: {done:,}{of}" + (f", {note}" if note else ""))
 
     return advance

@@ -48,8 +48,8 @@ class Head:
     def values(self, kept: NDArray[np.int8]) -> NDArray[np.float64]:
         """Relaxed codes of embeddings [N, V]: whole numbers in float64 [N, B], exact in any order of the sum."""
         some = AT_ONCE if len(kept) <= FEW else len(kept)
-        parts = [kept[first : first + some] @ self._floats for first in range(0, len(kept), max(1, some))]
-        return np.concatenate(parts or [kept @ self._floats]) + self.offset
+        parts = [kept[first : first + some] @ self._floats for first in range(0, max(1, len(kept)), some)]
+        return np.concatenate(parts) + self.offset
 
     def codes(self, kept: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""

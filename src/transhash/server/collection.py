@@ -128,7 +128,7 @@ class CollectionService:
         return {
             number: Found(
                 queries[number], packed[row], answer.hits[row], total, answer.is_full[row] and options.ranked < total
-            )
+            ).written()
             for row, number in enumerate(numbers)
         }
 

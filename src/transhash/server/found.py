@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
@@ -29,9 +30,10 @@ class Found:
     searched: int  # pictures that pass the filter
     more: bool  # whether there is more after these hits
     histogram: list[int] | None = None  # pictures at each distance, if it was asked for
-    body: bytes = field(init=False)  # all of it in JSON, as `schemas.Found` describes it
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def body(self) -> bytes:
+        """All of it in JSON, as `schemas.Found` describes it."""
         query = self.query
         told = {
             "hits": [_told(each, query) for each in self.hits],
@@ -43,7 +45,12 @@ class Found:
             "more": self.more,
             "histogram": self.histogram,
         }
-        object.__setattr__(self, "body", to_json(told, inf_nan_mode="null"))
+        return to_json(told, inf_nan_mode="null")
+
+    def written(self) -> Found:
+        """The same with its `body` made now, in the thread that calls: the event loop shall not wait for it."""
+        _ = self.body
+        return self
 
 
 def results(found: Iterable[Found | schemas.Unusable], milliseconds: float) -> bytes:

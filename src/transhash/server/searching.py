@@ -56,7 +56,8 @@ class Searcher:
             counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
             for row, number in enumerate(numbers):
                 more = answer.is_full[row] and options.ranked < total
-                found[number] = Found(queries[number], packed[row], answer.hits[row], total, more, counts[row])
+                one = Found(queries[number], packed[row], answer.hits[row], total, more, counts[row])
+                found[number] = one if options.collapse else one.written()  # otherwise after copies are left out
         return found
 
 

@@ -171,7 +171,7 @@ def version(content: bytes) -> str:
 
 def _collapsed(found: Found, library: Library) -> Found:
     """The same without the hits that are copies of an earlier one; that has their ids."""
-    return replace(found, hits=collapsed(library.searching, found.hits))
+    return replace(found, hits=collapsed(library.searching, found.hits)).written()
 
 
 def _run(job: Job) -> Any:
