@@ -10,6 +10,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before anything reads it: the workers of a test run share the cores already. A second thread of PyTorch or BLAS in
+# each makes them wait for one another, many times as long as the work takes; programs that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from collection import draw
