@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -28,6 +29,10 @@ from transhash.training.recipe import Recipe
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 ROWS, CLASSES = 12, 3
+
+# the processes fork from one that has PyTorch: importing it takes each of them seconds
+multiprocessing.set_forkserver_preload(["transhash.training.loop"])
+together = partial(mp.start_processes, start_method="forkserver")
 
 
 def _losses() -> dict[str, HashLoss]:
@@ -66,13 +71,13 @@ def test_every_method_has_the_loss_and_gradients_of_one_process(processes: int, 
     torch.manual_seed(0)
     h, labels = torch.randn(2, ROWS, 48), torch.randint(CLASSES, (2, ROWS))
     torch.save((h, labels), tmp_path / "batch.pt")
-    mp.spawn(_share, (processes, tmp_path), nprocs=processes)
+    together(_share, (processes, tmp_path), nprocs=processes)
     whole = _two_steps(h, labels, slice(None))
     shares = [torch.load(tmp_path / f"{rank}.pt") for rank in range(processes)]
     for name, (loss, gradient, own) in whole.items():
         # DistributedDataParallel takes the mean of what the processes come to
-        together = torch.cat([share[name][1] for share in shares]) / processes
-        torch.testing.assert_close(together, gradient, **CLOSE, msg=name)
+        mean = torch.cat([share[name][1] for share in shares]) / processes
+        torch.testing.assert_close(mean, gradient, **CLOSE, msg=name)
         for share in shares:
             torch.testing.assert_close(share[name][0], loss, **CLOSE, msg=name)
             torch.testing.assert_close(share[name][2], own, **CLOSE, msg=name)
@@ -89,12 +94,12 @@ def _train(rank: int, processes: int, port: int, folder: Path, wanted: dict[str,
     dist.destroy_process_group()
 
 
-def _together(processes: int, folder: Path, wanted: dict[str, Recipe], stop_at: int | None = None) -> None:
+def _train_together(processes: int, folder: Path, wanted: dict[str, Recipe], stop_at: int | None = None) -> None:
     folder.mkdir(exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mp.spawn(_train, (processes, port, folder, wanted, stop_at), nprocs=processes)
+    together(_train, (processes, port, folder, wanted, stop_at), nprocs=processes)
 
 
 @pytest.fixture
@@ -111,7 +116,7 @@ def wanted(place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Recipe]:
 
 
 def test_several_processes_come_to_the_weights_of_one(wanted: dict[str, Recipe], tmp_path: Path) -> None:
-    _together(2, tmp_path / "several", wanted)
+    _train_together(2, tmp_path / "several", wanted)
     for name, one in wanted.items():
         expected = train(one, tmp_path / name)
         for rank in range(2):
@@ -127,11 +132,11 @@ def test_several_processes_come_to_the_weights_of_one(wanted: dict[str, Recipe],
 
 def test_the_number_of_processes_may_change_where_a_run_goes_on(wanted: dict[str, Recipe], tmp_path: Path) -> None:
     one = {"cached": wanted["cached"]}
-    _together(2, tmp_path, one, stop_at=4)
+    _train_together(2, tmp_path, one, stop_at=4)
     assert (tmp_path / "cached" / "checkpoint-0000003").is_dir()
     train(one["cached"], tmp_path / "cached", stop_at=7)
     assert (tmp_path / "cached" / "checkpoint-0000006").is_dir()
-    _together(4, tmp_path, one)
+    _train_together(4, tmp_path, one)
     expected = train(one["cached"], tmp_path / "whole")
     state, history = torch.load(tmp_path / "cached-3.pt")
     for weight, value in expected.network.state_dict().items():
@@ -141,7 +146,7 @@ def test_the_number_of_processes_may_change_where_a_run_goes_on(wanted: dict[str
 
 def test_a_batch_that_cannot_be_shared_is_an_error(wanted: dict[str, Recipe], tmp_path: Path) -> None:
     with pytest.raises(mp.ProcessRaisedException, match="batch_size 8 cannot be shared by 3 processes"):
-        _together(3, tmp_path, {"cached": wanted["cached"]})
+        _train_together(3, tmp_path, {"cached": wanted["cached"]})
 
 
 @pytest.mark.parametrize("victim", [0, 1])
