@@ -85,7 +85,8 @@ def answering(served: LiveLibrary | Collection, *, port: int = 0, **settings: An
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
-        assert started.wait(180)  # kernels may have to be compiled first
+        while not started.wait(1):  # kernels may have to be compiled first
+            assert thread.is_alive()
         port = listening.getsockname()[1]
         url = f"http://127.0.0.1:{port}"
         with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
