@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-import fake_transhash
 import transhash.model
 from collection import draw
+from fake_transhash import FAKES
 from transhash.cli import main
 
 
@@ -29,9 +29,8 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the program here."""
-    monkeypatch.setattr(transhash.model, "load", fake_transhash.load)
-    monkeypatch.setattr(transhash.model, "pretrained", lambda: ["fake"])
-    monkeypatch.setattr(transhash.model, "DEFAULT", "fake")
+    for name, fake in FAKES.items():
+        monkeypatch.setattr(transhash.model, name, fake)
 
     def run(*arguments: object) -> Result:
         monkeypatch.setattr(sys, "argv", ["transhash", *map(os.fspath, map(str, arguments))])

@@ -12,19 +12,21 @@ from pathlib import Path
 
 import pytest
 
+from program import run_here
+
 COMMON = (
     "--dataset", "folder", "--image-size", "28", "--bits", "16", "--jobs", "1", "--set", "epochs=2",
     "--set", "batch_size=8", "--set", "cached_views=1", "--set", "precision=float32",
 )  # fmt: skip
 
 
-def command(place: Path, out: Path, *more: str) -> list[str]:
+def words(place: Path, out: Path, *more: str) -> list[str]:
     where = ("--data", str(place / "data"), "--backbone", str(place / "vit.safetensors"), "--out", str(out))
-    return [sys.executable, "-m", "transhash", "compare", *COMMON, *where, *more]
+    return ["compare", *COMMON, *where, *more]
 
 
 def compare(place: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(place, out, *more), capture_output=True, text=True, timeout=300, check=False)
+    return run_here(*words(place, out, *more))
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def test_what_cannot_be_run_is_one_sentence(place: Path, tmp_path: Path, more: t
 def started(place: Path, out: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """A comparison in the middle of a long cell, and its workers."""
     program = subprocess.Popen(
-        command(place, out, "--methods", "transhash", "--set", "epochs=2000"),
+        [sys.executable, "-m", "transhash", *words(place, out, "--methods", "transhash", "--set", "epochs=2000")],
         stderr=subprocess.PIPE, text=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     deadline = time.monotonic() + 120

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from benchmarks.common import program
+from benchmarks.evaluation import transfer as on_others
+from program import run_here
 from transhash.errors import ModelError
 from transhash.model import load
 from transhash.nn.vit import ViT, ViTConfig
@@ -45,17 +48,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def transhash(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "transhash", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment, check=False)
-
-
-def transfer(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The benchmark on data that nothing was trained on."""
-    command = [sys.executable, "-m", "benchmarks.evaluation.transfer", *arguments]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment, check=False)
+transfer = partial(run_here, main=partial(program, on_others.main))  # the benchmark on data that nothing was trained on
 
 
 RECIPE = """
@@ -76,7 +69,8 @@ validation: 0.2
 @pytest.fixture(scope="module")
 def trained(place: Path) -> Path:
     (place / "recipe.yaml").write_text(RECIPE)
-    result = transhash("train", "recipe.yaml", "--out", "run", "--evaluate", "--json", cwd=place)
+    command = [sys.executable, "-m", "transhash", "train", "recipe.yaml", "--out", "run", "--evaluate", "--json"]
+    result = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     (place / "train.json").write_text(result.stdout)
     return place
@@ -95,7 +89,7 @@ def test_train_leaves_a_model_that_tells_colours_apart(trained: Path) -> None:
 
 
 def test_evaluate_repeats_what_train_measured(trained: Path) -> None:
-    result = transhash("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--json", cwd=trained)
+    result = run_here("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--json", cwd=trained)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == json.loads((trained / "train.json").read_text())["scores"]
 
@@ -121,14 +115,14 @@ def test_training_calibrates_on_what_it_held_out(trained: Path) -> None:
 
 def test_calibrating_takes_what_the_model_was_not_trained_on(trained: Path) -> None:
     asked = ("evaluate", "run/model", "--dataset", "folder", "--data", "data", "--calibrate")
-    result = transhash(*asked, cwd=trained)
+    result = run_here(*asked, cwd=trained)
     assert result.returncode == 0, result.stderr  # on what this model was not trained on
     assert "16 bits" in result.stdout
     assert json.loads((trained / "run/model/config.json").read_text())["calibrations"]
 
 
 def test_evaluate_prints_a_table_for_people(trained: Path) -> None:
-    result = transhash("evaluate", "run/model", "--dataset", "folder", "--data", "data", cwd=trained)
+    result = run_here("evaluate", "run/model", "--dataset", "folder", "--data", "data", cwd=trained)
     assert "2 queries, 22 items in the database, 16 bits" in result.stdout
 
 
@@ -164,8 +158,8 @@ def test_a_change_that_there_is_not_is_named_before_anything_is_read(trained: Pa
 
 
 def test_the_model_indexes_and_searches(trained: Path) -> None:
-    assert transhash("index", "data", "--model", "run/model", cwd=trained).returncode == 0
-    result = transhash("search", "data/red/00.png", "-k", "12", "--json", cwd=trained)
+    assert run_here("index", "data", "--model", "run/model", cwd=trained).returncode == 0
+    result = run_here("search", "data/red/00.png", "-k", "12", "--json", cwd=trained)
     hits = json.loads(result.stdout)["hits"]
     assert hits[0]["distance"] == 0
     assert sum("red" in hit["path"] for hit in hits) >= 10
@@ -174,7 +168,7 @@ def test_the_model_indexes_and_searches(trained: Path) -> None:
 def test_fit_makes_a_model_of_a_collection_without_labels(trained: Path) -> None:
     (trained / "data" / "red" / "broken.png").write_bytes(b"no picture")
     asked = ("fit", "data", "--bits", "8", "--model", "run/model", "--out", "fitted")
-    made = transhash(*asked, "--json", cwd=trained)
+    made = run_here(*asked, "--json", cwd=trained)
     assert made.returncode == 0, made.stderr
     assert "broken.png" in made.stderr
     (trained / "data" / "red" / "broken.png").unlink()
@@ -192,25 +186,25 @@ def test_fit_makes_a_model_of_a_collection_without_labels(trained: Path) -> None
     assert (codes.mean(axis=0) > 0.1).all()
     assert (codes.mean(axis=0) < 0.9).all()
 
-    indexed = transhash("index", "data", "--model", "fitted", "--library", "other", cwd=trained)
+    indexed = run_here("index", "data", "--model", "fitted", "--library", "other", cwd=trained)
     assert indexed.returncode == 0, indexed.stderr
-    assert transhash(*asked, cwd=trained).returncode == 2  # it is there already
+    assert run_here(*asked, cwd=trained).returncode == 2  # it is there already
     (trained / "fitted" / "head.npy").write_bytes(b"")
     with pytest.raises(ModelError, match=r"head\.npy"):
         load(trained / "fitted")
 
 
 def test_dump_recipe_reads_back_as_the_same_recipe(trained: Path) -> None:
-    first = transhash("train", "recipe.yaml", "--bits", "32", "--set", "loss.gamma=7", "--dump-recipe", cwd=trained)
+    first = run_here("train", "recipe.yaml", "--bits", "32", "--set", "loss.gamma=7", "--dump-recipe", cwd=trained)
     assert "gamma: 7" in first.stdout
     assert "bits: 32" in first.stdout
     (trained / "dumped.yaml").write_text(first.stdout)
-    assert transhash("train", "dumped.yaml", "--dump-recipe", cwd=trained).stdout == first.stdout
+    assert run_here("train", "dumped.yaml", "--dump-recipe", cwd=trained).stdout == first.stdout
 
 
 def test_the_data_set_and_its_split_are_options(place: Path) -> None:
     asked = ("train", "--dataset", "folder", "--data", "data", "--protocol", "folder", "--split-seed", "3")
-    recipe = yaml.safe_load(transhash(*asked, "--dump-recipe", cwd=place).stdout)
+    recipe = yaml.safe_load(run_here(*asked, "--dump-recipe", cwd=place).stdout)
     assert (recipe["dataset"], recipe["protocol"], recipe["split_seed"], recipe["data"]) == (
         "folder",
         "folder",
@@ -229,7 +223,7 @@ def test_the_image_size_is_one_that_the_patches_of_the_backbone_divide(place: Pa
 
 
 def test_backbone_converts_to_half_precision_under_the_same_names(place: Path) -> None:
-    result = transhash("backbone", "vit.safetensors", "--to", "out/half.safetensors", cwd=place)
+    result = run_here("backbone", "vit.safetensors", "--to", "out/half.safetensors", cwd=place)
     assert result.returncode == 0, result.stderr
     before, after = load_file(place / "vit.safetensors"), load_file(place / "out" / "half.safetensors")
     assert before.keys() == after.keys()
@@ -240,7 +234,7 @@ def test_backbone_keeps_the_heads_and_the_epsilon_that_the_tensors_do_not_tell(p
     (place / "hub").mkdir()
     (place / "hub" / "model.safetensors").write_bytes((place / "vit.safetensors").read_bytes())
     (place / "hub" / "config.json").write_text('{"num_attention_heads": 4, "layer_norm_eps": 1e-12}')
-    result = transhash("backbone", "hub", "--to", "out/four.safetensors", cwd=place)
+    result = run_here("backbone", "hub", "--to", "out/four.safetensors", cwd=place)
     assert "4 heads" in result.stdout
     loaded = load_vit(place / "out" / "four.safetensors").config
     assert (loaded.heads, loaded.norm_eps) == (4, 1e-12)
@@ -262,14 +256,14 @@ def test_backbone_keeps_the_heads_and_the_epsilon_that_the_tensors_do_not_tell(p
 )
 def test_a_bad_setting_is_one_sentence(place: Path, arguments: list[str], words: str) -> None:
     (place / "bad.yaml").write_text(RECIPE)
-    result = transhash("train", "bad.yaml", "--out", "bad-run", *arguments, cwd=place)
+    result = run_here("train", "bad.yaml", "--out", "bad-run", *arguments, cwd=place)
     assert result.returncode == 2
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_another_recipe_does_not_mix_with_a_run(trained: Path) -> None:
-    result = transhash("train", "recipe.yaml", "--out", "run", "--epochs", "7", cwd=trained)
+    result = run_here("train", "recipe.yaml", "--out", "run", "--epochs", "7", cwd=trained)
     assert result.returncode == 2
     assert "holds a run with another epochs" in result.stderr
 

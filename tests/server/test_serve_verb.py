@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,7 +15,9 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from fake_transhash import PROGRAM
+import transhash.model
+from fake_transhash import FAKES, PROGRAM
+from program import run_here
 from transhash import Library
 from transhash.remote.milvus import send
 from transhash.server import run
@@ -45,15 +47,22 @@ def started(*arguments: str, **named: str) -> Iterator[tuple[str, subprocess.Pop
         process.communicate()
 
 
-def refused(*arguments: str, **environment: str) -> str:
-    process = start(*arguments, **environment)
-    try:
-        out, err = process.communicate(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert (process.returncode, out) == (2, "")
-    return err
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What is said to one who may not serve: asked in this process, where none may."""
+    for name, fake in FAKES.items():
+        monkeypatch.setattr(transhash.model, name, fake)
+    for name in os.environ:
+        if name.startswith("TRANSHASH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(run, "server", lambda *_: pytest.fail("it would serve"))
+
+    def refused(*arguments: str, **environment: str) -> str:
+        done = run_here("serve", *arguments, **environment)
+        assert (done.returncode, done.stdout) == (2, "")
+        return done.stderr
+
+    return refused
 
 
 @pytest.fixture
@@ -88,12 +97,12 @@ def test_what_is_under_way_is_finished(place: str, photos: Path) -> None:
     assert process.returncode == 0
 
 
-def test_removed_files_go_only_to_where_they_come_back_from(place: str) -> None:
+def test_removed_files_go_only_to_where_they_come_back_from(place: str, refused: Callable[..., str]) -> None:
     assert "give --writable too" in refused("--library", place, "--apply-to", "trash")
     assert "name trash or a folder" in refused("--library", place, "--writable", "--apply-to", "delete")
 
 
-def test_other_machines_need_a_token(place: str, tmp_path: Path) -> None:
+def test_other_machines_need_a_token(place: str, tmp_path: Path, refused: Callable[..., str]) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1"):
         err = refused("--library", place, "--host", host)
         assert "give a token (--token-file, --tokens or TRANSHASH_TOKEN), or" in err
@@ -115,13 +124,13 @@ def test_everyone_is_let_in_where_that_is_said(place: str) -> None:
         assert httpx.get(f"{own}api/v1/library", trust_env=False).status_code == 200
 
 
-def test_an_address_that_is_taken_is_named(place: str) -> None:
+def test_an_address_that_is_taken_is_named(place: str, refused: Callable[..., str]) -> None:
     with run.listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])
         assert f"127.0.0.1:{port}: cannot listen there" in refused("--library", place, "--port", port)
 
 
-def test_no_library(tmp_path: Path) -> None:
+def test_no_library(tmp_path: Path, refused: Callable[..., str]) -> None:
     assert "no library here" in refused("--library", str(tmp_path))
 
 
@@ -135,7 +144,7 @@ def test_others_may_reach_any_other_address(host: str) -> None:
     assert not run.is_loopback(host)
 
 
-def test_a_host_that_there_is_not_is_said_to_be_none(place: str) -> None:
+def test_a_host_that_there_is_not_is_said_to_be_none(place: str, refused: Callable[..., str]) -> None:
     assert "example.invalid: no such host name; choose" in refused("--library", place, "--host", "example.invalid")
 
 

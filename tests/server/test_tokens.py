@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import httpx
 import pytest
 
 from fake_model import FakeModel
+from program import run_here
 from serving import API, Running, serving
 from transhash import Library
 from transhash.errors import TransHashError
@@ -63,9 +63,8 @@ def test_a_token_and_its_sessions_end_when_its_line_is_deleted(
 def test_the_command_line_gives_tokens_and_takes_them_back(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "transhash", "token", *words, "--file", str(file)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+    def run(*words: str) -> CompletedProcess[str]:
+        return run_here("token", *words, "--file", file)
 
     mine, hers = (run("add", "me", "--rights", "manage").stdout.strip(), run("add", "grandma").stdout.strip())
     known = {each.digest: (each.name, each.rights) for each in tokens.read_tokens(file)}

@@ -35,10 +35,12 @@ def load(name: str | Path | None = None, bits: int | None = None) -> SlowModel:
     return SlowModel(name)
 
 
+FAKES = {"load": load, "pretrained": lambda: ["fake"], "DEFAULT": "fake"}  # of `transhash.model`: without a network
+
+
 def use_fakes() -> None:
-    transhash.model.load = load  # type: ignore[assignment]  # a model without a network
-    transhash.model.pretrained = lambda: ["fake"]
-    transhash.model.DEFAULT = "fake"
+    for name, fake in FAKES.items():
+        setattr(transhash.model, name, fake)
 
 
 if __name__ == "__main__":
