@@ -12,6 +12,7 @@ from kinds import LIKENESS, draw
 from transhash import Library
 from transhash.library import Options, Queries
 from transhash.library.embedding_index import EmbeddingIndex, Held
+from transhash.library.ranking import Near, by_likeness
 from transhash.model.fitted import cosines
 
 
@@ -93,3 +94,16 @@ def test_hits_are_the_same_with_embeddings_in_memory(library: Library) -> None:
     assert library.searching.snapshot().held is not None
     assert [library.searching.ranked(queries, Options(k, offset=offset)) for k, offset in ((40, 0), (7, 3))] == before
     assert before[0].hits[0][-1].id == 11  # it has no embedding
+
+
+def test_pictures_without_an_embedding_come_before_places_without_a_picture() -> None:
+    near = Near(np.array([[1, 2, -1]], np.int32), np.array([[4, 5, -1]]))
+    ordered = by_likeness(near, np.array([[np.nan, -0.5, np.nan]], np.float32), 3)
+    assert ordered.ids.tolist() == [[5, 4, -1]]
+    assert ordered.distances.tolist() == [[2, 1, -1]]
+
+
+def test_there_may_be_more_only_where_the_last_hit_asked_for_is_within_the_limits(library: Library) -> None:
+    queries = Queries(library.codes().reconstruct([1]), None)
+    for k, limit, full in ((1, 0, True), (40, 0, False), (40, None, True), (41, None, False)):
+        assert library.searching.ranked(queries, Options(k, max_distance=limit)).is_full == [full], (k, limit)

@@ -307,6 +307,13 @@ def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:
     assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["06.png", "again.png"]]
 
 
+def test_within_a_folder_is_a_pair_whose_first_picture_has_equal_bytes_elsewhere(pictures: Path) -> None:
+    (pictures / "other").mkdir()
+    shutil.copy(pictures / "05.png", pictures / "other")
+    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "other" / "small.png")
+    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["05.png", "small.png"]]
+
+
 def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) -> None:
     Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
     assert len(groups_of(pictures)) == 1

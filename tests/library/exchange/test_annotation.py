@@ -95,6 +95,14 @@ def test_what_does_not_match_is_counted_and_named(filled: Library, photos: Path,
     assert (report.rows, report.matched, report.unmatched) == (4, 1, ["cat-0.png", "nowhere.png", ""])
 
 
+def test_a_name_that_only_a_vanished_picture_shares_names_the_other(filled: Library, photos: Path) -> None:
+    gone = draw(photos / "dog" / "cat-0.png", 77)
+    filled.index(photos)
+    gone.unlink()
+    filled.index(photos)
+    assert filled.annotate(csv(photos, "path,label\ncat-0.png,x\n")).matched == 1
+
+
 def test_another_import_replaces_and_removes(filled: Library, photos: Path) -> None:
     filled.annotate(csv(photos, "path,label,score\ncat-0.png,a,1\ncat-1.png,b,2\n"))
     filled.annotate(csv(photos, "path,LABEL\ncat-0.png,c\ncat-1.png,\n"))

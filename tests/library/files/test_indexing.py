@@ -56,6 +56,16 @@ def test_a_known_file_is_not_even_read(library: Library, photos: Path, monkeypat
     assert counts(library.index(photos)) == {"unchanged": 6}
 
 
+def test_all_that_is_told_of_a_changed_picture_is_new(library: Library, photos: Path) -> None:
+    picture = photos / "cat" / "cat-0.png"
+    library.index(photos)
+    draw(picture, 50, size=48)
+    assert counts(library.index(photos)) == {"updated": 1, "unchanged": 5}
+    (hit,) = library.search(picture, k=1)
+    assert (hit.picture.bytes, hit.picture.width, hit.picture.height) == (picture.stat().st_size, 48, 48)
+    assert hit.picture.digest == digests.file_digest(picture).hex()
+
+
 @pytest.mark.parametrize("ahead", [0, 2, 3600])
 def test_an_edit_within_one_tick_of_the_clock_is_found(library: Library, photos: Path, ahead: int) -> None:
     picture, twin = photos / "cat" / "cat-0.png", photos / "cat" / "cat-1.png"

@@ -12,11 +12,13 @@ import pytest
 from collection import draw
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
+from transhash.images import Source
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.records import Indexed
 from transhash.library.files.verifying import UNSURE, look
 from transhash.library.opening import CODES
 from transhash.library.results import Verification
+from transhash.model import Encoded
 
 
 @pytest.fixture
@@ -155,6 +157,25 @@ def test_a_bit_that_rounding_may_change_is_no_fault(
     assert len(what(filled.verify(deep=True))) == 1
     monkeypatch.setattr(FakeModel, "rounding", 1.01 * abs(values[bit]) / np.sqrt(np.mean(values**2)))
     assert what(filled.verify(deep=True)) == []
+
+
+class NoValues(FakeModel):
+    """A model that gives codes alone."""
+
+    def one(self, item: object, source: Source, max_pixels: int) -> Encoded:
+        encoded = super().one(item, source, max_pixels)
+        return Encoded(item, encoded.code, None, encoded.error, encoded.width, encoded.height)
+
+
+def test_of_a_model_that_gives_codes_alone_one_other_bit_is_a_fault(photos: Path) -> None:
+    with Library.create(photos / ".transhash", NoValues()) as library:
+        library.index(photos)
+        assert what(library.verify(deep=True)) == []
+        code = bytearray(FakeModel().encode([photos / "dog" / "dog-1.png"])[0].tobytes())
+        code[0] ^= 1
+        change(library, f"UPDATE picture SET code = x'{code.hex()}' WHERE name = CAST('dog-1.png' AS BLOB)")
+        (problem,) = what(library.verify(deep=True))
+    assert problem.startswith("1 files are encoded to other codes")
 
 
 def test_what_is_no_file_is_not_opened(photos: Path) -> None:
