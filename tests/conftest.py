@@ -34,6 +34,18 @@ if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usa
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="transhash-tests-")
 atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
+# What takes long with few tests comes first, so that no worker is left alone with it in the end (`make test`).
+EARLY = (
+    "tests/faults/", "tests/bulk/", "tests/test_kernels.py", "tests/training/test_processes.py",
+    "tests/cli/test_compare_verb.py", "tests/house/test_site.py", "tests/server/test_schema.py",
+    "tests/server/test_duplicates_page.py", "tests/server/test_page",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(EARLY))
+
+
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
 

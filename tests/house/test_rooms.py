@@ -57,6 +57,11 @@ def test_tests_find_what_they_share_without_adding_paths() -> None:
     assert matches(r"sys\.path(\.(insert|append|extend)|\[.*\] *=| *\+?=)", [*TESTS, *BENCHMARKS]) == []
 
 
+def test_what_comes_first_is_there(pytestconfig: pytest.Config) -> None:
+    (own,) = (each for each in pytestconfig.pluginmanager.get_plugins() if hasattr(each, "EARLY"))
+    assert all(list(ROOT.glob(f"{start}*")) for start in own.EARLY)
+
+
 def test_a_library_s_catalogue_is_not_reached_for_behind_its_back() -> None:
     library = ROOT / "src" / "transhash" / "library"
     outside = [path for path in [*SOURCE, *TESTS] if not path.is_relative_to(library)]
