@@ -112,6 +112,7 @@ def test_a_library_without_pictures(run, indexed: Path) -> None:
     [
         ("a red flower", "a red flower: no such file, and searches are by picture, not by words; name a picture that "),
         ("flower", "flower: no such file, and searches are by picture, not by words; "),
+        ("photos/flower", "photos/flower: no such file; check "),
         ("flower.jpg", "flower.jpg: no such file; check the path"),
         ("https://example.org/a.jpg", "https://example.org/a.jpg: an address, not a file; download the picture, or "),
         ("photos", "photos: a folder, not a picture; "),

@@ -12,6 +12,7 @@ import pytest
 
 from transhash.errors import HammingIndexError, TransHashError
 from transhash.search import HammingIndex
+from transhash.search.checks import PADDED, check_k
 
 CODES = np.arange(3 * 8, dtype=np.uint8).reshape(3, 8)
 LAST = 2**63 - 1
@@ -68,6 +69,12 @@ def test_a_k_somewhat_above_the_number_of_codes_is_padded() -> None:
 
     assert D.shape == I.shape == (3, 1000)
     assert (I[:, 3:] == -1).all()
+
+
+def test_as_many_results_as_there_are_codes_are_never_too_many() -> None:
+    assert check_k(PADDED, queries=2, useful=PADDED) == PADDED
+    with pytest.raises(HammingIndexError, match="padding"):
+        check_k(PADDED, queries=2, useful=PADDED // 2 - 1)
 
 
 @pytest.mark.parametrize("radius", [True, None, "3", 3.0, float("nan")])
