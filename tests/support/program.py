@@ -25,6 +25,7 @@ def run_here(
     command = ["transhash", *map(str, words)]
     streams = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2)]
     code: object = 0
+    before = dict(os.environ)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", command)
         patch.setattr(sys, "stdout", streams[0])
@@ -38,6 +39,9 @@ def run_here(
             main()
         except SystemExit as end:
             code = end.code
+        finally:
+            os.environ.clear()  # what a process sets is gone when it ends
+            os.environ.update(before)
     out, err = (stream.buffer.getvalue().decode(errors="replace") for stream in streams)
     if code is not None and not isinstance(code, int):
         code, err = 1, f"{err}{code}{os.linesep}"

@@ -166,11 +166,10 @@ class _Runner:
         device = device_of(self.first.device)
         gpus = torch.cuda.device_count() if self.first.device in ("auto", "cuda") and device.type == "cuda" else 1
         jobs = min(self.jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), most)
-        threads = max(1, processors() // jobs)
         for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
-            os.environ.setdefault(name, str(threads))
+            os.environ.setdefault(name, str(max(1, processors() // jobs)))
         context = multiprocessing.get_context("spawn")
-        given = (self.first, self.tokens, self.facts, threads, context.Value("i", 0), gpus)
+        given = (self.first, self.tokens, self.facts, context.Value("i", 0), gpus)
         return ProcessPoolExecutor(jobs, context, _start_worker, given)
 
 
@@ -252,15 +251,12 @@ def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: JsonObject, 
 _prepared: Prepared  # of a worker process, read once
 
 
-def _start_worker(  # noqa: PLR0917 - a pool passes them by place
-    recipe: Recipe, tokens: Path, facts: JsonObject, threads: int, started: Any, gpus: int
-) -> None:
+def _start_worker(recipe: Recipe, tokens: Path, facts: JsonObject, started: Any, gpus: int) -> None:
     if gpus > 1:  # each has one of them, in turn
         with started.get_lock():
             number, started.value = started.value, started.value + 1
         os.environ["CUDA_VISIBLE_DEVICES"] = one_of(os.environ.get("CUDA_VISIBLE_DEVICES", ""), gpus, number)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
     _set_prepared(prepare(recipe, tokens, facts)[0])
 
 
