@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from fake_model import FakeModel
-from transhash import ImageError, Library
+from transhash import HammingIndex, ImageError, Library
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.evaluation.calibration import Calibration
+from transhash.library import Queries, ranking
 
 
 @pytest.fixture
@@ -132,3 +133,22 @@ def test_a_limit_that_is_no_number_is_one_clear_error(filled: Library, photos: P
 def test_a_limit_that_is_no_count_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
     with pytest.raises(HammingIndexError, match=f"{name} is"):
         filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]
+
+
+def test_far_down_a_ranking_ids_order_equal_distances_and_nothing_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "RERANKED", 20)
+    random = np.random.default_rng(0)
+    codes, values = random.integers(0, 256, (300, 1), np.uint8), random.standard_normal((3, 8)).astype(np.float32)
+    index = HammingIndex(8)
+    index.add(codes)
+    queries = Queries(np.packbits(values > 0, axis=1), values)
+
+    near = ranking.nearest(index, queries, 200, None)
+
+    first = index.search(queries.codes, 20, values=values)
+    for row, query in enumerate(queries.codes):
+        distances = np.bitwise_count(codes[:, 0] ^ query[0]).tolist()
+        taken = first[1][row].tolist()
+        rest = sorted((distance, id_) for id_, distance in enumerate(distances) if id_ not in taken)[:180]
+        assert near.ids[row].tolist() == taken + [id_ for _, id_ in rest]
+        assert near.distances[row].tolist() == [distances[id_] for id_ in near.ids[row]]
