@@ -18,6 +18,7 @@ import json
 import tempfile
 import time
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,9 +31,11 @@ from transhash.errors import ImageError
 from transhash.images import open_image
 from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
+from transhash.system import processors
 
 NONE = "none"
 EITHER = "copy or edit"
+HASHES = ("difference hash", "gradient hash (czkawka)", "pHash (imagededup)")
 GROUND = 6.0  # levels by which the upper and lower rim of a picture on an even ground vary
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 
@@ -52,6 +55,7 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._count = 0
+        self._waiting: list[tuple[str, str, Path, Path]] = []
         self.pairs: list[Pair] = []
         self.seconds = 0.0
         self.shown: list[tuple[str, Path, Path]] = []
@@ -64,22 +68,37 @@ class Bench:
         return path
 
     def compare(self, kind: str, name: str, one: Path, other: Path) -> None:
-        """Look at a pair of files."""
-        seen, also = self._look(one), self._look(other)
-        begin = time.process_time()
-        found = compare(seen[0], seen[1], also[0], also[1])
-        self.seconds += time.process_time() - begin
-        told = NONE if found.kind is None else str(found.kind).replace("same-pixels", "copy")
-        if kind == EITHER:  # how much was cropped is not known
-            kind = told if told in {"copy", "edit"} else "edit"
-        self.pairs.append(Pair(kind, name, told, _apart(one, other)))
-        if told != kind and {told, kind} & {"copy", "edit"}:
-            self.shown.append((f"{kind} ({name}): {told}", one, other))
+        """Have a pair of files looked at."""
+        self._waiting.append((kind, name, one, other))
 
-    def _look(self, path: Path) -> tuple[Picture, Looked]:
-        with Image.open(path) as image:
-            picture = Picture(path, "", image.size)
-        return picture, look(picture)
+    def finish(self) -> None:
+        """Look at all pairs, on all cores."""
+        with ProcessPoolExecutor(processors()) as processes:
+            looked = processes.map(_compared, self._waiting, chunksize=16)
+            for (kind, name, one, other), (told, seconds, apart) in zip(self._waiting, looked, strict=True):
+                wanted = kind
+                if kind == EITHER:  # how much was cropped is not known
+                    wanted = told if told in {"copy", "edit"} else "edit"
+                self.seconds += seconds
+                self.pairs.append(Pair(wanted, name, told, apart))
+                if told != wanted and {told, wanted} & {"copy", "edit"}:
+                    self.shown.append((f"{wanted} ({name}): {told}", one, other))
+
+
+def _compared(pair: tuple[str, str, Path, Path]) -> tuple[str, float, tuple[int, int, int]]:
+    """What two files are told to be, the seconds of processor for it, and how far their hashes are apart."""
+    seen, also = (_look(path) for path in pair[2:])
+    begin = time.process_time()
+    found = compare(seen[0], seen[1], also[0], also[1])
+    seconds = time.process_time() - begin
+    told = NONE if found.kind is None else str(found.kind).replace("same-pixels", "copy")
+    return told, seconds, _apart(*pair[2:])
+
+
+def _look(path: Path) -> tuple[Picture, Looked]:
+    with Image.open(path) as image:
+        picture = Picture(path, "", image.size)
+    return picture, look(picture)
 
 
 def main() -> None:
@@ -103,6 +122,7 @@ def main() -> None:
             frames(bench, place, settings.count)
         if settings.same:
             same(bench, settings.same, settings.count, random)
+        bench.finish()
         results = judged(bench)
         print_table(results)
         if settings.result:
@@ -181,14 +201,19 @@ def same(bench: Bench, folders: tuple[Path, Path], count: int, random: np.random
         bench.compare(EITHER, "true crops of aerial pictures", *pairs[place])
 
 
-def _apart(one: Path, other: Path) -> tuple[int, int, int]:
-    """Bits in which the difference hash, the gradient hash and pHash differ."""
+def hashes_of(path: Path) -> np.ndarray:
+    """The bits of a picture's hashes, bool [3, 64], in the order of `HASHES`."""
     import imagehash
 
-    with Image.open(one) as first, Image.open(other) as second:
-        a, b = first.convert("RGB"), second.convert("RGB")
-        made = (imagehash.dhash, _gradient, imagehash.phash)
-        return tuple(int(np.count_nonzero(_bits(hash_(a)) != _bits(hash_(b)))) for hash_ in made)  # type: ignore[return-value]
+    with Image.open(path) as image:
+        picture = image.convert("RGB")
+    return np.stack([_bits(hash_(picture)) for hash_ in (imagehash.dhash, _gradient, imagehash.phash)])
+
+
+def _apart(one: Path, other: Path) -> tuple[int, int, int]:
+    """Bits in which the hashes of two pictures differ."""
+    first, second, third = np.count_nonzero(hashes_of(one) != hashes_of(other), axis=1).tolist()
+    return first, second, third
 
 
 def _bits(hash_: object) -> np.ndarray:
@@ -221,7 +246,7 @@ def judged(bench: Bench) -> dict[str, object]:
     parted = sum(pair.told != ("burst" if pair.kind == "copy" else "copy") for pair in pairs) / max(len(pairs), 1)
     hashes = {}
     wanted = np.array([pair.kind == "copy" for pair in bench.pairs])
-    for place, name in enumerate(("difference hash", "gradient hash (czkawka)", "pHash (imagededup)")):
+    for place, name in enumerate(HASHES):
         apart = np.array([pair.hashes[place] for pair in bench.pairs])
         best = {"f1": -1.0}
         for limit in range(33):

@@ -6,7 +6,8 @@ Three sources, a third of the pairs from each as far as they go: neighbours by n
 folder that `--frames` names (films, flights); of each folder of PHOTOS the pairs within a folder of pictures that
 correlate most at 32 × 32 pixels; drawn pages, forms, screens, maps, memes, skies, night shots and blank pages
 (`drawn`), each kind against itself. A collection may hold copies of its own: `--sheet` draws what was called a copy or
-an edit, so that one can look.
+an edit, so that one can look. Beside it how many of the pairs the hashes of `confirmation` call copies, at each
+threshold.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.copies.confirmation import HASHES, hashes_of
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
 from transhash.images import open_image
@@ -33,6 +35,7 @@ from transhash.library.duplicates.reading import Looked, look
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
+LIMITS = (0, 2, 5, 8, 10, 15, 19, 20)  # bits within which a hash calls a pair a copy
 KINDS = ("same-pixels", "copy", "edit", "burst", "unsure", "nothing")
 
 
@@ -64,7 +67,8 @@ def main() -> None:
     random = np.random.default_rng(settings.seed)
     told: dict[str, Counter[str]] = defaultdict(Counter)
     wrong: list[Wrong] = []
-    begin = time.process_time()
+    within = np.zeros((len(HASHES), 65), np.int64)
+    seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         third = settings.pairs // 3
         sources = chain(
@@ -73,8 +77,10 @@ def main() -> None:
             alike(settings.photos, third, random),
         )
         for source in sources:
-            for one, other, kind in compared(source):
+            for one, other, kind, apart, took in compared(source):
                 told[source.name][kind] += 1
+                seconds += took
+                within[np.arange(len(HASHES)), apart] += 1
                 if kind in KINDS[:3]:
                     wrong.append(Wrong(source.name, kind, (source.files[one], source.files[other])))
             print(source.name, dict(told[source.name]), flush=True)
@@ -85,7 +91,11 @@ def main() -> None:
         "pairs": sum(total.values()),
         "told": {name: dict(counts) for name, counts in sorted(told.items())},
         "total": dict(total),
-        "milliseconds of processor a pair": 1000 * (time.process_time() - begin) / max(sum(total.values()), 1),
+        "milliseconds of processor a pair": 1000 * seconds / max(sum(total.values()), 1),
+        "called a copy by hashes": {
+            name: {str(limit): int(counts[: limit + 1].sum()) for limit in LIMITS}
+            for name, counts in zip(HASHES, within, strict=True)
+        },
         "called a copy or an edit": [f"{each.kind}: {each.name}: {each.files[0].name}, {each.files[1].name}"
                                      for each in wrong],
     }  # fmt: skip
@@ -128,15 +138,16 @@ def some(pairs: list[tuple[int, int]], count: int, random: np.random.Generator) 
     return [pairs[place] for place in sorted(random.permutation(len(pairs))[:count])]
 
 
-def compared(source: Pairs) -> Iterator[tuple[int, int, str]]:
-    seen: dict[int, tuple[Picture, Looked] | None] = {}
+def compared(source: Pairs) -> Iterator[tuple[int, int, str, np.ndarray, float]]:
+    """Of each pair its numbers, what it was told to be, how many bits its hashes are apart, and seconds."""
+    seen: dict[int, tuple[Picture, Looked, np.ndarray] | None] = {}
 
-    def looked(number: int) -> tuple[Picture, Looked] | None:
+    def looked(number: int) -> tuple[Picture, Looked, np.ndarray] | None:
         if number not in seen:
             try:
                 with Image.open(source.files[number]) as image:
                     picture = Picture(source.files[number], "", image.size)
-                seen[number] = picture, look(picture)
+                seen[number] = picture, look(picture), hashes_of(source.files[number])
             except (ImageError, OSError):
                 seen[number] = None
         return seen[number]
@@ -144,8 +155,11 @@ def compared(source: Pairs) -> Iterator[tuple[int, int, str]]:
     for one, other in source.pairs:
         first, second = looked(one), looked(other)
         if first and second:
+            begin = time.process_time()
             kind = compare(first[0], first[1], second[0], second[1]).kind
-            yield one, other, "nothing" if kind is None else str(kind)
+            took = time.process_time() - begin
+            apart = np.count_nonzero(first[2] != second[2], axis=1)
+            yield one, other, "nothing" if kind is None else str(kind), apart, took
 
 
 def files(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 from transhash.library.duplicates.confirmation import Finding, Kind, confirm
 from transhash.library.duplicates.laying import onto
-from transhash.library.duplicates.registration import inverse, mirrored, scaled, turned, voted, zoom
+from transhash.library.duplicates.registration import apart, inverse, mirrored, refined, scaled, turned, voted, zoom
 from transhash.library.duplicates.sketches import sketch
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
@@ -51,6 +51,8 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
     "less contrast": lambda image: ImageEnhance.Contrast(image).enhance(0.7),
     "sharpened": lambda image: image.filter(ImageFilter.UnsharpMask(4, 120)),
+    "sharpened in wide strokes": lambda image: image.filter(ImageFilter.UnsharpMask(8, 120)),
+    "blurred": lambda image: jpeg(image.filter(ImageFilter.GaussianBlur(3)), 85),
     "bordered": lambda image: ImageOps.expand(image, 20, "white"),
 }
 EDITS: dict[str, tuple[Callable[[Image.Image], Image.Image], str]] = {
@@ -117,6 +119,44 @@ def test_letters_beside_what_a_white_picture_shows_are_seen() -> None:
     labelled = on_white()
     ImageDraw.Draw(labelled).text((80, 185), "BEST PRICE", "black", font_size=30)
     assert found(on_white(), labelled).kind is not Kind.COPY
+
+
+def logo(image: Image.Image) -> Image.Image:
+    ImageDraw.Draw(image).ellipse((70, 130, 130, 190), fill=(20, 90, 200), outline="white", width=5)
+    return image
+
+
+def mark(image: Image.Image) -> Image.Image:
+    layer = Image.new("L", image.size, 0)
+    ImageDraw.Draw(layer).text((20, 110), "© by the sea", fill=110, font_size=34)
+    return Image.composite(Image.new("RGB", image.size, "black"), image, layer)
+
+
+@pytest.mark.parametrize(("change", "kind"), [(logo, Kind.EDIT), (mark, Kind.COPY)])
+def test_what_is_laid_over_a_picture_on_white_is_told(change: Callable[[Image.Image], Image.Image], kind: Kind) -> None:
+    assert found(on_white(), jpeg(change(on_white()), 85)).kind is kind
+
+
+def test_copies_of_a_picture_in_mist_are_copies() -> None:
+    """A movement cannot be measured where there are only a slow gradient and little things."""
+    mist = np.repeat(np.linspace(150, 185, 170, dtype=np.float32)[:, None], 256, axis=1)
+    mist += np.random.default_rng(3).normal(0, 1.5, mist.shape).astype(np.float32)
+    image = Image.merge("RGB", [Image.fromarray(mist.astype(np.uint8))] * 3)
+    draw = ImageDraw.Draw(image)
+    for left, size in ((40, 16), (120, 6), (190, 9)):
+        draw.polygon([(left, 128), (left + size, 128), (left + size // 2, 128 - 3 * size)], (120, 120, 125))
+    assert found(image, jpeg(image, 80)).kind is Kind.COPY
+
+
+def test_nothing_is_compared_where_the_reference_is_not_a_number() -> None:
+    stays = np.array([1.0, 0, 0, 1, 0, 0])
+    one = np.asarray(photograph().convert("L"), np.float32)
+    other = one.copy()
+    other[:, 160:] = np.roll(one, 3, axis=0)[:, 160:]
+    seen = one.copy()
+    seen[:, 150:] = np.nan
+    assert apart(refined(seen, other, stays, 1), stays, one.shape) < 0.05
+    assert apart(refined(one, other, stays, 1), stays, one.shape) > 0.5
 
 
 def test_a_small_thing_that_moved_is_no_watermark() -> None:

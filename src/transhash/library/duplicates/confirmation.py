@@ -7,6 +7,7 @@ moved, some tiles do not. A tile without structure proves nothing. Pure function
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,7 +26,7 @@ from transhash.library.duplicates.judging import (
     kept_area,
     slip,
 )
-from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, lay, onto
+from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, lay, onto, whole
 from transhash.library.duplicates.overlay import Overlay, overlay
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -70,8 +71,9 @@ class Finding:
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 CALM = 1.7  # strain of nine tenths of a copy's tiles at most
 STRAINED = 4.0  # of one whose tiles all lie where they should: sharpened, saved badly, in harsh light
-STILL = 0.45  # pixels by which four fifths of a copy's tiles are off at most
-DRIFT = 0.2  # pixels by which neighbouring tiles of a copy are off in one direction at most
+ALIKE = 0.8  # correlation that half of a copy's tiles have at least: what is softened until it is flat differs little
+STILL = 0.2  # pixels by which four fifths of a copy's tiles are off at most
+DRIFT = 0.1  # pixels by which neighbouring tiles of a copy are off in one direction at most
 UNCOVERED = 0.3  # share of the tiles that something laid over a picture leaves at least
 QUIET = 1.7  # median of the strains where something was laid over a picture
 EXACT = 0.4  # strain of a picture that has been saved without a loss
@@ -88,10 +90,7 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
     """What two pictures are to each other."""
     best: Finding | None = None
     rank = -1.0
-    for movement, levels, votes in hypotheses(a, b):
-        look = _look(a, b, movement, levels, votes)
-        if look is None:
-            continue
+    for look in _looks(a, b):
         found = _finding(look)
         if found.kind is Kind.COPY:
             return found
@@ -109,6 +108,40 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
     return NOTHING
 
 
+def _looks(a: Sketch, b: Sketch) -> Iterator[_Look]:
+    """What two pictures say of each other under each movement that is worth a look."""
+    tried: list[Movement] = []
+    for hypothesis in hypotheses(a, b):
+        yield from _near(a, b, hypothesis, tried)
+
+
+def _near(a: Sketch, b: Sketch, hypothesis: tuple[Movement, int, int], tried: list[Movement]) -> Iterator[_Look]:
+    """What two pictures say of each other near one movement (with its levels and votes, as `hypotheses` has them).
+
+    Where all of one picture may have been made to all of the other, exactly that movement comes first, unless it was
+    tried before: it is more exact than what can be measured, and in mist nothing can be measured.
+    """
+
+    movement, levels, votes = hypothesis
+
+    def exact(near: Movement) -> _Look | None:
+        found = whole(a, b, near)
+        if found is None or any(np.array_equal(found, each) for each in tried):
+            return None
+        tried.append(found)
+        return _look(a, b, found, None, votes)
+
+    first = exact(movement)
+    if first is not None:
+        yield first
+    look = _look(a, b, movement, levels, votes)
+    if look is not None:
+        yield look
+        last = exact(look.movement)
+        if last is not None:
+            yield last
+
+
 def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, larger_b: Sketch) -> Finding:
     """What was found of two sketches, borne out by larger ones or not: pages, shapes on white, night skies."""
     if found.movement is None:
@@ -121,7 +154,8 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
         movement, levels = registration.scaled(found.movement, factors[0], factors[1]), 1
     if max(larger_a.grey.size / a.grey.size, larger_b.grey.size / b.grey.size) < LARGER:
         return found  # there is nothing more to see
-    look = _look(larger_a, larger_b, movement, levels, 0)
+    looks = _near(larger_a, larger_b, (movement, levels, 0), [])
+    look = max(looks, key=lambda each: each.rank, default=None)
     if look is None or look.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
     again = _finding(look)
@@ -140,6 +174,7 @@ class _Look(NamedTuple):
     bad: int  # of these, those that disagree
     strain: float  # nine tenths of the others are below
     usual: float  # half of the others are below
+    alike: float  # correlation of the others, which half of them have at least
     slip: float  # pixels by which four fifths of the others are off at most
     drift: float  # pixels by which neighbours of these are off in one direction
     covered: tuple[float, float]
@@ -168,7 +203,7 @@ class _Look(NamedTuple):
         return self.good * self.share
 
 
-def _look(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> _Look | None:
+def _look(a: Sketch, b: Sketch, movement: Movement, levels: int | None, votes: int) -> _Look | None:
     both = lay(a, b, movement, levels)
     if both is None:
         return None
@@ -187,6 +222,7 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int, votes: int) -> 
         bad=bad,
         strain=strain,
         usual=usual,
+        alike=float(np.median(judged.tiles.alike[right])) if right.any() else 0.0,
         slip=slip(judged.tiles, right),
         drift=drift(judged.tiles, right),
         covered=covered,
@@ -223,13 +259,13 @@ def _finding(look: _Look) -> Finding:
 def _is_same_picture(look: _Look) -> bool:
     """Whether one picture was made from the other, or from a part of it."""
     laid_over = look.changed in {Overlay.MARK, Overlay.PRINT}
-    if look.bad and not (laid_over and look.photographic and look.share >= UNCOVERED):
+    if look.bad and not (laid_over and look.good >= 2 * FEWEST and look.share >= UNCOVERED):
         return False
     if laid_over:
-        calm = look.usual <= QUIET and look.drift <= 2 * DRIFT
+        calm = look.usual <= QUIET and look.drift <= 2 * DRIFT and look.slip <= 2 * STILL
     else:
         calm = look.drift <= DRIFT and look.slip <= STILL and look.strain <= STRAINED
-    if not calm:
+    if not calm or look.alike < ALIKE:
         return False
     if max(look.covered) < WHOLLY or look.good < FEWEST:
         return False

@@ -84,6 +84,14 @@ def halved(grey: Floats, factor: float) -> Floats:
     return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR), np.float32)
 
 
+def softened(grey: Floats, factor: float) -> Floats:
+    """A grey picture of the same size without what a picture smaller by a factor cannot show."""
+    from PIL import Image
+
+    size = grey.shape[1], grey.shape[0]
+    return np.asarray(Image.fromarray(halved(grey, factor)).resize(size, Image.Resampling.BICUBIC), np.float32)
+
+
 @kernel
 def matches(a, b):  # type: ignore[no-untyped-def]
     """For each of the words [K, 4] of one picture the most alike of another: (its row or -1, bits that differ)."""

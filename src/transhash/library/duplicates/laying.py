@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on
 TURNED = 0.8  # degrees that are still upright
 WHITE, BLACK = 251.0, 4.0  # grey levels beyond which light that was made stronger leaves nothing
 CLIPPED = 40.0  # levels that it may have taken away
+EXACT = 0.1  # pixels that are not worth laying a picture again
+NEAR = 4.0  # pixels by which a movement misses that of whole pictures that may be meant
+STAY = np.array([1.0, 0, 0, 1, 0, 0])  # the movement that leaves everything where it is
 
 
 def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
@@ -64,8 +67,19 @@ def onto(one: tuple[int, int, int, int], two: tuple[int, int, int, int], turn: i
     return np.array([*matrix[0], *matrix[1], *offset])
 
 
-def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Movement] | None:
-    """One picture laid on the other in the frame of the coarser one, and the movement that fits best."""
+def whole(a: Sketch, b: Sketch, near: Movement) -> Movement | None:
+    """The movement that lays all of a on all of b and is near a given one, if there is any."""
+    for turn in range(8):
+        movement = onto(a.frame, b.frame, turn)
+        if registration.apart(movement, near, a.grey.shape) < NEAR:
+            return movement
+    return None
+
+
+def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[Laid, Movement] | None:
+    """One picture laid on the other in the frame of the coarser one, and the movement that fits best near a given one;
+    without `levels` (how often to begin at half the size) just that one.
+    """
     zoom = registration.zoom(movement)
     if not 0.08 < zoom < 12:
         return None
@@ -80,9 +94,38 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Mo
         colours = np.stack([halved(each, zoom) for each in colours])
         here = registration.scaled(here, (1, 1), factors)
     reference, other = blurred(one.grey), blurred(other)
-    here = registration.refined(reference, other, here, levels)
+    if levels is not None:
+        here = registration.refined(reference, other, here, levels)
     if not 0.4 < registration.zoom(here) < 2.5:
         return None
+    for is_last in (False, True):
+        fitted = _fitted((one, two), (reference, other), here, factors)
+        if fitted is None or levels is None or is_last:
+            break
+        # what is as sharp and as bright can be laid more exactly than a sharp picture on one that was blurred
+        seen = np.where(fitted.there, fitted.pair[0], np.float32(np.nan))
+        better = registration.composed(here, registration.refined(seen, fitted.pair[1], STAY, 1))
+        if registration.apart(better, here, reference.shape) < EXACT:
+            break
+        here = better
+    if fitted is None or not 0.4 < registration.zoom(here) < 2.5:
+        return None
+    unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
+    tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
+    back = registration.inverse(unscaled) if swapped else unscaled
+    return Laid(*fitted.pair, fitted.there, one.colours, tints), back
+
+
+class _Fitted(NamedTuple):
+    pair: tuple[Floats, Floats]  # both in one frame, equally sharp and bright
+    there: npt.NDArray[np.bool_]
+
+
+def _fitted(
+    sketches: tuple[Sketch, Sketch], pictures: tuple[Floats, Floats], here: Movement, factors: tuple[float, float]
+) -> _Fitted | None:
+    """Both pictures in the frame of the first under one movement; None where they have too little in common."""
+    (one, two), (reference, other) = sketches, pictures
     placed, there = registration.laid(reference, other, here)
     turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
     mine = one.marks(turned)
@@ -91,13 +134,10 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int) -> tuple[Laid, Mo
     there = (mine & theirs & 1 > 0) & (mine | theirs > 1)  # what is border in both says nothing
     if there.sum() < 300:
         return None
-    placed = np.where(there, placed, reference)  # so that blurring brings nothing in
-    reference, placed = sharpness(reference, placed, there)
+    placed = np.where(there, placed, reference)
     light = equalised(reference, placed, there)
-    placed = _unclipped(reference, placed, light)
-    tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
-    back = registration.inverse(unscaled) if swapped else unscaled
-    return Laid(reference, placed, there, one.colours, tints), back
+    placed = np.where(there, _unclipped(reference, placed, light), reference)  # so that softening brings nothing in
+    return _Fitted(sharpness(reference, placed, there), there)
 
 
 def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:

@@ -27,6 +27,7 @@ PRINTED = (
     37.1  # its pixels that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
 )
 ON_LINES, ON_AREA = 1.5, 1.25  # times that the gradient of letters, of a logo, is that of what they cover, at least
+FLAT, RIMMED = 0.95, 32.0  # share of the pixels of a flat area that have one of two greys, gradient at its rim
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 
@@ -71,16 +72,23 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
         return Overlay.MARK
     if not wrong.any():
         return Overlay.NOTHING
-    # what has been laid over has harder edges than what it covers, and is of few colours
-    slopes = [np.hypot(*np.gradient(each)) for each in (laid.reference, laid.other)]
-    steep = [float(each[differs].mean()) for each in slopes]
+    return Overlay.PRINT if _is_print(laid, differs, solid, lines) else Overlay.SCENE
+
+
+def _is_print(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> bool:
+    """Whether what differs was laid over one of the pictures: it has hard edges, and is of few colours."""
+    core = solid if solid.sum() >= 8 else differs
+    pictures = laid.reference, laid.other
+    slopes = [np.hypot(*np.gradient(each))[differs] for each in pictures]
+    greys = [two_greys(each[core]) for each in pictures]
+    edges = [max(1.0, float(np.quantile(each, 0.9))) for each in slopes]
+    if any(grey > FLAT and edge > RIMMED for grey, edge in zip(greys, edges, strict=True)):
+        return True  # whatever it covers
+    steep = [float(each.mean()) for each in slopes]
     upper = int(steep[1] > steep[0])
     if steep[upper] < (ON_LINES if lines else ON_AREA) * steep[1 - upper]:
-        return Overlay.SCENE  # what has moved is to be seen in both
-    edges = max(1.0, float(np.quantile(slopes[upper][differs], 0.9)))
-    inner = (laid.reference, laid.other)[upper][solid if solid.sum() >= 8 else differs]
-    speaks = STEEP * np.log(edges) + FEW_COLOURS * two_greys(inner) + LINES * lines
-    return Overlay.PRINT if speaks > PRINTED else Overlay.SCENE
+        return False  # what has moved is to be seen in both
+    return bool(STEEP * np.log(edges[upper]) + FEW_COLOURS * greys[upper] + LINES * lines > PRINTED)
 
 
 def _opacity(one: Floats, other: Floats) -> float:

@@ -40,6 +40,22 @@ def inverse(movement: Movement) -> Movement:
     return np.array([*turned[0, :2], *turned[1, :2], turned[0, 2], turned[1, 2]])
 
 
+def composed(movement: Movement, first: Movement) -> Movement:
+    """The movement that does another one first."""
+    a, b, c, d, e, f = movement
+    linear = np.array([[a, b], [c, d]]) @ first[:4].reshape(2, 2)
+    shift = np.array([a * first[4] + b * first[5] + e, c * first[4] + d * first[5] + f])
+    return np.array([*linear.ravel(), *shift])
+
+
+def apart(one: Movement, other: Movement, shape: tuple[int, ...]) -> float:
+    """The pixels by which two movements take a corner of a picture [H, W] to different places, at most."""
+    height, width = shape
+    off = (one - other)[[0, 1, 4, 2, 3, 5]].reshape(2, 3)
+    corners = np.array([[0.0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    return float(np.hypot(*(off @ corners)).max())
+
+
 def scaled(movement: Movement, reference: tuple[float, float], other: tuple[float, float]) -> Movement:
     """The same movement where the pictures are larger by factors (across, down)."""
     a, b, c, d, e, f = movement
@@ -66,7 +82,10 @@ def mirrored(movement: Movement) -> bool:
 
 
 def refined(reference: Floats, other: Floats, movement: Movement, levels: int) -> Movement:
-    """The movement that fits best near a given one; the pictures are made smaller `levels` times at first."""
+    """The movement that fits best near a given one; the pictures are made smaller `levels` times at first.
+
+    Where the reference is not a number, nothing is compared.
+    """
     pictures = [(reference, other)]
     for _ in range(levels):
         pictures.append((_halved(pictures[-1][0]), _halved(pictures[-1][1])))
@@ -197,9 +216,11 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
     e, f = movement[4] + a * cx + b * cy, movement[5] + c * cx + d * cy
     gain, offset, spread = 1.0, 0.0, 1e9
     row = np.zeros(8)
+    counts = np.zeros(256, np.int64)
     for step in range(steps + 1):
         normal, right = np.zeros((8, 8)), np.zeros((8, 1))
-        total, weights, places = 0.0, 0.0, 0
+        weights, places = 0.0, 0
+        counts[:] = 0
         for y in range(stride // 2, height, stride):
             for x in range(stride // 2, width, stride):
                 ux, uy = x + 0.5 - cx, y + 0.5 - cy
@@ -210,6 +231,8 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
                 gx = (_sampled(other, vx + 1, vy) - _sampled(other, vx - 1, vy)) / 2
                 gy = (_sampled(other, vx, vy + 1) - _sampled(other, vx, vy - 1)) / 2
                 miss = reference[y, x] - (gain * value + offset)
+                if np.isnan(miss):
+                    continue
                 weight = 1 / (1 + (miss / spread) ** 2)
                 px, py = ux / size, uy / size
                 row[0], row[1], row[2] = gain * gx * px, gain * gx * py, gain * gx
@@ -219,13 +242,16 @@ def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[
                     right[p, 0] += weight * row[p] * miss
                     for q in range(p, 8):
                         normal[p, q] += weight * row[p] * row[q]
-                total += weight * miss * miss
+                counts[min(int(abs(miss)), 255)] += 1
                 weights += weight
                 places += 1
         if places < 64:
             break
-        level = np.sqrt(total / weights)
-        spread = max(robust, 2 * level) if step else max(robust, 3 * level)
+        level, below = 0, counts[0]
+        while 2 * below < places:  # half of the pixels, not their mean: what was laid over a picture is far off
+            level += 1
+            below += counts[level]
+        spread = max(robust, 3.0 * (level + 0.5))
         if step == 0:  # gain and offset alone at first: light that differs is no movement
             m, v = normal[6, 7] / normal[7, 7], normal[6, 6] - normal[6, 7] ** 2 / normal[7, 7]
             slope = (right[6, 0] - m * right[7, 0]) / max(v, 1e-6)

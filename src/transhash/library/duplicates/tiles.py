@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import kernel
-from transhash.library.duplicates.features import blurred
+from transhash.library.duplicates.features import blurred, softened
 
 Floats = npt.NDArray[np.float32]
 
@@ -18,7 +18,9 @@ SAMPLED = 5  # of so many pixels one tells what light they are in
 LEVELS, STEP = 18, 15.0  # places of the curve of light, and the grey levels between them
 AS_IS = 60.0  # variance of the greys below which the light is taken to be the same
 FEW = 0.004  # share of the pixels by which a straight line says how the curve goes on where there are none
-MOST_BLURRED = 12  # times
+SOFTENED = (2.0, 4.0, 8.0)  # times smaller that the forms of a picture are by which another one's sharpness is met
+USUAL = 0.5  # squared grey levels a pixel that speak for the picture as it is
+WEAKER = 0.8  # of the contrast of what is coarse that is left at least
 STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
 COVERED = 0.6  # share of a tile's pixels that the other picture must have
 
@@ -34,14 +36,16 @@ class Tiles(NamedTuple):
     left: Floats  # root mean square of what a gain and an offset for this tile leave of the difference
     alike: Floats  # correlation
     colours: Floats  # [T, 2, 2], mean of both colour differences
-    slips: Floats  # [T, 2], pixels by which the other picture lies off the reference here
+    slips: Floats  # [T, 2], pixels by which the other picture lies off the reference here, as far as that explains
+    # what differs: what was sharpened or blurred differs at edges as well, but is not off
     grid: tuple[int, int]  # tiles down and across
 
 
 def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Both pictures as sharp as the less sharp one: what was blurred, scaled or sharpened is no structure that differs.
 
-    Half of the tiles decide, so that what was laid over the others does not.
+    The sharper one becomes the sum of itself and of softer forms of itself that is nearest to the other one. What
+    differs by more than half of the pixels do counts less and less, so that what was laid over a picture does not.
     """
     pictures = [reference, laid]
     strengths = [_strengths(each, there) for each in pictures]
@@ -52,18 +56,45 @@ def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     # their light may differ as well: contrast by which all tiles are stronger is none of the sharpness
     ratio /= max(float(laid[there].std()), 1.0) / max(float(reference[there].std()), 1.0)
     sharper = int(ratio > 1)
-    wanted, before = min(ratio, 1 / ratio), 1.0
-    for _ in range(MOST_BLURRED):
-        if before < 1.06 * wanted:
-            break
-        softer = blurred(pictures[sharper])
-        now = float(np.median(_strengths(softer, there)[steep] / strengths[sharper][steep]))
-        if now < wanted:  # between the two
-            part = np.float32((before - wanted) / max(before - now, 1e-6))
-            pictures[sharper] = np.asarray(pictures[sharper] * (1 - part) + softer * part, np.float32)
-            break
-        pictures[sharper], before = softer, now
+    forms = [pictures[sharper], blurred(pictures[sharper])]
+    forms += [softened(pictures[sharper], factor) for factor in SOFTENED]
+    some = np.stack([each[there][::SAMPLED] for each in forms], axis=1).astype(np.float64)
+    shares, offset = _mixed(some, pictures[1 - sharper][there][::SAMPLED].astype(np.float64))
+    mixed = np.full(reference.shape, offset, np.float32)
+    for form, share in zip(forms, shares.tolist(), strict=True):
+        mixed += np.float32(share) * form
+    pictures[sharper] = mixed
     return pictures[0], pictures[1]
+
+
+def _mixed(forms: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+    """The shares [F] of some forms [P, F] of a picture, and an offset, whose sum is nearest to another one [P].
+
+    No share is below 0: then the sum has less of every detail than of all that is coarser, and nothing is made up. All
+    of them are about 1: light is made equal elsewhere, and a picture without contrast would differ from no other.
+    """
+    terms = np.column_stack((forms, np.ones(len(forms))))
+    as_is: npt.NDArray[np.float64] = np.zeros(terms.shape[1])
+    as_is[0] = 1.0
+    usual = np.diag([USUAL * len(terms)] * forms.shape[1] + [1e-6])
+    found = as_is
+    for _ in range(5):
+        miss = np.abs(wanted - terms @ found)
+        spread = max(2.0, 2.5 * float(np.median(miss)))
+        weighted = (terms / (1 + (miss / spread) ** 2)[:, None]).T
+        normal, right = weighted @ terms + usual, weighted @ wanted + usual @ as_is
+        used = np.arange(terms.shape[1])
+        while True:
+            solved = np.linalg.solve(normal[np.ix_(used, used)], right[used])
+            above = (solved >= 0) | (used == forms.shape[1])
+            if above.all():
+                break
+            used = used[above]
+        found = np.zeros(terms.shape[1])
+        found[used] = solved
+    total = float(found[:-1].sum())
+    shares = found[:-1] * (min(max(total, WEAKER), 1 / WEAKER) / max(total, 1e-6))
+    return shares, float(np.median(wanted - forms @ shares))
 
 
 def _strengths(picture: Floats, there: npt.NDArray[np.bool_]) -> Floats:
@@ -187,5 +218,15 @@ def _tiled(one, two, there, first, second, side):  # type: ignore[no-untyped-def
             # Lucas and Kanade's step, drawn to none where there is little to see
             u, v = xa - gain * xb - (a - gain * b) * x1, ya - gain * yb - (a - gain * b) * y1
             xx, yy = xx + STILL, yy + STILL
-            t[13], t[14] = (yy * u - xy * v) / (xx * yy - xy * xy), (xx * v - xy * u) / (xx * yy - xy * xy)
+            u, v = (yy * u - xy * v) / (xx * yy - xy * xy), (xx * v - xy * u) / (xx * yy - xy * xy)
+            before, after = 1e-6, 0.0
+            for y in range(max(i * height // down, 1), min((i + 1) * height // down, height - 1)):
+                for x in range(max(j * width // across, 1), min((j + 1) * width // across, width - 1)):
+                    if there[y, x] and there[y - 1, x] and there[y + 1, x] and there[y, x - 1] and there[y, x + 1]:
+                        gx = (one[y, x + 1] - one[y, x - 1] + two[y, x + 1] - two[y, x - 1]) / 4
+                        gy = (one[y + 1, x] - one[y - 1, x] + two[y + 1, x] - two[y - 1, x]) / 4
+                        miss = one[y, x] - a - gain * (two[y, x] - b)
+                        before, after = before + miss * miss, after + (miss - u * gx - v * gy) ** 2
+            explained = max(0.0, 1 - after / before)
+            t[13], t[14] = u * explained, v * explained
     return found
