@@ -71,7 +71,8 @@ class Finding:
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 CALM = 1.7  # strain of nine tenths of a copy's tiles at most
 STRAINED = 4.0  # of one whose tiles all lie where they should: sharpened, saved badly, in harsh light
-ALIKE = 0.8  # correlation that half of a copy's tiles have at least: what is softened until it is flat differs little
+ALIKE = 0.8  # correlation that half of a copy's tiles have at least, and half of a scene's tiles that agree, unless
+# keypoints speak for it: what is softened until it is flat differs little
 STILL = 0.2  # pixels by which four fifths of a copy's tiles are off at most
 DRIFT = 0.1  # pixels by which neighbouring tiles of a copy are off in one direction at most
 UNCOVERED = 0.3  # share of the tiles that something laid over a picture leaves at least
@@ -297,7 +298,7 @@ def _is_same_scene(look: _Look) -> bool:
         return False
     least = min(look.covered)
     seen = look.votes >= 2 * VOTES and look.share >= 0.2 and least > PART
-    return seen or (look.share >= 0.6 and least > 0.5 and look.good >= 3 * FEWEST)
+    return seen or (look.share >= 0.6 and least > 0.5 and look.good >= 3 * FEWEST and look.alike >= ALIKE)
 
 
 def _as(look: _Look, kind: Kind, words: list[str]) -> Finding:
