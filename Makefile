@@ -51,6 +51,7 @@ $(VENV)-release/ready:
 release: $(VENV)-release/ready
 	$(VENV)-release/bin/python -m release.build --to dist
 	$(VENV)-release/bin/python -m release.smoke dist/transhash-*.whl
+	$(VENV)-release/bin/python -m release.smoke dist/transhash-*.whl --lowest
 
 site: $(VENV)/dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

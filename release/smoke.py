@@ -1,8 +1,8 @@
-"""Install a wheel into a bare environment, and use it once: index, search, duplicates, serve.
+"""Install a wheel into a bare environment, and use it once: index, search, codes, duplicates, serve.
 
-    python -m release.smoke dist/transhash-0.1.0-py3-none-any.whl [--python python3.13]
+    python -m release.smoke dist/transhash-0.1.0-py3-none-any.whl [--python python3.13] [--lowest]
 
-The environment has no compiler's headers, no repository and no PyTorch; the home and the package cannot be written
+With --lowest all that it needs is there in the lowest version that pyproject.toml allows. The environment has no compiler's headers, no repository and no PyTorch; the home and the package cannot be written
 to, as in a container with a read-only root, and `NUMBA_CACHE_DIR` is not set. Prints what it did; an error ends it.
 """
 
@@ -16,11 +16,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "examples" / "pictures"
+SUPPORT = ROOT / "tests" / "support"
 
 
 def main() -> None:
@@ -28,18 +31,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--python", default=sys.executable, help="the interpreter of the environment")
+    parser.add_argument("--lowest", action="store_true", help="the lowest versions of what it needs")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="transhash-smoke-") as folder:
         home = Path(folder)
-        program = install(arguments.wheel.resolve(), arguments.python, home / "environment")
+        pins = ROOT / "constraints.txt"
+        if arguments.lowest:
+            pins = home / "lowest.txt"
+            pins.write_text("\n".join(lowest(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"])))
+        program = install(arguments.wheel.resolve(), arguments.python, home / "environment", pins)
         use(program, home)
 
 
-def install(wheel: Path, python: str, folder: Path) -> Path:
-    """Make an environment with the wheel and its server; returns the program."""
+def lowest(project: dict[str, Any]) -> list[str]:
+    """The lowest version of each thing that a project needs, or that its server does."""
+    needed = project["dependencies"] + project["optional-dependencies"]["server"]
+    return [each.partition(";")[0].replace(">=", "==").strip() for each in needed]
+
+
+def install(wheel: Path, python: str, folder: Path, pins: Path) -> Path:
+    """Make an environment with the wheel and its server, in the versions of `pins`; returns the program."""
     subprocess.run([python, "-m", "venv", str(folder)], check=True)
     pip = [str(folder / "bin" / "pip"), "--disable-pip-version-check", "--quiet", "install"]
-    subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), f"{wheel}[server]"], check=True)
+    subprocess.run([*pip, "-c", str(pins), f"{wheel}[server]"], check=True)
     return folder / "bin" / "transhash"
 
 
@@ -68,6 +82,13 @@ def use(program: Path, home: Path) -> None:
     if "copy.jpg" not in run("duplicates", photos):
         sys.exit("the copy is no duplicate")
     print("search and duplicates find the copy")
+    now = subprocess.run(
+        [program.parent / "python", "-c", "import json, same_codes; print(json.dumps(same_codes.codes()))"],
+        env=environment | {"PYTHONPATH": str(SUPPORT)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    if json.loads(now.stdout) != json.loads((SUPPORT / "same_codes.json").read_text("utf-8")):
+        sys.exit("the codes of the example pictures are not those that are stored")
+    print("codes are those that are stored")
     serve(program, photos, environment)
 
 

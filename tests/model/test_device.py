@@ -48,9 +48,9 @@ class Session:
     asked: list[Any]
     works = True
 
-    def __init__(self, path: Any, options: Any, providers: list[Any]) -> None:
+    def __init__(self, path: Any, options: Any, providers: list[Any], **others: Any) -> None:
         self.asked.append(providers)
-        self._own = SESSION(path, options, providers=["CPUExecutionProvider"])
+        self._own = SESSION(path, options, providers=["CPUExecutionProvider"], **others)
         self.get_providers = lambda: [p if isinstance(p, str) else p[0] for p in providers[not self.works :]]
         self.run = self._own.run
 

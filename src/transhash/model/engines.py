@@ -19,6 +19,7 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]  # values (N, B) and f
 
 _TOKENS_CPU = 600  # about as many pass through the network at once: what lies between its layers stays in the cache
 _TOKENS_GPU = 1 << 16  # fill a GPU, and take some 2 GB of its memory
+_UNFIT = ["MatmulTransposeFusion"]  # makes an operator that versions before 1.25 lack for the numbers of exact graphs
 _INTEGERS = b"QGemm"  # the operator of exact graphs that ONNX Runtime has on the CPU alone
 
 
@@ -50,7 +51,9 @@ class OnnxRuntime:
             # products of 19-bit numbers, which some GPUs take for faster, would change codes
             cuda: Any = ("CUDAExecutionProvider", {"device_id": number, "use_tf32": 0})
             self.device, self.tokens, providers = f"cuda:{number}", _TOKENS_GPU, [cuda, *providers]
-        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=providers)
+        self._session: Any = onnxruntime.InferenceSession(
+            graph, options, providers=providers, disabled_optimizers=_UNFIT
+        )
         if number is not None and "CUDAExecutionProvider" not in self._session.get_providers():
             raise RuntimeError("ONNX Runtime cannot load its CUDA part (it logged the reason)")
 
