@@ -1,9 +1,10 @@
 """Kill bulk encodings at random until they have all been done: is every picture in the result once?
 
-    python -m benchmarks.bulk.kill PICTURES --kills 300 [--engine ray] [--log FILE]
+    python -m benchmarks.bulk.kill PICTURES --kills 300 [--engine ray [--cluster]] [--log FILE]
 
 A run is killed (SIGKILL) at a random moment: the driver, or with Ray a worker or the driver. What is found is compared,
 row by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
+With --cluster all runs use one cluster of Ray, as on many machines; without it each starts its own, which takes longer.
 With a log, which gets a line for each kill and each finished run, the program itself may be broken off and goes on.
 """
 
@@ -24,6 +25,8 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 
+from transhash.system import processors
+
 
 def rows(folder: Path) -> list[tuple[Any, ...]]:
     columns = ["uri", "code", "label", "error"]
@@ -31,10 +34,10 @@ def rows(folder: Path) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
 
 
-def workers(driver: int) -> list[psutil.Process]:
-    """Ray's actors of a run."""
+def workers() -> list[psutil.Process]:
+    """Ray's actors of the run."""
     found = []
-    for child in psutil.Process(driver).children(recursive=True):
+    for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             found += [child] if "MapWorker" in " ".join(child.cmdline()) else []
     return found
@@ -45,10 +48,16 @@ def main() -> None:
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    parser.add_argument("--cluster", action="store_true", help="One cluster of Ray for all runs.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, default=os.devnull)
     given = parser.parse_args()
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
+    if given.cluster:
+        import ray
+
+        ray.init(address="local", num_cpus=processors(), include_dashboard=False, logging_level="ERROR")
+        os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     events = given.log.read_text().split() if given.log.exists() else []
     rng = random.Random(given.seed + len(events))
 
@@ -79,13 +88,15 @@ def main() -> None:
                         run.kill()
                         note(victim)
                         break
-                    if victim == "worker" and (found := workers(run.pid)):
+                    if victim == "worker" and (found := workers()):
                         time.sleep(rng.random() * 2)
                         with suppress(psutil.Error):  # it may have ended
                             rng.choice(found).kill()
                             note(victim)
                         break
             longest = max(longest, time.monotonic() - began)
+            while given.cluster and workers():  # those of a driver that was killed
+                time.sleep(0.05)
             if (folder / "manifest.json").exists():
                 note("finished" if rows(folder) == expected else "wrong")
                 shutil.rmtree(folder)
