@@ -107,6 +107,17 @@ def test_the_page_is_there_although_others_hold_all_connections(library: Library
             connection.close()
 
 
+def test_one_address_has_so_many_connections(library: Library, model: FakeModel) -> None:
+    with serving(library.path, model, max_connections_of_one=8) as server:
+        held = [connect(server) for _ in range(20)]
+        for connection in held:
+            connection.sendall(b"GET / HT")
+        assert eventually(lambda: sum(is_closed(each, 0.01) for each in held) >= 12)
+        assert not is_closed(held[-1], 0.01)  # the oldest gave way
+        for connection in held:
+            connection.close()
+
+
 def test_a_declared_size_takes_no_room(library: Library, model: FakeModel) -> None:
     with serving(library.path, model) as server:
         held = [connect(server) for _ in range(10)]
@@ -174,6 +185,7 @@ def test_one_address_has_no_more_than_its_share(
             path = f"/api/v1/pictures/{number + 1}/occlusion"
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert eventually(lambda: server.get("/pictures/1").status_code == 429)
+        assert server.get("/pictures/1").headers["Connection"] == "close"  # more that it has sent is not read
         let_go()
         assert eventually(lambda: server.get("/pictures/1").status_code == 200)
         for connection in asking:

@@ -2,14 +2,15 @@
 
 It is the client's turn to begin a request, to send its headers, to send a body that nobody waits for any longer, and to
 take its answer. (A body that is waited for has its deadline in `transhash.server.gate`.) When there are too many
-connections, one that waits for its client gives way: the oldest of the address that has most.
+connections, or too many of one address, one that waits for its client gives way: the oldest of the address that has
+most.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -43,6 +44,7 @@ class Connection(HttpToolsProtocol):
     """One connection; `protocol` makes the class for a server's settings."""
 
     settings: Settings
+    _of: ClassVar[Counter[str]]  # the connections of a server, by address
     answering: asyncio.Task[Any] | None = None
     left = False  # the client has closed it
     _turn: asyncio.TimerHandle | None = None
@@ -55,7 +57,11 @@ class Connection(HttpToolsProtocol):
         super().connection_made(_Outlet(transport))  # type: ignore[arg-type]
         self._since = self.loop.time()
         self._wait(self.settings.header_seconds)
-        if len(self.connections) > self.settings.max_connections:
+        settings, address = self.settings, self._address
+        self._of[address] += 1
+        if self._of[address] > settings.max_connections_of_one and address not in settings.proxies:
+            self._make_room(address)
+        elif len(self.connections) > settings.max_connections:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,6 +72,9 @@ class Connection(HttpToolsProtocol):
             self._taking.cancel()
             self._taking = None
         super().connection_lost(exc)
+        self._of[self._address] -= 1
+        if not self._of[self._address]:
+            del self._of[self._address]
         self._nobody_takes()
         if self.answering is not None and not self.cycle.response_complete:
             self.answering.cancel()
@@ -132,12 +141,13 @@ class Connection(HttpToolsProtocol):
     def _gives_way(self) -> bool:
         return self._is_idle or self.cycle.more_body
 
-    def _make_room(self) -> None:
+    def _make_room(self, address: str | None = None) -> None:
+        """The oldest that gives way is closed: of an address, or of those that have most."""
         giving_way = [each for each in self.connections if isinstance(each, Connection) and each._gives_way]
         of: Counter[str] = Counter(each._address for each in giving_way)
         most = max(of.values())  # this connection is one of them
-        oldest = min((each for each in giving_way if of[each._address] == most), key=lambda each: each._since)
-        oldest.abort()
+        addresses = {address} if address else {each for each, count in of.items() if count == most}
+        min((each for each in giving_way if each._address in addresses), key=lambda each: each._since).abort()
 
     @property
     def _address(self) -> str:
@@ -166,5 +176,6 @@ def protocol(own: Settings) -> type[Connection]:
 
     class Own(Connection):
         settings = own
+        _of = Counter()
 
     return Own

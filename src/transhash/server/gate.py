@@ -103,7 +103,9 @@ class Gate:
                 return
             security.check_sender(scope, headers, settings)
             if self._of[address] > settings.max_of_one and address not in settings.proxies:
-                raise faults.busy("requests")
+                refusal = faults.busy("requests")
+                refusal.headers["Connection"] = "close"  # whatever else this client has sent is not even read
+                raise refusal
             if scope["path"].startswith(f"{security.API}/") and scope["path"] not in security.OPEN:
                 self._tokens.check(scope, headers, changes=security.changes(scope))
             limit = security.body_limit(headers, settings)

@@ -45,6 +45,7 @@ class Settings:
     stop_seconds: float = 10.0  # for what is under way, when the server is asked to stop
     session_seconds: float = 30 * 24 * 3600.0  # for which a page need not give its token again
     max_connections: int = 512
+    max_connections_of_one: int = 128  # of one address, but for a proxy's
     max_of_one: int = 64  # requests of one address that are under way
 
     @property

@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from transhash.server import faults
+from transhash.system import give_way
 
 J = TypeVar("J")  # a job
 R = TypeVar("R")  # its result
@@ -33,9 +34,14 @@ class Batches(Generic[J, R]):
         batch: int,
         waiting: int,
         of_one: int | None = None,
+        patient: bool = False,
     ) -> None:
-        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be."""
+        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
+
+        `patient`: the threads leave the processors to others, for work that takes long.
+        """
         self._work = work
+        self._patient = patient
         self._what = name
         self._batch = batch
         self._most = waiting
@@ -73,6 +79,8 @@ class Batches(Generic[J, R]):
             thread.join(seconds)
 
     def _run(self) -> None:
+        if self._patient:
+            give_way()
         while self._batch_done():
             pass  # nothing of a batch is held while the next one is waited for
 

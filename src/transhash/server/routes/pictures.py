@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic_core import to_json
 
 from transhash.errors import ImageError
 from transhash.library.catalogue.records import Coded
@@ -61,8 +62,8 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
         if library is not passing.library:
             raise faults.library()  # another library took its place meanwhile
         known = library.pictures(page)
-        listed = [schemas.Picture(**known[id_].to_dict()) for id_ in page if id_ in known]
-        return schemas.Page(pictures=listed, total=len(ids), more=more).model_dump_json().encode()
+        listed = [known[id_].to_dict() for id_ in page if id_ in known]
+        return to_json({"pictures": listed, "total": len(ids), "more": more}, inf_nan_mode="null")
 
     return Response(await served.look(found), media_type="application/json")
 
