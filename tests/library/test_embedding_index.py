@@ -50,6 +50,7 @@ def agrees(held: Held | None, library: Library) -> bool:
         for column, id_ in enumerate(ids[row].tolist()):
             if id_ in kept:
                 expected[row, column] = cosines(query, np.frombuffer(kept[id_], np.int8)[None])[0]
+    assert {id_: each.tobytes() for id_, each in held.of(range(-1, 200)).items()} == kept
     return np.array_equal(held.likeness(queries, ids), expected, equal_nan=True)
 
 

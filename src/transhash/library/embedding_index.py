@@ -7,6 +7,7 @@ the search. Here a search reads arrays that never change: what is new is a small
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,6 +56,19 @@ class Held:
     def values(self) -> int:
         """V, the length of an embedding."""
         return int(self.parts[0].rows.shape[1])
+
+    def of(self, ids: Iterable[int]) -> dict[int, NDArray[np.int8]]:
+        """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
+        wanted = np.fromiter(ids, np.int64)
+        found: dict[int, NDArray[np.int8]] = {}
+        for part in self.parts:  # the newer one last
+            places = part.ids.searchsorted(wanted)
+            for id_, place in zip(wanted.tolist(), places.tolist(), strict=True):
+                if place < len(part.ids) and part.ids[place] == id_:
+                    found.pop(id_, None)
+                    if part.has[place]:
+                        found[id_] = part.rows[place]
+        return found
 
     def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Cosines of queries [Q, V] with the pictures of ids [Q, C], float32; NaN where there is no embedding."""

@@ -81,6 +81,12 @@ class Snapshot:
             return by_likeness(near, self.held.likeness(kept, near.ids), k)
         return by_likeness(near, likeness_of(kept, near.ids, self.searching.embeddings), k)
 
+    def embeddings(self, ids: list[int]) -> dict[int, NDArray[np.int8]]:
+        """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
+        if self.held is not None:
+            return self.held.of(ids)
+        return {id_: np.frombuffer(kept, np.int8) for id_, kept in self.searching.embeddings(ids).items()}
+
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What is known of the pictures that `nearest` found.
 
