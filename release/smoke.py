@@ -2,8 +2,9 @@
 
     python -m release.smoke dist/transhash-0.1.0-py3-none-any.whl [--python python3.13] [--lowest]
 
-With --lowest all that it needs is there in the lowest version that pyproject.toml allows. The environment has no compiler's headers, no repository and no PyTorch; the home and the package cannot be written
-to, as in a container with a read-only root, and `NUMBA_CACHE_DIR` is not set. Prints what it did; an error ends it.
+With --lowest all that it needs is there in the lowest version that pyproject.toml allows. The environment has no
+compiler's headers, no repository and no PyTorch; the home and the package cannot be written to, as in a container with
+a read-only root, and `NUMBA_CACHE_DIR` is not set. Prints what it did; an error ends it.
 """
 
 from __future__ import annotations

@@ -43,6 +43,14 @@ def workers() -> list[psutil.Process]:
     return found
 
 
+def start_cluster() -> None:
+    """A cluster of Ray on this machine, that the runs find, until this program ends."""
+    import ray
+
+    ray.init(address="local", num_cpus=processors(), include_dashboard=False, logging_level="ERROR")
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
@@ -54,10 +62,7 @@ def main() -> None:
     given = parser.parse_args()
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
     if given.cluster:
-        import ray
-
-        ray.init(address="local", num_cpus=processors(), include_dashboard=False, logging_level="ERROR")
-        os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+        start_cluster()
     events = given.log.read_text().split() if given.log.exists() else []
     rng = random.Random(given.seed + len(events))
 

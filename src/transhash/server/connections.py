@@ -176,6 +176,6 @@ def protocol(own: Settings) -> type[Connection]:
 
     class Own(Connection):
         settings = own
-        _of = Counter()
+        _of: ClassVar[Counter[str]] = Counter()
 
     return Own
