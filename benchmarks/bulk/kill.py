@@ -51,7 +51,7 @@ def start_cluster() -> None:
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
     parser.add_argument("--kills", type=int, default=300)
@@ -59,7 +59,11 @@ def main() -> None:
     parser.add_argument("--cluster", action="store_true", help="One cluster of Ray for all runs.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log", type=Path, default=os.devnull)
-    given = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    given = arguments()
     os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - by default Ray's actors wait for all other work of the machine
     if given.cluster:
         start_cluster()

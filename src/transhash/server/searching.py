@@ -104,9 +104,7 @@ def embeddings_of(snapshot: Snapshot, queries: dict[int, Query]) -> dict[int, ND
         return {}
     by_id = [query.id for query in queries.values() if query.id is not None]
     kept = snapshot.embeddings(by_id) if by_id else {}
-    found = {
-        number: query.embedding if query.id is None else kept.get(query.id) for number, query in queries.items()
-    }
+    found = {number: query.embedding if query.id is None else kept.get(query.id) for number, query in queries.items()}
     length = None if snapshot.layers is None else len(snapshot.layers.head.weights)
     return {number: each for number, each in found.items() if each is not None and length in (None, len(each))}
 
