@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,13 +61,6 @@ def give_memory_back() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-
-
-def give_way() -> None:
-    """From now on the calling thread has what the others leave of the processors, where threads have a priority."""
-    if platform.system() == "Linux":  # elsewhere it would be that of the whole process
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def machine() -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -181,3 +182,16 @@ def test_a_collection_in_milvus_is_served(library: Library, milvus: str) -> None
         _, err = process.communicate(timeout=30)
         assert err.startswith(f"40 pictures of {address}, without thumbnails, originals,")
         assert process.returncode == 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("transhash-explanations", ""), ("another", "taken down\n")])
+def test_the_interpreter_is_not_taken_down_around_a_thread_that_works(name: str, said: str) -> None:
+    program = f"""
+import atexit, threading
+from transhash.server import run
+atexit.register(print, "taken down")
+threading.Thread(target=threading.Event().wait, name={name!r}, daemon=True).start()
+run.leave()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")

@@ -141,6 +141,7 @@ def serve(
                 say(f"{served.count(None):,} pictures of {served.address}, without {', '.join(LACKS)}; Ctrl-C ends it")
 
         run.server(served, settings, started).run([listening])
+    run.leave()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.confirmation import Kind
 from transhash.server.faults import Fault
+from transhash.server.workers import NAMED
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
@@ -88,7 +89,7 @@ class DuplicateSearches:
             while len(self._runs) >= KEPT:
                 del self._runs[next(iter(self._runs))]
             run = self._runs[wanted] = Run(self._live.version, creation)
-            run.thread = threading.Thread(target=self._run, args=(run, wanted), daemon=True)
+            run.thread = threading.Thread(name=f"{NAMED}duplicates", target=self._run, args=(run, wanted), daemon=True)
             run.thread.start()
             return run
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
@@ -18,6 +20,7 @@ from transhash.server.app import create_app
 from transhash.server.collection import Collection
 from transhash.server.connections import protocol
 from transhash.server.settings import Settings
+from transhash.server.workers import NAMED
 from transhash.system import give_memory_back
 
 LOOK_SECONDS = 0.03
@@ -87,6 +90,17 @@ def server(served: LiveLibrary | Collection, settings: Settings, started: Callab
         ssl_keyfile=settings.certificate and settings.certificate[1],
     )
     return _Server(config, started)
+
+
+def leave() -> None:
+    """End the process at once where a thread is still at work: nobody waits for what it computes.
+
+    To take the interpreter down around it ends in an abort inside some libraries (ONNX Runtime).
+    """
+    if any(thread.daemon and thread.name.startswith(NAMED) for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 class _Server(uvicorn.Server):

@@ -60,15 +60,13 @@ class Service:
         )
         self._encoder = Encoding(lambda: live.model, settings, metrics)
 
-        def jobs(
-            what: str, threads: int, waiting: int, of_one: int | None = None, *, patient: bool = False
-        ) -> Batches[Job, Any]:
-            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, of_one=of_one, patient=patient)
+        def jobs(what: str, threads: int, waiting: int, of_one: int | None = None) -> Batches[Job, Any]:
+            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, of_one=of_one)
 
         self._look = jobs("requests", 2, 8 * waiting, of_one=1)
-        self._filter = jobs("filters", 2, waiting, of_one=1, patient=True)  # a core for one who asks what takes long
+        self._filter = jobs("filters", 2, waiting, of_one=1)  # a core for one who asks what takes long, not all
         self._draw = jobs("pictures", processors(), 4 * waiting)
-        self._explain = jobs("explanations", 1, waiting, patient=True)  # one, so that thumbnails never wait for them
+        self._explain = jobs("explanations", 1, waiting)  # one, so that thumbnails never wait for them
         self._write = jobs("writes", 1, 8)
         self._filters = Filters(live, self._filter, settings.filter_seconds)
         self._checked = 0.0

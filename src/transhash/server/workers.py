@@ -14,11 +14,11 @@ from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 from transhash.server import faults
-from transhash.system import give_way
 
 J = TypeVar("J")  # a job
 R = TypeVar("R")  # its result
 
+NAMED = "transhash-"  # what the names of these threads begin with
 SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
 
 
@@ -34,14 +34,9 @@ class Batches(Generic[J, R]):
         batch: int,
         waiting: int,
         of_one: int | None = None,
-        patient: bool = False,
     ) -> None:
-        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
-
-        `patient`: the threads leave the processors to others, for work that takes long.
-        """
+        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be."""
         self._work = work
-        self._patient = patient
         self._what = name
         self._batch = batch
         self._most = waiting
@@ -49,7 +44,7 @@ class Batches(Generic[J, R]):
         self._jobs: _Turns[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]] = _Turns(of_one or threads * batch)
         self._threads: list[threading.Thread] = []
         for _ in range(threads):
-            thread = threading.Thread(target=self._run, name=f"transhash-{name}", daemon=True)
+            thread = threading.Thread(target=self._run, name=f"{NAMED}{name}", daemon=True)
             thread.start()
             self._threads.append(thread)
 
@@ -79,8 +74,6 @@ class Batches(Generic[J, R]):
             thread.join(seconds)
 
     def _run(self) -> None:
-        if self._patient:
-            give_way()
         while self._batch_done():
             pass  # nothing of a batch is held while the next one is waited for
 
