@@ -74,6 +74,21 @@ def test_every_kind_of_change_is_followed(library: Library, tmp_path: Path, shar
     assert agrees(index.refresh(library.catalogue), library)
 
 
+def test_a_fit_changes_all_codes_and_copies_no_embedding(library: Library) -> None:
+    index = EmbeddingIndex(library.bits)
+    index.load(library.catalogue)
+    before, codes = index.refresh(library.catalogue), library.codes()
+    random = np.random.default_rng(3)
+    with library.catalogue.writing():  # as a fit does
+        library.catalogue.pictures.recode((id_, random.bytes(library.bits // 8)) for id_ in codes.ids.tolist())
+    assert library.catalogue.pictures.changed(1) >= 40
+    assert not np.array_equal(library.codes().reconstruct(codes.ids), codes.reconstruct(codes.ids))
+    assert index.refresh(library.catalogue) is before
+    draw(library.path.parent / "pictures", 1, seed=9)
+    library.index(library.path.parent / "pictures")
+    assert agrees(index.refresh(library.catalogue), library)
+
+
 def test_embeddings_of_two_lengths_are_not_held(library: Library) -> None:
     index = EmbeddingIndex(library.bits)
     index.load(library.catalogue)

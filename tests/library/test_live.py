@@ -14,6 +14,7 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import Library
 from transhash.library import LiveLibrary
+from transhash.library.searching import LocalSearch, Snapshot
 
 
 @pytest.fixture
@@ -107,3 +108,29 @@ def test_threads_search_while_another_process_writes(followed: LiveLibrary, libr
         thread.join()
     assert problems == []
     assert agrees(followed, library)
+
+
+def test_a_later_moment_is_waited_for_but_not_for_long(
+    followed: LiveLibrary, library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = followed.now()[1]
+    draw(photos / "new.png", 50)
+    library.index(photos)
+    now = followed.later(before)
+    assert now is not None
+    assert len(now.index) == len(before.index) + 1
+
+    monkeypatch.setattr("transhash.library.live.PATIENCE", 0.05)
+    assert followed.later(now) is None  # nothing has changed
+    go_on, snapshot = threading.Event(), LocalSearch.snapshot
+
+    def slow(self: LocalSearch) -> Snapshot:
+        go_on.wait(60)
+        return snapshot(self)
+
+    monkeypatch.setattr(LocalSearch, "snapshot", slow)
+    library.remove(library.passing()[:1])
+    for _ in range(2):
+        assert followed.later(now) is None
+    go_on.set()
+    assert eventually(lambda: len(followed.index) == len(before.index))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
 from transhash.library import LiveLibrary
+from transhash.library.searching import LocalSearch, Snapshot
 from transhash.server import schemas
 from transhash.server.found import Found, results
 from transhash.server.metrics import Metrics
@@ -54,6 +56,26 @@ def test_a_picture_without_an_embedding_goes_without_and_no_other(live: LiveLibr
     assert [told(each) for each in together] == [told(each) for each in alone]
     probable = [[hit["probability"] is not None for hit in told(each)["hits"]] for each in together]
     assert [all(each) for each in probable] == [True, False, True, False]
+
+
+def test_searches_go_on_while_all_codes_change(live: LiveLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fit of a million pictures the next look takes seconds: hits are those of the last one."""
+    searcher = Searcher(live)
+    before = told(searcher.search([Query(Options(k=6), id=4)])[0])
+    go_on, snapshot = threading.Event(), LocalSearch.snapshot
+
+    def slow(self: LocalSearch) -> Snapshot:
+        go_on.wait(60)
+        return snapshot(self)
+
+    monkeypatch.setattr("transhash.library.live.PATIENCE", 0.05)
+    monkeypatch.setattr(LocalSearch, "snapshot", slow)
+    with Library.open(live.path, live.model) as library, library.catalogue.writing():
+        ids = live.index.ids.tolist()
+        library.catalogue.pictures.recode((id_, id_.to_bytes(library.bits // 8, "big")) for id_ in ids)
+    during = told(searcher.search([Query(Options(k=6), id=4)])[0])
+    assert [hit["id"] for hit in during["hits"]] == [hit["id"] for hit in before["hits"]]
+    go_on.set()
 
 
 def test_what_is_written_at_once_is_what_the_description_says(live: LiveLibrary) -> None:

@@ -62,12 +62,16 @@ class CodeIndex:
             if self._index is None or self._revision is None or not catalogue.has_had(self._revision):
                 self._index = self._built(catalogue)
                 self._unsaved = len(self._index) + 1
-            elif self._revision != revision:
+            elif self._revision == revision:
+                pass
+            elif 2 * catalogue.pictures.changed(self._revision.number) > len(self._index):
+                # as after a fit: many parts, made one after the other, take longer and are searched more slowly
+                self._index = self._built(catalogue)
+                self._unsaved = len(self._index) + 1
+            else:
                 index = copy.copy(self._index)  # others are searching in that one
-                changed = self._catch_up(index, catalogue, self._revision.number)
-                self._unsaved += changed
-                # many parts, made one after the other, are searched more slowly than one
-                self._index = self._built(catalogue) if 2 * changed > len(index) else index
+                self._unsaved += self._catch_up(index, catalogue, self._revision.number)
+                self._index = index
             self._revision = revision
             if self._unsaved * SHARE > len(self._index):
                 self._save(self._index, revision)

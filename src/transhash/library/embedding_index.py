@@ -37,13 +37,38 @@ class Part(NamedTuple):
         has = np.fromiter((id_ in kept for id_ in ids.tolist()), np.bool_, len(ids))
         return cls(ids, np.frombuffer(rows, np.int8).reshape(len(ids), values), has)
 
+    @classmethod
+    def joined(cls, parts: list[Part], values: int) -> Part:
+        """Parts that share no picture as one."""
+        ids = np.concatenate([np.empty(0, np.int64), *(each.ids for each in parts)])
+        rows = np.concatenate([np.empty((0, values), np.int8), *(each.rows for each in parts)])
+        has = np.concatenate([np.empty(0, np.bool_), *(each.has for each in parts)])
+        if (ids[1:] > ids[:-1]).all():
+            return cls(ids, rows, has)
+        order = np.argsort(ids)
+        return cls(ids[order], rows[order], has[order])
+
     def under(self, newer: Part) -> Part:
         """The same with what is newer."""
         stays = ~np.isin(self.ids, newer.ids)
-        ids = np.concatenate([self.ids[stays], newer.ids])
-        order = np.argsort(ids)
-        rows = np.concatenate([self.rows[stays], newer.rows])
-        return Part(ids[order], rows[order], np.concatenate([self.has[stays], newer.has])[order])
+        old = Part(self.ids[stays], self.rows[stays], self.has[stays])
+        return Part.joined([old, newer], self.rows.shape[1])
+
+    def places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where ids are, -1 for those that are not here."""
+        places = self.ids.searchsorted(ids)
+        places[places == len(self.ids)] = -1
+        return np.where(self.ids[places] == ids, places, -1) if len(self.ids) else np.full(len(ids), -1)
+
+    def unlike(self, others: tuple[Part, Part]) -> Part:
+        """What is not the same in others, of which the second is newer than the first."""
+        known = np.zeros(len(self.ids), np.bool_)
+        for other in others:
+            places = other.places(self.ids)
+            here = places >= 0
+            own, theirs = self.rows[here], places[here]
+            known[here] = (own == other.rows[theirs]).all(axis=1) & (self.has[here] == other.has[theirs])
+        return Part(self.ids[~known], self.rows[~known], self.has[~known])
 
 
 @dataclass(frozen=True)
@@ -62,12 +87,11 @@ class Held:
         wanted = np.fromiter(ids, np.int64)
         found: dict[int, NDArray[np.int8]] = {}
         for part in self.parts:  # the newer one last
-            places = part.ids.searchsorted(wanted)
-            for id_, place in zip(wanted.tolist(), places.tolist(), strict=True):
-                if place < len(part.ids) and part.ids[place] == id_:
+            for id_, place in zip(wanted.tolist(), part.places(wanted).tolist(), strict=True):
+                if place >= 0 and part.has[place]:
+                    found[id_] = part.rows[place]
+                elif place >= 0:
                     found.pop(id_, None)
-                    if part.has[place]:
-                        found[id_] = part.rows[place]
         return found
 
     def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -126,21 +150,25 @@ class EmbeddingIndex:
             if not self._fits:
                 return None
             parts.append(Part.of(dict(page), set(), values))
-        ids, rows, has = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return Held((Part(ids, rows, has), none))
+        return Held((Part.joined(parts, values), none))
 
     def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
-        """With what has changed since the revision of a number."""
-        large, small = held.parts
+        """With what has changed since the revision of a number; a fit changes all codes and no embedding."""
+        new = []
         for page in catalogue.pictures.changes(self._width, number):
             ids = {id_ for id_, _ in page}
             kept = catalogue.embeddings.of(ids)
             self._fits = all(len(each) == held.values for each in kept.values())
             if not self._fits:
                 return None
-            small = small.under(Part.of(kept, ids - kept.keys(), held.values))
-            if len(small.ids) * SHARE > len(large.ids):
-                large, small = large.under(small), Part.of({}, set(), held.values)
+            new.append(Part.of(kept, ids - kept.keys(), held.values).unlike(held.parts))
+        newer = Part.joined(new, held.values)
+        if not len(newer.ids):
+            return held
+        large, small = held.parts
+        small = small.under(newer)
+        if len(small.ids) * SHARE > len(large.ids):
+            large, small = large.under(small), Part.of({}, set(), held.values)
         return Held((large, small))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from transhash.search import HammingIndex
 
 INTERVAL = 0.25  # s between looks at the catalogue
+PATIENCE = 1.0  # s that a search waits for a look: after a fit of a million pictures it takes several
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class LiveLibrary:
         self, path: str | os.PathLike[str], model: Encoder | None = None, *, interval: float = INTERVAL
     ) -> None:
         """Open a library and begin to follow it; raises what `Library.open` does."""
-        self._stop = threading.Event()
+        self._stop, self._wake = threading.Event(), threading.Event()
         self._interval = interval
         self._version = 0
         self._trouble: LibraryError | None = None
@@ -58,6 +60,8 @@ class LiveLibrary:
         self._unfitted: HashModel | Embedder = getattr(served, "unfitted", served)
         self._opened = self._open()
         self._looking = threading.Lock()
+        self._looked = threading.Condition()
+        self._began: float | None = None  # when the look that is under way did
         self._thread = threading.Thread(target=self._follow, name="transhash-follow", daemon=True)
         self._thread.start()
 
@@ -107,14 +111,29 @@ class LiveLibrary:
         """Look at the catalogue now, after this program has written to it, rather than at the next look."""
         with self._looking:
             library, before = self.now()
-            now = library.searching.snapshot()
-            self._opened = replace(self._opened, snapshot=now)
+            self._began = time.monotonic()
+            try:
+                now = library.searching.snapshot()
+            finally:
+                self._began = None
+            self._show(replace(self._opened, snapshot=now))
             if now.revision != before.revision:
                 self._version += 1
+
+    def later(self, than: Snapshot) -> Snapshot | None:
+        """The library at a later moment than another; None where the look that finds it takes more than `PATIENCE`."""
+        began = self._began
+        until = PATIENCE if began is None else began + PATIENCE - time.monotonic()
+        with self._looked:
+            self._wake.set()
+            self._looked.wait_for(lambda: self._opened.snapshot.revision != than.revision, max(0.0, until))
+            now = self._opened.snapshot
+        return now if now.searching is than.searching and now.revision != than.revision else None
 
     def close(self) -> None:
         """Follow no longer, and close the library."""
         self._stop.set()
+        self._wake.set()
         self._thread.join()
         self._opened.library.close()
 
@@ -134,7 +153,11 @@ class LiveLibrary:
 
     def _follow(self) -> None:
         holds = None  # the library whose embeddings are in memory
-        while not self._stop.wait(self._interval):
+        while True:
+            self._wake.wait(self._interval)
+            self._wake.clear()
+            if self._stop.is_set():
+                return
             try:
                 library = self._opened.library
                 if library is not holds and library.searching.by_embeddings:
@@ -145,11 +168,16 @@ class LiveLibrary:
                 else:
                     opened = self._open()  # threads that are at work go on with what they have
                     with self._looking:
-                        self._opened = opened
+                        self._show(opened)
                         self._version += 1
                 self._trouble = None
             except LibraryError as error:  # a drive that is away, a disk error: the next look may succeed
                 self._trouble = error
+
+    def _show(self, opened: Opened) -> None:
+        with self._looked:
+            self._opened = opened
+            self._looked.notify_all()
 
     def _is_in_place(self) -> bool:
         opened = self._opened

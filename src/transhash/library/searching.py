@@ -152,17 +152,22 @@ class LocalSearch:
         options: Options,
         snapshot: Snapshot | None = None,
         allowed: NDArray[np.int64] | None = None,
+        later: Callable[[Snapshot], Snapshot | None] | None = None,
     ) -> Ranked:
         """The hits of each query at one moment: that of a snapshot, or a later one when hits have changed since.
 
-        `allowed`: only pictures with these ids. When hits have changed in each of `TRIES` searches, those that are
-        gone are left out. Raises what `ranked` raises.
+        `allowed`: only pictures with these ids. `later`: gives a later moment than another; by default that is read
+        now. When there is none to be had, or hits have changed in each of `TRIES` searches, those that are gone are
+        left out. Raises what `ranked` raises.
         """
         now = snapshot or self.snapshot()
         for _ in range(TRIES - 1):
             with suppress(ChangedError):
                 return ranked(replace(now, allowed=allowed), queries, options)
-            now = self.snapshot()
+            newer = later(now) if later else self.snapshot()
+            if newer is None:
+                break
+            now = newer
         return ranked(replace(now, allowed=allowed, is_last=True), queries, options)
 
     def hits(self, queries: Queries, options: Options) -> list[list[Hit]]:

@@ -52,7 +52,8 @@ class Searcher:
             values = [queries[number].values for number in numbers]
             relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
             embeddings = np.stack([kept[number] for number in numbers]) if values_each else None
-            answer = library.searching.ranked(Queries(packed, relaxed, embeddings), limits, snapshot, allowed)
+            asked = Queries(packed, relaxed, embeddings)
+            answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later)
             counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
             for row, number in enumerate(numbers):
                 more = answer.is_full[row] and options.ranked < total

@@ -118,6 +118,11 @@ class Pictures:
                 raise self._database.damaged()
             yield rows
 
+    def changed(self, number: int) -> int:
+        """How many rows `changes` gives."""
+        sql = "SELECT COUNT(*) FROM {} WHERE changed > ?"
+        return sum(self._database.rows(sql.format(table), (number,))[0][0] for table in ("picture", "forgotten"))
+
     def contents(
         self, ranges: Iterable[tuple[bytes, bytes]] | None = None
     ) -> Iterator[list[tuple[int, bytes, int, int, int, int, int | None]]]:
