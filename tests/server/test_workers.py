@@ -28,7 +28,8 @@ def test_a_sender_of_many_jobs_does_not_keep_others_waiting() -> None:
         return [*jobs]
 
     async def run() -> None:
-        batches = Batches("jobs", work, threads=2, batch=1, waiting=100, of_one=1)
+        # one thread: of two, that with the other's job may wait for a processor however long
+        batches = Batches("jobs", work, threads=1, batch=1, waiting=100, of_one=1)
         try:
             futures = _put(batches, "greedy", [f"greedy {number}" for number in range(20)])
             await asyncio.to_thread(began.wait, 60)
