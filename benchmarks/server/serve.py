@@ -35,6 +35,7 @@ from PIL import Image
 
 import transhash
 from transhash.library.catalogue.records import Coded, File
+from transhash.library.ranking import CANDIDATES
 from transhash.system import processors
 
 REAL = 2000  # pictures that have files
@@ -159,7 +160,21 @@ def by_id(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         after = process.cpu_times()
         used = after.user + after.system - before.user - before.system
         requests = result["requests_per_s"] * arguments.seconds
-        return {**result, "cpu_ms_each": round(1000 * used / requests, 3), "rss_mb": process.memory_info().rss >> 20}
+        memory = process.memory_info().rss >> 20
+    alone = index_alone(photos, 10 if arguments.codes else CANDIDATES)
+    return {**result, "cpu_ms_each": round(1000 * used / requests, 3), "index_alone_ms": alone, "rss_mb": memory}
+
+
+def index_alone(photos: Path, k: int) -> float:
+    """Milliseconds of processor time that the index takes for a query, of those that such a search costs."""
+    index = transhash.HammingIndex.open(photos / ".transhash" / "codes.hamming")
+    generator, times = np.random.default_rng(2), []
+    for _ in range(50):
+        queries = index.reconstruct(generator.choice(index.ids, 32))
+        began = time.process_time()
+        index.search(queries, k)
+        times.append((time.process_time() - began) / len(queries))
+    return round(1000 * float(np.median(times)), 3)
 
 
 def upload(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
