@@ -2,7 +2,7 @@
 
     python -m benchmarks.bulk.kill PICTURES --kills 300 [--engine ray [--cluster]] [--log FILE]
 
-A run is killed (SIGKILL) at a random moment: the driver, or with Ray a worker or the driver. What is found is compared,
+A run is killed (SIGKILL) at a random moment: the driver, or with Ray some workers or the driver. What is found is compared,
 row by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
 With --cluster all runs use one cluster of Ray, as on many machines; without it each starts its own, which takes longer.
 With a log, which gets a line for each kill and each finished run, the program itself may be broken off and goes on.
@@ -89,7 +89,7 @@ def main() -> None:
         while events.count("driver") + events.count("worker") < given.kills:
             began = time.monotonic()
             victim = "worker" if given.engine == "ray" and rng.random() < 0.5 else "driver"
-            after = rng.random() * longest
+            after, left = rng.random() * longest, rng.randint(1, 5)  # a worker starts again, and another is killed
             with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
                 while run.poll() is None:
                     time.sleep(0.02)
@@ -102,7 +102,9 @@ def main() -> None:
                         with suppress(psutil.Error):  # it may have ended
                             rng.choice(found).kill()
                             note(victim)
-                        break
+                            left -= 1
+                        if not left:
+                            break
             longest = max(longest, time.monotonic() - began)
             while given.cluster and workers():  # those of a driver that was killed
                 time.sleep(0.05)
