@@ -2,8 +2,8 @@
 
     python -m benchmarks.bulk.kill PICTURES --kills 300 [--engine ray [--cluster]] [--log FILE]
 
-A run is killed (SIGKILL) at a random moment: the driver, or with Ray some workers or the driver. What is found is compared,
-row by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
+At random moments the driver is killed (SIGKILL), or with Ray some workers or the driver. What is found is compared, row
+by row, with the result of a run that nobody killed. Runs are begun anew, in an empty folder, when one is finished.
 With --cluster all runs use one cluster of Ray, as on many machines; without it each starts its own, which takes longer.
 With a log, which gets a line for each kill and each finished run, the program itself may be broken off and goes on.
 """
