@@ -22,6 +22,7 @@ from transhash.errors import TransHashError
 from transhash.library import LiveLibrary, embedding_index
 from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
+from transhash.search import HammingIndex
 from transhash.server import faults
 from transhash.server.collection import Collection, CollectionService
 from transhash.server.faults import Fault, request_id
@@ -125,6 +126,10 @@ def _warm(live: LiveLibrary) -> None:
                     index.search(pack(values[:queries]), k, ids=ids, values=relaxed)
     for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
         pass
+    drawn = np.random.default_rng(0).integers(0, 256, (512, 8), np.uint8)
+    several = HammingIndex(64)  # as copies are looked for among many hits
+    several.add(drawn)
+    several.range_search(drawn, radius=collapsing.RADIUS)
     collapsing.prepare()
     embedding_index.prepare()
 
