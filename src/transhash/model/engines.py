@@ -19,7 +19,7 @@ Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]  # values (N, B) and f
 
 _TOKENS_CPU = 600  # about as many pass through the network at once: what lies between its layers stays in the cache
 _TOKENS_GPU = 1 << 16  # fill a GPU, and take some 2 GB of its memory
-_UNFIT = ["MatmulTransposeFusion"]  # makes an operator that versions before 1.25 lack for the numbers of exact graphs
+_UNFIT = ["MatmulTransposeFusion"]  # makes an operator that versions up to 1.24 lack for the numbers of exact graphs
 _INTEGERS = b"QGemm"  # the operator of exact graphs that ONNX Runtime has on the CPU alone
 
 

@@ -33,7 +33,7 @@ from transhash.server.quick import Quick
 from transhash.server.routes import collection_routers, routers
 from transhash.server.security import API
 from transhash.server.service import Service
-from transhash.server.settings import MOST_HITS, Settings
+from transhash.server.settings import Settings
 from transhash.server.tokens import Tokens
 
 PAGE = Path(__file__).with_name("page")
@@ -122,8 +122,7 @@ def _warm(live: LiveLibrary) -> None:
     for queries in (1, 8):
         for relaxed in (None, values[:queries]):
             for ids in (None, index.ids[: len(index) // 2]):
-                for k in (10, MOST_HITS):  # what is asked of a small library is all of it
-                    index.search(pack(values[:queries]), k, ids=ids, values=relaxed)
+                index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
     for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
         pass
     drawn = np.random.default_rng(0).integers(0, 256, (512, 8), np.uint8)
