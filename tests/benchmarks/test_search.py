@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.search import compare, peers, plots
+from benchmarks.search import billion, compare, peers, plots
 from benchmarks.search import measure as bench
 from transhash.errors import DataError
+from transhash.search import HammingIndex
 
 
 def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
@@ -83,3 +84,30 @@ def test_the_program_measures_prints_and_draws(
     with pytest.raises(SystemExit, match="2"):
         run("--plot", out="empty")
     assert "measure first" in capsys.readouterr().err
+
+
+def test_an_index_built_on_disk_is_measured_and_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(billion, "RESULT", tmp_path / "billion.json")
+    monkeypatch.setattr(billion, "PIECE", 1000)
+    for _ in range(2):  # the second row replaces the first, and has the same building
+        monkeypatch.setattr("sys.argv", ["billion", "--codes", "clustered", "--size", "3500", "--at", str(tmp_path)])
+        billion.main()
+    assert "3,500 clustered codes: built in" in capsys.readouterr().out
+    [row] = json.loads((tmp_path / "billion.json").read_text())
+    assert (row["checked"], row["peer"]) == (16, 3500)
+    assert len(list(tmp_path.glob("*.hamming*"))) == 1
+
+
+def test_the_oracle_finds_an_index_that_lacks_a_code() -> None:
+    codes = peers.make_codes("clustered", 3000, 64)
+    oracle = billion.Oracle(codes[:2])
+    index = HammingIndex(64)
+    index.add(codes)
+    for first in range(0, 3000, 700):
+        oracle.see(codes[first : first + 700], first)
+    oracle.check(index)
+    index.remove([int(index.search(codes[1:2], 7)[1][0, 6])])
+    with pytest.raises(SystemExit, match="does not find"):
+        oracle.check(index)

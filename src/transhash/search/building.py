@@ -1,7 +1,8 @@
 """Building a compact index on disk, from more codes than memory holds: partitioned, and each part sorted in memory.
 
 All happens in a folder next to the index, FILE.building. What is done there is written down after each stage, so that
-the same call goes on after a kill. Codes are read from a file where they are, or copied once when they come in chunks.
+the same call goes on after a kill. Codes are read from a file where they are, or copied when they come in chunks, until
+they are partitioned.
 """
 
 from __future__ import annotations
@@ -71,12 +72,12 @@ def _build(
     progress: Progress,
 ) -> None:
     folder, bits = work.folder, work.bits
-    source = work.codes(codes, progress)
-    count = len(source)
+    count = work.count(codes, progress)
     if not 0 < count <= MOST:
         raise HammingIndexError("", f"{count:,} codes", f"give 1 to {MOST:,}")
     _check_room(folder, count, bits)
-    work.stage("partition", lambda: _partition_all(work, source, progress))
+    work.stage("partition", lambda: _partition_all(work, work.codes(codes), progress))
+    (folder / "codes").unlink(missing_ok=True)
     work.stage("main", lambda: _sort_main(work, count, progress))
     shutil.rmtree(folder / "parts", ignore_errors=True)
     unique = int(work.state["unique"])
@@ -153,16 +154,19 @@ class _Work:
         self.state["done"].append(name)
         self._write()
 
-    def codes(self, source: str | os.PathLike[str] | Iterable[Codes], progress: Progress) -> _Source:
-        """All codes, from their file, or from the copy of what an iterator gives."""
+    def count(self, source: str | os.PathLike[str] | Iterable[Codes], progress: Progress) -> int:
+        """How many codes there are; what an iterator gives is copied for it."""
+        if isinstance(source, str | os.PathLike):
+            return len(_codes_in(source, self.bits))
+        self.stage("copy", lambda: self._copy(source, progress))
+        return int(self.state["count"])
+
+    def codes(self, source: str | os.PathLike[str] | Iterable[Codes]) -> _Source:
+        """All codes, from their file, or from the copy of what an iterator gave."""
         if isinstance(source, str | os.PathLike):
             return _Source(_codes_in(source, self.bits), self.bits)
-        self.stage("copy", lambda: self._copy(source, progress))
-        shape = int(self.state["count"]), self.bits // 8
-        copied: Codes = np.empty(shape, np.uint8)
-        if len(copied):
-            copied = np.memmap(self.folder / "codes", np.uint8, "r", shape=shape).view(np.ndarray)
-        return _Source(copied, self.bits)
+        copied = np.memmap(self.folder / "codes", np.uint8, "r", shape=(int(self.state["count"]), self.bits // 8))
+        return _Source(copied.view(np.ndarray), self.bits)
 
     def mapped(self, name: str, words: int) -> Words:
         """Words of a file of this folder that is made when it is not there."""
@@ -340,7 +344,7 @@ def _codes_in(path: str | os.PathLike[str], bits: int) -> Codes:
 
 def _check_room(folder: Path, count: int, bits: int) -> None:
     """Raises `HammingIndexError` when the disk has no room for what is still to be written."""
-    held = sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file() and each.name != "codes")
+    held = sum(each.stat().st_blocks * 512 for each in folder.rglob("*") if each.is_file())
     wanted, free = needed(count, bits) - held, shutil.disk_usage(folder).free
     if wanted > free:
         raise HammingIndexError(

@@ -1,0 +1,202 @@
+"""Up to 10⁹ codes of 64 bits: built on disk, searched where they lie, and held to what comparing all of them finds.
+
+    python -m benchmarks.search.billion --codes benchmarks/search/real.npy --size 1000000000 --at FOLDER
+
+Codes are made in pieces, each from a seed of its own, and never all held. While they are handed to the builder, some
+queries are compared with every one of them, by NumPy alone: the oracle. A flat index of Faiss of as many codes as
+`--peer` says is searched in turns with ours; its time for all codes is reckoned in proportion. The row goes into
+benchmarks/results/billion.json. The index stays: the same call again measures searches alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common import RESULTS, program
+from benchmarks.search.peers import Codes, Faiss, make_codes
+from transhash.search import HammingIndex
+from transhash.search.building import build_index
+from transhash.system import machine, replacing
+
+RESULT = RESULTS / "billion.json"
+BITS, K, BATCH, SINGLES, CHECKED, ROUNDS = 64, 100, 500, 100, 16, 5
+PIECE = 1 << 21  # codes that are made at a time
+BUILDING = "build_s", "making_s", "peak_build", "disk_build", "bytes_a_code"
+Row = dict[str, Any]
+
+
+class Oracle:
+    """The nearest K of some queries among all codes that went by: by distance, then by number."""
+
+    def __init__(self, queries: Codes) -> None:
+        self.queries = queries.view(np.uint64)[:, 0]
+        self.best: list[NDArray[np.int64]] = [np.empty(0, np.int64) for _ in self.queries]  # distance · 2³² + number
+
+    def see(self, codes: Codes, first: int) -> None:
+        """Compare all queries with codes whose numbers begin at `first`."""
+        words = codes.view(np.uint64)[:, 0]
+        for row, query in enumerate(self.queries):
+            distances = np.bitwise_count(words ^ query)
+            held = self.best[row]
+            near = np.flatnonzero(distances <= (held[-1] >> 32 if len(held) == K else BITS))
+            keys = np.concatenate([held, (distances[near].astype(np.int64) << 32) + (near + first)])
+            if len(keys) > 4 * K:
+                keys = np.partition(keys, K)[:K]
+            self.best[row] = np.sort(keys)[:K]
+
+    def check(self, index: HammingIndex) -> None:
+        """Raises SystemExit where the index finds something else."""
+        D, I = index.search(self.queries.view(np.uint8).reshape(-1, BITS // 8), K)  # noqa: E741
+        for row, best in enumerate(self.best):
+            if not (np.array_equal(D[row], best >> 32) and np.array_equal(I[row], best & (1 << 32) - 1)):
+                raise SystemExit(f"query {row}: the index does not find what comparing all codes finds")
+
+
+class Making:
+    """The codes in pieces, and the seconds that it took to make them and to compare them with the oracle's queries."""
+
+    def __init__(self, kind: str, size: int, oracle: Oracle) -> None:
+        self.kind, self.size, self.oracle, self.seconds = kind, size, oracle, 0.0
+
+    def pieces(self) -> Iterator[Codes]:
+        """Codes uint8 [n, 8], one piece after the other."""
+        for first in range(0, self.size, PIECE):
+            began = time.perf_counter()
+            piece = make_codes(self.kind, min(PIECE, self.size - first), BITS, seed=1 + first // PIECE)
+            self.oracle.see(piece, first)
+            self.seconds += time.perf_counter() - began
+            yield piece
+
+
+def say(stage: str, done: int, total: int, note: str, /) -> None:
+    """A line to standard error for each ten million codes."""
+    if done % (5 * PIECE) == 0 or done == total:
+        print(time.strftime("%H:%M:%S"), stage, f"{done:,}", file=sys.stderr, flush=True)
+
+
+class Disk:
+    """The most bytes that a folder's drive was short of, against the beginning: looked at each second."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.most, self._over = folder, 0, threading.Event()
+        self._before = shutil.disk_usage(folder).free
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Disk:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(1):
+            self.most = max(self.most, self._before - shutil.disk_usage(self.folder).free)
+
+
+def peak() -> int:
+    """The most bytes of memory that this process held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:
+    """Build the index of these codes, and what that cost."""
+    making = Making(kind, size, oracle)
+    began, before = time.perf_counter(), peak()
+    with Disk(target.parent) as disk:
+        build_index(target, making.pieces(), BITS, progress=say)
+    return {
+        "build_s": time.perf_counter() - began - making.seconds,
+        "making_s": making.seconds,
+        "peak_build": peak() - before,
+        "disk_build": disk.most,
+        "bytes_a_code": target.stat().st_size / size,
+    }
+
+
+def seconds(engine: Any, queries: Codes) -> float:
+    """What a search of all queries took."""
+    began = time.perf_counter()
+    engine.search(queries, K)
+    return time.perf_counter() - began
+
+
+def search(index: HammingIndex, queries: Codes, kind: str, peer: int) -> Row:
+    """Times of batches and of queries one at a time, in turns with Faiss's flat index of `peer` codes."""
+    row: Row = {"first_batch_s": seconds(index, queries), "batch_s": [], "single_s": [], "peer": peer, "peer_s": []}
+    flat = Faiss("Flat", make_codes(kind, peer, BITS, seed=1)) if peer else None
+    for turn in range(ROUNDS):
+        fresh = make_codes(kind, BATCH + SINGLES, BITS, seed=-1 - turn & 0xFFFFFFFF)
+        row["batch_s"].append(seconds(index, fresh[:BATCH]))
+        row["single_s"] += [seconds(index, fresh[at : at + 1]) for at in range(BATCH, BATCH + SINGLES)]
+        if flat is not None:
+            row["peer_s"].append(seconds(flat, fresh[:BATCH]))
+    return row
+
+
+def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row:
+    """Build and check, unless that is `known` and the index is there; search. The row of the result."""
+    target = folder / f"{Path(kind).stem}-{size}.hamming"
+    queries = make_codes(kind, BATCH + CHECKED, BITS)
+    row = {"codes": Path(kind).stem, "size": size, "bits": BITS, "k": K, "machine": machine()}
+    oracle = Oracle(queries[BATCH:])
+    if known is not None and target.exists():
+        row |= {name: known[name] for name in (*BUILDING, "checked")}
+    else:
+        known = None
+        row |= build(kind, size, target, oracle)
+    began = time.perf_counter()
+    index = HammingIndex.open(target, verify=False)
+    row["open_s"] = time.perf_counter() - began
+    row |= search(index, queries[:BATCH], kind, peer)
+    if known is None:
+        oracle.check(index)
+        row["checked"] = CHECKED
+    return row
+
+
+def line(row: Row) -> str:
+    """A row for people."""
+    batch, single = np.median(row["batch_s"]) / BATCH * 1e3, np.median(row["single_s"]) * 1e3
+    text = f"{row['size']:,} {row['codes']} codes: built in {row['build_s'] / 60:.1f} min with"
+    text += f" {row['peak_build'] / 1e9:.2f} GB of memory and {row['disk_build'] / 1e9:.1f} GB of disk;"
+    text += f" {row['bytes_a_code']:.1f} bytes a code; opened in {row['open_s']:.2f} s; a query takes {batch:.3f} ms in"
+    text += f" a batch (the first, from disk: {row['first_batch_s'] / BATCH * 1e3:.2f}), {single:.3f} ms alone"
+    if row["peer"]:
+        theirs = np.median(row["peer_s"]) / BATCH * 1e3 * row["size"] / row["peer"]
+        text += (
+            f"; Faiss's flat index, reckoned from {row['peer']:,}: {theirs:.1f} ms, {theirs / batch:,.0f} times that"
+        )
+    return text + f". {row['checked']} queries find what comparing all codes finds"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--codes", required=True, help="uniform, clustered, or an .npy file to draw from")
+    parser.add_argument("--size", type=int, required=True)
+    parser.add_argument("--at", type=Path, required=True, help="a folder on a drive with room")
+    parser.add_argument("--peer", type=int, default=100_000_000, help="codes in Faiss's flat index; 0: none")
+    given = parser.parse_args()
+    rows = {(row["codes"], row["size"]): row for row in (json.loads(RESULT.read_text()) if RESULT.exists() else [])}
+    place = Path(given.codes).stem, given.size
+    row = run(given.codes, given.size, given.at, min(given.peer, given.size), rows.get(place))
+    with replacing(RESULT) as file:
+        file.write(json.dumps(list((rows | {place: row}).values()), indent=1).encode() + b"\n")
+    print(line(row))
+
+
+if __name__ == "__main__":
+    program(main)
