@@ -6,6 +6,7 @@ Every result is in the file as soon as it is there, and what the file holds is n
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, Usearch, make_codes
+from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, approximate, make_codes
 from transhash.search import HammingIndex, scan
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, to_words
@@ -71,45 +72,48 @@ def _measure(
 ) -> Iterator[list[Row]]:
     """The exact engines side by side, then those that trade recall for time, one after the other."""
     index = HammingIndex(stored.shape[1] * 8)
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), resident()
     index.add(stored)
-    built = time.perf_counter() - begin
+    built = time.perf_counter() - begin, resident() - before
     truth = index.search(queries, k)[0][:, -1:]
     exact: dict[str, Engine] = {}
-    builds: dict[str, float] = {}
+    builds: dict[str, tuple[float, int]] = {}
     for name in names:
         if name in EFFORTS:
             continue
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), resident()
         try:
             exact[name] = _exact(name, index, stored)
         except ImportError as error:
             skipped(name, str(error))
             continue
         own = name in {"faiss Flat", "transhash compact"}
-        builds[name] = time.perf_counter() - begin if own else built
+        builds[name] = (time.perf_counter() - begin, resident() - before) if own else built
     rows = _timed(exact, queries, k, truth, RADII if len(stored) <= MOST_WITHIN else ())
     if "transhash scan" in rows:
         rows["transhash scan"]["floor"] = floors(stored)
     sizes = {name: each.index.nbytes / len(stored) for name, each in exact.items() if isinstance(each, Ours)}
     for name, size in sizes.items():
         rows[name]["bytes_a_code"] = size
-    yield [{"engine": name, "effort": None, "build_s": builds[name], **row} for name, row in rows.items()]
+    yield [
+        {"engine": name, "effort": None, "build_s": builds[name][0], "grown": builds[name][1], **row}
+        for name, row in rows.items()
+    ]
     del exact
     for name in names:
         if name in EFFORTS:
-            begin = time.perf_counter()
+            begin, before = time.perf_counter(), resident()
             try:
-                engine: Any = Usearch(stored, workers()) if name == "usearch HNSW" else Faiss(name[6:], stored)
+                engine = approximate(name, stored, workers())
             except ImportError as error:
                 skipped(name, str(error))
                 continue
-            build = time.perf_counter() - begin
+            build, grown = time.perf_counter() - begin, resident() - before
             graded = []
             for effort in EFFORTS[name]:
                 engine.set_effort(effort)
                 [row] = _timed({name: engine}, queries, k, truth, ()).values()
-                graded.append({"engine": name, "effort": effort, "build_s": build, **row})
+                graded.append({"engine": name, "effort": effort, "build_s": build, "grown": grown, **row})
                 if row["recall"] >= ENOUGH or row["batch_s"][0] > SLOW:
                     break
             yield graded
@@ -150,6 +154,11 @@ def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii
             for radius in radii:
                 row["radius_s"][str(radius)].append(_seconds(engine.within, queries, radius))
     return rows
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds: what an engine takes is by how much they grow, more or less."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _seconds(action: Callable[..., Any], *arguments: Any) -> float:
@@ -227,4 +236,26 @@ def table(rows: Sequence[Row], peer: str = "faiss Flat") -> str:
         cells = [name, str(bits), f"{size:,}", f"{per_query(theirs):.4f}", f"{per_query(ours):.4f}"]
         cells += [f"{ratio:,.1f}×" for ratio in ratios]
         lines.append("| " + " | ".join(cells + [""] * (9 - len(cells))) + " |")
+    return "\n".join(lines)
+
+
+def engines(rows: Sequence[Row], recall: float = 0.95) -> str:
+    """What every engine takes, in Markdown: the least effort with this recall, or the most where none has it."""
+    lines = [
+        "| codes | bits | size | engine | effort | recall | queries a second | built in, s | memory, MB |",
+        "|---|--:|--:|---|--:|--:|--:|--:|--:|",
+    ]
+    places = sorted({(row["codes"], row["bits"], row["size"]) for row in rows if "grown" in row})
+    for name, bits, size in places:
+        here = [row for row in rows if (row["codes"], row["bits"], row["size"]) == (name, bits, size)]
+        best = {}
+        for engine in dict.fromkeys(row["engine"] for row in here):
+            graded = [row for row in here if row["engine"] == engine]
+            best[engine] = next((row for row in graded if row["recall"] >= recall), graded[-1])
+        for engine, row in sorted(best.items(), key=lambda item: (item[1]["recall"] < recall, per_query(item[1]))):
+            effort = "" if row["effort"] is None else f"{row['effort']:,}"
+            lines.append(
+                f"| {name} | {bits} | {size:,} | {engine} | {effort} | {row['recall']:.3f} |"
+                f" {1e3 / per_query(row):,.0f} | {row['build_s']:.2f} | {row['grown'] / 1e6:,.0f} |"
+            )
     return "\n".join(lines)

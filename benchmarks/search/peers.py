@@ -1,4 +1,4 @@
-"""Hamming search engines behind one face: ours by strategy, Faiss's and usearch's, and codes to try them on."""
+"""Hamming search engines behind one face, ours by strategy and those of others, and codes to try them on."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ EFFORTS: dict[str, Sequence[int]] = {  # of the engines that trade recall for ti
     "faiss IVF": (1, 2, 4, 8, 16, 32, 64, 128),
     "faiss MultiHash": (0, 1, 2),
     "usearch HNSW": (32, 64, 128, 256, 512, 1024, 2048),
+    "pynear MIH": (2, 4, 8, 12, 16, 24),
+    "transhash budget": (500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000),
 }
 ENGINES = (*EXACT, *EFFORTS)
 
@@ -47,6 +49,26 @@ class Ours:
     def within(self, queries: Codes, radius: int) -> int:
         """As `Engine.within`."""
         return int(self.index.range_search(queries, radius, strategy=self.strategy)[0][-1])
+
+
+class Budget:
+    """HammingIndex where a query may cost so much."""
+
+    def __init__(self, codes: Codes) -> None:
+        self.index, self.effort = HammingIndex(codes.shape[1] * 8), 0
+        self.index.add(codes)
+
+    def set_effort(self, effort: int) -> None:
+        """How much to look at."""
+        self.effort = effort
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """As `Engine.search`."""
+        return self.index.search_by(self.effort, queries, k).distances
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """Not compared: a radius has no budget."""
+        raise NotImplementedError
 
 
 class Faiss:
@@ -113,15 +135,53 @@ class Usearch:
         raise NotImplementedError
 
 
-def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
-    """Codes uint8 [count, bits/8]: `uniform`, `clustered` (2,000 centres, 10 % of the bits flipped), or real ones.
+class Pynear:
+    """Multi-index hashing of pynear, with substrings of 16 bits."""
 
-    Real ones come from an `.npy` file of codes: drawn from it, each bit flipped at the rate at which a code and its ten
+    def __init__(self, codes: Codes) -> None:
+        import pynear
+
+        self.index: Any = pynear.MIHBinaryIndex(codes.shape[1] // 2)
+        self.index.set(codes)
+        self.radius = 8
+
+    def set_effort(self, effort: int) -> None:
+        """How far to look."""
+        self.radius = effort
+
+    def search(self, queries: Codes, k: int) -> NDArray[np.int32]:
+        """As `Engine.search`."""
+        ids, distances = self.index.searchKNN_arrays(queries, k, self.radius)
+        return np.where(ids < 0, -1, distances).astype(np.int32)
+
+    def within(self, queries: Codes, radius: int) -> int:
+        """Not offered."""
+        raise NotImplementedError
+
+
+def approximate(name: str, codes: Codes, threads: int) -> Any:
+    """An engine that trades recall for time, by its name, filled. Raises ImportError where it is not installed."""
+    if name == "usearch HNSW":
+        return Usearch(codes, threads)
+    if name == "pynear MIH":
+        return Pynear(codes)
+    return Budget(codes) if name == "transhash budget" else Faiss(name[6:], codes)
+
+
+def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
+    """Codes uint8 [count, bits/8]: `uniform`, `clustered` (2,000 centres, 10 % of the bits flipped), `blobs`, or real.
+
+    `blobs` are made as ann-benchmarks makes its random-l-256-hamming: signs of Gaussians around 1,000 centres. Real
+    ones come from an `.npy` file of codes: drawn from it, each bit flipped at the rate at which a code and its ten
     nearest neighbours differ in it. Raises `DataError` when there is no such file.
     """
     rng = np.random.default_rng(seed)
     if kind == "uniform":
         return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
+    if kind == "blobs":
+        from sklearn.datasets import make_blobs
+
+        return np.packbits(make_blobs(count, bits, centers=1000, random_state=1)[0] > 0, axis=1)
     if kind == "clustered":
         centres = rng.integers(0, 256, (2000, bits // 8), dtype=np.uint8)
         rates = np.full(bits, 0.1, np.float32)

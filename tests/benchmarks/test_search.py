@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,13 @@ from transhash.errors import DataError
 from transhash.search import HammingIndex
 
 
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "PAUSE", 0.0)
+    monkeypatch.setattr(bench, "ROUNDS", 2)
+    monkeypatch.setattr(billion, "ROUNDS", 2)
+
+
 def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_path: Path) -> None:
     out = tmp_path / "search.json"
     rows = bench.run(["clustered"], [3000], peers.ENGINES, out, k=10)
@@ -22,7 +32,7 @@ def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_pa
         assert row["size"] == 3000
         assert row["recall"] == 1 or row["engine"] in peers.EFFORTS
         assert min(row["batch_s"] + row["single_s"]) > 0
-        assert ("bytes_a_code" in row) == row["engine"].startswith("transhash")
+        assert ("bytes_a_code" in row) == (row["engine"] in peers.EXACT and row["engine"] != "faiss Flat")
     hits = [row["hits"] for row in rows if row["engine"] in peers.EXACT]
     assert hits == hits[:1] * len(peers.EXACT)
 
@@ -40,6 +50,7 @@ def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_pa
     for file in files:
         assert file.stat().st_size > 1000
     assert bench.table(more).count("\n") == 2  # only where Faiss was measured too
+    assert bench.engines(more).count("\n") == 2 + len(peers.ENGINES)
 
 
 def test_real_codes_are_enlarged_at_the_rate_at_which_neighbours_differ(tmp_path: Path) -> None:
@@ -69,6 +80,10 @@ def test_the_program_measures_prints_and_draws(
         monkeypatch.setattr("sys.argv", ["compare", *arguments, "--out", str(tmp_path / out)])
         compare.main()
         return capsys.readouterr().out
+
+    monkeypatch.setattr(compare, "SUITE", (("blobs", 64, (2e3,)),))
+    printed = run("--suite", "public", "-k", "5", "--engine", "transhash", "--engine", "transhash budget", out="suite")
+    assert "| blobs | 64 | 2,000 | transhash |" in printed
 
     asked = ("--codes", "uniform", "--size", "2e3", "-k", "5", "--engine", "transhash", "--engine", "faiss Flat")
     assert "| uniform | 64 | 2,000 |" in run(*asked)
@@ -111,3 +126,20 @@ def test_the_oracle_finds_an_index_that_lacks_a_code() -> None:
     index.remove([int(index.search(codes[1:2], 7)[1][0, 6])])
     with pytest.raises(SystemExit, match="does not find"):
         oracle.check(index)
+
+
+def test_what_ann_benchmarks_asks_for_finds_the_nearest(tmp_path: Path) -> None:
+    folder = tmp_path / "algorithms"
+    shutil.copytree(Path(compare.HERE, "ann_benchmarks"), folder / "transhash")
+    (folder / "base").mkdir()
+    (folder / "base" / "module.py").write_text("class BaseANN:\n    pass\n")
+    program = (
+        "import numpy as np; from algorithms.transhash.module import TransHash;"
+        "X = np.random.default_rng(0).random((900, 60)) > 0.5;"
+        "found = TransHash('hamming'); found.fit(X); [first] = [found.query(X[7], 5)];"
+        "found.set_query_arguments(500); found.batch_query(X[:9], 5);"
+        "nearest = (X[:9, None] ^ X).sum(axis=2).argsort(axis=1, kind='stable')[:, :5];"
+        "assert (found.get_batch_results() == nearest).all() and (first == nearest[7]).all(); print(found)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("TransHash(effort=500)\n", "")
