@@ -59,16 +59,10 @@ class CodeIndex:
             if self._index is None:
                 with suppress(HammingIndexError):  # missing or damaged
                     self._index, self._revision = self._read()
-            if self._index is None or self._revision is None or not catalogue.has_had(self._revision):
+            if self._index is None or self._revision is None or not _can_follow(self._index, self._revision, catalogue):
                 self._index = self._built(catalogue)
                 self._unsaved = len(self._index) + 1
-            elif self._revision == revision:
-                pass
-            elif 2 * catalogue.pictures.changed(self._revision.number) > len(self._index):
-                # as after a fit: many parts, made one after the other, take longer and are searched more slowly
-                self._index = self._built(catalogue)
-                self._unsaved = len(self._index) + 1
-            else:
+            elif self._revision != revision:
                 index = copy.copy(self._index)  # others are searching in that one
                 self._unsaved += self._catch_up(index, catalogue, self._revision.number)
                 self._index = index
@@ -144,3 +138,11 @@ class CodeIndex:
             changed += index.remove(np.concatenate([gone, ids[known & ~same]])) + int((~same).sum())
             index.add(codes[~same], ids[~same])
         return changed
+
+
+def _can_follow(index: HammingIndex, since: Revision, catalogue: Catalogue) -> bool:
+    """Whether to catch up from a revision, rather than to build the index.
+
+    Where most codes changed, as after a fit, that would be many parts, made one after the other and searched slowly.
+    """
+    return catalogue.has_had(since) and 2 * catalogue.pictures.changed(since.number) <= len(index)
