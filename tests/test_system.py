@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from transhash import system
 from transhash.system import replacing
 
 needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
@@ -173,3 +174,19 @@ def test_large_arrays_that_are_given_up_go_back_to_the_system() -> None:
 
     assert left("kept") > 40  # MB: so it is without
     assert left("given back") < 10
+
+
+def test_free_memory_is_that_of_the_machine_or_of_its_container(tmp_path: Path) -> None:
+    assert system.free_memory(tmp_path) is None
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 8000 kB\nMemAvailable:    5000 kB\n")
+    assert system.free_memory(tmp_path) == 5000 * 1024
+    group = tmp_path / "sys" / "fs" / "cgroup"
+    group.mkdir(parents=True)
+    (group / "memory.max").write_text("max\n")
+    (group / "memory.current").write_text("700\n")
+    (group / "memory.stat").write_text("anon 5\ninactive_file 30\n")
+    assert system.free_memory(tmp_path) == 5000 * 1024
+    (group / "memory.max").write_text("1000\n")
+    assert system.free_memory(tmp_path) == 1000 - 700 + 30
+    assert (system.free_memory() or 1) > 0

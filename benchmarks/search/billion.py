@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import sys
 import threading
@@ -86,15 +85,18 @@ def say(stage: str, done: int, total: int, note: str, /) -> None:
         print(time.strftime("%H:%M:%S"), stage, f"{done:,}", file=sys.stderr, flush=True)
 
 
-class Disk:
-    """The most bytes that a folder's drive was short of, against the beginning: looked at each second."""
+class Most:
+    """The most memory of its own that this process held, and the most of a drive that it took, looked at each second.
+
+    Pages of mapped files are not counted: the system takes them back when it needs them.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.most, self._over = folder, 0, threading.Event()
+        self.folder, self.memory, self.disk, self._over = folder, 0, 0, threading.Event()
         self._before = shutil.disk_usage(folder).free
         self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Disk:
+    def __enter__(self) -> Most:
         self._thread.start()
         return self
 
@@ -104,25 +106,22 @@ class Disk:
 
     def _look(self) -> None:
         while not self._over.wait(1):
-            self.most = max(self.most, self._before - shutil.disk_usage(self.folder).free)
-
-
-def peak() -> int:
-    """The most bytes of memory that this process held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            self.disk = max(self.disk, self._before - shutil.disk_usage(self.folder).free)
+            lines = Path("/proc/self/status").read_text().splitlines()
+            self.memory = max(self.memory, next(int(line.split()[1]) << 10 for line in lines if "RssAnon" in line))
 
 
 def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:
     """Build the index of these codes, and what that cost."""
     making = Making(kind, size, oracle)
-    began, before = time.perf_counter(), peak()
-    with Disk(target.parent) as disk:
+    began = time.perf_counter()
+    with Most(target.parent) as most:
         build_index(target, making.pieces(), BITS, progress=say)
     return {
         "build_s": time.perf_counter() - began - making.seconds,
         "making_s": making.seconds,
-        "peak_build": peak() - before,
-        "disk_build": disk.most,
+        "peak_build": most.memory,
+        "disk_build": most.disk,
         "bytes_a_code": target.stat().st_size / size,
     }
 
@@ -134,9 +133,9 @@ def seconds(engine: Any, queries: Codes) -> float:
     return time.perf_counter() - began
 
 
-def search(index: HammingIndex, queries: Codes, kind: str, peer: int) -> Row:
+def search(index: HammingIndex, kind: str, peer: int) -> Row:
     """Times of batches and of queries one at a time, in turns with Faiss's flat index of `peer` codes."""
-    row: Row = {"first_batch_s": seconds(index, queries), "batch_s": [], "single_s": [], "peer": peer, "peer_s": []}
+    row: Row = {"batch_s": [], "single_s": [], "peer": peer, "peer_s": []}
     flat = Faiss("Flat", make_codes(kind, peer, BITS, seed=1)) if peer else None
     for turn in range(ROUNDS):
         fresh = make_codes(kind, BATCH + SINGLES, BITS, seed=-1 - turn & 0xFFFFFFFF)
@@ -161,7 +160,11 @@ def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row
     began = time.perf_counter()
     index = HammingIndex.open(target, verify=False)
     row["open_s"] = time.perf_counter() - began
-    row |= search(index, queries[:BATCH], kind, peer)
+    row["first_batch_s"] = seconds(index, queries[:BATCH])
+    began = time.perf_counter()
+    index = HammingIndex.open(target)  # reads all of it, and compares checksums
+    row["verify_s"] = time.perf_counter() - began
+    row |= search(index, kind, peer)
     if known is None:
         oracle.check(index)
         row["checked"] = CHECKED
@@ -173,7 +176,8 @@ def line(row: Row) -> str:
     batch, single = np.median(row["batch_s"]) / BATCH * 1e3, np.median(row["single_s"]) * 1e3
     text = f"{row['size']:,} {row['codes']} codes: built in {row['build_s'] / 60:.1f} min with"
     text += f" {row['peak_build'] / 1e9:.2f} GB of memory and {row['disk_build'] / 1e9:.1f} GB of disk;"
-    text += f" {row['bytes_a_code']:.1f} bytes a code; opened in {row['open_s']:.2f} s; a query takes {batch:.3f} ms in"
+    text += f" {row['bytes_a_code']:.1f} bytes a code; opened in {row['open_s']:.2f} s, with"
+    text += f" checksums in {row['verify_s']:.1f} s; a query takes {batch:.3f} ms in"
     text += f" a batch (the first, from disk: {row['first_batch_s'] / BATCH * 1e3:.2f}), {single:.3f} ms alone"
     if row["peer"]:
         theirs = np.median(row["peer_s"]) / BATCH * 1e3 * row["size"] / row["peer"]

@@ -45,6 +45,24 @@ def processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def free_memory(root: Path = Path("/")) -> int | None:
+    """Bytes of memory that a process can still have, of the machine's or its container's; None where nobody says."""
+    free: list[int] = []
+    with suppress(OSError, ValueError, IndexError):
+        free += [
+            int(line.split()[1]) << 10 for line in _lines(root / "proc/meminfo") if line.startswith("MemAvailable")
+        ]
+    with suppress(OSError, ValueError, StopIteration):  # without a limit it is "max"
+        group = root / "sys/fs/cgroup"
+        spare = next(int(line.split()[1]) for line in _lines(group / "memory.stat") if line.startswith("inactive_file"))
+        free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()) + spare)
+    return min(free) if free else None
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
 def has_nvidia_driver() -> bool:
     """Whether this machine has the driver of an NVIDIA GPU, whatever can use it."""
     try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 import oracle
 from transhash.errors import DataError, HammingIndexError
-from transhash.search import HammingIndex, small
+from transhash.search import HammingIndex, segments, small
 
 BITS = st.sampled_from([8, 16, 24, 32, 48, 64, 72, 96, 128, 136, 256, 264, 512])
 
@@ -221,3 +224,36 @@ def test_values_of_something_else_are_refused(values: np.ndarray, message: str) 
 def test_impossible_widths_are_refused(bits: int) -> None:
     with pytest.raises(HammingIndexError, match="multiple of 8"):
         HammingIndex(bits)
+
+
+@pytest.mark.parametrize(
+    ("bits", "compact", "remedy"),
+    [(64, None, "compact=True"), (64, True, "compact=True"), (256, None, "shorter codes")],
+)
+def test_codes_that_memory_cannot_hold_are_refused_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, bits: int, compact: bool | None, remedy: str
+) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (2000, bits // 8), dtype=np.uint8)
+    index = HammingIndex(bits, compact=compact)
+    index.add(codes[:1000])
+    wanted = segments.needed(2000, bits, compact)  # with the thousand before, that merge with these
+    monkeypatch.setattr(segments, "LARGE", 1000)
+    monkeypatch.setattr(segments, "free_memory", lambda: wanted - 1)
+    with pytest.raises(HammingIndexError, match=f"tables of 2,000 codes need .*{remedy}"):
+        index.add(codes[1000:])
+    assert index.ids.tolist() == list(range(1000))
+    monkeypatch.setattr(segments, "free_memory", lambda: wanted)
+    index.add(codes[1000:])
+    assert len(index) == 2000
+
+
+def test_memory_to_make_tables_is_reckoned_well() -> None:
+    program = (
+        "import resource, numpy as np; from transhash import HammingIndex; from transhash.search import segments;"
+        "codes = np.random.default_rng(0).integers(0, 256, (600_000, 8), dtype=np.uint8);"
+        "HammingIndex(64).add(codes[:200_000]);"  # loads what it takes, or compiles it
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024; before = peak();"
+        "index = HammingIndex(64); index.add(codes); print((peak() - before) / segments.needed(600_000, 64, None))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert 0.3 < float(ended.stdout) < 1.3  # what the first index gave back may be used again

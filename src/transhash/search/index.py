@@ -101,8 +101,8 @@ class HammingIndex:
     def add(self, codes: npt.NDArray[np.uint8], ids: npt.ArrayLike | None = None) -> Ids:
         """Add codes uint8 [N, bits/8] under ids int64 [N] (None: continuing numbers) and return their ids.
 
-        Raises HammingIndexError for codes of another kind and for ids that are negative or already used; the index is
-        then as it was.
+        Raises HammingIndexError for codes of another kind, for ids that are negative or already used, and where there
+        is not enough memory for so many; the index is then as it was.
         """
         words = to_words(codes, self.bits)
         with self._lock:
@@ -114,10 +114,14 @@ class HammingIndex:
                 return new
             if new.min() < 0:
                 raise HammingIndexError("", f"id {new.min()} is negative", "ids are 0 or greater")
-            order = np.argsort(new, kind="stable")
-            refuse_repeats(new[order], state.segments)
-            rows = np.concatenate((words[order], np.zeros((PADDING, words.shape[1]), np.uint64)))
-            batch = Segment(new[order], flat(rows), ALL, 0)
+            segments.check_memory(state.segments, len(new), self.bits, self.compact)
+            ascending = new
+            if (new[1:] <= new[:-1]).any():
+                order = np.argsort(new, kind="stable")
+                ascending, words = new[order], words[order]
+            refuse_repeats(ascending, state.segments)
+            rows = np.concatenate((words, np.zeros((PADDING, words.shape[1]), np.uint64)))
+            batch = Segment(ascending, flat(rows), ALL, 0)
             *parts, tail = state.segments
             waiting = [tail, batch] if len(tail) else [batch]
             if len(tail) + len(batch) > TAIL:

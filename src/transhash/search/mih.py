@@ -57,18 +57,22 @@ def nearest(
 
     When `partial`, those have what was found till then.
     """
+    order = queries[:, 0].argsort()  # what is alike looks into the same buckets, and then finds them in the cache
+    queries, limits = queries[order], bounds[order]
 
     def run(piece: tuple[int, int]) -> tuple[Keys, npt.NDArray[np.bool_]]:
         own = slice(*piece)
         best = np.full((piece[1] - piece[0], k), NONE)
         done = np.zeros(len(best), np.bool_)
-        keys, counts, state = (part[0] for part in selection.begin(bounds[own][:1], k, bits))
-        given = (queries[own], store.width, (), k, bounds[own], limit, partial, keys, counts, state)
+        keys, counts, state = (part[0] for part in selection.begin(limits[own][:1], k, bits))
+        given = (queries[own], store.width, (), k, limits[own], limit, partial, keys, counts, state)
         _compiled(store)(store, alive, *given, best, np.empty(0, np.int64), done)
         return best, done
 
     found = _pieces(run, queries)
-    return np.concatenate([best for best, _ in found]), np.concatenate([done for _, done in found])
+    bounds[order] = limits
+    back = order.argsort()
+    return np.concatenate([best for best, _ in found])[back], np.concatenate([done for _, done in found])[back]
 
 
 def within(

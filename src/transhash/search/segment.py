@@ -62,17 +62,21 @@ class Segment:
     @classmethod
     def merged(cls, segments: list[Segment], bits: int, compact: bool | None = None) -> Segment:
         """One segment of what is alive in several."""
+        [first, *others] = segments
+        if not others and not first.removed and isinstance(first.store, Store) and isinstance(first.ids, np.ndarray):
+            return cls.of(first.ids, first.store.codes, bits, compact) if first.store.tables == 0 else first
         kept = [np.flatnonzero(part.alive_ranks()) for part in segments]
         ids = np.concatenate([part.ids[ranks] for part, ranks in zip(segments, kept, strict=True)])
-        order = np.argsort(ids, kind="stable")
-        words = np.zeros((len(ids) + PADDING, len(segments[0].store.width)), np.uint64)
+        words = np.zeros((len(ids) + PADDING, len(first.store.width)), np.uint64)
         end = 0
         for part, ranks in zip(segments, kept, strict=True):
             words[end : end + len(ranks)] = part.words(ranks)
             end += len(ranks)
-        if not (order[1:] > order[:-1]).all():
-            words[:end] = words[:end][order]
-        return cls.of(ids[order], words, bits, compact)
+        del kept
+        if (ids[1:] <= ids[:-1]).any():
+            order = np.argsort(ids, kind="stable")
+            ids, words[:end] = ids[order], words[:end][order]
+        return cls.of(ids, words, bits, compact)
 
     def alive_ranks(self) -> npt.NDArray[np.bool_]:
         """For each entry whether it is there."""

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.search import hits, rerank, small
-from transhash.search.segment import Found, Ids, Segment
+from transhash.search import hits, packed, rerank, small
+from transhash.search.segment import WORTH_PACKING, Found, Ids, Segment
 from transhash.search.words import PADDING, Words, word_count
+from transhash.system import free_memory
 
 COUNTED_AT_ONCE = 1 << 16  # codes
+LARGE = 10_000_000  # codes, from which on memory is looked at before it is taken
 RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
 
 
@@ -38,6 +40,32 @@ def settled(parts: list[Segment], waiting: list[Segment], bits: int, compact: bo
         waiting = [parts[-1], *waiting]
         parts = parts[:-1]
     return [*parts, Segment.merged(waiting, bits, compact)]
+
+
+def check_memory(parts: Sequence[Segment], count: int, bits: int, compact: bool | None) -> None:
+    """Raises `HammingIndexError` when memory cannot hold so many new codes with the segments that they merge with."""
+    if count < LARGE:
+        return
+    count += sum(len(part) for part in parts if len(part) <= count)
+    wanted, free = needed(count, bits, compact), free_memory()
+    if free is not None and wanted > free:
+        raise HammingIndexError(
+            "",
+            f"tables of {count:,} codes need {wanted / 1e9:.1f} GB of memory while they are made, and"
+            f" {free / 1e9:.1f} GB are free",
+            "use compact=True, or transhash.search.building.build_index, which works on disk"
+            if packed.fits(bits)
+            else "use more machines, or shorter codes",
+        )
+
+
+def needed(count: int, bits: int, compact: bool | None) -> int:
+    """Bytes of memory that it takes to make a segment of so many codes, itself included."""
+    from transhash.search import tables
+
+    width = 8 * word_count(bits)
+    is_small = packed.fits(bits) and (compact or (compact is None and count >= WORTH_PACKING))
+    return count * (width + 24 + (48 if is_small else (len(tables.substrings(bits, count)) - 1) * (width + 4)))
 
 
 def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
