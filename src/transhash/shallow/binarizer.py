@@ -26,6 +26,7 @@ from transhash.shallow.ksh import Kernel
 from transhash.shallow.learned import Perceptron
 from transhash.shallow.of_vectors import EITHER, METHODS, SUPERVISED
 from transhash.shallow.sh import Waves
+from transhash.shallow.signs import signs_of
 from transhash.shallow.vectors import Rows, chunks, rows_of
 from transhash.system import replacing
 
@@ -109,6 +110,9 @@ class Binarizer:
         A chunk is in memory at a time. Raises `VectorsError` before `fit`, and for vectors that cannot be used.
         """
         rows = self._fitting(X)
+        function = self._fitted()
+        if isinstance(function, Linear):
+            return signs_of(function.head, rows, normalize=self.normalize)
         codes = np.empty((len(rows), self.bits // 8), np.uint8)
         for where, some, lengths in chunks(rows):
             codes[where] = pack(self._scaled(some, lengths))
