@@ -12,6 +12,8 @@ from PIL import Image
 pq = pytest.importorskip("pyarrow.parquet")
 import pyarrow as pa  # noqa: E402
 
+from transhash.library.exchange.vector_files import read_vectors  # noqa: E402
+
 
 @pytest.fixture
 def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
@@ -27,7 +29,9 @@ def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 
 def test_an_array_with_ids_and_columns(run, vectors: np.ndarray) -> None:
     done = run("import", "vectors.npy", "--ids", "ids.txt", "--columns", "more.csv", "--library", "lib")
-    assert done.out == "400 vectors in lib: 400 added or replaced\n"
+    assert done.out == "400 vectors in lib: 400 added\n"
+    again = run("import", "vectors.npy", "--ids", "ids.txt", "--library", "lib", "--json")
+    assert json.loads(again.out) | {"library": ""} == {"library": "", "pictures": 400, "added": 0, "replaced": 400}
     lines = run("search", "query.npy", "-k", 2, "--library", "lib", "--json").out.splitlines()
     assert [Path(json.loads(line)["hits"][0]["path"]).name for line in lines] == ["item 7", "item 300"]
     (line,) = run(
@@ -66,13 +70,24 @@ def test_a_column_leads_to_the_pictures_of_rows(run, photos: Path, monkeypatch: 
     assert (done.code, "no column 'place' of paths, but file, year" in done.err) == (2, True), done.err
 
 
+ONE = [1.0] * 8
+COUNTED = pa.proxy_memory_pool(pa.default_memory_pool())  # what is allocated in it needs it to the end
+
+
 @pytest.mark.parametrize(
     ("columns", "more", "words"),
     [
-        ({"a": [[1.0]], "b": [[1.0]]}, (), "columns of vectors: a, b; name one (--vectors)"),
-        ({"a": [[1.0]]}, ("--vectors", "c"), "no column 'c', but a"),
-        ({"a": [[1.0], [1.0, 2.0]]}, (), "differ in length"),
-        ({"a": [[1.0]], "b": [1]}, ("--vectors", "b"), "has no lists of numbers"),
+        ({"a": [ONE], "b": [ONE]}, (), "columns of vectors: a, b; name one (--vectors)"),
+        ({"a": [ONE]}, ("--vectors", "c"), "no column 'c', but a"),
+        ({"a": [ONE, ONE[:7]]}, (), "row 2: 'a' has 7 values, where others have 8; leave this row out"),
+        ({"a": [ONE, None]}, (), "row 2: 'a' has no vector; leave"),
+        ({"a": [[], ONE]}, (), "row 1: 'a' has no vector; leave"),
+        ({"a": [ONE, [*ONE[:7], float("nan")]]}, (), "row 2: the vector contains infinity or NaN; leave"),
+        ({"a": [ONE, ONE], "id": ["x", "x"]}, (), "row 2: several vectors have the same id, 'x'; give each its own"),
+        ({"a": [ONE, ONE], "id": ["x", None]}, (), "row 2: 'id' has no id; give this row one"),
+        ({"a": pa.array([], pa.list_(pa.float32()))}, (), "it has no rows; give at least one"),
+        ({"a": [ONE], "b": [1]}, ("--vectors", "b"), "has no lists of numbers"),
+        ({"a": [ONE]}, ("--columns", __file__), "neither CSV nor Parquet"),
     ],
 )
 def test_a_file_that_does_not_fit_is_a_sentence(
@@ -81,6 +96,33 @@ def test_a_file_that_does_not_fit_is_a_sentence(
     pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
     done = run("import", tmp_path / "bad.parquet", *more, "--library", tmp_path / "lib")
     assert (done.code, words in done.err) == (2, True), done.err
+    assert not (tmp_path / "lib").exists()
+
+
+def test_a_file_is_read_a_page_at_a_time(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = np.random.default_rng(0).standard_normal((80_000, 64)).astype(np.float32)
+    lists = pa.FixedSizeListArray.from_arrays(made.ravel(), 64)
+    ids = [f"row {number}" for number in range(len(made))]
+    pq.write_table(pa.table({"id": ids, "vector": lists, "n": range(len(made))}), "one.parquet", row_group_size=1 << 20)
+    pq.write_table(pa.table({"id": ids[:9001], "vector": list(made[:9001])}), "parts.parquet", row_group_size=700)
+    whole = pa.default_memory_pool()
+    pa.set_memory_pool(COUNTED)
+    try:
+        found = read_vectors(Path("one.parquet"))
+        rows = sum(len(found.vectors[first : first + 999]) for first in range(0, len(made), 999))
+        assert (rows, sum(1 for _ in found.ids), sum(row["n"] for row in found.rows())) == (
+            80_000,
+            80_000,
+            3_199_960_000,
+        )
+    finally:
+        pa.set_memory_pool(whole)
+    assert COUNTED.max_memory() < made.nbytes / 2
+    parts = read_vectors(Path("parts.parquet"))
+    for rows in (slice(0, 4096), slice(4096, 8192), slice(8192, 9001), slice(100, 200)):
+        np.testing.assert_array_equal(parts.vectors[rows], made[rows])
+        assert parts.ids[rows] == ids[rows]
 
 
 def test_what_is_no_array_is_a_sentence(run, tmp_path: Path) -> None:

@@ -84,15 +84,23 @@ def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
     """Put vectors into a library, which is made when there is none."""
     from transhash.library import Library
     from transhash.library.opening import exists
-    from transhash.model import Embedder
 
-    vectors, ids, columns = found
+    vectors, ids, _, columns = found
     with stages(len(vectors)) as progress:
-        model = None if exists(place) else Embedder.named("vectors", vectors.shape[1])
-        with Library.open(place) if model is None else Library.create(place, model) as opened:
-            added = opened.vectors.add(vectors, ids, columns, progress=progress)
-            remember(opened.path)
-            if as_json:
-                print_json({"library": opened.path, "pictures": len(opened), "added": added})
-            else:
-                print(f"{len(opened)} vectors in {shown(opened.path)}: {added} added or replaced")
+        before = 0
+        if exists(place):
+            with Library.open(place) as library:
+                before = len(library)
+                library.vectors.add(vectors, ids, columns, progress=progress)
+        else:
+            Library.create(place, vectors=vectors, ids=ids, columns=columns, progress=progress).close()
+    with Library.open(place) as opened:
+        remember(opened.path)
+        added = len(opened) - before
+        if as_json:
+            print_json(
+                {"library": opened.path, "pictures": len(opened), "added": added, "replaced": len(vectors) - added}
+            )
+        else:
+            parts = f"{added} added" + (f", {len(vectors) - added} replaced" if added < len(vectors) else "")
+            print(f"{len(opened)} vectors in {shown(opened.path)}: {parts}")

@@ -63,16 +63,20 @@ class Library:
         """Make a library, a folder at `path`, empty but for the vectors in `rows`; with `exist_ok` open what is there.
 
         `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`:
-        `vectors`, float (N, F), `ids` and `columns` as of `vectors.add`. Raises `LibraryError` when there is one
+        `vectors`, float (N, F), the others as of `vectors.add`. Raises `LibraryError` when there is one
         already, or it cannot be made, or is of another model, and `ModelError` for something that is no encoder.
         """
         encoder = own.encoder_of(model, rows.get("vectors"))
         path = Path(path).absolute()
         if not exist_ok and exists(path):
             raise LibraryError(path, "there is a library already", "open it, or choose another place")
+        checked_rows = None
+        if "vectors" in rows:  # before anything is made
+            places = Places(os.fsencode(os.path.realpath(path.parent)))
+            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, **rows)
         library = cls(path, made(path, encoder.name, encoder.fingerprint, encoder.bits, folder_of(encoder)), encoder)
-        if "vectors" in rows:
-            library.vectors.add(**rows)
+        if checked_rows:
+            library.vectors.take(checked_rows)
         return library
 
     @classmethod

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias, TypedDict, overload
+from typing import NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.errors import DataError, LibraryError
+from transhash.errors import DataError, LibraryError, VectorsError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.cells import is_folder, is_name
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
 from transhash.library.exchange.annotation import Annotation
+from transhash.library.exchange.streams import Stream, Vectors, VectorStream
 from transhash.library.exchange.tables import Row
+from transhash.library.exchange.tables import Rows as Table
 from transhash.library.files.paths import Places
 from transhash.library.fitting import fit_if_due
 from transhash.library.searching import LocalSearch
@@ -28,7 +30,7 @@ from transhash.model.encoder import AnyEncoder, checked
 from transhash.progress import Progress, silent
 
 Ids: TypeAlias = "Iterable[object] | None"
-OwnColumns: TypeAlias = "Mapping[str, Sequence[object]] | None"
+OwnColumns: TypeAlias = "Mapping[str, Sequence[object]] | Table | None"
 
 PAGE = 4096  # rows in a transaction, and vectors in memory as float64
 KEY = "id"  # of rows that bring columns
@@ -37,9 +39,10 @@ KEY = "id"  # of rows that bring columns
 class Rows(TypedDict, total=False):
     """Vectors, and what is known of them (`OwnVectors.add`)."""
 
-    vectors: ArrayLike
+    vectors: ArrayLike | Vectors
     ids: Ids
     columns: OwnColumns
+    progress: Progress
 
 
 class OwnVectors:
@@ -52,7 +55,12 @@ class OwnVectors:
         self._searching = searching
 
     def add(
-        self, vectors: ArrayLike, ids: Ids = None, columns: OwnColumns = None, *, progress: Progress = silent
+        self,
+        vectors: ArrayLike | Vectors,
+        ids: Ids = None,
+        columns: OwnColumns = None,
+        *,
+        progress: Progress = silent,
     ) -> int:
         """Take vectors in, float (N, F), each in place of the one with its id; returns how many.
 
@@ -62,36 +70,28 @@ class OwnVectors:
         for ids, columns or vectors that do not fit, before anything is written.
         """
         model = of_vectors(self._searching.model, self._searching.address)
-        found = array(vectors)
-        keys: Sequence[str] = _Numbers(len(found)) if ids is None else list(map(_text, ids))
-        for what, values in {"ids": keys, **(columns or {})}.items():
-            if len(values) != len(found):
-                raise DataError("", f"{len(found):,} vectors, but {len(values):,} {what}", "give one for each")
-        if ids is not None:
-            self._check_ids(keys)
-        pages = [slice(first, min(first + PAGE, len(found))) for first in range(0, len(found), PAGE)]
-        for page in pages:  # all of them, before any is written
-            model.checked(found[page])
-        for page in pages:
+        return self.take(checked_rows(model, self._places, vectors, ids, columns, progress=progress))
+
+    def take(self, checked: Checked) -> int:
+        """Take in what `checked_rows` looked at; returns how many. Raises `DataError` as `add` does for columns."""
+        model = of_vectors(self._searching.model, self._searching.address)
+        found, keys, rows, progress = checked
+        annotation = Annotation(self._catalogue, self._places, KEY, None)
+
+        def annotated() -> Iterator[Row]:
+            for key, row in zip(keys, rows() if rows else (), strict=True):
+                yield {**row, KEY: key}
+
+        if rows:
+            annotation.check(annotated, written=False)
+        for page in _pages(found):
             self._put(model, found[page], [_file(self._places, key) for key in keys[page]])
             progress("importing", page.stop, len(found), "")
-        if columns:
-            titles = list(columns)
-
-            def rows() -> Iterator[Row]:
-                for key, *row in zip(keys, *columns.values(), strict=True):
-                    yield {KEY: key, **dict(zip(titles, row, strict=True))}
-
-            Annotation(self._catalogue, self._places, KEY, None).run(rows, written=False)
+        if rows:
+            annotation.import_(annotated)
         fit_if_due(self._catalogue, self._searching.own, general=False)
         self._searching.codes()
         return len(found)
-
-    def _check_ids(self, keys: Sequence[str]) -> None:
-        """Raises `DataError` for ids of which two are the same, or that cannot be ids; eight bytes an id."""
-        hashes = np.fromiter((hash(_file(self._places, key)) for key in keys), np.int64, len(keys))
-        if len(np.unique(hashes)) < len(keys) and len({_file(self._places, key) for key in keys}) < len(keys):
-            raise DataError("", "several vectors have the same id", "give each its own")
 
     def _put(self, model: Embedder, vectors: NDArray[np.generic], files: list[tuple[bytes, bytes]]) -> None:
         kept = model.embed(vectors)
@@ -103,25 +103,79 @@ class OwnVectors:
                 self._catalogue.pictures.put(File(*file, 0, 0, content_hash(saved).digest()), coded)
 
 
-class _Numbers(Sequence[str]):
-    """The numbers of N rows as texts, each made when it is asked for."""
+class Checked(NamedTuple):
+    """Vectors, their ids as texts, and rows of columns, of which there are as many."""
 
-    def __init__(self, count: int) -> None:
-        self._numbers = range(count)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        found = self._numbers[row]
-        return str(found) if isinstance(found, int) else list(map(str, found))
+    vectors: Vectors
+    keys: Stream[str]
+    rows: Table | None
+    progress: Progress
 
 
-def encoder_of(model: AnyEncoder | None, vectors: ArrayLike | None) -> Encoder:
+def checked_rows(
+    model: Embedder,
+    places: Places,
+    vectors: ArrayLike | Vectors,
+    ids: Ids = None,
+    columns: OwnColumns = None,
+    *,
+    progress: Progress = silent,
+) -> Checked:
+    """Look at all vectors and ids.
+
+    Raises `DataError` for ids of which two are the same, or that cannot be ids, and for columns of other lengths;
+    `VectorsError` for vectors that are not the model's.
+    """
+    found = array(vectors)
+    if ids is None:
+        keys = Stream(len(found), lambda: map(str, range(len(found))))
+    else:
+        given = ids if isinstance(ids, Sequence | np.ndarray) else list(ids)
+        keys = Stream(len(given), lambda: map(_text, given))
+        if len(keys) != len(found):
+            raise DataError("", f"{len(found):,} vectors, but {len(keys):,} ids", "give one for each")
+        _check_ids(places, keys)
+    rows = None if columns is None else _rows(columns, len(found))
+    for page in _pages(found):
+        some = found[page]
+        model.checked(some[:0])
+        if some.dtype.kind == "f" and not (finite := np.isfinite(some).all(axis=1)).all():
+            row = page.start + int(np.argmin(finite)) + 1
+            raise VectorsError(f"row {row:,}", "the vector contains infinity or NaN", "leave this row out")
+    return Checked(found, keys, rows, progress)
+
+
+def _check_ids(places: Places, keys: Stream[str]) -> None:
+    """Raises `DataError` for ids of which two are the same, or that cannot be ids; eight bytes an id are in memory."""
+    hashes = np.fromiter((hash(_file(places, key)) for key in keys), np.int64, len(keys))
+    hashes.sort()
+    if not (again := set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())):
+        return
+    seen: set[tuple[bytes, bytes]] = set()
+    for row, key in enumerate(keys, 1):
+        if hash(file := _file(places, key)) in again:
+            if file in seen:
+                raise DataError(f"row {row:,}", f"several vectors have the same id, {key!r:.60}", "give each its own")
+            seen.add(file)
+
+
+def _rows(columns: Mapping[str, Sequence[object]] | Table, count: int) -> Table | None:
+    """Own columns as rows that can be read again; raises `DataError` for columns of other lengths."""
+    if callable(columns):
+        return columns
+    for name, values in columns.items():
+        if len(values) != count:
+            raise DataError("", f"{count:,} vectors, but {len(values):,} {name}", "give one for each")
+    titles, own = list(columns), list(columns.values())
+    return (lambda: (dict(zip(titles, row, strict=True)) for row in zip(*own, strict=True))) if titles else None
+
+
+def _pages(vectors: Vectors) -> Iterator[slice]:
+    for first in range(0, len(vectors), PAGE):
+        yield slice(first, min(first + PAGE, len(vectors)))
+
+
+def encoder_of(model: AnyEncoder | None, vectors: ArrayLike | Vectors | None) -> Encoder:
     """The model of a new library; of vectors alone one is made. Raises `ModelError` for something that is none."""
     if model is None and vectors is not None:
         return Embedder.named("vectors", array(vectors).shape[1])
@@ -148,10 +202,10 @@ def pictured(model: Encoder, address: object) -> Encoder:
     return model
 
 
-def array(vectors: ArrayLike) -> NDArray[np.generic]:
-    """Vectors as an array (N, F), float or int8; a mapped file is not read. Raises `DataError` for other shapes."""
-    found = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
-    if found.ndim != 2 or not len(found):
+def array(vectors: ArrayLike | Vectors) -> Vectors:
+    """Vectors as an array (N, F), float or int8, which are not read. Raises `DataError` for other shapes."""
+    found = vectors if isinstance(vectors, np.ndarray | VectorStream) else np.asarray(vectors)
+    if len(found.shape) != 2 or not len(found):
         raise DataError("", f"vectors of shape {found.shape}", "give (N, F), a row for each vector")
     return found
 

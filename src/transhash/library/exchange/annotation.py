@@ -33,6 +33,7 @@ class Annotation:
         self._key = key
         self._bases = [places.base, *([beside] if beside else [])]
         self._report = AnnotationReport()
+        self._kinds: dict[str, Kind] = {}
         self._names_ready = False
         self._composed: dict[str, set[int]] | None = None  # ids by paths and names that are not ASCII
         # A folder is looked at once, not for each of its pictures.
@@ -43,13 +44,23 @@ class Annotation:
 
         Raises `DataError` when a value does not fit its column; then nothing is imported.
         """
+        self.check(rows, written=written)
+        return self.import_(rows)
+
+    def check(self, rows: Rows, *, written: bool) -> None:
+        """Look at all rows, before any is imported; raises as `run` does."""
         columns = self._columns(rows())
         known = self._catalogue.columns.by_lower()
         new = [column for column in columns if column.lower() not in known]
         found = {column: known[column.lower()].kind for column in columns if column.lower() in known}
         found |= kinds(rows(), new, written=written)
-        for _ in self._checked(rows(), found):  # all of them, before any is imported
+        for _ in self._checked(rows(), found):
             pass
+        self._kinds = found
+
+    def import_(self, rows: Rows) -> AnnotationReport:
+        """Import rows that were checked."""
+        found = self._kinds
         with self._catalogue.writing():
             own = self._catalogue.columns.added(found)
         waiting = self._checked(rows(), found)

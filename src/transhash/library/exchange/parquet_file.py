@@ -14,6 +14,7 @@ def pyarrow() -> Any:
     """The package, or an error that names the command which installs it."""
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.parquet
     except ModuleNotFoundError as error:
         raise TransHashError(
@@ -22,12 +23,15 @@ def pyarrow() -> Any:
     return pyarrow
 
 
+_READ = 1 << 20  # bytes of a column that are in memory, and not all of a row group
+
+
 @contextmanager
 def parquet(path: Path) -> Iterator[Any]:
     """A `pyarrow.parquet.ParquetFile`; raises `DataError` when it is damaged, there and while it is read."""
     arrow = pyarrow()
     try:
-        with arrow.parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        with arrow.parquet.ParquetFile(path, page_checksum_verification=True, buffer_size=_READ) as file:
             yield file
     except FileNotFoundError:
         raise DataError(path, "no such file", "check the path") from None

@@ -1,10 +1,11 @@
-"""Files of vectors: NumPy's `.npy`, mapped and not read at once, and Parquet with a column of lists."""
+"""Files of vectors, which stay there: NumPy's `.npy`, mapped, and Parquet with a column of lists, a page at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,21 @@ from numpy.typing import NDArray
 from transhash.errors import DataError
 from transhash.library.catalogue.kinds import RESERVED, Kind, Value, to_stored, to_value
 from transhash.library.exchange.parquet_file import parquet, pyarrow
-from transhash.library.exchange.tables import kinds, read
+from transhash.library.exchange.streams import Stream, Vectors, VectorStream
+from transhash.library.exchange.tables import Row, Rows, kinds, read
 
 IDS = "id"  # the column of ids in a Parquet file, where none is named
 OWN_ID = "own_id"  # the column that keeps them where paths of pictures are the ids
+_BATCH = 4096  # rows
 
 
 class VectorFile(NamedTuple):
     """Vectors, and what is known of them."""
 
-    vectors: NDArray[np.generic]  # (N, F)
-    ids: Sequence[object] | None
-    columns: dict[str, Sequence[object]]
+    vectors: Vectors  # (N, F)
+    ids: Stream[object] | None = None
+    names: list[str] = []  # noqa: RUF012  # of columns; never changed
+    rows: Rows | None = None  # that have these columns
 
 
 def read_vectors(
@@ -47,24 +51,36 @@ def read_vectors(
 
 
 def _with_columns(found: VectorFile, columns: Path) -> VectorFile:
-    rows = list(read(columns)())
-    names = list({name: None for row in rows for name in row})
-    looks = kinds(iter(rows), names, written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
-    own = {name: [_value(row.get(name), kind) for row in rows] for name, kind in looks.items()}
-    return found._replace(columns={**found.columns, **own})
+    given = read(columns)
+    count, names = 0, dict.fromkeys(found.names)
+    for row in given():
+        count, names = count + 1, names | dict.fromkeys(row)
+    if count != len(found.vectors):
+        raise DataError(columns, f"it has {count:,} rows for {len(found.vectors):,} vectors", "give one for each")
+    looks = kinds(given(), list(names), written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
+
+    def rows() -> Iterator[Row]:
+        for row, own in zip(given(), found.rows() if found.rows else repeat({}), strict=False):
+            yield {**own, **{name: _value(row.get(name), kind) for name, kind in looks.items()}}
+
+    return found._replace(names=list(names), rows=rows)
 
 
 def _with_pictures(found: VectorFile, column: str) -> VectorFile:
     """The same, known by the paths in a column."""
-    others = dict(found.columns)
-    paths = others.pop(column, None)
-    if paths is None:
+    given, others = found.rows, [name for name in found.names if name != column]
+    if given is None or len(others) == len(found.names):
         raise DataError("", f"no column {column!r} of paths, but {', '.join(others) or 'none'}", "name another")
+    paths = Stream[object](len(found.vectors), lambda: (row[column] for row in given()))
     if missing := sum(not isinstance(path, str) or not path for path in paths):
         raise DataError("", f"{missing:,} rows have no path in {column!r}", "leave these rows out")
-    if found.ids is not None:
-        others[OWN_ID] = [str(each) for each in found.ids]
-    return VectorFile(found.vectors, paths, others)
+
+    def rows() -> Iterator[Row]:
+        for row, own_id in zip(given(), found.ids or repeat(None), strict=False):
+            kept = {name: value for name, value in row.items() if name != column}
+            yield kept if found.ids is None else {**kept, OWN_ID: str(own_id)}
+
+    return VectorFile(found.vectors, paths, [*others, *([] if found.ids is None else [OWN_ID])], rows)
 
 
 def _value(written: object, kind: Kind) -> Value | None:
@@ -86,44 +102,80 @@ def read_npy(file: Path) -> NDArray[np.generic]:
 
 
 def _npy(file: Path, ids: str | None) -> VectorFile:
+    vectors = read_npy(file)
     if ids is None:
-        return VectorFile(read_npy(file), None, {})
-    try:
-        lines = Path(ids).read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(ids, "cannot be read as lines of text", "give a file with an id in each line") from error
-    return VectorFile(read_npy(file), lines, {})
+        return VectorFile(vectors)
+    path = Path(ids)
+
+    def lines() -> Iterator[object]:
+        try:
+            with path.open(encoding="utf-8-sig") as opened:
+                for line in opened:
+                    yield line.rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(path, "cannot be read as lines of text", "give a file with an id in each line") from error
+
+    return VectorFile(vectors, Stream(sum(1 for _ in lines()), lines))
 
 
 def _parquet(file: Path, column: str | None, ids: str | None) -> VectorFile:
-    arrow = pyarrow()
+    types = pyarrow().types
     with parquet(file) as opened:
-        schema = opened.schema_arrow
-        types = arrow.types
-        lists = [
-            field.name
-            for field in schema
-            if (types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type))
-            and (types.is_floating(field.type.value_type) or types.is_integer(field.type.value_type))
-        ]
-        if column is None and len(lists) != 1:
-            raise DataError(file, f"columns of vectors: {', '.join(lists) or 'none'}", "name one (--vectors)")
-        column = column or lists[0]
-        for wanted in filter(None, (column, ids)):
-            if wanted not in schema.names:
-                raise DataError(file, f"no column {wanted!r}, but {', '.join(schema.names)}", "name another")
-        if column not in lists:
-            raise DataError(file, f"column {column!r} has no lists of numbers", "name another (--vectors)")
-        key = ids or (IDS if IDS in schema.names else None)
-        table = opened.read()
-    chunks = table[column].combine_chunks()
-    lengths = {len(row) for row in chunks} if not types.is_fixed_size_list(chunks.type) else {chunks.type.list_size}
-    if chunks.null_count or len(lengths) != 1:
-        raise DataError(
-            file, f"the vectors of column {column!r} differ in length", "leave out those that are not whole"
-        )
-    vectors = chunks.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1)
-    others = [name for name in table.column_names if name not in (column, key, *lists) and name not in RESERVED]
-    return VectorFile(
-        vectors, None if key is None else table[key].to_pylist(), {name: table[name].to_pylist() for name in others}
-    )
+        schema, count = opened.schema_arrow, opened.metadata.num_rows
+    lists = [
+        field.name
+        for field in schema
+        if (types.is_list(field.type) or types.is_large_list(field.type) or types.is_fixed_size_list(field.type))
+        and (types.is_floating(field.type.value_type) or types.is_integer(field.type.value_type))
+    ]
+    if column is None and len(lists) != 1:
+        raise DataError(file, f"columns of vectors: {', '.join(lists) or 'none'}", "name one (--vectors)")
+    column = column or lists[0]
+    for wanted in filter(None, (column, ids)):
+        if wanted not in schema.names:
+            raise DataError(file, f"no column {wanted!r}, but {', '.join(schema.names)}", "name another")
+    if column not in lists:
+        raise DataError(file, f"column {column!r} has no lists of numbers", "name another (--vectors)")
+    if not count:
+        raise DataError(file, "it has no rows", "give at least one vector")
+    key = ids or (IDS if IDS in schema.names else None)
+    names = [name for name in schema.names if name not in (column, key, *lists) and name not in RESERVED]
+    first = next(_batches(file, [column])).column(0)
+    width = first.type.list_size if types.is_fixed_size_list(first.type) else len(first[0].as_py() or ())
+    if not width:
+        raise DataError(f"{file}, row 1", f"{column!r} has no vector", "leave this row out")
+    vectors = VectorStream((count, width), lambda: _arrays(file, column, width))
+    of_key = None if key is None else Stream(count, lambda: _ids(file, key))
+
+    def rows() -> Iterator[Row]:
+        for batch in _batches(file, names):
+            yield from batch.to_pylist()
+
+    return VectorFile(vectors, of_key, names, rows if names else None)
+
+
+def _batches(file: Path, columns: list[str]) -> Iterator[Any]:
+    with parquet(file) as opened:
+        yield from opened.iter_batches(_BATCH, columns=columns)
+
+
+def _arrays(file: Path, column: str, width: int) -> Iterator[NDArray[np.generic]]:
+    """The vectors of a column; raises `DataError` for rows that have none, or one of another length."""
+    arrow, before = pyarrow(), 0
+    for batch in _batches(file, [column]):
+        lists = batch.column(0)
+        lengths = arrow.compute.list_value_length(lists).fill_null(-1).to_numpy()
+        for row in np.flatnonzero(lengths != width)[:1]:
+            said = "no vector" if lengths[row] < 0 else f"{lengths[row]} values, where others have {width}"
+            raise DataError(f"{file}, row {before + row + 1:,}", f"{column!r} has {said}", "leave this row out")
+        before += len(lists)
+        yield lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+
+
+def _ids(file: Path, column: str) -> Iterator[object]:
+    """The ids in a column; raises `DataError` for a row that has none."""
+    values = (value for batch in _batches(file, [column]) for value in batch.column(0).to_pylist())
+    for row, value in enumerate(values, 1):
+        if value is None:
+            raise DataError(f"{file}, row {row:,}", f"{column!r} has no id", "give this row one, or leave it out")
+        yield value
