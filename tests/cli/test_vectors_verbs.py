@@ -12,7 +12,10 @@ from PIL import Image
 pq = pytest.importorskip("pyarrow.parquet")
 import pyarrow as pa  # noqa: E402
 
+from transhash import Library  # noqa: E402
 from transhash.library.exchange.vector_files import read_vectors  # noqa: E402
+from transhash.library.opening import made  # noqa: E402
+from transhash.model import Embedder  # noqa: E402
 
 
 @pytest.fixture
@@ -38,6 +41,20 @@ def test_an_array_with_ids_and_columns(run, vectors: np.ndarray) -> None:
         "search", "query.npy", "-k", 1, "--library", "lib", "--json", "--where", "year = 1999"
     ).out.splitlines()[:1]
     assert [hit["columns"] for hit in json.loads(line)["hits"]] == [{"year": 1999}]
+
+
+def test_an_import_that_was_interrupted_is_done_again(run, vectors: np.ndarray) -> None:
+    made(Path("early"), "vectors", Embedder.named("vectors", 32).fingerprint, 32, "").close()
+    assert "it holds no vectors yet; import them" in run("search", "query.npy", "--library", "early").err
+    assert run("import", "vectors.npy", "--library", "early").out == "400 vectors in early: 400 added\n"
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    np.save("more.npy", np.tile(vectors, (11, 1)))
+    with pytest.raises(KeyboardInterrupt):
+        Library.create("late", vectors=np.load("more.npy"), progress=interrupt)
+    assert run("import", "more.npy", "--library", "late").out == "4400 vectors in late: 304 added, 4096 replaced\n"
 
 
 def test_a_column_of_a_parquet_file(run, vectors: np.ndarray) -> None:

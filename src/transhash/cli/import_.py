@@ -90,10 +90,10 @@ def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
         before = 0
         if exists(place):
             with Library.open(place) as library:
-                before = len(library)
-                library.vectors.add(vectors, ids, columns, progress=progress)
-        else:
-            Library.create(place, vectors=vectors, ids=ids, columns=columns, progress=progress).close()
+                if before := len(library):
+                    library.vectors.add(vectors, ids, columns, progress=progress)
+        if not before:  # also where an import was interrupted before its first page
+            Library.create(place, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress).close()
     with Library.open(place) as opened:
         remember(opened.path)
         added = len(opened) - before

@@ -11,7 +11,7 @@ from transhash.errors import LibraryError, ModelError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE, Facts
 from transhash.library.opening import exists
-from transhash.model.embedder import Embedder
+from transhash.model.embedder import VECTORS, Embedder
 from transhash.model.encoder import checked, is_hash_model
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class LibraryModel:
             folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
             if self._unfitted is None:
                 self._unfitted = own_vectors(self._catalogue, self.facts, self.base)
+            if self._unfitted is None and self.facts.model == VECTORS and self._catalogue.embeddings.values() is None:
+                raise LibraryError(self._address, "it holds no vectors yet", "import them (`transhash import`)")
             from transhash.model.hub import is_pretrained
 
             if self._unfitted is None and folder and is_pretrained(folder):

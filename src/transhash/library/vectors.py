@@ -26,6 +26,7 @@ from transhash.library.files.paths import Places
 from transhash.library.fitting import fit_if_due
 from transhash.library.searching import LocalSearch
 from transhash.model import Embedder, Encoder
+from transhash.model.embedder import VECTORS
 from transhash.model.encoder import AnyEncoder, checked
 from transhash.progress import Progress, silent
 
@@ -136,6 +137,12 @@ def checked_rows(
             raise DataError("", f"{len(found):,} vectors, but {len(keys):,} ids", "give one for each")
         _check_ids(places, keys)
     rows = None if columns is None else _rows(columns, len(found))
+    if found.shape[1] != model.embedding_values:
+        raise VectorsError(
+            "",
+            f"vectors of {found.shape[1]:,} values",
+            f"give (N, {model.embedding_values}) numbers, as {model.name} has",
+        )
     for page in _pages(found):
         some = found[page]
         model.checked(some[:0])
@@ -178,7 +185,7 @@ def _pages(vectors: Vectors) -> Iterator[slice]:
 def encoder_of(model: AnyEncoder | None, vectors: ArrayLike | Vectors | None) -> Encoder:
     """The model of a new library; of vectors alone one is made. Raises `ModelError` for something that is none."""
     if model is None and vectors is not None:
-        return Embedder.named("vectors", array(vectors).shape[1])
+        return Embedder.named(VECTORS, array(vectors).shape[1])
     return checked(model)  # type: ignore[arg-type]  # that is the question
 
 

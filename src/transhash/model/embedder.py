@@ -35,6 +35,7 @@ from transhash.model.opened import Said, in_opened
 if TYPE_CHECKING:
     from PIL import Image
 
+VECTORS = "vectors"  # what made them, where nothing is known of it
 BITS = 256  # of codes, where there are as many values
 MOST_VALUES = 65536
 Kind: TypeAlias = Literal["pictures", "words", "vectors"]  # of queries
