@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.server.hostile_pictures import many_scans
-from benchmarks.server.serve import REAL, build, request, serving
+from benchmarks.server.serve import REAL, build, ready, request, serving
 from transhash.system import processors
 
 HONEST, HOSTILE = "127.0.0.2", "127.0.0.3"
@@ -191,6 +191,7 @@ def main() -> None:
         photos = build(arguments.folder or Path(temporary), arguments.pictures)
         content = (photos / "real" / "00007.jpg").read_bytes()
         with serving(photos) as (port, process, _):
+            ready(port)
             asyncio.run(honest(port, 5, arguments.pictures, content))
             for kind in arguments.only or KINDS:
                 result = asyncio.run(measured(port, kind, arguments, content))

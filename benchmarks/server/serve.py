@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import psutil
 from PIL import Image
@@ -93,6 +94,15 @@ def serving(photos: Path) -> Iterator[tuple[int, psutil.Process, float]]:
         assert process.wait(30) == 0, "the server did not end well"
 
 
+def ready(port: int) -> float:
+    """Wait until the first searches are prepared, too; seconds that it took."""
+    began = time.perf_counter()
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        while client.get("/api/v1/ready").status_code == 503:
+            time.sleep(0.1)
+    return time.perf_counter() - began
+
+
 def request(port: int, path: str, body: bytes = b"", kind: str = "application/json", method: str = "") -> bytes:
     method = method or ("POST" if body else "GET")
     head = f"{method} /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
@@ -147,12 +157,15 @@ def start(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
                 page.wait_for_selector("html[data-ready] #grid .picture")
                 result["page_usable_s"] = round(time.perf_counter() - began, 2)
                 browser.close()
+    with serving(photos) as (port, _, seconds):
+        result["ready_s"] = round(seconds + ready(port), 2)
     return result
 
 
 def by_id(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Searches by id."""
     with serving(photos) as (port, process, _):
+        ready(port)
         make = lambda: request(port, f"/pictures/{random.randint(1, arguments.pictures)}/similar?k=10")  # noqa: E731
         asyncio.run(load(port, arguments.clients, WARM, make))
         before = process.cpu_times()
@@ -187,6 +200,7 @@ def upload(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         pass
     alone = len(contents) / (time.perf_counter() - began)
     with serving(photos) as (port, _, _):
+        ready(port)
         make = lambda: request(port, "/search?k=10", random.choice(contents), "image/jpeg")  # noqa: E731
         asyncio.run(load(port, arguments.clients, 2, make))
         result = asyncio.run(load(port, arguments.clients, arguments.seconds, make))
@@ -214,6 +228,7 @@ def mixed(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         return request(port, "/search?k=10", random.choice(contents), "image/jpeg")
 
     with serving(photos) as (port, process, _):
+        ready(port)
         asyncio.run(load(port, 8, 5, make))
         watch = [sys.executable, "-m", "transhash", "index", str(new), "--library", str(photos), "--watch"]
         indexing = subprocess.Popen(watch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

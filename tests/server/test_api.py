@@ -323,4 +323,6 @@ def test_metrics_count_requests(server: Running) -> None:
 
 def test_health_and_readiness(server: Running) -> None:
     assert server.get("/health").json() == {"status": "ok"}
-    assert server.get("/ready").json() == {"status": "ready"}
+    told = []
+    assert eventually(lambda: told.append(server.get("/ready").json()) or told[-1] == {"status": "ready"}, 600)
+    assert {each["code"] for each in told[:-1]} <= {"starting"}

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 PROGRAM = """
-import gc, sys
+import gc, sys, time
 from fastapi.testclient import TestClient
 from numba.core.registry import CPUDispatcher
 import transhash
@@ -28,6 +28,9 @@ with transhash.Library.create(sys.argv[1] + "/.transhash", model) as library:
     library.index(sys.argv[1])
 live = LiveLibrary(sys.argv[1] + "/.transhash", model)
 with TestClient(create_app(live, Settings()), base_url="http://127.0.0.1") as client:
+    while (asked := client.get("/api/v1/ready")).status_code == 503:
+        assert asked.json()["code"] == "starting", asked.text
+        time.sleep(0.1)
     before = compiled()
     found = client.get("/api/v1/pictures/1/similar?k=9&collapse=true").raise_for_status().json()
     assert sum(bool(hit["copies"]) for hit in found["results"][0]["hits"]) == 1, found

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fake_model import FakeModel
-from serving import Running, raw, serving
+from serving import Running, eventually, raw, serving
 from transhash import Library
 from transhash.server.security import HEADERS
 
@@ -121,7 +121,7 @@ def test_two_hundred_random_files_are_no_pictures(server: Running) -> None:
         assert set(answer.json()) in ({"code", "reason", "remedy", "request_id"}, {"results", "milliseconds"}), number
 
     assert statuses <= {200, 422}
-    assert server.get("/ready").status_code == 200
+    assert eventually(lambda: server.get("/ready").status_code == 200)
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(server: Running) -> None:

@@ -17,6 +17,7 @@ from transhash.library import LiveLibrary
 from transhash.server import run
 from transhash.server.collection import Collection
 from transhash.server.settings import Settings
+from transhash.server.warming import warm
 
 API = "/api/v1"
 
@@ -79,13 +80,15 @@ def serving(library: Path, model: Any, **settings: Any) -> Iterator[Running]:
 @contextmanager
 def answering(served: LiveLibrary | Collection, *, port: int = 0, **settings: Any) -> Iterator[Running]:
     """A server of a library, or of a collection elsewhere, on a port of its own or a given one."""
+    if isinstance(served, LiveLibrary):
+        warm(served)  # before any request waits for it
     started = threading.Event()
     listening = run.listen("127.0.0.1", port)
     server = run.server(served, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     try:
-        while not started.wait(1):  # kernels may have to be compiled first
+        while not started.wait(1):
             assert thread.is_alive()
         port = listening.getsockname()[1]
         url = f"http://127.0.0.1:{port}"

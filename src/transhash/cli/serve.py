@@ -88,6 +88,7 @@ def serve(
     A collection in Milvus is searched and looked through as well. It has no thumbnails and no duplicates; the page says
     what it lacks.
     """
+    gc.disable()  # until the server has started: it would look for garbage in what is imported, again and again
     with needs("server"):
         import fastapi  # noqa: F401
         import httptools  # noqa: F401
@@ -134,6 +135,7 @@ def serve(
 
         def started() -> None:
             gc.freeze()  # what is in memory now stays: looking through it takes 100 ms each time
+            gc.enable()
             print(f"{where}#token={quote(token, safe='')}" if token else where, flush=True)
             if isinstance(served, LiveLibrary):
                 say(f"{len(served.index):,} pictures of {served.path}; Ctrl-C ends the server")

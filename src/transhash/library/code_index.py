@@ -48,6 +48,7 @@ class CodeIndex:
         self._index: HammingIndex | None = None
         self._revision: Revision | None = None  # of the catalogue, that the index is in step with
         self._unsaved = 0  # codes changed since the file was written
+        self._last: Moment | None = None
 
     def refresh(self, catalogue: Catalogue) -> Moment:
         """The codes as the catalogue has them now.
@@ -69,7 +70,13 @@ class CodeIndex:
             self._revision = revision
             if self._unsaved * SHARE > len(self._index):
                 self._save(self._index, revision)
-            return Moment(self._index, revision)
+            self._last = Moment(self._index, revision)
+            return self._last
+
+    def count(self, revision: Revision) -> int | None:
+        """How many codes there are at a revision, if that is the last one that was asked for."""
+        last = self._last
+        return len(last.codes) if last is not None and last.revision == revision else None
 
     def misfit(self, catalogue: Catalogue) -> str | None:
         """Why the file is not that of a catalogue, or of one of its last revisions; None when it is."""

@@ -346,4 +346,4 @@ class Library:
 
     def info(self) -> results.LibraryInfo:
         """The facts of the library."""
-        return facts(self.path, self.catalogue, self.fitted_to)
+        return facts(self.path, self.catalogue, self.searching.index, self.fitted_to)

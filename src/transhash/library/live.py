@@ -53,6 +53,7 @@ class LiveLibrary:
         self._stop, self._wake = threading.Event(), threading.Event()
         self._interval = interval
         self._version = 0
+        self._holds = False  # the embeddings, in memory
         self._trouble: LibraryError | None = None
         with Library.open(path, model) as library:
             self.path = library.path
@@ -130,6 +131,11 @@ class LiveLibrary:
             now = self._opened.snapshot
         return now if now.searching is than.searching and now.revision != than.revision else None
 
+    def hold_embeddings(self) -> None:
+        """Hold the embeddings in memory from soon on, where they order hits: to read a million takes seconds."""
+        self._holds = True
+        self._wake.set()
+
     def close(self) -> None:
         """Follow no longer, and close the library."""
         self._stop.set()
@@ -152,7 +158,7 @@ class LiveLibrary:
             library.close()  # replaced in between
 
     def _follow(self) -> None:
-        holds = None  # the library whose embeddings are in memory
+        held = None  # the library whose embeddings are in memory
         while True:
             self._wake.wait(self._interval)
             self._wake.clear()
@@ -160,9 +166,9 @@ class LiveLibrary:
                 return
             try:
                 library = self._opened.library
-                if library is not holds and library.searching.by_embeddings:
+                if self._holds and library is not held and library.searching.by_embeddings:
                     library.searching.hold_embeddings()
-                    holds = library
+                    held = library
                 if self._trouble is None and self._is_in_place():
                     self.refresh()
                 else:

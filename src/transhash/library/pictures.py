@@ -8,6 +8,7 @@ from pathlib import Path
 
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import Kind, moment
+from transhash.library.code_index import CodeIndex
 from transhash.library.files.paths import Places
 from transhash.library.opening import disk_bytes
 from transhash.library.results import Facets, LibraryInfo
@@ -52,10 +53,10 @@ def facets(catalogue: Catalogue) -> Facets:
     return Facets([os.fsdecode(folder) for folder in folders], texts)
 
 
-def facts(path: Path, catalogue: Catalogue, fitted_to: int) -> LibraryInfo:
+def facts(path: Path, catalogue: Catalogue, index: CodeIndex, fitted_to: int) -> LibraryInfo:
     """The facts of the library in a folder."""
     with catalogue.reading():
-        pictures, skipped, vanished = catalogue.pictures.counts()
+        pictures, skipped, vanished = catalogue.pictures.counts(index.count(catalogue.revision()))
         columns = {name: str(column.kind) for name, column in catalogue.columns.all().items()}
         own = catalogue.facts()
     return LibraryInfo(

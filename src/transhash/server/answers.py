@@ -111,6 +111,11 @@ class Answer:
         return body
 
 
+def is_held(mark: str, held: str) -> bool:
+    """Whether an If-None-Match names what there is (RFC 9110, 13.1.2; weak comparison)."""
+    return held.strip() == "*" or any(each.strip().removeprefix("W/") == mark for each in held.split(","))
+
+
 async def _compressed(body: bytes) -> bytes:
     if len(body) <= FREE:
         return gzip.compress(body, LEVEL)

@@ -5,30 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from transhash import __version__
-from transhash.codes import pack
 from transhash.errors import TransHashError
-from transhash.library import LiveLibrary, embedding_index
-from transhash.library.duplicates import collapsing
-from transhash.model import Embedder
-from transhash.search import HammingIndex
+from transhash.library import LiveLibrary
 from transhash.server import faults
 from transhash.server.collection import Collection, CollectionService
 from transhash.server.faults import Fault, request_id
 from transhash.server.gate import Gate
 from transhash.server.log import Log
 from transhash.server.metrics import Metrics
+from transhash.server.page_files import router as page_router
 from transhash.server.quick import Quick
 from transhash.server.routes import collection_routers, routers
 from transhash.server.security import API
@@ -36,7 +30,6 @@ from transhash.server.service import Service
 from transhash.server.settings import Settings
 from transhash.server.tokens import Tokens
 
-PAGE = Path(__file__).with_name("page")
 SWEEP_SECONDS = 3600.0  # between looks for small copies of pictures that are gone
 
 
@@ -51,8 +44,8 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service: Service | CollectionService
         if isinstance(served, LiveLibrary):
-            _warm(served)
             service = Service(served, settings, metrics)
+            service.prepare()
         else:
             service = CollectionService(served, settings, metrics)
         app.state.service = service
@@ -85,11 +78,7 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)  # the gate logs it
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
-
-    app.mount("/assets", _Assets(directory=PAGE / "assets"))
+    app.include_router(page_router())
     return Gate(Quick(app), settings, metrics, tokens, log)
 
 
@@ -101,36 +90,6 @@ class _Described(FastAPI):
         described["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         described["security"] = [{"token": []}, {}]
         return described
-
-
-class _Assets(StaticFiles):
-    """The page's files: looked for again each time, sent again only when they have changed."""
-
-    def file_response(self, *arguments: Any, **named: Any) -> Response:
-        response = super().file_response(*arguments, **named)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
-def _warm(live: LiveLibrary) -> None:
-    """Start the network, and compile what is compiled on first use, before anybody waits for it."""
-    model, index = live.model, live.index
-    if isinstance(model, Embedder):
-        values = np.ones((8, model.bits), np.float32)
-    else:
-        values = model.read(np.zeros((8, model.image_size, model.image_size, 3), np.uint8))
-    for queries in (1, 8):
-        for relaxed in (None, values[:queries]):
-            for ids in (None, index.ids[: len(index) // 2]):
-                index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
-    for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
-        pass
-    drawn = np.random.default_rng(0).integers(0, 256, (512, 8), np.uint8)
-    several = HammingIndex(64)  # as copies are looked for among many hits
-    several.add(drawn)
-    several.range_search(drawn, radius=collapsing.RADIUS)
-    collapsing.prepare()
-    embedding_index.prepare()
 
 
 async def _sweep(service: Service | CollectionService, log: Log) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -66,6 +68,12 @@ def late() -> Fault:
     return Fault(503, "late", "it took too long", "try again when the server is less busy", retry=RETRY_SECONDS)
 
 
+def starting() -> Fault:
+    """The server answers, but the first searches wait."""
+    remedy = "try again in a moment"
+    return Fault(503, "starting", "the first searches are being prepared", remedy, retry=RETRY_SECONDS)
+
+
 def stopping() -> Fault:
     """The server was asked to end."""
     return Fault(503, "stopping", "the server stops", "try again when it runs again", retry=5)
@@ -110,14 +118,17 @@ def read_only() -> Fault:
 
 def library(error: LibraryError | None = None) -> Fault:
     """The library cannot be used; the log says more, under the request's id."""
-    is_full = error is not None and error.code == "disk-full"
-    return Fault(
-        503,
-        "disk-full" if is_full else "library",
-        "the disk is full" if is_full else "the library cannot be used",
-        "the server's log says why, under this request_id",
-        retry=RETRY_SECONDS,
-    )
+    if error is not None and _is_full(error):
+        reason, remedy = "the disk is full", "make room on the server's drive and try again; nothing was changed"
+        return Fault(503, "disk-full", reason, remedy, retry=RETRY_SECONDS)
+    remedy = "the server's log says why, under this request_id"
+    return Fault(503, "library", "the library cannot be used", remedy, retry=RETRY_SECONDS)
+
+
+def _is_full(error: LibraryError) -> bool:
+    cause = error.__cause__
+    is_of_system = isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.code == "disk-full" or is_of_system
 
 
 def of(error: TransHashError) -> Fault:

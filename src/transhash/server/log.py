@@ -7,7 +7,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
-from typing import IO
+from io import FileIO
 
 from starlette.types import Scope
 
@@ -27,10 +27,11 @@ class Log:
     def __init__(self, settings: Settings) -> None:
         """Raises `TransHashError` when the file cannot be written."""
         self._last: dict[str, tuple[float, int]] = {}  # when an error was written, and how many were not since
-        self._file: IO[str] | None = None
+        self._file: FileIO | None = None
+        self._torn = False  # its last line is not whole: there was no room
         if settings.access_log is not None:
             try:
-                self._file = settings.access_log.open("a", buffering=1, encoding="utf-8")
+                self._file = settings.access_log.open("ab", buffering=0)
             except OSError as error:
                 raise TransHashError(
                     settings.access_log, f"cannot be written ({error.strerror})", "name another --access-log"
@@ -58,7 +59,7 @@ class Log:
 
     def fault(self, request_id: str, fault: Fault) -> None:
         """An answer that tells of a failure of the server's own."""
-        if fault.status >= 500 and fault.code not in ("late", "stopping"):
+        if fault.status >= 500 and fault.code not in ("late", "starting", "stopping"):
             self.failed(request_id, fault.__cause__ or fault)
 
     def request(  # noqa: PLR0917
@@ -78,7 +79,8 @@ class Log:
             "bytes": size,
             "ms": round(seconds * 1000, 2),
         }
+        content = b"\n" * self._torn + json.dumps(line).encode() + b"\n"
         try:
-            self._file.write(json.dumps(line) + "\n")
+            self._torn = self._file.write(content) < len(content)
         except OSError as error:  # a full disk is no reason to answer nobody
             self.failed(request_id, error)

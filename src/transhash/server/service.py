@@ -24,6 +24,7 @@ from transhash.server.metrics import Metrics
 from transhash.server.queries import Query
 from transhash.server.searching import Searcher
 from transhash.server.settings import MOST_RANKED, Settings
+from transhash.server.warming import warm
 from transhash.server.workers import Batches, each
 from transhash.system import processors
 
@@ -71,7 +72,12 @@ class Service:
         self._filters = Filters(live, self._filter, settings.filter_seconds)
         self._checked = 0.0
         self._check: asyncio.Future[None] | None = None
+        self._warm: asyncio.Future[None] | None = None
         metrics.pictures.set_function(lambda: len(live.index))
+
+    def prepare(self) -> None:
+        """Begin with what makes the first searches fast; until it is done, the server is not ready."""
+        self._warm = self._explain.put([lambda: warm(self.live)])[0]
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -143,7 +149,11 @@ class Service:
         return written
 
     async def check(self) -> None:
-        """Read the library as somebody would who opens it now; raises what is wrong with it."""
+        """Read the library as somebody would who opens it now; raises what is wrong with it, or still to be done."""
+        if self._warm is not None:
+            if not self._warm.done():
+                raise faults.starting()
+            self._warm.result()
         if self._check is None or (self._check.done() and time.monotonic() - self._checked > CHECK_SECONDS):
             self._checked = time.monotonic()
             self._check = self._look.put([self._readable])[0]

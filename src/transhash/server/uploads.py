@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
+
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from transhash.server.faults import Fault
@@ -30,20 +32,27 @@ BODY = {
 }
 
 
+class _InMemory(MultiPartParser):
+    """Keeps files off the drive, which may be full, and where what people send has no business; bodies are bounded."""
+
+    spool_max_size = 1 << 40
+
+
 async def pictures(request: Request, settings: Settings) -> list[bytes]:
     """The pictures that were sent; raises a `Fault` when there are none, or too many."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind.startswith("image/") or kind == "application/octet-stream":
         sent = [await request.body()]
     elif kind == "multipart/form-data":
+        most = settings.max_pictures
         try:
-            async with request.form(max_files=settings.max_pictures, max_fields=8, max_part_size=1 << 16) as form:
-                sent = [await each.read() for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
-        except HTTPException:
-            most = settings.max_pictures
-            raise Fault(
-                400, "form", "not a form with pictures", f"send at most {most} files in the field {FIELD!r}"
-            ) from None
+            async with aclosing(request.stream()) as stream:
+                parser = _InMemory(request.headers, stream, max_files=most, max_fields=8, max_part_size=1 << 16)
+                form = await parser.parse()
+        except MultiPartException:
+            remedy = f"send at most {most} files in the field {FIELD!r}"
+            raise Fault(400, "form", "not a form with pictures", remedy) from None
+        sent = [await each.read() for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
     else:
         raise Fault(415, "type", "neither a form nor a picture", "send multipart/form-data, or a picture as the body")
     if not sent:

@@ -61,14 +61,20 @@ def put(catalogue: Catalogue, places: Places, pictures: list[Prepared]) -> list[
     """The ids of pictures, in order, put away if they were not yet; their codes are those of the library's model."""
     digests = [content_hash(each.content).digest() for each in pictures]
     new = dict(zip(digests, pictures, strict=True))
-    files = {digest: _put_away(places, digest, each) for digest, each in new.items()}
-    with catalogue.writing():
-        ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
-        known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
-        for digest, file in files.items():
-            if ids[digest] not in known:
-                catalogue.pictures.put(file, new[digest].coded)
-                ids[digest] = catalogue.pictures.at(file.folder, file.name)
+    written: list[Path] = []
+    try:
+        files = {digest: _put_away(places, digest, each, written) for digest, each in new.items()}
+        with catalogue.writing():
+            ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
+            known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
+            for digest, file in files.items():
+                if ids[digest] not in known:
+                    catalogue.pictures.put(file, new[digest].coded)
+                    ids[digest] = catalogue.pictures.at(file.folder, file.name)
+    except LibraryError:  # all of them or none; a full disk has no room for what nobody knows of
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
     return [id_ for digest in digests if (id_ := ids[digest]) is not None]
 
 
@@ -87,7 +93,8 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
     return len(known)
 
 
-def _put_away(places: Places, digest: bytes, picture: Prepared) -> File:
+def _put_away(places: Places, digest: bytes, picture: Prepared, written: list[Path]) -> File:
+    """The file of a picture, which is `written` if it was not there."""
     folder = os.path.join(ADDED, digest[:1].hex())
     name = f"{digest.hex()}{picture.suffix}"
     base = os.fsdecode(places.base)
@@ -99,6 +106,7 @@ def _put_away(places: Places, digest: bytes, picture: Prepared) -> File:
         if not path.is_file():
             with replacing(path) as file:
                 file.write(picture.content)
+            written.append(path)
         status = path.stat()
     except OSError as error:
         raise LibraryError(path, f"cannot be written ({error.strerror})", "check permissions and the disk") from error

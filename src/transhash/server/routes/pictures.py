@@ -17,6 +17,7 @@ from transhash.library.files.thumbnails import Shown, content_of, full_size
 from transhash.model import Embedder, Encoded
 from transhash.model.explain import occlusion_of
 from transhash.server import faults, schemas, uploads
+from transhash.server.answers import is_held
 from transhash.server.encoding import Upload
 from transhash.server.faults import Fault
 from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, sender
@@ -146,7 +147,7 @@ async def _shown(
         if each is None:
             return None
         mark = f'"{each.digest[:12]}"'
-        return mark, None if held and _is_held(mark, held) else make(each)
+        return mark, None if held and is_held(mark, held) else make(each)
 
     drawn = await served.draw(shown)
     if drawn is None:
@@ -158,11 +159,6 @@ async def _shown(
     if not content.current:  # the file has changed since it was indexed
         headers = {"Cache-Control": "no-store"}
     return Response(content.content, 200, headers, content.type)
-
-
-def _is_held(mark: str, held: str) -> bool:
-    """Whether an If-None-Match names what there is (RFC 9110, 13.1.2; weak comparison)."""
-    return held.strip() == "*" or any(each.strip().removeprefix("W/") == mark for each in held.split(","))
 
 
 @router.get("/pictures/{id}/occlusion", summary="What its code depends on", responses=UNKNOWN)

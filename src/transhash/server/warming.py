@@ -1,0 +1,40 @@
+"""What a server does once, while its first visitor looks at the page: what compiles, loads or reads at first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from transhash.codes import pack
+from transhash.library import embedding_index
+from transhash.library.duplicates import collapsing
+from transhash.model import Embedder
+from transhash.search import HammingIndex
+
+if TYPE_CHECKING:
+    from transhash.library import LiveLibrary
+
+
+def warm(live: LiveLibrary) -> None:
+    """Compile the kernels (once on a machine) or load them, start the network, read the embeddings.
+
+    In the order in which the page's visitor needs them.
+    """
+    index = live.index
+    values = np.ones((8, index.bits), np.float32)
+    for queries in (1, 8):
+        for relaxed in (None, values[:queries]):
+            for ids in (None, index.ids[: len(index) // 2]):
+                index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
+    embedding_index.prepare()
+    for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
+        pass
+    several = HammingIndex(64)  # as copies are looked for among many hits
+    several.add(np.random.default_rng(0).integers(0, 256, (512, 8), np.uint8))
+    several.range_search(several.reconstruct(several.ids), radius=collapsing.RADIUS)
+    collapsing.prepare()
+    model = live.model
+    if not isinstance(model, Embedder):
+        model.read(np.zeros((8, model.image_size, model.image_size, 3), np.uint8))
+    live.hold_embeddings()
