@@ -247,10 +247,36 @@ def test_on_a_phone_the_head_makes_room_and_a_finger_turns_the_picture(browser: 
     stage = page.locator(".stage").bounding_box()
     middle = stage["y"] + stage["height"] / 2
     touch = page.context.new_cdp_session(page)
-    for kind, x in (("touchStart", 300), ("touchMove", 240), ("touchMove", 120), ("touchEnd", None)):
-        points = [] if x is None else [{"x": x, "y": middle}]
+
+    def move(kind: str, *across: int) -> None:
+        points = [{"x": x, "y": middle, "id": finger} for finger, x in enumerate(across)]
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def swipe() -> None:
+        for kind, x in (("touchStart", 300), ("touchMove", 240), ("touchMove", 120)):
+            move(kind, x)
+        move("touchEnd")
+
+    def pinch(begin: int, end: int) -> None:
+        """Two fingers, so many pixels from the middle."""
+        move("touchStart", 195 - begin)
+        move("touchStart", 195 - begin, 195 + begin)
+        for away in range(begin, end, 10 if end > begin else -10):
+            move("touchMove", 195 - away, 195 + away)
+        move("touchEnd")
+
+    swipe()
     expect(page.locator("#viewer-name")).to_have_text(names[1])
+    pinch(40, 120)
+    assert eventually(lambda: page.evaluate("visualViewport.scale") > 1.5)
+    seen = page.evaluate("visualViewport.pageLeft")
+    swipe()  # moves what is seen, and turns nothing
+    assert eventually(lambda: page.evaluate("visualViewport.pageLeft") > seen)
+    expect(page.locator("#viewer-name")).to_have_text(names[1])
+    pinch(180, 10)
+    assert eventually(lambda: page.evaluate("visualViewport.scale") == 1)
+    swipe()
+    expect(page.locator("#viewer-name")).to_have_text(names[2])
     visit.context.close()
     assert visit.errors == []
 

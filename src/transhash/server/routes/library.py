@@ -1,4 +1,4 @@
-"""The library as a whole, users' own columns, sessions, and how the server is."""
+"""The library as a whole, and users' own columns."""
 
 from __future__ import annotations
 

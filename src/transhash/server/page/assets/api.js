@@ -7,7 +7,7 @@ const API = new URL("api/v1", document.baseURI).pathname; // below whatever path
 const PATIENCE = 4; // times that a busy server is asked again
 
 /** An answer that is no success: what is wrong, and the remedy. */
-export class Fault extends Error {
+class Fault extends Error {
   constructor(status, body) {
     super(body.position ? `the filter cannot be understood at character ${body.position}; ${body.remedy}` : body.reason ? `${body.reason}; ${body.remedy}` : "the server gave no proper answer; try again");
     this.status = status;
@@ -49,7 +49,6 @@ const query = (asked) => {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return given.length ? "?" + new URLSearchParams(given) : "";
 };
-
 
 export const library = () => ask("/library");
 export const facets = () => ask("/library/facets");

@@ -113,11 +113,9 @@ export class Comparing {
     const [first, second] = this.images, frame = frameOf(first);
     this.frame = frame;
     this.fit();
-    if (isSlider) {
-      drawFirst($("pair-under"), first, frame);
-      drawSecond($("pair-over"), second, this.onto, frame);
-    } else {
-      drawFirst($("pair-under"), first, frame);
+    drawFirst($("pair-under"), first, frame);
+    if (isSlider) drawSecond($("pair-over"), second, this.onto, frame);
+    else {
       const share = drawDifference($("pair-over"), first, second, this.onto, frame);
       $("pair-difference").textContent = share === null ? "They do not lie on each other." : share === 0 ? "No pixel differs visibly." : `${percent(share)} of the pixels differ visibly.`;
     }

@@ -5,7 +5,7 @@ import { trouble, waiting } from "./notices.js";
 import { $ } from "./words.js";
 
 /** The parts of a text: each with what it says, and whether it is to be left out. */
-export function partsOf(text) {
+function partsOf(text) {
   const found = [...text.matchAll(/(?:^|\s)([+-])\s+|$/g)].reduce(({ parts, from, unlike }, sign) => {
     const said = text.slice(from, sign.index).trim();
     return { parts: said ? [...parts, { said, unlike }] : parts, from: sign.index + sign[0].length, unlike: sign[1] === "-" };

@@ -10,7 +10,7 @@ const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 const name = (column) => `"${column.replaceAll('"', '""')}"`;
 
 /** A filter for what was typed: one of the language as it is; plain words are looked for in names and folders. */
-export function filterOf(text) {
+function filterOf(text) {
   if (LANGUAGE.test(text)) return text;
   return text.split(/\s+/).filter(Boolean).map((word) => `(name like ${quoted(`*${word}*`)} or folder like ${quoted(`*${word}*`)})`).join(" and ");
 }

@@ -85,7 +85,7 @@ async function copyPaths() {
 }
 
 /** What is known of pictures as a table, with a row for each (CSV, RFC 4180). */
-export function table(pictures) {
+function table(pictures) {
   const own = [...new Set(pictures.flatMap((picture) => Object.keys(picture.columns)))].sort();
   const fields = ["id", "path", "width", "height", "bytes", "taken", "modified", "code", ...(pictures.some((each) => "distance" in each) ? ["distance"] : [])];
   const rows = pictures.map((picture) => [...fields.map((field) => picture[field]), ...own.map((column) => picture.columns[column])]);

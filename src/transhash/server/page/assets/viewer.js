@@ -94,10 +94,11 @@ export class Viewer {
     }
   }
 
-  /** A finger that moves sideways turns to the next picture. */
+  /** A finger that moves sideways turns to the next picture; where fingers have enlarged the page, it moves that. */
   swipes(stage) {
     let from = null;
-    stage.addEventListener("pointerdown", (event) => { from = event.isPrimary && event.pointerType !== "mouse" ? event.clientX : null; });
+    visualViewport.addEventListener("resize", () => stage.classList.toggle("pinched", visualViewport.scale > 1.01));
+    stage.addEventListener("pointerdown", (event) => { from = event.isPrimary && event.pointerType !== "mouse" && !stage.classList.contains("pinched") ? event.clientX : null; });
     stage.addEventListener("pointerup", (event) => {
       if (from !== null && Math.abs(event.clientX - from) > 50) this.go(event.clientX < from ? 1 : -1);
       from = null;
