@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -31,10 +32,12 @@ from transhash.errors import ImageError
 from transhash.images import open_image
 from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
+from transhash.system import processors
 
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
+PART = 200  # pairs that one process compares at once
 LIMITS = (0, 2, 5, 8, 10, 15, 19, 20)  # bits within which a hash calls a pair a copy
 KINDS = ("same-pixels", "copy", "edit", "burst", "unsure", "nothing")
 
@@ -69,15 +72,16 @@ def main() -> None:
     wrong: list[Wrong] = []
     within = np.zeros((len(HASHES), 65), np.int64)
     seconds = 0.0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(processors()) as processes:
         third = settings.pairs // 3
         sources = chain(
             (frames(place, third // max(len(settings.frames), 1), random) for place in settings.frames),
             drawn(Path(folder), third, random),
             alike(settings.photos, third, random),
         )
-        for source in sources:
-            for one, other, kind, apart, took in compared(source):
+        parts = (part for source in sources for part in parted(source))
+        for source, looked in [(part, processes.submit(compared, part)) for part in parts]:
+            for one, other, kind, apart, took in looked.result():
                 told[source.name][kind] += 1
                 seconds += took
                 within[np.arange(len(HASHES)), apart] += 1
@@ -138,8 +142,14 @@ def some(pairs: list[tuple[int, int]], count: int, random: np.random.Generator) 
     return [pairs[place] for place in sorted(random.permutation(len(pairs))[:count])]
 
 
-def compared(source: Pairs) -> Iterator[tuple[int, int, str, np.ndarray, float]]:
+def parted(source: Pairs) -> Iterator[Pairs]:
+    for begin in range(0, len(source.pairs), PART):
+        yield source._replace(pairs=source.pairs[begin : begin + PART])
+
+
+def compared(source: Pairs) -> list[tuple[int, int, str, np.ndarray, float]]:
     """Of each pair its numbers, what it was told to be, how many bits its hashes are apart, and seconds."""
+    found = []
     seen: dict[int, tuple[Picture, Looked, np.ndarray] | None] = {}
 
     def looked(number: int) -> tuple[Picture, Looked, np.ndarray] | None:
@@ -159,7 +169,8 @@ def compared(source: Pairs) -> Iterator[tuple[int, int, str, np.ndarray, float]]
             kind = compare(first[0], first[1], second[0], second[1]).kind
             took = time.process_time() - begin
             apart = np.count_nonzero(first[2] != second[2], axis=1)
-            yield one, other, "nothing" if kind is None else str(kind), apart, took
+            found.append((one, other, "nothing" if kind is None else str(kind), apart, took))
+    return found
 
 
 def files(folder: Path) -> list[Path]:

@@ -169,6 +169,16 @@ def test_a_small_thing_that_moved_is_no_watermark() -> None:
     assert found(first, second).kind is not Kind.COPY
 
 
+@pytest.mark.parametrize(("number", "place"), [(0, (20, 190)), (2, (250, 20)), (3, (250, 20))])
+def test_a_part_that_the_picture_shows_elsewhere_was_not_laid_over_it(number: int, place: tuple[int, int]) -> None:
+    image, moved = photograph(number), photograph(number)
+    part = image.crop((60, 150, 92, 182))
+    shape = Image.new("L", part.size, 0)
+    ImageDraw.Draw(shape).ellipse((2, 2, 29, 29), fill=255)
+    moved.paste(part, place, shape)
+    assert found(image, jpeg(moved, 92)).kind is Kind.BURST
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_copies_of_tiny_pictures_are_not_nothing(number: int) -> None:
     tiny = photograph(number).resize((24, 24), Image.Resampling.BICUBIC)

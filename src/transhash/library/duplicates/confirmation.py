@@ -91,13 +91,17 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
     """What two pictures are to each other."""
     best: Finding | None = None
     rank = -1.0
-    for look in _looks(a, b):
-        found = _finding(look)
-        if found.kind is Kind.COPY:
-            return found
-        worth = look.rank + SURER * (found.kind is Kind.EDIT)
-        if worth > rank:
-            rank, best = worth, found
+    tried: list[Movement] = []
+    for hypothesis in hypotheses(a, b):
+        for look in _near(a, b, hypothesis, tried):
+            found = _finding(look)
+            if found.kind is Kind.COPY:
+                return found
+            worth = look.rank + SURER * (found.kind is Kind.EDIT)
+            if worth > rank:
+                rank, best = worth, found
+        if best is not None and best.kind and hypothesis[2] >= 2 * VOTES:
+            break  # so many keypoints are right: no other movement tells more
     if best is not None and best.kind:
         return best
     if min(max(a.grey.shape), max(b.grey.shape)) <= TINY and correlation(a.whole, b.whole, 0) >= TINY_ALIKE:
@@ -107,13 +111,6 @@ def confirm(a: Sketch, b: Sketch) -> Finding:
     if min(len(a.blocks), len(b.blocks)) < FEWEST and both_plain(a, b):
         return Finding(Kind.UNSURE, Evidence(words=("nearly blank",)), None, plain=True, exact=True)
     return NOTHING
-
-
-def _looks(a: Sketch, b: Sketch) -> Iterator[_Look]:
-    """What two pictures say of each other under each movement that is worth a look."""
-    tried: list[Movement] = []
-    for hypothesis in hypotheses(a, b):
-        yield from _near(a, b, hypothesis, tried)
 
 
 def _near(a: Sketch, b: Sketch, hypothesis: tuple[Movement, int, int], tried: list[Movement]) -> Iterator[_Look]:

@@ -1,7 +1,8 @@
 """Overlays: whether what differs between two registered pictures was laid over one of them, or has moved.
 
 A mark is thin, lies in lines, and makes everything under it brighter, or everything darker. Print lies in lines too,
-or is an area of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene.
+or is an area of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene, and
+so is an area that the other picture shows as well, at another place.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ ON_LINES, ON_AREA = 1.5, 1.25  # times that the gradient of letters, of a logo, 
 FLAT, RIMMED = 0.95, 32.0  # share of the pixels of a flat area that have one of two greys, gradient at its rim
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
+CELL = 16  # pixels of a cell: what is sought elsewhere is the cell with most of what differs, and those around it
+RIM, CORE = 4, 30  # pixels at the rim of an area that are not sought, unless fewer than so many are left
+ELSEWHERE = 8  # pixels by which another place is off at least
+FOUND = 10.0  # levels, with those of both colours, by which what has moved differs from what is there
 
 
 class Laid(NamedTuple):
@@ -72,7 +77,9 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
         return Overlay.MARK
     if not wrong.any():
         return Overlay.NOTHING
-    return Overlay.PRINT if _is_print(laid, differs, solid, lines) else Overlay.SCENE
+    if not _is_print(laid, differs, solid, lines) or (not lines and _has_moved(laid, differs, solid)):
+        return Overlay.SCENE
+    return Overlay.PRINT
 
 
 def _is_print(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> bool:
@@ -89,6 +96,38 @@ def _is_print(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> bool:
     if steep[upper] < (ON_LINES if lines else ON_AREA) * steep[1 - upper]:
         return False  # what has moved is to be seen in both
     return bool(STEEP * np.log(edges[upper]) + FEW_COLOURS * greys[upper] + LINES * lines > PRINTED)
+
+
+def _has_moved(laid: Laid, differs: Flags, solid: Flags) -> bool:
+    """Whether the picture with the harder edges shows where both differ what the other one shows elsewhere."""
+    if min(solid.shape) < CELL:
+        return False
+    deep = solid
+    for _ in range(RIM):
+        smaller = _eroded(deep)
+        if smaller.sum() < CORE:
+            break
+        deep = smaller
+    height, width = (side // CELL * CELL for side in deep.shape)
+    counts = deep[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL).sum(axis=(1, 3))
+    row, column = (int(place) for place in np.unravel_index(counts.argmax(), counts.shape))
+    top, left = max(row - 1, 0) * CELL, max(column - 1, 0) * CELL
+    area = np.s_[top : top + 3 * CELL, left : left + 3 * CELL]
+    mask = deep[area]
+    if mask.sum() < CELL:
+        return False
+    pictures = np.stack((laid.reference, *laid.colours)), np.stack((laid.other, *laid.tints))
+    steep = [float(np.hypot(*np.gradient(each[0]))[differs].mean()) for each in pictures]
+    upper = int(steep[1] > steep[0])
+    part, seen = pictures[upper][:, *area] * mask, pictures[1 - upper]
+    shape, tall, wide = deep.shape, *mask.shape
+    # the mean square of the difference at every place: a sum of squares and a correlation
+    squares = np.fft.rfft2((seen * seen).sum(axis=0)) * np.conj(np.fft.rfft2(mask, shape))
+    both = (np.fft.rfft2(seen) * np.conj(np.fft.rfft2(part, shape))).sum(axis=0)
+    miss = np.fft.irfft2(squares - 2 * both, shape)[: shape[0] - tall + 1, : shape[1] - wide + 1]
+    around = np.s_[max(top - ELSEWHERE, 0) : top + ELSEWHERE + 1, max(left - ELSEWHERE, 0) : left + ELSEWHERE + 1]
+    miss[around] = np.inf
+    return bool(miss.min() + (part * part).sum() < FOUND**2 * mask.sum())
 
 
 def _opacity(one: Floats, other: Floats) -> float:
