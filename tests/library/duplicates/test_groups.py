@@ -167,6 +167,9 @@ def test_only_pictures_below_the_folders_count(pictures: Path) -> None:
         }
         with pytest.raises(LibraryError, match="nowhere"):
             library.duplicates(folders=pictures / "nowhere")
+        (pictures / "later").mkdir()
+        with pytest.raises(LibraryError, match="later: no picture of the library"):
+            library.duplicates(folders=pictures / "later")
 
 
 def test_what_has_changed_or_gone_since_indexing_is_skipped_and_named(pictures: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.errors import LibraryError
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes, kinds_of
 from transhash.library.duplicates.neighbours import MOST
@@ -49,6 +50,11 @@ def search_for(
             contents = Contents.of(catalogue.pictures.contents(ranges))
         except ValueError as error:
             raise catalogue.damaged() from error
+    if folders is not None and not len(contents.ids):
+        named = ", ".join(map(os.fsdecode, roots(folders)))
+        raise LibraryError(
+            named, f"no picture of the library {library.path} lies below it", "run `transhash index` on the folder"
+        )
 
     def paths(ids: list[int]) -> dict[int, str]:
         with catalogue.reading():
@@ -63,7 +69,7 @@ def search_for(
 
 def _embeddings(library: Library, contents: Contents) -> NDArray[np.int8] | None:
     """The embeddings of these pictures; None where some have none."""
-    if len(contents.ids) > MOST:
+    if not 0 < len(contents.ids) <= MOST:
         return None
     found: NDArray[np.int8] | None = None
     known = np.zeros(len(contents.ids), np.bool_)
