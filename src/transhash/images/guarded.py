@@ -35,7 +35,6 @@ from transhash.images.opening import Decoded, Opened, load_picture, open_picture
 
 _LENGTH = 8  # bytes before a part of a message that say how long it is
 _MOST_BYTES = 2 << 30  # of an answer
-NICE = 5  # what these processes leave to others: the server answers while a picture takes long to decode
 _SECRET = "TRANSHASH_TOKEN"  # a variable of which these processes need not know
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
 
@@ -216,8 +215,6 @@ def work(memory: int) -> None:
     os.dup2(2, 1)  # whatever prints does not print into an answer
     load_picture(np.zeros((8, 8, 3), np.uint8), 4)  # what has to be loaded is, before the bound is set
     _bound(memory)
-    if hasattr(os, "nice"):
-        os.nice(NICE)
     _send(answers, b"ready")
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:

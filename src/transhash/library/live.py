@@ -54,6 +54,7 @@ class LiveLibrary:
         self._interval = interval
         self._version = 0
         self._holds = False  # the embeddings, in memory
+        self._held: Library | None = None  # whose embeddings are
         self._trouble: LibraryError | None = None
         with Library.open(path, model) as library:
             self.path = library.path
@@ -132,9 +133,21 @@ class LiveLibrary:
         return now if now.searching is than.searching and now.revision != than.revision else None
 
     def hold_embeddings(self) -> None:
-        """Hold the embeddings in memory from soon on, where they order hits: to read a million takes seconds."""
-        self._holds = True
-        self._wake.set()
+        """Hold the embeddings in memory from now on, where they order hits: to read a million takes seconds.
+
+        Also those of a library that takes the place of this one. Raises `LibraryError` when they cannot be read.
+        """
+        try:
+            self._held = self._holding(self._opened.library)
+        finally:
+            self._holds = True
+
+    def _holding(self, library: Library) -> Library | None:
+        """The library, when its embeddings are held."""
+        if not library.searching.by_embeddings:
+            return None
+        library.searching.hold_embeddings()
+        return library
 
     def close(self) -> None:
         """Follow no longer, and close the library."""
@@ -158,7 +171,6 @@ class LiveLibrary:
             library.close()  # replaced in between
 
     def _follow(self) -> None:
-        held = None  # the library whose embeddings are in memory
         while True:
             self._wake.wait(self._interval)
             self._wake.clear()
@@ -166,9 +178,8 @@ class LiveLibrary:
                 return
             try:
                 library = self._opened.library
-                if self._holds and library is not held and library.searching.by_embeddings:
-                    library.searching.hold_embeddings()
-                    held = library
+                if self._holds and library is not self._held:
+                    self._held = self._holding(library)
                 if self._trouble is None and self._is_in_place():
                     self.refresh()
                 else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transhash.codes import pack
+from transhash.errors import LibraryError
 from transhash.library import embedding_index
 from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
@@ -37,4 +39,5 @@ def warm(live: LiveLibrary) -> None:
     model = live.model
     if not isinstance(model, Embedder):
         model.read(np.zeros((8, model.image_size, model.image_size, 3), np.uint8))
-    live.hold_embeddings()
+    with suppress(LibraryError):  # it may be away just now; who follows it tells
+        live.hold_embeddings()
