@@ -30,6 +30,7 @@ from transhash.search.words import PADDING, Arrays, Words, check_bits, to_words
 from transhash.system import replacing, settle
 
 Codes: TypeAlias = npt.NDArray[np.uint8]
+Given: TypeAlias = str | os.PathLike[str] | Iterable[Codes]
 
 AT_ONCE = 1 << 21  # codes that are read and sorted at a time
 PART = 1 << 22  # codes that a part should have
@@ -64,13 +65,7 @@ def build_index(
     return HammingIndex.open(path)
 
 
-def _build(
-    path: Path,
-    work: _Work,
-    codes: str | os.PathLike[str] | Iterable[Codes],
-    meta: dict[str, str],
-    progress: Progress,
-) -> None:
+def _build(path: Path, work: _Work, codes: Given, meta: dict[str, str], progress: Progress) -> None:
     folder, bits = work.folder, work.bits
     count = work.count(codes, progress)
     if not 0 < count <= MOST:
@@ -120,7 +115,7 @@ def needed(count: int, bits: int) -> int:
 class _Work:
     """The folder in which an index is built, and what is done there."""
 
-    def __init__(self, folder: Path, bits: int, source: str | os.PathLike[str] | Iterable[Codes]) -> None:
+    def __init__(self, folder: Path, bits: int, source: Given) -> None:
         self.folder, self.bits, self.notes = folder, bits, folder / "state.json"
         told: list[str | int] = ["chunks"]
         if isinstance(source, str | os.PathLike):
@@ -154,14 +149,14 @@ class _Work:
         self.state["done"].append(name)
         self._write()
 
-    def count(self, source: str | os.PathLike[str] | Iterable[Codes], progress: Progress) -> int:
+    def count(self, source: Given, progress: Progress) -> int:
         """How many codes there are; what an iterator gives is copied for it."""
         if isinstance(source, str | os.PathLike):
             return len(_codes_in(source, self.bits))
         self.stage("copy", lambda: self._copy(source, progress))
         return int(self.state["count"])
 
-    def codes(self, source: str | os.PathLike[str] | Iterable[Codes]) -> _Source:
+    def codes(self, source: Given) -> _Source:
         """All codes, from their file, or from the copy of what an iterator gave."""
         if isinstance(source, str | os.PathLike):
             return _Source(_codes_in(source, self.bits), self.bits)
