@@ -16,7 +16,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,39 @@ def search(index: HammingIndex, kind: str, peer: int) -> Row:
     return row
 
 
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that an action took, and what it gave."""
+    began = time.perf_counter()
+    given = action()
+    return time.perf_counter() - began, given
+
+
+def changes(index: HammingIndex, queries: Codes, again: Path) -> Row:
+    """Seconds to add a thousand codes, to remove ids, to search with filters, and to save; SystemExit where it errs."""
+    row: Row = {}
+    new = make_codes("uniform", 1000, BITS, seed=7)
+    row["add_s"], ids = timed(lambda: index.add(new))
+    nearest = index.search(queries, 3)[1]
+    gone = np.unique(np.concatenate([ids[:500], nearest[:, 0]]))
+    row["remove_s"], count = timed(lambda: index.remove(gone))
+    held = index.search(np.concatenate([queries, new[500:]]), 3)[1]
+    if (
+        count != len(gone)
+        or np.isin(held, gone).any()
+        or not (held[len(queries) :] == ids[500:, None]).any(axis=1).all()
+    ):
+        raise SystemExit("what was added or removed is not found as it should be")
+    every = np.arange(0, len(index), 100)
+    row["filter_s"], (_, found) = timed(lambda: index.search(queries, K, ids=every))
+    few = every[:: max(1, len(every) // 1000)]
+    row["few_s"], (_, of_few) = timed(lambda: index.search(queries, 10, ids=few))
+    if not (np.isin(found[found >= 0], every).all() and np.isin(of_few[of_few >= 0], few).all()):
+        raise SystemExit("a filter lets other ids through")
+    row["save_s"], _ = timed(lambda: index.save(again))
+    again.unlink()
+    return row
+
+
 def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row:
     """Build and check, unless that is `known` and the index is there; search. The row of the result."""
     target = folder / f"{Path(kind).stem}-{size}.hamming"
@@ -168,7 +201,7 @@ def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row
     if known is None:
         oracle.check(index)
         row["checked"] = CHECKED
-    return row
+    return row | changes(index, queries[BATCH:], target.with_suffix(".again"))
 
 
 def line(row: Row) -> str:
@@ -184,7 +217,11 @@ def line(row: Row) -> str:
         text += (
             f"; Faiss's flat index, reckoned from {row['peer']:,}: {theirs:.1f} ms, {theirs / batch:,.0f} times that"
         )
-    return text + f". {row['checked']} queries find what comparing all codes finds"
+    text += f". {row['checked']} queries find what comparing all codes finds. To add a thousand codes takes"
+    text += (
+        f" {row['add_s']:.2f} s, to remove {row['remove_s']:.2f} s, to save {row['save_s']:.0f} s; {CHECKED} queries"
+    )
+    return text + f" among every hundredth id {row['filter_s']:.2f} s, among a thousand ids {row['few_s']:.2f} s"
 
 
 def main() -> None:

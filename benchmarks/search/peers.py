@@ -48,7 +48,7 @@ class Ours:
 
     def within(self, queries: Codes, radius: int) -> int:
         """As `Engine.within`."""
-        return int(self.index.range_search(queries, radius, strategy=self.strategy)[0][-1])
+        return int(self.index.range_search(queries, radius, sort=False, strategy=self.strategy)[0][-1])
 
 
 class Budget:
