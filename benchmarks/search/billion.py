@@ -136,13 +136,12 @@ def seconds(engine: Any, queries: Codes) -> float:
 def search(index: HammingIndex, kind: str, peer: int) -> Row:
     """Times of batches and of queries one at a time, in turns with Faiss's flat index of `peer` codes."""
     row: Row = {"batch_s": [], "single_s": [], "peer": peer, "peer_s": []}
-    flat = Faiss("Flat", make_codes(kind, peer, BITS, seed=1)) if peer else None
+    flat = Faiss("Flat", make_codes(kind, peer, BITS, seed=1))
     for turn in range(ROUNDS):
         fresh = make_codes(kind, BATCH + SINGLES, BITS, seed=-1 - turn & 0xFFFFFFFF)
         row["batch_s"].append(seconds(index, fresh[:BATCH]))
         row["single_s"] += [seconds(index, fresh[at : at + 1]) for at in range(BATCH, BATCH + SINGLES)]
-        if flat is not None:
-            row["peer_s"].append(seconds(flat, fresh[:BATCH]))
+        row["peer_s"].append(seconds(flat, fresh[:BATCH]))
     return row
 
 
@@ -204,24 +203,31 @@ def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row
     return row | changes(index, queries[BATCH:], target.with_suffix(".again"))
 
 
-def line(row: Row) -> str:
-    """A row for people."""
-    batch, single = np.median(row["batch_s"]) / BATCH * 1e3, np.median(row["single_s"]) * 1e3
-    text = f"{row['size']:,} {row['codes']} codes: built in {row['build_s'] / 60:.1f} min with"
-    text += f" {row['peak_build'] / 1e9:.2f} GB of memory and {row['disk_build'] / 1e9:.1f} GB of disk;"
-    text += f" {row['bytes_a_code']:.1f} bytes a code; opened in {row['open_s']:.2f} s, with"
-    text += f" checksums in {row['verify_s']:.1f} s; a query takes {batch:.3f} ms in"
-    text += f" a batch (the first, from disk: {row['first_batch_s'] / BATCH * 1e3:.2f}), {single:.3f} ms alone"
-    if row["peer"]:
+def table(rows: list[Row]) -> str:
+    """All rows, in Markdown: building and searching, then changes."""
+    lines = [
+        "| codes | size | built in, min | memory, GB | disk, GB | bytes a code | ms a query, in a batch | alone |"
+        " first batch | Faiss flat, reckoned, ms | times as fast |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        batch = np.median(row["batch_s"]) / BATCH * 1e3
         theirs = np.median(row["peer_s"]) / BATCH * 1e3 * row["size"] / row["peer"]
-        text += (
-            f"; Faiss's flat index, reckoned from {row['peer']:,}: {theirs:.1f} ms, {theirs / batch:,.0f} times that"
+        lines.append(
+            f"| {row['codes']} | {row['size']:,} | {row['build_s'] / 60:.1f} | {row['peak_build'] / 1e9:.1f} |"
+            f" {row['disk_build'] / 1e9:.1f} | {row['bytes_a_code']:.1f} | {batch:.3f} |"
+            f" {np.median(row['single_s']) * 1e3:.3f} | {row['first_batch_s'] / BATCH * 1e3:.2f} |"
+            f" {theirs:.0f} | {theirs / batch:,.0f} |"
         )
-    text += f". {row['checked']} queries find what comparing all codes finds. To add a thousand codes takes"
-    text += (
-        f" {row['add_s']:.2f} s, to remove {row['remove_s']:.2f} s, to save {row['save_s']:.0f} s; {CHECKED} queries"
-    )
-    return text + f" among every hundredth id {row['filter_s']:.2f} s, among a thousand ids {row['few_s']:.2f} s"
+    lines += [
+        "",
+        f"| seconds to | open | check | add 1,000 | remove | search {CHECKED} in every hundredth | in few | save |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        times = (row[f"{what}_s"] for what in ("open", "verify", "add", "remove", "filter", "few", "save"))
+        lines.append(f"| {row['codes']}, {row['size']:,} | " + " | ".join(f"{each:.2f}" for each in times) + " |")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -229,14 +235,15 @@ def main() -> None:
     parser.add_argument("--codes", required=True, help="uniform, clustered, or an .npy file to draw from")
     parser.add_argument("--size", type=int, required=True)
     parser.add_argument("--at", type=Path, required=True, help="a folder on a drive with room")
-    parser.add_argument("--peer", type=int, default=100_000_000, help="codes in Faiss's flat index; 0: none")
+    parser.add_argument("--peer", type=int, default=100_000_000, help="codes in Faiss's flat index, at most")
     given = parser.parse_args()
     rows = {(row["codes"], row["size"]): row for row in (json.loads(RESULT.read_text()) if RESULT.exists() else [])}
     place = Path(given.codes).stem, given.size
     row = run(given.codes, given.size, given.at, min(given.peer, given.size), rows.get(place))
+    rows[place] = row
     with replacing(RESULT) as file:
-        file.write(json.dumps(list((rows | {place: row}).values()), indent=1).encode() + b"\n")
-    print(line(row))
+        file.write(json.dumps(list(rows.values()), indent=1).encode() + b"\n")
+    print(table(list(rows.values())))
 
 
 if __name__ == "__main__":

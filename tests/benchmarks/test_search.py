@@ -109,7 +109,7 @@ def test_an_index_built_on_disk_is_measured_and_checked(
     for _ in range(2):  # the second row replaces the first, and has the same building
         monkeypatch.setattr("sys.argv", ["billion", "--codes", "clustered", "--size", "3500", "--at", str(tmp_path)])
         billion.main()
-    assert "3,500 clustered codes: built in" in capsys.readouterr().out
+    assert "| clustered | 3,500 |" in capsys.readouterr().out
     [row] = json.loads((tmp_path / "billion.json").read_text())
     assert (row["checked"], row["peer"]) == (16, 3500)
     assert len(list(tmp_path.glob("*.hamming*"))) == 1
