@@ -156,7 +156,12 @@ def _parquet(file: Path, column: str | None, ids: str | None) -> VectorFile:
 
 def _batches(file: Path, columns: list[str]) -> Iterator[Any]:
     with parquet(file) as opened:
-        yield from opened.iter_batches(_BATCH, columns=columns)
+        missing = opened.metadata.num_rows
+        for batch in opened.iter_batches(_BATCH, columns=columns):
+            missing -= len(batch)
+            yield batch
+        if missing:
+            raise DataError(file, "it has not as many rows as it says", "write the file again")
 
 
 def _arrays(file: Path, column: str, width: int) -> Iterator[NDArray[np.generic]]:
