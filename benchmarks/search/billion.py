@@ -111,6 +111,13 @@ class Most:
             self.memory = max(self.memory, next(int(line.split()[1]) << 10 for line in lines if "RssAnon" in line))
 
 
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds that an action took, and what it gave."""
+    began = time.perf_counter()
+    given = action()
+    return time.perf_counter() - began, given
+
+
 def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:
     """Build the index of these codes, and what that cost."""
     making = Making(kind, size, oracle)
@@ -126,30 +133,20 @@ def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:
     }
 
 
-def seconds(engine: Any, queries: Codes) -> float:
-    """What a search of all queries took."""
-    began = time.perf_counter()
-    engine.search(queries, K)
-    return time.perf_counter() - began
-
-
 def search(index: HammingIndex, kind: str, peer: int) -> Row:
     """Times of batches and of queries one at a time, in turns with Faiss's flat index of `peer` codes."""
     row: Row = {"batch_s": [], "single_s": [], "peer": peer, "peer_s": []}
+
+    def took(engine: Any, queries: Codes) -> float:
+        return timed(lambda: engine.search(queries, K))[0]
+
     flat = Faiss("Flat", make_codes(kind, peer, BITS, seed=1))
     for turn in range(ROUNDS):
         fresh = make_codes(kind, BATCH + SINGLES, BITS, seed=-1 - turn & 0xFFFFFFFF)
-        row["batch_s"].append(seconds(index, fresh[:BATCH]))
-        row["single_s"] += [seconds(index, fresh[at : at + 1]) for at in range(BATCH, BATCH + SINGLES)]
-        row["peer_s"].append(seconds(flat, fresh[:BATCH]))
+        row["batch_s"].append(took(index, fresh[:BATCH]))
+        row["single_s"] += [took(index, fresh[at : at + 1]) for at in range(BATCH, BATCH + SINGLES)]
+        row["peer_s"].append(took(flat, fresh[:BATCH]))
     return row
-
-
-def timed(action: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that an action took, and what it gave."""
-    began = time.perf_counter()
-    given = action()
-    return time.perf_counter() - began, given
 
 
 def changes(index: HammingIndex, queries: Codes, again: Path) -> Row:
@@ -189,13 +186,9 @@ def run(kind: str, size: int, folder: Path, peer: int, known: Row | None) -> Row
     else:
         known = None
         row |= build(kind, size, target, oracle)
-    began = time.perf_counter()
-    index = HammingIndex.open(target, verify=False)
-    row["open_s"] = time.perf_counter() - began
-    row["first_batch_s"] = seconds(index, queries[:BATCH])
-    began = time.perf_counter()
-    index = HammingIndex.open(target)  # reads all of it, and compares checksums
-    row["verify_s"] = time.perf_counter() - began
+    row["open_s"], index = timed(lambda: HammingIndex.open(target, verify=False))
+    row["first_batch_s"], _ = timed(lambda: index.search(queries[:BATCH], K))
+    row["verify_s"], index = timed(lambda: HammingIndex.open(target))  # reads all of it, and compares checksums
     row |= search(index, kind, peer)
     if known is None:
         oracle.check(index)

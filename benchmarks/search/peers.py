@@ -66,10 +66,6 @@ class Budget:
         """As `Engine.search`."""
         return self.index.search_by(self.effort, queries, k).distances
 
-    def within(self, queries: Codes, radius: int) -> int:
-        """Not compared: a radius has no budget."""
-        raise NotImplementedError
-
 
 class Faiss:
     """A binary index of Faiss."""
@@ -130,10 +126,6 @@ class Usearch:
         found = np.asarray(self.index.search(queries, k, threads=self.threads).distances)
         return found.reshape(len(queries), -1).astype(np.int32)
 
-    def within(self, queries: Codes, radius: int) -> int:
-        """Not offered for comparison: a graph has no radius."""
-        raise NotImplementedError
-
 
 class Pynear:
     """Multi-index hashing of pynear, with substrings of 16 bits."""
@@ -153,10 +145,6 @@ class Pynear:
         """As `Engine.search`."""
         ids, distances = self.index.searchKNN_arrays(queries, k, self.radius)
         return np.where(ids < 0, -1, distances).astype(np.int32)
-
-    def within(self, queries: Codes, radius: int) -> int:
-        """Not offered."""
-        raise NotImplementedError
 
 
 def approximate(name: str, codes: Codes, threads: int) -> Any:

@@ -36,7 +36,7 @@ from transhash.system import machine
 REAL = Path(__file__).with_name("real.npy")
 RESULT, SEARCH = RESULTS / "scale.json", RESULTS / "search.json"
 BITS, K, QUERIES, MILLION = 64, 100, 400, 1_000_000
-SHARD = 100_000_000  # codes that a machine holds, the most that was measured on one
+SHARD = 100_000_000  # codes that a machine holds, the most that were searched in memory on one
 SHARDS = (1, 2, 10, 100, 1000)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ class VectorFile(NamedTuple):
 
     vectors: Vectors  # (N, F)
     ids: Stream[object] | None = None
-    names: list[str] = []  # noqa: RUF012  # of columns; never changed
+    names: Sequence[str] = ()  # of columns
     rows: Rows | None = None  # that have these columns
 
 
