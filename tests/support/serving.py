@@ -81,7 +81,8 @@ def serving(library: Path, model: Any, **settings: Any) -> Iterator[Running]:
 def answering(served: LiveLibrary | Collection, *, port: int = 0, **settings: Any) -> Iterator[Running]:
     """A server of a library, or of a collection elsewhere, on a port of its own or a given one."""
     if isinstance(served, LiveLibrary):
-        warm(served)  # before any request waits for it
+        for _ in warm(served):  # before any request waits for it
+            pass
     started = threading.Event()
     listening = run.listen("127.0.0.1", port)
     server = run.server(served, replace(Settings(hosts=run.LOCAL_NAMES), **settings), started.set)

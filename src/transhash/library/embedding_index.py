@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.catalogue.database import PAGE
 from transhash.library.catalogue.records import Revision
 
 MOST_BYTES = 1 << 30  # of embeddings that are held; a library that has more is read from the disk
@@ -143,14 +142,19 @@ class EmbeddingIndex:
         values = catalogue.embeddings.values()
         if values is None:
             return None
-        none = Part.of({}, set(), values)
-        parts = [none]
-        for page in catalogue.embeddings.all():
-            self._fits = all(len(kept) == values for _, kept in page) and len(parts) * PAGE * values <= MOST_BYTES
+        count = catalogue.embeddings.count()
+        self._fits = count * values <= MOST_BYTES
+        if not self._fits:
+            return None
+        ids, rows, first = np.empty(count, np.int64), np.empty((count, values), np.int8), 0
+        for some, kept in catalogue.embeddings.all():
+            self._fits = set(map(len, kept)) == {values}
             if not self._fits:
                 return None
-            parts.append(Part.of(dict(page), set(), values))
-        return Held((Part.joined(parts, values), none))
+            page = slice(first, first := first + len(some))
+            ids[page] = np.fromiter(some, np.int64, len(some))
+            rows[page] = np.frombuffer(b"".join(kept), np.int8).reshape(-1, values)
+        return Held((Part(ids, rows, np.ones(count, np.bool_)), Part.of({}, set(), values)))
 
     def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
         """With what has changed since the revision of a number; a fit changes all codes and no embedding."""

@@ -22,7 +22,7 @@ from transhash.server.faults import Fault, request_id
 from transhash.server.gate import Gate
 from transhash.server.log import Log
 from transhash.server.metrics import Metrics
-from transhash.server.page_files import router as page_router
+from transhash.server.page_files import page_routes
 from transhash.server.quick import Quick
 from transhash.server.routes import collection_routers, routers
 from transhash.server.security import API
@@ -67,18 +67,17 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
         redoc_url=None,
         lifespan=lifespan,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its functions
     )
     app.state.tokens, app.state.log = tokens, log
+    app.router.routes += page_routes()
     for router in routers if isinstance(served, LiveLibrary) else collection_routers:
-        app.include_router(router)
+        # as they are: to include a router makes each of its routes again, at the first request
+        app.router.routes += router.routes
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(TransHashError, _error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)  # the gate logs it
-
-    app.include_router(page_router())
     return Gate(Quick(app), settings, metrics, tokens, log)
 
 

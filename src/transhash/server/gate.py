@@ -10,6 +10,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
+from contextlib import nullcontext
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -131,10 +132,12 @@ class Gate:
                 body.release()
 
     async def _in_time(self, scope: Scope, receive: Receive, answer: Answer) -> None:
+        under_way = nullcontext() if scope["path"] in security.OPEN else self._metrics.under_way()
         try:
             async with asyncio.timeout(self._settings.upload_seconds + self._settings.seconds) as deadline:
                 answer.deadline = deadline
-                await self._app(scope, receive, answer.send)
+                with under_way:
+                    await self._app(scope, receive, answer.send)
         finally:
             answer.deadline = None  # it is over, and can be put off no more: what is still answered is short
 

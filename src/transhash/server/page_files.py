@@ -7,9 +7,10 @@ import mimetypes
 from pathlib import Path
 from typing import NamedTuple
 
-from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from transhash.server.answers import is_held
 
@@ -36,23 +37,21 @@ class _File(NamedTuple):
         return Response(self.content, 200, headers, self.type)
 
 
-def router() -> APIRouter:
+def page_routes() -> list[BaseRoute]:
     """The routes of the page and of its files."""
     assets = {each.name: _File.of(each.name, each.read_bytes()) for each in sorted((PAGE / "assets").iterdir())}
     # all scripts at once, instead of first those that the first one names, then those that these name
     named = "".join(f'<link rel="modulepreload" href="assets/{name}">\n' for name in assets if name.endswith(".js"))
     whole = (PAGE / "index.html").read_bytes().replace(b"</head>", named.encode() + b"</head>", 1)
     index = _File.of("index.html", whole)
-    routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/")
     async def page(request: Request) -> Response:
         return index.answer(request)
 
-    @routes.get("/assets/{name}")
-    async def asset(request: Request, name: str) -> Response:
+    async def asset(request: Request) -> Response:
+        name = request.path_params["name"]
         if name not in assets:
             raise HTTPException(404)
         return assets[name].answer(request)
 
-    return routes
+    return [Route("/", page), Route("/assets/{name}", asset)]

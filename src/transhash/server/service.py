@@ -36,6 +36,10 @@ R = TypeVar("R")
 SEARCHED_AT_ONCE = 64
 SEARCHES_WAITING = 2000
 HITS_AT_ONCE = 4000  # of one request, that are looked for before other requests have their turn
+QUIET_AT_FIRST = 1.5  # s without a request before a server is made ready: its first visitor comes now
+QUIET = 0.25  # s, after the first request
+LOOK_SECONDS = 0.05  # between looks at how quiet it is
+WARM_PATIENCE = 5.0  # s of waiting, in all
 CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
 
 Job = Callable[[], Any]
@@ -72,15 +76,29 @@ class Service:
         self._filters = Filters(live, self._filter, settings.filter_seconds)
         self._checked = 0.0
         self._check: asyncio.Future[None] | None = None
-        self._warm: asyncio.Future[None] | None = None
+        self._warm: asyncio.Task[None] | None = None
         metrics.pictures.set_function(lambda: len(live.index))
 
     def prepare(self) -> None:
-        """Begin with what makes the first searches fast; until it is done, the server is not ready."""
-        self._warm = self._explain.put([lambda: warm(self.live)])[0]
+        """Begin with what makes the first searches fast; until it is done, the server is not ready.
+
+        It gives way to requests, above all to those of the first visitor's page, but not for long.
+        """
+        self._warm = asyncio.create_task(self._warmed())
+
+    async def _warmed(self) -> None:
+        steps, patience = warm(self.live), WARM_PATIENCE
+        while True:
+            while patience > 0 and self.metrics.quiet < (QUIET if self.metrics.asked else QUIET_AT_FIRST):
+                await asyncio.sleep(LOOK_SECONDS)
+                patience -= LOOK_SECONDS
+            if await self._explain.do(lambda: next(steps, self)) is self:
+                return
 
     def close(self) -> None:
         """Finish what is under way."""
+        if self._warm is not None:
+            self._warm.cancel()
         for threads in (self._search, self._filter, self._look, self._draw, self._explain, self._write):
             threads.close(self.settings.stop_seconds)
         self.guard.close()
@@ -160,7 +178,9 @@ class Service:
         await self._within(asyncio.shield(self._check))
 
     async def sweep(self) -> None:
-        """Delete the small copies of pictures that are gone."""
+        """Delete the small copies of pictures that are gone; once the first searches are prepared."""
+        if self._warm is not None:
+            await asyncio.wait({self._warm})
         await self._explain.do(lambda: self.thumbnails.sweep(self.live.here().catalogue.pictures.known_digests))
 
     def _readable(self) -> None:

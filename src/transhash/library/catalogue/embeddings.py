@@ -86,12 +86,17 @@ class Embeddings:
             raise self._database.damaged()
         return found
 
-    def all(self) -> Iterator[list[tuple[int, bytes]]]:
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._database.rows("SELECT COUNT(*) FROM embedding")[0][0])
+
+    def all(self) -> Iterator[tuple[tuple[int, ...], tuple[bytes, ...]]]:
         """Ids of pictures and their embeddings, by id, in pages; of one moment inside `Catalogue.reading`."""
         for page in self._database.pages("SELECT picture, kept FROM embedding ORDER BY picture"):
-            if not all(isinstance(kept, bytes) for _, kept in page):
+            ids, kept = zip(*page, strict=True)
+            if set(map(type, kept)) != {bytes}:
                 raise self._database.damaged()
-            yield page
+            yield ids, kept
 
     def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
         """Ids and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""

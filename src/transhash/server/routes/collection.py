@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 
 from transhash.server import faults, schemas
 from transhash.server.collection import LACKS, CollectionService
-from transhash.server.routes.common import FAULTS, UNKNOWN, Before, Id, Limit, Where, facts_of, service
-from transhash.server.security import API
+from transhash.server.routes.common import UNKNOWN, Before, Id, Limit, Where, api_router, facts_of, service
 from transhash.server.settings import MOST_RANKED
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 Served: TypeAlias = Annotated[CollectionService, Depends(service)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from transhash import __version__
 from transhash.errors import ImageError
@@ -15,6 +15,7 @@ from transhash.server.encoding import Upload
 from transhash.server.found import Found
 from transhash.server.metrics import Metrics
 from transhash.server.queries import Query as Asked
+from transhash.server.security import API
 from transhash.server.service import Service
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED, Settings
 
@@ -38,6 +39,12 @@ FAULTS: dict[int | str, dict[str, Any]] = {
 }
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Fault, "description": "No picture of this id."}}
 UNTYPED: dict[int | str, dict[str, Any]] = {415: {"model": schemas.Fault, "description": "Not a type that is read."}}
+
+
+def api_router() -> APIRouter:
+    """A router for a part of the API; what a generated client calls its functions is their name here."""
+    return APIRouter(prefix=API, responses=FAULTS, generate_unique_id_function=lambda route: route.name)
+
 
 Id: TypeAlias = Annotated[int, Path(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
 Before: TypeAlias = Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")]

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from transhash.errors import ModelError, VectorsError
@@ -16,12 +15,11 @@ from transhash.library.searchable import One
 from transhash.server import schemas
 from transhash.server.faults import Fault
 from transhash.server.queries import Options, Query
-from transhash.server.routes.common import FAULTS, Served
+from transhash.server.routes.common import Served, api_router
 from transhash.server.routes.search import answer, options_of
-from transhash.server.security import API
 from transhash.server.service import Service
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 
 @router.post("/search/by-words", summary="Search with words", response_model=schemas.Results)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from transhash.errors import LibraryError
 from transhash.library.duplicates.deciding import decided
@@ -21,8 +21,7 @@ from transhash.server import duplicates_schemas as told
 from transhash.server import faults, schemas
 from transhash.server.duplicates import Wanted
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, UNKNOWN, Served
-from transhash.server.security import API
+from transhash.server.routes.common import UNKNOWN, Served, api_router
 from transhash.server.settings import MOST_HITS
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from transhash.library.results import Duplicates, Skipped
     from transhash.server.service import Service
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 _PLAN: dict[int | str, dict[str, Any]] = {
     200: {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from transhash.codes import pack
@@ -14,13 +13,12 @@ from transhash.library.searchable import One
 from transhash.server import schemas
 from transhash.server.joining import joined
 from transhash.server.queries import Query
-from transhash.server.routes.common import FAULTS, UNKNOWN, Served
+from transhash.server.routes.common import UNKNOWN, Served, api_router
 from transhash.server.routes.described import described
 from transhash.server.routes.search import answer, options_of
 from transhash.server.searching import as_code, as_embeddings, as_values
-from transhash.server.security import API
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 
 @router.post("/search/joined", summary="Search with several at once", responses=UNKNOWN, response_model=schemas.Results)

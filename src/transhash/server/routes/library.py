@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from transhash.library.pictures import facets as facets_of
 from transhash.model import Embedder, Kind, calibration_of, reads
 from transhash.server import schemas
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, Served, facts_of
-from transhash.server.security import API
+from transhash.server.routes.common import Served, api_router, facts_of
 from transhash.server.settings import MOST_COLUMNS
 from transhash.server.tokens import MAY_MANAGE
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from transhash.library import Library, LibraryInfo
     from transhash.library.results import AnnotationReport
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 SAMPLE = 20  # rows of a library of vectors whose files are looked for
 

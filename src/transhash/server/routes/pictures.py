@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
 from transhash.errors import ImageError
@@ -20,14 +20,13 @@ from transhash.server import faults, schemas, uploads
 from transhash.server.answers import is_held
 from transhash.server.encoding import Upload
 from transhash.server.faults import Fault
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, sender
-from transhash.server.security import API
+from transhash.server.routes.common import UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, api_router, sender
 from transhash.server.service import Service
 
 if TYPE_CHECKING:
     from transhash.library import Library, Picture
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 FOR_EVER = "private, max-age=31536000, immutable"
 FOR_NOW = "private, no-cache"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
 from transhash.codes import pack
@@ -15,13 +15,12 @@ from transhash.server.found import Found
 from transhash.server.found import results as written
 from transhash.server.queries import Options
 from transhash.server.queries import Query as Asked
-from transhash.server.routes.common import FAULTS, UNKNOWN, UNTYPED, Anything, Id, Searching, Where, sender
+from transhash.server.routes.common import UNKNOWN, UNTYPED, Anything, Id, Searching, Where, api_router, sender
 from transhash.server.searching import as_code, as_embeddings, as_values
-from transhash.server.security import API
 from transhash.server.service import version
 from transhash.server.settings import MOST_HITS, MOST_RANKED
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 
 async def asked(  # noqa: PLR0917 - FastAPI calls it by name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from transhash.server import schemas
-from transhash.server.routes.common import FAULTS, Anything
-from transhash.server.security import API
+from transhash.server.routes.common import Anything, api_router
 from transhash.server.tokens import Tokens
 
-router = APIRouter(prefix=API, responses=FAULTS)
+router = api_router()
 
 
 @router.post("/session", status_code=204, summary="A cookie for the page")
