@@ -9,8 +9,10 @@ import os
 import platform
 import re
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -43,6 +45,54 @@ def needs(extra: str) -> Iterator[None]:
 def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Inside, NumPy's linear algebra works on one thread, where OpenBLAS does it; for all threads of this process.
+
+    Of small matrices its threads wait for one another longer than they work, and on a busy machine many times as long.
+    """
+    blas = _openblas()
+    if blas is None:
+        yield
+        return
+    threads, set_threads = blas
+    with _calm.lock:
+        _calm.inside += 1
+        if _calm.inside == 1:
+            _calm.usual = threads()
+            set_threads(1)
+    try:
+        yield
+    finally:
+        with _calm.lock:
+            _calm.inside -= 1
+            if not _calm.inside:
+                set_threads(_calm.usual)
+
+
+class _Calm:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0  # threads that want one thread
+        self.usual = 1
+
+
+_calm = _Calm()
+
+
+@cache
+def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """What tells and sets how many threads the OpenBLAS uses that comes with NumPy; None where there is none."""
+    import numpy as np
+
+    packages = Path(np.__file__).parents[1]
+    for file in (*packages.glob("numpy.libs/*openblas*"), *packages.glob("numpy/.dylibs/*openblas*")):
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(str(file))  # which is there already
+            return library.scipy_openblas_get_num_threads64_, library.scipy_openblas_set_num_threads64_
+    return None
 
 
 def free_memory(root: Path = Path("/")) -> int | None:

@@ -61,7 +61,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, dict[in
             )
             id_ = catalogue.database.rows("SELECT MAX(id) FROM picture")[0][0]
             own = {key: pick(VALUES[kind], number * 7 + at) for at, (key, kind) in enumerate(OWN.items())}
-            catalogue.columns.set_values(id_, {columns[key].id: value for key, value in own.items()})
+            catalogue.columns.set_values([(id_, {columns[key].id: value for key, value in own.items()})])
             known[id_] = {"name": name, "width": width, "height": height, "size": size, "taken": taken, **own}
             known[id_] |= {"modified": modified / 10**9, "folder": folder, "path": os.path.join(folder, name)}
     return catalogue, known

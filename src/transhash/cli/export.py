@@ -36,7 +36,7 @@ def export(
         bool, typer.Option("--replace", help="Replace a collection of another model or with other columns.")
     ] = False,
     vectors: Annotated[
-        bool, typer.Option("--vectors", help="With the vectors, a byte a value: hits are then ordered as here.")
+        bool, typer.Option("--vectors", help="With the vectors, which import brings back: a byte a value.")
     ] = False,
     library: LibraryOption = None,
     as_json: JsonOption = False,

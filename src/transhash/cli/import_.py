@@ -92,15 +92,16 @@ def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
             with Library.open(place) as library:
                 if before := len(library):
                     library.vectors.add(vectors, ids, columns, progress=progress)
+                    path, count = library.path, len(library)
         if not before:  # also where an import was interrupted before its first page
-            Library.create(place, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress).close()
-    with Library.open(place) as opened:
-        remember(opened.path)
-        added = len(opened) - before
-        if as_json:
-            print_json(
-                {"library": opened.path, "pictures": len(opened), "added": added, "replaced": len(vectors) - added}
-            )
-        else:
-            parts = f"{added} added" + (f", {len(vectors) - added} replaced" if added < len(vectors) else "")
-            print(f"{len(opened)} vectors in {shown(opened.path)}: {parts}")
+            with Library.create(
+                place, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress
+            ) as library:
+                path, count = library.path, len(library)
+    remember(path)
+    added = count - before
+    if as_json:
+        print_json({"library": path, "pictures": count, "added": added, "replaced": len(vectors) - added})
+    else:
+        parts = f"{added} added" + (f", {len(vectors) - added} replaced" if added < len(vectors) else "")
+        print(f"{count} vectors in {shown(path)}: {parts}")

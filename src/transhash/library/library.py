@@ -73,10 +73,11 @@ class Library:
         checked_rows = None
         if "vectors" in rows:  # before anything is made
             places = Places(os.fsencode(os.path.realpath(path.parent)))
-            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, **rows)
+            given = rows["vectors"], rows.get("ids"), rows.get("columns")
+            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, *given)
         library = cls(path, made(path, encoder.name, encoder.fingerprint, encoder.bits, folder_of(encoder)), encoder)
         if checked_rows:
-            library.vectors.take(checked_rows)
+            library.vectors.take(checked_rows, rows.get("progress", silent))
         return library
 
     @classmethod

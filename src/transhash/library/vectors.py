@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, repeat
 from typing import NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from transhash.errors import DataError, LibraryError, VectorsError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.cells import is_folder, is_name
+from transhash.library.catalogue.kinds import Stored
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
 from transhash.library.exchange.annotation import Annotation
@@ -35,6 +37,7 @@ OwnColumns: TypeAlias = "Mapping[str, Sequence[object]] | Table | None"
 
 PAGE = 4096  # rows in a transaction, and vectors in memory as float64
 KEY = "id"  # of rows that bring columns
+_NOTHING: dict[int, Stored | None] = {}
 
 
 class Rows(TypedDict, total=False):
@@ -71,12 +74,12 @@ class OwnVectors:
         for ids, columns or vectors that do not fit, before anything is written.
         """
         model = of_vectors(self._searching.model, self._searching.address)
-        return self.take(checked_rows(model, self._places, vectors, ids, columns, progress=progress))
+        return self.take(checked_rows(model, self._places, vectors, ids, columns), progress)
 
-    def take(self, checked: Checked) -> int:
+    def take(self, checked: Checked, progress: Progress = silent) -> int:
         """Take in what `checked_rows` looked at; returns how many. Raises `DataError` as `add` does for columns."""
         model = of_vectors(self._searching.model, self._searching.address)
-        found, keys, rows, progress = checked
+        found, keys, rows = checked
         annotation = Annotation(self._catalogue, self._places, KEY, None)
 
         def annotated() -> Iterator[Row]:
@@ -85,32 +88,39 @@ class OwnVectors:
 
         if rows:
             annotation.check(annotated, written=False)
+        own = annotation.values(annotated) if rows else repeat(_NOTHING)
         for page in _pages(found):
-            self._put(model, found[page], [_file(self._places, key) for key in keys[page]])
+            files = [_file(self._places, key) for key in keys[page]]
+            self._put(model, found[page], files, list(islice(own, len(files))))
             progress("importing", page.stop, len(found), "")
-        if rows:
-            annotation.import_(annotated)
         fit_if_due(self._catalogue, self._searching.own, general=False)
         self._searching.codes()
         return len(found)
 
-    def _put(self, model: Embedder, vectors: NDArray[np.generic], files: list[tuple[bytes, bytes]]) -> None:
+    def _put(
+        self,
+        model: Embedder,
+        vectors: NDArray[np.generic],
+        files: list[tuple[bytes, bytes]],
+        own: list[dict[int, Stored | None]],
+    ) -> None:
         kept = model.embed(vectors)
-        codes = model.head.codes(kept)
+        codes, saved = _bytes(model.head.codes(kept)), _bytes(kept)
+        pictures = [
+            (File(*file, 0, 0, content_hash(row).digest()), Coded(0, 0, code, None, None, None, row))
+            for file, code, row in zip(files, codes, saved, strict=True)
+        ]
         with self._catalogue.writing():
-            for file, code, row in zip(files, codes, kept, strict=True):
-                saved = row.tobytes()
-                coded = Coded(0, 0, code.tobytes(), None, None, None, saved)
-                self._catalogue.pictures.put(File(*file, 0, 0, content_hash(saved).digest()), coded)
+            ids = self._catalogue.pictures.put_all(pictures)
+            self._catalogue.columns.set_values(zip(ids, own, strict=True))
 
 
 class Checked(NamedTuple):
-    """Vectors, their ids as texts, and rows of columns, of which there are as many."""
+    """Vectors, their ids as texts, and rows of columns, of which there are as many: looked at by `checked_rows`."""
 
     vectors: Vectors
     keys: Stream[str]
     rows: Table | None
-    progress: Progress
 
 
 def checked_rows(
@@ -119,8 +129,6 @@ def checked_rows(
     vectors: ArrayLike | Vectors,
     ids: Ids = None,
     columns: OwnColumns = None,
-    *,
-    progress: Progress = silent,
 ) -> Checked:
     """Look at all vectors and ids.
 
@@ -149,7 +157,7 @@ def checked_rows(
         if some.dtype.kind == "f" and not (finite := np.isfinite(some).all(axis=1)).all():
             row = page.start + int(np.argmin(finite)) + 1
             raise VectorsError(f"row {row:,}", "the vector contains infinity or NaN", "leave this row out")
-    return Checked(found, keys, rows, progress)
+    return Checked(found, keys, rows)
 
 
 def _check_ids(places: Places, keys: Stream[str]) -> None:
@@ -215,6 +223,12 @@ def array(vectors: ArrayLike | Vectors) -> Vectors:
     if len(found.shape) != 2 or not len(found):
         raise DataError("", f"vectors of shape {found.shape}", "give (N, F), a row for each vector")
     return found
+
+
+def _bytes(rows: NDArray[np.generic]) -> list[bytes]:
+    """Each row [N, W] as bytes."""
+    whole, width = rows.tobytes(), rows.nbytes // len(rows)
+    return [whole[first : first + width] for first in range(0, len(whole), width)]
 
 
 def _text(id_: object) -> str:

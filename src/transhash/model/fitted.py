@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import DataError
+from transhash.system import one_blas_thread
 
 STEP = 1 / 320  # of a value of an embedding: those of 256 values are 20 from zero on average, few pass 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
@@ -47,9 +48,17 @@ class Head:
 
     def values(self, kept: NDArray[np.int8]) -> NDArray[np.float64]:
         """Relaxed codes of embeddings [N, V]: whole numbers in float64 [N, B], exact in any order of the sum."""
-        some = AT_ONCE if len(kept) <= FEW else len(kept)
-        parts = [kept[first : first + some] @ self._floats for first in range(0, max(1, len(kept)), some)]
-        return np.concatenate(parts) + self.offset
+        if len(kept) <= FEW:
+            return self._products(kept, AT_ONCE)
+        with one_blas_thread():
+            return self._products(kept, FEW)
+
+    def _products(self, kept: NDArray[np.int8], some: int) -> NDArray[np.float64]:
+        found = np.empty((len(kept), self.bits))
+        for first in range(0, len(kept), some):  # few at once, for they become float64
+            found[first : first + some] = kept[first : first + some] @ self._floats
+        found += self.offset
+        return found
 
     def codes(self, kept: NDArray[np.int8]) -> NDArray[np.uint8]:
         """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""
@@ -82,10 +91,13 @@ class Head:
 
 def embedding(values: NDArray[np.floating], step: float = STEP) -> NDArray[np.int8]:
     """Real values [N, V] brought to length 1 and rounded to steps, as a rule of 1/320: int8 [N, V]."""
-    values = np.asarray(values, np.float64)
-    lengths = np.sqrt(np.square(values).sum(axis=1, keepdims=True))
-    steps = np.rint(values / (step * np.maximum(lengths, 1e-12)))
-    return np.asarray(steps.clip(-127, 127), np.int8)
+    kept = np.empty(values.shape, np.int8)
+    for first in range(0, len(values), FEW):  # so few at once stay near the core
+        some = np.asarray(values[first : first + FEW], np.float64)
+        lengths = np.sqrt(np.square(some).sum(axis=1, keepdims=True))
+        steps = np.rint(some / (step * np.maximum(lengths, 1e-12)))
+        kept[first : first + FEW] = steps.clip(-127, 127)
+    return kept
 
 
 def cosines(query: NDArray[np.int8], kept: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -105,4 +117,4 @@ def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
         kept = kept[np.sort(rows)]
     from transhash.shallow import itq  # imports numba, which searching a small library does not need
 
-    return Head.rounded(itq(kept.astype(np.float32), bits))
+    return Head.rounded(itq(kept, bits))

@@ -41,7 +41,7 @@ class Linear:
         return values
 
 
-def unvarying(features: Features, method: str) -> DataError:
+def unvarying(features: NDArray[np.generic], method: str) -> DataError:
     """What to raise when all pictures have the same features."""
     return DataError(
         "", f"{method} cannot tell {len(features)} pictures with the same features apart", "give some that vary"

@@ -107,10 +107,10 @@ class Columns:
         """Remove a column with all its values, inside a transaction."""
         self._database.execute("DELETE FROM own_column WHERE id = ?", (id_,))
 
-    def set_values(self, picture: int, values: Mapping[int, Stored | None]) -> None:
-        """Set values of a picture by column id, inside a transaction; None removes one."""
-        for column, value in values.items():
-            if value is None:
-                self._database.execute("DELETE FROM own_value WHERE picture = ? AND own_column = ?", (picture, column))
-            else:
-                self._database.execute("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", (picture, column, value))
+    def set_values(self, values: Iterable[tuple[int, Mapping[int, Stored | None]]]) -> None:
+        """Set values of pictures by column id, inside a transaction; None removes one."""
+        each = [(picture, column, value) for picture, own in values for column, value in own.items()]
+        gone = ((picture, column) for picture, column, value in each if value is None)
+        self._database.many("DELETE FROM own_value WHERE picture = ? AND own_column = ?", gone)
+        there = (row for row in each if row[2] is not None)
+        self._database.many("INSERT OR REPLACE INTO own_value VALUES (?, ?, ?)", there)

@@ -131,6 +131,11 @@ class Database:
         with self._sentences():
             return self._connection.execute(sql, tuple(parameters))
 
+    def many(self, sql: str, rows: Iterable[tuple[str | bytes | float | None, ...]]) -> None:
+        """Run one statement with each of some rows of parameters."""
+        with self._sentences():
+            self._connection.executemany(sql, rows)
+
     def rows(self, sql: str, parameters: Iterable[str | bytes | float | None] = ()) -> list[Any]:
         """All rows of a query."""
         with self._sentences():

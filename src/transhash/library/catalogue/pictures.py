@@ -248,26 +248,34 @@ class Pictures:
 
     def put(self, file: File, coded: Coded) -> None:
         """Insert a picture, or replace what is known of its path; the id stays."""
-        fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
-        self._database.execute(
+        self.put_all([(file, coded)])
+
+    def put_all(self, pictures: Iterable[tuple[File, Coded]]) -> list[int]:
+        """The same of several, no two of one path; their ids."""
+        rows, kept = [], []
+        for file, coded in pictures:
+            fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
+            rows.append((self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken, self._changing))
+            kept.append(coded.embedding)
+        self._database.many(
             "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
             " mtime_ns = excluded.mtime_ns, digest = excluded.digest, width = excluded.width,"
             " height = excluded.height, code = excluded.code, fault = excluded.fault, taken = excluded.taken,"
             " vanished = NULL, changed = excluded.changed",
-            (self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken, self._changing),
+            rows,
         )
-        this = "SELECT id{} FROM picture WHERE folder = ? AND name = ?"
-        place = self._folder_id(file.folder), file.name
-        if coded.embedding is None:
-            self._database.execute(f"DELETE FROM embedding WHERE picture = ({this.format('')})", place)
-        else:
-            self._database.execute(f"INSERT OR REPLACE INTO embedding {this.format(', ?')}", (coded.embedding, *place))
+        this = "SELECT id FROM picture WHERE folder = ? AND name = ?"
+        ids: list[int] = [self._database.rows(this, row[:2])[0][0] for row in rows]
+        own = list(zip(ids, kept, strict=True))
+        self._database.many("DELETE FROM embedding WHERE picture = ?", ((id_,) for id_, each in own if each is None))
+        self._database.many("INSERT OR REPLACE INTO embedding VALUES (?, ?)", (each for each in own if each[1]))
+        return ids
 
     def recode(self, codes: Iterable[tuple[int, bytes]]) -> None:
         """Pictures, by id, have other codes."""
-        for id_, code in codes:
-            self._database.execute("UPDATE picture SET code = ?, changed = ? WHERE id = ?", (code, self._changing, id_))
+        rows = ((code, self._changing, id_) for id_, code in codes)
+        self._database.many("UPDATE picture SET code = ?, changed = ? WHERE id = ?", rows)
 
     def touch(self, id_: int, size: int, mtime_ns: int) -> None:
         """The same content has a new time of change."""

@@ -71,6 +71,13 @@ class Annotation:
         self._report.columns = {own[column].name: str(kind) for column, kind in found.items()}
         return self._report
 
+    def values(self, rows: Rows) -> Iterator[dict[int, Stored | None]]:
+        """What rows that were checked say, by column id: for those who know which pictures they are about."""
+        with self._catalogue.writing():
+            own = self._catalogue.columns.added(self._kinds)
+        for _, values in self._checked(rows(), self._kinds):
+            yield {own[column].id: value for column, value in values.items()}
+
     def _columns(self, rows: Iterator[Row]) -> list[str]:
         """The columns to import; those that pictures have anyway are left out and named in the report."""
         names: dict[str, None] = {}
@@ -113,7 +120,7 @@ class Annotation:
         picture = self._find(key)
         if picture is not None:
             self._report.matched += 1
-            self._catalogue.columns.set_values(picture, values)
+            self._catalogue.columns.set_values([(picture, values)])
         elif len(self._report.unmatched) < EXAMPLES:
             self._report.unmatched.append(key)
 

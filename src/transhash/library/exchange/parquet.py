@@ -186,7 +186,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
                 if one.own:
                     id_ = id_ or catalogue.pictures.at(file.folder, file.name)
                     assert id_ is not None  # it has just been put there
-                    catalogue.columns.set_values(id_, {own[name].id: value for name, value in one.own.items()})
+                    catalogue.columns.set_values([(id_, {own[name].id: value for name, value in one.own.items()})])
         progress("importing", report.added + report.replaced, 0, "")
     return report
 
