@@ -7,6 +7,7 @@ moved, some tiles do not. A tile without structure proves nothing. Pure function
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -70,7 +71,8 @@ class Finding:
 
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 CALM = 1.7  # strain of nine tenths of a copy's tiles at most
-STRAINED = 4.0  # of one whose tiles all lie where they should: sharpened, saved badly, in harsh light
+STRAINED, BLURRED = 4.0, 6.5  # of one whose tiles all lie where they should: sharpened, in harsh light; blurred a lot
+SHAPED = 0.95  # correlation that half of the tiles have at least then
 ALIKE = 0.8  # correlation that half of a copy's tiles have at least, and half of a scene's tiles that agree, unless
 # keypoints speak for it: what is softened until it is flat differs little
 STILL = 0.2  # pixels by which four fifths of a copy's tiles are off at most
@@ -83,6 +85,7 @@ SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
 PART = 0.3  # share of a picture below which a part of it needs twice the evidence
 SURER = 1000.0  # tiles by which a movement that explains everything is better than one that does not
 TINY, TINY_ALIKE = 48, 0.9  # pixels of a picture's longer side that may be too few to tell, correlation of the whole
+RARE = 0.01  # share of the tiles of larger sketches that may disagree where all of the smaller ones agree
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
 NOTHING = Finding(None)
 
@@ -157,11 +160,23 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
     if look is None or look.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
     again = _finding(look)
-    if found.kind in {Kind.COPY, Kind.EDIT} and not look.bad:  # compression is seen more clearly here
+    if found.kind is Kind.COPY and _bears_out(found, look, math.sqrt(larger_a.grey.size / a.grey.size)):
+        return found
+    clean = not look.bad and look.alike >= ALIKE  # compression is seen more clearly here
+    if found.kind in {Kind.COPY, Kind.EDIT} and clean:
         return Finding(again.kind, again.evidence, found.movement) if again.kind is Kind.EDIT else found
     if again.kind in {Kind.COPY, Kind.EDIT}:
         return found if found.kind in {Kind.COPY, Kind.EDIT} else Finding(again.kind, again.evidence)
     return NOTHING
+
+
+def _bears_out(found: Finding, look: _Look, growth: float) -> bool:
+    """Whether larger sketches say nothing against a copy whose tiles all agree: what is sharpened or blurred differs
+    in a few tiles where they are small parts of it. Pixels are smaller there by a factor.
+    """
+    if found.evidence.disagreeing or look.bad > RARE * look.tiles or look.alike < ALIKE:
+        return False
+    return look.slip <= STILL * growth and look.drift <= DRIFT * growth and look.strain <= STRAINED
 
 
 class _Look(NamedTuple):
@@ -262,7 +277,8 @@ def _is_same_picture(look: _Look) -> bool:
     if laid_over:
         calm = look.usual <= QUIET and look.drift <= 2 * DRIFT and look.slip <= 2 * STILL
     else:
-        calm = look.drift <= DRIFT and look.slip <= STILL and look.strain <= STRAINED
+        strained = BLURRED if look.alike >= SHAPED and not look.bad else STRAINED
+        calm = look.drift <= DRIFT and look.slip <= STILL and look.strain <= strained
     if not calm or look.alike < ALIKE:
         return False
     if max(look.covered) < WHOLLY or look.good < FEWEST:

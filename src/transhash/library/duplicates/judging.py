@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,16 +23,24 @@ HARSH = 1.6  # times of it where all tiles are strained, at most
 ALIKE = 0.55  # correlation below which a strained tile disagrees
 OUTLIER, RARE, LOOSE = 1.5, 8.0, 0.88  # strain, strains of most tiles, correlation: a tile that stands out
 SHADE = 26.0  # levels by which a tile's mean may be off
+SHAPED, HALO = 0.95, 0.2  # correlation of a tile in which nothing moved, and of its contrast what may be off besides
 FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without structure may be off
-COLOUR = 14.0  # levels by which a tile's colour may be off, after the tint of all
+COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
+COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
+GROUND = 4  # tiles that the ground beside them counts like one of
+GAIN, STRONGER = (
+    0.35,
+    1.6,
+)  # share by which a tint makes a channel stronger, times by which colours are stronger, at most
 FEWEST = 6  # tiles with structure that can prove a copy
 MANY = 24  # keypoints that tell how much of a picture another one shows
 LONGEST = 2.0  # pixels of a slip that can be told
-LIGHT = 100.0  # grey levels in which a tint is measured
-TINT = 34.0  # levels of colour for so much light that a tint gives at most
 EVEN_ROW, BAR = 3.0, 2.5  # standard deviation of a row that is border, and levels between rows of one bar
 PAGE = 0.85  # share of a page's pixels that have one of two greys
 GREYED = 0.25  # colours that are left of colours in a grey copy
+
+CHANNELS = np.array([[0.0, 1.402], [-0.344, -0.714], [1.772, 0.0]])  # red, green, blue of both colour differences
+DIFFERENCES = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])  # and the other way round
 
 
 class Judged(NamedTuple):
@@ -57,9 +65,9 @@ def judge(laid: Laid) -> Judged:
     agree = AGREE * min(max(usual, 1.0), HARSH)  # where all is strained: sharpened, in harsh light
     wrong = structured & (strains > agree) & (tiles.alike < ALIKE + 0.4 * (strains > 2 * agree))
     wrong |= structured & (strains > max(OUTLIER, RARE * usual)) & (tiles.alike < LOOSE)  # all else agrees far better
-    wrong |= shades > SHADE
+    wrong |= shades > SHADE + HALO * tiles.deviations.min(axis=1) * (tiles.alike > SHAPED)  # at edges: sharpened
     wrong |= ~structured & (_off(tiles) > FLAT)
-    return Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles))
+    return Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles, laid.ground))
 
 
 def _off(tiles: Tiles) -> Floats:
@@ -80,31 +88,40 @@ def _off(tiles: Tiles) -> Floats:
     return np.asarray(np.abs(left) / usual, np.float32)
 
 
-def _recoloured(tiles: Tiles) -> int:
-    """Tiles whose colours are others, once all colours are made stronger and tinted alike; few are none."""
-    count = len(tiles.rows)
-    if count < FEWEST:
+def _recoloured(tiles: Tiles, ground: Floats | None) -> int:
+    """Tiles whose colours are others, once all are tinted alike and made stronger or weaker; few are none.
+
+    A tint makes each channel stronger by a share, so that it changes a white `ground` as well, and no hue much.
+    """
+    if len(tiles.rows) < FEWEST:
         return 0
-    wanted, given = (tiles.colours[:, place].astype(np.float64) for place in (0, 1))
-    if min(float(np.abs(each).mean()) for each in (wanted, given)) < 1.0:
+    colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
+    if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:
         return 0  # one has no colours
-    light: npt.NDArray[np.float64] = (
-        tiles.means.astype(np.float64).mean(axis=1) / LIGHT
-    )  # a tint of white is stronger than one of black
-    terms: npt.NDArray[np.float64] = np.column_stack((given, light, np.ones(count)))
-    weights: npt.NDArray[np.float64] = np.ones(count)
-    usual = np.diag([4.0 * count, 4.0 * count, 0.01 * count, 1.0 * count])  # as they are, unless all say otherwise
+    if ground is not None:
+        rows = np.repeat(ground[None].astype(np.float64), 1 + len(light) // GROUND, axis=0)
+        colours, light = np.concatenate((colours, rows[:, :, 1:])), np.concatenate((light, rows[:, :, 0].mean(axis=1)))
+    count = len(light)
+    wanted, given = colours[:, 0], colours[:, 1]
+    channels: npt.NDArray[np.float64] = light[:, None] + given @ CHANNELS.T
+    terms: npt.NDArray[np.float64] = np.concatenate((given[:, :, None], channels[:, None] * DIFFERENCES), axis=2)
+    least, most = np.array([1 / STRONGER, *[-GAIN] * 3]), np.array([STRONGER, *[GAIN] * 3])
+    as_is = np.array([1.0, 0, 0, 0])
+    found = as_is.copy()
     miss: npt.NDArray[np.float64] = np.zeros(count)
-    found: npt.NDArray[Any] = np.zeros((4, 2))
-    for _ in range(3):
-        weighted = (terms * weights[:, None]).T
-        found = np.linalg.solve(weighted @ terms + usual, weighted @ wanted + usual[:, :2])
-        off: npt.NDArray[np.float64] = np.abs(wanted - terms @ found)
-        miss = off.max(axis=1)
+    weights: npt.NDArray[np.float64] = np.ones(count)
+    for _ in range(4):  # what differs by more counts less and less
+        weighted = terms * weights[:, None, None]
+        normal = np.tensordot(weighted, terms, axes=([0, 1], [0, 1])) + 4.0 * count * np.eye(4)
+        right = np.tensordot(weighted, wanted, axes=([0, 1], [0, 1])) + 4.0 * count * as_is
+        for _ in range(30):  # Gauss and Seidel's method, within the bounds
+            for place in range(4):
+                better = found[place] + (right[place] - normal[place] @ found) / normal[place, place]
+                found[place] = min(max(better, least[place]), most[place])
+        miss = np.abs(wanted - terms @ found).max(axis=1)
         weights = 1 / (1 + (miss / COLOUR) ** 2)
-    if np.abs(found[2]).max() > TINT or found[0, 0] + found[1, 1] < abs(found[0, 1] - found[1, 0]):
-        return count  # all colours are others
-    bad = int((miss > COLOUR).sum())
+    colourless = np.abs(colours).max(axis=(1, 2)) < COLOURLESS  # in both: a tint would be seen there
+    bad = int(((miss > COLOUR) | (colourless & (miss > UNTINTED))).sum())
     return bad if bad > 0.04 * count else 0
 
 

@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.features import blurred, halved
+from transhash.library.duplicates.light import BLACK, WHITE, equalised
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
-from transhash.library.duplicates.tiles import equalised, sharpness
+from transhash.library.duplicates.tiles import sharpness
 
 Floats = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -20,8 +21,9 @@ Box = tuple[int, int, int, int]
 VOTES = 6  # keypoints that agree, so that their movement is looked at
 WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on all is looked at
 TURNED = 0.8  # degrees that are still upright
-WHITE, BLACK = 251.0, 4.0  # grey levels beyond which light that was made stronger leaves nothing
 CLIPPED = 40.0  # levels that it may have taken away
+HARSHER = 0.005  # share of the pixels by which more are so bright or dark in harsher light
+BORDER, OTHER_GROUND = 0.02, 40.0  # share of a picture that is its ground, and levels by which another one is off
 EXACT = 0.1  # pixels that are not worth laying a picture again
 NEAR = 4.0  # pixels by which a movement misses that of whole pictures that may be meant
 STAY = np.array([1.0, 0, 0, 1, 0, 0])  # the movement that leaves everything where it is
@@ -113,7 +115,21 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
     tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
     back = registration.inverse(unscaled) if swapped else unscaled
-    return Laid(*fitted.pair, fitted.there, one.colours, tints), back
+    return Laid(*fitted.pair, fitted.there, one.colours, tints, _ground(one, two)), back
+
+
+def _ground(one: Sketch, two: Sketch) -> Floats | None:
+    """The grey and the colours [2, 3] of the borders of two pictures, if both have one and it may be the same."""
+    found = []
+    for each in (one, two):
+        left, top, right, bottom = each.content
+        border = np.ones(each.grey.shape, np.bool_)
+        border[top:bottom, left:right] = False
+        if border.sum() < BORDER * border.size:
+            return None
+        found.append([np.median(channel[border]) for channel in (each.grey, *each.colours)])
+    grounds = np.asarray(found, np.float32)
+    return grounds if abs(float(grounds[0, 0] - grounds[1, 0])) < OTHER_GROUND else None
 
 
 class _Fitted(NamedTuple):
@@ -135,9 +151,19 @@ def _fitted(
     if there.sum() < 300:
         return None
     placed = np.where(there, placed, reference)
-    light = equalised(reference, placed, there)
-    placed = np.where(there, _unclipped(reference, placed, light), reference)  # so that softening brings nothing in
-    return _Fitted(sharpness(reference, placed, there), there)
+    if _clipped(placed, there) > _clipped(reference, there) + HARSHER:  # what it took away cannot be brought back
+        lit = _unclipped(placed, reference, equalised(placed, reference, there))
+        pair = sharpness(lit, np.where(there, placed, lit), there)
+    else:
+        lit = _unclipped(reference, placed, equalised(reference, placed, there))
+        pair = sharpness(reference, np.where(there, lit, reference), there)  # so that softening brings nothing in
+    return _Fitted(pair, there)
+
+
+def _clipped(picture: Floats, there: npt.NDArray[np.bool_]) -> float:
+    """The share of the pixels that are as bright or dark as can be."""
+    seen = picture[there]
+    return float(((seen >= WHITE) | (seen <= BLACK)).mean())
 
 
 def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:

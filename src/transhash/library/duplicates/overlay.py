@@ -45,6 +45,7 @@ class Laid(NamedTuple):
     there: Flags  # where both have pixels
     colours: Floats  # [2, H, W], of the reference
     tints: Floats  # of the other
+    ground: Floats | None = None  # [2, 3], grey and both colours of the border that both have, as it is in each
 
 
 class Overlay(Enum):

@@ -14,11 +14,9 @@ from transhash.library.duplicates.features import blurred, softened
 
 Floats = npt.NDArray[np.float32]
 
-SAMPLED = 5  # of so many pixels one tells what light they are in
-LEVELS, STEP = 18, 15.0  # places of the curve of light, and the grey levels between them
-AS_IS = 60.0  # variance of the greys below which the light is taken to be the same
-FEW = 0.004  # share of the pixels by which a straight line says how the curve goes on where there are none
+SAMPLED = 5  # of so many pixels one tells how sharp they are
 SOFTENED = (2.0, 4.0, 8.0)  # times smaller that the forms of a picture are by which another one's sharpness is met
+SOFTER = 400, 16.0  # pixels of the longer side of a picture from which on there is a softer form, and its factor
 USUAL = 0.5  # squared grey levels a pixel that speak for the picture as it is
 WEAKER = 0.8  # of the contrast of what is coarse that is left at least
 STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
@@ -57,7 +55,8 @@ def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     ratio /= max(float(laid[there].std()), 1.0) / max(float(reference[there].std()), 1.0)
     sharper = int(ratio > 1)
     forms = [pictures[sharper], blurred(pictures[sharper])]
-    forms += [softened(pictures[sharper], factor) for factor in SOFTENED]
+    factors = SOFTENED if max(reference.shape) < SOFTER[0] else (*SOFTENED, SOFTER[1])
+    forms += [softened(pictures[sharper], factor) for factor in factors]
     some = np.stack([each[there][::SAMPLED] for each in forms], axis=1).astype(np.float64)
     shares, offset = _mixed(some, pictures[1 - sharper][there][::SAMPLED].astype(np.float64))
     mixed = np.full(reference.shape, offset, np.float32)
@@ -110,46 +109,6 @@ def _strengths(picture: Floats, there: npt.NDArray[np.bool_]) -> Floats:
     )
     whole = there[:height, :width].reshape(height // 16, 16, width // 16, 16).all(axis=(1, 3))
     return np.asarray(np.sqrt(steep * whole).ravel(), np.float32)
-
-
-def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> Floats:
-    """The laid picture in the reference's light: its grey levels through the rising curve that fits best."""
-    values, wanted = (each[there][::SAMPLED].astype(np.float64) for each in (laid, reference))
-    place = np.clip(values / STEP, 0, LEVELS - 1.001)
-    low = place.astype(np.int64)
-    upper = place - low
-    both = np.concatenate((low, low + 1)), np.concatenate((1 - upper, upper))
-    targets = np.concatenate((wanted, wanted))
-    weights = np.ones(len(values))
-    middles = np.arange(LEVELS) * STEP
-    curve = middles
-    for _ in range(4):  # what differs by more counts less and less
-        mean = np.average(values, weights=weights), np.average(wanted, weights=weights)
-        varied = np.average((values - mean[0]) ** 2, weights=weights) + AS_IS
-        slope = (np.average((values - mean[0]) * (wanted - mean[1]), weights=weights) + AS_IS) / varied
-        line = mean[1] + min(max(slope, 0.2), 3.0) * (middles - mean[0])
-        shares = both[1] * np.tile(weights, 2)
-        few = FEW * len(values)
-        counts = np.bincount(both[0], shares, LEVELS) + few
-        curve = (np.bincount(both[0], shares * targets, LEVELS) + few * line) / counts
-        curve = (np.maximum.accumulate(curve) + np.minimum.accumulate(curve[::-1])[::-1]) / 2
-        miss = wanted - (curve[low] * (1 - upper) + curve[low + 1] * upper)
-        spread = max(3.0, 3 * float(np.median(np.abs(miss))))
-        weights = 1 / (1 + (miss / spread) ** 2)
-    return np.asarray(_through(laid, curve.astype(np.float32), STEP), np.float32)
-
-
-@kernel
-def _through(picture, curve, step):  # type: ignore[no-untyped-def]
-    """A picture's levels through a curve that is given at multiples of a step, straight between them and beyond."""
-    height, width = picture.shape
-    found = np.empty((height, width), np.float32)
-    for y in range(height):
-        for x in range(width):
-            place = picture[y, x] / np.float32(step)
-            low = min(max(int(np.floor(place)), 0), len(curve) - 2)
-            found[y, x] = curve[low] + (place - low) * (curve[low + 1] - curve[low])
-    return found
 
 
 def tiled(

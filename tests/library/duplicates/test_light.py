@@ -1,0 +1,83 @@
+"""Two pictures are brought into one light before their tiles are compared, and one tint before their colours are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image, ImageDraw, ImageEnhance
+
+from transhash.library.duplicates.confirmation import Finding, Kind, confirm
+from transhash.library.duplicates.light import equalised
+from transhash.library.duplicates.sketches import sketch
+
+Floats = npt.NDArray[np.float32]
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
+WHOLE = np.ones((240, 320), np.bool_)
+
+
+def on_white() -> Image.Image:
+    """A photograph that is a small part of a white page."""
+    page = Image.new("RGB", (320, 240), "white")
+    page.paste(Image.open(EXAMPLES[3]).convert("RGB").resize((130, 100)), (90, 70))
+    return page
+
+
+def harsh(image: Image.Image) -> Image.Image:
+    image = ImageEnhance.Contrast(ImageEnhance.Brightness(image).enhance(1.3)).enhance(1.25)
+    return image.point([round(255 * (level / 255) ** 1.3) for level in range(256)] * 3)
+
+
+def grey(image: Image.Image) -> Floats:
+    return np.asarray(image.convert("L"), np.float32)
+
+
+def found(one: Image.Image, other: Image.Image) -> Finding:
+    return confirm(sketch(one), sketch(other))
+
+
+def test_the_light_of_what_lies_on_white_is_met_although_the_white_stays_as_it_is() -> None:
+    one, other = grey(on_white()), grey(harsh(on_white()))
+    seen = (one < 250) & (other < 250)  # the rest is white in both, or was made so
+    before = np.abs(other - one)[seen].mean()
+    assert before > 12
+    assert np.abs(equalised(one, other, WHOLE) - one)[seen].mean() < 0.3 * before
+
+
+def test_a_spot_of_one_grey_does_not_change_the_light_of_the_rest() -> None:
+    spotted = on_white()
+    ImageDraw.Draw(spotted).ellipse((120, 90, 180, 150), fill=(128, 128, 128))
+    one, other = grey(on_white()), grey(spotted)
+    beside = one == other
+    assert np.abs(equalised(one, other, WHOLE) - one)[beside].mean() < 1.0
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_picture_on_white_in_harsh_light_is_a_copy(is_first: bool) -> None:
+    pair = (harsh(on_white()), on_white()) if is_first else (on_white(), harsh(on_white()))
+    assert found(*pair).kind is Kind.COPY
+
+
+def towel(colour: tuple[int, int, int]) -> Image.Image:
+    """A striped thing of one colour on white."""
+    page = np.full((240, 320, 3), 255.0)
+    rows, columns = np.mgrid[0:180, 0:220]
+    weave = 0.8 + 0.12 * np.sin(rows / 4.0 + np.sin(columns / 9.0)) + 0.08 * np.sin(columns / 6.0)
+    page[30:210, 50:270] = weave[..., None] * np.array(colour)
+    return Image.fromarray(page.astype(np.uint8))
+
+
+@pytest.mark.parametrize("colours", [((200, 60, 50), (70, 140, 60)), ((230, 150, 170), (165, 195, 140))])
+def test_a_plain_thing_in_another_colour_is_no_copy(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
+    finding = found(towel(colours[0]), towel(colours[1]))
+    assert finding.kind is Kind.EDIT
+    assert "other colours" in finding.evidence.words
+
+
+@pytest.mark.parametrize("gains", [(1.2, 0.85, 1.1), (0.85, 1.15, 0.8), (1.2, 1.05, 0.8)])
+def test_a_tinted_thing_on_a_tinted_ground_is_a_copy(gains: tuple[float, float, float]) -> None:
+    pixels = np.asarray(towel((200, 60, 50)), np.float32) * np.array(gains, np.float32)
+    tinted = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    assert found(towel((200, 60, 50)), tinted).kind is Kind.COPY
