@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from collection import draw
 from fake_model import FakeModel
@@ -257,6 +257,19 @@ def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:
         assert (report.groups, report.others) == ([], {"edit": 1})
         (group,) = library.duplicates(64, kinds=["edit"]).groups
     assert (group.same[0].kind, "mirrored" in group.same[0].why) == ("edit", True)
+
+
+@pytest.mark.parametrize("name", ["0 titled.png", "9 titled.png"])
+def test_the_best_of_two_has_no_letters_on_it(tmp_path: Path, name: str) -> None:
+    image = Image.open(sorted(EXAMPLES.rglob("*.jpg"))[0]).convert("RGB").resize((320, 240), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "5.png")
+    larger = image.resize((400, 300), Image.Resampling.BICUBIC)
+    ImageDraw.Draw(larger).text((12, 250), "BEST PRICE", "white", font_size=38, stroke_width=4, stroke_fill="black")
+    larger.save(tmp_path / name)
+    (group,) = groups_of(tmp_path, kinds=["edit"])
+    assert names([group]) == [["5.png", name]]
+    assert group.why.endswith("nothing was laid over it")
+    assert group.same[0].why.startswith("something laid over it")
 
 
 def test_other_metadata_and_another_lossless_format_are_the_same_pixels(pictures: Path) -> None:

@@ -35,3 +35,11 @@ def test_the_order_does_not_depend_on_the_order_given() -> None:
     places, _ = order(EVERY, parse(["best"]))
     again, _ = order(EVERY[::-1], parse(["best"]))
     assert [EVERY[place] for place in places] == [EVERY[::-1][place] for place in again]
+
+
+def test_the_best_is_the_one_over_which_nothing_was_laid() -> None:
+    titled = CAMERA._replace(path="/p/titled.jpg", width=6000, height=4500, marked=True)
+    places, why = order([titled, CAMERA], parse(["best"]))
+    assert places == [1, 0]
+    assert why.endswith("nothing was laid over it")
+    assert order([titled, CAMERA], parse(["largest"]))[0] == [0, 1]

@@ -28,7 +28,8 @@ from transhash.library.duplicates.judging import (
     slip,
 )
 from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, lay, onto, whole
-from transhash.library.duplicates.overlay import Overlay, overlay
+from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
+from transhash.library.duplicates.overlay import Changed, Overlay, overlay
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
 
@@ -55,6 +56,7 @@ class Evidence:
     zoom: float = 1.0  # pixels of the second for one of the first, both at the size of their sketches
     turned: float = 0.0  # degrees
     mirrored: bool = False
+    marked: int | None = None  # the one of both, 0 or 1, that has letters, a logo or a watermark; None: not known
     words: tuple[str, ...] = ()  # what differs, for people
 
 
@@ -87,6 +89,7 @@ SURER = 1000.0  # tiles by which a movement that explains everything is better t
 TINY, TINY_ALIKE = 48, 0.9  # pixels of a picture's longer side that may be too few to tell, correlation of the whole
 RARE = 0.01  # share of the tiles of larger sketches that may disagree where all of the smaller ones agree
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
+WHOSE = {0: "the first", 1: "the second", None: "one of both"}
 NOTHING = Finding(None)
 
 
@@ -192,7 +195,7 @@ class _Look(NamedTuple):
     drift: float  # pixels by which neighbours of these are off in one direction
     covered: tuple[float, float]
     kept: float  # share of the larger picture's area that the smaller one shows
-    changed: Overlay
+    changed: Changed
     photographic: bool
     plain: bool
     plain_alike: bool
@@ -240,7 +243,7 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int | None, votes: i
         drift=drift(judged.tiles, right),
         covered=covered,
         kept=kept_area(a, b, movement),
-        changed=overlay(laid, judged.tiles, wrong, judged.strains) if differs else Overlay.NOTHING,
+        changed=overlay(laid, judged.tiles, wrong, judged.strains) if differs else UNCHANGED,
         photographic=not (a.plain and b.plain and is_page(a) and is_page(b)) and count - bad >= 2 * FEWEST,
         plain=a.plain or b.plain or count < 3 * FEWEST,
         plain_alike=both_plain(a, b),
@@ -259,7 +262,7 @@ def _finding(look: _Look) -> Finding:
         words = _differences(look)
         if words:
             return _as(look, Kind.EDIT, words)
-        if look.changed is Overlay.MARK:
+        if look.changed.what is Overlay.MARK:
             words.append("marked")
         if look.kept < 0.99:
             words.append(f"cropped to {look.kept:.0%}")
@@ -271,7 +274,7 @@ def _finding(look: _Look) -> Finding:
 
 def _is_same_picture(look: _Look) -> bool:
     """Whether one picture was made from the other, or from a part of it."""
-    laid_over = look.changed in {Overlay.MARK, Overlay.PRINT}
+    laid_over = look.changed.what in {Overlay.MARK, Overlay.PRINT}
     if look.bad and not (laid_over and look.good >= 2 * FEWEST and look.share >= UNCOVERED):
         return False
     if laid_over:
@@ -289,8 +292,8 @@ def _is_same_picture(look: _Look) -> bool:
 def _differences(look: _Look) -> list[str]:
     """What makes an edit of a picture."""
     words = []
-    if look.bad and (look.changed is not Overlay.MARK or look.share < 0.7):
-        words.append("something laid over it")
+    if look.bad and (look.changed.what is not Overlay.MARK or look.share < 0.7):
+        words.append(f"something laid over {WHOSE[look.changed.whose]}")
     if registration.mirrored(look.movement):
         words.append("mirrored")
     turned = registration.turned(look.movement)
@@ -319,7 +322,7 @@ def _as(look: _Look, kind: Kind, words: list[str]) -> Finding:
     zoom = registration.zoom(movement)
     evidence = Evidence(
         look.good, look.bad, look.covered, zoom, registration.turned(movement), registration.mirrored(movement),
-        tuple(words),
+        look.changed.whose, tuple(words),
     )  # fmt: skip
     exact = look.bad == 0 and (look.usual < EXACT or look.tiles < FEWEST) and abs(zoom - 1) < 0.02
     return Finding(kind, evidence, movement, look.plain, exact)

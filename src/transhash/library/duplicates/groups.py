@@ -102,6 +102,11 @@ class Search:
         self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
         self._pairing = Pairing(self._picture, self._thumbnails)
         self._compare(self._worth_a_look(first))
+        self._marked = {
+            pair[found.evidence.marked]
+            for pair, found in self._found.items()
+            if found.kind in self._wishes.kinds and found.evidence.marked is not None
+        }
         groups = list(self._groups())
         if Kind.RAW_JPEG in self._wishes.kinds:
             groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._present(np.arange(len(content))))
@@ -260,6 +265,7 @@ class Search:
             return keep.Candidate(
                 self._paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
                 int(contents.sizes[picture]), int(contents.mtimes[picture]), None if date == NO_DATE else date,
+                int(self._first[picture]) in self._marked,
             )  # fmt: skip
 
         referred = [picture for picture in group if self._is_reference(picture)]
@@ -277,6 +283,7 @@ class Search:
     def _copy(self, picture: int, kept: int, finding: Finding) -> Copy:
         contents = self._contents
         words = self._join.words
+        names = ("it", "the one to keep")
         apart = np.bitwise_count(words[self._codes[picture]] ^ words[self._codes[kept]]).sum(dtype=np.int64)
         return Copy(
             path=Path(self._paths[picture]),
@@ -287,16 +294,20 @@ class Search:
             distance=int(apart),
             identical=finding.kind is Kind.SAME_FILE,
             kind=str(finding.kind),
-            why=words_of(finding.evidence),
+            why=words_of(finding.evidence, names if self._first[picture] < self._first[kept] else names[::-1]),
         )
 
 
-def words_of(evidence: Evidence) -> str:
-    """The evidence in words."""
+def words_of(evidence: Evidence, names: tuple[str, str] = ("the first", "the second")) -> str:
+    """The evidence in words, with names for the two pictures."""
+    words = [
+        each.replace("over the first", f"over {names[0]}").replace("over the second", f"over {names[1]}")
+        for each in evidence.words
+    ]
     tiles = (
         f"{evidence.agreeing} of {evidence.agreeing + evidence.disagreeing} tiles agree" if evidence.agreeing else ""
     )
-    return "; ".join(filter(None, (*evidence.words, tiles)))
+    return "; ".join(filter(None, (*words, tiles)))
 
 
 def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from transhash.errors import LibraryError
 
 DATED = 2.5  # doublings of the number of pixels that the camera's date is worth: an enlarged copy has lost it
+MARKED = 4.0  # doublings that letters, a logo or a watermark on it cost
 DETAIL = 0.5  # doublings that twice as many bytes a pixel are worth
 WORDS = {
     "best": "the best by pixels, compression and the camera's date",
@@ -29,6 +30,7 @@ class Candidate(NamedTuple):
     bytes: int
     modified: int  # ns
     taken: int | None  # seconds
+    marked: bool = False  # another one of the group shows that something was laid over it
 
 
 Rule = Callable[[Candidate], Any]
@@ -62,6 +64,8 @@ def order(candidates: Sequence[Candidate], rules: Sequence[tuple[str, Rule]]) ->
         return places, ""
     first, second = candidates[places[0]], candidates[places[1]]
     why = next((words for words, rule in (*rules, *_LAST) if rule(first) != rule(second)), "")
+    if why == WORDS["best"] and not first.marked and any(each.marked for each in candidates):
+        why = f"{why}; nothing was laid over it"
     return places, why
 
 
@@ -78,7 +82,9 @@ def _pixels(one: Candidate) -> int:
 
 def _best(one: Candidate) -> float:
     detail = min(2.0, math.log2(max(one.bytes, 1) * 8 / _pixels(one) + 1e-9))
-    return -(math.log2(_pixels(one)) + DETAIL * max(detail, -2.0) + DATED * (one.taken is not None))
+    return -(
+        math.log2(_pixels(one)) + DETAIL * max(detail, -2.0) + DATED * (one.taken is not None) - MARKED * one.marked
+    )
 
 
 def _age(one: Candidate) -> tuple[bool, int]:

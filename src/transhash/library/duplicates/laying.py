@@ -115,7 +115,7 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
     tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
     back = registration.inverse(unscaled) if swapped else unscaled
-    return Laid(*fitted.pair, fitted.there, one.colours, tints, _ground(one, two)), back
+    return Laid(*fitted.pair, fitted.there, one.colours, tints, swapped, _ground(one, two)), back
 
 
 def _ground(one: Sketch, two: Sketch) -> Floats | None:

@@ -28,6 +28,7 @@ PRINTED = (
     37.1  # its pixels that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
 )
 ON_LINES, ON_AREA = 1.5, 1.25  # times that the gradient of letters, of a logo, is that of what they cover, at least
+SURE = 2.0  # what must speak for one of two pictures more than for the other one, so that it has the print
 FLAT, RIMMED = 0.95, 32.0  # share of the pixels of a flat area that have one of two greys, gradient at its rim
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
@@ -45,6 +46,7 @@ class Laid(NamedTuple):
     there: Flags  # where both have pixels
     colours: Floats  # [2, H, W], of the reference
     tints: Floats  # of the other
+    swapped: bool = False  # the reference is the second of the two that were compared
     ground: Floats | None = None  # [2, 3], grey and both colours of the border that both have, as it is in each
 
 
@@ -57,30 +59,53 @@ class Overlay(Enum):
     SCENE = 3
 
 
-def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Overlay:
+class Changed(NamedTuple):
+    """What differs between two pictures, and which of them has it, 0 or 1; None where that cannot be told."""
+
+    what: Overlay
+    whose: int | None = None
+
+
+NOTHING = Changed(Overlay.NOTHING)
+SCENE = Changed(Overlay.SCENE)
+
+
+def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
     """What lies in the tiles that disagree, and in those beside them that are strained."""
     difference = np.where(laid.there, laid.other - laid.reference, 0)
     limit = max(LEAST, 3 * float(np.median(tiles.left)))
     touched = wrong | (strains > STRAINED)
     if not touched.any():
-        return Overlay.NOTHING
+        return NOTHING
     inside = _painted(laid.reference.shape, tiles, touched)
     differs = (np.abs(difference) > limit) & inside
     area = int(differs.sum())
     if area < 8:
-        return Overlay.SCENE
+        return SCENE
     solid = _eroded(differs)
     lines = _in_lines(tiles, touched)
     amount = difference[differs]
     one_sided = max(float(amount[amount > 0].sum()), float(-amount[amount < 0].sum())) / float(np.abs(amount).sum())
     thin = float(_eroded(solid).sum()) / area < THIN
     if one_sided > ONE_SIDED and (lines or thin) and _opacity(laid.reference[differs], laid.other[differs]) < OPAQUE:
-        return Overlay.MARK
+        return Changed(Overlay.MARK, _whose(laid, differs, solid))
     if not wrong.any():
-        return Overlay.NOTHING
+        return NOTHING
     if not _is_print(laid, differs, solid, lines) or (not lines and _has_moved(laid, differs, solid)):
-        return Overlay.SCENE
-    return Overlay.PRINT
+        return SCENE
+    return Changed(Overlay.PRINT, _whose(laid, differs, solid))
+
+
+def _whose(laid: Laid, differs: Flags, solid: Flags) -> int | None:
+    """Which of two pictures has what was laid over one: harder edges and fewer colours where both differ."""
+    core = solid if solid.sum() >= 8 else differs
+    speaks = []
+    for each in (laid.reference, laid.other):
+        edges = max(1.0, float(np.quantile(np.hypot(*np.gradient(each))[differs], 0.9)))
+        speaks.append(STEEP * float(np.log(edges)) + FEW_COLOURS * two_greys(each[core]))
+    if abs(speaks[1] - speaks[0]) < SURE:
+        return None
+    return int(speaks[1] > speaks[0]) ^ laid.swapped
 
 
 def _is_print(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> bool:
