@@ -6,7 +6,9 @@ import io
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -69,6 +71,28 @@ def test_a_picture_that_takes_too_long_is_given_up_and_the_next_is_not_touched()
     assert guard.processes == []  # ended, not left to go on
     assert guard.picture(picture(), 8, 1.0, max_pixels=MOST).decoded.width == 600
     assert guard.processes != [before]
+    guard.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="only Linux has processes that give way to all others")
+def test_a_picture_that_takes_long_gives_way_and_leaves_no_slow_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transhash.images.guarded.CALM_SECONDS", 0.1)
+    guard = Guard(1, seconds=600.0, memory=1 << 30)
+    guard.picture(picture(), 8, 1.0, max_pixels=MOST)
+    [before] = guard.processes
+    assert os.sched_getscheduler(before) == os.SCHED_OTHER
+    asking = threading.Thread(target=lambda: guard.picture(many_scans(2000, 400), 8, 1.0, max_pixels=MOST))
+    asking.start()
+    while os.sched_getscheduler(before) != os.SCHED_IDLE:
+        assert asking.is_alive()
+        time.sleep(0.01)
+    with suppress(PermissionError):  # on a busy machine it would take long
+        os.sched_setscheduler(before, os.SCHED_OTHER, os.sched_param(0))
+    asking.join()
+    assert before not in guard.processes
+    guard.picture(picture(), 8, 1.0, max_pixels=MOST)
+    [after] = guard.processes
+    assert os.sched_getscheduler(after) == os.SCHED_OTHER
     guard.close()
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 
-from transhash.server.workers import SENDER, Batches
+import pytest
+
+from transhash.server.workers import SENDER, Batches, GivingWay
 
 
 def _put(batches: Batches[str, str], sender: str, jobs: list[str]) -> list[asyncio.Future[str]]:
@@ -68,3 +71,19 @@ def test_what_waits_is_dropped_in_the_end_and_all_threads_end() -> None:
         return [future.done() for future in futures]
 
     assert 1 <= sum(asyncio.run(run())) <= 4
+
+
+def test_what_takes_long_gives_way_to_others_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transhash.server.workers.FREE_SECONDS", 0.0)
+    others = iter([True, True, False, True])
+    give_way = GivingWay(lambda: next(others), times=1000.0)
+    time.sleep(0.001)  # which counts as work
+
+    give_way()
+
+    assert next(others)  # they were asked until they had no more work
+    assert give_way.waited > 0
+    busy = GivingWay(lambda: True, times=1.0)
+    time.sleep(0.01)
+    busy()  # comes to its end, though others have work
+    assert busy.waited > 0

@@ -7,7 +7,8 @@ objects: a process that a picture has taken over cannot give its parent more tha
     guard = Guard(2, seconds=10.0, memory=1 << 30)
     sent = guard.picture(content, 140, 1.0, max_pixels=50_000_000)  # from as many threads as there are processes
 
-The bound of memory holds on Linux; elsewhere only that of time does.
+The bound of memory holds on Linux; elsewhere only that of time does. There, too, a picture that takes longer than most
+has its process work when nothing else does.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from transhash.images.copies import full_copy, small_copy
 from transhash.images.helpers import environment
 from transhash.images.opening import Decoded, Opened, load_picture, open_picture, suffix_of
 
+CALM_SECONDS = 1.0  # after which a picture is decoded only when the machine has nothing else to do
 _LENGTH = 8  # bytes before a part of a message that say how long it is
 _MOST_BYTES = 2 << 30  # of an answer
 _SECRET = "TRANSHASH_TOKEN"  # a variable of which these processes need not know
@@ -66,16 +69,19 @@ class Guard:
         """The ids of those that run."""
         return [each.pid for each in list(self._running)]
 
-    def picture(self, content: bytes, size: int, crop: float, *, max_pixels: int) -> Sent:
-        """What `load_picture` gives for the bytes of a file, and the suffix of its name; raises `ImageError`."""
-        facts, pixels = self._ask("picture", content, size=size, crop=crop, max_pixels=max_pixels)
+    def picture(self, content: bytes, size: int, crop: float, *, max_pixels: int, calm: bool = False) -> Sent:
+        """What `load_picture` gives for the bytes of a file, and the suffix of its name; raises `ImageError`.
+
+        With `calm` it is decoded when the machine has nothing else to do.
+        """
+        facts, pixels = self._ask("picture", content, calm=calm, size=size, crop=crop, max_pixels=max_pixels)
         if len(pixels) != 3 * size * size or not _SUFFIX.fullmatch(str(facts.get("suffix"))):
             raise _failed(content)
         return _sent(facts, np.frombuffer(pixels, np.uint8).reshape(size, size, 3))
 
-    def whole(self, content: bytes, *, max_pixels: int) -> Sent:
+    def whole(self, content: bytes, *, max_pixels: int, calm: bool = False) -> Sent:
         """What `open_picture` gives for the bytes of a file, its pixels (H, W, 3); raises `ImageError`."""
-        facts, pixels = self._ask("whole", content, max_pixels=max_pixels)
+        facts, pixels = self._ask("whole", content, calm=calm, max_pixels=max_pixels)
         rows = int(facts.get("rows", 0))
         if rows < 1 or not pixels or len(pixels) % (3 * rows) or not _SUFFIX.fullmatch(str(facts.get("suffix"))):
             raise _failed(content)
@@ -89,10 +95,11 @@ class Guard:
         """What `full_copy` gives; raises `ImageError`."""
         return self._ask("full", content, max_pixels=max_pixels)[1]
 
-    def _ask(self, job: str, content: bytes, **named: float) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, job: str, content: bytes, *, calm: bool = False, **named: float) -> tuple[dict[str, Any], bytes]:
         process = self._slots.get()  # waits where more threads ask than there are processes
         try:
-            return self._answer_of(process := self._ready(process), json.dumps([job, named]).encode(), content)
+            process = self._ready(process)
+            return self._answer_of(process, json.dumps([job, named]).encode(), content, CALM_SECONDS * (not calm))
         finally:
             if process is not None and process not in self._running:
                 process = None
@@ -128,22 +135,27 @@ class Guard:
         return process
 
     def _answer_of(
-        self, process: subprocess.Popen[bytes], question: bytes, content: bytes
+        self, process: subprocess.Popen[bytes], question: bytes, content: bytes, busy_seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        lock, late, answered = threading.Lock(), False, False
+        lock, answered, is_calm, late = threading.Lock(), threading.Event(), False, False
 
-        def kill() -> None:
-            nonlocal late
+        def watch() -> None:
+            nonlocal is_calm, late
+            began = time.monotonic()
+            if answered.wait(min(busy_seconds, self._seconds)):
+                return
             with lock:  # never a process that has answered, and may have begun with the next picture
-                if not answered:
+                is_calm = not answered.is_set() and _calmed(process)
+            if answered.wait(began + self._seconds - time.monotonic()):
+                return
+            with lock:
+                if not answered.is_set():
                     late = True
                     process.kill()
 
         assert process.stdin is not None
         assert process.stdout is not None
-        timer = threading.Timer(self._seconds, kill)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=watch, daemon=True).start()
         try:
             _send(process.stdin, question, content)
             facts, result = json.loads(_receive(process.stdout)), _receive(process.stdout)
@@ -154,10 +166,9 @@ class Guard:
             reason, remedy = "takes too long to decode", "save it again as a plain JPEG or PNG"
             raise ImageError(_name(content), reason, remedy) from None
         finally:
-            timer.cancel()
             with lock:
-                answered = True
-            if late:
+                answered.set()
+            if late or is_calm:  # what was made calm may not be allowed to be anything else again
                 self._lose(process)
         if "reason" in facts:
             raise ImageError(_name(content), str(facts["reason"]), str(facts["remedy"]))
@@ -180,6 +191,16 @@ def _name(content: bytes) -> str:
 
 def _failed(content: bytes) -> ImageError:
     return ImageError(_name(content), "broken file", "its decoder failed; save it again with another program")
+
+
+def _calmed(process: subprocess.Popen[bytes]) -> bool:
+    """Let a process work when no other wants to; whether that could be done."""
+    if not hasattr(os, "SCHED_IDLE"):
+        return False
+    with suppress(OSError):
+        os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
+        return True
+    return False
 
 
 def _end(processes: set[subprocess.Popen[bytes]]) -> None:

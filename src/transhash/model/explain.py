@@ -6,6 +6,7 @@ any model, fitted heads included.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from transhash.images import Source
 
 if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
+
+
+AT_ONCE = 8  # pictures that are encoded at once
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,14 @@ def occlusion(
     return occlusion_of(model, model.square(source, max_pixels=max_pixels), cells=cells)
 
 
-def occlusion_of(model: HashModel, square: NDArray[np.uint8], *, cells: int | None = None) -> Occlusion:
-    """The same of a picture as the network sees it, uint8 (S, S, 3)."""
+def occlusion_of(
+    model: HashModel,
+    square: NDArray[np.uint8],
+    *,
+    cells: int | None = None,
+    between: Callable[[], object] = lambda: None,
+) -> Occlusion:
+    """The same of a picture as the network sees it, uint8 (S, S, 3); `between` is called every `AT_ONCE` pictures."""
     size = len(square)
     cells = cells or max(1, min(16, size // _patch(model)))
     edges = np.linspace(0, size, cells + 1).round().astype(int)
@@ -50,7 +60,11 @@ def occlusion_of(model: HashModel, square: NDArray[np.uint8], *, cells: int | No
     for number in range(cells * cells):
         row, column = divmod(number, cells)
         covered[number, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = mean
-    of_global, of_local = (_moves(part, cells) for part in model.parts(covered))
+    parts = []
+    for first in range(0, len(covered), AT_ONCE):
+        between()
+        parts.append(model.parts(covered[first : first + AT_ONCE]))
+    of_global, of_local = (_moves(np.concatenate(part), cells) for part in zip(*parts, strict=True))
     if of_global is None:
         raise ValueError("the model has no global stream")
     return Occlusion(of_global, of_local)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from transhash.codes import pack
 from transhash.errors import ImageError
-from transhash.images.guarded import Guard, Sent
+from transhash.images.guarded import CALM_SECONDS, Guard, Sent
 from transhash.model import Embedder
 from transhash.server import faults
 from transhash.server.metrics import Metrics
@@ -68,6 +69,11 @@ class Encoding:
         )
         metrics.waiting.set_function(lambda: self._encode.waiting + sum(each.waiting for each in self._turns.values()))
 
+    @property
+    def busy(self) -> bool:
+        """Whether pictures are being encoded."""
+        return self._encode.busy or self._decode.busy
+
     def close(self) -> None:
         """Finish what is under way."""
         self._decode.close(self._settings.stop_seconds)
@@ -100,10 +106,13 @@ class Encoding:
         def decode() -> Decoded:
             if dropped.is_set():  # its client has gone
                 raise faults.late()
-            most = self._settings.max_pixels
-            if isinstance(model, Embedder):  # it wants all pixels, of which few pictures' are held at once
-                return self._embedded(model, self._guard.whole(picture, max_pixels=most))
-            return self._guard.picture(picture, model.image_size, model.crop, max_pixels=most)
+            most, calm, began = self._settings.max_pixels, turns.slow, time.monotonic()
+            try:
+                if isinstance(model, Embedder):  # it wants all pixels, of which few pictures' are held at once
+                    return self._embedded(model, self._guard.whole(picture, max_pixels=most, calm=calm))
+                return self._guard.picture(picture, model.image_size, model.crop, max_pixels=most, calm=calm)
+            finally:
+                turns.slow = turns.slow or time.monotonic() - began > CALM_SECONDS
 
         await turns.begin()
         try:
@@ -144,6 +153,7 @@ class _Turns:
     def __init__(self, at_once: int) -> None:
         self.waiting = 0  # pictures that are not answered
         self.busy = 0  # processes that work for it
+        self.slow = False  # one of its pictures took long: the next ones wait for everybody else's
         self._free = asyncio.Semaphore(at_once)
 
     async def begin(self) -> None:

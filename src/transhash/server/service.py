@@ -25,7 +25,7 @@ from transhash.server.queries import Query
 from transhash.server.searching import Searcher
 from transhash.server.settings import MOST_RANKED, Settings
 from transhash.server.warming import warm
-from transhash.server.workers import Batches, each
+from transhash.server.workers import Batches, GivingWay, each
 from transhash.system import processors
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Service:
         self._draw = jobs("pictures", processors(), 4 * waiting)
         self._explain = jobs("explanations", 1, waiting)  # one, so that thumbnails never wait for them
         self._write = jobs("writes", 1, 8)
-        self._filters = Filters(live, self._filter, settings.filter_seconds)
+        self._filters = Filters(live, self._filter, settings.filter_seconds, self.giving_way)
         self._checked = 0.0
         self._check: asyncio.Future[None] | None = None
         self._warm: asyncio.Task[None] | None = None
@@ -153,6 +153,11 @@ class Service:
         """The same for what takes seconds."""
         found: R = await self._within(self._explain.do(lambda: function(self.live.here())))
         return found
+
+    def giving_way(self, times: float = 1.0) -> GivingWay:
+        """What work that takes long calls again and again, so that searches, pictures and uploads go first."""
+        rooms = self._search, self._draw, self._encoder
+        return GivingWay(lambda: any(each.busy for each in rooms), times)
 
     async def long(self, function: Callable[[Library], R]) -> R:
         """The same for what takes as long as it takes: one at a time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -19,6 +20,8 @@ J = TypeVar("J")  # a job
 R = TypeVar("R")  # its result
 
 NAMED = "transhash-"  # what the names of these threads begin with
+FREE_SECONDS = 0.1  # of work before it gives way to others
+LOOK_SECONDS = 0.004  # between looks whether they have work
 SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
 
 
@@ -52,6 +55,11 @@ class Batches(Generic[J, R]):
     def waiting(self) -> int:
         """Jobs that no thread has taken yet."""
         return self._jobs.waiting
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any job, waiting or being done."""
+        return self._jobs.busy
 
     def put(self, jobs: list[J]) -> list[asyncio.Future[R]]:
         """Give jobs to the threads, from the event loop; raises a `Fault` when too many wait."""
@@ -105,6 +113,26 @@ class Batches(Generic[J, R]):
             loop.call_soon_threadsafe(_resolve, futures, results)
 
 
+class GivingWay:
+    """For work that takes long: called again and again, it waits while others have work."""
+
+    def __init__(self, others: Callable[[], bool], times: float) -> None:
+        """`others`: whether they have any. It waits at most so many `times` as long as it has worked."""
+        self._others = others
+        self._times = times
+        self._began = time.monotonic()
+        self.waited = 0.0  # seconds
+
+    def __call__(self) -> None:
+        """Let others go first."""
+        while (worked := time.monotonic() - self._began - self.waited) > FREE_SECONDS:
+            if self.waited >= self._times * worked or not self._others():
+                return
+            before = time.monotonic()
+            time.sleep(LOOK_SECONDS)
+            self.waited += time.monotonic() - before
+
+
 class _Turns(Generic[J]):
     """A queue in which senders take turns: of each no more than so many jobs have a place in it, or are being done."""
 
@@ -116,6 +144,11 @@ class _Turns(Generic[J]):
         self._queued: Counter[str] = Counter()  # of these, in `_next`
         self._next: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # whose turn it is; None: the end
         self.waiting = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether any job waits, or is being done."""
+        return bool(self._places)
 
     def put(self, sender: str, job: J) -> None:
         """Put a job behind the others of its sender."""
