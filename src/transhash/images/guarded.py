@@ -121,7 +121,9 @@ class Guard:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # where readers of broken files complain
                 env=variables,
-                start_new_session=True,  # Ctrl-C is for the program, which ends them
+                # Ctrl-C is for the program, which ends them. Not a session of their own: Linux gives each session the
+                # same share of the machine, whatever the priority of its processes.
+                process_group=0,
             )
         except OSError as error:
             raise ImageError("", "no process to decode it", f"free memory and try again ({error.strerror})") from error
