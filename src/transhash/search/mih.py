@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, packed_search, scan, selection
+from transhash.search import hits, packed_search, planes, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
@@ -150,7 +150,7 @@ def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: fl
 
 def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
     """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
-    each = len(store.width) * (SCANNED if queries >= 2 * workers() else SCANNED_ALONE)
+    each = len(store.width) * (SCANNED if queries >= planes.FEW * workers() else SCANNED_ALONE)
     if isinstance(store, Packed):
         each += DECODED / max(1, queries)
     return codes * each

@@ -24,11 +24,12 @@ from transhash.search.packed import (
     rank_bits,
     words_for,
 )
-from transhash.search.store import U32, Ranks
+from transhash.search.store import U32, Ranks, bitmap
 from transhash.search.words import PADDING, Arrays, Words
 from transhash.threads import cuts, spread, workers
 
 PASSED_OVER = 8  # of so many entries one is wanted: then all codes are put in order
+SIEVE = 1 << 17  # bits in the first-level cache, by which most entries are seen not to be wanted
 
 
 def build(words: Words, count: int, bits: int) -> Packed:
@@ -95,7 +96,8 @@ def codes_of(packed: Packed, ranks: Ranks) -> Words:
     np.bitwise_or.at(wanted, ranks >> 6, np.uint64(1) << (ranks & 63).astype(np.uint64))
     order = np.unique(ranks)
     found = np.empty(len(order), np.uint64)
-    spread(lambda piece: pick(packed, *piece, wanted, order, found), cuts(count, workers(), 1 << 14))
+    sieve = bitmap(SIEVE, ranks & (SIEVE - 1))
+    spread(lambda piece: pick(packed, *piece, sieve, wanted, order, found), cuts(count, workers(), 1 << 14))
     return found[np.searchsorted(order, ranks)][:, None]
 
 
@@ -235,12 +237,15 @@ def scatter(packed, first, last, every):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def pick(packed, first, last, wanted, order, found):  # type: ignore[no-untyped-def]
+def pick(packed, first, last, sieve, wanted, order, found):  # type: ignore[no-untyped-def]
     """As `scatter`, for those ranks that have a bit in `wanted`; `found` has a place for each rank of `order`."""
     code = np.empty(1, np.uint64)
     rank = np.empty(1, np.uint32)
     for entry in range(first, last):
         own = rank_of(packed, entry)
+        low = own & (SIEVE - 1)
+        if (sieve[low >> 6] >> np.uint64(low & 63)) & np.uint64(1) == 0:
+            continue
         if (wanted[own >> 6] >> np.uint64(own & 63)) & np.uint64(1) != 0:
             decode(packed, entry, entry + 1, code, rank)
             found[np.searchsorted(order, own)] = code[0]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, selection
+from transhash.search import hits, planes, selection
 from transhash.search.bitops import borrow, load, lowest, near32, ones
 from transhash.search.hits import Hits
 from transhash.search.runs import Ids, Numbers
@@ -44,8 +44,9 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
     def run(piece: tuple[int, int, int, int]) -> Keys:
         first, last, begin, end = piece
         best = np.empty((last - first, k), np.int64)
+        own = queries[first:last]
         room = selection.begin(bounds[first:last], k, bits)
-        _nearest(store, alive, begin, end, block, queries[first:last], store.width, k, *room, best)
+        _nearest(store, alive, begin, end, block, planes.room(own, block), own, store.width, k, *room, best)
         return best
 
     found = spread(run, pieces)
@@ -152,7 +153,8 @@ class _Counted(NamedTuple):
 
         def count(piece: tuple[int, int, int]) -> None:
             part, first, last = piece
-            _count(*given, *rows[part], first, last, counts[part])
+            room = planes.room(queries[first:last], block)
+            _count(*given, room, *rows[part], first, last, counts[part])
 
         step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
         spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
@@ -165,8 +167,8 @@ def _is_shared_by_rows(queries: int, size: int) -> bool:
 
 
 def _block(store: Store) -> int:
-    """Rows that stay in the first-level cache while every query looks at them."""
-    return BLOCK_BYTES // (8 * len(store.width))
+    """Rows that stay in the first-level cache while every query looks at them, two bytes for each of their own."""
+    return BLOCK_BYTES // (16 * len(store.width))
 
 
 def _groups(totals: Numbers, most: int, most_hits: int) -> list[tuple[int, int]]:
@@ -191,21 +193,29 @@ def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
+def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries, keys, counts, state = borrow(alive), borrow(queries), borrow(keys), borrow(counts), borrow(state)
+    step = 32 if room is None else planes.ROWS
     for top in range(begin, end, block):
         bottom = min(top + block, end)
+        if room is not None:
+            planes.turn(codes, top, bottom, width, room)
         for q in range(len(queries)):
             query = load(queries, q, width)
             mine = state[q]
             bound = mine[BOUND]
-            for row in range(top, bottom, 32):
-                near = near32(codes, row, query, bound)
+            if room is not None and q % planes.TOGETHER == 0:
+                planes.compare(bottom - top, q, state[:, BOUND], width, room)
+            for row in range(top, bottom, step):
+                if room is not None:
+                    near = np.int64(room.masks[q % planes.TOGETHER, (row - top) // step])
+                else:
+                    near = near32(codes, row, query, bound)
                 if near:
-                    if bottom - row < 32:
+                    if bottom - row < step:
                         near &= (np.int64(1) << (bottom - row)) - 1
                     while near:
                         candidate = row + lowest(near)
@@ -220,26 +230,37 @@ def _nearest(store, alive, begin, end, block, queries, width, k, keys, counts, s
 
 
 @kernel
-def _count(store, alive, block, queries, width, bounds, most, some, begin, end, first, last, counts):  # type: ignore[no-untyped-def]
+def _count(store, alive, block, queries, width, bounds, most, some, room, begin, end, first, last, counts):  # type: ignore[no-untyped-def]
     """Count the hits of queries `first` to `last` among rows `begin` to `end`."""
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
+    step = 32 if room is None else planes.ROWS
     for top in range(begin, end, block):
         bottom = min(top + block, end)
+        if room is not None:
+            planes.turn(codes, top, bottom, width, room)
         for q in range(first, last):
             query = load(queries, q, width)
             bound = bounds[q]
             count = np.int64(0)
-            for row in range(top, bottom, 32):
-                near = near32(codes, row, query, bound)
+            if room is not None and (q - first) % planes.TOGETHER == 0:
+                planes.compare(bottom - top, q - first, bounds[first:last], width, room)
+            for row in range(top, bottom, step):
+                if room is not None:
+                    near = np.int64(room.masks[(q - first) % planes.TOGETHER, (row - top) // step])
+                else:
+                    near = near32(codes, row, query, bound)
                 if near:
-                    if bottom - row < 32:
+                    if bottom - row < step:
                         near &= (np.int64(1) << (bottom - row)) - 1
                     while near:
-                        _, weight = selection.stands_for(labels, starts, members, alive, row + lowest(near), most)
+                        candidate = row + lowest(near)
                         near &= near - 1
+                        if not 0 <= bound <= planes.MOST and distance_to(codes, candidate, query) > bound:
+                            continue
+                        _, weight = selection.stands_for(labels, starts, members, alive, candidate, most)
                         count += min(weight, most)
             if count:
                 some[top // block, q] = True

@@ -65,7 +65,7 @@ def needed(count: int, bits: int, compact: bool | None) -> int:
 
     width = 8 * word_count(bits)
     is_small = packed.fits(bits) and (compact or (compact is None and count >= WORTH_PACKING))
-    return count * (width + 30 + (80 if is_small else (len(tables.substrings(bits, count)) - 1) * (width + 4)))
+    return count * (width + 34 + (80 if is_small else (len(tables.substrings(bits, count)) - 1) * (width + 4)))
 
 
 def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
