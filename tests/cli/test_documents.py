@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 import pages
+import transhash
 from pages import ROOT
+from transhash import Library
 from transhash.cli import main
 
 PICTURES = ROOT / "examples" / "pictures"
@@ -27,18 +29,33 @@ WAITS = (
 )  # for people, machines or the hub
 
 
+def fill(folder: Path) -> None:
+    """Write `photos/`, `labels.csv` and `cat.jpg`."""
+    (folder / "photos" / "2024").mkdir(parents=True)
+    for picture in sorted(PICTURES.glob("[cdt]*/*.jpg")):  # 80: `fit` wants more than 64
+        shutil.copy2(picture, folder / "photos" / picture.name)
+    for name in ("photos/cat.jpg", "photos/2024/cat.jpg", "cat.jpg"):
+        shutil.copy2(PICTURES / "cat" / "cat-03.jpg", folder / name)
+    (folder / "labels.csv").write_text("path,label,rating,day\ncat-01.jpg,tabby,5,2024-05-01\ncat-02.jpg,tabby,2,\n")
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with these, and the library of the photographs."""
+    folder = tmp_path_factory.mktemp("indexed")
+    fill(folder)
+    with Library.create(folder / "photos" / ".transhash", transhash.load("vits14-photographs")) as library:
+        library.index(folder / "photos")
+    return folder
+
+
 @pytest.fixture
 def give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Gives a command line in a new folder with `photos/`, `labels.csv` and `cat.jpg`; returns what it printed."""
+    """Gives a command line in a new folder; returns what it printed."""
+    fill(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TRANSHASH_LIBRARY", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    (tmp_path / "photos" / "2024").mkdir(parents=True)
-    for picture in sorted(PICTURES.glob("[cdt]*/*.jpg")):  # 80: `fit` wants more than 64
-        shutil.copy(picture, tmp_path / "photos" / picture.name)
-    for name in ("photos/cat.jpg", "photos/2024/cat.jpg", "cat.jpg"):
-        shutil.copy(PICTURES / "cat" / "cat-03.jpg", tmp_path / name)
-    (tmp_path / "labels.csv").write_text("path,label,rating,day\ncat-01.jpg,tabby,5,2024-05-01\ncat-02.jpg,tabby,2,\n")
 
     def give(line: str) -> str:
         line, _, file = re.sub(r"\s+#.*", "", line).partition(" > ")
@@ -93,7 +110,8 @@ def test_the_readme_prints_what_make_demo_prints(give, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "verb", ["index", "search", "duplicates", "info", "annotate", "verify", "models", "fit", "export", "import_"]
 )
-def test_the_examples_of_a_verb_run(give, verb: str) -> None:
+def test_the_examples_of_a_verb_run(give, indexed: Path, verb: str) -> None:
+    shutil.copytree(indexed, ".", dirs_exist_ok=True)
     give("transhash index photos/ --model vits14-photographs")
     if verb == "search":
         give("transhash annotate labels.csv")
