@@ -137,5 +137,14 @@ def test_words_on_the_page(browser: Any, coloured: Path, of_vectors: Path) -> No
         expect(visit.page.locator("#described")).to_be_hidden()
         visit.page.locator("#grid .picture", has_text="399").click()
         expect(visit.page.locator("#grid .picture").first).to_have_text("399")
+        expect(visit.page.locator("#queries .said")).to_have_text("399")
         assert visit.errors == []
+        visit.context.close()
+    pictures = sorted(each.name for each in coloured.glob("*.png"))
+    Library.create(coloured / "own", vectors=np.eye(len(pictures), 8), ids=pictures).close()
+    with serving(coloured / "own", None) as server:
+        visit = Visit(browser, server.url).ready()
+        visit.page.locator("#grid .picture").first.press("Space")
+        expect(visit.page.locator("#viewer-picture")).to_be_visible()  # not of 0 pixels
+        expect(visit.page.locator("#part")).to_be_hidden()
         visit.context.close()

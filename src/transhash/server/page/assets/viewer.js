@@ -52,6 +52,7 @@ export class Viewer {
     $("download").download = picture.name;
     $("remove").hidden = !this.facts().writable;
     $("previous").hidden = $("next").hidden = index === null;
+    $("part").hidden = api.lacks("searches by picture");
     for (const part of document.querySelectorAll(".explanation")) part.hidden = api.lacks("explanations");
     this.tell(picture);
     this.pattern(picture);
@@ -188,8 +189,9 @@ export class Viewer {
     if (!picture) return;
     const style = getComputedStyle(document.querySelector(".stage")), stage = document.querySelector(".stage");
     const room = [stage.clientWidth - 2 * parseFloat(style.paddingLeft), stage.clientHeight - 2 * parseFloat(style.paddingTop)];
-    const scale = Math.max(0, Math.min(room[0] / picture.width, room[1] / picture.height, Math.max(1, 520 / Math.max(picture.width, picture.height))));
-    const width = picture.width * scale, height = picture.height * scale;
+    const wide = picture.width || $("viewer-picture").naturalWidth, high = picture.height || $("viewer-picture").naturalHeight; // of a vector's picture the library knows no size
+    const scale = wide && high ? Math.max(0, Math.min(room[0] / wide, room[1] / high, Math.max(1, 520 / Math.max(wide, high)))) : 0;
+    const width = wide * scale, height = high * scale;
     Object.assign($("viewer-picture").style, { width: `${width}px`, height: `${height}px` });
     const side = Math.min(width, height) * (this.maps?.crop ?? 1);
     Object.assign($("heat").style, { width: `${side}px`, height: `${side}px`, left: `${(width - side) / 2}px`, top: `${(height - side) / 2}px` });
@@ -205,7 +207,7 @@ export class Viewer {
     if (event.target.matches("input, select")) return;
     if (event.key === "ArrowLeft") this.go(-1);
     else if (event.key === "ArrowRight") this.go(1);
-    else if (event.key === "p" && !event.ctrlKey && !event.metaKey) $("part").click();
+    else if (event.key === "p" && !$("part").hidden && !event.ctrlKey && !event.metaKey) $("part").click();
     else if (event.key === "Enter" && !event.target.closest("button, a")) $("more").click();
   }
 
