@@ -11,7 +11,7 @@ from transhash.search.store import SHARED, U32, Ranks, Store, frozen
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
 
-CODES_IN_A_BUCKET = (7, 5)  # log2 of the mean aimed at, of one word and of more: below, visits cost more than codes
+CODES_IN_A_BUCKET = 6  # log2 of the mean that is aimed at: below, visiting buckets costs more than what is in them
 WIDEST = 22  # bits of a substring: 16 MB of offsets
 MOST = 16  # tables: each holds all codes again
 
@@ -21,7 +21,7 @@ def substrings(bits: int, count: int, most: int | None = None) -> Ranks:
 
     Long codes are not covered to their end: the rest takes no part in choosing candidates, only in their distances.
     """
-    width = min(float(WIDEST), max(4.0, np.log2(max(2, count)) - CODES_IN_A_BUCKET[bits > 64]))
+    width = min(float(WIDEST), max(4.0, np.log2(max(2, count)) - CODES_IN_A_BUCKET))
     most = MOST if most is None else most
     tables = min(most, max(-(-bits // WIDEST), round(bits / width)))
     covered = min(bits, tables * WIDEST if bits > most * WIDEST else bits)

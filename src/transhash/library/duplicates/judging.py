@@ -28,10 +28,8 @@ FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without st
 COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
 COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
 GROUND = 4  # tiles that the ground beside them counts like one of
-GAIN, STRONGER = (
-    0.35,
-    1.6,
-)  # share by which a tint makes a channel stronger, times by which colours are stronger, at most
+GAIN = 0.35  # share by which a tint makes a channel stronger, at most
+STRONGER = 1.6  # times by which colours are stronger, at most
 FEWEST = 6  # tiles with structure that can prove a copy
 MANY = 24  # keypoints that tell how much of a picture another one shows
 LONGEST = 2.0  # pixels of a slip that can be told
