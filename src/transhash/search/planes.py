@@ -2,7 +2,7 @@
 
 A block's row is one half byte of 64 codes. The distance of a half byte to the query's is looked up in a table of 16
 (`vpshufb`, one instruction for 32 codes), and these are added up in bytes: two instructions a code of 128 bits, where
-counting bits with AVX2 takes eight. Turning a block costs as much as to compare it with some eight queries.
+counting bits with AVX2 takes several times as many. Turning a block costs more than to compare it with a few queries.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position

@@ -45,8 +45,8 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
         first, last, begin, end = piece
         best = np.empty((last - first, k), np.int64)
         own = queries[first:last]
-        room = selection.begin(bounds[first:last], k, bits)
-        _nearest(store, alive, begin, end, block, planes.room(own, block), own, store.width, k, *room, best)
+        room, kept = planes.room(own, block), selection.begin(bounds[first:last], k, bits)
+        _nearest(store, alive, begin, end, block, room, own, store.width, k, *kept, best)
         return best
 
     found = spread(run, pieces)
