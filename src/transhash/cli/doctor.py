@@ -180,6 +180,7 @@ def _self_test() -> Finding:
     from transhash.codes import hamming
     from transhash.model import load
     from transhash.search import HammingIndex
+    from transhash.threads import workers
 
     model, random = load(), np.random.default_rng(0)
     pictures: list[Any] = list(random.integers(0, 256, (16, 64, 64, 3), dtype=np.uint8))
@@ -194,9 +195,9 @@ def _self_test() -> Finding:
     index.add(random.integers(0, 256, (1_000_000, model.bits // 8), dtype=np.uint8))
     index.add(codes)
     for compiled in ("mih", "scan"):
-        index.search(codes, 10, strategy=compiled)
-        index.range_search(codes, 8, strategy=compiled)
-    index.search(codes[:1], 10)
+        for some in (codes[:1], np.tile(codes, (workers(), 1))):  # few and many for each thread
+            index.search(some, 10, strategy=compiled)
+            index.range_search(some, 8, strategy=compiled)
     times: list[float] = []
     while sum(times) < SECONDS / 2:
         begin = time.perf_counter()

@@ -14,6 +14,7 @@ from transhash.library import embedding_index
 from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
 from transhash.search import HammingIndex
+from transhash.threads import workers
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
@@ -24,9 +25,12 @@ def warm(live: LiveLibrary) -> Iterator[None]:
 
     In steps, between which others have their turn; in the order in which the page's visitor needs them.
     """
+    from transhash.search import planes  # imports Numba, which takes its time
+
     index = live.index
-    values = np.ones((8, index.bits), np.float32)
-    for queries in (1, 8):
+    many = planes.FEW * workers()
+    values = np.ones((many, index.bits), np.float32)
+    for queries in (1, many):
         for relaxed in (None, values[:queries]):
             for ids in (None, index.ids[: len(index) // 2]):
                 index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
