@@ -33,7 +33,7 @@ def test_half_bytes_find_what_counted_bits_find(bits: int, size: int, monkeypatc
     asked[1] = ~codes[0]  # nothing is farther, at 256 bits one more than a byte can say
     distances = np.bitwise_count(asked[:, None] ^ codes).sum(axis=2, dtype=np.int64)
     store, queries = stored(codes), to_words(asked, bits)
-    bounds = rng.permutation(np.resize([-1, 0, bits // 3, bits // 2, 254, 255, 256, bits], QUERIES))
+    bounds = rng.permutation(np.resize([-1, 0, bits // 3, bits // 2, 254, 255, 256, bits], QUERIES).clip(max=bits))
     assert planes.room(queries, scan.BLOCK_BYTES // 64) is not None
     assert (scan.count_within(store, EVERYTHING, queries, bounds) == (distances <= bounds[:, None]).sum(axis=1)).all()
     keys = np.where(distances <= bounds[:, None], distances << 32 | np.arange(size), NONE)
