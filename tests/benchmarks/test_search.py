@@ -142,4 +142,5 @@ def test_what_ann_benchmarks_asks_for_finds_the_nearest(tmp_path: Path) -> None:
         "assert (found.get_batch_results() == nearest).all() and (first == nearest[7]).all(); print(found)"
     )
     ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (0, "TransHash(effort=500)\n"), ended.stderr
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("compiling for this machine")]
+    assert (ended.stdout, told) == ("TransHash(effort=500)\n", [])
