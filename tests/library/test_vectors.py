@@ -97,6 +97,40 @@ def test_codes_do_not_depend_on_how_they_came(vectors: np.ndarray, tmp_path: Pat
         np.testing.assert_array_equal(parts.codes().reconstruct(ids), whole.codes().reconstruct(ids))
 
 
+def many(count: int = PAGE + 900) -> np.ndarray:
+    """More than a page, and more than codes are fitted to."""
+    return np.random.default_rng(0).standard_normal((count, 16)).astype(np.float32)
+
+
+def test_a_new_library_is_fitted_before_its_codes_are_written(tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", vectors=many()) as library:
+        ids, first, name = library.codes().ids, library.codes(), library.fingerprint
+        assert library.catalogue.pictures.changed(library.catalogue.revision().number - 1) == 900  # the last page
+        assert library.fit() == library.fitted_to == len(many())
+        assert library.fingerprint == name
+        np.testing.assert_array_equal(library.codes().reconstruct(ids), first.reconstruct(ids))
+
+
+def test_an_interrupted_import_goes_on_with_the_same_codes(tmp_path: Path) -> None:
+    vectors = many()
+
+    def stop(stage: str, done: int, total: int, what: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Library.create(tmp_path / "library", vectors=vectors, progress=stop)
+    with (
+        Library.open(tmp_path / "library") as library,
+        Library.create(tmp_path / "other", vectors=vectors) as whole,
+    ):
+        assert len(library) == PAGE
+        assert library.search(vectors[8], 1)[0].picture.name == "8"
+        library.vectors.add(vectors)
+        assert library.fingerprint == whole.fingerprint
+        resumed, right = (each.codes().reconstruct(each.codes().ids) for each in (library, whole))
+        np.testing.assert_array_equal(resumed, right)  # ids are in the order of rows
+
+
 def test_verifying_looks_at_vectors_and_not_for_files(vectors: np.ndarray, tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", vectors=vectors) as library:
         found = library.verify(deep=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.models import LibraryModel
+from transhash.model.fitted import fit_head
 
 LEAST = 300  # pictures, from which on codes are fitted to them
 
@@ -34,5 +39,23 @@ def fit_if_due(catalogue: Catalogue, model: LibraryModel, *, general: bool) -> i
     if general and not model.layers and not embeddings.are_general():
         with catalogue.writing():
             embeddings.keep_general(model.base)
-    is_due = catalogue.pictures.counts()[0] >= max(LEAST, model.facts.bits + 1, 2 * model.fitted_to)
+    is_due = _is_due(catalogue.pictures.counts()[0], model)
     return fit(catalogue, model) if is_due and not embeddings.are_general() and not embeddings.missing() else 0
+
+
+def fitted_first(catalogue: Catalogue, model: LibraryModel, sample: NDArray[np.int8], count: int) -> HashLayers | None:
+    """Hash layers for an empty library that is about to take so many pictures, where `fit_if_due` would fit it then.
+
+    They are the same ones, of the same `sample_of` them, embeddings int8 [n, V]; but each picture gets one code, not
+    two. Raises `LibraryError` where nothing can be fitted.
+    """
+    if catalogue.embeddings.count() or model.layers or catalogue.embeddings.are_general() or not _is_due(count, model):
+        return None
+    try:
+        return HashLayers(model.base, fit_head(sample, model.facts.bits), count)
+    except DataError as error:
+        raise LibraryError(catalogue.path.parent, error.reason, error.remedy) from error
+
+
+def _is_due(count: int, model: LibraryModel) -> bool:
+    return count >= max(LEAST, model.facts.bits + 1, 2 * model.fitted_to)

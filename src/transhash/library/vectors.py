@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from transhash.errors import DataError, LibraryError, VectorsError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.cells import is_folder, is_name
+from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.catalogue.kinds import Stored
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
@@ -25,11 +26,12 @@ from transhash.library.exchange.streams import Stream, Vectors, VectorStream
 from transhash.library.exchange.tables import Row
 from transhash.library.exchange.tables import Rows as Table
 from transhash.library.files.paths import Places
-from transhash.library.fitting import fit_if_due
+from transhash.library.fitting import fit_if_due, fitted_first
 from transhash.library.searching import LocalSearch
 from transhash.model import Embedder, Encoder
 from transhash.model.embedder import VECTORS
 from transhash.model.encoder import AnyEncoder, checked
+from transhash.model.fitted import sample_of
 from transhash.progress import Progress, silent
 
 Ids: TypeAlias = "Iterable[object] | None"
@@ -79,7 +81,7 @@ class OwnVectors:
     def take(self, checked: Checked, progress: Progress = silent) -> int:
         """Take in what `checked_rows` looked at; returns how many. Raises `DataError` as `add` does for columns."""
         model = of_vectors(self._searching.model, self._searching.address)
-        found, keys, rows = checked
+        found, keys, rows, sample = checked
         annotation = Annotation(self._catalogue, self._places, KEY, None)
 
         def annotated() -> Iterator[Row]:
@@ -89,10 +91,14 @@ class OwnVectors:
         if rows:
             annotation.check(annotated, written=False)
         own = annotation.values(annotated) if rows else repeat(_NOTHING)
+        layers = fitted_first(self._catalogue, self._searching.own, sample, len(found))
+        if layers:
+            model = model.fitted(layers.head)
         for page in _pages(found):
             files = [_file(self._places, key) for key in keys[page]]
-            self._put(model, found[page], files, list(islice(own, len(files))))
+            self._put(model, found[page], files, list(islice(own, len(files))), None if page.start else layers)
             progress("importing", page.stop, len(found), "")
+        self._searching.own.refresh()
         fit_if_due(self._catalogue, self._searching.own, general=False)
         self._searching.codes()
         return len(found)
@@ -103,6 +109,7 @@ class OwnVectors:
         vectors: NDArray[np.generic],
         files: list[tuple[bytes, bytes]],
         own: list[dict[int, Stored | None]],
+        layers: HashLayers | None,
     ) -> None:
         kept = model.embed(vectors)
         codes, saved = _bytes(model.head.codes(kept)), _bytes(kept)
@@ -113,14 +120,20 @@ class OwnVectors:
         with self._catalogue.writing():
             ids = self._catalogue.pictures.put_all(pictures)
             self._catalogue.columns.set_values(zip(ids, own, strict=True))
+            if layers:
+                self._catalogue.embeddings.use(layers)
 
 
 class Checked(NamedTuple):
-    """Vectors, their ids as texts, and rows of columns, of which there are as many: looked at by `checked_rows`."""
+    """Vectors, their ids as texts, and rows of columns, of which there are as many: looked at by `checked_rows`.
+
+    `sample`: the embeddings, int8 (n, F), that codes would be fitted to if these vectors were all.
+    """
 
     vectors: Vectors
     keys: Stream[str]
     rows: Table | None
+    sample: NDArray[np.int8]
 
 
 def checked_rows(
@@ -151,13 +164,16 @@ def checked_rows(
             f"vectors of {found.shape[1]:,} values",
             f"give (N, {model.embedding_values}) numbers, as {model.name} has",
         )
+    chosen, sample = sample_of(len(found)), []
     for page in _pages(found):
         some = found[page]
         model.checked(some[:0])
         if some.dtype.kind == "f" and not (finite := np.isfinite(some).all(axis=1)).all():
             row = page.start + int(np.argmin(finite)) + 1
             raise VectorsError(f"row {row:,}", "the vector contains infinity or NaN", "leave this row out")
-    return Checked(found, keys, rows)
+        here = chosen[slice(*chosen.searchsorted([page.start, page.stop]))] - page.start
+        sample.append(model.embed(some[here]))
+    return Checked(found, keys, rows, np.concatenate(sample))
 
 
 def _check_ids(places: Places, keys: Stream[str]) -> None:
@@ -232,6 +248,8 @@ def _bytes(rows: NDArray[np.generic]) -> list[bytes]:
 
 
 def _text(id_: object) -> str:
+    if isinstance(id_, str):  # most are, and asking for a path takes long
+        return id_
     return os.fsdecode(id_) if isinstance(id_, bytes | os.PathLike) else str(id_)
 
 

@@ -107,14 +107,20 @@ def cosines(query: NDArray[np.int8], kept: NDArray[np.int8]) -> NDArray[np.float
     return np.where((kept == query).all(axis=1), 1.0, others @ one / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
+def sample_of(count: int) -> NDArray[np.int64]:
+    """Which of so many embeddings a head is fitted to: rows int64 [n], ascending, `SAMPLE` at most, drawn by a seed."""
+    if count <= SAMPLE:
+        return np.arange(count)
+    return np.sort(np.random.Generator(np.random.PCG64(0)).choice(count, SAMPLE, replace=False))
+
+
 def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
     """Hash layers for codes of `bits` bits, fitted by ITQ to embeddings [N, V], at most `SAMPLE` of them.
 
     The sample is drawn by a seed. Raises `DataError` for fewer pictures, or values, than bits.
     """
     if len(kept) > SAMPLE:
-        rows = np.random.Generator(np.random.PCG64(0)).choice(len(kept), SAMPLE, replace=False)
-        kept = kept[np.sort(rows)]
+        kept = kept[sample_of(len(kept))]
     from transhash.shallow import itq  # imports numba, which searching a small library does not need
 
     return Head.rounded(itq(kept, bits))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transhash.errors import DataError
 from transhash.library.catalogue.database import PAGE, Database
 from transhash.library.catalogue.pictures import Pictures
-from transhash.model.fitted import SAMPLE, Head, fit_head
+from transhash.model.fitted import Head, fit_head, sample_of
 
 
 class HashLayers(NamedTuple):
@@ -116,19 +116,20 @@ class Embeddings:
         """
         pages = self._database.pages("SELECT picture FROM embedding ORDER BY picture")
         ids = np.fromiter((id_ for page in pages for (id_,) in page), np.int64)
-        random = np.random.Generator(np.random.PCG64(0))
-        sample: list[int] = np.sort(random.choice(ids, SAMPLE, replace=False) if len(ids) > SAMPLE else ids).tolist()
+        sample: list[int] = ids[sample_of(len(ids))].tolist()
         kept = self.of(sample)
         layers = HashLayers(base, fit_head(self._array(kept[id_] for id_ in sample), bits), len(ids))
         for page, embeddings in self.pages():
             codes = layers.head.codes(embeddings)
             self._pictures.recode((id_, code.tobytes()) for id_, code in zip(page, codes, strict=True))
-        self._database.execute("DELETE FROM hash_layers")
-        self._database.execute(
-            "INSERT INTO hash_layers VALUES (?, ?, ?)", (base, layers.head.to_bytes(), layers.pictures)
-        )
-        self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
+        self.use(layers)
         return layers
+
+    def use(self, layers: HashLayers) -> None:
+        """From now on all codes come from these hash layers."""
+        self._database.execute("DELETE FROM hash_layers")
+        self.take(layers.base, layers.head.to_bytes(), layers.pictures)
+        self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
 
     def _array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
         """Embeddings of one length as int8 [N, V]."""

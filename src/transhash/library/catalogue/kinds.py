@@ -196,9 +196,11 @@ def _held(value: int | str) -> float | None:
 
 def of_python(value: object) -> object:
     """A NumPy scalar as Python has it; anything else as it is."""
+    if not isinstance(value, np.generic):
+        return value
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()
-    return value.item() if isinstance(value, np.generic) else value
+    return value.item()
 
 
 def _text(text: str) -> str:

@@ -265,8 +265,14 @@ class Pictures:
             " vanished = NULL, changed = excluded.changed",
             rows,
         )
-        this = "SELECT id FROM picture WHERE folder = ? AND name = ?"
-        ids: list[int] = [self._database.rows(this, row[:2])[0][0] for row in rows]
+        names: dict[int, list[bytes]] = {}
+        for folder, name, *_ in rows:
+            names.setdefault(folder, []).append(name)
+        found: dict[tuple[int, bytes], int] = {}
+        for folder, some in names.items():
+            these = f"SELECT name, id FROM picture WHERE folder = {folder:d} AND name IN ({{}})"
+            found |= {(folder, name): id_ for name, id_ in self._database.chosen(these, some)}
+        ids = [found[row[:2]] for row in rows]
         own = list(zip(ids, kept, strict=True))
         self._database.many("DELETE FROM embedding WHERE picture = ?", ((id_,) for id_, each in own if each is None))
         self._database.many("INSERT OR REPLACE INTO embedding VALUES (?, ?)", (each for each in own if each[1]))

@@ -109,7 +109,7 @@ class Annotation:
                     except UnfitError as error:
                         raise unfit(number, column, row[column], error) from None
             key = row[self._key]
-            if isinstance(key, os.PathLike):
+            if not isinstance(key, str) and isinstance(key, os.PathLike):  # most are texts, and asking takes long
                 key = os.fspath(key)
             if not isinstance(key, str | bytes):
                 raise DataError(f"row {number}", f"the picture is {key!r:.40}, not a path or a name", "change it")
