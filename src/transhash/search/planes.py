@@ -1,8 +1,10 @@
-"""A block of codes turned on its side, so that 32 of them are compared with a query at once by looking up half bytes.
+"""A block of codes turned on its side, so that 32 or 64 of them are compared with a query at once by looking up pieces.
 
-A block's row is one half byte of 64 codes. The distance of a half byte to the query's is looked up in a table of 16
-(`vpshufb`, one instruction for 32 codes), and these are added up in bytes: two instructions a code of 128 bits, where
-counting bits with AVX2 takes several times as many. Turning a block costs more than to compare it with a few queries.
+A block's row is one piece of 64 codes. Its distance to the query's piece is looked up in a table, and these are added
+up in bytes. With AVX2 a piece has four bits and a table 16 distances (`vpshufb`, one instruction for 32 codes): two
+instructions a code of 128 bits, where counting bits takes several times as many. With AVX-512's VBMI a piece has six
+bits and a table 64 distances (`vpermb`, one for 64 codes): 0.7 instructions a code. Turning a block costs more than to
+compare it with a few queries.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
@@ -23,79 +25,104 @@ from numba.extending import intrinsic
 from transhash.kernels import inlined, kernel
 from transhash.search.words import Words
 
-TOGETHER = 4  # queries: each half byte of the codes that was loaded serves all of them
+TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
 ROWS = 64  # codes side by side
 FEW = 8  # queries for which it is not worth to turn a block
 MOST = 254  # a greater distance may be one of `SATURATED`
 SATURATED = 255
-HALF_BYTES = 16  # in a word
 
 # Numba compiles for this processor unless it is told otherwise
-FAST = bool(get_host_cpu_features().get("avx2")) and config.CPU_NAME is None and config.CPU_FEATURES is None
+_HAS = get_host_cpu_features() if config.CPU_NAME is None and config.CPU_FEATURES is None else {}
+FAST = bool(_HAS.get("avx2"))
+_WIDE = bool(FAST and _HAS.get("avx512vbmi") and _HAS.get("avx512bw"))
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_LANES = 32
+_PIECE = 6 if _WIDE else 4  # bits
+_LANES = 64 if _WIDE else 32  # codes in a vector
 _BYTES = ir.VectorType(_I8, _LANES)
-_DISTANCES = np.array([[(a ^ b).bit_count() for b in range(16)] for a in range(16)], np.uint8).view(np.uint64)
+_TABLE = 1 << _PIECE  # bytes
+_DISTANCES = np.bitwise_count(np.arange(_TABLE)[:, None] ^ np.arange(_TABLE)).astype(np.uint8).view(np.uint64)
 
 
 class Room(NamedTuple):
     """What a thread needs for it: `FAST` machines only."""
 
-    turned: npt.NDArray[np.uint8]  # a block [block / ROWS, half bytes, ROWS]
-    tables: npt.NDArray[np.uint64]  # of each query, each half byte: its distances to all 16 others [Q, half bytes, 2]
+    turned: npt.NDArray[np.uint8]  # a block [block / ROWS, pieces, ROWS]
+    tables: npt.NDArray[np.uint64]  # of each query, each piece: its distances to all there are [Q, pieces, _TABLE / 8]
     limits: npt.NDArray[np.uint8]  # of the queries that are compared together
     masks: npt.NDArray[np.uint64]  # which codes are within them [TOGETHER, block / ROWS]
+    some: npt.NDArray[np.uint64]  # 0 where none is [TOGETHER]
 
 
 def room(queries: Words, block: int) -> Room | None:
     """Room to compare blocks of `block` codes with `queries`, if that is of use here; `block` a multiple of `ROWS`."""
     if not FAST or len(queries) < FEW:
         return None
-    half_bytes = HALF_BYTES * queries.shape[1]
-    tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, half_bytes, 2), np.uint64)
+    pieces = _pieces(queries.shape[1])
+    tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, pieces, _TABLE // 8), np.uint64)
     _look_up(queries, _DISTANCES, tables)
     return Room(
-        np.empty(block * half_bytes, np.uint8),
+        np.empty(block * pieces, np.uint8),
         tables,
         np.empty(TOGETHER, np.uint8),
         np.empty((TOGETHER, block // ROWS), np.uint64),
+        np.empty(TOGETHER, np.uint64),
     )
+
+
+@inlined
+def _pieces(words):  # type: ignore[no-untyped-def]
+    """How many pieces codes of so many words have."""
+    return -(-64 * words // _PIECE)
 
 
 @kernel
 def _look_up(queries, distances, tables):  # type: ignore[no-untyped-def]
     for q in range(len(tables)):
+        words = queries[min(q, len(queries) - 1)]
         for place in range(tables.shape[1]):
-            word = queries[min(q, len(queries) - 1), place // HALF_BYTES]
-            half = np.int64(word >> np.uint64(4 * (place % HALF_BYTES))) & 15
-            tables[q, place, 0] = distances[half, 0]
-            tables[q, place, 1] = distances[half, 1]
+            word, bit = divmod(place * _PIECE, 64)
+            piece = np.int64(words[word] >> np.uint64(bit))
+            if bit > 64 - _PIECE and word + 1 < len(words):
+                piece |= np.int64(words[word + 1] << np.uint64(64 - bit))
+            own = distances[piece & (_TABLE - 1)]
+            for i in range(len(own)):
+                tables[q, place, i] = own[i]
 
 
 @inlined
 def turn(codes, top, bottom, width, room):  # type: ignore[no-untyped-def]
-    """Turn the block of rows `top` to `bottom`; up to 31 rows behind it are read."""
-    half_bytes = HALF_BYTES * len(width)
+    """Turn the block of rows `top` to `bottom`; up to 63 rows behind it are read."""
+    pieces = _pieces(len(width))
     for row in range(0, bottom - top, _LANES):
-        _turn32(codes, top + row, width, room.turned, row // ROWS * half_bytes * ROWS + row % ROWS)
+        _turn_some(codes, top + row, width, room.turned, row // ROWS * pieces * ROWS + row % ROWS)
 
 
 @inlined
 def compare(rows, first, bounds, width, room):  # type: ignore[no-untyped-def]
-    """Fill `room.masks`: which of the block's first `rows` codes may be within `bounds` of `TOGETHER` queries.
+    """Fill `room.masks` and `some`: which of the block's first `rows` codes may be within `bounds`.
 
-    Those of `first` on. All that are within a bound of at most `MOST`, and no others; more with a greater bound.
+    Of `TOGETHER` queries from `first` on. All that are within a bound of at most `MOST`, and no others; more with a
+    greater bound.
     """
-    half_bytes = HALF_BYTES * len(width)
+    pieces = _pieces(len(width))
     for i in range(TOGETHER):
         room.limits[i] = min(max(bounds[min(first + i, len(bounds) - 1)], 0), SATURATED)
     for row in range(0, rows, ROWS):
-        _compare64(room.turned, row * half_bytes, room.tables, first, width, room.limits, room.masks, row // ROWS)
+        _compare64(room.turned, row * pieces, room.tables, first, width, room.limits, room.masks, row // ROWS)
+    for i in range(TOGETHER):
+        some = np.uint64(0)
+        for column in range(-(-rows // ROWS)):
+            some |= room.masks[i, column]
+        room.some[i] = some
 
 
 def _order(places: Any) -> ir.Constant:
     return ir.Constant(ir.VectorType(_I32, len(places)), list(places))
+
+
+def _splat(value: int) -> ir.Constant:
+    return ir.Constant(_BYTES, [value] * _LANES)
 
 
 _LOW = _order([place for i in range(_LANES // 2) for place in (i, _LANES + i)])
@@ -103,8 +130,10 @@ _HIGH = _order([place for i in range(_LANES // 2, _LANES) for place in (i, _LANE
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _turn32(typing: Any, codes: Any, row: Any, width: Any, turned: Any, place: Any) -> tuple[Any, Callable[..., Any]]:
-    """32 rows from `row` on, as rows of half bytes from `place` on, `ROWS` bytes apart."""
+def _turn_some(
+    typing: Any, codes: Any, row: Any, width: Any, turned: Any, place: Any
+) -> tuple[Any, Callable[..., Any]]:
+    """As many rows as a vector has lanes, from `row` on, as rows of pieces from `place` on, `ROWS` bytes apart."""
     signature = types.void(codes, types.int64, width, turned, types.int64)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -113,14 +142,17 @@ def _turn32(typing: Any, codes: Any, row: Any, width: Any, turned: Any, place: A
         start = builder.gep(source, [builder.mul(args[1], _I64(width.count))])
         start = builder.bitcast(start, _BYTES.as_pointer())
         parts = [builder.load(builder.gep(start, [_I64(i)]), align=8) for i in range(8 * width.count)]
-        for _ in range(5):  # each step makes the highest of the five bits of a row's number the lowest of an address
+        for _ in range(_LANES.bit_length() - 1):  # the highest bit of a row's number becomes the lowest of an address
             halves = zip(parts[: len(parts) // 2], parts[len(parts) // 2 :], strict=True)
             parts = [builder.shuffle_vector(a, b, order) for a, b in halves for order in (_LOW, _HIGH)]
-        low, four = ir.Constant(_BYTES, [15] * _LANES), ir.Constant(_BYTES, [4] * _LANES)
-        for i, part in enumerate(parts):
-            for half, value in enumerate((builder.and_(part, low), builder.lshr(part, four))):
-                at = builder.gep(target, [_I64((2 * i + half) * ROWS)])
-                builder.store(value, builder.bitcast(at, _BYTES.as_pointer()), align=1)
+        for piece in range(_pieces(width.count)):
+            octet, bit = divmod(piece * _PIECE, 8)
+            value = builder.lshr(parts[octet], _splat(bit)) if bit else parts[octet]
+            if bit > 8 - _PIECE and octet + 1 < len(parts):
+                value = builder.or_(value, builder.shl(parts[octet + 1], _splat(8 - bit)))
+            at = builder.gep(target, [_I64(piece * ROWS)])
+            value = builder.and_(value, _splat(_TABLE - 1))
+            builder.store(value, builder.bitcast(at, _BYTES.as_pointer()), align=1)
         return context.get_dummy_value()
 
     return signature, generate
@@ -132,7 +164,7 @@ def _compare64(
 ) -> tuple[Any, Callable[..., Any]]:
     """Which of the 64 codes at `place` are within `limits` of the queries from `first` on, into `masks[:, column]`."""
     signature = types.void(turned, types.int64, tables, types.int64, width, limits, masks, types.int64)
-    half_bytes = HALF_BYTES * width.count
+    pieces = _pieces(width.count)
     pairs = [(q, part) for q in range(TOGETHER) for part in range(ROWS // _LANES)]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -146,27 +178,25 @@ def _compare64(
             kind = ir.FunctionType(_BYTES, [_BYTES, _BYTES])
             return cgutils.get_or_insert_function(builder.module, kind, name)
 
-        look_up, add = function("llvm.x86.avx2.pshuf.b"), function("llvm.uadd.sat.v32i8")
+        add = function(f"llvm.uadd.sat.v{_LANES}i8")
+        choose = function("llvm.x86.avx512.permvar.qi.512" if _WIDE else "llvm.x86.avx2.pshuf.b")
         block = builder.gep(data(turned, 0), [args[1]])
         table_bytes = builder.bitcast(data(tables, 2), _I8.as_pointer())
-        own = builder.gep(table_bytes, [builder.mul(args[3], _I64(half_bytes * 16))])
-        none = ir.Constant(_BYTES, [0] * _LANES)
+        own = builder.gep(table_bytes, [builder.mul(args[3], _I64(pieces * _TABLE))])
         totals = {pair: cgutils.alloca_once(builder, _BYTES) for pair in pairs}
         for total in totals.values():
-            builder.store(none, total)
-        with cgutils.for_range(builder, _I64(half_bytes // 2)) as loop:  # two at a time: all at once spill registers
-            for half in range(2):
-                at = builder.add(builder.mul(loop.index, _I64(2)), _I64(half))
-                line = builder.mul(at, _I64(ROWS))
-                codes = [load(block, builder.add(line, _I64(i)), _BYTES) for i in range(0, ROWS, _LANES)]
-                for q, part in pairs:
-                    if part == 0:
-                        offset = builder.add(builder.mul(at, _I64(16)), _I64(q * half_bytes * 16))
-                        table = load(own, offset, ir.VectorType(_I8, 16))
-                        table = builder.shuffle_vector(table, table, _order([*range(16), *range(16)]))
-                    found = builder.call(look_up, [table, codes[part]])
-                    total = builder.load(totals[q, part])
-                    builder.store(builder.call(add, [total, found]), totals[q, part])
+            builder.store(_splat(0), total)
+        with cgutils.for_range(builder, _I64(pieces)) as loop:  # one at a time: all at once spill registers
+            line = builder.mul(loop.index, _I64(ROWS))
+            codes = [load(block, builder.add(line, _I64(i)), _BYTES) for i in range(0, ROWS, _LANES)]
+            for q, part in pairs:
+                if part == 0:
+                    offset = builder.add(builder.mul(loop.index, _I64(_TABLE)), _I64(q * pieces * _TABLE))
+                    table = load(own, offset, ir.VectorType(_I8, _TABLE))
+                    table = builder.shuffle_vector(table, table, _order([i % _TABLE for i in range(_LANES)]))
+                found = builder.call(choose, [table, codes[part]])
+                total = builder.load(totals[q, part])
+                builder.store(builder.call(add, [total, found]), totals[q, part])
         view = context.make_array(masks)(context, builder, args[6])
         columns = builder.extract_value(view.shape, 1)
         for q, part in pairs:
@@ -175,8 +205,9 @@ def _compare64(
             limit = builder.shuffle_vector(limit, limit, _order([0] * _LANES))
             near = builder.icmp_unsigned("<=", builder.load(totals[q, part]), limit)
             at = builder.gep(view.data, [builder.add(builder.mul(_I64(q), columns), args[7])])
-            at = builder.gep(builder.bitcast(at, _I32.as_pointer()), [_I64(part)])
-            builder.store(builder.bitcast(near, _I32), at)
+            mask = ir.IntType(_LANES)
+            at = builder.gep(builder.bitcast(at, mask.as_pointer()), [_I64(part)])
+            builder.store(builder.bitcast(near, mask), at)
         return context.get_dummy_value()
 
     return signature, generate

@@ -192,6 +192,18 @@ def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
     return total
 
 
+@inlined
+def _near(codes, row, query, bound, top, bottom, room, lane):  # type: ignore[no-untyped-def]
+    """Which of the rows from `row` on, 32 or those of a mask, may be within `bound`; none from `bottom` on."""
+    if room is None:
+        step, near = 32, near32(codes, row, query, bound)
+    else:
+        step, near = planes.ROWS, np.int64(room.masks[lane, (row - top) // planes.ROWS])
+    if bottom - row < step:
+        near &= (np.int64(1) << (bottom - row)) - 1
+    return near
+
+
 @kernel
 def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, counts, state, best):  # type: ignore[no-untyped-def]
     codes, labels, starts, members = (
@@ -207,16 +219,15 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
             query = load(queries, q, width)
             mine = state[q]
             bound = mine[BOUND]
-            if room is not None and q % planes.TOGETHER == 0:
-                planes.compare(bottom - top, q, state[:, BOUND], width, room)
+            lane = q % planes.TOGETHER
+            if room is not None:
+                if lane == 0:
+                    planes.compare(bottom - top, q, state[:, BOUND], width, room)
+                if not room.some[lane]:
+                    continue
             for row in range(top, bottom, step):
-                if room is not None:
-                    near = np.int64(room.masks[q % planes.TOGETHER, (row - top) // step])
-                else:
-                    near = near32(codes, row, query, bound)
+                near = _near(codes, row, query, bound, top, bottom, room, lane)
                 if near:
-                    if bottom - row < step:
-                        near &= (np.int64(1) << (bottom - row)) - 1
                     while near:
                         candidate = row + lowest(near)
                         near &= near - 1
@@ -245,23 +256,21 @@ def _count(store, alive, block, queries, width, bounds, most, some, room, begin,
             query = load(queries, q, width)
             bound = bounds[q]
             count = np.int64(0)
-            if room is not None and (q - first) % planes.TOGETHER == 0:
-                planes.compare(bottom - top, q - first, bounds[first:last], width, room)
+            lane = (q - first) % planes.TOGETHER
+            if room is not None:
+                if lane == 0:
+                    planes.compare(bottom - top, q - first, bounds[first:last], width, room)
+                if not room.some[lane]:
+                    continue
             for row in range(top, bottom, step):
-                if room is not None:
-                    near = np.int64(room.masks[(q - first) % planes.TOGETHER, (row - top) // step])
-                else:
-                    near = near32(codes, row, query, bound)
-                if near:
-                    if bottom - row < step:
-                        near &= (np.int64(1) << (bottom - row)) - 1
-                    while near:
-                        candidate = row + lowest(near)
-                        near &= near - 1
-                        if not 0 <= bound <= planes.MOST and distance_to(codes, candidate, query) > bound:
-                            continue
-                        _, weight = selection.stands_for(labels, starts, members, alive, candidate, most)
-                        count += min(weight, most)
+                near = _near(codes, row, query, bound, top, bottom, room, lane)
+                while near:
+                    candidate = row + lowest(near)
+                    near &= near - 1
+                    if not 0 <= bound <= planes.MOST and distance_to(codes, candidate, query) > bound:
+                        continue
+                    _, weight = selection.stands_for(labels, starts, members, alive, candidate, most)
+                    count += min(weight, most)
             if count:
                 some[top // block, q] = True
                 counts[q] += count
@@ -282,9 +291,7 @@ def _fill(store, alive, block, queries, width, bounds, most, some, begin, end, f
             query = load(queries, q, width)
             place = places[q - first]
             for row in range(top, bottom, 32):
-                near = near32(codes, row, query, bounds[q])
-                if bottom - row < 32:
-                    near &= (np.int64(1) << (bottom - row)) - 1
+                near = _near(codes, row, query, bounds[q], top, bottom, None, 0)
                 while near:
                     candidate = row + lowest(near)
                     near &= near - 1
