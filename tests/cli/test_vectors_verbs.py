@@ -87,6 +87,31 @@ def test_a_column_leads_to_the_pictures_of_rows(run, photos: Path, monkeypatch: 
     assert (done.code, "no column 'place' of paths, but file, year" in done.err) == (2, True), done.err
 
 
+def test_columns_that_a_library_cannot_hold_are_named(run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(photos)
+    made = np.random.default_rng(0).standard_normal((3, 16)).astype(np.float32)
+    rows = {
+        "id": ["a", "b", "c"],
+        "vector": list(made),
+        "path": [f"cat/cat-{number}.png" for number in range(3)],
+        "about": [{"a": 1}] * 3,
+        "tags": [["x"]] * 3,
+        "kind": pa.array(["p", "q", "q"]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(rows), "vectors.parquet")
+    np.save("query.npy", made[1])  # one vector
+    for more, left_out, own in (
+        ((), {"path", "about", "tags"}, {"kind": "q"}),
+        (("--pictures", "path"), {"about", "tags"}, {"kind": "q", "own_id": "b"}),
+    ):
+        done = run("import", "vectors.parquet", *more, "--library", f"lib{len(more)}")
+        assert done.code == 0, done.err
+        assert {line.split()[1] for line in done.err.splitlines() if " left out: " in line} == left_out
+        found = run("search", "query.npy", "-k", 1, "--library", f"lib{len(more)}", "--json").out
+        (hit,) = json.loads(found)["hits"]
+        assert (Path(hit["path"]).name, hit["columns"]) == ("cat-1.png" if more else "b", own)
+
+
 ONE = [1.0] * 8
 COUNTED = pa.proxy_memory_pool(pa.default_memory_pool())  # what is allocated in it needs it to the end
 
@@ -104,6 +129,7 @@ COUNTED = pa.proxy_memory_pool(pa.default_memory_pool())  # what is allocated in
         ({"a": [ONE, ONE], "id": ["x", None]}, (), "row 2: 'id' has no id; give this row one"),
         ({"a": pa.array([], pa.list_(pa.float32()))}, (), "it has no rows; give at least one"),
         ({"a": [ONE], "b": [1]}, ("--vectors", "b"), "has no lists of numbers"),
+        ({"b": [1]}, (), "not a library that transhash has exported; give that, or vectors: a column of lists"),
         ({"a": [ONE]}, ("--columns", __file__), "neither CSV nor Parquet"),
     ],
 )
@@ -145,7 +171,13 @@ def test_a_file_is_read_a_page_at_a_time(run, tmp_path: Path, monkeypatch: pytes
 def test_what_is_no_array_is_a_sentence(run, tmp_path: Path) -> None:
     (tmp_path / "bad.npy").write_bytes(b"no")
     np.save(tmp_path / "flat.npy", np.zeros(9))
-    for name, words in (("bad.npy", "not an array of NumPy"), ("flat.npy", "not vectors"), ("no.npy", "no such file")):
+    np.savez(tmp_path / "several.npz", np.zeros((9, 9)))
+    for name, words in (
+        ("bad.npy", "not an array of NumPy"),
+        ("flat.npy", "not vectors, float or int (N, F): float64 (9,)"),
+        ("no.npy", "no such file"),
+        ("several.npz", "neither a Parquet file nor a .npy array"),
+    ):
         done = run("import", tmp_path / name, "--library", tmp_path / "lib")
         assert (done.code, words in done.err) == (2, True), done.err
 

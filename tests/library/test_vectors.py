@@ -15,7 +15,7 @@ import pages
 from collection import draw
 from colours import COLOURS, Colours
 from transhash import Library
-from transhash.errors import DataError, ImageError, LibraryError, ModelError, VectorsError
+from transhash.errors import DataError, ImageError, LibraryError, ModelError
 from transhash.library import Mixture, Words
 from transhash.library.vectors import PAGE
 from transhash.model import VectorEncoder
@@ -169,40 +169,6 @@ def test_an_exported_one_brings_its_vectors(vectors: np.ndarray, tmp_path: Path)
         other.annotate({"new": {"embedding": 3}})
         with pytest.raises(DataError, match="called embedding"):
             other.export(tmp_path / "again.parquet", vectors=True)
-
-
-@pytest.mark.parametrize(
-    ("rows", "error", "words"),
-    [
-        ({"ids": ["a"]}, DataError, "700 vectors, but 1 ids"),
-        ({"ids": ["a"] * 700}, DataError, "the same id"),
-        ({"ids": ["../a", *range(699)]}, DataError, "cannot be an id"),
-        ({"ids": ["", *range(699)]}, DataError, "cannot be an id"),
-        ({"columns": {"a": [1]}}, DataError, "but 1 a"),
-    ],
-)
-def test_rows_that_do_not_fit_are_errors(
-    rows: dict[str, object], error: type[Exception], words: str, vectors: np.ndarray, tmp_path: Path
-) -> None:
-    with pytest.raises(error, match=words):
-        Library.create(tmp_path / "library", vectors=vectors, **rows)  # type: ignore[arg-type]
-    assert not (tmp_path / "library").exists()
-
-
-def test_vectors_that_do_not_fit_are_errors(vectors: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a row for each vector"):
-        Library.create(tmp_path / "library", vectors=vectors[0])
-    with pytest.raises(ModelError, match="8 to"):
-        Library.create(tmp_path / "library", vectors=vectors[:, :5])
-    with Library.create(tmp_path / "library", vectors=vectors[:50]) as library:
-        for bad, words in ((vectors[:2, :30], r"give \(N, 32\)"), (np.full((1, 32), np.nan), "infinity or NaN")):
-            with pytest.raises(VectorsError, match=words):
-                library.vectors.add(bad)
-        with pytest.raises(VectorsError, match=r"give \(32,\) numbers of the model vectors"):
-            library.search(vectors[0, :9])
-        with pytest.raises(VectorsError, match="or a list of such vectors"):
-            library.search(vectors[:2])
-        assert len(library) == 50
 
 
 def test_what_a_library_of_vectors_cannot_do_is_a_sentence(vectors: np.ndarray, photos: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from transhash.cli.libraries import find_library, model_at, remember
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, print_json, shown
+from transhash.cli.output import DONE, print_json, say, shown
 from transhash.cli.terminal import stages
 
 if TYPE_CHECKING:
@@ -85,7 +85,9 @@ def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
     from transhash.library import Library
     from transhash.library.opening import exists
 
-    vectors, ids, _, columns = found
+    vectors, ids, _, columns, left_out = found
+    for name in left_out:
+        say(f"column {name} left out: no column of a library can have such values, or its name")
     with stages(len(vectors)) as progress:
         before = 0
         if exists(place):

@@ -77,7 +77,7 @@ def queries(images: list[str], *, clipboard: bool) -> list[Query]:
         elif image.lower().endswith(".npy"):
             from transhash.library.exchange.vector_files import read_npy
 
-            rows = read_npy(Path(image)).astype("float32")
+            rows = read_npy(Path(image), one=True).astype("float32")
             found += [Query(f"{image}[{row}]", vector) for row, vector in enumerate(rows)]
         else:
             path = Path(image)

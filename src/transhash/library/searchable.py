@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,6 +73,7 @@ class Mixture:
     minus: Sequence[Source | Words | NDArray[np.floating]] = ()
 
 
+_ADDRESS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]+:)/(?=[^/])")  # of which a path keeps one slash
 One: TypeAlias = "Source | Words | Mixture | NDArray[np.floating]"
 """A query: a picture, words, a vector (F,), or a mixture of these."""
 Several: TypeAlias = "list[Source] | list[Words] | list[Mixture] | list[NDArray[np.floating]] | Queries"
@@ -123,8 +125,8 @@ class Picture:
 
     @property
     def stored_path(self) -> str:
-        """The path as the library stores it."""
-        return os.path.join(self.folder, self.name)
+        """The path as the library stores it; an address of the web, where that is the id of a vector."""
+        return _ADDRESS.sub(r"\1//", os.path.join(self.folder, self.name))
 
     @property
     def path(self) -> Path:

@@ -18,7 +18,7 @@ from transhash.errors import DataError, LibraryError, VectorsError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.cells import is_folder, is_name
 from transhash.library.catalogue.embeddings import HashLayers
-from transhash.library.catalogue.kinds import Stored
+from transhash.library.catalogue.kinds import RESERVED, Stored
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
 from transhash.library.exchange.annotation import Annotation
@@ -38,7 +38,7 @@ Ids: TypeAlias = "Iterable[object] | None"
 OwnColumns: TypeAlias = "Mapping[str, Sequence[object]] | Table | None"
 
 PAGE = 4096  # rows in a transaction, and vectors in memory as float64
-KEY = "id"  # of rows that bring columns
+KEY = ""  # of rows that bring columns: no column has that name
 _NOTHING: dict[int, Stored | None] = {}
 
 
@@ -178,7 +178,15 @@ def checked_rows(
 
 def _check_ids(places: Places, keys: Stream[str]) -> None:
     """Raises `DataError` for ids of which two are the same, or that cannot be ids; eight bytes an id are in memory."""
-    hashes = np.fromiter((hash(_file(places, key)) for key in keys), np.int64, len(keys))
+
+    def hashed() -> Iterator[int]:
+        for row, key in enumerate(keys, 1):
+            try:
+                yield hash(_file(places, key))
+            except DataError as error:
+                raise DataError(f"row {row:,}", error.reason, error.remedy) from None
+
+    hashes = np.fromiter(hashed(), np.int64, len(keys))
     hashes.sort()
     if not (again := set(hashes[1:][hashes[1:] == hashes[:-1]].tolist())):
         return
@@ -194,7 +202,13 @@ def _rows(columns: Mapping[str, Sequence[object]] | Table, count: int) -> Table 
     """Own columns as rows that can be read again; raises `DataError` for columns of other lengths."""
     if callable(columns):
         return columns
+    if not isinstance(columns, Mapping):
+        raise DataError("", f"columns are {type(columns).__name__}", "give a mapping from names to N values each")
     for name, values in columns.items():
+        if isinstance(values, str) or not hasattr(values, "__len__"):
+            raise DataError("", f"the column {name!r:.40} is {values!r:.40}", f"give {count:,} values")
+        if str(name).lower() in RESERVED:
+            raise DataError("", f"every row has {name!r} of itself", "call your column otherwise")
         if len(values) != count:
             raise DataError("", f"{count:,} vectors, but {len(values):,} {name}", "give one for each")
     titles, own = list(columns), list(columns.values())
@@ -234,7 +248,9 @@ def pictured(model: Encoder, address: object) -> Encoder:
 
 
 def array(vectors: ArrayLike | Vectors) -> Vectors:
-    """Vectors as an array (N, F), float or int8, which are not read. Raises `DataError` for other shapes."""
+    """Vectors as an array (N, F) of real numbers, which are not read. Raises `DataError` for anything else."""
+    if hasattr(vectors, "nnz") and hasattr(vectors, "toarray"):
+        raise DataError("", "sparse vectors are not supported", "give a dense array, such as `X.toarray()`")
     found = vectors if isinstance(vectors, np.ndarray | VectorStream) else np.asarray(vectors)
     if len(found.shape) != 2 or not len(found):
         raise DataError("", f"vectors of shape {found.shape}", "give (N, F), a row for each vector")
@@ -250,6 +266,8 @@ def _bytes(rows: NDArray[np.generic]) -> list[bytes]:
 def _text(id_: object) -> str:
     if isinstance(id_, str):  # most are, and asking for a path takes long
         return id_
+    if id_ is None:
+        return ""  # which cannot be an id
     return os.fsdecode(id_) if isinstance(id_, bytes | os.PathLike) else str(id_)
 
 

@@ -173,10 +173,16 @@ class Embedder:
     def checked(self, vectors: ArrayLike) -> NDArray[np.floating]:
         """Vectors (N, F) as an array of numbers; raises `VectorsError` for vectors of other models."""
         array = np.asarray(vectors)
-        if array.dtype.kind not in "fi" or array.ndim != 2 or array.shape[1] != self.embedding_values:
+        if array.dtype.kind not in "fi":
             raise VectorsError(
                 "",
-                f"vectors are {array.dtype} of shape {array.shape}",
+                f"vectors of {array.dtype}",
+                "give them as float32; of packed codes, uint8, `transhash.codes.to_signs(codes)`",
+            )
+        if array.ndim != 2 or array.shape[1] != self.embedding_values:
+            raise VectorsError(
+                "",
+                f"vectors of shape {array.shape}",
                 f"give (N, {self.embedding_values}) numbers, of the model {self.name}",
             )
         if not np.isfinite(array).all():

@@ -27,6 +27,7 @@ from transhash.system import one_blas_thread
 STEP = 1 / 320  # of a value of an embedding: those of 256 values are 20 from zero on average, few pass 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
 LARGEST = 32767  # weight of a head, int16
+_SHORT, _TINY = 1e-100, float(np.finfo(float).tiny)  # lengths whose squares float64 still holds; the least of all
 FEW, AT_ONCE = 256, 8  # embeddings, that are mapped so many at once: more, and BLAS wakes threads, and waits for them
 
 
@@ -94,8 +95,12 @@ def embedding(values: NDArray[np.floating], step: float = STEP) -> NDArray[np.in
     kept = np.empty(values.shape, np.int8)
     for first in range(0, len(values), FEW):  # so few at once stay near the core
         some = np.asarray(values[first : first + FEW], np.float64)
-        lengths = np.sqrt(np.square(some).sum(axis=1, keepdims=True))
-        steps = np.rint(some / (step * np.maximum(lengths, 1e-12)))
+        with np.errstate(over="ignore"):
+            lengths = np.sqrt(np.square(some).sum(axis=1, keepdims=True))
+        if (odd := ~((lengths > _SHORT) & (lengths < 1 / _SHORT)) & some.any(axis=1, keepdims=True)).any():
+            some = np.where(odd, some / np.maximum(np.abs(some).max(axis=1, keepdims=True), _TINY), some)
+            lengths = np.where(odd, np.sqrt(np.square(some).sum(axis=1, keepdims=True)), lengths)
+        steps = np.rint(some / (step * np.maximum(lengths, _SHORT)))
         kept[first : first + FEW] = steps.clip(-127, 127)
     return kept
 

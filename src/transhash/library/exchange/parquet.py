@@ -295,7 +295,7 @@ def _head(path: Path, schema: Any) -> Head:
                 raise ValueError
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError, ZeroDivisionError) as error:
         raise DataError(
-            path, "not a library that transhash has exported", "give a file of `transhash export`"
+            path, "not a library that transhash has exported", "give that, or vectors: a column of lists"
         ) from error
     sound = (
         0 <= found.embedding <= MOST_VALUES

@@ -23,6 +23,7 @@ def pyarrow() -> Any:
     return pyarrow
 
 
+_OTHERS = {".npz", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".pt", ".pkl", ".safetensors", ".h5", ".hdf5", ".arrow"}
 _READ = 1 << 20  # bytes of a column that are in memory, and not all of a row group
 
 
@@ -36,6 +37,9 @@ def parquet(path: Path) -> Iterator[Any]:
     except FileNotFoundError:
         raise DataError(path, "no such file", "check the path") from None
     except (arrow.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        if path.suffix.lower() in _OTHERS:
+            reason, remedy = "neither a Parquet file nor a .npy array", "save vectors with numpy.save, or as Parquet"
+            raise DataError(path, reason, remedy) from None
         said = " ".join(str(error).split())[:200]
         raise DataError(path, f"not a whole Parquet file ({said})", "write it again") from error
 

@@ -28,6 +28,7 @@ class VectorFile(NamedTuple):
     ids: Stream[object] | None = None
     names: Sequence[str] = ()  # of columns
     rows: Rows | None = None  # that have these columns
+    left_out: Sequence[str] = ()  # columns of which a library holds nothing
 
 
 def read_vectors(
@@ -44,26 +45,31 @@ def read_vectors(
     with a row for each. `pictures`: the column with the path of each row's picture, which becomes its id; ids that
     there were are then a column, `own_id`. Raises `DataError` for what is missing or something else.
     """
-    found = _parquet(file, column, ids) if file.suffix.lower() == ".parquet" else _npy(file, ids)
+    reserved = set[str | None](RESERVED) - {pictures}  # names that no other column can have
+    found = _parquet(file, column, ids, reserved) if file.suffix.lower() == ".parquet" else _npy(file, ids)
+    if column is not None and file.suffix.lower() == ".npy":
+        raise DataError(file, f"a .npy file has no columns such as {column!r}", "leave --vectors out")
     if columns is not None:
-        found = _with_columns(found, columns)
+        found = _with_columns(found, columns, reserved)
     return found if pictures is None else _with_pictures(found, pictures)
 
 
-def _with_columns(found: VectorFile, columns: Path) -> VectorFile:
+def _with_columns(found: VectorFile, columns: Path, reserved: set[str | None]) -> VectorFile:
     given = read(columns)
     count, names = 0, dict.fromkeys(found.names)
     for row in given():
         count, names = count + 1, names | dict.fromkeys(row)
     if count != len(found.vectors):
         raise DataError(columns, f"it has {count:,} rows for {len(found.vectors):,} vectors", "give one for each")
-    looks = kinds(given(), list(names), written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
+    held = [name for name in names if name.lower() not in reserved]
+    left_out = [*found.left_out, *(name for name in names if name not in held)]
+    looks = kinds(given(), held, written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
 
     def rows() -> Iterator[Row]:
         for row, own in zip(given(), found.rows() if found.rows else repeat({}), strict=False):
             yield {**own, **{name: _value(row.get(name), kind) for name, kind in looks.items()}}
 
-    return found._replace(names=list(names), rows=rows)
+    return found._replace(names=held, rows=rows, left_out=left_out)
 
 
 def _with_pictures(found: VectorFile, column: str) -> VectorFile:
@@ -80,7 +86,8 @@ def _with_pictures(found: VectorFile, column: str) -> VectorFile:
             kept = {name: value for name, value in row.items() if name != column}
             yield kept if found.ids is None else {**kept, OWN_ID: str(own_id)}
 
-    return VectorFile(found.vectors, paths, [*others, *([] if found.ids is None else [OWN_ID])], rows)
+    names = [*others, *([] if found.ids is None else [OWN_ID])]
+    return VectorFile(found.vectors, paths, names, rows, found.left_out)
 
 
 def _value(written: object, kind: Kind) -> Value | None:
@@ -88,16 +95,22 @@ def _value(written: object, kind: Kind) -> Value | None:
     return None if stored is None else to_value(stored, kind)
 
 
-def read_npy(file: Path) -> NDArray[np.generic]:
-    """The array in a `.npy` file, mapped; raises `DataError` when it is none of numbers."""
+def read_npy(file: Path, *, one: bool = False) -> NDArray[np.generic]:
+    """The array (N, F) in a `.npy` file, mapped; raises `DataError` when it is none of numbers.
+
+    `one`: it may be a single vector (F,).
+    """
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise DataError(file, "no such file", "check the path") from None
     except (OSError, ValueError, EOFError) as error:
         raise DataError(file, f"not an array of NumPy ({error})", "save it with numpy.save") from error
+    if one and isinstance(array, np.ndarray) and array.ndim == 1:
+        array = array[None]
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fi" or array.ndim != 2:
-        raise DataError(file, "not vectors, numbers (N, F)", "save these with numpy.save")
+        said = f": {array.dtype} {array.shape}" if isinstance(array, np.ndarray) else ""
+        raise DataError(file, f"not vectors, float or int (N, F){said}", "save these with numpy.save")
     return array
 
 
@@ -118,7 +131,7 @@ def _npy(file: Path, ids: str | None) -> VectorFile:
     return VectorFile(vectors, Stream(sum(1 for _ in lines()), lines))
 
 
-def _parquet(file: Path, column: str | None, ids: str | None) -> VectorFile:
+def _parquet(file: Path, column: str | None, ids: str | None, reserved: set[str | None]) -> VectorFile:
     types = pyarrow().types
     with parquet(file) as opened:
         schema, count = opened.schema_arrow, opened.metadata.num_rows
@@ -139,7 +152,8 @@ def _parquet(file: Path, column: str | None, ids: str | None) -> VectorFile:
     if not count:
         raise DataError(file, "it has no rows", "give at least one vector")
     key = ids or (IDS if IDS in schema.names else None)
-    names = [name for name in schema.names if name not in (column, key, *lists) and name not in RESERVED]
+    others = [field for field in schema if field.name not in (column, key)]
+    names = [field.name for field in others if field.name.lower() not in reserved and _is_held(types, field.type)]
     first = next(_batches(file, [column])).column(0)
     width = first.type.list_size if types.is_fixed_size_list(first.type) else len(first[0].as_py() or ())
     if not width:
@@ -151,7 +165,16 @@ def _parquet(file: Path, column: str | None, ids: str | None) -> VectorFile:
         for batch in _batches(file, names):
             yield from batch.to_pylist()
 
-    return VectorFile(vectors, of_key, names, rows if names else None)
+    left_out = [field.name for field in others if field.name not in names]
+    return VectorFile(vectors, of_key, names, rows if names else None, left_out)
+
+
+def _is_held(types: Any, kind: Any) -> bool:
+    """Whether a column of a library can hold values of a type of Arrow's."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    tests = ("string", "large_string", "integer", "floating", "boolean", "date", "timestamp", "null")
+    return any(getattr(types, f"is_{test}")(kind) for test in tests)
 
 
 def _batches(file: Path, columns: list[str]) -> Iterator[Any]:
