@@ -12,7 +12,7 @@ from PIL import Image
 pq = pytest.importorskip("pyarrow.parquet")
 import pyarrow as pa  # noqa: E402
 
-from transhash import Library  # noqa: E402
+from transhash import Library, load_encoder  # noqa: E402
 from transhash.library.exchange.vector_files import read_vectors  # noqa: E402
 from transhash.library.opening import made  # noqa: E402
 from transhash.model import Embedder  # noqa: E402
@@ -198,3 +198,19 @@ def test_words_find_pictures_by_a_model_with_a_text_tower(run, photos: Path, tmp
     assert (done.code, len(done.out.splitlines())) == (0, 8), done.err
     assert done.out.startswith("red car in snow:\n")
     assert (tmp_path / "hits.jpg").is_file()
+
+
+def test_vectors_of_a_model_are_searched_with_words(run, photos: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from checkpoints import save
+
+    save("clip", tmp_path / "clip")
+    encoder, files = load_encoder(str(tmp_path / "clip")), sorted(photos.rglob("*.png"))
+    np.save(tmp_path / "vectors.npy", encoder.pictures([Image.open(file).convert("RGB") for file in files]))
+    (tmp_path / "ids.txt").write_text("".join(f"{file}\n" for file in files))
+    given = ("import", tmp_path / "vectors.npy", "--ids", tmp_path / "ids.txt", "--library", photos)
+    assert run(*given, "--model", tmp_path / "clip").code == 0
+    assert run(*given).out.endswith("0 added, 6 replaced\n")
+    assert len(run("search", "red car", "-k", 3, "--library", photos).out.splitlines()) == 3
+    first = run("search", files[2], "-k", 1, "--library", photos, "--json").out
+    assert json.loads(first)["hits"][0]["path"] == str(files[2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.libraries import find_library, model_at, remember
+from transhash.cli.libraries import find_library, model_at, named_encoder, open_library, remember
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import DONE, print_json, say, shown
 from transhash.cli.terminal import stages
@@ -52,9 +52,10 @@ def import_(
 
     No picture is decoded. A picture replaces the one with the same path, a vector the one with the same id. Vectors are
     an array (N, F) of NumPy, or a column of lists in a Parquet file, whose other columns come along. With
-    --pictures, searches and the page show the picture of each row. Relative paths start at the folder that contains the
-    library: import where the pictures are. A library that does not exist is made, by default .transhash in the current
-    folder.
+    --pictures, searches and the page show the picture of each row. With --model, the one that they come from, the
+    library can be searched with pictures and, if it reads them, words. Relative paths start at the folder that contains
+    the library: import where the pictures are. A library that does not exist is made, by default .transhash in the
+    current folder.
     """
     from transhash.library import Library
     from transhash.library.exchange.parquet import head, holds_vectors
@@ -65,7 +66,7 @@ def import_(
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
     if ids or columns or vectors or pictures or holds_vectors(file):
-        _take(place, read_vectors(file, vectors, ids, columns, pictures), as_json=as_json)
+        _take(place, read_vectors(file, vectors, ids, columns, pictures), model, as_json=as_json)
         raise typer.Exit(DONE)
     with stages() as progress:
         used = None if model is None else model_at(model, head(file).bits)
@@ -80,8 +81,8 @@ def import_(
     raise typer.Exit(DONE)
 
 
-def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
-    """Put vectors into a library, which is made when there is none."""
+def _take(place: Path, found: VectorFile, model: str | None, *, as_json: bool) -> None:
+    """Put vectors into a library, which is made when there is none; `model`: what they come from, if that is known."""
     from transhash.library import Library
     from transhash.library.opening import exists
 
@@ -91,13 +92,14 @@ def _take(place: Path, found: VectorFile, *, as_json: bool) -> None:
     with stages(len(vectors)) as progress:
         before = 0
         if exists(place):
-            with Library.open(place) as library:
+            with open_library(place, model) as library:
                 if before := len(library):
                     library.vectors.add(vectors, ids, columns, progress=progress)
                     path, count = library.path, len(library)
         if not before:  # also where an import was interrupted before its first page
+            used = None if model is None else named_encoder(model)
             with Library.create(
-                place, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress
+                place, used, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress
             ) as library:
                 path, count = library.path, len(library)
     remember(path)

@@ -55,7 +55,8 @@ class Query(NamedTuple):
             if not Path(self.name).suffix and os.sep not in self.name:
                 return (
                     f"{self.called}: no such file, and searches are by picture, not by words; name a picture that "
-                    "looks like what you want, or make a library with a model that has a text tower (CLIP, SigLIP)"
+                    "looks like what you want, or make a library with a model that has a text tower: transhash index "
+                    "DIR --model openai/clip-vit-base-patch32"
                 )
         return f"{self.called}: {error.reason}; {error.remedy}"
 

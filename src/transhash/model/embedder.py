@@ -158,7 +158,8 @@ class Embedder:
             raise ModelError(
                 self.name,
                 "these are vectors, and nothing here makes one of a picture or of words",
-                "search with a vector, or open the library with the encoder that made them",
+                "search with a vector, or make the library with the model that made them, as in transhash import FILE "
+                "--model openai/clip-vit-base-patch32",
             )
         return self.encoder
 
