@@ -176,7 +176,7 @@ def test_what_a_library_of_vectors_cannot_do_is_a_sentence(vectors: np.ndarray, 
         for ask in (lambda: library.index(photos), lambda: library.add([photos / "0.png"])):
             with pytest.raises(LibraryError, match="nothing here makes one of a picture"):
                 ask()
-        with pytest.raises(ModelError, match="open the library with the encoder"):
+        with pytest.raises(ModelError, match="make the library with the model that made them"):
             library.search(photos / "0.png")
         with pytest.raises(ModelError, match="no text tower"):
             library.search(Words("red"))
