@@ -8,20 +8,22 @@ from pathlib import Path
 
 from PIL import Image
 
-PROGRAM = """
+COMPILED = """
 import gc, sys, time
-from fastapi.testclient import TestClient
 from numba.core.registry import CPUDispatcher
-import transhash
-from transhash.library import LiveLibrary
-from transhash.server.app import create_app
-from transhash.server.settings import Settings
 
 
 def compiled():
     kernels = [each for each in gc.get_objects() if isinstance(each, CPUDispatcher)]
     return {(each.py_func.__qualname__, kind) for each in kernels for kind in each.overloads}
+"""
 
+PROGRAM = """
+from fastapi.testclient import TestClient
+import transhash
+from transhash.library import LiveLibrary
+from transhash.server.app import create_app
+from transhash.server.settings import Settings
 
 model = transhash.load()
 with transhash.Library.create(sys.argv[1] + "/.transhash", model) as library:
@@ -40,6 +42,32 @@ with TestClient(create_app(live, Settings()), base_url="http://127.0.0.1") as cl
     assert before and not after, after
 """
 
+LARGE = """
+from types import SimpleNamespace
+import numpy as np
+import transhash
+from transhash import HammingIndex
+from transhash.server.warming import warm
+
+rng = np.random.default_rng(1)
+index = HammingIndex(64)
+index.add(rng.integers(0, 256, (200_000, 8), np.uint8))
+index.save(sys.argv[1])
+index = HammingIndex.open(sys.argv[1])  # as a server has it
+assert index._state.segments[0].store.tables, "a smaller index than one that has tables"
+for _ in warm(SimpleNamespace(index=index, model=transhash.load(), hold_embeddings=lambda: None)):
+    pass
+before = compiled()
+for count in (1, 32):
+    codes = np.stack([*index.reconstruct(index.ids[:count])])
+    for k in (1, 10, 200, 512, 20_000):
+        for ids in (None, index.ids[1000:], index.ids[:1000]):
+            for values in (None, np.unpackbits(codes, axis=1).astype(np.float32) - 0.5):
+                index.search(codes, k, ids=ids, values=values)
+after = compiled() - before
+assert before and not after, after
+"""
+
 
 def test_a_search_compiles_nothing(tmp_path: Path) -> None:
     pictures = sorted((Path(__file__).parents[2] / "examples" / "pictures").rglob("*.jpg"))[:8]
@@ -48,6 +76,19 @@ def test_a_search_compiles_nothing(tmp_path: Path) -> None:
         large.save(tmp_path / f"{number}.png")
     large.resize((280, 280)).save(tmp_path / "smaller.jpg")
 
-    done = subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], capture_output=True, text=True, check=False)
+    _run(PROGRAM, tmp_path)
+
+
+def test_a_search_in_many_codes_compiles_nothing(tmp_path: Path) -> None:
+    _run(LARGE, tmp_path / "codes.hamming")
+
+
+def test_a_server_that_starts_imports_no_numba() -> None:
+    _run("import sys, transhash.cli.serve, transhash.server.run\nassert 'numba' not in sys.modules", Path())
+
+
+def _run(program: str, argument: Path) -> None:
+    code = program if program.startswith("import") else COMPILED + program
+    done = subprocess.run([sys.executable, "-c", code, argument], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr

@@ -115,7 +115,7 @@ class Copy:
     bytes: int
     distance: int  # of its code to that of the one to keep
     identical: bool  # the same bytes as the one to keep
-    kind: str = "same-file"  # what it is to the one to keep (`transhash.library.duplicates.confirmation.Kind`)
+    kind: str = "same-file"  # what it is to the one to keep (`transhash.library.duplicates.kinds.Kind`)
     why: str = ""  # the evidence, in words
 
 

@@ -283,6 +283,8 @@ class Segment:
     def _scanned(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         from transhash.search import packed_scan, scan
 
+        queries = queries.view()
+        queries.flags.writeable = False  # a kernel is compiled again for what may be written
         if isinstance(self.store, Packed):
             return packed_scan.nearest(self.store, self.alive, queries, k, bits, bounds)
         return scan.nearest(self.store, self.alive, queries, k, bits, bounds)

@@ -133,7 +133,7 @@ def reranked(
     done = []
     for first in range(0, len(queries), RERANKED_AT_ONCE):
         own = slice(first, first + RERANKED_AT_ONCE)
-        tables, bounds = rerank.tables(values[own]), near[own, -1]
+        tables, bounds = rerank.tables(values[own]), np.ascontiguousarray(near[own, -1])
         found = [part.reranked(queries[own], tables, bounds, bits, strategy, k=k) for part in parts]
         done.append(rerank.merged(found, k))
     return np.concatenate([each.distances for each in done]), np.concatenate([each.ids for each in done])

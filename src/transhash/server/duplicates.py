@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
-from transhash.library.duplicates.confirmation import Kind
+from transhash.library.duplicates.kinds import Kind
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
 

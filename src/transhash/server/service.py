@@ -13,7 +13,6 @@ from transhash.errors import ImageError
 from transhash.images.guarded import Guard
 from transhash.library import Library
 from transhash.library.digests import content_hash
-from transhash.library.duplicates.collapsing import collapsed
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
@@ -206,6 +205,8 @@ def version(content: bytes) -> str:
 
 def _collapsed(found: Found, library: Library) -> Found:
     """The same without the hits that are copies of an earlier one; that has their ids."""
+    from transhash.library.duplicates.collapsing import collapsed  # which imports Numba
+
     return replace(found, hits=collapsed(library.searching, found.hits)).written()
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from transhash.codes import pack
 from transhash.errors import LibraryError
 from transhash.library import embedding_index
-from transhash.library.duplicates import collapsing
 from transhash.model import Embedder
-from transhash.search import HammingIndex
 from transhash.threads import workers
 
 if TYPE_CHECKING:
     from transhash.library import LiveLibrary
+    from transhash.search import HammingIndex
+
+FEW_IDS = 1000  # that pass a filter: their codes are looked at alone
 
 
 def warm(live: LiveLibrary) -> Iterator[None]:
@@ -25,16 +26,11 @@ def warm(live: LiveLibrary) -> Iterator[None]:
 
     In steps, between which others have their turn; in the order in which the page's visitor needs them.
     """
-    from transhash.search import planes  # imports Numba, which takes its time
+    from transhash.library.duplicates import collapsing  # these import Numba, which takes its time
+    from transhash.search import HammingIndex
 
+    yield from _searched(live.index)
     index = live.index
-    many = planes.FEW * workers()
-    values = np.ones((many, index.bits), np.float32)
-    for queries in (1, many):
-        for relaxed in (None, values[:queries]):
-            for ids in (None, index.ids[: len(index) // 2]):
-                index.search(pack(values[:queries]), 10, ids=ids, values=relaxed)
-                yield
     embedding_index.prepare()
     yield
     for _ in index.join(collapsing.RADIUS, ids=index.ids[:64]).pairs():
@@ -51,3 +47,18 @@ def warm(live: LiveLibrary) -> Iterator[None]:
     yield
     with suppress(LibraryError):  # it may be away just now; who follows it tells
         live.hold_embeddings()
+
+
+def _searched(index: HammingIndex) -> Iterator[None]:
+    """Search in all ways that there are: for one and for many, by a scan and by tables, in all and in what passes."""
+    from transhash.search import planes
+
+    ids, many = index.ids, planes.FEW * workers()
+    codes = index.reconstruct(np.resize(ids, many)) if len(ids) else np.zeros((many, index.bits // 8), np.uint8)
+    values = np.unpackbits(codes, axis=1).astype(np.float32) - 0.5
+    for queries in (1, many):
+        for relaxed in (None, values[:queries]):
+            for allowed in (None, ids[: len(ids) // 2], ids[:FEW_IDS]):
+                for strategy in (None, "scan", "mih"):
+                    index.search(codes[:queries], 1, ids=allowed, values=relaxed, strategy=strategy)
+                yield

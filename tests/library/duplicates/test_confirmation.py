@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from transhash.library.duplicates.confirmation import Finding, Kind, confirm
+from transhash.library.duplicates.confirmation import Finding, confirm
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.laying import onto
 from transhash.library.duplicates.registration import apart, inverse, mirrored, refined, scaled, turned, voted, zoom
 from transhash.library.duplicates.sketches import sketch

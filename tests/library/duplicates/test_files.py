@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 import transhash
 from transhash.errors import ImageError, LibraryError
-from transhash.library.duplicates.confirmation import Kind
+from transhash.library.duplicates.kinds import Kind
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
 

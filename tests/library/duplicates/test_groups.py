@@ -20,7 +20,8 @@ from transhash.images import Source
 from transhash.library import Duplicates
 from transhash.library.digests import file_digest
 from transhash.library.duplicates import groups, pairing
-from transhash.library.duplicates.confirmation import Finding, Kind
+from transhash.library.duplicates.confirmation import Finding
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.reading import Looked
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails

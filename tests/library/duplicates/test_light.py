@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from transhash.library.duplicates.confirmation import Finding, Kind, confirm
+from transhash.library.duplicates.confirmation import Finding, confirm
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.light import equalised
 from transhash.library.duplicates.sketches import sketch
 

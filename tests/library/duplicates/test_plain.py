@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from transhash import compare
-from transhash.library.duplicates.confirmation import Kind
+from transhash.library.duplicates.kinds import Kind
 
 LINES = (
     "I agree to sell the house.",

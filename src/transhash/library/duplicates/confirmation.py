@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -27,23 +26,12 @@ from transhash.library.duplicates.judging import (
     kept_area,
     slip,
 )
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, lay, onto, whole
 from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
 from transhash.library.duplicates.overlay import Changed, Overlay, overlay
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
-
-
-class Kind(StrEnum):
-    """What two pictures are to each other, the nearest first."""
-
-    SAME_FILE = "same-file"  # equal bytes
-    SAME_PIXELS = "same-pixels"  # other metadata, container or lossless format
-    COPY = "copy"  # saved again, resized, slightly cropped, other light, marked, bordered
-    EDIT = "edit"  # mirrored, turned, greyed, strongly cropped, covered in part, put into another picture
-    BURST = "burst"  # another exposure of the same scene
-    UNSURE = "unsure"  # too little structure to tell
-    RAW_JPEG = "raw+jpeg"  # by its name the camera's picture of a RAW file, which is not read
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from transhash.errors import LibraryError
-from transhash.library.duplicates.confirmation import Kind
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.results import Copy, Duplicates, DuplicatesReport
 
 CHOSEN = "somebody chose the other one"

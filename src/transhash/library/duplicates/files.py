@@ -17,7 +17,8 @@ import numpy as np
 from transhash.errors import ImageError, LibraryError
 from transhash.images import load_picture
 from transhash.library.digests import file_digest
-from transhash.library.duplicates.confirmation import Finding, Kind
+from transhash.library.duplicates.confirmation import Finding
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes, kinds_of
 from transhash.library.duplicates.pairing import Picture

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from transhash.errors import ImageError
-from transhash.library.duplicates.confirmation import Finding, Kind, confirm, confirm_larger
+from transhash.library.duplicates.confirmation import Finding, confirm, confirm_larger
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.reading import LARGE, Looked, large, look, same_pixels
 from transhash.library.duplicates.sketches import sketch
 from transhash.library.files.thumbnails import Thumbnails

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.confirmation import Finding, Kind
+from transhash.library.duplicates.confirmation import Finding
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.metadata import metadata
 from transhash.library.duplicates.pairing import Picture as Paired
 from transhash.library.duplicates.pairing import compare

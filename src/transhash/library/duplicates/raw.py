@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from transhash.images.kinds import RAW_SUFFIXES
-from transhash.library.duplicates.confirmation import Kind
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.metadata import Folders
 from transhash.library.duplicates.reading import STILL
 from transhash.library.results import Copy, Duplicates

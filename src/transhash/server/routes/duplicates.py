@@ -10,9 +10,7 @@ from fastapi import Query, Response
 
 from transhash.errors import LibraryError
 from transhash.library.duplicates.deciding import decided
-from transhash.library.duplicates.groups import words_of
 from transhash.library.duplicates.housekeeping import apply_here, undo_here
-from transhash.library.duplicates.pairs import pair_of
 from transhash.library.duplicates.plan import Plan, plan_lines
 from transhash.library.duplicates.planning import plan_of
 from transhash.library.duplicates.verdicts import Verdicts
@@ -85,6 +83,9 @@ async def pair(served: Served, one: PictureId, other: PictureId) -> told.Pair:
     """What two pictures are to each other, how one lies on the other, and what differs in words."""
 
     def compared(library: Library) -> told.Pair:
+        from transhash.library.duplicates.groups import words_of  # these import Numba
+        from transhash.library.duplicates.pairs import pair_of
+
         first, second = _both(library, (one, other))
         found = pair_of(first, second, served.thumbnails)
         evidence = found.finding.evidence

@@ -1,0 +1,17 @@
+"""What two pictures can be to each other: apart from what finds it out, which compiles kernels."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What two pictures are to each other, the nearest first."""
+
+    SAME_FILE = "same-file"  # equal bytes
+    SAME_PIXELS = "same-pixels"  # other metadata, container or lossless format
+    COPY = "copy"  # saved again, resized, slightly cropped, other light, marked, bordered
+    EDIT = "edit"  # mirrored, turned, greyed, strongly cropped, covered in part, put into another picture
+    BURST = "burst"  # another exposure of the same scene
+    UNSURE = "unsure"  # too little structure to tell
+    RAW_JPEG = "raw+jpeg"  # by its name the camera's picture of a RAW file, which is not read
