@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from transhash.codes import pack
 from transhash.errors import LibraryError
 from transhash.library import embedding_index
 from transhash.model import Embedder

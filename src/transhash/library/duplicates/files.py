@@ -18,9 +18,9 @@ from transhash.errors import ImageError, LibraryError
 from transhash.images import load_picture
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.confirmation import Finding
-from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.groups import Search, Wishes, kinds_of
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.pairing import Picture
 from transhash.library.duplicates.pairing import compare as compared
 from transhash.library.duplicates.reading import look

@@ -23,8 +23,8 @@ from transhash.library.digests import file_digest
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.choosing import Reading, accompanied, by_embeddings, by_signs
 from transhash.library.duplicates.confirmation import Evidence, Finding
-from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
+from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
