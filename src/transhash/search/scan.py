@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, planes, selection
-from transhash.search.bitops import borrow, load, lowest, near32, ones
+from transhash.search import guessing, hits, planes, selection
+from transhash.search.bitops import borrow, load, lowest, near32, ones, prefetch
 from transhash.search.hits import Hits
 from transhash.search.runs import Ids, Numbers
 from transhash.search.selection import BOUND, Keys
+from transhash.search.small import NONE
 from transhash.search.store import Bitmap, Store
 from transhash.search.words import Words
 from transhash.threads import cuts, spread, workers
@@ -32,6 +33,20 @@ Take = Callable[[int, int, Keys, Numbers], None]
 
 def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
     """The k best entries within `bounds` [Q]: keys `distance << 32 | rank`, int64 [Q, k], sorted, padded with NONE."""
+    if len(alive):
+        return _scan(store, alive, queries, k, bits, bounds)
+    guessed = np.minimum(bounds, guessing.bounds_of(store, queries, k, bits))
+    best = _scan(store, alive, queries, k, bits, guessed)
+    missed = (best[:, -1] == NONE) & (guessed < bounds)
+    if missed.any():
+        again = queries[missed]
+        again.flags.writeable = False
+        best[missed] = _scan(store, alive, again, k, bits, bounds[missed])
+    return best
+
+
+def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
+    """The same, where `bounds` are what there is to know."""
     size = store.unique
     by_rows = _is_shared_by_rows(len(queries), size)
     if by_rows:
@@ -211,14 +226,18 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
     )  # fmt: skip
     alive, queries, keys, counts, state = borrow(alive), borrow(queries), borrow(keys), borrow(counts), borrow(state)
     step = 32 if room is None else planes.ROWS
+    some = np.empty((2, block), np.int64)  # `distance << 32 | row`: of this query, and of the one before
+    other = 0
+    waiting = 0
+    last = 0
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         if room is not None:
             planes.turn(codes, top, bottom, width, room)
         for q in range(len(queries)):
             query = load(queries, q, width)
-            mine = state[q]
-            bound = mine[BOUND]
+            bound = state[q, BOUND]
+            count = 0
             lane = q % planes.TOGETHER
             if room is not None:
                 if lane == 0:
@@ -227,17 +246,28 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
                     continue
             for row in range(top, bottom, step):
                 near = _near(codes, row, query, bound, top, bottom, room, lane)
-                if near:
-                    while near:
-                        candidate = row + lowest(near)
-                        near &= near - 1
-                        distance = distance_to(codes, candidate, query)
-                        if distance <= mine[BOUND]:
-                            place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
-                            selection.keep(keys[q], counts[q], mine, k, (distance << 32) | place, weight)
-                    bound = mine[BOUND]
+                while near:
+                    candidate = row + lowest(near)
+                    near &= near - 1
+                    distance = distance_to(codes, candidate, query)
+                    if distance <= bound:
+                        prefetch(labels, candidate)  # it comes while the next query is compared
+                        some[1 - other, count] = (distance << 32) | candidate
+                        count += 1
+            _take(labels, starts, members, alive, some[other, :waiting], keys[last], counts[last], state[last], k)
+            other, waiting, last = 1 - other, count, q
+    _take(labels, starts, members, alive, some[other, :waiting], keys[last], counts[last], state[last], k)
     for q in range(len(queries)):
         selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q])
+
+
+@inlined
+def _take(labels, starts, members, alive, some, keys, counts, state, k):  # type: ignore[no-untyped-def]
+    """Take in what is still within the bound of a query: codes as `distance << 32 | row`."""
+    for i in range(len(some)):
+        if some[i] >> 32 <= state[BOUND]:
+            place, weight = selection.stands_for(labels, starts, members, alive, some[i] & 0xFFFFFFFF, k)
+            selection.keep(keys, counts, state, k, (some[i] >> 32 << 32) | place, weight)
 
 
 @kernel

@@ -26,7 +26,7 @@ SIZE, BOUND, WITHIN, LIMIT = (
 )  # state: keys held, distance beyond which nothing is of use, entries within it, key
 # from which on nothing is of use
 
-SHORT = 1000  # keys; more are sorted by their digits
+SHORT = 100  # keys; more are sorted by their digits, which takes 3 µs and a little for each
 
 Keys = npt.NDArray[np.int64]
 
@@ -107,7 +107,7 @@ def sort(keys):  # type: ignore[no-untyped-def]
 def sort_beside(keys, spare):  # type: ignore[no-untyped-def]
     """Sort in place, with as much spare room as there are keys.
 
-    Short rows by Shell's method, several times faster for them than the sort that Numba brings.
+    Short rows by Shell's method: digits take as long for a hundred keys, and a tenth of the time for a thousand.
     """
     if len(keys) > SHORT:
         _sort_by_digits(keys, spare[: len(keys)])

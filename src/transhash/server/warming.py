@@ -50,7 +50,7 @@ def warm(live: LiveLibrary) -> Iterator[None]:
 
 def _searched(index: HammingIndex) -> Iterator[None]:
     """Search in all ways that there are: for one and for many, by a scan and by tables, in all and in what passes."""
-    from transhash.search import planes
+    from transhash.search import guessing, planes
 
     ids, many = index.ids, planes.FEW * workers()
     codes = index.reconstruct(np.resize(ids, many)) if len(ids) else np.zeros((many, index.bits // 8), np.uint8)
@@ -59,5 +59,5 @@ def _searched(index: HammingIndex) -> Iterator[None]:
         for relaxed in (None, values[:queries]):
             for allowed in (None, ids[: len(ids) // 2], ids[:FEW_IDS]):
                 for strategy in (None, "scan", "mih"):
-                    index.search(codes[:queries], 1, ids=allowed, values=relaxed, strategy=strategy)
+                    index.search(codes[:queries], guessing.FEWEST, ids=allowed, values=relaxed, strategy=strategy)
                 yield
