@@ -27,13 +27,14 @@ from transhash.search.words import Words
 
 TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
 ROWS = 64  # codes side by side
-FEW = 8  # queries for which it is not worth to turn a block
+FEW = 8  # queries for which it is nowhere worth to turn a block
 MOST = 254  # a greater distance may be one of `SATURATED`
 SATURATED = 255
 
 # Numba compiles for this processor unless it is told otherwise
 _HAS = get_host_cpu_features() if config.CPU_NAME is None and config.CPU_FEATURES is None else {}
 FAST = bool(_HAS.get("avx2"))
+TURNED = 128 if _HAS.get("avx512vpopcntdq") else FEW  # for fewer, vectors that count bits are faster
 _WIDE = bool(FAST and _HAS.get("avx512vbmi") and _HAS.get("avx512bw"))
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -56,7 +57,7 @@ class Room(NamedTuple):
 
 def room(queries: Words, block: int) -> Room | None:
     """Room to compare blocks of `block` codes with `queries`, if that is of use here; `block` a multiple of `ROWS`."""
-    if not FAST or len(queries) < FEW:
+    if not FAST or len(queries) < TURNED:
         return None
     pieces = _pieces(queries.shape[1])
     tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, pieces, _TABLE // 8), np.uint64)
