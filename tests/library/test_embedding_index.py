@@ -12,7 +12,7 @@ from kinds import LIKENESS, draw
 from transhash import Library
 from transhash.library import Options, Queries
 from transhash.library.embedding_index import EmbeddingIndex, Held
-from transhash.library.ranking import Near, by_likeness
+from transhash.library.ranking import CANDIDATES, Near, by_likeness
 from transhash.model.fitted import cosines
 
 
@@ -117,6 +117,27 @@ def test_pictures_without_an_embedding_come_before_places_without_a_picture() ->
     ordered = by_likeness(near, np.array([[np.nan, -0.5, np.nan]], np.float32), 3)
     assert ordered.ids.tolist() == [[5, 4, -1]]
     assert ordered.distances.tolist() == [[2, 1, -1]]
+
+
+@pytest.mark.parametrize("found", [1, 7, CANDIDATES, CANDIDATES + 60])
+@pytest.mark.parametrize("k", [1, 10, CANDIDATES, CANDIDATES + 30, 2 * CANDIDATES])
+def test_the_most_alike_are_those_that_a_stable_sort_of_all_puts_first(found: int, k: int) -> None:
+    rng = np.random.default_rng(found + k)
+    near = Near(rng.integers(0, 64, (9, found)).astype(np.int32), rng.integers(-1, 9, (9, found)))
+    likeness = (rng.integers(-3, 4, (9, found)) / 4).astype(np.float32)  # many are equal
+    likeness[rng.random((9, found)) < 0.1] = -0.0
+    likeness[rng.random((9, found)) < 0.1] = np.nan
+
+    ordered = by_likeness(near, likeness, k)
+
+    for row in range(9):
+        keys = [
+            3 if id_ < 0 else 2 if np.isnan(each) else -each
+            for id_, each in zip(near.ids[row], likeness[row], strict=True)
+        ]
+        places = sorted(range(min(found, CANDIDATES)), key=keys.__getitem__) + list(range(CANDIDATES, found))
+        assert ordered.ids[row].tolist() == near.ids[row][places[:k]].tolist()
+        assert ordered.distances[row].tolist() == near.distances[row][places[:k]].tolist()
 
 
 def test_there_may_be_more_only_where_the_last_hit_asked_for_is_within_the_limits(library: Library) -> None:

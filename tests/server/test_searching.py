@@ -16,6 +16,7 @@ from transhash import Library
 from transhash.library import LiveLibrary
 from transhash.library.searching import LocalSearch, Snapshot
 from transhash.server import schemas
+from transhash.server.faults import Fault
 from transhash.server.found import Found, results
 from transhash.server.metrics import Metrics
 from transhash.server.queries import Options, Query
@@ -112,3 +113,26 @@ def test_a_request_for_very_much_lets_others_in_between(live: LiveLibrary) -> No
 
     assert HITS_AT_ONCE < 1000 * 100
     assert asyncio.run(run()) == ["little", "much"]
+
+
+def test_a_search_that_takes_too_long_is_given_up(live: LiveLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, search = threading.Event(), Searcher.search
+
+    def slow(self: Searcher, queries: list[Query]) -> list[Found | Exception]:
+        go_on.wait(60)
+        return search(self, queries)
+
+    async def asked() -> list[str]:
+        service = Service(live, Settings(seconds=0.2), Metrics())
+        try:
+            with pytest.raises(Fault) as alone:
+                await service.search([Query(Options(k=6), id=4)])
+            with pytest.raises(Fault) as together:
+                await service.search([Query(Options(k=6), id=4), Query(Options(k=6), id=5)])
+        finally:
+            go_on.set()
+            await asyncio.to_thread(service.close)
+        return [alone.value.code, together.value.code]
+
+    monkeypatch.setattr(Searcher, "search", slow)
+    assert asyncio.run(asked()) == ["late", "late"]

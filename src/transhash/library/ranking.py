@@ -138,13 +138,23 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
     Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
     """
     ids, first = near.ids[:, :CANDIDATES], likeness[:, :CANDIDATES]
-    order: NDArray[np.int64] = np.argsort(
-        np.where(ids < 0, 3, np.where(np.isnan(first), 2, -first)), axis=1, kind="stable"
-    )
-    order = np.concatenate([order, np.tile(np.arange(order.shape[1], near.ids.shape[1]), (len(order), 1))], axis=1)
-    order = order[:, :k]
+    count, rest = ids.shape[1], near.ids.shape[1]
+    keys = np.where(ids < 0, np.float32(3), np.where(np.isnan(first), np.float32(2), -first))
+    order = _smallest(keys, min(k, count))
+    if k > count:
+        order = np.concatenate([order, np.tile(np.arange(count, min(k, rest)), (len(order), 1))], axis=1)
     distances, ids = np.take_along_axis(near.distances, order, 1), np.take_along_axis(near.ids, order, 1)
     return Near(distances, ids, np.take_along_axis(likeness, order, 1))
+
+
+def _smallest(keys: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """The places of the k smallest of each row, int64 [Q, k], in a stable order: much less work than to sort all."""
+    bits = (keys + np.float32(0)).view(np.int32)  # the sum makes a zero of a negative zero
+    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64)  # ascends as the numbers do
+    both = (ordered << 32) | np.arange(keys.shape[1])
+    if k < both.shape[1]:
+        both = np.partition(both, k - 1, axis=1)[:, :k]
+    return np.sort(both, axis=1) & 0xFFFFFFFF
 
 
 class Ranked(NamedTuple):

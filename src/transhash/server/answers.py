@@ -24,7 +24,7 @@ WORTH_IT = 1 << 10  # bytes from which an answer is compressed
 LEVEL = 4
 SLOWEST = 16 << 10  # bytes a second that a client has to take
 PATIENCE = 30.0  # seconds more than that
-_TEXTS = ("application/json", "text/", "image/svg+xml", "application/javascript")
+_TEXTS = (b"application/json", b"text/", b"image/svg+xml", b"application/javascript")
 
 
 class Answer:
@@ -88,22 +88,27 @@ class Answer:
 
     async def _begin(self, start: Message, body: bytes, more: bool) -> bytes:
         """Send the head of the answer; gives its body, compressed if that is worth it."""
-        headers = MutableHeaders(raw=list(start.get("headers", [])))
-        is_text = headers.get("content-type", "").startswith(_TEXTS)
-        if is_text and "content-encoding" not in headers:
-            headers.add_vary_header("Accept-Encoding")
+        headers = [(name.lower(), value) for name, value in start.get("headers", [])]
+        names = dict(headers)
+        if names.get(b"content-type", b"").startswith(_TEXTS) and b"content-encoding" not in names:
+            own = MutableHeaders(raw=headers)  # the same list
+            if b"vary" in names:
+                own.add_vary_header("Accept-Encoding")
+            else:
+                headers.append((b"vary", b"Accept-Encoding"))
             if self._accepts and not more and len(body) >= WORTH_IT and not self._is_head:
                 body = await _compressed(body)
-                headers["Content-Encoding"] = "gzip"
-                headers["Content-Length"] = str(len(body))
-                if "etag" in headers and not headers["etag"].startswith("W/"):
-                    headers["ETag"] = f"W/{headers['etag']}"
-        start["headers"] = headers.raw
-        protect(start, self._id)
+                own["Content-Encoding"] = "gzip"
+                own["Content-Length"] = str(len(body))
+                if "etag" in own and not own["etag"].startswith("W/"):
+                    own["ETag"] = f"W/{own['etag']}"
+                names = dict(headers)
+        protect(headers, names, self._id)
+        start["headers"] = headers
         self.status, self.started = start["status"], True
         if self.deadline is not None:  # from here on it is the client's time
-            length = headers.get("content-length", "")
-            seconds = PATIENCE + (int(length) / SLOWEST if length.isdecimal() else 0.0)
+            length = names.get(b"content-length", b"")
+            seconds = PATIENCE + (int(length) / SLOWEST if length.isdigit() else 0.0)
             self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
         if self._connection is not None and not self._is_head:
             self._connection.hold()

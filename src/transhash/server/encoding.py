@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,3 +176,17 @@ async def within(seconds: float, work: Awaitable[R]) -> R:
             return await work
     except TimeoutError:
         raise faults.late() from None
+
+
+async def in_time(seconds: float, future: asyncio.Future[R]) -> R:
+    """The same for what a future will have, in less time."""
+    timer = future.get_loop().call_later(seconds, _late, future)
+    try:
+        return await future
+    finally:
+        timer.cancel()
+
+
+def _late(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(faults.late())

@@ -7,7 +7,7 @@ of its body that have arrived, by the bytes of its answer that wait to be taken.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import random
 import time
 from collections import Counter
 from contextlib import nullcontext
@@ -55,7 +55,7 @@ class Gate:
             return
         began = time.perf_counter()
         given, scope = scope, dict(scope)
-        name = scope[ID] = secrets.token_hex(8)
+        name = scope[ID] = f"{random.getrandbits(64):016x}"  # no secret
         headers = Headers(scope=scope)
         address = str((scope.get("client") or ("", 0))[0])
         connection = scope.get("extensions", {}).get(CONNECTION)
@@ -179,14 +179,14 @@ class _Body:
         self._limit = limit
         self._held = held
         self._seen = self._taken = 0
-        self._until = asyncio.get_running_loop().time() + settings.upload_seconds
+        self._until = time.monotonic() + settings.upload_seconds
         self._complete = False
 
     async def receive(self) -> Message:
         if self._complete:  # what comes now is that the client has gone
             return await self._receive()
         try:
-            async with asyncio.timeout_at(self._until):
+            async with asyncio.timeout(self._until - time.monotonic()):
                 message = await self._receive()
         except TimeoutError:
             raise Fault(408, "slow", "the request did not arrive in time", "send it again") from None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Container
 
 from starlette.datastructures import Headers
-from starlette.types import Message, Scope
+from starlette.types import Scope
 
 from transhash.server.faults import Fault
 from transhash.server.settings import Settings
@@ -76,15 +77,12 @@ def host_of(value: str) -> str:
     return (value.rpartition(":")[0] if ":" in value.rpartition("]")[2] else value).lower()
 
 
-def protect(message: Message, request_id: str) -> None:
-    """Give an answer the headers that every answer has."""
-    headers = [(name.lower(), value) for name, value in message.get("headers", [])]
-    names = {name for name, _ in headers}
+def protect(headers: list[tuple[bytes, bytes]], names: Container[bytes], request_id: str) -> None:
+    """Add the headers that every answer has to those of one; `names`: what it has already."""
     headers += [each for each in _RAW_HEADERS if each[0] not in names]
     headers.append((b"x-request-id", request_id.encode()))
     if b"cache-control" not in names:
         headers.append((b"cache-control", b"no-store"))
-    message["headers"] = headers
 
 
 def _is_ours(host: str, settings: Settings) -> bool:

@@ -16,7 +16,7 @@ from transhash.library.digests import content_hash
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
-from transhash.server.encoding import Encoding, Upload, within
+from transhash.server.encoding import Encoding, Upload, in_time, within
 from transhash.server.filters import Filters, Passing
 from transhash.server.found import Found
 from transhash.server.metrics import Metrics
@@ -117,7 +117,10 @@ class Service:
         if options.where is not None:
             allowed = await self.passing(options.where)
             queries = [replace(query, allowed=allowed) for query in queries]
-        found = await self._within(self._searched(queries))
+        if len(queries) == 1:
+            found = [await in_time(self.settings.seconds, self._search.put(queries)[0])]
+        else:
+            found = await self._within(self._searched(queries))
         if queries[0].options.collapse:
             found = await asyncio.gather(*(self.draw(partial(_collapsed, each)) for each in found))
         return found

@@ -20,7 +20,8 @@ CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
 PAGE = 4096  # rows held at a time
-ASKED_AT_ONCE = 500  # keys in a query: SQLite's limit on parameters was 999
+ASKED = (1, 10, 50, 100, 200, 350, 500)  # keys in a query
+ASKED_AT_ONCE = ASKED[-1]  # SQLite's limit on parameters was 999
 STEPS_BETWEEN = 10_000  # of SQLite's machine, of which it does some 50 million a second
 
 DAMAGED = ("the catalogue is damaged", "restore it from a copy, or remove the library and index the folders again")
@@ -157,7 +158,9 @@ class Database:
         """The rows of a query that has `IN ({})`, for any number of keys."""
         waiting = iter(keys)
         while some := list(islice(waiting, ASKED_AT_ONCE)):
-            yield from self.rows(sql.format(", ".join("?" * len(some))), some)
+            count = next(count for count in ASKED if count >= len(some))
+            some += some[-1:] * (count - len(some))  # SQLite reads a statement that it knows in no time
+            yield from self.rows(sql.format(", ".join("?" * count)), some)
 
     def written(self) -> int:
         """How many rows this thread has written since it opened the file."""
