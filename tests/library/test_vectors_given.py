@@ -70,8 +70,9 @@ def test_vectors_that_are_something_else_are_errors(tmp_path: Path) -> None:
     assert not (tmp_path / "library").exists()
 
 
-def test_codes_of_other_programs_become_a_library(tmp_path: Path) -> None:
-    packed = np.packbits(np.random.default_rng(0).standard_normal((60, 256)) > 0, axis=1)
+@pytest.mark.parametrize("bits", [256, 1024])
+def test_codes_of_other_programs_become_a_library(bits: int, tmp_path: Path) -> None:
+    packed = np.packbits(np.random.default_rng(0).standard_normal((60, bits)) > 0, axis=1)
     with Library.create(tmp_path / "library", vectors=to_signs(packed)) as library:
         found = [int(hit.picture.stored_path) for hit in library.search(to_signs(packed[:1])[0], 60)]
     distances = hamming(packed[:1], packed)[0]

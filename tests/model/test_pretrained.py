@@ -14,7 +14,7 @@ from PIL import Image
 
 from checkpoints import PROCESSORS, model_of, save
 from collection import draw
-from transhash import Library, load_encoder
+from transhash import Library, load, load_encoder
 from transhash.errors import ModelError
 from transhash.library import Words
 from transhash.model import Embedder
@@ -246,6 +246,13 @@ def test_what_is_no_checkpoint_is_a_sentence(checkpoints: Path, tmp_path: Path) 
         load_encoder("nothing-here")
     with pytest.raises(ModelError, match="no revision v2"):
         load_encoder(tmp_path, revision="v2")
+
+
+def test_a_checkpoint_is_no_model_of_codes(checkpoints: Path) -> None:
+    with pytest.raises(ModelError, match=r"a checkpoint, .*; open it with transhash\.load_encoder"):
+        load(checkpoints / "clip")
+    with pytest.raises(ModelError, match=r"transhash\.load_encoder loads models of the Hugging Face hub"):
+        load("owner/name")
 
 
 def test_models_of_ours_are_loaded_as_ever() -> None:

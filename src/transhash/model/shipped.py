@@ -25,11 +25,15 @@ def load(name: str | os.PathLike[str] | None = None, bits: int | None = None, *,
     if str(name) in shipped and not (path / CONFIG).is_file():
         return HashModel(PRETRAINED / str(name), bits, device=device)
     if path.is_dir():
+        from transhash.model.hub import is_pretrained
+
+        if is_pretrained(path):
+            raise ModelError(path, "a checkpoint, not a model of hash codes", "open it with transhash.load_encoder")
         return HashModel(path, bits, device=device)
     raise ModelError(
         name,
         f"neither a model directory nor a model that ships with transhash ({', '.join(shipped)})",
-        "`transhash models` lists them",
+        "`transhash models` lists them, and transhash.load_encoder loads models of the Hugging Face hub",
     )
 
 
