@@ -200,10 +200,8 @@ class Pictures:
 
     def vanished(self, when: int) -> int:
         """How many pictures were found missing in the run that began at `when`."""
-        count: int = self._database.rows(
-            "SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL", (when,)
-        )[0][0]
-        return count
+        sql = "SELECT COUNT(*) FROM picture WHERE vanished = ? AND code IS NOT NULL"
+        return int(self._database.rows(sql, (when,))[0][0])
 
     def indexed(self) -> Iterator[list[Indexed]]:
         """Every picture that search can find, by id, in pages; of one moment inside `reading`."""
@@ -253,10 +251,13 @@ class Pictures:
     def put_all(self, pictures: Iterable[tuple[File, Coded]]) -> list[int]:
         """The same of several, no two of one path; their ids."""
         rows, kept = [], []
+        names: dict[int, list[bytes]] = {}
         for file, coded in pictures:
+            folder = self._folder_id(file.folder)
             fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
-            rows.append((self._folder_id(file.folder), *file[1:], *coded[:3], fault, coded.taken, self._changing))
+            rows.append((folder, *file[1:], *coded[:3], fault, coded.taken, self._changing))
             kept.append(coded.embedding)
+            names.setdefault(folder, []).append(file.name)
         self._database.many(
             "INSERT INTO picture (folder, name, size, mtime_ns, digest, width, height, code, fault, taken, changed)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (folder, name) DO UPDATE SET size = excluded.size,"
@@ -265,18 +266,14 @@ class Pictures:
             " vanished = NULL, changed = excluded.changed",
             rows,
         )
-        names: dict[int, list[bytes]] = {}
-        for folder, name, *_ in rows:
-            names.setdefault(folder, []).append(name)
         found: dict[tuple[int, bytes], int] = {}
         for folder, some in names.items():
             these = f"SELECT name, id FROM picture WHERE folder = {folder:d} AND name IN ({{}})"
             found |= {(folder, name): id_ for name, id_ in self._database.chosen(these, some)}
-        ids = [found[row[:2]] for row in rows]
-        own = list(zip(ids, kept, strict=True))
+        own = [(found[row[:2]], each) for row, each in zip(rows, kept, strict=True)]
         self._database.many("DELETE FROM embedding WHERE picture = ?", ((id_,) for id_, each in own if each is None))
         self._database.many("INSERT OR REPLACE INTO embedding VALUES (?, ?)", (each for each in own if each[1]))
-        return ids
+        return [id_ for id_, _ in own]
 
     def recode(self, codes: Iterable[tuple[int, bytes]]) -> None:
         """Pictures, by id, have other codes."""
@@ -316,10 +313,8 @@ class Pictures:
     def prune(self, folder: bytes) -> int:
         """Delete the vanished pictures of a folder, and the folder when nothing is left; returns how many."""
         deleted = self._delete("vanished IS NOT NULL AND folder = (SELECT id FROM folder WHERE path = ?)", folder)
-        self._database.execute(
-            "DELETE FROM folder WHERE path = ? AND NOT EXISTS (SELECT 1 FROM picture WHERE folder = folder.id)",
-            (folder,),
-        )
+        sql = "DELETE FROM folder WHERE path = ? AND NOT EXISTS (SELECT 1 FROM picture WHERE folder = folder.id)"
+        self._database.execute(sql, (folder,))
         return deleted
 
     def _vanish(self, further: str, *parameters: int | bytes) -> None:
@@ -346,9 +341,8 @@ class Pictures:
         key = (reason, remedy)
         if key not in self._fault_ids:
             self._database.execute("INSERT OR IGNORE INTO fault (reason, remedy) VALUES (?, ?)", key)
-            self._fault_ids[key] = self._database.rows("SELECT id FROM fault WHERE reason = ? AND remedy = ?", key)[0][
-                0
-            ]
+            this = "SELECT id FROM fault WHERE reason = ? AND remedy = ?"
+            self._fault_ids[key] = self._database.rows(this, key)[0][0]
         return self._fault_ids[key]
 
 
