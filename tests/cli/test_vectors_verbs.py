@@ -43,6 +43,16 @@ def test_an_array_with_ids_and_columns(run, vectors: np.ndarray) -> None:
     assert [hit["columns"] for hit in json.loads(line)["hits"]] == [{"year": 1999}]
 
 
+def test_an_address_is_printed_as_it_was_given(run, vectors: np.ndarray) -> None:
+    Path("ids.txt").write_text("".join(f"https://example.org/{number}.jpg\n" for number in range(400)))
+    run("import", "vectors.npy", "--ids", "ids.txt", "--library", "lib")
+    assert (
+        run("search", "query.npy", "-k", 1, "--library", "lib")
+        .out.splitlines()[1]
+        .endswith("  https://example.org/7.jpg")
+    )
+
+
 def test_an_import_that_was_interrupted_is_done_again(run, vectors: np.ndarray) -> None:
     made(Path("early"), "vectors", Embedder.named("vectors", 32).fingerprint, 32, "").close()
     assert "it holds no vectors yet; import them" in run("search", "query.npy", "--library", "early").err

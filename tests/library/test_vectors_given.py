@@ -95,6 +95,7 @@ def test_addresses_are_ids(vectors: np.ndarray, tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", vectors=vectors[:50], ids=ids, columns=columns) as library:
         (hit,) = library.search(vectors[9], 1)
         assert (hit.picture.stored_path, hit.columns) == (ids[9], {"id": 9})
+        assert hit.to_dict()["path"] == ids[9]
         library.vectors.add(vectors[:50], ids)
         assert len(library) == 50
         assert library.annotate({ids[9]: {"seen": True}}).matched == 1

@@ -129,7 +129,7 @@ def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> Non
         known = hit.probability is not None and hit.id not in same  # of the same picture there is nothing to estimate
         probability = f"{hit.probability:5.0%}  " if known else " " * 7 if likely else ""
         more = f"  (and {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'})" if hit.copies else ""
-        print(f"{hit.distance:4d}  {probability}{shown(hit.path)}{SAME if hit.id in same else ''}{more}")
+        print(f"{hit.distance:4d}  {probability}{shown(hit.picture.address)}{SAME if hit.id in same else ''}{more}")
 
 
 def _reads(library: Searchable) -> Sequence[str]:

@@ -133,6 +133,12 @@ class Picture:
         """Where the file is."""
         return Path(self.base, self.folder, self.name)
 
+    @property
+    def address(self) -> str:
+        """The path of its file, or the address of the web that is the id of a vector."""
+        stored = self.stored_path
+        return stored if "://" in stored else str(self.path)
+
     def to_dict(self) -> JsonObject:
         """The same in JSON's own types, as the server tells it: moments as texts, `version` for the digest."""
         return {
@@ -195,7 +201,7 @@ class Hit:
     def to_dict(self) -> JsonObject:
         """A flat description: what `transhash search --json` prints."""
         return {
-            "path": self.path,
+            "path": self.picture.address,
             "distance": self.distance,
             "id": self.id,
             "width": self.width,

@@ -149,6 +149,6 @@ def shown_of(thumbnails: Thumbnails, picture: Picture) -> Image | None:
 def _told(hit: Hit) -> dict[str, Any]:
     told = hit.picture.to_dict()
     names = ("id", "width", "height", "taken", "columns")
-    return {"path": str(hit.path), "distance": hit.distance, "probability": hit.probability} | {
+    return {"path": hit.picture.address, "distance": hit.distance, "probability": hit.probability} | {
         n: told[n] for n in names
     }
