@@ -100,6 +100,33 @@ def test_a_picture_that_takes_long_gives_way_and_leaves_no_slow_process(monkeypa
     guard.close()
 
 
+def test_a_process_that_runs_is_asked_before_one_is_started(guard: Guard) -> None:
+    def ask() -> None:
+        with suppress(ImageError):
+            guard.small(picture())
+
+    guard.small(picture())
+    [lost] = guard.processes
+    os.kill(lost, signal.SIGSTOP)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while len(guard._slots) == 2:  # until that one is asked
+        time.sleep(0.01)
+    guard.small(picture())
+    [stays] = {*guard.processes} - {lost}
+    os.kill(lost, signal.SIGKILL)
+    asking.join()  # its place was freed last
+    guard.small(picture())
+    assert guard.processes == [stays]
+
+
+def test_a_picture_of_one_who_sends_slow_ones_leaves_running_processes_to_others(guard: Guard) -> None:
+    guard.small(picture())
+    [before] = guard.processes
+    guard.picture(picture(), 8, 1.0, max_pixels=MOST, calm=True)
+    assert before in guard.processes
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="memory is bounded on Linux")
 def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     guard = Guard(1, seconds=30.0, memory=64 << 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,13 @@ def test_helpers_give_what_the_calling_thread_gives(sources: list[object], helpe
         alike(Decoder(size, 1.0, None, helpers).decode(sources), Decoder(size, 1.0, None).decode(sources))
     files = [one for one in sources if isinstance(one, str | Path | bytes)]
     alike(helpers.ask(Decoder(28, 1.0, None), files), Decoder(28, 1.0, None).decode(files))  # not decoded here
+
+
+@pytest.mark.skipif(not hasattr(os, "getsid"), reason="there are sessions on POSIX alone")
+def test_helpers_share_the_priority_of_the_program_and_not_its_ctrl_c(helpers: Helpers) -> None:
+    [helper] = helpers._all
+    assert os.getsid(helper.pid) == os.getsid(0)
+    assert os.getpgid(helper.pid) == helper.pid != os.getpgid(0)
 
 
 def test_relative_paths_are_those_of_the_program(

@@ -24,7 +24,6 @@ import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from queue import LifoQueue
 from typing import IO, Any
 
 import numpy as np
@@ -57,10 +56,9 @@ class Guard:
         """`seconds` and `memory`, in bytes, are for one picture."""
         self._seconds = seconds
         self._memory = memory
-        self._slots: LifoQueue[subprocess.Popen[bytes] | None] = LifoQueue()  # the one that worked last, first
+        self._slots: list[subprocess.Popen[bytes] | None] = [None] * processes  # that are free; None: to be started
+        self._freed = threading.Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
-        for _ in range(processes):
-            self._slots.put(None)
         self.close = weakref.finalize(self, _end, self._running)
         """End them now."""
 
@@ -96,14 +94,26 @@ class Guard:
         return self._ask("full", content, max_pixels=max_pixels)[1]
 
     def _ask(self, job: str, content: bytes, *, calm: bool = False, **named: float) -> tuple[dict[str, Any], bytes]:
-        process = self._slots.get()  # waits where more threads ask than there are processes
+        process = self._taken(calm)
         try:
             process = self._ready(process)
             return self._answer_of(process, json.dumps([job, named]).encode(), content, CALM_SECONDS * (not calm))
         finally:
             if process is not None and process not in self._running:
                 process = None
-            self._slots.put(process)
+            with self._freed:
+                self._slots.append(process)
+                self._freed.notify()
+
+    def _taken(self, calm: bool) -> subprocess.Popen[bytes] | None:
+        """A free slot; waits where more threads ask than there are. One that runs, the last that worked, is quickest.
+
+        With `calm` rather one that does not: it ends with its picture, and those that run are for others.
+        """
+        with self._freed:
+            self._freed.wait_for(lambda: self._slots)
+            places = range(len(self._slots))
+            return self._slots.pop(max(places, key=lambda place: ((self._slots[place] is None) == calm, place)))
 
     def _ready(self, process: subprocess.Popen[bytes] | None) -> subprocess.Popen[bytes]:
         if process is not None and process.poll() is None:

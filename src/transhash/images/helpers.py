@@ -45,7 +45,9 @@ class Helpers:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environment(),
-                    start_new_session=True,  # Ctrl-C is for the program, which ends them
+                    # Ctrl-C is for the program, which ends them. Not a session of their own: Linux shares the machine
+                    # out among sessions, and a program with a lower priority (`nice`) would have helpers with none.
+                    process_group=0,
                 )
                 self._all.append(helper)
                 self._idle.put(helper)
