@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,23 @@ from hypothesis import strategies as st
 
 import oracle
 from transhash.errors import HammingIndexError
-from transhash.search import HammingIndex, hits, index, mih, packed, packed_scan, scan, segment, small, tables
+from transhash.search import (
+    HammingIndex,
+    clusters,
+    hits,
+    index,
+    mih,
+    packed,
+    packed_scan,
+    scan,
+    segment,
+    small,
+    tables,
+)
 from transhash.search.words import PADDING, to_words
 
 STRATEGIES = [None, "scan", "mih"]
+LAYOUTS = ["tables", "compact", "clusters"]
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +47,17 @@ def small_numbers() -> object:
         patch.setattr(scan, "COUNTED", 4)
         patch.setattr(packed_scan, "AT_ONCE", 70)
         yield
+
+
+@contextmanager
+def laid_out(layout: str) -> Iterator[bool | None]:
+    """What `compact` has to be for tables, compact ones, or clusters of any codes."""
+    with pytest.MonkeyPatch.context() as patch:
+        if layout == "clusters":
+            patch.setattr(clusters, "WORTH", 50)
+            patch.setattr(clusters, "HOPELESS", 2)
+            patch.setattr(clusters, "cost_of_tables", lambda *_: np.inf)
+        yield True if layout == "compact" else None
 
 
 def codes_of(rng: np.random.Generator, count: int, bits: int, kind: str) -> np.ndarray:
@@ -74,7 +100,7 @@ def assert_all(
             assert lims[-1] == len(D)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=45, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     bits=st.sampled_from([8, 16, 24, 32, 48, 64, 96, 128, 512]),
@@ -82,12 +108,12 @@ def assert_all(
     batches=st.lists(st.sampled_from([1, 20, 49, 50, 300]), min_size=1, max_size=4),
     removed=st.sampled_from([0.0, 0.1, 0.7]),
     own_ids=st.booleans(),
-    compact=st.sampled_from([None, True]),
+    layout=st.sampled_from(LAYOUTS),
 )
 def test_every_strategy_equals_brute_force(
-    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool, compact: bool | None
+    seed: int, bits: int, kind: str, batches: list[int], removed: float, own_ids: bool, layout: str
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, laid_out(layout) as compact:
         # Whoever insists on tables has all their buckets visited, four million in each at 512 bits: 4,096 do as well.
         patch.setattr(tables, "WIDEST", 12)
         _compare(seed, bits, kind, batches, removed, own_ids, compact if packed.fits(bits) else None)
@@ -131,13 +157,14 @@ def test_the_widest_substrings_find_the_nearest_of_long_codes() -> None:
         np.testing.assert_array_equal(I, expected[1])
 
 
-@pytest.mark.parametrize("compact", [None, True])
-def test_a_search_with_a_budget_says_what_is_certain(compact: bool | None) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_search_with_a_budget_says_what_is_certain(layout: str) -> None:
     rng = np.random.default_rng(7)
     codes = codes_of(rng, 3000, 64, "near")
-    made = HammingIndex(64, compact=compact)
-    made.add(codes[:2980])
-    made.add(codes[2980:])
+    with laid_out(layout) as compact:
+        made = HammingIndex(64, compact=compact)
+        made.add(codes[:2980])
+        made.add(codes[2980:])
     queries = np.concatenate((codes[:15], codes_of(rng, 15, 64, "uniform")))
     wanted = oracle.nearest(queries, codes, np.arange(3000), 10)
     seen = []
@@ -167,11 +194,13 @@ def test_an_id_can_return_after_its_removal() -> None:
     np.testing.assert_array_equal(made.reconstruct([7]), first[:1])
 
 
-def test_queries_that_cost_too_much_are_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_queries_that_cost_too_much_are_scanned(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     codes = codes_of(rng, 400, 64, "near")
-    made = HammingIndex(64)
-    made.add(codes)
+    with laid_out(layout) as compact:
+        made = HammingIndex(64, compact=compact)
+        made.add(codes)
     held = dict(enumerate(codes))
     queries = np.concatenate((codes[:20], codes_of(rng, 20, 64, "uniform")))
     for cost in (0.0, 300.0, 800.0):

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, packed_search, planes, scan, selection
+from transhash.search import hits, packed_search, planes, scan, selection, shells
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
-from transhash.search.rings import DECODED, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
+from transhash.search.rings import DECODED, PATIENCE, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
 from transhash.search.runs import Ids
 from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
 from transhash.search.small import NONE
@@ -34,7 +34,6 @@ from transhash.threads import cuts, spread, workers
 AHEAD = 4  # buckets whose codes are asked for before it is their turn
 LINES = 48  # cache lines of each, at most
 CHUNK = 1024
-PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
 NEVER = np.int64(1) << 40
 HITS_AT_ONCE = 1 << 18  # hits that a thread holds before they become results; more if those of one query are more
 
@@ -137,14 +136,19 @@ def each_within(
 
 
 def _compiled(store: Store | Packed) -> Callable[..., None]:
-    search: Callable[..., None] = packed_search.search if isinstance(store, Packed) else _search
+    search: Callable[..., None] = _search
+    if isinstance(store, Packed):
+        search = packed_search.search
+    elif len(store.reach):
+        search = shells.search
     return search
 
 
 def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: float) -> bool:
     """Whether to see all codes within `bounds` [Q] costs less than `limit` a query, on average."""
     costs = np.empty(len(queries))
-    _pieces(lambda piece: _plan(store, queries, *piece, store.width, bounds, costs), queries)
+    plan = shells.plan if isinstance(store, Store) and len(store.reach) else _plan
+    _pieces(lambda piece: plan(store, queries, *piece, store.width, bounds, costs), queries)
     return bool(costs.mean() < limit)
 
 

@@ -14,6 +14,9 @@ from transhash.search.bitops import lowest
 # queries share, the same when one query waits for memory, and to put a compact code together.
 CANDIDATE, VISIT, SCANNED_ALONE, DECODED = 1.0, 50.0, 0.3, 1.0
 SCANNED = 0.08 if planes.FAST else SCANNED_ALONE
+# and of clusters: a word of a code that is read in sequence, a word of a centre, a cluster of which something is read
+ROW, CENTRE, CLUSTER = 0.2, 0.4, 20.0
+PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
 COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
 
 

@@ -327,7 +327,10 @@ def arrays_of(segment: Segment, name: str) -> Arrays:
         kept = {part: array for part, array in store._asdict().items() if part in packed.KEPT}
         parts.update(kept, sizes=store.sizes[:2])
     else:
-        parts.update(store._asdict() if store.tables else {"codes": store.codes})
+        whole = store._asdict()
+        if len(store.reach) == 0:
+            del whole["centres"], whole["reach"]
+        parts.update(whole if store.tables else {"codes": store.codes})
     return {f"{name}.{part}": array for part, array in parts.items()}
 
 

@@ -15,6 +15,7 @@ Bitmap = npt.NDArray[np.uint64]
 
 
 SHARED = 1 << 31  # flag of a label
+_NO_CENTRES, _NO_REACH = np.empty((0, 1), np.uint64), np.empty(0, np.uint32)
 
 
 class Store(NamedTuple):
@@ -22,16 +23,20 @@ class Store(NamedTuple):
 
     `codes` holds every different code once for each table, sorted by that table's substring (the bits from cuts[t] to
     cuts[t + 1]). A row's label is the rank of the only entry with that code, or SHARED plus the number of a group of
-    entries. A store without tables holds the code of each entry, in the order of ranks.
+    entries. A store without tables holds the code of each entry, in the order of ranks. One of clusters has a single
+    table, in the order of their shells (`clusters`).
     """
 
     codes: Words  # [tables * stride, words], stride = u + PADDING
     labels: U32  # [tables * stride]
-    offsets: U32  # of each table [2^width + 1], one behind the other: a bucket's first row; empty without tables
+    offsets: U32  # of each table [2^width + 1], one behind the other: a bucket's first row; empty without tables;
+    # of clusters [K * (bits + 1) + 1]: a shell's first row
     cuts: Ranks  # [tables + 1] bit positions
     rows: U32  # [n]: the row, in the first table, of each entry
     starts: U32  # [groups + 1]: a group's first place in `members`
     members: U32  # the ranks of each group, ascending
+    centres: Words = _NO_CENTRES  # [K + PADDING, words] of clusters, those that reach farthest first
+    reach: U32 = _NO_REACH  # [K]: how far from its centre a cluster's codes lie at most
 
     @property
     def tables(self) -> int:

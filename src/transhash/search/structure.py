@@ -19,6 +19,7 @@ _KINDS = {"ids": "i8", "alive": "u8", "codes": "u8"}
 _KINDS_OF_PACKED = {"ids": "i8", "alive": "u8", "fields": "u8", "offsets": "u4", "cuts": "i8", "ranks": "u8"}
 _KINDS_OF_PACKED |= {"marks": "u8", "sizes": "i8"}
 _KINDS_OF_TABLES = {"labels": "u4", "offsets": "u4", "cuts": "i8", "rows": "u4", "starts": "u4", "members": "u4"}
+_KINDS_OF_CLUSTERS = {"centres": "u8", "reach": "u4"}
 
 
 def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
@@ -41,9 +42,14 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
         kinds = _KINDS_OF_PACKED if "fields" in parts else _KINDS | _KINDS_OF_TABLES if "cuts" in parts else _KINDS
         if "run" in parts:
             kinds = {name: kind for name, kind in kinds.items() if name != "ids"} | {"run": "i8"}
+        if "centres" in parts and "cuts" in kinds and "fields" not in kinds:
+            kinds |= _KINDS_OF_CLUSTERS
         _must(parts.keys() == kinds.keys(), "set of arrays")
         for name, part in parts.items():
-            _must(part.dtype == np.dtype(kinds[name]) and part.ndim == 1 + (name == "codes"), f"{name} in kind")
+            _must(
+                part.dtype == np.dtype(kinds[name]) and part.ndim == 1 + (name in {"codes", "centres"}),
+                f"{name} in kind",
+            )
         if "run" in parts:
             _check_run(parts["run"], next_id)
         if "fields" in parts:
@@ -72,10 +78,17 @@ def _check_sizes(parts: Arrays, bits: int) -> None:
     cuts, tables = parts["cuts"], len(parts["cuts"]) - 1
     widths = np.diff(cuts)
     _must(tables >= 1 and cuts[0] == 0 and cuts[-1] <= bits, "cuts")
-    _must(widths.min() >= 1 and widths.max() <= _WIDEST, "cuts")
+    if "centres" in parts:
+        centres = len(parts["reach"])
+        _must(tables == 1 and 1 <= centres <= count, "cuts")
+        _must(parts["centres"].shape == (centres + PADDING, word_count(bits)), "number of centres")
+        offsets = centres * (bits + 1) + 1
+    else:
+        _must(widths.min() >= 1 and widths.max() <= _WIDEST, "cuts")
+        offsets = int(((1 << widths) + 1).sum())
     _must(rows % tables == 0 and PADDING <= rows // tables <= count + PADDING, "number of codes")
     _must(len(parts["labels"]) == rows and len(parts["rows"]) == count, "number of labels")
-    _must(len(parts["offsets"]) == int(((1 << widths) + 1).sum()), "number of offsets")
+    _must(len(parts["offsets"]) == offsets, "number of offsets")
 
 
 def _count(parts: Arrays) -> int:
@@ -124,7 +137,7 @@ def _check_tables(parts: Arrays) -> None:
     count, cuts, starts, members = _count(parts), parts["cuts"], parts["starts"], parts["members"]
     tables = len(cuts) - 1
     unique = len(parts["codes"]) // tables - PADDING
-    ends = np.cumsum((1 << np.diff(cuts)) + 1)
+    ends = np.cumsum((1 << np.diff(cuts)) + 1) if "centres" not in parts else np.array([len(parts["offsets"])])
     _check_offsets(parts["offsets"], ends, unique)
     _must(_below(parts["rows"], unique), "rows")
     if len(starts):

@@ -1,4 +1,4 @@
-"""Building the tables of multi-index hashing: equal codes joined, then sorted by each substring (counting sort)."""
+"""Building tables: equal codes joined, then sorted by each substring or by the shells of clusters (counting sort)."""
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
 
@@ -7,6 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from transhash.kernels import inlined, kernel
+from transhash.search import clusters
 from transhash.search.store import SHARED, U32, Ranks, Store, frozen
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
@@ -37,16 +38,24 @@ def build(words: Words, bits: int) -> Store:
     if unique < count:
         words = np.concatenate((words[firsts], words[count:]))
     cut = substrings(bits, unique)
+    sizes = np.bincount(leaders, minlength=count)[firsts].astype(np.uint32)
+    near = clusters.found(words, sizes, bits, cut)
+    if near is not None:
+        cut = np.array([0, bits])
     tables = len(cut) - 1
     stride = unique + PADDING
     codes = np.empty((tables * stride, words.shape[1]), np.uint64)  # for `empty` NumPy asks for large pages
     order = np.empty(tables * stride, np.uint32)
     ends = np.cumsum((1 << np.diff(cut)) + 1)
-    offsets = np.zeros(int(ends[-1]), np.uint32)
+    offsets = np.zeros(int(ends[-1]), np.uint32) if near is None else near.offsets(bits)
 
     def fill(t: int) -> None:
         part = slice(t * stride, (t + 1) * stride)
-        _sort(words, unique, cut[t], cut[t + 1], offsets[ends[t - 1] if t else 0 : ends[t]], codes[part], order[part])
+        if near is None:
+            own = offsets[ends[t - 1] if t else 0 : ends[t]]
+            _sort(words, unique, cut[t], cut[t + 1], own, codes[part], order[part])
+        else:
+            _deal(words, near.shells, offsets[:-1].copy(), codes, order)
         codes[part][unique:] = 0
         order[part][unique:] = 0
 
@@ -58,7 +67,8 @@ def build(words: Words, bits: int) -> Store:
         places, labels, starts, members = _group(leaders, firsts, order[:unique])
         rows = rows[places]
         order = labels[order]
-    return frozen(Store(codes, order, offsets, cut, rows, starts, members))
+    store = Store(codes, order, offsets, cut, rows, starts, members)
+    return frozen(store if near is None else store._replace(centres=near.centres, reach=near.reach))
 
 
 def first_equals(words: Words, count: int) -> U32:
@@ -188,8 +198,20 @@ def _sort(words, count, begin, end, offsets, codes, labels):  # type: ignore[no-
     place = offsets[:-1].copy()
     for row in range(count):
         bucket = substring(words, row, begin, end)
-        target = np.int64(place[bucket])
-        place[bucket] += np.uint32(1)
-        for word in range(words.shape[1]):
-            codes[target, word] = words[row, word]
-        labels[target] = row
+        _deal_one(words, row, place, bucket, codes, labels)
+
+
+@kernel
+def _deal(words, buckets, place, codes, labels):  # type: ignore[no-untyped-def]
+    """Each row to where its bucket's next one belongs, which `place` says."""
+    for row in range(len(buckets)):
+        _deal_one(words, row, place, buckets[row], codes, labels)
+
+
+@inlined
+def _deal_one(words, row, place, bucket, codes, labels):  # type: ignore[no-untyped-def]
+    target = np.int64(place[bucket])
+    place[bucket] += np.uint32(1)
+    for word in range(words.shape[1]):
+        codes[target, word] = words[row, word]
+    labels[target] = row

@@ -1,0 +1,210 @@
+"""Clusters: codes in shells around a few thousand centres, nearly all of which a search need not look at.
+
+A code x of the cluster around a centre c differs from a query q in at least |d(q, c) - d(x, c)| bits (the triangle
+inequality). So once k results within a bound are known, only those shells are read whose distance to their centre is
+within the bound of the query's. Codes that a network learned from classes lie so close to their centres that a few in
+a hundred are left; of random codes all are, and those get tables.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from transhash.kernels import inlined, kernel
+from transhash.search import scan
+from transhash.search.bitops import load, lowest, near32
+from transhash.search.rings import CENTRE, CLUSTER, ROW, SCANNED, VISIT
+from transhash.search.scan import distance_to
+from transhash.search.store import ALL, U32, Ranks, flat
+from transhash.search.words import PADDING, Words
+from transhash.threads import cuts, spread, workers
+
+WORTH = 1 << 16  # codes; fewer have tables
+MOST = 8192  # centres, a quarter of them drawn at random
+SAMPLE = 32  # codes for each of the first centres, from which they are learned
+STEPS, LAST = 8, 2  # of k-means: in the last ones no centre is added
+HOPELESS = 0.9  # share of all codes that would be read, by centres drawn at random, beyond which none are learned
+TRIED, RESULTS = 64, 100  # queries, and nearest that they seek, by which it is decided
+
+
+class Clusters(NamedTuple):
+    """Centres of some codes, and the shell of each."""
+
+    centres: Words  # [K + PADDING, words], those that reach farthest first
+    reach: U32  # [K]: the greatest distance of a code to its centre
+    shells: U32  # [n]: (bits + 1) * number of the centre + distance to it
+
+    def offsets(self, bits: int) -> U32:
+        """The first row of each shell, when rows are in the order of shells: [K * (bits + 1) + 1]."""
+        sizes = np.bincount(self.shells, minlength=len(self.reach) * (bits + 1))
+        return np.concatenate((np.zeros(1, np.uint32), np.cumsum(sizes, dtype=np.uint32)))
+
+
+def found(words: Words, sizes: U32, bits: int, substrings: Ranks) -> Clusters | None:
+    """Clusters of different codes uint64 [n + PADDING, words]; None where tables of `substrings` cost less.
+
+    `sizes` [n] says how many entries have each code.
+    """
+    count = len(words) - PADDING
+    if count < WORTH:
+        return None
+    rng = np.random.default_rng(count)
+    K = min(MOST // 4, 1 << (count.bit_length() // 2))
+    sample, others = np.array_split(words[rng.choice(count, min(count, 2 * SAMPLE * K), replace=False)], 2)
+    tried = queries, bounds = _tried(words, sizes, bits, rng)
+    centres = sample[:K]
+    distances, own = _assigned(sample, centres)
+    if _share(*tried, centres, distances, own, bits)[0] > HOPELESS:
+        return None
+    for step in range(STEPS):
+        centres = _moved(sample, own, len(centres))
+        distances, own = _assigned(sample, centres)
+        if step < STEPS - LAST:
+            centres = np.concatenate((centres, _strays(sample, distances, K // 2, rng)))
+            distances, own = _assigned(sample, centres)
+    share, clusters = _share(*tried, centres, *_assigned(others, centres), bits)
+    cost = words.shape[1] * (CENTRE * len(centres) + ROW * share * count) + CLUSTER * clusters
+    if cost > cost_of_tables(sample, count, queries, bounds, substrings):
+        return None
+    distances, own = _assigned(words[:count], centres)
+    reach = np.zeros(len(centres), np.uint32)
+    np.maximum.at(reach, own, distances.astype(np.uint32))
+    order = np.argsort(-reach.astype(np.int64), kind="stable")  # `shells` looks at 32 centres of like reach at once
+    shells = (order.argsort() * (bits + 1)).astype(np.uint32)[own] + distances.astype(np.uint32)
+    return Clusters(padded(centres[order]), reach[order], shells)
+
+
+def padded(centres: Words) -> Words:
+    """With rows behind them that kernels may read."""
+    return np.concatenate((centres, np.zeros((PADDING, centres.shape[1]), np.uint64)))
+
+
+def _tried(words: Words, sizes: U32, bits: int, rng: np.random.Generator) -> tuple[Words, Ranks]:
+    """The codes of some entries, and how far their nearest other entries reach."""
+    queries = words[np.searchsorted(sizes.cumsum(), rng.integers(0, sizes.sum(), TRIED), side="right")]
+    keys = scan.nearest(flat(words), ALL, queries, min(RESULTS, len(sizes)), bits, np.full(TRIED, bits))
+    enough = sizes[keys & 0xFFFFFFFF].cumsum(axis=1) >= RESULTS
+    enough[:, -1] = True
+    return queries, keys[np.arange(TRIED), enough.argmax(axis=1)] >> 32
+
+
+def _assigned(words: Words, centres: Words) -> tuple[Ranks, Ranks]:
+    """The distance of each code to the nearest centre, and the number of that."""
+    distances, own = np.empty(len(words), np.int32), np.empty(len(words), np.int32)
+    width, rows = (0,) * int(words.shape[1]), padded(centres)
+    spread(lambda piece: _assign(words, *piece, rows, width, distances, own), cuts(len(words), 4 * workers()))
+    return distances, own
+
+
+def _moved(sample: Words, own: Ranks, K: int) -> Words:
+    """Each centre where most of its codes have their bits."""
+    sums = np.zeros((K, 64 * sample.shape[1]), np.int32)
+    _add_up(sample, own, sums)
+    bits = np.packbits(sums > 0, axis=1, bitorder="little")
+    return bits.view("<u8").astype(np.uint64, copy=False)
+
+
+def _strays(sample: Words, distances: Ranks, most: int, rng: np.random.Generator) -> Words:
+    """Some codes that have no centre near, each far from the others."""
+    limit = _parting(distances)
+    far = sample[rng.permutation(np.flatnonzero(distances > limit))]
+    found = []
+    while len(far) and len(found) < most:
+        found.append(far[0])
+        far = far[np.bitwise_count(far ^ far[0]).sum(axis=1) > limit]
+    return np.array(found, np.uint64).reshape(-1, sample.shape[1])
+
+
+def _parting(distances: Ranks) -> int:
+    """The distance that parts near from far: Otsu's, which leaves least variance in both."""
+    counts = np.bincount(distances).astype(float)
+    below, sums = counts.cumsum(), (counts * np.arange(len(counts))).cumsum()
+    above = below[-1] - below
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
+    return int(np.nanargmax(np.nan_to_num(between, nan=-1.0)))
+
+
+def _share(  # noqa: PLR0917
+    queries: Words, bounds: Ranks, centres: Words, distances: Ranks, own: Ranks, bits: int
+) -> tuple[float, float]:
+    """Of codes at `distances` from their `own` centres the share that a query has to look at; in how many clusters."""
+    K = len(centres)
+    shells = np.zeros((K, bits + 2), np.int64)
+    np.add.at(shells, (own, distances + 1), 1)
+    below = shells.cumsum(axis=1)  # [K, d]: codes nearer to the centre than d
+    apart = np.bitwise_count(queries[:, None] ^ centres).sum(axis=2, dtype=np.int64)
+    low, high = (apart - bounds[:, None]).clip(0), (apart + bounds[:, None]).clip(max=bits)
+    rows = below[np.arange(K), high + 1] - below[np.arange(K), low]
+    return float(rows.sum(axis=1).mean() / len(own)), float((rows > 0).sum(axis=1).mean())
+
+
+@inlined
+def closest(centres, K, query):  # type: ignore[no-untyped-def]
+    """The nearest of the first K centres, and how far it lies from the query."""
+    own = np.int64(0)
+    best = distance_to(centres, 0, query)
+    for c in range(0, K, 32):
+        near = near32(centres, c, query, best - 1)
+        if K - c < 32:
+            near &= (np.int64(1) << (K - c)) - 1
+        while near:
+            candidate = c + lowest(near)
+            near &= near - 1
+            distance = distance_to(centres, candidate, query)
+            if distance < best:
+                best = distance
+                own = candidate
+    return own, best
+
+
+@kernel
+def _assign(words, first, last, centres, width, distances, own):  # type: ignore[no-untyped-def] # noqa: PLR0917
+    for row in range(first, last):
+        own[row], distances[row] = closest(centres, len(centres) - PADDING, load(words, row, width))
+
+
+@kernel
+def _add_up(words, own, sums):  # type: ignore[no-untyped-def]
+    """For each centre and bit, how many more codes have a one there than a zero."""
+    for row in range(len(own)):
+        mine = sums[own[row]]
+        for word in range(words.shape[1]):
+            value = words[row, word]
+            for bit in range(64):
+                mine[64 * word + bit] += 2 * np.int32((value >> np.uint64(bit)) & np.uint64(1)) - 1
+
+
+def cost_of_tables(sample: Words, count: int, queries: Words, bounds: Ranks, substrings: Ranks) -> float:
+    """What `mih`, or a scan where that is cheaper, would cost each of the `queries`, reckoned from a sample."""
+    words = sample.shape[1]
+    most = count * words * SCANNED
+    total = 0.0
+    for query, bound in zip(queries, bounds.tolist(), strict=True):
+        costs = []
+        for begin, end in itertools.pairwise(substrings.tolist()):
+            width = end - begin
+            other = _parts(sample, begin, end) ^ _parts(query[None], begin, end)
+            codes = np.bincount(np.bitwise_count(other), minlength=width + 1) * (count / len(sample))
+            costs.append([math.comb(width, a) * VISIT + codes[a] * words for a in range(width + 1)])
+        depth, spent = [0] * len(costs), 0.0
+        for _ in range(bound + 1):
+            table = min(range(len(costs)), key=lambda t: costs[t][depth[t]])
+            spent += costs[table][depth[table]]
+            depth[table] += 1
+            if depth[table] == len(costs[table]) or spent > most:
+                break
+        total += min(spent, most)
+    return total / len(queries)
+
+
+def _parts(words: Words, begin: int, end: int) -> Words:
+    word, shift = divmod(begin, 64)
+    value = words[:, word] >> np.uint64(shift)
+    if shift + end - begin > 64:
+        value = value | words[:, word + 1] << np.uint64(64 - shift)
+    return value & np.uint64((1 << (end - begin)) - 1)
