@@ -194,10 +194,13 @@ def _self_test() -> Finding:
     index = HammingIndex(model.bits)
     index.add(random.integers(0, 256, (1_000_000, model.bits // 8), dtype=np.uint8))
     index.add(codes)
-    for compiled in ("mih", "scan"):
+    flips = np.packbits(random.random((1 << 17, model.bits), np.float32) < 0.1, axis=1)
+    clustered = HammingIndex(model.bits)
+    clustered.add(codes[random.integers(0, len(codes), len(flips))] ^ flips)
+    for filled, strategy in ((index, "mih"), (index, "scan"), (clustered, "mih")):  # compiles what they need
         for some in (codes[:1], np.tile(codes, (workers(), 1))):  # few and many for each thread
-            index.search(some, 10, strategy=compiled)
-            index.range_search(some, 8, strategy=compiled)
+            filled.search(some, 10, strategy=strategy)
+            filled.range_search(some, 8, strategy=strategy)
     times: list[float] = []
     while sum(times) < SECONDS / 2:
         begin = time.perf_counter()

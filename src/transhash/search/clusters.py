@@ -13,6 +13,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
 from transhash.search import scan
@@ -22,6 +23,8 @@ from transhash.search.scan import distance_to
 from transhash.search.store import ALL, U32, Ranks, flat
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
+
+I32 = npt.NDArray[np.int32]
 
 WORTH = 1 << 16  # codes; fewer have tables
 MOST = 8192  # centres, a quarter of them drawn at random
@@ -92,7 +95,7 @@ def _tried(words: Words, sizes: U32, bits: int, rng: np.random.Generator) -> tup
     return queries, keys[np.arange(TRIED), enough.argmax(axis=1)] >> 32
 
 
-def _assigned(words: Words, centres: Words) -> tuple[Ranks, Ranks]:
+def _assigned(words: Words, centres: Words) -> tuple[I32, I32]:
     """The distance of each code to the nearest centre, and the number of that."""
     distances, own = np.empty(len(words), np.int32), np.empty(len(words), np.int32)
     width, rows = (0,) * int(words.shape[1]), padded(centres)
@@ -100,7 +103,7 @@ def _assigned(words: Words, centres: Words) -> tuple[Ranks, Ranks]:
     return distances, own
 
 
-def _moved(sample: Words, own: Ranks, K: int) -> Words:
+def _moved(sample: Words, own: I32, K: int) -> Words:
     """Each centre where most of its codes have their bits."""
     sums = np.zeros((K, 64 * sample.shape[1]), np.int32)
     _add_up(sample, own, sums)
@@ -108,18 +111,18 @@ def _moved(sample: Words, own: Ranks, K: int) -> Words:
     return bits.view("<u8").astype(np.uint64, copy=False)
 
 
-def _strays(sample: Words, distances: Ranks, most: int, rng: np.random.Generator) -> Words:
+def _strays(sample: Words, distances: I32, most: int, rng: np.random.Generator) -> Words:
     """Some codes that have no centre near, each far from the others."""
     limit = _parting(distances)
     far = sample[rng.permutation(np.flatnonzero(distances > limit))]
-    found = []
+    found: list[Words] = []
     while len(far) and len(found) < most:
         found.append(far[0])
         far = far[np.bitwise_count(far ^ far[0]).sum(axis=1) > limit]
     return np.array(found, np.uint64).reshape(-1, sample.shape[1])
 
 
-def _parting(distances: Ranks) -> int:
+def _parting(distances: I32) -> int:
     """The distance that parts near from far: Otsu's, which leaves least variance in both."""
     counts = np.bincount(distances).astype(float)
     below, sums = counts.cumsum(), (counts * np.arange(len(counts))).cumsum()
@@ -130,7 +133,7 @@ def _parting(distances: Ranks) -> int:
 
 
 def _share(  # noqa: PLR0917
-    queries: Words, bounds: Ranks, centres: Words, distances: Ranks, own: Ranks, bits: int
+    queries: Words, bounds: Ranks, centres: Words, distances: I32, own: I32, bits: int
 ) -> tuple[float, float]:
     """Of codes at `distances` from their `own` centres the share that a query has to look at; in how many clusters."""
     K = len(centres)
