@@ -177,7 +177,7 @@ class HammingIndex:
         as an array or a set, or a boolean array in which entry i allows id i. `values`, the queries' relaxed codes
         float [Q, bits] (`HashModel.values`), order equal distances by their inner product with the ±1 codes, the
         greatest first, before ids do: a better ranking, for some more time. `strategy` "scan" or "mih" (multi-index
-        hashing, in segments that have tables) is for measurements: None takes what costs less. Raises
+        hashing or clusters, in segments that have them) is for measurements: None takes what costs less. Raises
         HammingIndexError, and DataError for values of something else.
         """
         check_strategy(strategy)
