@@ -126,7 +126,8 @@ class Picture:
     @property
     def stored_path(self) -> str:
         """The path as the library stores it; an address of the web, where that is the id of a vector."""
-        return _ADDRESS.sub(r"\1//", os.path.join(self.folder, self.name))
+        path = os.path.join(self.folder, self.name)
+        return _ADDRESS.sub(r"\1//", path) if ":/" in path else path
 
     @property
     def path(self) -> Path:

@@ -59,7 +59,7 @@ def room(queries: Words, block: int) -> Room | None:
     """Room to compare blocks of `block` codes with `queries`, if that is of use here; `block` a multiple of `ROWS`."""
     if not FAST or len(queries) < TURNED:
         return None
-    pieces = _pieces(queries.shape[1])
+    pieces = _pieces.py_func(queries.shape[1])  # as compiled it is a part of kernels
     tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, pieces, _TABLE // 8), np.uint64)
     _look_up(queries, _DISTANCES, tables)
     return Room(
@@ -146,7 +146,7 @@ def _turn_some(
         for _ in range(_LANES.bit_length() - 1):  # the highest bit of a row's number becomes the lowest of an address
             halves = zip(parts[: len(parts) // 2], parts[len(parts) // 2 :], strict=True)
             parts = [builder.shuffle_vector(a, b, order) for a, b in halves for order in (_LOW, _HIGH)]
-        for piece in range(_pieces(width.count)):
+        for piece in range(_pieces.py_func(width.count)):
             octet, bit = divmod(piece * _PIECE, 8)
             value = builder.lshr(parts[octet], _splat(bit)) if bit else parts[octet]
             if bit > 8 - _PIECE and octet + 1 < len(parts):
