@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
 
 
-AT_ONCE = 8  # pictures that are encoded at once
-
-
 @dataclass(frozen=True)
 class Occlusion:
     """How far each stream's part of the relaxed code moves when a cell of the picture is covered.
@@ -51,7 +48,7 @@ def occlusion_of(
     cells: int | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Occlusion:
-    """The same of a picture as the network sees it, uint8 (S, S, 3); `between` is called every `AT_ONCE` pictures."""
+    """The same of a picture as the network sees it, uint8 (S, S, 3); `between` is called before each cell."""
     size = len(square)
     cells = cells or max(1, min(16, size // _patch(model)))
     edges = np.linspace(0, size, cells + 1).round().astype(int)
@@ -61,9 +58,9 @@ def occlusion_of(
         row, column = divmod(number, cells)
         covered[number, edges[row] : edges[row + 1], edges[column] : edges[column + 1]] = mean
     parts = []
-    for first in range(0, len(covered), AT_ONCE):
+    for picture in covered:  # one by one: several at once take no less time, and hold others up for longer
         between()
-        parts.append(model.parts(covered[first : first + AT_ONCE]))
+        parts.append(model.parts(picture[None]))
     of_global, of_local = (_moves(np.concatenate(part), cells) for part in zip(*parts, strict=True))
     if of_global is None:
         raise ValueError("the model has no global stream")
