@@ -1,13 +1,16 @@
 """Hard negatives: what the confirmation of duplicates tells of thousands of pairs that look alike and are no copies.
 
-python -m benchmarks.copies.negatives PHOTOS [--frames DIR ...] [--pairs 20000] [--seed 1] [--result F] [--sheet F.png]
+python -m benchmarks.copies.negatives PHOTOS [--frames DIR ...] [--library LIB] [--pairs 20000] [--seed 1]
+                                      [--processes N] [--kept FILE] [--result FILE] [--sheet FILE.png]
 
-Three sources, a third of the pairs from each as far as they go: neighbours by name, up to 10 places apart, in each
-folder that `--frames` names (films, flights); of each folder of PHOTOS the pairs within a folder of pictures that
-correlate most at 32 × 32 pixels; drawn pages, forms, screens, maps, memes, skies, night shots and blank pages
-(`drawn`), each kind against itself. A collection may hold copies of its own: `--sheet` draws what was called a copy or
-an edit, so that one can look. Beside it how many of the pairs the hashes of `confirmation` call copies, at each
-threshold.
+Three sources, a third of the pairs from each as far as they go, or four with `--library`: neighbours by name, up to 10
+places apart, in each folder that `--frames` names (films, flights); of each folder of PHOTOS the pairs within a folder
+of pictures that correlate most at 32 × 32 pixels; drawn pages, forms, screens, maps, memes, skies, night shots and
+blank pages (`drawn`), each kind against itself; pictures of a library that are among the 8 nearest of one another by
+embedding, which is what `transhash duplicates` compares. `--kept` names a file to which the outcome of every part is
+added: a run that was stopped goes on from there, if its other options are the same. A collection may hold copies of its
+own: `--sheet` draws what was called a copy or an edit, so that one can look. Next to it how many of the pairs the
+hashes of `confirmation` call copies, at each threshold.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +34,8 @@ from benchmarks.copies.confirmation import HASHES, hashes_of
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
 from transhash.images import open_image
+from transhash.library import Library
+from transhash.library.duplicates.neighbours import MOST, neighbours
 from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
 from transhash.system import processors
@@ -39,6 +45,7 @@ APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
 PART = 200  # pairs that one process compares at once
 LIMITS = (0, 2, 5, 8, 10, 15, 19, 20)  # bits within which a hash calls a pair a copy
+Outcome = tuple[int, int, str, list[int], float]  # two numbers, what they were told to be, bits, seconds
 KINDS = ("same-pixels", "copy", "edit", "burst", "unsure", "nothing")
 
 
@@ -58,11 +65,31 @@ class Wrong(NamedTuple):
     files: tuple[Path, Path]
 
 
+class Kept:
+    """The outcomes of the parts of a run, by their numbers; also in a file, from which a stopped run goes on."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self.outcomes: dict[int, list[Outcome]] = {}
+        for line in file.read_text().splitlines() if file and file.exists() else []:
+            number, outcomes = json.loads(line)
+            self.outcomes[number] = [tuple(each) for each in outcomes]
+
+    def add(self, number: int, part: Future[list[Outcome]]) -> None:
+        """Write the outcomes of a part, once they are there."""
+        if self._file and not part.cancelled() and not part.exception():
+            with self._file.open("a") as file:
+                file.write(json.dumps([number, part.result()]) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--frames", type=Path, nargs="*", default=[])
+    parser.add_argument("--library", type=Path)
     parser.add_argument("--pairs", type=int, default=20_000)
+    parser.add_argument("--processes", type=int, default=processors())
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--result", type=Path)
     parser.add_argument("--sheet", type=Path)
@@ -72,16 +99,25 @@ def main() -> None:
     wrong: list[Wrong] = []
     within = np.zeros((len(HASHES), 65), np.int64)
     seconds = 0.0
-    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(processors()) as processes:
-        third = settings.pairs // 3
+    kept = Kept(settings.kept)
+    with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(settings.processes) as processes:
+        part = settings.pairs // (4 if settings.library else 3)
         sources = chain(
-            (frames(place, third // max(len(settings.frames), 1), random) for place in settings.frames),
-            drawn(Path(folder), third, random),
-            alike(settings.photos, third, random),
+            (frames(place, part // max(len(settings.frames), 1), random) for place in settings.frames),
+            drawn(Path(folder), part, random),
+            nearest(settings.library, part, random) if settings.library else (),
+            alike(settings.photos, part, random),
         )
-        parts = (part for source in sources for part in parted(source))
-        for source, looked in [(part, processes.submit(compared, part)) for part in parts]:
-            for one, other, kind, apart, took in looked.result():
+        waiting = []
+        for number, source in enumerate(part for every in sources for part in parted(every)):
+            looked = None if number in kept.outcomes else processes.submit(compared, source)
+            if looked is not None:
+                looked.add_done_callback(partial(kept.add, number))
+            waiting.append((number, source, looked))
+        for number, source, looked in waiting:
+            if looked is not None:
+                kept.outcomes[number] = looked.result()
+            for one, other, kind, apart, took in kept.outcomes[number]:
                 told[source.name][kind] += 1
                 seconds += took
                 within[np.arange(len(HASHES)), apart] += 1
@@ -113,6 +149,20 @@ def frames(folder: Path, count: int, random: np.random.Generator) -> Pairs:
     paths = files(folder)
     pairs = [(one, other) for one in range(len(paths)) for other in range(one + 1, min(one + 1 + APART, len(paths)))]
     return Pairs(f"neighbours in {folder.parent.name}/{folder.name}", paths, some(pairs, count, random))
+
+
+def nearest(folder: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:
+    """Pictures of a library that are near by embedding, as a search for duplicates finds them."""
+    with Library.open(folder) as library, library.catalogue.reading():
+        pages = list(library.catalogue.embeddings.pages())
+        ids = np.concatenate([page[0] for page in pages])
+        order = random.permutation(len(ids))[:MOST]
+        near, _ = neighbours(np.concatenate([page[1] for page in pages])[order])
+        chosen = np.array(some(near.tolist(), count, random))
+        rows, places = np.unique(chosen, return_inverse=True)
+        named = library.pictures(ids[order[rows]].tolist())
+        paths = [Path(named[each].path) for each in ids[order[rows]].tolist()]
+    yield Pairs("nearest by embedding", paths, [tuple(pair) for pair in places.reshape(-1, 2).tolist()])
 
 
 def alike(photos: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:
@@ -147,9 +197,9 @@ def parted(source: Pairs) -> Iterator[Pairs]:
         yield source._replace(pairs=source.pairs[begin : begin + PART])
 
 
-def compared(source: Pairs) -> list[tuple[int, int, str, np.ndarray, float]]:
+def compared(source: Pairs) -> list[Outcome]:
     """Of each pair its numbers, what it was told to be, how many bits its hashes are apart, and seconds."""
-    found = []
+    found: list[Outcome] = []
     seen: dict[int, tuple[Picture, Looked, np.ndarray] | None] = {}
 
     def looked(number: int) -> tuple[Picture, Looked, np.ndarray] | None:
@@ -169,7 +219,7 @@ def compared(source: Pairs) -> list[tuple[int, int, str, np.ndarray, float]]:
             kind = compare(first[0], first[1], second[0], second[1]).kind
             took = time.process_time() - begin
             apart = np.count_nonzero(first[2] != second[2], axis=1)
-            found.append((one, other, "nothing" if kind is None else str(kind), apart, took))
+            found.append((one, other, "nothing" if kind is None else str(kind), apart.tolist(), took))
     return found
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_groups_are_separated_by_blank_lines_and_what_to_keep_comes_first(run, c
     assert result.code == 0
     assert result.err.startswith("2 groups with 3 copies of what is kept, ")
     assert len(list(photos_of(copied))) == 9
+
+
+def test_on_a_terminal_the_line_below_a_picture_says_why(run, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = run("duplicates", "photos").out.splitlines()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = run("duplicates", "photos").out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == plain
+    below = lines[lines.index(plain[0]) + 1]
+    assert below.strip() == "the oldest file"
 
 
 def photos_of(folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,7 +80,8 @@ def duplicates(
 
     A copy is the same picture saved again, resized, slightly cropped, marked, or in other light. With --kinds also
     edits (mirrored, turned, grey, a part of it, something laid over it) and bursts (the next exposure of one scene).
-    Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends a group.
+    Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends a group. On a terminal
+    the line below says why. Elsewhere --json and --csv do.
 
     Pictures are compared when their codes differ in at most --max-distance bits. A greater distance finds more copies
     and takes longer; --max-distance 64 compares all pictures of a 64-bit library.
@@ -187,14 +189,17 @@ def _exchange(opened: Library, file: Path) -> None:
 def _print(group: Duplicates, *, first: bool) -> None:
     if not first:
         print()
-    print(f"{'keep':<{WIDTH}}{shown(group.keep.path)}")
-    for copy in group.same:
-        print(f"{copy.kind:<{WIDTH}}{shown(copy.path)}")
+    for mark, path, why in (
+        ("keep", group.keep.path, group.why),
+        *((copy.kind, copy.path, copy.why) for copy in group.same),
+    ):
+        print(f"{mark:<{WIDTH}}{shown(path)}")
+        if why and sys.stdout.isatty():
+            print(f"{'':<{WIDTH}}{why}")
 
 
 def _print_csv(groups: list[Duplicates]) -> None:
     import csv
-    import sys
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -31,6 +31,11 @@ def test_the_first_rule_that_tells_pictures_apart_decides(rules: list[str], kept
     assert why
 
 
+def test_what_makes_the_best_the_best_is_said() -> None:
+    assert order([SMALL, CAMERA], parse(["best"]))[1] == "the best: 4000 × 3000 pixels, not 400 × 300"
+    assert order([ENLARGED, CAMERA], parse(["best"]))[1] == "the best: 3.3 bits a pixel, not 1.5; has the camera's date"
+
+
 def test_the_order_does_not_depend_on_the_order_given() -> None:
     places, _ = order(EVERY, parse(["best"]))
     again, _ = order(EVERY[::-1], parse(["best"]))
@@ -41,5 +46,5 @@ def test_the_best_is_the_one_over_which_nothing_was_laid() -> None:
     titled = CAMERA._replace(path="/p/titled.jpg", width=6000, height=4500, marked=True)
     places, why = order([titled, CAMERA], parse(["best"]))
     assert places == [1, 0]
-    assert why.endswith("nothing was laid over it")
+    assert why == "the best: 3.3 bits a pixel, not 1.5; nothing was laid over it"
     assert order([titled, CAMERA], parse(["largest"]))[0] == [0, 1]

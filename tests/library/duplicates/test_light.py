@@ -77,6 +77,29 @@ def test_a_plain_thing_in_another_colour_is_no_copy(colours: tuple[tuple[int, in
     assert "other colours" in finding.evidence.words
 
 
+def test_a_thing_that_is_nearly_grey_in_another_hue_is_no_copy() -> None:
+    pixels = np.asarray(on_white().convert("YCbCr"), np.float32)
+    chroma = pixels[..., 1:] - 128
+    pixels[..., 1:] = 128 + 0.35 * chroma
+    beige = Image.fromarray(np.rint(pixels).astype(np.uint8), "YCbCr").convert("RGB")
+    pixels[..., 1:] = 128 - 0.35 * chroma
+    bluish = Image.fromarray(np.rint(pixels).astype(np.uint8), "YCbCr").convert("RGB")
+    finding = found(beige, bluish)
+    assert finding.kind is Kind.EDIT
+    assert "other colours" in finding.evidence.words
+
+
+def test_colours_that_harsh_light_cuts_off_in_one_channel_are_the_same_colours() -> None:
+    rows, columns = np.mgrid[0:240, 0:320]
+    waves = 18 * np.sin(rows / 9.0) * np.cos(columns / 13.0)
+    strip = (columns // 64)[..., None]
+    colours = np.array([(230, 120, 60), (70, 140, 235), (90, 200, 80), (200, 200, 205), (60, 60, 70)], np.float32)
+    scene = Image.fromarray(np.clip(colours[strip[..., 0]] + waves[..., None], 0, 255).astype(np.uint8))
+    bright = ImageEnhance.Contrast(ImageEnhance.Brightness(scene).enhance(1.3)).enhance(1.25)
+    assert np.asarray(bright).max() == 255
+    assert found(scene, bright).kind is Kind.COPY
+
+
 @pytest.mark.parametrize("gains", [(1.2, 0.85, 1.1), (0.85, 1.15, 0.8), (1.2, 1.05, 0.8)])
 def test_a_tinted_thing_on_a_tinted_ground_is_a_copy(gains: tuple[float, float, float]) -> None:
     pixels = np.asarray(towel((200, 60, 50)), np.float32) * np.array(gains, np.float32)

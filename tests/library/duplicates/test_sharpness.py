@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from transhash.library.duplicates.tiles import sharpness
+from transhash.library.duplicates.tiles import sharpened, sharpness
 
 Floats = npt.NDArray[np.float32]
 WHOLE = np.ones((240, 320), np.bool_)
@@ -37,6 +37,16 @@ def test_what_was_sharpened_or_blurred_is_met(change: ImageFilter.MultibandFilte
     one, other = grey(scene()), grey(scene().filter(change))
     met = sharpness(other, one, WHOLE) if is_first else sharpness(one, other, WHOLE)
     assert apart(*met) < 0.4 * apart(one, other)
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_what_sharpening_cut_off_is_cut_off_of_the_other_picture(is_first: bool) -> None:
+    harsh = scene().point([min(255, max(0, round(128 + 1.6 * (level - 128)))) for level in range(256)])
+    one, other = grey(harsh), grey(harsh.filter(ImageFilter.UnsharpMask(5, 150)))
+    pair = (other, one) if is_first else (one, other)
+    met = sharpened(*pair, WHOLE)
+    assert met is not None
+    assert apart(*met) < 0.75 * apart(*sharpness(*pair, WHOLE))
 
 
 def test_letters_over_a_picture_change_nothing_beside_them() -> None:

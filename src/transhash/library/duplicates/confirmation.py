@@ -32,6 +32,7 @@ from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
 from transhash.library.duplicates.overlay import Changed, Overlay, overlay
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
+from transhash.library.duplicates.tiles import sharpened
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,14 @@ class Evidence:
     turned: float = 0.0  # degrees
     mirrored: bool = False
     marked: int | None = None  # the one of both, 0 or 1, that has letters, a logo or a watermark; None: not known
-    words: tuple[str, ...] = ()  # what differs, for people
+    laid_over: bool = False  # something covers a part of the one that `marked` names
+    words: tuple[str, ...] = ()  # what else differs, for people
+
+    def text(self, first: str = "the first", second: str = "the second") -> str:
+        """The evidence in words, with these names for the two pictures."""
+        over = "one of both" if self.marked is None else (first, second)[self.marked]
+        tiles = f"{self.agreeing} of {self.agreeing + self.disagreeing} tiles agree" if self.agreeing else ""
+        return "; ".join(filter(None, (f"something laid over {over}" if self.laid_over else "", *self.words, tiles)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +75,10 @@ ALIKE = 0.8  # correlation that half of a copy's tiles have at least, and half o
 # keypoints speak for it: what is softened until it is flat differs little
 STILL = 0.2  # pixels by which four fifths of a copy's tiles are off at most
 DRIFT = 0.1  # pixels by which neighbouring tiles of a copy are off in one direction at most
+HIDDEN = 0.7  # share of the tiles below which even a watermark makes an edit
 UNCOVERED = 0.3  # share of the tiles that something laid over a picture leaves at least
 QUIET = 1.7  # median of the strains where something was laid over a picture
+SPOILT = 0.05  # share of the tiles that sharpening may spoil: from so few on, the softer picture is sharpened instead
 EXACT = 0.4  # strain of a picture that has been saved without a loss
 WHOLLY = 0.93  # share of a picture's structure that counts as all of it
 SLIGHT_CROP = 0.68  # share of the area that a copy keeps at least
@@ -77,7 +87,6 @@ SURER = 1000.0  # tiles by which a movement that explains everything is better t
 TINY, TINY_ALIKE = 48, 0.9  # pixels of a picture's longer side that may be too few to tell, correlation of the whole
 RARE = 0.01  # share of the tiles of larger sketches that may disagree where all of the smaller ones agree
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
-WHOSE = {0: "the first", 1: "the second", None: "one of both"}
 NOTHING = Finding(None)
 
 
@@ -213,6 +222,11 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int | None, votes: i
         return None
     laid, movement = both
     judged = judge(laid)
+    if 0 < judged.wrong.sum() <= SPOILT * judged.structured.sum():
+        met = sharpened(*laid.unmet, laid.there)
+        again = met and judge(laid._replace(reference=met[0], other=met[1]))
+        if met and again and again.wrong.sum() < judged.wrong.sum():
+            laid, judged = laid._replace(reference=met[0], other=met[1]), again
     wrong = judged.wrong
     right = judged.structured & ~wrong
     count, bad = int(judged.structured.sum()), int(wrong.sum())
@@ -248,8 +262,9 @@ def _finding(look: _Look) -> Finding:
         return _as(look, Kind.UNSURE, ["too little structure to tell"]) if blank else NOTHING
     if _is_same_picture(look):
         words = _differences(look)
-        if words:
-            return _as(look, Kind.EDIT, words)
+        laid_over = bool(look.bad) and (look.changed.what is not Overlay.MARK or look.share < HIDDEN)
+        if words or laid_over:
+            return _as(look, Kind.EDIT, words, laid_over=laid_over)
         if look.changed.what is Overlay.MARK:
             words.append("marked")
         if look.kept < 0.99:
@@ -278,10 +293,8 @@ def _is_same_picture(look: _Look) -> bool:
 
 
 def _differences(look: _Look) -> list[str]:
-    """What makes an edit of a picture."""
+    """What makes an edit of a picture, besides something that was laid over it."""
     words = []
-    if look.bad and (look.changed.what is not Overlay.MARK or look.share < 0.7):
-        words.append(f"something laid over {WHOSE[look.changed.whose]}")
     if registration.mirrored(look.movement):
         words.append("mirrored")
     turned = registration.turned(look.movement)
@@ -305,12 +318,12 @@ def _is_same_scene(look: _Look) -> bool:
     return seen or (look.share >= 0.6 and least > 0.5 and look.good >= 3 * FEWEST and look.alike >= ALIKE)
 
 
-def _as(look: _Look, kind: Kind, words: list[str]) -> Finding:
+def _as(look: _Look, kind: Kind, words: list[str], *, laid_over: bool = False) -> Finding:
     movement = look.movement
     zoom = registration.zoom(movement)
     evidence = Evidence(
         look.good, look.bad, look.covered, zoom, registration.turned(movement), registration.mirrored(movement),
-        look.changed.whose, tuple(words),
+        look.changed.whose, laid_over, tuple(words),
     )  # fmt: skip
     exact = look.bad == 0 and (look.usual < EXACT or look.tiles < FEWEST) and abs(zoom - 1) < 0.02
     return Finding(kind, evidence, movement, look.plain, exact)

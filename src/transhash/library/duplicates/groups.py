@@ -22,7 +22,7 @@ from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.choosing import Reading, accompanied, by_embeddings, by_signs
-from transhash.library.duplicates.confirmation import Evidence, Finding
+from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.neighbours import MOST
@@ -295,20 +295,8 @@ class Search:
             distance=int(apart),
             identical=finding.kind is Kind.SAME_FILE,
             kind=str(finding.kind),
-            why=words_of(finding.evidence, names if self._first[picture] < self._first[kept] else names[::-1]),
+            why=finding.evidence.text(*(names if self._first[picture] < self._first[kept] else names[::-1])),
         )
-
-
-def words_of(evidence: Evidence, names: tuple[str, str] = ("the first", "the second")) -> str:
-    """The evidence in words, with names for the two pictures."""
-    words = [
-        each.replace("over the first", f"over {names[0]}").replace("over the second", f"over {names[1]}")
-        for each in evidence.words
-    ]
-    tiles = (
-        f"{evidence.agreeing} of {evidence.agreeing + evidence.disagreeing} tiles agree" if evidence.agreeing else ""
-    )
-    return "; ".join(filter(None, (*words, tiles)))
 
 
 def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.library.duplicates import registration
+from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
 from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -27,6 +28,7 @@ SHAPED, HALO = 0.95, 0.2  # correlation of a tile in which nothing moved, and of
 FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without structure may be off
 COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
 COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
+VARIED, UNEXPLAINED = 2.0, 0.6  # levels by which colours vary that tell, and the share of that (squared) that is left
 GROUND = 4  # tiles that the ground beside them counts like one of
 GAIN = 0.35  # share by which a tint makes a channel stronger, at most
 STRONGER = 1.6  # times by which colours are stronger, at most
@@ -36,9 +38,6 @@ LONGEST = 2.0  # pixels of a slip that can be told
 EVEN_ROW, BAR = 3.0, 2.5  # standard deviation of a row that is border, and levels between rows of one bar
 PAGE = 0.85  # share of a page's pixels that have one of two greys
 GREYED = 0.25  # colours that are left of colours in a grey copy
-
-CHANNELS = np.array([[0.0, 1.402], [-0.344, -0.714], [1.772, 0.0]])  # red, green, blue of both colour differences
-DIFFERENCES = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])  # and the other way round
 
 
 class Judged(NamedTuple):
@@ -65,7 +64,11 @@ def judge(laid: Laid) -> Judged:
     wrong |= structured & (strains > max(OUTLIER, RARE * usual)) & (tiles.alike < LOOSE)  # all else agrees far better
     wrong |= shades > SHADE + HALO * tiles.deviations.min(axis=1) * (tiles.alike > SHAPED)  # at edges: sharpened
     wrong |= ~structured & (_off(tiles) > FLAT)
-    return Judged(tiles, structured | wrong, strains, wrong, _recoloured(tiles, laid.ground))
+    recoloured = _recoloured(tiles, laid.ground)
+    if recoloured:  # what harsh light did to the colours is no other colour
+        lit = tiled(laid.reference, laid.other, laid.there, laid.lit, side)
+        recoloured = min(recoloured, _recoloured(lit, laid.ground))
+    return Judged(tiles, structured | wrong, strains, wrong, recoloured)
 
 
 def _off(tiles: Tiles) -> Floats:
@@ -120,7 +123,16 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> int:
         weights = 1 / (1 + (miss / COLOUR) ** 2)
     colourless = np.abs(colours).max(axis=(1, 2)) < COLOURLESS  # in both: a tint would be seen there
     bad = int(((miss > COLOUR) | (colourless & (miss > UNTINTED))).sum())
-    return bad if bad > 0.04 * count else 0
+    if bad > 0.04 * count:
+        return bad
+    # nearly grey: no colour is off by much, but those of the one do not tell where the other one has any
+    tint = (light[:, None] * wanted).sum(axis=0) / np.square(light).sum()
+    coloured = np.abs(colours).max(axis=(1, 2)) >= VARIED
+    if coloured.sum() < FEWEST:
+        return 0
+    misses = (wanted - light[:, None] * tint)[coloured], (wanted - terms @ found)[coloured]
+    varied, left = (float(np.square(each).mean()) for each in misses)
+    return int(coloured.sum()) if varied > VARIED**2 and left > UNEXPLAINED * varied else 0
 
 
 def slip(tiles: Tiles, some: npt.NDArray[np.bool_]) -> float:

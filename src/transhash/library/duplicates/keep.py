@@ -12,6 +12,7 @@ from transhash.errors import LibraryError
 
 DATED = 2.5  # doublings of the number of pixels that the camera's date is worth: an enlarged copy has lost it
 MARKED = 4.0  # doublings that letters, a logo or a watermark on it cost
+SEEN = 0.1  # bits a pixel by which one file is named as less compressed than another one
 DETAIL = 0.5  # doublings that twice as many bytes a pixel are worth
 WORDS = {
     "best": "the best by pixels, compression and the camera's date",
@@ -64,9 +65,21 @@ def order(candidates: Sequence[Candidate], rules: Sequence[tuple[str, Rule]]) ->
         return places, ""
     first, second = candidates[places[0]], candidates[places[1]]
     why = next((words for words, rule in (*rules, *_LAST) if rule(first) != rule(second)), "")
-    if why == WORDS["best"] and not first.marked and any(each.marked for each in candidates):
-        why = f"{why}; nothing was laid over it"
-    return places, why
+    return places, _merits(first, second, any(each.marked for each in candidates)) if why == WORDS["best"] else why
+
+
+def _merits(first: Candidate, second: Candidate, is_other_marked: bool) -> str:
+    """What makes the best picture better than the second best."""
+    found = []
+    if _pixels(first) > _pixels(second):
+        found.append(f"{first.width} × {first.height} pixels, not {second.width} × {second.height}")
+    if _detail(first) > _detail(second) + SEEN:
+        found.append(f"{_detail(first):.1f} bits a pixel, not {_detail(second):.1f}")
+    if first.taken is not None and second.taken is None:
+        found.append("has the camera's date")
+    if is_other_marked and not first.marked:
+        found.append("nothing was laid over it")
+    return f"the best: {'; '.join(found)}" if found else WORDS["best"]
 
 
 def _like(pattern: str) -> Rule:
@@ -80,8 +93,13 @@ def _pixels(one: Candidate) -> int:
     return max(1, one.width * one.height)
 
 
+def _detail(one: Candidate) -> float:
+    """Bits of the file for a pixel."""
+    return max(one.bytes, 1) * 8 / _pixels(one)
+
+
 def _best(one: Candidate) -> float:
-    detail = min(2.0, math.log2(max(one.bytes, 1) * 8 / _pixels(one) + 1e-9))
+    detail = min(2.0, math.log2(_detail(one) + 1e-9))
     return -(
         math.log2(_pixels(one)) + DETAIL * max(detail, -2.0) + DATED * (one.taken is not None) - MARKED * one.marked
     )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.features import blurred, halved
-from transhash.library.duplicates.light import BLACK, WHITE, equalised
+from transhash.library.duplicates.light import BLACK, WHITE, Coloured, lit
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -95,13 +95,14 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
         factors = other.shape[1] / two.grey.shape[1], other.shape[0] / two.grey.shape[0]
         colours = np.stack([halved(each, zoom) for each in colours])
         here = registration.scaled(here, (1, 1), factors)
-    reference, other = blurred(one.grey), blurred(other)
+    pictures = Coloured(blurred(one.grey), one.colours), Coloured(blurred(other), colours)
+    reference = pictures[0].grey
     if levels is not None:
-        here = registration.refined(reference, other, here, levels)
+        here = registration.refined(reference, pictures[1].grey, here, levels)
     if not 0.4 < registration.zoom(here) < 2.5:
         return None
     for is_last in (False, True):
-        fitted = _fitted((one, two), (reference, other), here, factors)
+        fitted = _fitted((one, two), pictures, here, factors)
         if fitted is None or levels is None or is_last:
             break
         # what is as sharp and as bright can be laid more exactly than a sharp picture on one that was blurred
@@ -113,9 +114,9 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
     if fitted is None or not 0.4 < registration.zoom(here) < 2.5:
         return None
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
-    tints = np.stack([registration.laid(reference, np.ascontiguousarray(each), here)[0] for each in colours])
     back = registration.inverse(unscaled) if swapped else unscaled
-    return Laid(*fitted.pair, fitted.there, one.colours, tints, swapped, _ground(one, two)), back
+    ground = _ground(one, two)
+    return Laid(*fitted.pair, fitted.there, one.colours, fitted.tints, fitted.lit, fitted.unmet, swapped, ground), back
 
 
 def _ground(one: Sketch, two: Sketch) -> Floats | None:
@@ -135,14 +136,17 @@ def _ground(one: Sketch, two: Sketch) -> Floats | None:
 class _Fitted(NamedTuple):
     pair: tuple[Floats, Floats]  # both in one frame, equally sharp and bright
     there: npt.NDArray[np.bool_]
+    tints: Floats  # the colours of the laid one
+    lit: tuple[Floats, Floats]  # the colours of both, in one light
+    unmet: tuple[Floats, Floats]  # both in one frame and equally bright
 
 
 def _fitted(
-    sketches: tuple[Sketch, Sketch], pictures: tuple[Floats, Floats], here: Movement, factors: tuple[float, float]
+    sketches: tuple[Sketch, Sketch], pictures: tuple[Coloured, Coloured], here: Movement, factors: tuple[float, float]
 ) -> _Fitted | None:
     """Both pictures in the frame of the first under one movement; None where they have too little in common."""
     (one, two), (reference, other) = sketches, pictures
-    placed, there = registration.laid(reference, other, here)
+    placed, there = registration.laid(reference.grey, other.grey, here)
     turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
     mine = one.marks(turned)
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
@@ -150,19 +154,23 @@ def _fitted(
     there = (mine & theirs & 1 > 0) & (mine | theirs > 1)  # what is border in both says nothing
     if there.sum() < 300:
         return None
-    placed = np.where(there, placed, reference)
-    if _clipped(placed, there) > _clipped(reference, there) + HARSHER:  # what it took away cannot be brought back
-        lit = _unclipped(placed, reference, equalised(placed, reference, there))
-        pair = sharpness(lit, np.where(there, placed, lit), there)
+    tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])
+    laid = Coloured(np.where(there, placed, reference.grey), tints)
+    if _clipped(laid, there) > _clipped(reference, there) + HARSHER:  # what it took away cannot be brought back
+        met, colours = lit(laid, reference, there)
+        met = _unclipped(laid.grey, reference.grey, met)
+        unmet, colour = (met, np.where(there, laid.grey, met)), (colours, tints)
     else:
-        lit = _unclipped(reference, placed, equalised(reference, placed, there))
-        pair = sharpness(reference, np.where(there, lit, reference), there)  # so that softening brings nothing in
-    return _Fitted(pair, there)
+        met, colours = lit(reference, laid, there)
+        met = _unclipped(reference.grey, laid.grey, met)
+        # what the other one has not is the reference itself, so that softening brings nothing in
+        unmet, colour = (reference.grey, np.where(there, met, reference.grey)), (reference.colours, colours)
+    return _Fitted(sharpness(*unmet, there), there, tints, colour, unmet)
 
 
-def _clipped(picture: Floats, there: npt.NDArray[np.bool_]) -> float:
-    """The share of the pixels that are as bright or dark as can be."""
-    seen = picture[there]
+def _clipped(picture: Coloured, there: npt.NDArray[np.bool_]) -> float:
+    """The share of the levels, of all three channels, that are as bright or dark as can be."""
+    seen = picture.channels[:, there]
     return float(((seen >= WHITE) | (seen <= BLACK)).mean())
 
 

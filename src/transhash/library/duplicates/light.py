@@ -29,6 +29,21 @@ FEWEST = 64  # places that are enough without those
 FAR = 12.0  # levels of a miss beyond which a curve is just wrong: something was laid over the place
 SHARE = 0.01  # of the places that count at one level: a ground tells no more
 GOOD, BETTER = 0.8, 0.87  # levels that a good curve misses by, and what another one misses of that if it is better
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+CHANNELS = np.array([[0.0, 1.402], [-0.344, -0.714], [1.772, 0.0]], np.float32)  # of both colour differences
+DIFFERENCES = np.array([[-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], np.float32)  # and the other way round
+
+
+class Coloured(NamedTuple):
+    """A picture: its grey levels [H, W], and both colour differences [2, H, W]."""
+
+    grey: Floats
+    colours: Floats
+
+    @property
+    def channels(self) -> Floats:
+        """Red, green and blue, [3, H, W]."""
+        return np.asarray(self.grey + np.tensordot(CHANNELS, self.colours, axes=1), np.float32)
 
 
 class _Places(NamedTuple):
@@ -53,6 +68,34 @@ def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
         if _missed(other, places) < BETTER * miss:
             curve = np.asarray(np.clip(other, 0, 255), np.float64)
     return np.asarray(_through(laid, curve.astype(np.float32), STEP), np.float32)
+
+
+def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The laid picture in the reference's light: its grey levels, and its colour differences [2, H, W].
+
+    Light makes each channel of a pixel brighter, and takes away what is beyond white. Of a blue sky that is the blue
+    alone: a curve of greys cannot tell. Where that one misses, each channel is brought into the light by a curve of its
+    own. The colours have one curve for all channels, which leaves their order: a red thing stays redder than green.
+    """
+    grey = equalised(reference.grey, laid.grey, there)
+    miss = _off(reference.grey, grey, there)
+    if miss <= GOOD:
+        return grey, laid.colours
+    wanted, given = reference.channels, laid.channels
+    each = np.stack([np.clip(equalised(one, other, there), 0, 255) for one, other in zip(wanted, given, strict=True)])
+    by_channel = np.asarray(np.tensordot(GREY, each, axes=1), np.float32)
+    if _off(reference.grey, by_channel, there) < BETTER * miss:
+        grey = by_channel
+    tall = (-1, given.shape[2])
+    pooled = equalised(wanted.reshape(tall), given.reshape(tall), np.concatenate([there] * 3))
+    alike = np.clip(pooled, 0, 255).reshape(given.shape)
+    return grey, np.asarray(np.tensordot(DIFFERENCES, alike, axes=1), np.float32)
+
+
+def _off(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> float:
+    """The levels by which a picture in the reference's light misses flat places, as `_missed` tells it of a curve."""
+    places = _places(reference, laid, there)
+    return _missed(np.arange(LEVELS) * STEP, places)
 
 
 def _steady(values: Doubles, wanted: Doubles) -> Doubles:

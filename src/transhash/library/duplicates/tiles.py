@@ -18,6 +18,10 @@ SAMPLED = 5  # of so many pixels one tells how sharp they are
 SOFTENED = (2.0, 4.0, 8.0)  # times smaller that the forms of a picture are by which another one's sharpness is met
 SOFTER = 400, 16.0  # pixels of the longer side of a picture from which on there is a softer form, and its factor
 USUAL = 0.5  # squared grey levels a pixel that speak for the picture as it is
+SHARPENED = (2.0, 4.0, 8.0, 16.0)  # times smaller that the softened forms are whose lack sharpening adds
+STRONGEST = 3.0  # times of it that sharpening adds at most
+BLACK, WHITE = 2.0, 253.0  # levels beyond which something may have been cut off
+FEWEST = 64  # pixels that tell how a picture was sharpened
 WEAKER = 0.8  # of the contrast of what is coarse that is left at least
 STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
 COVERED = 0.6  # share of a tile's pixels that the other picture must have
@@ -46,14 +50,9 @@ def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     differs by more than half of the pixels do counts less and less, so that what was laid over a picture does not.
     """
     pictures = [reference, laid]
-    strengths = [_strengths(each, there) for each in pictures]
-    steep = (np.maximum(*strengths) > 1.0) & (np.minimum(*strengths) > 0.2)
-    if steep.sum() < 4:
+    sharper = _sharper(reference, laid, there)
+    if sharper is None:
         return reference, laid
-    ratio = float(np.median(strengths[1][steep] / strengths[0][steep]))
-    # their light may differ as well: contrast by which all tiles are stronger is none of the sharpness
-    ratio /= max(float(laid[there].std()), 1.0) / max(float(reference[there].std()), 1.0)
-    sharper = int(ratio > 1)
     forms = [pictures[sharper], blurred(pictures[sharper])]
     factors = SOFTENED if max(reference.shape) < SOFTER[0] else (*SOFTENED, SOFTER[1])
     forms += [softened(pictures[sharper], factor) for factor in factors]
@@ -64,6 +63,64 @@ def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
         mixed += np.float32(share) * form
     pictures[sharper] = mixed
     return pictures[0], pictures[1]
+
+
+def sharpened(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> tuple[Floats, Floats] | None:
+    """Both pictures as sharp as the sharper one, which may have been made of the other; None where it was not.
+
+    Sharpening makes dark rims darker and bright rims brighter until they are black or white. Softening does not bring
+    back what was cut off there.
+    """
+    pictures = [reference, laid]
+    sharper = _sharper(reference, laid, there)
+    if sharper is None:
+        return None
+    made = _sharpened(pictures[1 - sharper], pictures[sharper], there)
+    if made is None:
+        return None
+    pictures[1 - sharper] = made
+    return pictures[0], pictures[1]
+
+
+def _sharper(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> bool | None:
+    """Whether the laid picture is the sharper one; None where too little is to be seen."""
+    strengths = [_strengths(each, there) for each in (reference, laid)]
+    steep = (np.maximum(*strengths) > 1.0) & (np.minimum(*strengths) > 0.2)
+    if steep.sum() < 4:
+        return None
+    ratio = float(np.median(strengths[1][steep] / strengths[0][steep]))
+    # their light may differ as well: contrast by which all tiles are stronger is none of the sharpness
+    return ratio > max(float(laid[there].std()), 1.0) / max(float(reference[there].std()), 1.0)
+
+
+def _sharpened(soft: Floats, sharp: Floats, there: npt.NDArray[np.bool_]) -> Floats | None:
+    """The softer picture sharpened so that it is most like the other one, and cut off at black and white."""
+    best: Floats | None = None
+    least = np.inf
+    seen = there & (sharp > BLACK) & (sharp < WHITE)
+    wanted = sharp[seen][::SAMPLED]
+    if len(wanted) < FEWEST:
+        return None
+    for factor in SHARPENED:
+        detail = soft - softened(soft, factor)
+        given, plain = detail[seen][::SAMPLED], soft[seen][::SAMPLED]
+        share = _share(given, wanted - plain)
+        made = np.clip(soft + np.float32(share) * detail, 0, 255)
+        miss = float(np.abs(made[seen][::SAMPLED] - wanted).mean())
+        if share > 0 and miss < least:
+            best, least = made, miss
+    return best
+
+
+def _share(detail: Floats, wanted: Floats) -> float:
+    """How much of the detail must be added, 0 to STRONGEST; what differs by more counts less and less."""
+    share = 0.0
+    for _ in range(4):
+        miss = wanted - share * detail
+        weights = 1 / (1 + (miss / max(2.0, 2.5 * float(np.median(np.abs(miss))))) ** 2)
+        share = float((weights * detail * wanted).sum() / max(float((weights * detail * detail).sum()), 1e-6))
+        share = min(max(share, 0.0), STRONGEST)
+    return share
 
 
 def _mixed(forms: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:

@@ -93,7 +93,7 @@ async def pair(served: Served, one: PictureId, other: PictureId) -> told.Pair:
             one=schemas.Picture(**first.to_dict()),
             other=schemas.Picture(**second.to_dict()),
             kind=None if found.finding.kind is None else str(found.finding.kind),
-            why=words_of(evidence),
+            why=evidence.text(),
             agreeing=evidence.agreeing,
             disagreeing=evidence.disagreeing,
             onto=None if found.onto is None else [*found.onto],
