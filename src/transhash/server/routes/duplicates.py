@@ -83,8 +83,7 @@ async def pair(served: Served, one: PictureId, other: PictureId) -> told.Pair:
     """What two pictures are to each other, how one lies on the other, and what differs in words."""
 
     def compared(library: Library) -> told.Pair:
-        from transhash.library.duplicates.groups import words_of  # these import Numba
-        from transhash.library.duplicates.pairs import pair_of
+        from transhash.library.duplicates.pairs import pair_of  # this imports Numba
 
         first, second = _both(library, (one, other))
         found = pair_of(first, second, served.thumbnails)
