@@ -162,7 +162,7 @@ def nearest(folder: Path, count: int, random: np.random.Generator) -> Iterator[P
         rows, places = np.unique(chosen, return_inverse=True)
         named = library.pictures(ids[order[rows]].tolist())
         paths = [Path(named[each].path) for each in ids[order[rows]].tolist()]
-    yield Pairs("nearest by embedding", paths, [tuple(pair) for pair in places.reshape(-1, 2).tolist()])
+    yield Pairs("nearest by embedding", paths, [(one, other) for one, other in places.reshape(-1, 2).tolist()])
 
 
 def alike(photos: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:

@@ -12,7 +12,6 @@ from transhash.errors import LibraryError
 
 DATED = 2.5  # doublings of the number of pixels that the camera's date is worth: an enlarged copy has lost it
 MARKED = 4.0  # doublings that letters, a logo or a watermark on it cost
-SEEN = 0.1  # bits a pixel by which one file is named as less compressed than another one
 DETAIL = 0.5  # doublings that twice as many bytes a pixel are worth
 WORDS = {
     "best": "the best by pixels, compression and the camera's date",
@@ -73,8 +72,9 @@ def _merits(first: Candidate, second: Candidate, is_other_marked: bool) -> str:
     found = []
     if _pixels(first) > _pixels(second):
         found.append(f"{first.width} × {first.height} pixels, not {second.width} × {second.height}")
-    if _detail(first) > _detail(second) + SEEN:
-        found.append(f"{_detail(first):.1f} bits a pixel, not {_detail(second):.1f}")
+    bits = f"{_detail(first):.1f}", f"{_detail(second):.1f}"
+    if _detail(first) > _detail(second):
+        found.append(f"{bits[0]} bits a pixel, not {bits[1]}" if bits[0] != bits[1] else "a little less compressed")
     if first.taken is not None and second.taken is None:
         found.append("has the camera's date")
     if is_other_marked and not first.marked:

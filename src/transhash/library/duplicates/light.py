@@ -95,7 +95,7 @@ def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tu
 def _off(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> float:
     """The levels by which a picture in the reference's light misses flat places, as `_missed` tells it of a curve."""
     places = _places(reference, laid, there)
-    return _missed(np.arange(LEVELS) * STEP, places)
+    return _missed(np.arange(LEVELS, dtype=np.float64) * STEP, places)
 
 
 def _steady(values: Doubles, wanted: Doubles) -> Doubles:
