@@ -126,7 +126,8 @@ export class DuplicatesView {
     const gone = new Set(pairs.flatMap(({ left, right, verdict }) => (verdict === "left" ? [right.id] : verdict === "right" ? [left.id] : [])));
     return make("li", { className: isDone ? "group done" : "group", tabIndex: 0, "aria-label": `Group ${at + 1}: ${keep.name}, ${count(same.length, "copy", "copies")}${isDone ? ", decided" : ""}` },
       ...[keep, ...same].map((copy, place) => this.copy(copy, place === 0, gone.has(copy.id))),
-      make("button", { type: "button", className: "compare", "aria-label": `Compare the pictures of group ${at + 1}`, onclick: () => this.comparing.open(at) }, isDone ? "Decided" : "Compare"));
+      make("div", { className: "foot" }, make("p", {}, group.why ? `Kept: ${group.why}` : ""),
+        make("button", { type: "button", className: "compare", "aria-label": `Compare the pictures of group ${at + 1}`, onclick: () => this.comparing.open(at) }, isDone ? "Decided" : "Compare")));
   }
 
   copy(copy, isKept, isGone) {
