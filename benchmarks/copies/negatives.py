@@ -43,7 +43,7 @@ from transhash.system import processors
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
-PART = 200  # pairs that one process compares at once
+PART = 50  # pairs that one process compares at once
 LIMITS = (0, 2, 5, 8, 10, 15, 19, 20)  # bits within which a hash calls a pair a copy
 Outcome = tuple[int, int, str, list[int], float]  # two numbers, what they were told to be, bits, seconds
 KINDS = ("same-pixels", "copy", "edit", "burst", "unsure", "nothing")
@@ -103,10 +103,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ProcessPoolExecutor(settings.processes) as processes:
         part = settings.pairs // (4 if settings.library else 3)
         sources = chain(
-            (frames(place, part // max(len(settings.frames), 1), random) for place in settings.frames),
-            drawn(Path(folder), part, random),
             nearest(settings.library, part, random) if settings.library else (),
+            (frames(place, part // max(len(settings.frames), 1), random) for place in settings.frames),
             alike(settings.photos, part, random),
+            drawn(Path(folder), part, random),
         )
         waiting = []
         for number, source in enumerate(part for every in sources for part in parted(every)):
