@@ -35,7 +35,7 @@ from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
 from transhash.images import open_image
 from transhash.library import Library
-from transhash.library.duplicates.neighbours import MOST, neighbours
+from transhash.library.duplicates.neighbours import neighbours
 from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
 from transhash.system import processors
@@ -43,6 +43,7 @@ from transhash.system import processors
 SUFFIXES = {".jpg", ".jpeg", ".png"}
 APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
+AMONG = 20_000  # pictures of a library among which the nearest are sought
 PART = 50  # pairs that one process compares at once
 LIMITS = (0, 2, 5, 8, 10, 15, 19, 20)  # bits within which a hash calls a pair a copy
 Outcome = tuple[int, int, str, list[int], float]  # two numbers, what they were told to be, bits, seconds
@@ -153,10 +154,11 @@ def frames(folder: Path, count: int, random: np.random.Generator) -> Pairs:
 
 def nearest(folder: Path, count: int, random: np.random.Generator) -> Iterator[Pairs]:
     """Pictures of a library that are near by embedding, as a search for duplicates finds them."""
-    with Library.open(folder) as library, library.catalogue.reading():
-        pages = list(library.catalogue.embeddings.pages())
+    with Library.open(folder) as library:
+        with library.catalogue.reading():
+            pages = list(library.catalogue.embeddings.pages())
         ids = np.concatenate([page[0] for page in pages])
-        order = random.permutation(len(ids))[:MOST]
+        order = random.permutation(len(ids))[:AMONG]
         near, _ = neighbours(np.concatenate([page[1] for page in pages])[order])
         chosen = np.array(some(near.tolist(), count, random))
         rows, places = np.unique(chosen, return_inverse=True)
