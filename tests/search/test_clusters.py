@@ -31,8 +31,8 @@ def clustered(index: HammingIndex) -> bool:
     return any(name.endswith("centres") for name in index.__reduce__()[1][1])
 
 
-@pytest.mark.parametrize("bits", [64, 128, 256])
-def test_codes_around_centres_get_clusters_and_random_ones_tables(bits: int) -> None:
+@pytest.mark.parametrize("bits", [64, 128, 256, 768])
+def test_codes_around_centres_get_clusters_and_random_ones_do_not(bits: int) -> None:
     rng = np.random.default_rng(bits)
     codes = around(rng, 20_100, bits, 40)
     found = {}

@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
+LONG = 8  # words of a code beyond which rows are compared one by one
 
 
 def _splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -29,6 +30,37 @@ def _ctpop(builder: Any, vector: Any) -> Any:
     return builder.call(function, [vector])
 
 
+def _counted(builder: Any, start: Any, pattern: Any, rows: int) -> Any:
+    """In how many bits each of the rows from `start` on differs from `pattern`: all rows in one vector."""
+    words = pattern.type.count
+    repeat = ir.Constant(ir.VectorType(_I32, rows * words), [i % words for i in range(rows * words)])
+    pattern = builder.shuffle_vector(pattern, pattern, repeat)
+    block = builder.load(builder.bitcast(start, pattern.type.as_pointer()), align=8)
+    counts = _ctpop(builder, builder.xor(block, pattern))
+    lanes = rows * words
+    while lanes > rows:  # add neighbours until one lane is one row
+        lanes //= 2
+        kind = ir.VectorType(_I32, lanes)
+        even = ir.Constant(kind, list(range(0, 2 * lanes, 2)))
+        odd = ir.Constant(kind, list(range(1, 2 * lanes, 2)))
+        counts = builder.add(builder.shuffle_vector(counts, counts, even), builder.shuffle_vector(counts, counts, odd))
+    return counts
+
+
+def _counted_by_row(builder: Any, start: Any, pattern: Any, rows: int) -> Any:
+    """The same, one row after the other: what LLVM compiles in reasonable time for long codes."""
+    kind = pattern.type
+    name = f"llvm.vector.reduce.add.v{kind.count}i64"
+    total = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I64, [kind]), name)
+    counts = ir.Constant(ir.VectorType(_I64, rows), ir.Undefined)
+    for row in range(rows):
+        place = builder.gep(start, [_I64(row * kind.count)])
+        code = builder.load(builder.bitcast(place, kind.as_pointer()), align=8)
+        count = builder.call(total, [_ctpop(builder, builder.xor(code, pattern))])
+        counts = builder.insert_element(counts, count, _I32(row))
+    return counts
+
+
 def _make_near(rows: int) -> Any:
     def near(typing: Any, codes: Any, row: Any, query: Any, bound: Any) -> tuple[Any, Callable[..., Any]]:
         words = query.count
@@ -38,23 +70,14 @@ def _make_near(rows: int) -> Any:
             codes, row, query, bound = args
             data = context.make_array(signature.args[0])(context, builder, codes).data
             start = builder.gep(data, [builder.mul(row, _I64(words))])
-            block_type = ir.VectorType(_I64, rows * words)
-            block = builder.load(builder.bitcast(start, block_type.as_pointer()), align=8)
-            pattern = ir.Constant(ir.VectorType(_I64, words), ir.Undefined)
+            kind = ir.VectorType(_I64, words)
+            pattern = ir.Constant(kind, ir.Undefined)
             for place, word in enumerate(cgutils.unpack_tuple(builder, query, words)):
                 pattern = builder.insert_element(pattern, word, _I32(place))
-            repeat = ir.Constant(ir.VectorType(_I32, rows * words), [i % words for i in range(rows * words)])
-            pattern = builder.shuffle_vector(pattern, pattern, repeat)
-            counts = _ctpop(builder, builder.xor(block, pattern))
-            lanes = rows * words
-            while lanes > rows:  # add neighbours until one lane is one row
-                lanes //= 2
-                kind = ir.VectorType(_I32, lanes)
-                even = ir.Constant(kind, list(range(0, 2 * lanes, 2)))
-                odd = ir.Constant(kind, list(range(1, 2 * lanes, 2)))
-                counts = builder.add(
-                    builder.shuffle_vector(counts, counts, even), builder.shuffle_vector(counts, counts, odd)
-                )
+            if words > LONG:
+                counts = _counted_by_row(builder, start, pattern, rows)
+            else:
+                counts = _counted(builder, start, pattern, rows)
             mask = builder.icmp_signed("<=", counts, _splat(builder, bound, rows))
             return builder.zext(builder.bitcast(mask, ir.IntType(rows)), _I64)
 

@@ -49,7 +49,7 @@ class _State(NamedTuple):
 
 
 class HammingIndex:
-    """An exact index of codes of `bits` bits (a multiple of 8 from 8 to 512) under int64 ids.
+    """An exact index of codes of `bits` bits (a multiple of 8 from 8 to 2,048) under int64 ids.
 
     Searches may run in any number of threads while one adds or removes: each sees the index as it was at one moment.
     `meta` holds texts of the user's that are saved with the index.

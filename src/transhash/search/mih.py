@@ -319,7 +319,7 @@ def _visit(  # type: ignore[no-untyped-def]
 @inlined
 def _prefetch(codes, begin, end, words):  # type: ignore[no-untyped-def]
     """Ask for the cache lines of a bucket, as many as may be on their way at a time."""
-    step = 8 // words
+    step = max(1, 8 // words)
     for row in range(begin, min(end, begin + LINES * step), step):
         prefetch(codes, row)
 

@@ -23,6 +23,7 @@ from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
+from transhash.search.bitops import LONG
 from transhash.search.words import Words
 
 TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
@@ -57,7 +58,7 @@ class Room(NamedTuple):
 
 def room(queries: Words, block: int) -> Room | None:
     """Room to compare blocks of `block` codes with `queries`, if that is of use here; `block` a multiple of `ROWS`."""
-    if not FAST or len(queries) < TURNED:
+    if not FAST or len(queries) < TURNED or queries.shape[1] > LONG:
         return None
     pieces = _pieces.py_func(queries.shape[1])  # as compiled it is a part of kernels
     tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, pieces, _TABLE // 8), np.uint64)

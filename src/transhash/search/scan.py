@@ -183,7 +183,7 @@ def _is_shared_by_rows(queries: int, size: int) -> bool:
 
 def _block(store: Store) -> int:
     """Rows that stay in the first-level cache while every query looks at them, two bytes for each of their own."""
-    return BLOCK_BYTES // (16 * len(store.width))
+    return max(planes.ROWS, BLOCK_BYTES // (16 * len(store.width)))
 
 
 def _groups(totals: Numbers, most: int, most_hits: int) -> list[tuple[int, int]]:

@@ -138,7 +138,8 @@ def _read(  # type: ignore[no-untyped-def]
         if seen + AHEAD < held:
             c = order[seen + AHEAD]
             begin, end = _rows(offsets, bits, c, apart[c], state[BOUND])
-            for row in range(begin, min(end, begin + LINES * (8 // len(query))), 8 // len(query)):
+            line = max(1, 8 // len(query))  # rows
+            for row in range(begin, min(end, begin + LINES * line), line):
                 prefetch(codes, row)
         c = order[seen]
         row, end = _rows(offsets, bits, c, apart[c], state[BOUND])

@@ -8,7 +8,8 @@ import numpy as np
 
 from transhash.kernels import inlined, kernel
 from transhash.search import clusters
-from transhash.search.store import SHARED, U32, Ranks, Store, frozen
+from transhash.search.bitops import LONG
+from transhash.search.store import SHARED, U32, Ranks, Store, flat, frozen
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
 
@@ -30,8 +31,11 @@ def substrings(bits: int, count: int, most: int | None = None) -> Ranks:
 
 
 def build(words: Words, bits: int) -> Store:
-    """The store, with tables, of codes uint64 [n + PADDING, words] in the order of ranks."""
-    count = len(words) - PADDING
+    """The store of codes uint64 [n + PADDING, words] in the order of ranks: with clusters or tables.
+
+    Long codes have no tables: those would take many times the memory of the codes.
+    """
+    whole, count = words, len(words) - PADDING
     leaders = first_equals(words, count)
     firsts = np.flatnonzero(leaders == np.arange(count, dtype=np.uint32)).astype(np.uint32)  # the rank of each code
     unique = len(firsts)
@@ -40,6 +44,8 @@ def build(words: Words, bits: int) -> Store:
     cut = substrings(bits, unique)
     sizes = np.bincount(leaders, minlength=count)[firsts].astype(np.uint32)
     near = clusters.found(words, sizes, bits, cut)
+    if near is None and words.shape[1] > LONG:
+        return flat(whole)
     if near is not None:
         cut = np.array([0, bits])
     tables = len(cut) - 1

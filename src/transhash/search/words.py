@@ -10,7 +10,7 @@ import numpy.typing as npt
 from transhash.codes import whole
 from transhash.errors import HammingIndexError
 
-MAX_BITS = 512
+MAX_BITS = 2048
 PADDING = 64  # rows of zeros behind the last code: kernels read whole vectors and mask what lies beyond
 
 Words = npt.NDArray[np.uint64]
@@ -26,7 +26,7 @@ def check_bits(bits: object) -> int:
 
 
 def word_count(bits: int) -> int:
-    """Words in a row for codes of `bits` bits: 1, 2, 4 or 8 (a power of two, for the vector kernels)."""
+    """Words in a row for codes of `bits` bits: 1, 2, 4 … 32 (a power of two, for the vector kernels)."""
     return int(1 << max(0, (bits - 1) // 64).bit_length())
 
 
