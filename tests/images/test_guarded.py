@@ -110,7 +110,7 @@ def test_a_process_that_runs_is_asked_before_one_is_started(guard: Guard) -> Non
     os.kill(lost, signal.SIGSTOP)
     asking = threading.Thread(target=ask)
     asking.start()
-    while len(guard._slots) == 2:  # until that one is asked
+    while guard.free == 2:  # until that one is asked
         time.sleep(0.01)
     guard.small(picture())
     [stays] = {*guard.processes} - {lost}

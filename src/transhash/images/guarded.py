@@ -63,6 +63,11 @@ class Guard:
         """End them now."""
 
     @property
+    def free(self) -> int:
+        """How many pictures could be decoded at once from now on."""
+        return len(self._slots)
+
+    @property
     def processes(self) -> list[int]:
         """The ids of those that run."""
         return [each.pid for each in list(self._running)]
