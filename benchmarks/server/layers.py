@@ -27,6 +27,7 @@ from transhash.library import LiveLibrary, searching
 from transhash.library.embedding_index import Held
 from transhash.search import HammingIndex
 from transhash.server import run
+from transhash.server.encoding import in_time
 from transhash.server.found import Found
 from transhash.server.gate import Gate
 from transhash.server.log import Log
@@ -34,7 +35,6 @@ from transhash.server.metrics import Metrics
 from transhash.server.queries import Options, Query
 from transhash.server.quick import Quick
 from transhash.server.searching import Searcher
-from transhash.server.service import Service
 from transhash.server.settings import Settings
 from transhash.server.tokens import Tokens
 
@@ -87,14 +87,13 @@ def loop() -> float:
     found = Found(Query(Options(10)), np.zeros(8, np.uint8), [], 1, more=True)
     found.__dict__["body"] = bytes(3000)  # as long as ten hits
 
-    def put(jobs: list[Query]) -> list[asyncio.Future[Found]]:
-        future = asyncio.get_running_loop().create_future()
-        future.get_loop().call_soon(future.set_result, found)
-        return [future]
+    async def search(_: list[Query]) -> list[Found]:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        loop.call_soon(future.set_result, found)
+        return [await in_time(settings.seconds, future)]
 
-    service = object.__new__(Service)
-    service.settings, service.metrics = settings, metrics
-    service._search = SimpleNamespace(put=put)  # type: ignore[assignment]
+    service = SimpleNamespace(settings=settings, metrics=metrics, search=search)
     app: Any = SimpleNamespace(state=SimpleNamespace(service=service))
     gate = Gate(Quick(app), settings, metrics, Tokens(settings), Log(settings))
 

@@ -53,9 +53,9 @@ def test_helpers_give_what_the_calling_thread_gives(sources: list[object], helpe
 
 @pytest.mark.skipif(not hasattr(os, "getsid"), reason="there are sessions on POSIX alone")
 def test_helpers_share_the_priority_of_the_program_and_not_its_ctrl_c(helpers: Helpers) -> None:
-    [helper] = helpers._all
-    assert os.getsid(helper.pid) == os.getsid(0)
-    assert os.getpgid(helper.pid) == helper.pid != os.getpgid(0)
+    [helper] = helpers.processes
+    assert os.getsid(helper) == os.getsid(0)
+    assert os.getpgid(helper) == helper != os.getpgid(0)
 
 
 def test_relative_paths_are_those_of_the_program(

@@ -55,6 +55,11 @@ class Helpers:
     def __len__(self) -> int:
         return len(self._all)
 
+    @property
+    def processes(self) -> list[int]:
+        """Their ids."""
+        return [each.pid for each in self._all]
+
     def ask(self, decoder: Decoder, sources: Sequence[Source]) -> list[Decoded | ImageError] | None:
         """The pictures of files and bytes; none when no helper is idle, or the one that was asked has ended."""
         try:
