@@ -97,8 +97,8 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> int:
     if len(tiles.rows) < FEWEST:
         return 0
     colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
-    if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:
-        return 0  # one has no colours
+    if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:  # one has no colours: those that the other has are others
+        return int((np.abs(colours[:, 0] - colours[:, 1]).max(axis=1) > COLOUR).sum())
     if ground is not None:
         rows = np.repeat(ground[None].astype(np.float64), 1 + len(light) // GROUND, axis=0)
         colours, light = np.concatenate((colours, rows[:, :, 1:])), np.concatenate((light, rows[:, :, 0].mean(axis=1)))
