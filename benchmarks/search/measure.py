@@ -92,6 +92,8 @@ def _measure(
     rows = _timed(exact, queries, k, truth, RADII if len(stored) <= MOST_WITHIN else ())
     if "transhash scan" in rows:
         rows["transhash scan"]["floor"] = floors(stored)
+    if "transhash" in rows:
+        rows["transhash"]["written_s"] = {radius: written(hits) for radius, hits in rows["transhash"]["hits"].items()}
     sizes = {name: each.index.nbytes / len(stored) for name, each in exact.items() if isinstance(each, Ours)}
     for name, size in sizes.items():
         rows[name]["bytes_a_code"] = size
@@ -192,6 +194,20 @@ def floors(stored: Codes) -> dict[str, float]:
         "single_s": reading * len(stored) * 8 * len(store.width),
         "batch_s": comparing * len(stored) * QUERIES,
     }
+
+
+def written(hits: int) -> float:
+    """Seconds to write so many ids and distances once, on all threads: no search within a radius undercuts it."""
+
+    def write() -> None:
+        ids, distances = np.empty(hits, np.int64), np.empty(hits, np.int32)
+
+        def fill(piece: tuple[int, int]) -> None:
+            ids[slice(*piece)] = distances[slice(*piece)] = 1
+
+        spread(fill, cuts(hits, workers()))
+
+    return min(_seconds(write) for _ in range(3))
 
 
 def per_query(row: Row) -> float:

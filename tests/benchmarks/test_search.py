@@ -33,6 +33,9 @@ def test_every_engine_is_measured_and_what_is_there_is_not_measured_again(tmp_pa
         assert row["recall"] == 1 or row["engine"] in peers.EFFORTS
         assert min(row["batch_s"] + row["single_s"]) > 0
         assert ("bytes_a_code" in row) == (row["engine"] in peers.EXACT and row["engine"] != "faiss Flat")
+        if row["engine"] == "transhash":
+            assert min(row["written_s"].values()) > 0
+            assert row["written_s"].keys() == row["hits"].keys()
     hits = [row["hits"] for row in rows if row["engine"] in peers.EXACT]
     assert hits == hits[:1] * len(peers.EXACT)
 
