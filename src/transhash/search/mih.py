@@ -24,7 +24,7 @@ from transhash.search.hits import Hits
 from transhash.search.packed import Packed
 from transhash.search.rings import DECODED, PATIENCE, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
 from transhash.search.runs import Ids
-from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN, Keys
+from transhash.search.selection import BOUND, WITHIN, Keys
 from transhash.search.small import NONE
 from transhash.search.store import Bitmap, Store
 from transhash.search.tables import WIDEST, substring
@@ -190,11 +190,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
         if given_up == q and q >= PATIENCE:
             break  # none of these queries is worth it
         query = load(queries, q, width)
-        counts[:] = 0
-        state[SIZE] = 0
-        state[BOUND] = bounds[q]
-        state[WITHIN] = 0
-        state[LIMIT] = NONE
+        selection.start(counts, state, bounds[q])
         when[:] = NEVER
         depth[:] = 0
         for t in range(tables):

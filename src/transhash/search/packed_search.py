@@ -50,10 +50,7 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
         if given_up == q and q >= PATIENCE:
             break  # none of these queries is worth it
         query = queries[q, 0]
-        counts[:] = 0
-        state[SIZE] = 0
-        state[BOUND] = bounds[q]
-        state[WITHIN] = 0
+        selection.start(counts, state, bounds[q])
         when[:] = NEVER
         depth[:] = 0
         for t in range(tables):

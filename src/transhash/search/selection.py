@@ -45,6 +45,16 @@ def begin(bounds: npt.NDArray[np.int64], k: int, bits: int) -> tuple[Keys, Keys,
 
 
 @inlined
+def start(counts, state, bound):  # type: ignore[no-untyped-def]
+    """Empty a selection, which wants nothing beyond `bound`."""
+    counts[:] = 0
+    state[SIZE] = 0
+    state[BOUND] = bound
+    state[WITHIN] = 0
+    state[LIMIT] = NONE
+
+
+@inlined
 def passes(alive, rank):  # type: ignore[no-untyped-def]
     """Whether the bitmap `alive` lets an entry be found; an empty bitmap lets all."""
     return len(alive) == 0 or (alive[rank >> 6] >> np.uint64(rank & 63)) & np.uint64(1) != 0

@@ -10,8 +10,7 @@ from transhash.kernels import inlined, kernel
 from transhash.search import clusters, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near8, near32, prefetch
 from transhash.search.rings import CENTRE, CLUSTER, PATIENCE, ROW
-from transhash.search.selection import BOUND, LIMIT, SIZE, WITHIN
-from transhash.search.small import NONE
+from transhash.search.selection import BOUND
 
 AHEAD = 4  # clusters whose codes are asked for before it is their turn
 LINES = 4  # cache lines of each, at most
@@ -31,11 +30,7 @@ def search(  # type: ignore[no-untyped-def]
         if given_up == q and q >= PATIENCE:
             break  # none of these queries is worth it
         query = load(queries, q, width)
-        counts[:] = 0
-        state[SIZE] = 0
-        state[BOUND] = bounds[q]
-        state[WITHIN] = 0
-        state[LIMIT] = NONE
+        selection.start(counts, state, bounds[q])
         before = found
         order[0], away = clusters.closest(store.centres, len(store.reach), query)
         apart[order[0]] = away
