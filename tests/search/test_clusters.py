@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import oracle
+from transhash.errors import HammingIndexError
 from transhash.search import HammingIndex, clusters, file, segment, tables
 from transhash.search.words import PADDING, to_words
 
@@ -103,5 +104,5 @@ def test_odd_clusters_are_refused(change: object, tmp_path: Path) -> None:
     arrays = {name: array.copy() for name, array in arrays.items()}
     change(arrays)  # type: ignore[operator]
     file.write(path, head, arrays)
-    with pytest.raises(Exception, match="build the index again"):
+    with pytest.raises(HammingIndexError, match="build the index again"):
         HammingIndex.open(path)
