@@ -26,6 +26,7 @@ from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.progress import silent
+from transhash.shallow import METHODS as SHALLOW
 from transhash.system import machine
 from transhash.training.export import export_model
 from transhash.training.loop import train
@@ -264,6 +265,26 @@ def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) 
     (tmp_path / "mine.yaml").write_text("freeze: 0\n")
     with pytest.raises(RecipeError, match="freeze and cached_views"):
         cells(place, str(tmp_path / "mine.yaml"))
+
+
+def test_methods_without_labels_are_one_word_and_get_none(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = cells(place, "unsupervised,ksh")
+    assert [cell.method for cell in found] == [*matrix.GROUPS["unsupervised"], "ksh"]
+    given: dict[str, bool] = {}
+
+    def seen(name: str, method: Any) -> Any:
+        def fit(features: np.ndarray, labels: Any, bits: int, *, seed: int) -> Any:
+            given[name] = labels is not None
+            return method(features, labels, bits, seed=seed)
+
+        return fit
+
+    for name, method in SHALLOW.items():
+        monkeypatch.setitem(SHALLOW, name, seen(name, method))
+    compare.compare(found, tmp_path, jobs=0, progress=silent)
+    assert given == {cell.method: cell.method == "ksh" for cell in found}
 
 
 def test_an_unknown_method_is_named(place: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 import transhash
 from transhash.codes import pack
 from transhash.errors import DataError
-from transhash.shallow import METHODS, lsh
+from transhash.shallow import METHODS, UNSUPERVISED, lsh
 from transhash.shallow.similarity import Similarity
 
 Kinds = tuple[np.ndarray, np.ndarray]
@@ -61,7 +61,7 @@ def test_classes_and_one_hot_rows_mean_the_same(name: str, kinds: Kinds) -> None
     assert ((values > 0) == (one_hot > 0)).mean() > 0.99  # groups are summed in another order
 
 
-@pytest.mark.parametrize("name", ["lsh", "itq", "sh"])
+@pytest.mark.parametrize("name", UNSUPERVISED)
 def test_the_unsupervised_take_no_notice_of_labels(name: str, kinds: Kinds) -> None:
     features, labels = kinds
     values = METHODS[name](features, labels, 16).values(features)
@@ -116,7 +116,7 @@ def test_itq_alone_needs_a_feature_for_every_bit(kinds: Kinds) -> None:
     features, labels = kinds
     with pytest.raises(DataError, match="64 bits need"):
         METHODS["itq"](features, labels, 64)
-    for name in ("lsh", "sh", "ksh", "bre"):
+    for name in ("lsh", "sh", "learned", "ksh", "bre"):
         assert METHODS[name](features[:200], labels[:200], 64).values(features).shape == (700, 64)
 
 

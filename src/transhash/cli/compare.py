@@ -16,6 +16,7 @@ from transhash.system import needs
 EXAMPLES = """\
   transhash compare --dataset folder --data classes/ --backbone vit.safetensors --methods lsh,itq --bits 16,32
   transhash compare --dataset cifar10 --data cifar10/ --backbone vit.safetensors --seeds 3 --out results/
+  transhash compare --dataset corel5k --data corel/ --methods unsupervised   # without labels
   transhash compare --plot results/                # draw it again
 """
 
@@ -41,7 +42,10 @@ def compare(
     ] = None,
     device: Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     methods: Annotated[
-        str, typer.Option("--methods", metavar="M,…", help="all, names, or recipe files (.yaml), with commas between.")
+        str,
+        typer.Option(
+            "--methods", metavar="M,…", help="all, unsupervised, names, or recipe files (.yaml), with commas."
+        ),
     ] = "all",
     bits: Annotated[str, typer.Option("--bits", metavar="B,…", help="Code lengths.")] = "16,32,48,64",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each, seeds 0, 1, …")] = 1,

@@ -16,6 +16,7 @@ from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
+from transhash.shallow import UNSUPERVISED
 from transhash.training.network import settled, starting_vit
 from transhash.training.recipe import MACHINE, Recipe
 
@@ -53,6 +54,7 @@ PEERS = tuple(name for name in METHODS if name != "transhash")
 DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, its loss on the whole code
 ALL = (*VARIANTS, *PEERS, *SHALLOW)
 NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *SHALLOW)
+GROUPS = {"all": ALL, "unsupervised": UNSUPERVISED}  # names that stand for several methods
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,10 @@ def cells(
 ) -> list[Cell]:
     """The matrix, seed by seed and length by length in their order, so that a first whole column is there early.
 
-    `methods`: names of `NAMED`, "all", or paths of recipes (`.yaml`), which bring their own settings. `common`: data
-    set, protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of `BASE`, or
-    of `WHOLE` where all blocks are trained: `train` is "last" or "all"; of a recipe file only those of the machine.
+    `methods`: names of `NAMED` or `GROUPS`, or paths of recipes (`.yaml`), which bring their own settings. `common`:
+    data set, protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of
+    `BASE`, or of `WHOLE` where all blocks are trained: `train` is "last" or "all"; of a recipe file only those of the
+    machine.
     `streams`: whether named methods other than TransHash's own have one stream, two, or a cell for each. Shallow ones
     are fitted to the backbone's own features in every case. Raises `RecipeError` for what is no method, and for a
     setting that cannot be.
@@ -111,7 +114,7 @@ def cells(
         raise RecipeError("", f"no such blocks to train: {train!r}", "use last or all")
     if not streams or not {1, 2}.issuperset(streams):
         raise RecipeError("", "a network has one stream or two", "use 1, 2 or 1,2")
-    given = [name for method in methods for name in (ALL if method == "all" else (method,))]
+    given = [name for method in methods for name in GROUPS.get(method, (method,))]
     endings = [DUAL if count == 2 else "" for count in streams]
     wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))

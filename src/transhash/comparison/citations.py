@@ -18,7 +18,8 @@ _REFERENCE = re.compile(
 
 def bibtex(methods: Iterable[str]) -> str:
     """An entry for each method that was published, in the order of their first names; recipe files are TransHash's."""
-    names = ["transhash" if name in VARIANTS or name not in NAMED else name.removesuffix(DUAL) for name in methods]
+    ours = {*VARIANTS, "learned"}  # all with its loss
+    names = ["transhash" if name in ours or name not in NAMED else name.removesuffix(DUAL) for name in methods]
     return "\n\n".join(entry(name) for name in dict.fromkeys(names))
 
 

@@ -18,6 +18,7 @@ from transhash.data.protocols import PROTOCOLS, Split, validation_split
 from transhash.evaluation import Scores, evaluate
 from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
+from transhash.shallow import UNSUPERVISED
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
 from transhash.training.recipe import MACHINE, Recipe
@@ -61,9 +62,8 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
     begin = time.perf_counter()
     if cell.is_shallow:
         features = prepared.tokens.features()
-        fitted = SHALLOW[cell.method](
-            features[prepared.places(train_rows)], labels[train_rows], cell.bits, seed=cell.seed
-        )
+        known = None if cell.method in UNSUPERVISED else labels[train_rows]
+        fitted = SHALLOW[cell.method](features[prepared.places(train_rows)], known, cell.bits, seed=cell.seed)
         trained = time.perf_counter()
         values = fitted.values(features)
         history = []

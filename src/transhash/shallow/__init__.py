@@ -3,16 +3,38 @@
     function = METHODS["ksh"](features, labels, 64, seed=0)  # features: float32 (N, F)
     codes = pack(function.values(features))
 
-lsh, itq and sh take no notice of labels, which may be None; ksh and bre learn from classes (N,) or multi-hot (N, C).
+lsh, itq, sh and learned take no notice of labels, which may be None; ksh and bre learn from classes (N,) or multi-hot
+(N, C).
 """
 
 from transhash.shallow.bre import bre
 from transhash.shallow.functions import HashFunction, Linear, Method
 from transhash.shallow.itq import itq, itq_function
 from transhash.shallow.ksh import ksh
+from transhash.shallow.learned import learned_function
 from transhash.shallow.lsh import lsh
 from transhash.shallow.sh import sh
 
-METHODS: dict[str, Method] = {"lsh": lsh, "itq": itq_function, "sh": sh, "ksh": ksh, "bre": bre}
+METHODS: dict[str, Method] = {
+    "lsh": lsh,
+    "itq": itq_function,
+    "sh": sh,
+    "learned": learned_function,
+    "ksh": ksh,
+    "bre": bre,
+}
+UNSUPERVISED = ("lsh", "itq", "sh", "learned")
 
-__all__ = ["METHODS", "HashFunction", "Linear", "bre", "itq", "itq_function", "ksh", "lsh", "sh"]
+__all__ = [
+    "METHODS",
+    "UNSUPERVISED",
+    "HashFunction",
+    "Linear",
+    "bre",
+    "itq",
+    "itq_function",
+    "ksh",
+    "learned_function",
+    "lsh",
+    "sh",
+]

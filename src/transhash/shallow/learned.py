@@ -93,6 +93,11 @@ def learned(
     return Perceptron(folded(found[0], found[1]), folded(found[2], found[3]), found[4])
 
 
+def learned_function(features: Features, labels: Labels, bits: int, *, seed: int = 0) -> Linear | Perceptron:
+    """`learned` from features alone, for comparisons of methods without labels; of `labels` nothing is used."""
+    return learned(features, None, bits, seed=seed)
+
+
 def loss(h: Floats, alike: Floats, weights: Floats, gamma: float, quantization: float) -> tuple[float, Floats]:
     """The Bayesian loss of relaxed codes h (n, B), γ in bits, and its gradient (n, B).
 
