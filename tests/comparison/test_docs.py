@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 
 from transhash.comparison import tables
-from transhash.comparison.cells import NAMED
+from transhash.comparison.cells import FITTED, NAMED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
-from transhash.shallow import METHODS as SHALLOW
 from transhash.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +207,10 @@ def test_what_it_says_of_training_end_to_end() -> None:
     assert_says("The run was ended after {} cells", len(found))
     assert {(cell["bits"], cell["seed"], cell["precision"]) for cell in found} == {(64, 0, "torch.bfloat16")}
     assert len({(cell["recipe"]["learning_rate"], cell["recipe"]["epochs"]) for cell in found}) == 1
-    everything = {*NAMED, "ours-cifar10-all"} - {*SHALLOW, "hyp2", "hyp2-dual"}
+    everything = {*NAMED, "ours-cifar10-all"} - {
+        *FITTED,
+        *(name + dual for name in ("hyp2", "crovca") for dual in ("", "-dual")),
+    }
     missing = everything - {cell["method"] for cell in found}
     assert missing == {"idhn", "idhn-dual", "dhn-dual", "transhash-sigmoid", "transhash-no-prior"}
     place = {7: "seventh"}[rank("cifar10-all", "ours-cifar10-all", 64)]

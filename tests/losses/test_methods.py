@@ -25,6 +25,7 @@ SETTINGS: list[tuple[str, dict[str, float]]] = [
     ("csq", {"quantization": 0.5}),
     ("orthohash", {"scale": 3.0, "margin": 0.5}),
     ("hyp2", {"beta": 2.0}),
+    ("crovca", {"coding_rate": 0.7, "epsilon": 0.3}),
 ]
 SEVERAL = [name for name, method in METHODS.items() if not getattr(method, "single_label_only", False)]
 

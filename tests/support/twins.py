@@ -198,6 +198,30 @@ def hyp2(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, beta: float =
     return sum((torch.stack(terms).mean() for terms in (own, others, irrelevant) if terms), torch.zeros(()))
 
 
+def crovca(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, coding_rate: float = 0.1, epsilon: float = 0.05
+) -> torch.Tensor:
+    n, bits = h.shape
+    classes = [classes_of(label) for label in labels]
+    total, known = torch.zeros(()), [i for i in range(n) if classes[i]]
+    for i in known:
+        for k in range(bits):
+            means = [[float(h[j, k].detach()) for j in range(n) if c in classes[j]] for c in classes[i]]
+            p = 1 / (1 + torch.exp(-h[i, k]))
+            total = total - torch.log(p if sum(sum(mean) / len(mean) for mean in means) > 0 else 1 - p)
+    return total / max(len(known), 1) / bits - coding_rate * rate(h, epsilon)
+
+
+def rate(h: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """The coding rate, by the eigenvalues of the outer products' sum."""
+    n, bits = h.shape
+    products = torch.zeros(bits, bits, dtype=h.dtype)
+    for code in h:
+        products = products + torch.outer(code, code) / code.square().sum()
+    values = torch.linalg.eigvalsh(products)
+    return torch.log(1 + bits / (n * epsilon) * values).sum() / 2 * (bits + n) / (bits * n)
+
+
 TWINS = {
     "dsh": dsh,
     "dpsh": dpsh,
@@ -210,4 +234,5 @@ TWINS = {
     "csq": csq,
     "orthohash": orthohash,
     "hyp2": hyp2,
+    "crovca": crovca,
 }

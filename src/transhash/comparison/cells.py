@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
+from transhash.losses.crovca import hash_coder
 from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
 from transhash.shallow import UNSUPERVISED
@@ -52,9 +53,11 @@ VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three abl
 }
 PEERS = tuple(name for name in METHODS if name != "transhash")
 DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, its loss on the whole code
-ALL = (*VARIANTS, *PEERS, *SHALLOW)
-NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *SHALLOW)
-GROUPS = {"all": ALL, "unsupervised": UNSUPERVISED}  # names that stand for several methods
+PROBES = {"crovca-unsupervised": hash_coder}  # fitted to the backbone's features of augmented views, without labels
+FITTED = (*SHALLOW, *PROBES)  # without a network of their own
+ALL = (*VARIANTS, *PEERS, *FITTED)
+NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *FITTED)
+GROUPS = {"all": ALL, "unsupervised": (*UNSUPERVISED, *PROBES)}  # names that stand for several methods
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,12 @@ class Cell:
     @property
     def is_shallow(self) -> bool:
         """Whether it is fitted to features, without a network of its own."""
-        return self.method in SHALLOW
+        return self.method in FITTED
+
+    @property
+    def reads_views(self) -> bool:
+        """Whether it learns from augmented views whose tokens are kept."""
+        return self.method in PROBES or (self.recipe.cached_views > 0 and not self.is_shallow)
 
     @property
     def reads_tokens(self) -> bool:
@@ -86,6 +94,8 @@ class Cell:
                 del settings[name]
         if self.is_shallow:
             settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
+            if self.reads_views:
+                settings |= {"cached_views": self.recipe.cached_views, **asdict(self.recipe.augmentation)}
         whole = {"method": self.method, "seed": self.seed, "settings": settings, **facts}
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -128,7 +138,7 @@ def cells(
             seed,
             _recipe(
                 name,
-                whole if train == "all" and name not in SHALLOW else last,
+                whole if train == "all" and name not in FITTED else last,
                 {**common, "bits": length, "seed": seed},
             ),
         )

@@ -32,6 +32,7 @@ CONSTANT = {  # of each loss, the hyper-parameter that trials change
     "csq": "quantization",
     "orthohash": "scale",
     "hyp2": "beta",
+    "crovca": "coding_rate",
 }
 
 

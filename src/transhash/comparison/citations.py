@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable
 
-from transhash.comparison.cells import DUAL, NAMED, VARIANTS
+from transhash.comparison.cells import DUAL, NAMED, PROBES, VARIANTS
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.shallow import METHODS as SHALLOW
@@ -19,13 +19,16 @@ _REFERENCE = re.compile(
 def bibtex(methods: Iterable[str]) -> str:
     """An entry for each method that was published, in the order of their first names; recipe files are TransHash's."""
     ours = {*VARIANTS, "learned"}  # all with its loss
-    names = ["transhash" if name in ours or name not in NAMED else name.removesuffix(DUAL) for name in methods]
+    names = [
+        "transhash" if name in ours or name not in NAMED else name.removesuffix(DUAL).removesuffix("-unsupervised")
+        for name in methods
+    ]
     return "\n\n".join(entry(name) for name in dict.fromkeys(names))
 
 
 def entry(name: str) -> str:
     """The entry of one method; raises `RecipeError` where its file does not begin with a reference."""
-    module = inspect.getmodule(METHODS.get(name) or SHALLOW[name])
+    module = inspect.getmodule(METHODS.get(name) or SHALLOW.get(name) or PROBES[name])
     found = _REFERENCE.search((module and module.__doc__) or "")
     if not found:
         raise RecipeError(name, "its file names no paper", 'begin it with Authors, "Title", Venue Year')

@@ -126,9 +126,9 @@ class _Runner:
         if any(cell.reads_tokens for cell in waiting.values()):
             self.prepared.tokens.build(self.first, self.prepared.images, self.progress)
         views = {
-            key: _views(cell.recipe, self.prepared, self.tokens, self.facts, self.progress)
+            key: _views(cell, self.prepared, self.tokens, self.facts, self.progress)
             for key, cell in waiting.items()
-            if cell.recipe.cached_views and not cell.is_shallow
+            if cell.reads_views
         }
         _decode(waiting.values(), self.prepared, self.progress)
 
@@ -240,11 +240,13 @@ def _decode(cells: Iterable[Cell], prepared: Prepared, progress: Progress) -> No
                 progress("pictures", min(start + _PICTURES, len(decoded)), len(decoded), "")
 
 
-def _views(recipe: Recipe, prepared: Prepared, tokens: Path, facts: JsonObject, progress: Progress) -> Path:
+def _views(cell: Cell, prepared: Prepared, tokens: Path, facts: JsonObject, progress: Progress) -> Path:
     """The folder of the views of all training images, those held out among them, built unless they are there."""
-    rows = prepared.split.train
+    recipe, rows = cell.recipe, prepared.split.train
     folder = tokens / token_files.place(recipe, facts, augmented=True, rows=rows)
     token_files.views(folder, recipe, prepared.images, rows, progress)
+    if cell.is_shallow:
+        token_files.view_features(folder, recipe, len(rows), progress)
     return folder
 
 

@@ -14,9 +14,9 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transhash.comparison.cells import FITTED
 from transhash.comparison.tables import spreads
 from transhash.plain import JsonObject
-from transhash.shallow import METHODS as SHALLOW
 
 # Okabe and Ito's palette, darkest first; what it cannot tell apart, marks and dashes do
 _COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -67,7 +67,7 @@ def _lines(curves: Mapping[str, Curve], names: tuple[str, str], title: str, stem
 
 def _panels(methods: Iterable[str], title: str, names: tuple[str, str]) -> tuple[Any, JsonObject]:
     """A figure, and the panel of each method: those without a network lie lower, and apart from the others."""
-    groups = [group for group in ([m for m in methods if (m in SHALLOW) == apart] for apart in (False, True)) if group]
+    groups = [group for group in ([m for m in methods if (m in FITTED) == apart] for apart in (False, True)) if group]
     drawing, panels = plt.subplots(
         1,
         len(groups),

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
-from transhash.comparison.cells import Cell
-from transhash.comparison.tokens import Tokens, encode
+from transhash.comparison.cells import PROBES, Cell
+from transhash.comparison.tokens import Tokens, encode, view_features
 from transhash.data.datasets import ImageSet
 from transhash.data.protocols import PROTOCOLS, Split, validation_split
+from transhash.errors import RecipeError
 from transhash.evaluation import Scores, evaluate
 from transhash.plain import JsonObject
+from transhash.progress import silent
 from transhash.shallow import METHODS as SHALLOW
-from transhash.shallow import UNSUPERVISED
+from transhash.shallow import UNSUPERVISED, HashFunction
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
 from transhash.training.recipe import MACHINE, Recipe
@@ -61,33 +63,23 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
     train_rows, held_out = validation_split(prepared.split.train, labels, recipe.validation, seed=recipe.split_seed)
     begin = time.perf_counter()
     if cell.is_shallow:
-        features = prepared.tokens.features()
-        known = None if cell.method in UNSUPERVISED else labels[train_rows]
-        fitted = SHALLOW[cell.method](features[prepared.places(train_rows)], known, cell.bits, seed=cell.seed)
+        fitted = _fitted(cell, prepared, views, train_rows)
         trained = time.perf_counter()
-        values = fitted.values(features)
+        values = fitted.values(prepared.tokens.features())
         history = []
-    elif views is not None:
-        cached = prepared.split.train
-        ascending = np.argsort(cached)
-        places = ascending[np.searchsorted(cached, train_rows, sorter=ascending)]
-        cache = TokenCache(views, recipe.cached_views, places)
-        result = train(recipe, folder, images=prepared.images, cache=cache)
-        history = result.history
-        trained = time.perf_counter()
-        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
-        values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
-        precision = precision_of(recipe.precision, device_of(recipe.device))
-        values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision)
-        shutil.rmtree(folder)
     else:
-        result = train(recipe, folder, images=prepared.images)
-        history = result.history
+        places = _places_of(train_rows, prepared.split.train)
+        cache = None if views is None else TokenCache(views, recipe.cached_views, places)
+        result = train(recipe, folder, images=prepared.images, cache=cache)
         trained = time.perf_counter()
+        history = result.history
         scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
         values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
         precision = precision_of(recipe.precision, device_of(recipe.device))
-        values[scored] = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
+        if cache is not None:
+            values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision)
+        else:
+            values[scored] = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()
@@ -119,6 +111,23 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
             "evaluate": round(time.perf_counter() - encoded, 2),
         },
     }
+
+
+def _fitted(cell: Cell, prepared: Prepared, views: Path | None, rows: NDArray[np.int64]) -> HashFunction:
+    """A method without a network, fitted to features of some training images, with labels if it learns from them."""
+    if cell.method in PROBES:
+        if views is None:
+            raise RecipeError(cell.method, "learns from views", "give the folder that they are in")
+        features = view_features(views, cell.recipe, len(prepared.split.train), silent)
+        return PROBES[cell.method](features[:, _places_of(rows, prepared.split.train)], cell.bits, seed=cell.seed)
+    labels = None if cell.method in UNSUPERVISED else prepared.images.labels[rows]
+    return SHALLOW[cell.method](prepared.tokens.features()[prepared.places(rows)], labels, cell.bits, seed=cell.seed)
+
+
+def _places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where some rows are among others."""
+    ascending = np.argsort(among)
+    return ascending[np.searchsorted(among, rows, sorter=ascending)]
 
 
 def _rounded(scores: Scores) -> JsonObject:

@@ -125,6 +125,25 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
     return cache
 
 
+def view_features(folder: Path, recipe: Recipe, images: int, progress: Progress) -> NDArray[np.float16]:
+    """The backbone's features of the cached views of all training images, computed unless they are there: (V, n, D)."""
+    path = folder / "features.npy"
+    if not path.exists():
+        network, device = _frozen_network(recipe), device_of(recipe.device)
+        precision = precision_of(recipe.precision, device)
+        cache, found = TokenCache(folder, recipe.cached_views), []
+        for view in range(recipe.cached_views):
+            for start in range(0, images, _BATCH):
+                z = cache.take(view, np.arange(start, min(start + _BATCH, images)))
+                with torch.no_grad(), autocast(device, precision):
+                    found.append(backbone_features(network, z.to(device).float(), recipe.freeze))
+            progress("features of training views", view + 1, recipe.cached_views, "")
+        with replacing(path) as file:
+            np.save(file, np.concatenate(found).astype(np.float16).reshape(recipe.cached_views, images, -1))
+    features: NDArray[np.float16] = np.load(path)
+    return features
+
+
 def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArray[np.int64]) -> str:
     """The name of the folder for such tokens: a digest of all that they depend on."""
     augmentation = asdict(recipe.augmentation)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from transhash.errors import RecipeError
 from transhash.losses.bayesian import BayesianLoss
+from transhash.losses.crovca import CroVCALoss
 from transhash.losses.csq import CSQLoss
 from transhash.losses.dch import DCHLoss
 from transhash.losses.dhn import DHNLoss
@@ -37,6 +38,7 @@ METHODS: dict[str, Callable[..., HashLoss]] = {  # (task, *, its hyper-parameter
     "csq": CSQLoss,
     "orthohash": OrthoHashLoss,
     "hyp2": HyP2Loss,
+    "crovca": CroVCALoss,
 }
 
 Settings = Mapping[str, bool | int | float | str]
@@ -65,6 +67,7 @@ __all__ = [
     "METHODS",
     "BayesianLoss",
     "CSQLoss",
+    "CroVCALoss",
     "DCHLoss",
     "DHNLoss",
     "DPNLoss",

@@ -1,0 +1,127 @@
+"""CroVCA, cross-view code alignment: views of the same thing get one code, and a coding rate keeps the codes apart.
+
+Moummad et al., "Image Hashing via Cross-View Code Alignment in the Age of Foundation Models", CVPRW 2026
+(https://arxiv.org/abs/2510.27584), algorithm 1, and the authors' code.
+
+    loss = CroVCALoss(Task((64,), classes=10))
+    value = loss(h, labels)  # h: (N, 64) relaxed codes, labels: (N,) classes or (N, C) multi-hot
+    value.backward()
+    function = hash_coder(views, 64)  # without labels: views float32 (V, N, F), features of views of the same images
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from transhash.errors import RecipeError
+from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
+from transhash.losses.pairs import TINY, bounded
+from transhash.shallow.learned import Perceptron
+
+RATE, EPSILON = 0.1, 0.05  # weight of the coding rate, and its ε
+EPOCHS, BATCH = 5, 256  # of the hash coder, as published; so are its rate of learning and its decay
+_LEARNING_RATE, _LEAST, _DECAY = 1e-3, 1e-6, 1e-2
+
+
+class CroVCALoss(HashLoss):
+    """Cross-entropy of each bit with the code of the class in the batch, minus the coding rate of the batch's codes.
+
+    `coding_rate`: the weight of the coding rate. `epsilon`: its ε, the distortion that it allows. The code of a class
+    is the sign of the mean of its relaxed codes, without a gradient; an image of several classes has the sign of the
+    mean over their means.
+    """
+
+    def __init__(self, task: Task, *, coding_rate: float = RATE, epsilon: float = EPSILON) -> None:
+        super().__init__(task)
+        require_not_negative(coding_rate=coding_rate)
+        require_positive(epsilon=epsilon)
+        self.coding_rate = coding_rate
+        self.epsilon = epsilon
+
+    def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
+        """Mean over the images and bits; one without any label counts in the coding rate alone."""
+        h = bounded(h)
+        y = (F.one_hot(labels) if labels.ndim == 1 else labels).to(h.dtype)
+        means = y.T @ h.detach() / y.sum(dim=0).clamp(min=1)[:, None]  # (C, B)
+        known = y.sum(dim=1) > 0
+        aligned = alignment(h, y @ means)[known].sum() / known.sum().clamp(min=1)
+        return aligned - self.coding_rate * coding_rate(h, self.epsilon)
+
+
+def without_labels(first: Tensor, second: Tensor) -> Tensor:
+    """The loss of relaxed codes (N, B), (N, B) of two views of the same images: each is to have the other's code."""
+    aligned = (alignment(first, second) + alignment(second, first)).mean() / 2
+    return aligned - RATE * (coding_rate(first, EPSILON) + coding_rate(second, EPSILON)) / 2
+
+
+def alignment(h: Tensor, other: Tensor) -> Tensor:
+    """Binary cross-entropy of the sigmoid of h with the bits of other relaxed codes, mean over the bits: (N,).
+
+    The other codes get no gradient.
+    """
+    bits = (other.detach() > 0).to(h.dtype)
+    return F.binary_cross_entropy_with_logits(h, bits, reduction="none").mean(dim=1)
+
+
+def coding_rate(h: Tensor, epsilon: float) -> Tensor:
+    """½ log det(I + B/(N·ε) VᵀV) · (B + N)/(B·N), the rows of V being those of h at length 1: (N, B) -> scalar."""
+    n, bits = h.shape
+    v = F.normalize(h, dim=1, eps=TINY)
+    spread = torch.eye(bits, dtype=h.dtype, device=h.device) + bits / (n * epsilon) * v.T @ v
+    return torch.linalg.cholesky(spread).diagonal().log().sum() * (bits + n) / (bits * n)
+
+
+def hash_coder(views: NDArray[np.floating], bits: int, *, seed: int = 0) -> Perceptron:
+    """The small HashCoder, trained on features (V, N, F) of V views of N images without labels: a hash function.
+
+    Two linear layers with a ReLU between them and a batch normalisation at the end, which is part of the second layer
+    afterwards, with the means and variances of all views: running ones come too late in a short training. An epoch
+    takes two of the views, in turn. Raises `RecipeError` for fewer than two views or images.
+    """
+    count, images, width = views.shape
+    if count < 2 or images < 2:
+        raise RecipeError(
+            "", f"{count} views of {images} images are too few to align", "give two views or more (cached_views)"
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        normalise = nn.BatchNorm1d(bits)
+        coder = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, bits), normalise)
+        for layer in coder:
+            if isinstance(layer, nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+    random = np.random.Generator(np.random.PCG64(seed))
+    optimizer = torch.optim.AdamW(coder.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
+    size = min(BATCH, images)
+    steps = images // size
+    for epoch in range(EPOCHS):
+        for place, rows in enumerate(np.split(random.permutation(images)[: steps * size], steps)):
+            share = (1 + math.cos(math.pi * (epoch + place / steps) / EPOCHS)) / 2
+            optimizer.param_groups[0]["lr"] = _LEAST + (_LEARNING_RATE - _LEAST) * share
+            one, other = (torch.from_numpy(views[view % count][rows]).float() for view in (2 * epoch, 2 * epoch + 1))
+            optimizer.zero_grad()
+            without_labels(coder(one), coder(other)).backward()
+            optimizer.step()
+    normalise.reset_running_stats()
+    normalise.momentum = None  # the mean over all that follows
+    with torch.no_grad():
+        for view in views:
+            coder(torch.from_numpy(view).float())
+    return _folded(coder)
+
+
+def _folded(coder: nn.Sequential) -> Perceptron:
+    """The function that a coder is in use, with the normalisation in the last layer."""
+    state = {name: value.double().numpy() for name, value in coder.state_dict().items()}
+    scale = state["3.weight"] / np.sqrt(state["3.running_var"] + 1e-5)
+    inner = np.vstack([state["0.weight"].T, state["0.bias"]])
+    head = np.zeros((len(inner), len(scale)))
+    head[-1] = (state["2.bias"] - state["3.running_mean"]) * scale + state["3.bias"]
+    return Perceptron(*(each.astype(np.float32) for each in (head, inner, state["2.weight"].T * scale)))
