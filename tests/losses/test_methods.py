@@ -12,7 +12,7 @@ from transhash.losses import METHODS, HashLoss, Task, check_settings
 from twins import TWINS
 
 CLASSES, IMAGES = 5, 5000
-SETTINGS: list[tuple[str, dict[str, float]]] = [
+SETTINGS: list[tuple[str, dict[str, float | str]]] = [
     *((name, {}) for name in TWINS),
     ("dsh", {"margin": 1.0, "quantization": 0.3}),
     ("dpsh", {"quantization": 3.0}),
@@ -22,7 +22,7 @@ SETTINGS: list[tuple[str, dict[str, float]]] = [
     ("idhn", {"alpha": 2.0, "gamma": 0.5, "quantization": 0.4}),
     ("greedyhash", {"quantization": 0.6}),
     ("dpn", {"margin": 0.4}),
-    ("csq", {"quantization": 0.5}),
+    ("csq", {"quantization": 0.5, "centres": "bch"}),
     ("orthohash", {"scale": 3.0, "margin": 0.5}),
     ("hyp2", {"beta": 2.0}),
     ("crovca", {"coding_rate": 0.7, "epsilon": 0.3}),
@@ -30,7 +30,7 @@ SETTINGS: list[tuple[str, dict[str, float]]] = [
 SEVERAL = [name for name, method in METHODS.items() if not getattr(method, "single_label_only", False)]
 
 
-def build(method: str, bits: int = 16, *, multi: bool = False, seed: int = 0, **settings: float) -> HashLoss:
+def build(method: str, bits: int = 16, *, multi: bool = False, seed: int = 0, **settings: float | str) -> HashLoss:
     return METHODS[method](Task((bits,), CLASSES, IMAGES, multi, seed), **settings)
 
 
@@ -59,7 +59,9 @@ def test_every_method_has_a_twin_that_compares_each_hyper_parameter(method: str)
 @pytest.mark.parametrize("multi", [False, True])
 @pytest.mark.parametrize("bits", [16, 12])
 @pytest.mark.parametrize(("method", "settings"), SETTINGS)
-def test_equals_its_twin_in_value_and_gradient(method: str, settings: dict[str, float], bits: int, multi: bool) -> None:
+def test_equals_its_twin_in_value_and_gradient(
+    method: str, settings: dict[str, float | str], bits: int, multi: bool
+) -> None:
     if multi and method not in SEVERAL:
         pytest.skip("single labels only")
     h, labels, rows = example(bits=bits, multi=multi)

@@ -149,11 +149,13 @@ def dpn(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, margin: float 
     return total / len(h)
 
 
-def csq(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.0001) -> torch.Tensor:
-    centres, ties, total = targets_of(loss, "centres"), targets_of(loss, "ties"), torch.zeros(())
+def csq(
+    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, quantization: float = 0.0001, centres: str = "hadamard"
+) -> torch.Tensor:
+    given, ties, total = targets_of(loss, "centres"), targets_of(loss, "ties"), torch.zeros(())
     for i in range(len(h)):
         for k in range(h.shape[1]):
-            votes = sum(float(centres[c, k]) for c in classes_of(labels[i]))
+            votes = sum(float(given[c, k]) for c in classes_of(labels[i]))
             target = (1 if votes > 0 else 0) if votes else (float(ties[k]) + 1) / 2
             p = (torch.tanh(h[i, k]) + 1) / 2
             total = total - (target * torch.log(p) + (1 - target) * torch.log(1 - p))

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
-from transhash.losses.centres import classification, generator, separated
+from transhash.losses.centres import Centres, classification, generator, separated
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
 from transhash.losses.pairs import TINY, balance, cauchy, cosines, logistic, ones_distance, similarity
 
@@ -33,7 +33,8 @@ class BayesianLoss(HashLoss):
 
     Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `anchor`, the
     weight of a classification of the whole code by its cosine with separated class centres, each branch counting by its
-    bits unless `whole`; its `scale` and `margin` are those of OrthoHash. Pairs tell which images are alike, centres
+    bits unless `whole`; its `scale` and `margin` are those of OrthoHash. `centres`: "hadamard" or "bch", how they are
+    found where classes are many. Pairs tell which images are alike, centres
     where in Hamming space there is room for them.
     """
 
@@ -52,6 +53,7 @@ class BayesianLoss(HashLoss):
         anchor: float = 0.0,
         scale: float = 8.0,
         margin: float = 0.2,
+        centres: Centres = "hadamard",
     ) -> None:
         super().__init__(task)
         if likelihood not in get_args(Likelihood):
@@ -65,7 +67,7 @@ class BayesianLoss(HashLoss):
         self.self_pairs = self_pairs
         self.anchor, self.scale, self.margin = anchor, scale, margin
         if anchor:
-            self.register_buffer("targets", separated(task.classes, task.bits, generator(task)))
+            self.register_buffer("targets", separated(task.classes, task.bits, generator(task), centres))
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the branches."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from transhash.errors import RecipeError
+from transhash.losses import bch
 from transhash.losses.hash_loss import Task
 from transhash.losses.pairs import cosines
 
+Centres = Literal["hadamard", "bch"]
 _DRAWS = 20
 _PAIRS = 20 * 2000**2  # of classes, over all draws
 
@@ -28,19 +32,28 @@ def bernoulli(rows: int, bits: int, random: torch.Generator) -> Tensor:
     return torch.randint(2, (rows, bits), generator=random).float() * 2 - 1
 
 
-def separated(classes: int, bits: int, random: torch.Generator) -> Tensor:
+def separated(classes: int, bits: int, random: torch.Generator, kind: Centres = "hadamard") -> Tensor:
     """Hash centres by algorithm 1 of CSQ: float (classes, bits).
 
     Rows of [H; -H], H the Hadamard matrix: any two differ in B/2 bits, or B. Where B is no power of two, or there are
     more than 2B classes, balanced random codes: of 20 draws the one whose nearest two are furthest apart. Of more than
     2,000 classes there are fewer draws: they differ little, and 20,000 classes have 200 million distances.
+
+    With `kind` "bch", codewords of a BCH code in place of the random codes, where they are no nearer to one another.
+    Raises `RecipeError` for another kind.
     """
+    if kind not in get_args(Centres):
+        raise RecipeError("", f"centres {kind!r}", f"there are {', '.join(get_args(Centres))}")
     if bits & (bits - 1) == 0 and classes <= 2 * bits:
         h = hadamard(bits)
         return torch.cat([h, -h])[:classes]
     count = max(1, min(_DRAWS, _PAIRS // classes**2))
     draws = [balanced(classes, bits, random) for _ in range(count)]
-    return max(draws, key=least_distance) if count > 1 else draws[0]
+    drawn = max(draws, key=least_distance) if count > 1 else draws[0]
+    if kind == "hadamard" or not bch.distance(classes, bits):
+        return drawn
+    words = bch.codewords(classes, bits, random)
+    return max(words, drawn, key=least_distance) if count > 1 else words
 
 
 def classification(h: Tensor, labels: Tensor, targets: Tensor, *, scale: float, margin: float) -> Tensor:

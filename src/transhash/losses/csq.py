@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from transhash.losses.centres import bernoulli, generator, separated
+from transhash.losses.centres import Centres, bernoulli, generator, separated
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative
 from transhash.losses.pairs import bounded, log_cosh
 
@@ -23,18 +23,20 @@ class CSQLoss(HashLoss):
     """Binary cross-entropy of (tanh(h) + 1)/2 with the centre's bits, and λ times the smooth distance from ±1.
 
     `quantization`: λ, on means over the bits, the field's for every code length. An image with several
-    labels has the majority of their centres, bit by bit, and one random code where they tie.
+    labels has the majority of their centres, bit by bit, and one random code where they tie. `centres`: "hadamard" as
+    published; with "bch", which is ours, more classes than Hadamard's matrix has rows for get codewords that are
+    further apart than random codes.
     """
 
     centres: Tensor
     ties: Tensor
 
-    def __init__(self, task: Task, *, quantization: float = 0.0001) -> None:
+    def __init__(self, task: Task, *, quantization: float = 0.0001, centres: Centres = "hadamard") -> None:
         super().__init__(task)
         require_not_negative(quantization=quantization)
         self.quantization = quantization
         random = generator(task)
-        self.register_buffer("centres", separated(task.classes, task.bits, random))
+        self.register_buffer("centres", separated(task.classes, task.bits, random, centres))
         self.register_buffer("ties", bernoulli(1, task.bits, random)[0])
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
