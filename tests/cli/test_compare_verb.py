@@ -133,3 +133,22 @@ def test_workers_end_with_a_program_that_is_killed(place: Path, tmp_path: Path) 
 def _runs(process: int) -> bool:
     status = Path(f"/proc/{process}/status")
     return status.exists() and "\nState:\tZ" not in status.read_text()
+
+
+def test_an_ablation_prints_its_table_and_draws_it_again(place: Path, tmp_path: Path) -> None:
+    """A batch that is larger than the training images, and groups that 16 bits do not give, are left out and named."""
+    result = compare(place, tmp_path, "--ablate", "K", "--ablate", "batch=4,512", "--seeds", "2")
+    assert result.returncode == 0, result.stderr
+    rows = [line.split(" | ")[0] for line in result.stdout.splitlines()[2:]]
+    assert rows == ["| transhash, as it is", "| K = 1", "| batch = 4"]
+    assert "transhash: K = 4, 16 bits: left out (16 bits cannot be split" in result.stderr
+    assert "transhash: batch = 512: left out (batch_size 512 is more than" in result.stderr
+    assert result.stdout == (tmp_path / "ablation.md").read_text()
+    assert "K = 1" not in (tmp_path / "table.md").read_text()
+    (tmp_path / "ablation.svg").unlink()
+    again = compare(place, tmp_path, "--plot", str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    assert "</svg>" in (tmp_path / "ablation.svg").read_text()
+    refused = compare(place, tmp_path, "--ablate", "K", "--trials", "3")
+    assert refused.returncode == 2
+    assert "trials change settings too" in " ".join(refused.stderr.replace("│", " ").split())

@@ -17,6 +17,7 @@ EXAMPLES = """\
   transhash compare --dataset folder --data classes/ --backbone vit.safetensors --methods lsh,itq --bits 16,32
   transhash compare --dataset cifar10 --data cifar10/ --backbone vit.safetensors --seeds 3 --out results/
   transhash compare --dataset corel5k --data corel/ --methods unsupervised   # without labels
+  transhash compare --ablate all --bits 16,64 --seeds 3 --out ablation/          # K, γ, λ, …, each on its own
   transhash compare --plot results/                # draw it again
 """
 
@@ -68,6 +69,14 @@ def compare(
             "--trials", min=0, max=9, metavar="N", help="Settings tried for each on held-out training images."
         ),
     ] = 0,
+    ablate: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ablate",
+            metavar="NAME[=V,…]",
+            help="Change one setting at a time: all, K, gamma, lambda, streams, self-pairs, batch, or any; repeatable.",
+        ),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0, metavar="N", help="Begin with no run later than that.")
     ] = None,
@@ -92,9 +101,11 @@ def compare(
     pictures: that is for a GPU. With --trials each method has, at each length, the best of as many settings on training
     images that are held out. Finished runs are not repeated: when a comparison was interrupted or --minutes are
     over, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and
-    SVG (docs/comparison.md).
+    SVG (docs/comparison.md). --ablate runs TransHash, or the --methods, with one setting changed at a time; DIR gets
+    ablation.md and a figure with error bars, too.
     """
     with needs("train"):
+        from transhash.comparison import ablation
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
     if plot is not None:
@@ -119,11 +130,19 @@ def compare(
         raise typer.BadParameter(f"{bits!r} are no numbers with commas between", param_hint="--bits") from None
     if streams not in ("1", "2", "1,2"):
         raise typer.BadParameter(f"{streams!r} is not 1, 2 or 1,2", param_hint="--streams")
-    named = methods.split(",")
+    if ablate and trials:
+        raise typer.BadParameter("trials change settings too: leave them out", param_hint="--ablate")
+    named = ["transhash"] if ablate and methods == "all" else methods.split(",")
     cells = matrix.cells(
         named, lengths, seeds, common, changes=settings_of(settings or ()), train=train,
         streams=[int(count) for count in streams.split(",")],
     )  # fmt: skip
+    if ablate:
+        changes = ablation.settings(ablate)
+        told_of: dict[str, None] = {}
+        cells = [each for cell in cells for each in ablation.variants(cell, changes, told_of.setdefault)]
+        for sentence in told_of:
+            say(sentence)
 
     def report(result: dict[str, Any]) -> None:
         if as_json:
@@ -143,8 +162,8 @@ def compare(
         with stages() as progress:
             results = comparison.compare(
                 cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
-                skipped=skipped if "all" in named else None, seconds=None if minutes is None else minutes * 60,
-                trials=trials,
+                skipped=skipped if ablate or "all" in named else None, trials=trials,
+                seconds=None if minutes is None else minutes * 60,
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")
@@ -164,15 +183,21 @@ def _cited(results: dict[str, Any]) -> str:
 
 
 def _write(results: dict[str, Any], out: Path) -> str:
-    """Tables, and curves where matplotlib is installed; the Markdown table."""
-    from transhash.comparison import tables
+    """Tables, and curves where matplotlib is installed; the Markdown table, of an ablation its own."""
+    from transhash.comparison import ablation, tables
 
+    ablated = ablation.markdown(results) if any(ablation.ablations(results)) else ""
+    everything, results = results, ablation.unchanged(results)
     table = "\n\n".join(tables.markdown(results, figure) for figure in tables.FIGURES)
     (out / "table.md").write_text(table + "\n", "utf-8")
     (out / "table.tex").write_text("\n\n".join(tables.latex(results, f) for f in tables.FIGURES) + "\n", "utf-8")
     (out / "table.csv").write_text(tables.comma_separated(results), "utf-8")
     with needs("bench"):
         from transhash.comparison import curves
-    for picture in curves.draw(results, out):
+    pictures = curves.draw(results, out)
+    if ablated:
+        (out / "ablation.md").write_text(ablated + "\n", "utf-8")
+        pictures += curves.draw_ablations(everything, out)
+    for picture in pictures:
         say(f"drawn: {picture}")
-    return table
+    return ablated or table

@@ -80,6 +80,8 @@ def compare(
     _restore(out)
     runner = _Runner(out, tokens, first, prepared, facts, about, jobs, until, progress, report)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
+    if not cells:
+        raise RecipeError("", "no method is left to run", "name one that suits these images (--methods)")
     if trials:
         cells = runner.choose(cells, trials)
     runner.finish(cells)
@@ -215,12 +217,15 @@ def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> tu
 
 
 def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
-    """Whether a cell's method is defined for the labels of the data set."""
+    """Whether a cell's method is defined for the labels of the data set, and its batch is not more than the images."""
     images = prepared.images
     if cell.is_shallow:
         return True
     bits = branch_bits(cell.bits, cell.recipe.groups)
+    size, images_there = cell.recipe.batch_size, len(prepared.split.train)
     try:
+        if size > images_there:
+            raise RecipeError("", f"batch_size {size} is more than the {images_there} training images", "lower it")
         METHODS[cell.recipe.method](Task(bits, len(images.classes), 1, images.labels.ndim == 2), **cell.recipe.loss)
     except RecipeError as error:
         if skipped is None:

@@ -14,6 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from transhash.comparison.ablation import ablations
 from transhash.comparison.cells import FITTED
 from transhash.comparison.tables import spreads
 from transhash.plain import JsonObject
@@ -40,6 +41,33 @@ def draw(results: JsonObject, out: Path) -> list[Path]:
     places = {method: _places(scores) for method, scores in curves.items()}
     files += _lines(places, ("N, images looked at", "precision@N"), at, out / "precision-at")
     return files
+
+
+def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
+    """A panel for each setting that was changed: mAP of its values, a line a code length; dotted at its own value."""
+    found = list(ablations(results))
+    columns = min(3, len(found))
+    rows = -(-len(found) // columns)
+    size = (3.6 * columns + 1, 3.2 * rows + 0.6)
+    drawing, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
+    drawing.suptitle(f"{results['dataset']}, protocol {results['protocol']}")
+    lines: dict[int, Any] = {}
+    for one, panel in zip(found, panels.flat, strict=False):
+        lengths = sorted({bits for row in one.rows.values() for bits in row})
+        for number, bits in enumerate(lengths):
+            points = [(place, *row[bits][:2]) for place, row in enumerate(one.rows.values()) if bits in row]
+            places, means, deviations = zip(*points, strict=True)
+            lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(number))
+        panel.axvline(list(one.rows).index(one.own), color="0.6", linestyle=":", zorder=0)
+        panel.set_xticks(range(len(one.rows)), [str(value) for value in one.rows])
+        panel.set(xlabel=f"{one.method}: {one.name}")
+        panel.grid(True, axis="y", alpha=0.3)
+    for row in panels:
+        row[0].set(ylabel="mAP, mean over the orders of ties")
+    for panel in list(panels.flat)[len(found) :]:
+        panel.remove()
+    drawing.legend(lines.values(), [f"{bits} bits" for bits in lines], frameon=False, loc="outside right center")
+    return save(drawing, out / "ablation")
 
 
 def _first(results: JsonObject, method: str, bits: int) -> JsonObject | None:

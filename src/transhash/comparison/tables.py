@@ -45,11 +45,11 @@ def markdown(results: JsonObject, figure: str = "map") -> str:
     table = spreads(results, figure)
     lengths = _lengths(table)
     lines = [
-        f"| {_title(results, figure)} | " + " | ".join(f"{bits} bits" for bits in lengths) + " |",
+        f"| {title(results, figure)} | " + " | ".join(f"{bits} bits" for bits in lengths) + " |",
         "|---|" + "---:|" * len(lengths),
     ]
     for method, row in table.items():
-        texts = [_text(row.get(bits), " ± ") for bits in lengths]
+        texts = [spread_text(row.get(bits)) for bits in lengths]
         best = [_is_best(table, method, bits) for bits in lengths]
         lines.append(
             f"| {method} | " + " | ".join(f"**{t}**" if b else t for t, b in zip(texts, best, strict=True)) + " |"
@@ -62,14 +62,14 @@ def latex(results: JsonObject, figure: str = "map") -> str:
     table = spreads(results, figure)
     lengths = _lengths(table)
     lines = [
-        rf"% {_title(results, figure)}",
+        rf"% {title(results, figure)}",
         rf"\begin{{tabular}}{{l{'r' * len(lengths)}}}",
         r"\toprule",
         "Method & " + " & ".join(f"{bits} bits" for bits in lengths) + r" \\",
         r"\midrule",
     ]
     for method, row in table.items():
-        texts = [_text(row.get(bits), r" $\pm$ ") for bits in lengths]
+        texts = [spread_text(row.get(bits), r" $\pm$ ") for bits in lengths]
         best = [_is_best(table, method, bits) for bits in lengths]
         name = method.replace("_", r"\_")
         shown = [rf"\textbf{{{t}}}" if b else t for t, b in zip(texts, best, strict=True)]
@@ -89,7 +89,8 @@ def comma_separated(results: JsonObject) -> str:
     return text.getvalue()
 
 
-def _title(results: JsonObject, figure: str) -> str:
+def title(results: JsonObject, figure: str) -> str:
+    """What a table is of: data set, protocol, figure, and how many trials there were."""
     topk = results["cells"][0]["scores"]["topk"]
     name = FIGURES[figure].replace("mAP", f"mAP@{topk:,}", 1)
     return f"{results['dataset']}, protocol {results['protocol']}: {name}{_tried(results)}"
@@ -105,7 +106,7 @@ def _lengths(table: Mapping[str, Mapping[int, Spread]]) -> Sequence[int]:
     return sorted({bits for row in table.values() for bits in row})
 
 
-def _text(spread: Spread | None, between: str) -> str:
+def spread_text(spread: Spread | None, between: str = " ± ") -> str:
     """ ".861 ± .002", without the deviation for a single seed."""
     if spread is None:
         return "–"
