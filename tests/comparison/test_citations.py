@@ -6,14 +6,13 @@ import re
 
 import pytest
 
-from transhash.comparison.cells import ALL, NAMED
+from transhash.comparison.cells import ALL, FEATURES, NAMED
 from transhash.comparison.citations import bibtex, entry
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
-from transhash.shallow import METHODS as SHALLOW
 
 
-@pytest.mark.parametrize("method", [*METHODS, *SHALLOW])
+@pytest.mark.parametrize("method", [*METHODS, *FEATURES])
 def test_every_method_has_an_entry_that_bibtex_reads(method: str) -> None:
     text = entry(method)
     assert re.fullmatch(

@@ -26,7 +26,6 @@ from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
 from transhash.progress import silent
-from transhash.shallow import METHODS as SHALLOW
 from transhash.system import machine
 from transhash.training.export import export_model
 from transhash.training.loop import train
@@ -281,10 +280,10 @@ def test_methods_without_labels_are_one_word_and_get_none(
 
         return fit
 
-    for name, method in SHALLOW.items():  # a probe has no place for labels
-        monkeypatch.setitem(SHALLOW, name, seen(name, method))
+    for name, method in matrix.FEATURES.items():  # a probe has no place for labels
+        monkeypatch.setitem(matrix.FEATURES, name, seen(name, method))
     compare.compare(found, tmp_path, jobs=0, progress=silent)
-    assert given == {cell.method: cell.method == "ksh" for cell in found if cell.method in SHALLOW}
+    assert given == {cell.method: cell.method == "ksh" for cell in found if cell.method in matrix.FEATURES}
 
 
 def test_a_probe_learns_from_the_features_of_the_views_of_its_training_images(place: Path, tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ from pathlib import Path
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.losses.crovca import hash_coder
+from transhash.losses.sdc import sdc
 from transhash.plain import JsonObject
 from transhash.shallow import METHODS as SHALLOW
-from transhash.shallow import UNSUPERVISED
+from transhash.shallow import UNSUPERVISED as WITHOUT_LABELS
+from transhash.shallow.functions import Method
 from transhash.training.network import settled, starting_vit
 from transhash.training.recipe import MACHINE, Recipe
 
@@ -53,11 +55,13 @@ VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three abl
 }
 PEERS = tuple(name for name in METHODS if name != "transhash")
 DUAL = "-dual"  # at the end of a peer's name: with the local stream of TransHash, its loss on the whole code
+FEATURES: dict[str, Method] = {**SHALLOW, "sdc": sdc}  # fitted to the backbone's features
 PROBES = {"crovca-unsupervised": hash_coder}  # fitted to the backbone's features of augmented views, without labels
-FITTED = (*SHALLOW, *PROBES)  # without a network of their own
+FITTED = (*FEATURES, *PROBES)  # without a network of their own
+UNSUPERVISED = (*WITHOUT_LABELS, "sdc", *PROBES)
 ALL = (*VARIANTS, *PEERS, *FITTED)
 NAMED = (*VARIANTS, *(name + dual for name in PEERS for dual in ("", DUAL)), *FITTED)
-GROUPS = {"all": ALL, "unsupervised": (*UNSUPERVISED, *PROBES)}  # names that stand for several methods
+GROUPS = {"all": ALL, "unsupervised": UNSUPERVISED}  # names that stand for several methods
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import inspect
 import re
 from collections.abc import Iterable
 
-from transhash.comparison.cells import DUAL, NAMED, PROBES, VARIANTS
+from transhash.comparison.cells import DUAL, FEATURES, NAMED, PROBES, VARIANTS
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
-from transhash.shallow import METHODS as SHALLOW
 
 _REFERENCE = re.compile(
     r'^(?P<authors>\S[^"\n]+), "(?P<title>[^"]+)",\s(?P<venue>[^(;.]+?)\s(?P<year>\d{4})', re.MULTILINE
@@ -29,7 +28,7 @@ def bibtex(methods: Iterable[str]) -> str:
 
 def entry(name: str) -> str:
     """The entry of one method; raises `RecipeError` where its file does not begin with a reference."""
-    module = inspect.getmodule(METHODS.get(name) or SHALLOW.get(name) or PROBES[name])
+    module = inspect.getmodule(METHODS.get(name) or FEATURES.get(name) or PROBES[name])
     found = _REFERENCE.search((module and module.__doc__) or "")
     if not found:
         raise RecipeError(name, "its file names no paper", 'begin it with Authors, "Title", Venue Year')

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
-from transhash.comparison.cells import PROBES, Cell
+from transhash.comparison.cells import FEATURES, PROBES, UNSUPERVISED, Cell
 from transhash.comparison.tokens import Tokens, encode, view_features
 from transhash.data.datasets import ImageSet
 from transhash.data.protocols import PROTOCOLS, Split, validation_split
@@ -19,8 +19,7 @@ from transhash.errors import RecipeError
 from transhash.evaluation import Scores, evaluate
 from transhash.plain import JsonObject
 from transhash.progress import silent
-from transhash.shallow import METHODS as SHALLOW
-from transhash.shallow import UNSUPERVISED, HashFunction
+from transhash.shallow import HashFunction
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
 from transhash.training.recipe import MACHINE, Recipe
@@ -121,7 +120,7 @@ def _fitted(cell: Cell, prepared: Prepared, views: Path | None, rows: NDArray[np
         features = view_features(views, cell.recipe, len(prepared.split.train), silent)
         return PROBES[cell.method](features[:, _places_of(rows, prepared.split.train)], cell.bits, seed=cell.seed)
     labels = None if cell.method in UNSUPERVISED else prepared.images.labels[rows]
-    return SHALLOW[cell.method](prepared.tokens.features()[prepared.places(rows)], labels, cell.bits, seed=cell.seed)
+    return FEATURES[cell.method](prepared.tokens.features()[prepared.places(rows)], labels, cell.bits, seed=cell.seed)
 
 
 def _places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from transhash.errors import RecipeError
+from transhash.losses.coders import Coder, coder
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
 from transhash.losses.pairs import TINY, bounded
-from transhash.shallow.learned import Perceptron
 
 RATE, EPSILON = 0.1, 0.05  # weight of the coding rate, and its ε
 EPOCHS, BATCH = 5, 256  # of the hash coder, as published; so are its rate of learning and its decay
@@ -77,28 +77,19 @@ def coding_rate(h: Tensor, epsilon: float) -> Tensor:
     return torch.linalg.cholesky(spread).diagonal().log().sum() * (bits + n) / (bits * n)
 
 
-def hash_coder(views: NDArray[np.floating], bits: int, *, seed: int = 0) -> Perceptron:
+def hash_coder(views: NDArray[np.floating], bits: int, *, seed: int = 0) -> Coder:
     """The small HashCoder, trained on features (V, N, F) of V views of N images without labels: a hash function.
 
-    Two linear layers with a ReLU between them and a batch normalisation at the end, which is part of the second layer
-    afterwards, with the means and variances of all views: running ones come too late in a short training. An epoch
-    takes two of the views, in turn. Raises `RecipeError` for fewer than two views or images.
+    An epoch takes two of the views, in turn. Raises `RecipeError` for fewer than two views or images.
     """
     count, images, width = views.shape
     if count < 2 or images < 2:
         raise RecipeError(
             "", f"{count} views of {images} images are too few to align", "give two views or more (cached_views)"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        normalise = nn.BatchNorm1d(bits)
-        coder = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, bits), normalise)
-        for layer in coder:
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                nn.init.zeros_(layer.bias)
+    network = coder(width, bits, nn.ReLU(), seed=seed)
     random = np.random.Generator(np.random.PCG64(seed))
-    optimizer = torch.optim.AdamW(coder.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
+    optimizer = torch.optim.AdamW(network.parameters(), _LEARNING_RATE, weight_decay=_DECAY)
     size = min(BATCH, images)
     steps = images // size
     for epoch in range(EPOCHS):
@@ -107,21 +98,6 @@ def hash_coder(views: NDArray[np.floating], bits: int, *, seed: int = 0) -> Perc
             optimizer.param_groups[0]["lr"] = _LEAST + (_LEARNING_RATE - _LEAST) * share
             one, other = (torch.from_numpy(views[view % count][rows]).float() for view in (2 * epoch, 2 * epoch + 1))
             optimizer.zero_grad()
-            without_labels(coder(one), coder(other)).backward()
+            without_labels(network(one), network(other)).backward()
             optimizer.step()
-    normalise.reset_running_stats()
-    normalise.momentum = None  # the mean over all that follows
-    with torch.no_grad():
-        for view in views:
-            coder(torch.from_numpy(view).float())
-    return _folded(coder)
-
-
-def _folded(coder: nn.Sequential) -> Perceptron:
-    """The function that a coder is in use, with the normalisation in the last layer."""
-    state = {name: value.double().numpy() for name, value in coder.state_dict().items()}
-    scale = state["3.weight"] / np.sqrt(state["3.running_var"] + 1e-5)
-    inner = np.vstack([state["0.weight"].T, state["0.bias"]])
-    head = np.zeros((len(inner), len(scale)))
-    head[-1] = (state["2.bias"] - state["3.running_mean"]) * scale + state["3.bias"]
-    return Perceptron(*(each.astype(np.float32) for each in (head, inner, state["2.weight"].T * scale)))
+    return Coder.of(network, views)
