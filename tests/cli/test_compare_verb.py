@@ -52,6 +52,13 @@ def test_a_table_on_standard_output_and_everything_in_the_folder(
         assert "</svg>" in (out / f"{curve}.svg").read_text()
 
 
+def test_when_no_run_has_ended_it_says_how_to_go_on(place: Path, tmp_path: Path) -> None:
+    result = compare(place, tmp_path, "--methods", "lsh", "--minutes", "0")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert "give the same command again, with more --minutes" in " ".join(result.stderr.split())
+
+
 def test_plot_redraws_from_the_results_alone(
     place: Path, done: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:

@@ -113,6 +113,12 @@ def test_the_figure_has_a_panel_a_setting_with_its_error_bars(results: dict[str,
     assert found["K"].rows[2] == found["gamma"].rows[20.0]
 
 
+def test_a_difference_of_nothing_has_no_minus(results: dict[str, Any]) -> None:
+    equal = {**results, "cells": [{**cell, "scores": {**cell["scores"], "map": 0.5}} for cell in results["cells"]]}
+    equal["cells"][0]["scores"]["map"] -= 1e-5
+    assert "-0.0" not in ablation.markdown(equal)
+
+
 def test_results_without_variants_have_none(place: Path) -> None:
     [cell] = cells(place)
     made = {"method": "transhash", "bits": 16, "seed": 0, "scores": {"map": 0.5}, "recipe": cell.recipe.model_dump()}

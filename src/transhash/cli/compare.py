@@ -168,6 +168,9 @@ def compare(
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")
         raise
+    if not results["cells"]:
+        say(f"no run has ended yet; give the same command again, with more --minutes, to go on in {out}")
+        return
     table = _write(results, out)
     if not as_json:
         print(table)

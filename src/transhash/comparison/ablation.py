@@ -184,6 +184,6 @@ def _ahead(row: Mapping[int, Spread], base: Mapping[int, Spread], bits: int) -> 
     if bits not in row or bits not in base:
         return ""
     one, other = row[bits], base[bits]
-    points = f", {100 * (one[0] - other[0]):+.1f}"
+    points = f", {round(100 * (one[0] - other[0]), 1) + 0.0:+.1f}"  # no -0.0
     deviation = math.sqrt(one[1] ** 2 / one[2] + other[1] ** 2 / other[2])
     return points + (f" ± {100 * deviation:.1f}" if min(one[2], other[2]) > 1 else "")
