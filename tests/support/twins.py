@@ -201,10 +201,24 @@ def hyp2(loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, beta: float =
 
 
 def crovca(
-    loss: HashLoss, h: torch.Tensor, labels: torch.Tensor, *, coding_rate: float = 0.1, epsilon: float = 0.05
+    loss: HashLoss,
+    h: torch.Tensor,
+    given: torch.Tensor,
+    *,
+    coding_rate: float = 0.1,
+    epsilon: float = 0.05,
+    labels: bool = True,
 ) -> torch.Tensor:
     n, bits = h.shape
-    classes = [classes_of(label) for label in labels]
+    if not labels:
+        one, other, total = h[: n // 2], h[n // 2 :], torch.zeros(())
+        for i in range(n // 2):
+            for k in range(bits):
+                for mine, theirs in ((one[i, k], other[i, k]), (other[i, k], one[i, k])):
+                    p = 1 / (1 + torch.exp(-mine))
+                    total = total - torch.log(p if float(theirs.detach()) > 0 else 1 - p)
+        return total / n / bits - coding_rate * (rate(one, epsilon) + rate(other, epsilon)) / 2
+    classes = [classes_of(label) for label in given]
     total, known = torch.zeros(()), [i for i in range(n) if classes[i]]
     for i in known:
         for k in range(bits):

@@ -15,7 +15,7 @@ from tiny_run import SHAPE, STILL, recipe
 from transhash.data.augment import Augmentation
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import RecipeError
-from transhash.losses import BayesianLoss
+from transhash.losses import BayesianLoss, CroVCALoss
 from transhash.losses.distillation import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.preprocessing import normalise
@@ -131,6 +131,38 @@ def test_likeness_keeps_codes_as_alike_as_features_are(place: Path, tmp_path: Pa
         for weight in (0.0, 5.0)
     )
     assert near < 0.75 * far
+
+
+@pytest.mark.parametrize("cache", [{}, {"freeze": 1, "cached_views": 3}])
+def test_a_method_without_labels_gets_two_views_of_each_image(
+    cache: dict[str, int], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    plain = CroVCALoss.loss
+
+    def spy(self: CroVCALoss, h: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        assert torch.equal(*labels.chunk(2))
+        assert torch.equal(*rows.chunk(2))
+        seen.append(h.detach().chunk(2))
+        return plain(self, h, labels, rows)
+
+    monkeypatch.setattr(CroVCALoss, "loss", spy)
+    settings: dict[str, object] = {"method": "crovca", "loss": {"labels": False}, "epochs": 1, **cache}
+    train(recipe(place, **settings), tmp_path / "moving")
+    assert all(one.shape == (8, 16) and not torch.allclose(one, other, atol=1e-3) for one, other in seen)
+    seen.clear()
+    train(recipe(place, **settings, **STILL), tmp_path / "still")
+    assert seen
+    for one, other in seen:
+        torch.testing.assert_close(one, other)
+
+
+def test_without_labels_codes_are_learnt_that_tell_classes_apart(place: Path, tmp_path: Path) -> None:
+    settings: dict[str, object] = {"method": "crovca", "loss": {"labels": False}, "validation": 0.3}
+    trained = train(recipe(place, epochs=20, **settings), tmp_path / "run")
+    assert trained.history[-1]["map"] > 0.9
+    with pytest.raises(RecipeError, match="crovca compares 2 views of an image, and one is kept"):
+        train(recipe(place, freeze=1, cached_views=1, **settings), tmp_path / "one")
 
 
 def test_the_cache_holds_what_the_frozen_blocks_compute(tmp_path: Path) -> None:

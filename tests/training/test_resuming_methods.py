@@ -12,12 +12,14 @@ from transhash.training import loop
 from transhash.training.loop import train
 
 
-@pytest.mark.parametrize("method", ["greedyhash", "dpsh", "hashnet"])
+@pytest.mark.parametrize(
+    ("method", "loss"), [("greedyhash", {}), ("dpsh", {}), ("hashnet", {}), ("crovca", {"labels": False})]
+)
 def test_a_run_broken_off_continues_to_the_same_bits(
-    method: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    method: str, loss: dict[str, bool], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
-    wanted = recipe(place, method=method, epochs=3)
+    wanted = recipe(place, method=method, loss=loss, epochs=3)
     whole = train(wanted, tmp_path / "whole")
     train(wanted, tmp_path / "parts", stop_at=5)
     parts = train(wanted, tmp_path / "parts")

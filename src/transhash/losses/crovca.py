@@ -34,19 +34,23 @@ class CroVCALoss(HashLoss):
 
     `coding_rate`: the weight of the coding rate. `epsilon`: its ε, the distortion that it allows. The code of a class
     is the sign of the mean of its relaxed codes, without a gradient; an image of several classes has the sign of the
-    mean over their means.
+    mean over their means. `labels`: False to learn without any, from two views of each image: the target of a view is
+    then the code of the other.
     """
 
-    def __init__(self, task: Task, *, coding_rate: float = RATE, epsilon: float = EPSILON) -> None:
+    def __init__(self, task: Task, *, coding_rate: float = RATE, epsilon: float = EPSILON, labels: bool = True) -> None:
         super().__init__(task)
         require_not_negative(coding_rate=coding_rate)
         require_positive(epsilon=epsilon)
         self.coding_rate = coding_rate
         self.epsilon = epsilon
+        self.views = 1 if labels else 2
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """Mean over the images and bits; one without any label counts in the coding rate alone."""
         h = bounded(h)
+        if self.views == 2:
+            return without_labels(*h.chunk(2), weight=self.coding_rate, epsilon=self.epsilon)
         y = (F.one_hot(labels) if labels.ndim == 1 else labels).to(h.dtype)
         means = y.T @ h.detach() / y.sum(dim=0).clamp(min=1)[:, None]  # (C, B)
         known = y.sum(dim=1) > 0
@@ -54,10 +58,10 @@ class CroVCALoss(HashLoss):
         return aligned - self.coding_rate * coding_rate(h, self.epsilon)
 
 
-def without_labels(first: Tensor, second: Tensor) -> Tensor:
+def without_labels(first: Tensor, second: Tensor, *, weight: float = RATE, epsilon: float = EPSILON) -> Tensor:
     """The loss of relaxed codes (N, B), (N, B) of two views of the same images: each is to have the other's code."""
     aligned = (alignment(first, second) + alignment(second, first)).mean() / 2
-    return aligned - RATE * (coding_rate(first, EPSILON) + coding_rate(second, EPSILON)) / 2
+    return aligned - weight * (coding_rate(first, epsilon) + coding_rate(second, epsilon)) / 2
 
 
 def alignment(h: Tensor, other: Tensor) -> Tensor:

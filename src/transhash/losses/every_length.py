@@ -21,7 +21,9 @@ class _Sum(HashLoss):
     def __init__(self, make: Callable[[Task], HashLoss], tasks: Sequence[Task]) -> None:
         super().__init__(tasks[-1])
         self.lengths = [task.bits for task in tasks]
-        self.losses = nn.ModuleList(make(task) for task in tasks)
+        made = [make(task) for task in tasks]
+        self.losses = nn.ModuleList(made)
+        self.views = made[0].views
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the lengths."""

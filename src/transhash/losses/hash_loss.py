@@ -41,6 +41,9 @@ class HashLoss(nn.Module, ABC):
     progress: float = 0.0
     """Share of the training that is done, 0…1, which the loop sets before each step (continuation methods)."""
 
+    views: int = 1
+    """Augmented views of each image in a batch: `forward` gets the codes of the first of all images, then the next."""
+
     def __init__(self, task: Task) -> None:
         super().__init__()
         if task.multi_label and self.single_label_only:

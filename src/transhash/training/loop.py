@@ -121,6 +121,10 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         for bits in network.config.code_lengths
     ]
     criterion = every_length(partial(METHODS[recipe.method], **recipe.loss), tasks).to(device)
+    if criterion.views > 1 and recipe.cached_views == 1:
+        raise RecipeError(
+            "", f"{recipe.method} compares {criterion.views} views of an image, and one is kept", "raise cached_views"
+        )
     teacher = copy.deepcopy(network).eval().requires_grad_(False) if recipe.likeness else None
     network.set_drop_path(recipe.drop_path, frozen=recipe.freeze)
     optimizer, scales = optimizer_of(network, criterion, recipe)
@@ -183,19 +187,20 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
 
             seed_everything(recipe.seed, step)
             with shared(rank, processes):
-                x, after = source.batch(epoch, mine)
+                views = [source.batch(criterion.views * epoch + view, mine) for view in range(criterion.views)]
                 if step + 1 < total:
                     next_epoch, _, next_rows = rows_of(step + 1)
                     source.ahead(next_epoch, next_rows)
                 with autocast(device, precision):
-                    h = parallel(x, after=after)
-                    features = teacher.features(x, after=after) if teacher else None
-            seen = torch.from_numpy(batch).to(device, non_blocking=True)
+                    outputs = [parallel(x, after=after) for x, after in views]
+                    features = [teacher.features(x, after=after) for x, after in views] if teacher else []
+            seen = torch.from_numpy(np.tile(batch, criterion.views)).to(device, non_blocking=True)
             criterion.progress = step / total
-            codes = gather(h)
+            codes = torch.cat([gather(h) for h in outputs])
             loss = criterion(codes, labels[seen], seen)
-            if features is not None:
-                loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, gather(features))
+            if features:
+                wanted = torch.cat([gather(some) for some in features])
+                loss = loss + recipe.likeness * likeness(codes, network.config.code_lengths, wanted)
             scaler.scale(loss).backward()
             average_gradients(criterion.parameters())
             scaler.unscale_(optimizer)
@@ -213,7 +218,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if step % LOOK == 0 or ended or step == first + 1:
                 shown = running.item()
                 if not math.isfinite(shown):
-                    raise _broken(recipe, network, h, step, first)
+                    raise _broken(recipe, network, codes, step, first)
                 progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
                 if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
