@@ -70,11 +70,22 @@ def towel(colour: tuple[int, int, int]) -> Image.Image:
     return Image.fromarray(page.astype(np.uint8))
 
 
-@pytest.mark.parametrize("colours", [((200, 60, 50), (70, 140, 60)), ((230, 150, 170), (165, 195, 140))])
+@pytest.mark.parametrize("colours", [((200, 60, 50), (70, 140, 60)), ((230, 150, 170), (165, 195, 140)), ((235, 190, 60), (236, 222, 190))])
 def test_a_plain_thing_in_another_colour_is_no_copy(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
     finding = found(towel(colours[0]), towel(colours[1]))
     assert finding.kind is Kind.EDIT
     assert "other colours" in finding.evidence.words
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_light_thing_is_no_copy_of_a_dark_one_with_a_pattern(is_first: bool) -> None:
+    """A light in which both are alike would leave nothing of the pattern."""
+    pages = [np.full((240, 320, 3), 255.0) for _ in range(2)]
+    rows, columns = np.mgrid[0:190, 0:250]
+    pages[0][26:216, 34:284] = (60 + 26 * np.sin(rows / 5.0) * np.cos(columns / 7.0))[..., None]
+    pages[1][26:216, 34:284] = (236 + 4 * np.sin(columns / 60.0))[..., None]
+    dark, light = (Image.fromarray(page.astype(np.uint8)) for page in pages)
+    assert found(*((light, dark) if is_first else (dark, light))).kind is None
 
 
 def test_a_thing_that_is_nearly_grey_in_another_hue_is_no_copy() -> None:

@@ -249,7 +249,7 @@ def _look(a: Sketch, b: Sketch, movement: Movement, levels: int | None, votes: i
         photographic=not (a.plain and b.plain and is_page(a) and is_page(b)) and count - bad >= 2 * FEWEST,
         plain=a.plain or b.plain or count < 3 * FEWEST,
         plain_alike=both_plain(a, b),
-        recoloured=judged.recoloured > 0,
+        recoloured=judged.recoloured,
         greyed=greyed(a, b),
         votes=votes,
     )

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
+from transhash.library.duplicates.light import BLACK, CHANNELS, DIFFERENCES, WHITE
 from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
 from transhash.library.duplicates.tiles import Tiles, tiled
 
 Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 STRUCTURE = 5.0  # standard deviation of a tile, in grey levels, from which on it says something
@@ -28,8 +29,11 @@ SHAPED, HALO = 0.95, 0.2  # correlation of a tile in which nothing moved, and of
 FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without structure may be off
 COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
 COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
-VARIED, UNEXPLAINED = 2.0, 0.6  # levels by which colours vary that tell, and the share of that (squared) that is left
+VARIED, STRONG = 2.0, 7.0  # levels by which colours vary that tell, and by which paler ones are others
+UNEXPLAINED = 0.6  # share of that (squared) that is left
 GROUND = 4  # tiles that the ground beside them counts like one of
+FEW = 0.04  # share of the tiles that may be of other colours
+NEARLY = 6.0  # levels by which the mean of a channel that was cut off may be less
 GAIN = 0.35  # share by which a tint makes a channel stronger, at most
 STRONGER = 1.6  # times by which colours are stronger, at most
 FEWEST = 6  # tiles with structure that can prove a copy
@@ -44,10 +48,10 @@ class Judged(NamedTuple):
     """Tiles, and which of them have structure, how strained they are, and which disagree."""
 
     tiles: Tiles
-    structured: npt.NDArray[np.bool_]
+    structured: Flags
     strains: Floats
-    wrong: npt.NDArray[np.bool_]
-    recoloured: int  # tiles of other colours
+    wrong: Flags
+    recoloured: bool  # what is to be seen has other colours
 
 
 def judge(laid: Laid) -> Judged:
@@ -65,10 +69,11 @@ def judge(laid: Laid) -> Judged:
     wrong |= shades > SHADE + HALO * tiles.deviations.min(axis=1) * (tiles.alike > SHAPED)  # at edges: sharpened
     wrong |= ~structured & (_off(tiles) > FLAT)
     recoloured = _recoloured(tiles, laid.ground)
-    if recoloured:  # what harsh light did to the colours is no other colour
+    if recoloured.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
         lit = tiled(laid.reference, laid.other, laid.there, laid.lit, side)
-        recoloured = min(recoloured, _recoloured(lit, laid.ground))
-    return Judged(tiles, structured | wrong, strains, wrong, recoloured)
+        recoloured &= _recoloured(lit, laid.ground) | ~_may_be_light(tiles)
+        recoloured &= recoloured.sum() > FEW * len(recoloured)
+    return Judged(tiles, structured | wrong, strains, wrong, bool(recoloured.any()))
 
 
 def _off(tiles: Tiles) -> Floats:
@@ -89,16 +94,17 @@ def _off(tiles: Tiles) -> Floats:
     return np.asarray(np.abs(left) / usual, np.float32)
 
 
-def _recoloured(tiles: Tiles, ground: Floats | None) -> int:
-    """Tiles whose colours are others, once all are tinted alike and made stronger or weaker; few are none.
+def _recoloured(tiles: Tiles, ground: Floats | None) -> Flags:
+    """The tiles whose colours are others, once all are tinted alike and made stronger or weaker; few are none.
 
     A tint makes each channel stronger by a share, so that it changes a white `ground` as well, and no hue much.
     """
-    if len(tiles.rows) < FEWEST:
-        return 0
+    none = np.zeros(len(tiles.rows), np.bool_)
+    if len(none) < FEWEST:
+        return none
     colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
     if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:  # one has no colours: those that the other has are others
-        return int((np.abs(colours[:, 0] - colours[:, 1]).max(axis=1) > COLOUR).sum())
+        return np.asarray(np.abs(colours[:, 0] - colours[:, 1]).max(axis=1) > COLOUR)
     if ground is not None:
         rows = np.repeat(ground[None].astype(np.float64), 1 + len(light) // GROUND, axis=0)
         colours, light = np.concatenate((colours, rows[:, :, 1:])), np.concatenate((light, rows[:, :, 0].mean(axis=1)))
@@ -122,25 +128,34 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> int:
         miss = np.abs(wanted - terms @ found).max(axis=1)
         weights = 1 / (1 + (miss / COLOUR) ** 2)
     colourless = np.abs(colours).max(axis=(1, 2)) < COLOURLESS  # in both: a tint would be seen there
-    bad = int(((miss > COLOUR) | (colourless & (miss > UNTINTED))).sum())
-    if bad > 0.04 * count:
-        return bad
-    # nearly grey: no colour is off by much, but those of the one do not tell where the other one has any
-    tint = (light[:, None] * wanted).sum(axis=0) / np.square(light).sum()
+    bad = (miss > COLOUR) | (colourless & (miss > UNTINTED))
+    if bad.sum() > FEW * count:
+        return np.asarray(bad[: len(none)] if bad[: len(none)].any() else ~none)  # the ground alone: all of them
+    # nearly grey, or paler: no colour is off by much, but those of the one do not tell those of the other
     coloured = np.abs(colours).max(axis=(1, 2)) >= VARIED
     if coloured.sum() < FEWEST:
-        return 0
-    misses = (wanted - light[:, None] * tint)[coloured], (wanted - terms @ found)[coloured]
-    varied, left = (float(np.square(each).mean()) for each in misses)
-    return int(coloured.sum()) if varied > VARIED**2 and left > UNEXPLAINED * varied else 0
+        return none
+    tints = (light[:, None, None] * colours).sum(axis=0) / np.square(light).sum()
+    varied = np.square((colours - light[:, None, None] * tints)[coloured]).mean(axis=(0, 2))
+    left = float(np.square((wanted - terms @ found)[coloured]).mean())
+    paler = varied.max() > STRONG**2 and left > UNEXPLAINED * varied.min()
+    told = paler or (varied[0] > VARIED**2 and left > UNEXPLAINED * varied[0])
+    return np.asarray(coloured[: len(none)]) if told else none
 
 
-def slip(tiles: Tiles, some: npt.NDArray[np.bool_]) -> float:
+def _may_be_light(tiles: Tiles) -> Flags:
+    """The tiles whose colours light may have made others: hardly any, or a channel is as bright or dark as can be."""
+    channels = tiles.means[:, :, None] + tiles.colours @ CHANNELS.T
+    cut_off = (channels > WHITE - NEARLY) | (channels < BLACK + NEARLY)
+    return np.asarray(cut_off.any(axis=(1, 2)) | (np.abs(tiles.colours).max(axis=(1, 2)) < COLOUR))
+
+
+def slip(tiles: Tiles, some: Flags) -> float:
     """Pixels by which four fifths of some tiles lie off the reference at most."""
     return float(np.quantile(np.hypot(*tiles.slips[some].T), 0.8)) if some.any() else 0.0
 
 
-def drift(tiles: Tiles, some: npt.NDArray[np.bool_]) -> float:
+def drift(tiles: Tiles, some: Flags) -> float:
     """Pixels by which neighbours among some tiles are off in one direction: of noise each goes its own way."""
     slips = np.zeros((*tiles.grid, 2))
     there = np.zeros(tiles.grid, np.bool_)

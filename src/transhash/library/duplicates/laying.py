@@ -23,6 +23,7 @@ WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on
 TURNED = 0.8  # degrees that are still upright
 CLIPPED = 40.0  # levels that it may have taken away
 HARSHER = 0.005  # share of the pixels by which more are so bright or dark in harsher light
+LEFT = 0.25  # share of what is to be seen of a picture that is left in another light, at least
 BORDER, OTHER_GROUND = 0.02, 40.0  # share of a picture that is its ground, and levels by which another one is off
 EXACT = 0.1  # pixels that are not worth laying a picture again
 NEAR = 4.0  # pixels by which a movement misses that of whole pictures that may be meant
@@ -137,14 +138,16 @@ class _Fitted(NamedTuple):
     pair: tuple[Floats, Floats]  # both in one frame, equally sharp and bright
     there: npt.NDArray[np.bool_]
     tints: Floats  # the colours of the laid one
-    lit: tuple[Floats, Floats]  # the colours of both, in one light
+    lit: tuple[Floats, Floats] | None  # the colours of both in one light, where one is in harsher light
     unmet: tuple[Floats, Floats]  # both in one frame and equally bright
 
 
 def _fitted(
     sketches: tuple[Sketch, Sketch], pictures: tuple[Coloured, Coloured], here: Movement, factors: tuple[float, float]
 ) -> _Fitted | None:
-    """Both pictures in the frame of the first under one movement; None where they have too little in common."""
+    """Both pictures in the frame of the first under one movement; None where they have too little in common, or where
+    one light leaves too little of one: a pattern is not made plain by light.
+    """
     (one, two), (reference, other) = sketches, pictures
     placed, there = registration.laid(reference.grey, other.grey, here)
     turned = abs((registration.turned(here) + 45) % 90 - 45) > TURNED
@@ -156,16 +159,27 @@ def _fitted(
         return None
     tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])
     laid = Coloured(np.where(there, placed, reference.grey), tints)
-    if _clipped(laid, there) > _clipped(reference, there) + HARSHER:  # what it took away cannot be brought back
+    harsher = _clipped(laid, there) - _clipped(reference, there)
+    if harsher > HARSHER:  # what it took away cannot be brought back
         met, colours = lit(laid, reference, there)
+        if _edges(met, there) < LEFT * _edges(reference.grey, there):
+            return None
         met = _unclipped(laid.grey, reference.grey, met)
         unmet, colour = (met, np.where(there, laid.grey, met)), (colours, tints)
     else:
         met, colours = lit(reference, laid, there)
+        if _edges(met, there) < LEFT * _edges(laid.grey, there):
+            return None
         met = _unclipped(reference.grey, laid.grey, met)
         # what the other one has not is the reference itself, so that softening brings nothing in
         unmet, colour = (reference.grey, np.where(there, met, reference.grey)), (reference.colours, colours)
-    return _Fitted(sharpness(*unmet, there), there, tints, colour, unmet)
+    return _Fitted(sharpness(*unmet, there), there, tints, colour if abs(harsher) > HARSHER else None, unmet)
+
+
+def _edges(grey: Floats, there: npt.NDArray[np.bool_]) -> float:
+    """How much there is to be seen: the sum of all slopes."""
+    down, across = np.gradient(grey)
+    return float(np.hypot(down, across)[there].sum())
 
 
 def _clipped(picture: Coloured, there: npt.NDArray[np.bool_]) -> float:
