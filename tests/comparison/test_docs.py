@@ -11,9 +11,10 @@ import pytest
 
 from stored import STORED, cells, gain, lead, mean, near_values, rank, results, score
 from transhash.comparison import tables
-from transhash.comparison.cells import FITTED, NAMED
+from transhash.comparison.cells import FITTED, NAMED, UNSUPERVISED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
+from transhash.losses.crovca import BATCH, EPOCHS
 from transhash.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,10 @@ def assert_says(sentence: str, *figures: float | str) -> None:
     assert shown in SENTENCES, shown
 
 
-@pytest.mark.parametrize("name", ["cifar10", "mosaic", "imagenet100", "cifar10-all"])
+WITH_LABELS = ["cifar10", "mosaic", "imagenet100", "cifar10-all"]
+
+
+@pytest.mark.parametrize("name", [*WITH_LABELS, "cifar10-unsupervised", "corel5k-unsupervised"])
 def test_the_tables_are_those_of_the_results(name: str) -> None:
     table = tables.markdown(results(name), next(iter(tables.FIGURES))).strip()
     assert table.splitlines()[2:] == [line for line in table.splitlines()[2:] if line in TEXT.splitlines()]
@@ -46,8 +50,11 @@ def test_the_number_of_seeds_is_that_of_the_page() -> None:
     assert once == {*((m, b) for m in ("dch", "idhn") for b in (16, 64)), ("dhn", 64), ("hashnet", 64)}
 
 
-def test_no_lead_is_bold() -> None:
-    assert "**." not in "".join(line for line in TEXT.splitlines() if line.startswith("|"))
+def test_no_lead_of_methods_with_labels_is_bold() -> None:
+    assert all("**" not in tables.markdown(results(name)) for name in WITH_LABELS)
+    bold = {line for line in TEXT.splitlines() if line.startswith("|") and "**." in line}
+    found = "\n".join(tables.markdown(results(name)) for name in ("cifar10-unsupervised", "corel5k-unsupervised"))
+    assert bold == {line for line in found.splitlines() if "**." in line}
 
 
 def test_what_it_says_of_sixteen_bits() -> None:
@@ -200,3 +207,23 @@ def test_what_it_says_of_relevant_pairs(data_root: Path) -> None:
         "{:.0f} % of all pairs of a query and a searched image are relevant",
         100 * float((query @ database.T > 0).mean()),
     )
+
+
+def test_what_it_says_of_methods_without_labels() -> None:
+    cifar, corel, probe = "cifar10-unsupervised", "corel5k-unsupervised", "crovca-unsupervised"
+    for name, lengths in ((cifar, {16, 32, 48, 64}), (corel, {16, 64})):
+        found = {(cell["method"], cell["bits"]) for cell in results(name)["cells"]}
+        assert found == {(method, bits) for method in UNSUPERVISED for bits in lengths}
+        assert {len(cells(name, *one)) for one in found} == {3}
+        assert all(gain(name, "sdc", "itq", bits) > 0 for bits in lengths)
+        assert all(gain(name, "itq", "learned", bits) > 0 for bits in lengths)
+    assert all(rank(cifar, probe, bits) == 1 for bits in (16, 32, 48, 64))
+    assert_says("by {} points over SDC at 16 bits and {} at 64", *(lead(cifar, probe, "sdc", b) for b in (16, 64)))
+    behind = [lead(corel, other, probe, bits) for other in ("sdc", "itq") for bits in (16, 64)]
+    assert_says("there SDC is {} and {} points ahead of it, and ITQ {} and {}.", *behind)
+    steps = [EPOCHS * (images // BATCH) for images in (5000, 4500, 50_000)]
+    assert_says("which are {} and {} steps here, where the command of its authors for CIFAR-10 makes {}", *steps)
+    assert_says("at 16 bits on Corel-5k by {}.", lead(corel, "sdc", "itq", 16))
+    lost = [lead(cifar, "itq", "learned", bits) for bits in (16, 32, 48, 64)]
+    assert_says("by {}, {}, {} and {} points on CIFAR-10", *lost)
+    assert_says("by {} and {} on Corel-5k. Its codes", *(lead(corel, "itq", "learned", bits) for bits in (16, 64)))
