@@ -70,7 +70,7 @@ def judge(laid: Laid) -> Judged:
     wrong |= ~structured & (_off(tiles) > FLAT)
     recoloured = _recoloured(tiles, laid.ground)
     if recoloured.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
-        lit = tiled(laid.reference, laid.other, laid.there, laid.lit, side)
+        lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), side)
         recoloured &= _recoloured(lit, laid.ground) | ~_may_be_light(tiles)
         recoloured &= recoloured.sum() > FEW * len(recoloured)
     return Judged(tiles, structured | wrong, strains, wrong, bool(recoloured.any()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,11 +10,11 @@ import numpy.typing as npt
 
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.features import blurred, halved
-from transhash.library.duplicates.light import BLACK, WHITE, Coloured, lit
+from transhash.library.duplicates.light import BLACK, WHITE, Coloured, lit, lit_colours
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
-from transhash.library.duplicates.tiles import sharpness
+from transhash.library.duplicates.tiles import resemblance, sharpness
 
 Floats = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -23,6 +24,7 @@ WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on
 TURNED = 0.8  # degrees that are still upright
 CLIPPED = 40.0  # levels that it may have taken away
 HARSHER = 0.005  # share of the pixels by which more are so bright or dark in harsher light
+RESEMBLING, ENOUGH = 0.25, 12  # share of the tiles that are alike before all else is done, and tiles that tell
 LEFT = 0.25  # share of what is to be seen of a picture that is left in another light, at least
 BORDER, OTHER_GROUND = 0.02, 40.0  # share of a picture that is its ground, and levels by which another one is off
 EXACT = 0.1  # pixels that are not worth laying a picture again
@@ -138,15 +140,15 @@ class _Fitted(NamedTuple):
     pair: tuple[Floats, Floats]  # both in one frame, equally sharp and bright
     there: npt.NDArray[np.bool_]
     tints: Floats  # the colours of the laid one
-    lit: tuple[Floats, Floats] | None  # the colours of both in one light, where one is in harsher light
+    lit: Callable[[], tuple[Floats, Floats]] | None  # the colours of both in one light, if one is in harsher light
     unmet: tuple[Floats, Floats]  # both in one frame and equally bright
 
 
 def _fitted(
     sketches: tuple[Sketch, Sketch], pictures: tuple[Coloured, Coloured], here: Movement, factors: tuple[float, float]
 ) -> _Fitted | None:
-    """Both pictures in the frame of the first under one movement; None where they have too little in common, or where
-    one light leaves too little of one: a pattern is not made plain by light.
+    """Both pictures in the frame of the first under one movement; None where they have too little in common, hardly a
+    tile is alike, or one light leaves too little of one: a pattern is not made plain by light.
     """
     (one, two), (reference, other) = sketches, pictures
     placed, there = registration.laid(reference.grey, other.grey, here)
@@ -157,23 +159,30 @@ def _fitted(
     there = (mine & theirs & 1 > 0) & (mine | theirs > 1)  # what is border in both says nothing
     if there.sum() < 300:
         return None
+    seen, like = resemblance(reference.grey, placed, there)
+    if like < RESEMBLING * seen and seen >= ENOUGH:
+        return None
     tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])
     laid = Coloured(np.where(there, placed, reference.grey), tints)
     harsher = _clipped(laid, there) - _clipped(reference, there)
-    if harsher > HARSHER:  # what it took away cannot be brought back
-        met, colours = lit(laid, reference, there)
-        if _edges(met, there) < LEFT * _edges(reference.grey, there):
-            return None
-        met = _unclipped(laid.grey, reference.grey, met)
-        unmet, colour = (met, np.where(there, laid.grey, met)), (colours, tints)
-    else:
-        met, colours = lit(reference, laid, there)
-        if _edges(met, there) < LEFT * _edges(laid.grey, there):
-            return None
-        met = _unclipped(reference.grey, laid.grey, met)
-        # what the other one has not is the reference itself, so that softening brings nothing in
-        unmet, colour = (reference.grey, np.where(there, met, reference.grey)), (reference.colours, colours)
-    return _Fitted(sharpness(*unmet, there), there, tints, colour if abs(harsher) > HARSHER else None, unmet)
+    harsh, other = (laid, reference) if harsher > HARSHER else (reference, laid)  # what it took away is gone
+    met, is_even = lit(harsh, other, there)
+    if _edges(met, there) < LEFT * _edges(other.grey, there):
+        return None
+    met = _unclipped(harsh.grey, other.grey, met)
+    # what the other one has not is the reference itself, so that softening brings nothing in
+    unmet = (
+        (met, np.where(there, laid.grey, met))
+        if harsh is laid
+        else (reference.grey, np.where(there, met, reference.grey))
+    )
+
+    def colours() -> tuple[Floats, Floats]:
+        found = lit_colours(harsh, other, there)
+        return (found, tints) if harsh is laid else (reference.colours, found)
+
+    light = None if is_even or abs(harsher) <= HARSHER else colours
+    return _Fitted(sharpness(*unmet, there), there, tints, light, unmet)
 
 
 def _edges(grey: Floats, there: npt.NDArray[np.bool_]) -> float:

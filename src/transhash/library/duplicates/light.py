@@ -70,26 +70,33 @@ def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     return np.asarray(_through(laid, curve.astype(np.float32), STEP), np.float32)
 
 
-def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The laid picture in the reference's light: its grey levels, and its colour differences [2, H, W].
+def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tuple[Floats, bool]:
+    """The laid picture's grey levels in the reference's light, and whether one curve of greys tells all of it.
 
     Light makes each channel of a pixel brighter, and takes away what is beyond white. Of a blue sky that is the blue
     alone: a curve of greys cannot tell. Where that one misses, each channel is brought into the light by a curve of its
-    own. The colours have one curve for all channels, which leaves their order: a red thing stays redder than green.
+    own.
     """
     grey = equalised(reference.grey, laid.grey, there)
     miss = _off(reference.grey, grey, there)
     if miss <= GOOD:
-        return grey, laid.colours
+        return grey, True
     wanted, given = reference.channels, laid.channels
     each = np.stack([np.clip(equalised(one, other, there), 0, 255) for one, other in zip(wanted, given, strict=True)])
     by_channel = np.asarray(np.tensordot(GREY, each, axes=1), np.float32)
-    if _off(reference.grey, by_channel, there) < BETTER * miss:
-        grey = by_channel
+    return by_channel if _off(reference.grey, by_channel, there) < BETTER * miss else grey, False
+
+
+def lit_colours(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> Floats:
+    """The laid picture's colour differences [2, H, W] in the reference's light.
+
+    There is one curve for all channels, which leaves their order: a red thing stays redder than green.
+    """
+    wanted, given = reference.channels, laid.channels
     tall = (-1, given.shape[2])
     pooled = equalised(wanted.reshape(tall), given.reshape(tall), np.concatenate([there] * 3))
     alike = np.clip(pooled, 0, 255).reshape(given.shape)
-    return grey, np.asarray(np.tensordot(DIFFERENCES, alike, axes=1), np.float32)
+    return np.asarray(np.tensordot(DIFFERENCES, alike, axes=1), np.float32)
 
 
 def _off(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> float:

@@ -7,6 +7,7 @@ so is an area that the other picture shows as well, at another place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class Laid(NamedTuple):
     there: Flags  # where both have pixels
     colours: Floats  # [2, H, W], of the reference
     tints: Floats  # of the other
-    lit: tuple[Floats, Floats] | None  # of both in one light, where one of the pictures is in harsher light
+    lit: Callable[[], tuple[Floats, Floats]] | None  # of both in one light, if one of the pictures is in harsher light
     unmet: tuple[Floats, Floats]  # reference and other in one light, but as sharp as they are
     swapped: bool = False  # the reference is the second of the two that were compared
     ground: Floats | None = None  # [2, 3], grey and both colours of the border that both have, as it is in each

@@ -24,6 +24,7 @@ BLACK, WHITE = 2.0, 253.0  # levels beyond which something may have been cut off
 FEWEST = 64  # pixels that tell how a picture was sharpened
 WEAKER = 0.8  # of the contrast of what is coarse that is left at least
 STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
+ROUGH, SEEN, LIKE = 16, 5.0, 0.5  # pixels of a rough tile, its standard deviation, correlation of tiles that are alike
 COVERED = 0.6  # share of a tile's pixels that the other picture must have
 
 
@@ -183,6 +184,33 @@ def tiled(
         rows, columns, t[:, 1:3], t[:, 3:5], t[:, 5:7], t[:, 7], t[:, 8], t[:, 9:13].reshape(-1, 2, 2), t[:, 13:15],
         found.shape[:2],
     )  # fmt: skip
+
+
+def resemblance(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Of the tiles that both pictures have, those with structure, and of these those that look alike in some light."""
+    return _resemblance(reference, laid, there)  # type: ignore[no-any-return]
+
+
+@kernel
+def _resemblance(one, two, there):  # type: ignore[no-untyped-def]
+    seen = like = 0
+    for top in range(0, one.shape[0] - ROUGH + 1, ROUGH):
+        for left in range(0, one.shape[1] - ROUGH + 1, ROUGH):
+            count = 0
+            a = b = aa = bb = ab = 0.0
+            for y in range(top, top + ROUGH):
+                for x in range(left, left + ROUGH):
+                    if there[y, x]:
+                        p, q = one[y, x], two[y, x]
+                        count += 1
+                        a, b, aa, bb, ab = a + p, b + q, aa + p * p, bb + q * q, ab + p * q
+            if count < COVERED * ROUGH * ROUGH:
+                continue
+            va, vb, cov = aa / count - (a / count) ** 2, bb / count - (b / count) ** 2, ab / count - a * b / count**2
+            if max(va, vb) > SEEN**2:
+                seen += 1
+                like += cov > LIKE * np.sqrt((va + 1.0) * (vb + 1.0))
+    return seen, like
 
 
 @kernel
