@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transhash.kernels import kernel
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.features import blurred, halved
-from transhash.library.duplicates.light import BLACK, WHITE, Coloured, lit, lit_colours
+from transhash.library.duplicates.light import BLACK, CHANNELS, WHITE, Coloured, lit, lit_colours
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -164,9 +165,9 @@ def _fitted(
         return None
     tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])
     laid = Coloured(np.where(there, placed, reference.grey), tints)
-    harsher = _clipped(laid, there) - _clipped(reference, there)
+    harsher = _clipped(*laid, there) - _clipped(*reference, there)
     harsh, other = (laid, reference) if harsher > HARSHER else (reference, laid)  # what it took away is gone
-    met, is_even = lit(harsh, other, there)
+    met, is_even = lit(harsh, other, there, is_harsh=abs(harsher) > HARSHER)
     if _edges(met, there) < LEFT * _edges(other.grey, there):
         return None
     met = _unclipped(harsh.grey, other.grey, met)
@@ -181,8 +182,7 @@ def _fitted(
         found = lit_colours(harsh, other, there)
         return (found, tints) if harsh is laid else (reference.colours, found)
 
-    light = None if is_even or abs(harsher) <= HARSHER else colours
-    return _Fitted(sharpness(*unmet, there), there, tints, light, unmet)
+    return _Fitted(sharpness(*unmet, there), there, tints, None if is_even else colours, unmet)
 
 
 def _edges(grey: Floats, there: npt.NDArray[np.bool_]) -> float:
@@ -191,10 +191,19 @@ def _edges(grey: Floats, there: npt.NDArray[np.bool_]) -> float:
     return float(np.hypot(down, across)[there].sum())
 
 
-def _clipped(picture: Coloured, there: npt.NDArray[np.bool_]) -> float:
+@kernel
+def _clipped(grey, colours, there):  # type: ignore[no-untyped-def]
     """The share of the levels, of all three channels, that are as bright or dark as can be."""
-    seen = picture.channels[:, there]
-    return float(((seen >= WHITE) | (seen <= BLACK)).mean())
+    seen = found = 0
+    for y in range(grey.shape[0]):
+        for x in range(grey.shape[1]):
+            if there[y, x]:
+                seen += 3
+                for channel in range(3):
+                    level = grey[y, x]
+                    level += CHANNELS[channel, 0] * colours[0, y, x] + CHANNELS[channel, 1] * colours[1, y, x]
+                    found += level >= WHITE or level <= BLACK
+    return found / max(seen, 1)
 
 
 def _unclipped(reference: Floats, raw: Floats, placed: Floats) -> Floats:

@@ -14,6 +14,7 @@ from transhash.kernels import kernel
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 SAMPLED = 5  # of so many pixels one tells what light they are in
 LEVELS, STEP = 18, 15.0  # places of a curve, and the grey levels between them
@@ -54,7 +55,7 @@ class _Places(NamedTuple):
     flat: Doubles  # 0 to 1: one picture may be less sharp than the other one where it is steep
 
 
-def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> Floats:
+def equalised(reference: Floats, laid: Floats, there: Flags) -> Floats:
     """The laid picture in the reference's light.
 
     A nearly straight curve that is right for most pixels is tried first. On a ground that is white in every light all
@@ -70,15 +71,15 @@ def equalised(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     return np.asarray(_through(laid, curve.astype(np.float32), STEP), np.float32)
 
 
-def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tuple[Floats, bool]:
+def lit(reference: Coloured, laid: Coloured, there: Flags, *, is_harsh: bool) -> tuple[Floats, bool]:
     """The laid picture's grey levels in the reference's light, and whether one curve of greys tells all of it.
 
     Light makes each channel of a pixel brighter, and takes away what is beyond white. Of a blue sky that is the blue
-    alone: a curve of greys cannot tell. Where that one misses, each channel is brought into the light by a curve of its
-    own.
+    alone: a curve of greys cannot tell. Where that one misses in harsh light, each channel is brought into the light by
+    a curve of its own.
     """
     grey = equalised(reference.grey, laid.grey, there)
-    miss = _off(reference.grey, grey, there)
+    miss = _off(reference.grey, grey, there) if is_harsh else 0.0
     if miss <= GOOD:
         return grey, True
     wanted, given = reference.channels, laid.channels
@@ -87,7 +88,7 @@ def lit(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> tu
     return by_channel if _off(reference.grey, by_channel, there) < BETTER * miss else grey, False
 
 
-def lit_colours(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_]) -> Floats:
+def lit_colours(reference: Coloured, laid: Coloured, there: Flags) -> Floats:
     """The laid picture's colour differences [2, H, W] in the reference's light.
 
     There is one curve for all channels, which leaves their order: a red thing stays redder than green.
@@ -99,36 +100,52 @@ def lit_colours(reference: Coloured, laid: Coloured, there: npt.NDArray[np.bool_
     return np.asarray(np.tensordot(DIFFERENCES, alike, axes=1), np.float32)
 
 
-def _off(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> float:
+def _off(reference: Floats, laid: Floats, there: Flags) -> float:
     """The levels by which a picture in the reference's light misses flat places, as `_missed` tells it of a curve."""
     places = _places(reference, laid, there)
     return _missed(np.arange(LEVELS, dtype=np.float64) * STEP, places)
 
 
-def _steady(values: Doubles, wanted: Doubles) -> Doubles:
-    """The curve that fits most pixels."""
-    place = np.clip(values / STEP, 0, LEVELS - 1.001)
-    low = place.astype(np.int64)
-    upper = place - low
-    both = np.concatenate((low, low + 1)), np.concatenate((1 - upper, upper))
-    targets = np.concatenate((wanted, wanted))
-    weights: Doubles = np.ones(len(values))
-    middles = np.arange(LEVELS) * STEP
-    curve: npt.NDArray[Any] = middles
+@kernel
+def _steady(values, wanted):  # type: ignore[no-untyped-def]
+    """The curve that fits most of some pixels: levels, and those that are wanted."""
+    count = len(values)
+    weights = np.ones(count)
+    misses = np.empty(count)
+    curve = np.empty(LEVELS)
     for _ in range(4):  # what differs by more counts less and less
-        mean = np.average(values, weights=weights), np.average(wanted, weights=weights)
-        varied = np.average((values - mean[0]) ** 2, weights=weights) + AS_IS
-        slope = (np.average((values - mean[0]) * (wanted - mean[1]), weights=weights) + AS_IS) / varied
-        line = mean[1] + min(max(slope, 0.2), 3.0) * (middles - mean[0])
-        shares = both[1] * np.tile(weights, 2)
-        few = FEW * len(values)
-        counts = np.bincount(both[0], shares, LEVELS) + few
-        curve = (np.bincount(both[0], shares * targets, LEVELS) + few * line) / counts
-        curve = (np.maximum.accumulate(curve) + np.minimum.accumulate(curve[::-1])[::-1]) / 2
-        miss = wanted - (curve[low] * (1 - upper) + curve[low + 1] * upper)
-        spread = max(3.0, 3 * float(np.median(np.abs(miss))))
-        weights = 1 / (1 + (miss / spread) ** 2)
-    return np.asarray(curve)
+        total = mean = middle = varied = together = 0.0
+        for k in range(count):
+            total, mean, middle = total + weights[k], mean + weights[k] * values[k], middle + weights[k] * wanted[k]
+        mean, middle = mean / total, middle / total
+        for k in range(count):
+            off = weights[k] * (values[k] - mean)
+            varied, together = varied + off * (values[k] - mean), together + off * (wanted[k] - middle)
+        slope = min(max((together / total + AS_IS) / (varied / total + AS_IS), 0.2), 3.0)
+        counts = np.full(LEVELS, FEW * count)
+        sums = FEW * count * (middle + slope * (np.arange(LEVELS) * STEP - mean))
+        for k in range(count):
+            place = min(max(values[k] / STEP, 0.0), LEVELS - 1.001)
+            low = int(place)
+            upper = weights[k] * (place - low)
+            lower = weights[k] - upper
+            counts[low], counts[low + 1] = counts[low] + lower, counts[low + 1] + upper
+            sums[low], sums[low + 1] = sums[low] + lower * wanted[k], sums[low + 1] + upper * wanted[k]
+        highest, lowest = -np.inf, np.inf
+        for k in range(LEVELS):  # rising: between the highest so far and the lowest from here
+            highest = max(highest, sums[k] / counts[k])
+            curve[k] = highest
+        for k in range(LEVELS - 1, -1, -1):
+            lowest = min(lowest, sums[k] / counts[k])
+            curve[k] = (curve[k] + lowest) / 2
+        for k in range(count):
+            place = min(max(values[k] / STEP, 0.0), LEVELS - 1.001)
+            low = int(place)
+            misses[k] = abs(wanted[k] - curve[low] - (place - low) * (curve[low + 1] - curve[low]))
+        spread = max(3.0, 3 * np.median(misses))
+        for k in range(count):
+            weights[k] = 1 / (1 + (misses[k] / spread) ** 2)
+    return curve
 
 
 def _bending(places: _Places) -> Doubles:
@@ -164,7 +181,7 @@ def _missed(curve: Doubles, places: _Places) -> float:
     return float((weights * miss).sum() / max(float(weights.sum()), 1e-6))
 
 
-def _places(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> _Places:
+def _places(reference: Floats, laid: Floats, there: Flags) -> _Places:
     side = max(1, max(reference.shape) // PLACES)
     down, across = (length // side for length in reference.shape)
 
