@@ -11,7 +11,7 @@ import pytest
 
 from stored import STORED, cells, gain, lead, mean, near_values, rank, results, score
 from transhash.comparison import tables
-from transhash.comparison.cells import FITTED, NAMED, UNSUPERVISED
+from transhash.comparison.cells import ALL, FITTED, NAMED, UNSUPERVISED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.losses.crovca import BATCH, EPOCHS
@@ -28,7 +28,7 @@ def assert_says(sentence: str, *figures: float | str) -> None:
     assert shown in SENTENCES, shown
 
 
-WITH_LABELS = ["cifar10", "mosaic", "imagenet100", "cifar10-all"]
+WITH_LABELS = ["cifar10", "mosaic", "imagenet100", "cifar10-all", "corel5k"]
 
 
 @pytest.mark.parametrize("name", [*WITH_LABELS, "cifar10-unsupervised", "corel5k-unsupervised"])
@@ -227,3 +227,18 @@ def test_what_it_says_of_methods_without_labels() -> None:
     lost = [lead(cifar, "itq", "learned", bits) for bits in (16, 32, 48, 64)]
     assert_says("by {}, {}, {} and {} points on CIFAR-10", *lost)
     assert_says("by {} and {} on Corel-5k. Its codes", *(lead(corel, "itq", "learned", bits) for bits in (16, 64)))
+
+
+def test_what_it_says_of_corel() -> None:
+    found = results("corel5k")
+    assert {(cell["bits"], cell["recipe"]["validation"]) for cell in found["cells"]} == {(64, 0)}
+    methods = {cell["method"] for cell in found["cells"]}
+    assert methods == {"ours-corel5k", *ALL} - {*FITTED, "greedyhash"}
+    assert {len(cells("corel5k", method, 64)) for method in methods} == {2}
+    assert {sum(trial["method"] == method for trial in found["trials"]) for method in methods} == {3}
+    others = {method for method in methods if not method.startswith(("ours", "transhash"))}
+    assert max(others, key=lambda method: score("corel5k", method, 64)) == "hyp2"
+    leads = [lead("corel5k", "ours-corel5k", other, 64) for other in ("transhash", "hyp2")]
+    assert_says("Ours is {} points ahead of TransHash and {} ahead of", *leads)
+    assert "**" not in tables.markdown(found)  # less than two deviations
+    assert score("corel5k", "crovca", 64) == pytest.approx(0.198, abs=0.003)  # the share of relevant pairs

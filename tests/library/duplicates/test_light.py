@@ -70,7 +70,9 @@ def towel(colour: tuple[int, int, int]) -> Image.Image:
     return Image.fromarray(page.astype(np.uint8))
 
 
-@pytest.mark.parametrize("colours", [((200, 60, 50), (70, 140, 60)), ((230, 150, 170), (165, 195, 140)), ((235, 190, 60), (236, 222, 190))])
+@pytest.mark.parametrize(
+    "colours", [((200, 60, 50), (70, 140, 60)), ((230, 150, 170), (165, 195, 140)), ((235, 190, 60), (236, 222, 190))]
+)
 def test_a_plain_thing_in_another_colour_is_no_copy(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
     finding = found(towel(colours[0]), towel(colours[1]))
     assert finding.kind is Kind.EDIT
