@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.photographs.measure import nearest_precision, probabilities, table
+import transhash
+from benchmarks.photographs.measure import for_the_card, nearest_precision, probabilities, table
 from benchmarks.photographs.sets import PhotoSet, by_folder
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,13 @@ def test_the_model_card_prints_the_stored_figures() -> None:
     card = (ROOT / "docs/models.md").read_text("utf-8")
     assert table(stored["rows"]) in card
     assert probabilities(stored["probabilities"]) in card
+
+
+def test_the_card_of_the_model_in_the_box_has_the_stored_figures() -> None:
+    stored = json.loads((ROOT / "benchmarks/results/photographs.json").read_text("utf-8"))
+    model = transhash.load()
+    assert model.fingerprint == stored["fingerprint"]
+    assert model.measured == for_the_card(stored["rows"])
 
 
 def test_the_readme_has_the_stored_figures_of_caltech_101() -> None:
