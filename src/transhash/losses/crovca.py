@@ -51,10 +51,10 @@ class CroVCALoss(HashLoss):
         h = bounded(h)
         if self.views == 2:
             return without_labels(*h.chunk(2), weight=self.coding_rate, epsilon=self.epsilon)
-        y = (F.one_hot(labels) if labels.ndim == 1 else labels).to(h.dtype)
+        y = (F.one_hot(labels, self.task.classes) if labels.ndim == 1 else labels).to(h.dtype)
         means = y.T @ h.detach() / y.sum(dim=0).clamp(min=1)[:, None]  # (C, B)
         known = y.sum(dim=1) > 0
-        aligned = alignment(h, y @ means)[known].sum() / known.sum().clamp(min=1)
+        aligned = (alignment(h, y @ means) * known).sum() / known.sum().clamp(min=1)
         return aligned - self.coding_rate * coding_rate(h, self.epsilon)
 
 
