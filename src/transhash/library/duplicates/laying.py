@@ -103,7 +103,7 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
     reference = pictures[0].grey
     if levels is not None:
         here = registration.refined(reference, pictures[1].grey, here, levels)
-    if not 0.4 < registration.zoom(here) < 2.5:
+    if _goes_astray(here):
         return None
     for is_last in (False, True):
         fitted = _fitted((one, two), pictures, here, factors)
@@ -115,12 +115,16 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
         if registration.apart(better, here, reference.shape) < EXACT:
             break
         here = better
-    if fitted is None or not 0.4 < registration.zoom(here) < 2.5:
+    if fitted is None or _goes_astray(here):
         return None
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
     back = registration.inverse(unscaled) if swapped else unscaled
     ground = _ground(one, two)
     return Laid(*fitted.pair, fitted.there, one.colours, fitted.tints, fitted.lit, fitted.unmet, swapped, ground), back
+
+
+def _goes_astray(movement: Movement) -> bool:
+    return not 0.4 < registration.zoom(movement) < 2.5 or registration.distorted(movement)
 
 
 def _ground(one: Sketch, two: Sketch) -> Floats | None:

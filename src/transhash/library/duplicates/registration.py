@@ -19,6 +19,7 @@ Movement = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
 
 LEFT_OF = 5.0  # pixels by which keypoints may miss the place that a movement tells
+LEANING, STRETCHED = 0.12, 2.0  # cosine between the sides of what was a square, times one is as long as the other
 ROBUST = 3.0  # grey levels: what differs by more counts less and less
 
 
@@ -74,6 +75,14 @@ def turned(movement: Movement) -> float:
     if mirrored(movement):
         a, c = -a, -c
     return float(np.degrees(np.arctan2(c - b, a + d)))
+
+
+def distorted(movement: Movement) -> bool:
+    """Whether a movement makes a picture lean, or stretches one side far more than the other, as nobody does."""
+    across, down = movement[[0, 2]], movement[[1, 3]]
+    lengths = np.hypot(*across), np.hypot(*down)
+    leans = abs(float(across @ down)) > LEANING * lengths[0] * lengths[1]
+    return leans or max(lengths) > STRETCHED * min(lengths)
 
 
 def mirrored(movement: Movement) -> bool:
