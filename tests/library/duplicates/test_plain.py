@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from transhash import compare
+from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.sketches import sketch
 
 LINES = (
     "I agree to sell the house.",
@@ -57,3 +60,16 @@ def test_a_page_that_was_saved_again_is_the_same_page(draw: Callable[[int], Imag
     assert kinds <= {Kind.COPY, Kind.SAME_PIXELS, Kind.UNSURE}
     if draw is form:
         assert Kind.UNSURE not in kinds
+
+
+def test_skies_are_no_mirrored_and_leaning_parts_of_one_another() -> None:
+    def sky(number: int) -> Image.Image:
+        random = np.random.default_rng([number, 3])
+        clouds = Image.fromarray(random.normal(0, 15, (4, 6)).astype(np.float32))
+        soft = np.asarray(clouds.resize((400, 300), Image.Resampling.BICUBIC))[..., None]
+        pixels = np.linspace(0, 60, 300)[:, None, None] + np.array([90, 140, 200]) + soft
+        return Image.fromarray(np.clip(pixels + random.normal(0, 2, (300, 400, 3)), 0, 255).astype(np.uint8))
+
+    sketches = {number: sketch(sky(number)) for number in (0, 1, 5, 6, 7, 11)}
+    for one, other in ((0, 5), (0, 11), (1, 6), (1, 7)):
+        assert confirm(sketches[one], sketches[other]).kind is not Kind.EDIT
