@@ -82,7 +82,7 @@ def distorted(movement: Movement) -> bool:
     across, down = movement[[0, 2]], movement[[1, 3]]
     lengths = np.hypot(*across), np.hypot(*down)
     leans = abs(float(across @ down)) > LEANING * lengths[0] * lengths[1]
-    return leans or max(lengths) > STRETCHED * min(lengths)
+    return bool(leans or max(lengths) > STRETCHED * min(lengths))
 
 
 def mirrored(movement: Movement) -> bool:
