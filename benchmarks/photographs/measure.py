@@ -1,6 +1,7 @@
 """The model in the box on photographs, with EfficientNet-Lite0 and Lite2: tie-aware mAP and precision at 10.
 
     python -m benchmarks.photographs.measure --photographs DIR [--model MODEL] [--only "Caltech-101" …] [--peers NAME …]
+                                            [--into MODEL]
 
 DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
 2,000 others, drawn by a seed. For every network: floats (cosine), 64 and more bits by ITQ fitted to the pictures that

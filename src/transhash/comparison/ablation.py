@@ -150,9 +150,14 @@ def ablations(results: JsonObject, figure: str = "map") -> Iterator[Ablation]:
         yield Ablation(method, name, own, dict(sorted(rows.items(), key=lambda item: _place(item[0]))))
 
 
+def method_of(name: str) -> str:
+    """The method that a variant of this name changes; of another name itself."""
+    return name.partition(_COLON)[0]
+
+
 def unchanged(results: JsonObject) -> JsonObject:
     """Results without the variants: what tables and curves of methods are of."""
-    return {**results, "cells": [cell for cell in results["cells"] if _COLON not in cell["method"]]}
+    return {**results, "cells": [cell for cell in results["cells"] if cell["method"] == method_of(cell["method"])]}
 
 
 def _place(value: Value) -> tuple[float, str]:

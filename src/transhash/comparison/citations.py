@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable
 
+from transhash.comparison.ablation import method_of
 from transhash.comparison.cells import DUAL, FEATURES, NAMED, PROBES, VARIANTS
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
@@ -17,7 +18,7 @@ _REFERENCE = re.compile(
 
 def bibtex(methods: Iterable[str]) -> str:
     """An entry for each method that was published, in the order of their first names; recipe files are TransHash's."""
-    methods = (name.partition(": ")[0] for name in methods)  # without the setting that an ablation changed
+    methods = map(method_of, methods)
     ours = {*VARIANTS, "learned"}  # all with its loss
     names = [
         "transhash" if name in ours or name not in NAMED else name.removesuffix(DUAL).removesuffix("-unsupervised")

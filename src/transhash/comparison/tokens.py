@@ -58,8 +58,8 @@ class Tokens:
                     tokens.append(z.half().cpu().numpy())
                     features.append(backbone_features(network, z, recipe.freeze))
                 progress("tokens of all images", part + start + len(batch), len(self.rows), "")
-            self._write(self._path(part, "features"), np.concatenate(features))
-            self._write(self._path(part), np.concatenate(tokens))
+            _write(self._path(part, "features"), np.concatenate(features))
+            _write(self._path(part), np.concatenate(tokens))
 
     def batches(self, places: NDArray[np.int64]) -> Iterator[NDArray[np.float16]]:
         """The tokens at some places, ascending, in pieces of some hundred images, read when used."""
@@ -78,10 +78,10 @@ class Tokens:
     def _path(self, part: int, what: str = "tokens") -> Path:
         return self.folder / f"{what}-{part:08d}.npy"
 
-    @staticmethod
-    def _write(path: Path, array: NDArray[np.generic]) -> None:
-        with replacing(path) as file:
-            np.save(file, array)
+
+def _write(path: Path, array: NDArray[np.generic]) -> None:
+    with replacing(path) as file:
+        np.save(file, array)
 
 
 def _frozen_network(recipe: Recipe) -> MGVT:
@@ -138,8 +138,7 @@ def view_features(folder: Path, recipe: Recipe, images: int, progress: Progress)
                 with torch.no_grad(), autocast(device, precision):
                     found.append(backbone_features(network, z.to(device).float(), recipe.freeze))
             progress("features of training views", view + 1, recipe.cached_views, "")
-        with replacing(path) as file:
-            np.save(file, np.concatenate(found).astype(np.float16).reshape(recipe.cached_views, images, -1))
+        _write(path, np.concatenate(found).astype(np.float16).reshape(recipe.cached_views, images, -1))
     features: NDArray[np.float16] = np.load(path)
     return features
 

@@ -34,8 +34,8 @@ class BayesianLoss(HashLoss):
     Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `anchor`, the
     weight of a classification of the whole code by its cosine with separated class centres, each branch counting by its
     bits unless `whole`; its `scale` and `margin` are those of OrthoHash. `centres`: "hadamard" or "bch", how they are
-    found where classes are many. Pairs tell which images are alike, centres
-    where in Hamming space there is room for them.
+    found where classes are many. Pairs tell which images are alike, centres where in Hamming space there is room for
+    them.
     """
 
     targets: Tensor

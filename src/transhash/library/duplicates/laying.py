@@ -170,11 +170,11 @@ def _fitted(
     tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])
     laid = Coloured(np.where(there, placed, reference.grey), tints)
     harsher = _clipped(*laid, there) - _clipped(*reference, there)
-    harsh, other = (laid, reference) if harsher > HARSHER else (reference, laid)  # what it took away is gone
-    met, is_even = lit(harsh, other, there, is_harsh=abs(harsher) > HARSHER)
-    if _edges(met, there) < LEFT * _edges(other.grey, there):
+    harsh, mild = (laid, reference) if harsher > HARSHER else (reference, laid)  # what harsh light took away is gone
+    met, is_even = lit(harsh, mild, there, is_harsh=abs(harsher) > HARSHER)
+    if _edges(met, there) < LEFT * _edges(mild.grey, there):
         return None
-    met = _unclipped(harsh.grey, other.grey, met)
+    met = _unclipped(harsh.grey, mild.grey, met)
     # what the other one has not is the reference itself, so that softening brings nothing in
     unmet = (
         (met, np.where(there, laid.grey, met))
@@ -183,7 +183,7 @@ def _fitted(
     )
 
     def colours() -> tuple[Floats, Floats]:
-        found = lit_colours(harsh, other, there)
+        found = lit_colours(harsh, mild, there)
         return (found, tints) if harsh is laid else (reference.colours, found)
 
     return _Fitted(sharpness(*unmet, there), there, tints, None if is_even else colours, unmet)

@@ -186,13 +186,9 @@ def tiled(
     )  # fmt: skip
 
 
-def resemblance(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Of the tiles that both pictures have, those with structure, and of these those that look alike in some light."""
-    return _resemblance(reference, laid, there)  # type: ignore[no-any-return]
-
-
 @kernel
-def _resemblance(one, two, there):  # type: ignore[no-untyped-def]
+def resemblance(one, two, there):  # type: ignore[no-untyped-def]
+    """How many tiles that both pictures have show structure, and how many of these look alike in some light."""
     seen = like = 0
     for top in range(0, one.shape[0] - ROUGH + 1, ROUGH):
         for left in range(0, one.shape[1] - ROUGH + 1, ROUGH):
