@@ -25,6 +25,7 @@ from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
+from transhash.losses import METHODS
 from transhash.progress import silent
 from transhash.system import machine
 from transhash.training.export import export_model
@@ -334,6 +335,15 @@ def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:
     moved = matrix.Cell(one.method, one.bits, one.seed, one.recipe.model_copy(update={"data": Path("elsewhere")}))
     assert one.key(facts) == moved.key(facts)
     assert len({one.key(facts), other.key(facts), one.key({"split_sha256": "b"})}) == 3
+
+
+def test_a_method_that_is_normalised_since_has_another_key_than_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = cells(place, "orthohash,csq")
+    now = [cell.key({}) for cell in both]
+    monkeypatch.setattr(METHODS["orthohash"], "normalised", False)
+    assert [cell.key({}) == key for cell, key in zip(both, now, strict=True)] == [False, True]
 
 
 def results(**scores: list[float]) -> dict[str, Any]:

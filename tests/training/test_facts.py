@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from safetensors.torch import load_file, save_file
 
 from tiny_run import recipe
 from transhash.errors import RecipeError
+from transhash.model import DEFAULT, PRETRAINED
 from transhash.training import loop
 from transhash.training.loop import train
+from transhash.training.network import backbone_digest
 
 
 @pytest.fixture
@@ -78,3 +81,15 @@ def test_a_run_whose_data_moved_goes_on(begun: Path) -> None:
         path.touch()
     after = train(recipe(begun, device="cpu"), begun / "run", stop_at=5)  # a setting of the machine may change, too
     np.testing.assert_array_equal(before.seen, after.seen)
+
+
+def test_a_model_stays_the_same_start_when_its_card_says_more(tmp_path: Path) -> None:
+    shutil.copytree(PRETRAINED / DEFAULT, tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))
+    before = backbone_digest(str(tmp_path / "model"))
+    card["about"]["measured"] = {"mAP": "0.9"}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(card), "utf-8")
+    assert backbone_digest(str(tmp_path / "model")) == before
+    card["network"]["vit"]["heads"] = 3
+    (tmp_path / "model" / "config.json").write_text(json.dumps(card), "utf-8")
+    assert backbone_digest(str(tmp_path / "model")) != before

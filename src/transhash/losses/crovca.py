@@ -38,6 +38,8 @@ class CroVCALoss(HashLoss):
     then the code of the other.
     """
 
+    normalised = True
+
     def __init__(self, task: Task, *, coding_rate: float = RATE, epsilon: float = EPSILON, labels: bool = True) -> None:
         super().__init__(task)
         require_not_negative(coding_rate=coding_rate)

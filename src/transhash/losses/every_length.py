@@ -24,6 +24,7 @@ class _Sum(HashLoss):
         made = [make(task) for task in tasks]
         self.losses = nn.ModuleList(made)
         self.views = made[0].views
+        self.normalised = made[0].normalised
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the lengths."""

@@ -20,10 +20,10 @@ class OrthoHashLoss(HashLoss):
     """Cross-entropy of s·(cos θ - m·y) over the classes; with several labels, each has an equal share of 1.
 
     `scale`: s. `margin`: m. Both are those of the authors' code, for every code length, as are the random targets,
-    their bits independent. The batch normalisation before the sign belongs to the published network, not to its loss,
-    and is left out: at test time it moves the threshold of each bit, and a code here is the sign of h.
+    their bits independent.
     """
 
+    normalised = True
     targets: Tensor
 
     def __init__(self, task: Task, *, scale: float = 8.0, margin: float = 0.2) -> None:

@@ -164,6 +164,15 @@ class MGVT(nn.Module):
         streams: list[tuple[Block, nn.Module]] = [(self.global_block, self.global_norm)]
         return [*streams, (self.local_block, self.local_norm)] if self.config.groups else streams
 
+    @torch.no_grad()
+    def shift(self, values: Tensor) -> None:
+        """Add a constant to each value of the output, (B,): the biases of the hash layers grow by it."""
+        of_layers = torch.empty_like(values)
+        of_layers[self.places] = values
+        layers = [self.global_hash, *(self.local_hash if self.config.groups else ())]
+        for layer, part in zip(layers, of_layers.split(self.config.layer_bits), strict=True):
+            layer.bias += part
+
     def set_drop_path(self, rate: float, *, frozen: int = 0) -> None:
         """Stochastic depth in training, growing linearly from 0 at the first block to `rate` at the streams.
 

@@ -20,13 +20,14 @@ from torch import Tensor, nn
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split, validation_split
 from transhash.errors import RecipeError
-from transhash.losses import METHODS, Task
+from transhash.losses import METHODS, HashLoss, Task
 from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
 from transhash.nn.draws import shared
 from transhash.nn.mgvt import MGVT, branch_bits
 from transhash.progress import Progress, silent
 from transhash.training import checkpoint, facts
+from transhash.training.balance import centre, normalised
 from transhash.training.compiling import compiled
 from transhash.training.device import autocast, device_of, left_out, precision_of, precision_said
 from transhash.training.network import initial_network, settled
@@ -120,7 +121,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         )
         for bits in network.config.code_lengths
     ]
-    criterion = every_length(partial(METHODS[recipe.method], **recipe.loss), tasks).to(device)
+    method: Callable[..., HashLoss] = METHODS[recipe.method]
+    criterion = every_length(partial(method, **recipe.loss), tasks).to(device)
     if criterion.views > 1 and recipe.cached_views == 1:
         raise RecipeError(
             "", f"{recipe.method} compares {criterion.views} views of an image, and one is kept", "raise cached_views"
@@ -197,6 +199,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             seen = torch.from_numpy(np.tile(batch, criterion.views)).to(device, non_blocking=True)
             criterion.progress = step / total
             codes = torch.cat([gather(h) for h in outputs])
+            codes = normalised(codes) if criterion.normalised else codes
             loss = criterion(codes, labels[seen], seen)
             if features:
                 wanted = torch.cat([gather(some) for some in features])
@@ -221,9 +224,13 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                     raise _broken(recipe, network, codes, step, first)
                 progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
+                validating = len(validation_rows) > 0 and not ready
+                if criterion.normalised and (validating or step == total):
+                    centre(average, source, len(labels), recipe.batch_size, precision, seed=recipe.seed)
+                    network.train()
                 if (epoch + 1) * VALIDATIONS // recipe.epochs > epoch * VALIDATIONS // recipe.epochs:
                     entry = {"epoch": epoch + 1, "loss": shown}
-                    if len(validation_rows) and not ready:
+                    if validating:
                         entry["map"] = validate(average, images, validation_rows, recipe.centre_crop, precision)
                         network.train()
                     history.append(entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from torch import nn
@@ -48,11 +49,16 @@ def model_folder(backbone: str) -> Path | None:
 
 
 def backbone_digest(backbone: str) -> str:
-    """SHA-256 of what a run starts from: of a file its content, of a folder that of its files, in hex."""
+    """SHA-256 of what a run starts from, in hex: of files their content, of a model its weights and its network.
+
+    What else a model's card says does not count: figures may be added to it.
+    """
     if backbone == RANDOM:
         return hashlib.sha256(RANDOM.encode()).hexdigest()
-    folder = model_folder(backbone)
-    files = [folder / WEIGHTS, folder / CONFIG] if folder else files_of(backbone)
+    if folder := model_folder(backbone):
+        shape = parsed((folder / CONFIG).read_text("utf-8"))["network"]
+        return hashlib.sha256((file_hash(folder / WEIGHTS) + json.dumps(shape, sort_keys=True)).encode()).hexdigest()
+    files = files_of(backbone)
     if len(files) == 1:
         return file_hash(files[0])
     return hashlib.sha256("".join(file_hash(file) for file in files).encode()).hexdigest()
