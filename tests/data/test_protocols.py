@@ -53,6 +53,16 @@ def test_a_small_class_of_a_folder_still_gives_a_query() -> None:
     assert len(split("folder", image_set(2, classes=3)).query) == 3
 
 
+def test_of_folders_20_pictures_a_class_train_and_all_but_the_queries_are_searched() -> None:
+    labels = np.array([0] * 100 + [1] * 15 + [2])
+    images = ImageSet("toy", Images([b""] * 116), labels, ("many", "few", "one"), 116)
+    parts, all_train = split("folder-20", images), split("folder", images)
+    np.testing.assert_array_equal(parts.query, all_train.query)
+    np.testing.assert_array_equal(parts.database, all_train.database)
+    assert np.bincount(labels[parts.train], minlength=3).tolist() == [20, 14, 0]
+    assert np.isin(parts.train, parts.database).all()
+
+
 def test_a_seed_is_a_split() -> None:
     images = image_set(700)
     assert split("cifar10", images).checksum == split("cifar10", images, seed=0).checksum

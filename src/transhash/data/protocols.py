@@ -56,9 +56,11 @@ PROTOCOLS = {
     "folder": Protocol(
         "a tenth of each class are queries; the rest trains and is searched (a class with one picture is searched only)"
     ),
+    "folder-20": Protocol("as folder, but of each class 20 train, or as many as it has; all but the queries are searched"),
 }
 _ANOTHER = "choose another protocol (--protocol)"
 _SEVERAL = ("cifar10-mosaic", "corel5k")  # for images with several labels
+_OWN = ("folder", "folder-20")  # for class folders of any size
 _TEST_PART = ("cifar10-2", "cifar10-mosaic", "imagenet100-64", "imagenet200-64", "corel5k")
 
 
@@ -115,13 +117,13 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
     for number, name in enumerate(images.classes):
         members = random.permutation(np.flatnonzero(images.labels == number))
         queries, training = (100, 500)
-        if protocol == "folder":
+        if protocol in _OWN:
             if len(members) == 1:
                 alone.append(name)
                 parts[2].append(members)
                 continue
             queries = max(1, len(members) // 10)
-            training = len(members) - queries
+            training = len(members) - queries if protocol == "folder" else min(20, len(members) - queries)
         if len(members) < queries + max(1, training) + (protocol == "cifar10"):  # something must be left to search
             raise _too_few(name, len(members), protocol)
         parts[0].append(members[:queries])
