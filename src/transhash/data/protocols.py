@@ -56,7 +56,7 @@ PROTOCOLS = {
     "folder": Protocol(
         "a tenth of each class are queries; the rest trains and is searched (a class with one picture is searched only)"
     ),
-    "folder-20": Protocol("as folder, but of each class 20 train, or as many as it has; all but the queries are searched"),
+    "folder-20": Protocol("as folder, but of each class 20 train (or all, of fewer); all but the queries are searched"),
 }
 _ANOTHER = "choose another protocol (--protocol)"
 _SEVERAL = ("cifar10-mosaic", "corel5k")  # for images with several labels
