@@ -100,7 +100,7 @@ class Cell:
             settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
             if self.reads_views:
                 settings |= {"cached_views": self.recipe.cached_views, **asdict(self.recipe.augmentation)}
-        elif METHODS[self.recipe.method].normalised:
+        elif getattr(METHODS[self.recipe.method], "normalised", False):
             settings["normalised"] = True  # of older cells it was not
         whole = {"method": self.method, "seed": self.seed, "settings": settings, **facts}
         return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from transhash.errors import RecipeError
 from transhash.losses.bayesian import BayesianLoss
@@ -25,7 +25,7 @@ from transhash.losses.hyp2 import HyP2Loss
 from transhash.losses.idhn import IDHNLoss
 from transhash.losses.orthohash import OrthoHashLoss
 
-METHODS: dict[str, type[HashLoss]] = {  # (task, *, its hyper-parameters)
+METHODS: dict[str, Callable[..., HashLoss]] = {  # (task, *, its hyper-parameters)
     "transhash": BayesianLoss,
     "dsh": DSHLoss,
     "dpsh": DPSHLoss,

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split, validation_split
 from transhash.errors import RecipeError
-from transhash.losses import METHODS, HashLoss, Task
+from transhash.losses import METHODS, Task
 from transhash.losses.distillation import likeness
 from transhash.losses.every_length import every_length
 from transhash.nn.draws import shared
@@ -121,8 +121,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         )
         for bits in network.config.code_lengths
     ]
-    method: Callable[..., HashLoss] = METHODS[recipe.method]
-    criterion = every_length(partial(method, **recipe.loss), tasks).to(device)
+    criterion = every_length(partial(METHODS[recipe.method], **recipe.loss), tasks).to(device)
     if criterion.views > 1 and recipe.cached_views == 1:
         raise RecipeError(
             "", f"{recipe.method} compares {criterion.views} views of an image, and one is kept", "raise cached_views"
