@@ -14,6 +14,7 @@ from numba.core.registry import CPUDispatcher
 
 
 def compiled():
+    gc.unfreeze()  # else what a server has frozen is not among the objects
     kernels = [each for each in gc.get_objects() if isinstance(each, CPUDispatcher)]
     return {(each.py_func.__qualname__, kind) for each in kernels for kind in each.overloads}
 """

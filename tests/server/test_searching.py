@@ -13,7 +13,7 @@ import pytest
 from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
-from transhash.library import LiveLibrary
+from transhash.library import LiveLibrary, Queries
 from transhash.library.searching import LocalSearch, Snapshot
 from transhash.server import schemas
 from transhash.server.faults import Fault
@@ -86,10 +86,12 @@ def test_what_is_written_at_once_is_what_the_description_says(live: LiveLibrary)
     assert answer.milliseconds == 1.23
     [one] = answer.results
     assert isinstance(one, schemas.Found)
+    asked = Queries(live.index.reconstruct([4]), embeddings=live.now()[1].embeddings([4])[4][None])
+    wanted = live.here().search(asked, k=3)[0]
     assert [(hit.id, hit.distance, hit.probability, hit.path) for hit in one.hits] == [
-        (hit.id, hit.distance, hit.probability, hit.picture.stored_path) for hit in found.hits
+        (hit.id, hit.distance, hit.probability, hit.picture.stored_path) for hit in wanted
     ]
-    assert [hit.identical for hit in one.hits] == [hit.id == 4 for hit in found.hits]
+    assert [hit.identical for hit in one.hits] == [hit.id == 4 for hit in wanted]
     assert one.code == live.index.reconstruct([4]).tobytes().hex()
     assert sum(one.histogram or []) == one.searched == 40
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+from transhash.library.catalogue import written as in_json
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.catalogue.kinds import Kind, moment
+from transhash.library.catalogue.kinds import Kind, Value, moment
 from transhash.library.code_index import CodeIndex
 from transhash.library.files.paths import Places
 from transhash.library.opening import disk_bytes
@@ -39,6 +41,24 @@ def described(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[
         )
         for id_, each in known.items()
     }
+
+
+class Written(NamedTuple):
+    """A picture as `Picture.to_dict` has it, in JSON, but for its columns."""
+
+    id: int
+    before: str  # ends with the key of the columns
+    columns: Mapping[str, Value]
+    version: str
+
+
+def written(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[int, Picture | Written]:
+    """The same as `described` in less time: of all but odd pictures what is to be sent, in JSON."""
+    plain = in_json.written(catalogue.database, wanted := set(ids))
+    columns = catalogue.columns.values(plain)
+    found = {id_: Written(id_, before, columns[id_], version) for id_, (before, version) in plain.items()}
+    odd = wanted - plain.keys()
+    return {**found, **described(catalogue, places, odd)} if odd else {**found}
 
 
 def facets(catalogue: Catalogue) -> Facets:

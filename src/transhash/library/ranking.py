@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
     from transhash.images import Source
+    from transhash.library.pictures import Written
     from transhash.model import Encoder
     from transhash.search import HammingIndex
 
@@ -57,7 +58,7 @@ class Backend(Protocol):
         Raises `FilterError`.
         """
 
-    def rows(self, ids: list[int]) -> Mapping[int, Picture]:
+    def rows(self, ids: list[int]) -> Mapping[int, Picture | Written]:
         """What is known of pictures, by id; those that are gone meanwhile are left out."""
 
 
@@ -157,11 +158,25 @@ def _smallest(keys: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     return np.sort(both, axis=1) & 0xFFFFFFFF
 
 
+Row: TypeAlias = "tuple[Picture | Written, int, float | None]"
+"""A picture that was found, its distance, and the probability that it is relevant."""
+
+
 class Ranked(NamedTuple):
     """What was found for each query."""
 
-    hits: list[list[Hit]]  # nearest first
+    rows: list[list[Row]]  # nearest first
     is_full: list[bool]  # as many as were asked for are within the limits: there may be more
+
+    @property
+    def hits(self) -> list[list[Hit]]:
+        """The same as hits, where pictures are not written."""
+        return [hits_of(rows) for rows in self.rows]
+
+
+def hits_of(rows: Iterable[Row]) -> list[Hit]:
+    """Hits of pictures that are not written."""
+    return [Hit(each, distance, likely) for each, distance, likely in rows if isinstance(each, Picture)]
 
 
 def ranked(backend: Backend, queries: Queries, options: Options) -> Ranked:
@@ -173,15 +188,15 @@ def ranked(backend: Backend, queries: Queries, options: Options) -> Ranked:
     likely = _probabilities(near, backend.model)
     ids = _permitted(near, likely, options, backend)
     pictures = backend.rows(np.unique(ids[ids >= 0]).tolist())
-    hits = [
+    rows = [
         [
-            Hit(picture, distance, probability)
+            (picture, distance, probability)
             for distance, id_, probability in zip(*row, strict=True)
             if (picture := pictures.get(id_)) is not None
         ]
         for row in zip(near.distances.tolist(), ids.tolist(), _or_none(likely), strict=True)
     ]
-    return Ranked(hits, [len(row) == options.k and bool(row[-1] >= 0) for row in ids])
+    return Ranked(rows, [len(row) == options.k and bool(row[-1] >= 0) for row in ids])
 
 
 def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backend: Backend) -> NDArray[np.int64]:

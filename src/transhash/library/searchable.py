@@ -106,6 +106,11 @@ class Options:
         return self.offset + int(self.k)
 
 
+def in_json(columns: Mapping[str, Value]) -> JsonObject:
+    """Users' own columns in JSON's own types."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in columns.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What a library knows of a picture."""
@@ -153,10 +158,7 @@ class Picture:
             "taken": None if self.taken is None else self.taken.isoformat(),
             "modified": self.modified.isoformat() + "Z",
             "code": self.code,
-            "columns": {
-                name: value.isoformat() if isinstance(value, datetime) else value
-                for name, value in self.columns.items()
-            },
+            "columns": in_json(self.columns),
             "version": self.digest[:12],
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from transhash.library.embedding_index import EmbeddingIndex, Held
 from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES
-from transhash.library.pictures import described
+from transhash.library.pictures import Written, described, written
 from transhash.library.ranking import CANDIDATES, Near, Ranked, by_likeness, likeness_of, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
@@ -48,6 +48,7 @@ class Snapshot:
     layers: HashLayers | None
     held: Held | None = None  # its embeddings, where they are in memory
     allowed: NDArray[np.int64] | None = None  # ids that pass a filter
+    in_json: bool = False  # pictures are found `written`
     is_last: bool = False  # what has changed meanwhile is left out
 
     @property
@@ -87,12 +88,12 @@ class Snapshot:
             return self.held.of(ids)
         return {id_: np.frombuffer(kept, np.int8) for id_, kept in self.searching.embeddings(ids).items()}
 
-    def rows(self, ids: list[int]) -> dict[int, Picture]:
+    def rows(self, ids: list[int]) -> Mapping[int, Picture | Written]:
         """What is known of the pictures that `nearest` found.
 
         Raises `ChangedError` when one has changed since, and `LibraryError` for ids of another library.
         """
-        return self.searching.rows(ids, None if self.is_last else self.revision)
+        return self.searching.rows(ids, None if self.is_last else self.revision, in_json=self.in_json)
 
 
 class LocalSearch:
@@ -153,22 +154,24 @@ class LocalSearch:
         snapshot: Snapshot | None = None,
         allowed: NDArray[np.int64] | None = None,
         later: Callable[[Snapshot], Snapshot | None] | None = None,
+        *,
+        in_json: bool = False,
     ) -> Ranked:
         """The hits of each query at one moment: that of a snapshot, or a later one when hits have changed since.
 
         `allowed`: only pictures with these ids. `later`: gives a later moment than another; by default that is read
         now. When there is none to be had, or hits have changed in each of `TRIES` searches, those that are gone are
-        left out. Raises what `ranked` raises.
+        left out. `in_json`: pictures are found `written`. Raises what `ranked` raises.
         """
-        now = snapshot or self.snapshot()
+        now = replace(snapshot or self.snapshot(), allowed=allowed, in_json=in_json)
         for _ in range(TRIES - 1):
             with suppress(ChangedError):
-                return ranked(replace(now, allowed=allowed), queries, options)
+                return ranked(now, queries, options)
             newer = later(now) if later else self.snapshot()
             if newer is None:
                 break
-            now = newer
-        return ranked(replace(now, allowed=allowed, is_last=True), queries, options)
+            now = replace(newer, allowed=allowed, in_json=in_json)
+        return ranked(replace(now, is_last=True), queries, options)
 
     def hits(self, queries: Queries, options: Options) -> list[list[Hit]]:
         """The hits of each query, nearest first; raises what `ranked` raises."""
@@ -194,14 +197,14 @@ class LocalSearch:
         with self._catalogue.reading():
             return self._catalogue.embeddings.of(ids)
 
-    def rows(self, ids: list[int], since: Revision | None) -> dict[int, Picture]:
+    def rows(self, ids: list[int], since: Revision | None, *, in_json: bool) -> Mapping[int, Picture | Written]:
         """What is known of pictures that were found in the codes of a revision.
 
         Raises `ChangedError` when one has changed since, and `LibraryError` for ids of another library. Without a
         revision those that are gone are left out.
         """
         with self._catalogue.reading():
-            found = described(self._catalogue, self._places, ids)
+            found = (written if in_json else described)(self._catalogue, self._places, ids)
             if since is None:
                 return found
             are_gone = len(found) < len(ids)

@@ -45,6 +45,9 @@ class Collection(Backend, Protocol):
     def count(self, where: str | None) -> int:
         """How many pictures pass a filter, or None all; raises `FilterError`."""
 
+    def rows(self, ids: list[int]) -> dict[int, Picture]:
+        """What is known of pictures, by id; those that are gone meanwhile are left out."""
+
     def newest(self, where: str | None, before: int | None, limit: int) -> list[Picture]:
         """The pictures of the highest ids, below `before` if given, that pass a filter; raises `FilterError`."""
 
@@ -127,7 +130,7 @@ class CollectionService:
         total = self.collection.count(options.where)
         return {
             number: Found(
-                queries[number], packed[row], answer.hits[row], total, answer.is_full[row] and options.ranked < total
+                queries[number], packed[row], answer.rows[row], total, answer.is_full[row] and options.ranked < total
             ).written()
             for row, number in enumerate(numbers)
         }

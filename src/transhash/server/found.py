@@ -9,15 +9,29 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from transhash.plain import JsonObject
+from transhash.library.pictures import Written
+from transhash.library.searchable import in_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
-    from transhash.library import Hit
+    from transhash.library import Picture
+    from transhash.library.ranking import Row
     from transhash.server import schemas
     from transhash.server.queries import Query
+
+
+def told(picture: Picture | Written) -> tuple[str, str]:
+    """A picture in JSON as `schemas.Picture` describes it, but for the brace at its end; and its version."""
+    if isinstance(picture, Written):
+        _, before, columns, version = picture
+        own = to_json(in_json(columns), inf_nan_mode="null").decode() if columns else "{}"
+        return f'{before}{own},"version":"{version}"', version
+    of = picture.to_dict()
+    return to_json(of, inf_nan_mode="null").decode()[:-1], of["version"]
 
 
 @dataclass(frozen=True)
@@ -26,17 +40,17 @@ class Found:
 
     query: Query
     code: NDArray[np.uint8]  # of the query
-    hits: list[Hit]
+    hits: Sequence[Row]
     searched: int  # pictures that pass the filter
     more: bool  # whether there is more after these hits
     histogram: list[int] | None = None  # pictures at each distance, if it was asked for
+    copies: Sequence[tuple[int, ...]] | None = None  # of each hit, where those were collapsed
 
     @cached_property
     def body(self) -> bytes:
         """All of it in JSON, as `schemas.Found` describes it."""
         query = self.query
-        told = {
-            "hits": [_told(each, query) for each in self.hits],
+        facts = {
             "code": self.code.tobytes().hex(),
             "version": query.version,
             "values": None if query.values is None else query.values.tolist(),
@@ -45,7 +59,19 @@ class Found:
             "more": self.more,
             "histogram": self.histogram,
         }
-        return to_json(told, inf_nan_mode="null")
+        return b'{"hits":[%b],%b' % (",".join(self._hits()).encode(), to_json(facts, inf_nan_mode="null")[1:])
+
+    def _hits(self) -> Iterable[str]:
+        query = self.query
+        numbers = to_json([probability for *_, probability in self.hits], inf_nan_mode="null").decode()
+        copies = self.copies or [()] * len(self.hits)
+        for (picture, distance, _), probability, own in zip(self.hits, numbers[1:-1].split(","), copies, strict=False):
+            text, version = told(picture)
+            same = picture.id == query.id if query.id is not None else version == query.version
+            yield (
+                f'{text},"distance":{distance},"probability":{probability},'
+                f'"identical":{"true" if same else "false"},"copies":[{",".join(map(str, own))}]}}'
+            )
 
     def written(self) -> Found:
         """The same with its `body` made now, in the thread that calls: the event loop shall not wait for it."""
@@ -57,11 +83,3 @@ def results(found: Iterable[Found | schemas.Unusable], milliseconds: float) -> b
     """Answers to all queries of a request in JSON, as `schemas.Results` describes it."""
     each = [one.body if isinstance(one, Found) else one.model_dump_json().encode() for one in found]
     return b'{"results":[%b],"milliseconds":%.2f}' % (b",".join(each), milliseconds)
-
-
-def _told(hit: Hit, query: Query) -> JsonObject:
-    told = hit.picture.to_dict()
-    told["distance"], told["probability"] = hit.distance, hit.probability
-    told["identical"] = hit.id == query.id if query.id is not None else told["version"] == query.version
-    told["copies"] = hit.copies
-    return told

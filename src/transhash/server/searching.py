@@ -53,11 +53,12 @@ class Searcher:
             relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
             embeddings = np.stack([kept[number] for number in numbers]) if values_each else None
             asked = Queries(packed, relaxed, embeddings)
-            answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later)
+            in_json = not options.collapse  # which asks for more than what is sent
+            answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later, in_json=in_json)
             counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
             for row, number in enumerate(numbers):
                 more = answer.is_full[row] and options.ranked < total
-                one = Found(queries[number], packed[row], answer.hits[row], total, more, counts[row])
+                one = Found(queries[number], packed[row], answer.rows[row], total, more, counts[row])
                 found[number] = one if options.collapse else one.written()  # otherwise after copies are left out
         return found
 

@@ -14,6 +14,7 @@ from transhash.images.guarded import Guard
 from transhash.library import Library
 from transhash.library.digests import content_hash
 from transhash.library.files.thumbnails import Thumbnails
+from transhash.library.ranking import hits_of
 from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
 from transhash.server.encoding import Encoding, Upload, in_time, within
@@ -210,7 +211,9 @@ def _collapsed(found: Found, library: Library) -> Found:
     """The same without the hits that are copies of an earlier one; that has their ids."""
     from transhash.library.duplicates.collapsing import collapsed  # which imports Numba
 
-    return replace(found, hits=collapsed(library.searching, found.hits)).written()
+    hits = collapsed(library.searching, hits_of(found.hits))
+    rows = [(each.picture, each.distance, each.probability) for each in hits]
+    return replace(found, hits=rows, copies=[each.copies for each in hits]).written()
 
 
 def _run(job: Job) -> Any:

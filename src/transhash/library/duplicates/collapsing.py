@@ -82,9 +82,9 @@ def collapsed(searching: LocalSearch, hits: Sequence[Hit]) -> list[Hit]:
 def _different(searching: LocalSearch, query: Queries, options: Options) -> list[Hit]:
     k = asked = int(options.k)
     while True:
-        (hits,), (is_full,) = searching.ranked(query, replace(options, k=asked))
-        found = collapsed(searching, hits)
-        if len(found) >= k or not is_full or asked >= MOST * k:
+        answer = searching.ranked(query, replace(options, k=asked))
+        found = collapsed(searching, answer.hits[0])
+        if len(found) >= k or not answer.is_full[0] or asked >= MOST * k:
             return found[:k]
         asked *= 2
 

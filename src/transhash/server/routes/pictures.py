@@ -14,12 +14,14 @@ from transhash.library.catalogue.records import Coded
 from transhash.library.files.adding import Prepared, put
 from transhash.library.files.indexing import coded
 from transhash.library.files.thumbnails import Shown, content_of, full_size
+from transhash.library.pictures import written
 from transhash.model import Embedder, Encoded
 from transhash.model.explain import occlusion_of
 from transhash.server import faults, schemas, uploads
 from transhash.server.answers import is_held
 from transhash.server.encoding import Upload
 from transhash.server.faults import Fault
+from transhash.server.found import told
 from transhash.server.routes.common import UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, api_router, sender
 from transhash.server.service import Service
 
@@ -62,9 +64,10 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
         library = served.live.here()
         if library is not passing.library:
             raise faults.library()  # another library took its place meanwhile
-        known = library.pictures(page)
-        listed = [known[id_].to_dict() for id_ in page if id_ in known]
-        return to_json({"pictures": listed, "total": len(ids), "more": more}, inf_nan_mode="null")
+        with library.catalogue.reading():
+            known = written(library.catalogue, library.places, page)
+        listed = ",".join(f"{told(known[id_])[0]}}}" for id_ in page if id_ in known)
+        return b'{"pictures":[%b],"total":%d,"more":%b}' % (listed.encode(), len(ids), to_json(more))
 
     return Response(await served.look(found), media_type="application/json")
 
