@@ -7,8 +7,6 @@ import contextvars
 import threading
 import time
 
-import pytest
-
 from transhash.server.workers import SENDER, Batches, GivingWay
 
 
@@ -73,17 +71,42 @@ def test_what_waits_is_dropped_in_the_end_and_all_threads_end() -> None:
     assert 1 <= sum(asyncio.run(run())) <= 4
 
 
-def test_what_takes_long_gives_way_to_others_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transhash.server.workers.FREE_SECONDS", 0.0)
+def test_what_takes_long_gives_way_to_others_but_not_for_ever() -> None:
     others = iter([True, True, False, True])
-    give_way = GivingWay(lambda: next(others), times=1000.0)
+    give_way = GivingWay(lambda: next(others), times=1000.0, free=0.0)
     time.sleep(0.001)  # which counts as work
 
     give_way()
 
     assert next(others)  # they were asked until they had no more work
     assert give_way.waited > 0
-    busy = GivingWay(lambda: True, times=1.0)
+    busy = GivingWay(lambda: True, times=1.0, free=0.0)
     time.sleep(0.01)
     busy()  # comes to its end, though others have work
     assert busy.waited > 0
+
+
+def test_who_asks_one_after_the_other_waits_while_others_work() -> None:
+    busy = threading.Event()
+    busy.set()
+
+    def work(jobs: list[str]) -> list[str | Exception]:
+        time.sleep(0.01)
+        return [*jobs]
+
+    async def run() -> None:
+        resting = lambda: GivingWay(busy.is_set, times=10_000.0, free=0.0)  # noqa: E731
+        batches = Batches("jobs", work, threads=2, batch=1, waiting=100, of_one=1, giving_way=resting)
+        try:
+            first, second = _put(batches, "greedy", ["first", "second"])
+            assert await first == "first"
+            (other,) = _put(batches, "other", ["other"])
+            assert await other == "other"
+            assert not second.done()
+            busy.clear()
+            assert await second == "second"
+        finally:
+            busy.clear()
+            batches.close(60)
+
+    asyncio.run(run())

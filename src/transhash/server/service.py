@@ -25,7 +25,7 @@ from transhash.server.queries import Query
 from transhash.server.searching import Searcher
 from transhash.server.settings import MOST_RANKED, Settings
 from transhash.server.warming import warm
-from transhash.server.workers import Batches, GivingWay, each
+from transhash.server.workers import FREE_SECONDS, Batches, GivingWay, each
 from transhash.system import processors
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ QUIET = 0.5  # s, after the first request: a browser compiles scripts between it
 LOOK_SECONDS = 0.05  # between looks at how quiet it is
 WARM_PATIENCE = 5.0  # s of waiting, in all
 CHECK_SECONDS = 2.0  # for which an answer to whether the server is ready holds
+
+WAITS = 4.0  # times as long as it takes that what gives way to others waits for them, at most
 
 Job = Callable[[], Any]
 
@@ -65,10 +67,12 @@ class Service:
         )
         self._encoder = Encoding(lambda: live.model, settings, metrics)
 
-        def jobs(what: str, threads: int, waiting: int, of_one: int | None = None) -> Batches[Job, Any]:
-            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, of_one=of_one)
+        def jobs(what: str, threads: int, waiting: int, **options: Any) -> Batches[Job, Any]:
+            return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, **options)
 
-        self._look = jobs("requests", 2, 8 * waiting, of_one=1)
+        # whoever asks for long lists one after the other gets what others leave
+        resting = partial(self.giving_way, free=0.0)
+        self._look = jobs("requests", 2, 8 * waiting, of_one=1, giving_way=resting)
         self._filter = jobs("filters", 2, waiting, of_one=1)  # a core for one who asks what takes long, not all
         self._draw = jobs("pictures", processors(), 4 * waiting)
         self._explain = jobs("explanations", 1, waiting)  # one, so that thumbnails never wait for them
@@ -157,10 +161,10 @@ class Service:
         found: R = await self._within(self._explain.do(lambda: function(self.live.here())))
         return found
 
-    def giving_way(self, times: float = 1.0) -> GivingWay:
+    def giving_way(self, free: float = FREE_SECONDS) -> GivingWay:
         """What work that takes long calls again and again, so that searches, pictures and uploads go first."""
         rooms = self._search, self._draw, self._encoder
-        return GivingWay(lambda: any(each.busy for each in rooms), times)
+        return GivingWay(lambda: any(each.busy for each in rooms), WAITS, free)
 
     async def long(self, function: Callable[[Library], R]) -> R:
         """The same for what takes as long as it takes: one at a time."""

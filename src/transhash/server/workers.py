@@ -37,13 +37,18 @@ class Batches(Generic[J, R]):
         batch: int,
         waiting: int,
         of_one: int | None = None,
+        giving_way: Callable[[], GivingWay] | None = None,
     ) -> None:
-        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be."""
+        """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
+
+        After each batch its senders wait for their next one as long as what `giving_way` gives waits.
+        """
         self._work = work
         self._what = name
         self._batch = batch
         self._most = waiting
         self._count = threads
+        self._giving_way = giving_way
         self._jobs: _Turns[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]] = _Turns(of_one or threads * batch)
         self._threads: list[threading.Thread] = []
         for _ in range(threads):
@@ -95,7 +100,10 @@ class Batches(Generic[J, R]):
         share = min(self._batch, -(-(1 + self._jobs.waiting) // self._count))
         while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
             taken.append(more)
+        give_way = self._giving_way() if self._giving_way else None
         self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
+        if give_way:
+            give_way()
         for sender, _ in taken:
             self._jobs.done(sender)
         return True
@@ -116,20 +124,25 @@ class Batches(Generic[J, R]):
 class GivingWay:
     """For work that takes long: called again and again, it waits while others have work."""
 
-    def __init__(self, others: Callable[[], bool], times: float) -> None:
-        """`others`: whether they have any. It waits at most so many `times` as long as it has worked."""
+    def __init__(self, others: Callable[[], bool], times: float, free: float = FREE_SECONDS) -> None:
+        """`others`: whether they have any. It waits at most so many `times` as long as it has worked.
+
+        Where it has worked for no more than `free` seconds it does not wait.
+        """
         self._others = others
         self._times = times
+        self._free = free
         self._began = time.monotonic()
         self.waited = 0.0  # seconds
 
     def __call__(self) -> None:
         """Let others go first."""
-        while (worked := time.monotonic() - self._began - self.waited) > FREE_SECONDS:
-            if self.waited >= self._times * worked or not self._others():
+        while (worked := time.monotonic() - self._began - self.waited) > self._free:
+            left = self._times * worked - self.waited
+            if left <= 0 or not self._others():
                 return
             before = time.monotonic()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(min(left, LOOK_SECONDS))
             self.waited += time.monotonic() - before
 
 

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 router = api_router()
 
-EXPLAINING_WAITS = 4.0  # times as long as it takes that an explanation waits for others at most
 FOR_EVER = "private, max-age=31536000, immutable"
 FOR_NOW = "private, no-cache"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -177,7 +176,7 @@ async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlu
             raise Fault(404, "lacking", f"nothing is known of what a code of {model.name} depends on", "look elsewhere")
         most = 4 * served.settings.max_pixels
         sent = served.guard.picture(content_of(each)[0], model.image_size, model.crop, max_pixels=most)
-        found = occlusion_of(model, sent.decoded.pixels, between=served.giving_way(EXPLAINING_WAITS))
+        found = occlusion_of(model, sent.decoded.pixels, between=served.giving_way())
         local = None if found.of_local is None else found.of_local.round(4).tolist()
         return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
 
