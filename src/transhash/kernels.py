@@ -28,7 +28,15 @@ def kernel(function: Callable[..., Any]) -> Any:
     installation by somebody else): `NUMBA_CACHE_DIR`, the package's own, the user's cache. Where there is none, each
     process compiles for itself.
     """
-    compiled = numba.njit(nogil=True)(function)
+    return _keeping(function, numba.njit(nogil=True)(function))
+
+
+def summing(function: Callable[..., Any]) -> Any:
+    """As `kernel`, but sums are taken in any order, which the last digits show: many numbers are added at once."""
+    return _keeping(function, numba.njit(nogil=True, fastmath={"reassoc", "contract", "nsz"})(function))
+
+
+def _keeping(function: Callable[..., Any], compiled: Any) -> Any:
     with suppress(RuntimeError, OSError, AttributeError):  # no folder to keep it in, or a Numba that keeps it otherwise
         compiled._cache = _Kept(function)
     return compiled

@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import inlined, kernel
+from transhash.kernels import kernel
 from transhash.library.duplicates.features import Keypoints, matches
+from transhash.library.duplicates.fitting import fitted, solved
 
 Movement = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
@@ -104,7 +105,7 @@ def refined(reference: Floats, other: Floats, movement: Movement, levels: int) -
         down = (other.shape[1] / two.shape[1], other.shape[0] / two.shape[0])
         here = scaled(movement, (1 / up[0], 1 / up[1]), (1 / down[0], 1 / down[1]))
         stride = 2 if level == 0 and one.size > 12_000 else 1
-        here = _fitted(one, two, here, stride, 8 if level else 5, ROBUST)
+        here = fitted(one, two, here, stride, 8 if level else 5, ROBUST)
         movement = scaled(here, up, down)
     return movement
 
@@ -115,28 +116,6 @@ def _halved(picture: Floats) -> Floats:
         return picture
     cut = picture[:height, :width]
     return np.ascontiguousarray((cut[::2, ::2] + cut[1::2, ::2] + cut[::2, 1::2] + cut[1::2, 1::2]) / 4)
-
-
-@kernel
-def solved(matrix, right):  # type: ignore[no-untyped-def]
-    """The solution [N, M] of a symmetric, positive system [N, N] with right sides [N, M]; both are overwritten.
-
-    By Gauss: what Numba has for `np.linalg` needs SciPy, which nothing else here does.
-    """
-    size, sides = right.shape
-    for p in range(size):
-        for q in range(p + 1, size):
-            part = matrix[q, p] / matrix[p, p]
-            for i in range(p + 1, size):
-                matrix[q, i] -= part * matrix[p, i]
-            for i in range(sides):
-                right[q, i] -= part * right[p, i]
-    for p in range(size - 1, -1, -1):
-        for i in range(sides):
-            for q in range(p + 1, size):
-                right[p, i] -= matrix[p, q] * right[q, i]
-            right[p, i] /= matrix[p, p]
-    return right
 
 
 @kernel
@@ -203,93 +182,6 @@ def _most_agreed(source, target, mirrored, allowed):  # type: ignore[no-untyped-
         best[:] = moved
         count = agreed
     return best, count
-
-
-@inlined
-def _sampled(picture, x, y):  # type: ignore[no-untyped-def]
-    """The value at a place, between the middles of pixels; the place is at least a pixel inside."""
-    left, top = int(np.floor(x - 0.5)), int(np.floor(y - 0.5))
-    u, v = x - 0.5 - left, y - 0.5 - top
-    upper = picture[top, left] * (1 - u) + picture[top, left + 1] * u
-    lower = picture[top + 1, left] * (1 - u) + picture[top + 1, left + 1] * u
-    return upper * (1 - v) + lower * v
-
-
-@kernel
-def _fitted(reference, other, movement, stride, steps, robust):  # type: ignore[no-untyped-def]
-    """Gauss and Newton's method for the movement, a gain and an offset; what fits badly counts little."""
-    height, width = reference.shape
-    tall, wide = other.shape
-    cx, cy, size = width / 2, height / 2, max(width, height) / 2
-    a, b, c, d = movement[0], movement[1], movement[2], movement[3]
-    e, f = movement[4] + a * cx + b * cy, movement[5] + c * cx + d * cy
-    gain, offset, spread = 1.0, 0.0, 1e9
-    row = np.zeros(8)
-    counts = np.zeros(256, np.int64)
-    for step in range(steps + 1):
-        normal, right = np.zeros((8, 8)), np.zeros((8, 1))
-        weights, places = 0.0, 0
-        counts[:] = 0
-        for y in range(stride // 2, height, stride):
-            for x in range(stride // 2, width, stride):
-                ux, uy = x + 0.5 - cx, y + 0.5 - cy
-                vx, vy = a * ux + b * uy + e, c * ux + d * uy + f
-                if vx < 1.6 or vy < 1.6 or vx > wide - 1.6 or vy > tall - 1.6:
-                    continue
-                value = _sampled(other, vx, vy)
-                gx = (_sampled(other, vx + 1, vy) - _sampled(other, vx - 1, vy)) / 2
-                gy = (_sampled(other, vx, vy + 1) - _sampled(other, vx, vy - 1)) / 2
-                miss = reference[y, x] - (gain * value + offset)
-                if np.isnan(miss):
-                    continue
-                weight = 1 / (1 + (miss / spread) ** 2)
-                px, py = ux / size, uy / size
-                row[0], row[1], row[2] = gain * gx * px, gain * gx * py, gain * gx
-                row[3], row[4], row[5] = gain * gy * px, gain * gy * py, gain * gy
-                row[6], row[7] = value, 1.0
-                for p in range(8):
-                    right[p, 0] += weight * row[p] * miss
-                    for q in range(p, 8):
-                        normal[p, q] += weight * row[p] * row[q]
-                counts[min(int(abs(miss)), 255)] += 1
-                weights += weight
-                places += 1
-        if places < 64:
-            break
-        level, below = 0, counts[0]
-        while 2 * below < places:  # half of the pixels, not their mean: what was laid over a picture is far off
-            level += 1
-            below += counts[level]
-        spread = max(robust, 3.0 * (level + 0.5))
-        if step == 0:  # gain and offset alone at first: light that differs is no movement
-            m, v = normal[6, 7] / normal[7, 7], normal[6, 6] - normal[6, 7] ** 2 / normal[7, 7]
-            slope = (right[6, 0] - m * right[7, 0]) / max(v, 1e-6)
-            gain = min(max(gain + slope, 0.4), 2.5)
-            offset = (right[7, 0] + offset * normal[7, 7] + normal[6, 7]) / normal[7, 7] - gain * m
-            continue
-        for p in range(8):
-            for q in range(p):
-                normal[p, q] = normal[q, p]
-        for p in range(6):
-            normal[p, p] = normal[p, p] * 1.001 + 0.02 * weights
-        normal[6, 6] += 1.0
-        found = solved(normal, right)[:, 0]
-        limit = 0.15 * size
-        largest = 0.0
-        for p in range(6):
-            largest = max(largest, abs(found[p]))
-        if largest > limit:
-            found *= limit / largest
-        a, b, e = a + found[0] / size, b + found[1] / size, e + found[2]
-        c, d, f = c + found[3] / size, d + found[4] / size, f + found[5]
-        gain = min(max(gain + found[6], 0.4), 2.5)
-        offset += found[7]
-        if largest < 0.02:
-            break
-    moved = np.empty(6)
-    moved[0], moved[1], moved[2], moved[3] = a, b, c, d
-    moved[4], moved[5] = e - a * cx - b * cy, f - c * cx - d * cy
-    return moved
 
 
 @kernel
