@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import kernel
+from transhash.kernels import inlined, kernel
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint64]
@@ -69,11 +69,20 @@ def keypoints(grey: Floats) -> Keypoints:
     return Keypoints(every[0][best], every[1][best], every[2][best])
 
 
-def blurred(grey: Floats) -> Floats:
-    """Each pixel with its neighbours, weights 1, 2, 1 both ways."""
-    padded = np.pad(grey, 1, mode="edge")
-    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
-    return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16, np.float32)
+@kernel
+def blurred(grey):  # type: ignore[no-untyped-def]
+    """Each pixel float32 [H, W] with its neighbours, weights 1, 2, 1 both ways."""
+    height, width = grey.shape
+    found = np.empty((height, width), np.float32)
+    line = np.empty(width + 2, np.float32)
+    for y in range(height):
+        above, below = max(y - 1, 0), min(y + 1, height - 1)
+        for x in range(width):
+            line[x + 1] = grey[above, x] + 2 * grey[y, x] + grey[below, x]
+        line[0], line[width + 1] = line[1], line[width]
+        for x in range(width):
+            found[y, x] = (line[x] + 2 * line[x + 1] + line[x + 2]) / 16
+    return found
 
 
 def halved(grey: Floats, factor: float) -> Floats:
@@ -90,6 +99,16 @@ def softened(grey: Floats, factor: float) -> Floats:
 
     size = grey.shape[1], grey.shape[0]
     return np.asarray(Image.fromarray(halved(grey, factor)).resize(size, Image.Resampling.BICUBIC), np.float32)
+
+
+@inlined
+def slope(grey, y, x):  # type: ignore[no-untyped-def]
+    """The square of a picture's gradient at a pixel: differences of its neighbours, or of itself and one at the rim."""
+    top, bottom = max(y - 1, 0), min(y + 1, grey.shape[0] - 1)
+    left, right = max(x - 1, 0), min(x + 1, grey.shape[1] - 1)
+    down = (grey[bottom, x] - grey[top, x]) / max(bottom - top, 1)
+    across = (grey[y, right] - grey[y, left]) / max(right - left, 1)
+    return down * down + across * across
 
 
 @kernel

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.light import BLACK, CHANNELS, DIFFERENCES, WHITE
+from transhash.library.duplicates.curves import BLACK, WHITE
+from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
 from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from transhash.kernels import kernel
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.features import blurred, halved
-from transhash.library.duplicates.light import BLACK, CHANNELS, WHITE, Coloured, lit, lit_colours
+from transhash.library.duplicates.curves import BLACK, WHITE
+from transhash.library.duplicates.features import blurred, halved, slope
+from transhash.library.duplicates.light import CHANNELS, Coloured, lit, lit_colours
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -189,10 +190,15 @@ def _fitted(
     return _Fitted(sharpness(*unmet, there), there, tints, None if is_even else colours, unmet)
 
 
-def _edges(grey: Floats, there: npt.NDArray[np.bool_]) -> float:
+@kernel
+def _edges(grey, there):  # type: ignore[no-untyped-def]
     """How much there is to be seen: the sum of all slopes."""
-    down, across = np.gradient(grey)
-    return float(np.hypot(down, across)[there].sum())
+    total = 0.0
+    for y in range(grey.shape[0]):
+        for x in range(grey.shape[1]):
+            if there[y, x]:
+                total += np.sqrt(slope(grey, y, x))
+    return total
 
 
 @kernel

@@ -191,17 +191,18 @@ def laid(reference, other, movement):  # type: ignore[no-untyped-def]
     tall, wide = other.shape
     values = np.zeros((height, width), np.float32)
     there = np.zeros((height, width), np.bool_)
+    one = np.float32(1)
     for y in range(height):
+        x0, y0 = movement[1] * (y + 0.5) + movement[4], movement[3] * (y + 0.5) + movement[5]
         for x in range(width):
-            vx = movement[0] * (x + 0.5) + movement[1] * (y + 0.5) + movement[4]
-            vy = movement[2] * (x + 0.5) + movement[3] * (y + 0.5) + movement[5]
+            vx, vy = movement[0] * (x + 0.5) + x0, movement[2] * (x + 0.5) + y0
             if vx < 0.5 or vy < 0.5 or vx > wide - 0.501 or vy > tall - 0.501:
                 continue
-            left, top = min(int(np.floor(vx - 0.5)), wide - 2), min(int(np.floor(vy - 0.5)), tall - 2)
-            u, v = vx - 0.5 - left, vy - 0.5 - top
-            upper = other[top, left] * (1 - u) + other[top, left + 1] * u
-            lower = other[top + 1, left] * (1 - u) + other[top + 1, left + 1] * u
-            values[y, x] = upper * (1 - v) + lower * v
+            left, top = min(int(vx - 0.5), wide - 2), min(int(vy - 0.5), tall - 2)
+            u, v = np.float32(vx - 0.5 - left), np.float32(vy - 0.5 - top)
+            upper = other[top, left] * (one - u) + other[top, left + 1] * u
+            lower = other[top + 1, left] * (one - u) + other[top + 1, left + 1] * u
+            values[y, x] = upper * (one - v) + lower * v
             there[y, x] = True
     return values, there
 

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import kernel
-from transhash.library.duplicates.features import blurred, softened
+from transhash.kernels import kernel, summing
+from transhash.library.duplicates.features import blurred, slope, softened
+from transhash.library.duplicates.fitting import solved
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,8 +58,8 @@ def sharpness(reference: Floats, laid: Floats, there: npt.NDArray[np.bool_]) -> 
     forms = [pictures[sharper], blurred(pictures[sharper])]
     factors = SOFTENED if max(reference.shape) < SOFTER[0] else (*SOFTENED, SOFTER[1])
     forms += [softened(pictures[sharper], factor) for factor in factors]
-    some = np.stack([each[there][::SAMPLED] for each in forms], axis=1).astype(np.float64)
-    shares, offset = _mixed(some, pictures[1 - sharper][there][::SAMPLED].astype(np.float64))
+    some = np.stack([each[there][::SAMPLED] for each in forms])
+    shares, offset = _mixed(some, pictures[1 - sharper][there][::SAMPLED])
     mixed = np.full(reference.shape, offset, np.float32)
     for form, share in zip(forms, shares.tolist(), strict=True):
         mixed += np.float32(share) * form
@@ -124,49 +125,100 @@ def _share(detail: Floats, wanted: Floats) -> float:
     return share
 
 
-def _mixed(forms: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """The shares [F] of some forms [P, F] of a picture, and an offset, whose sum is nearest to another one [P].
+@kernel
+def _mixed(forms, wanted):  # type: ignore[no-untyped-def]
+    """The shares [F] of some forms [F, P] of a picture, and an offset, whose sum is nearest to another one [P].
 
     No share is below 0: then the sum has less of every detail than of all that is coarser, and nothing is made up. All
     of them are about 1: light is made equal elsewhere, and a picture without contrast would differ from no other.
     """
-    terms = np.column_stack((forms, np.ones(len(forms))))
-    as_is: npt.NDArray[np.float64] = np.zeros(terms.shape[1])
-    as_is[0] = 1.0
-    usual = np.diag([USUAL * len(terms)] * forms.shape[1] + [1e-6])
-    found = as_is
+    size, count = forms.shape
+    shares = np.zeros(size + 1)  # the last one is the offset
+    shares[0] = 1.0
+    misses, weights = np.empty(count, np.float32), np.empty(count, np.float32)
+    sums, right = np.empty((size + 1, size + 1)), np.empty(size + 1)
     for _ in range(5):
-        miss = np.abs(wanted - terms @ found)
-        spread = max(2.0, 2.5 * float(np.median(miss)))
-        weighted = (terms / (1 + (miss / spread) ** 2)[:, None]).T
-        normal, right = weighted @ terms + usual, weighted @ wanted + usual @ as_is
-        used = np.arange(terms.shape[1])
+        _miss(forms, wanted, shares, misses)
+        spread = np.float32(max(2.0, 2.5 * np.median(np.abs(misses))))
+        _add_up(forms, wanted, misses, spread, weights, sums, right)
+        for p in range(size):
+            sums[p, p] += USUAL * count
+        sums[size, size] += 1e-6
+        right[0] += USUAL * count
+        used = np.arange(size + 1)
         while True:
-            solved = np.linalg.solve(normal[np.ix_(used, used)], right[used])
-            above = (solved >= 0) | (used == forms.shape[1])
+            matrix, sides = np.empty((len(used), len(used))), np.empty((len(used), 1))
+            for p in range(len(used)):
+                sides[p, 0] = right[used[p]]
+                for q in range(len(used)):
+                    matrix[p, q] = sums[min(used[p], used[q]), max(used[p], used[q])]
+            found = solved(matrix, sides)[:, 0]
+            above = (found >= 0) | (used == size)
             if above.all():
                 break
             used = used[above]
-        found = np.zeros(terms.shape[1])
-        found[used] = solved
-    total = float(found[:-1].sum())
-    shares = found[:-1] * (min(max(total, WEAKER), 1 / WEAKER) / max(total, 1e-6))
-    return shares, float(np.median(wanted - forms @ shares))
+        shares[:] = 0
+        shares[used] = found
+    total = shares[:size].sum()
+    shares[:size] *= min(max(total, WEAKER), 1 / WEAKER) / max(total, 1e-6)
+    shares[size] = 0
+    _miss(forms, wanted, shares, misses)
+    return shares[:size], np.median(misses)
 
 
-def _strengths(picture: Floats, there: npt.NDArray[np.bool_]) -> Floats:
+@summing
+def _miss(forms, wanted, shares, misses):  # type: ignore[no-untyped-def]
+    """What the sum of the shares of some forms [F, P] leaves of what is wanted [P], in `misses`."""
+    for k in range(len(wanted)):
+        misses[k] = wanted[k] - np.float32(shares[len(forms)])
+    for form in range(len(forms)):
+        share = np.float32(shares[form])
+        for k in range(len(wanted)):
+            misses[k] -= share * forms[form, k]
+
+
+@summing
+def _add_up(forms, wanted, misses, spread, weights, sums, right):  # type: ignore[no-untyped-def]
+    """The weights of pixels that are off by some misses, and weighted sums of the products of forms, and of 1."""
+    size, count = forms.shape
+    for k in range(count):
+        weights[k] = np.float32(1) / (np.float32(1) + (misses[k] / spread) * (misses[k] / spread))
+    for p in range(size):
+        for q in range(p, size):
+            total = 0.0
+            for k in range(count):
+                total += weights[k] * forms[p, k] * forms[q, k]
+            sums[p, q] = total
+        total = product = 0.0
+        for k in range(count):
+            total += weights[k] * forms[p, k]
+            product += weights[k] * forms[p, k] * wanted[k]
+        sums[p, size] = total
+        right[p] = product
+    total = product = 0.0
+    for k in range(count):
+        total += weights[k]
+        product += weights[k] * wanted[k]
+    sums[size, size] = total
+    right[size] = product
+
+
+@kernel
+def _strengths(picture, there):  # type: ignore[no-untyped-def]
     """The root mean square of the gradient in each tile of 16 pixels; 0 where a part of it is missing."""
-    height, width = (side // 16 * 16 for side in picture.shape)
-    if not height or not width:
-        return np.zeros(0, np.float32)
-    slopes = np.gradient(picture)
-    steep = (
-        np.asarray(slopes[0] ** 2 + slopes[1] ** 2, np.float32)[:height, :width]
-        .reshape(height // 16, 16, width // 16, 16)
-        .mean(axis=(1, 3))
-    )
-    whole = there[:height, :width].reshape(height // 16, 16, width // 16, 16).all(axis=(1, 3))
-    return np.asarray(np.sqrt(steep * whole).ravel(), np.float32)
+    height, width = picture.shape
+    found = np.zeros((height // ROUGH) * (width // ROUGH), np.float32)
+    for i in range(height // ROUGH):
+        for j in range(width // ROUGH):
+            steep = 0.0
+            whole = True
+            for y in range(i * ROUGH, (i + 1) * ROUGH):
+                for x in range(j * ROUGH, (j + 1) * ROUGH):
+                    whole &= there[y, x]
+                    steep += slope(picture, y, x)
+            if whole:
+                found[i * (width // ROUGH) + j] = np.sqrt(steep / ROUGH**2)
+    return found
 
 
 def tiled(
