@@ -3,8 +3,6 @@
 A curve is float64 [LEVELS]: the levels that 0, STEP, 2 · STEP … become.
 """
 
-# ruff: noqa: PLR0912, PLR0917 -- compiled functions are long, and take their arguments by position
-
 from __future__ import annotations
 
 import numpy as np
@@ -135,7 +133,7 @@ def bending(given, wanted, flat):  # type: ignore[no-untyped-def]
 
 @kernel
 def missed(curve, given, wanted, flat):  # type: ignore[no-untyped-def]
-    """The levels by which a curve misses flat `places`, the mean; of each level no more than a `SHARE` of them count."""
+    """The mean levels by which a curve misses flat `places`; of each level no more than a `SHARE` of them count."""
     count = len(given)
     held, misses, total = np.zeros(LEVELS), np.zeros(LEVELS), 0.0
     for k in range(count):
@@ -161,19 +159,22 @@ def places(reference, laid, there):  # type: ignore[no-untyped-def]
     """
     side = max(1, max(reference.shape) // PLACES)
     down, across = reference.shape[0] // side, reference.shape[1] // side
-    small = np.zeros((2, down, across))
-    seen = np.ones((down, across), np.bool_)
-    clipped = np.zeros((down, across), np.bool_)  # they may have been anything
+    small = np.empty((2, down, across))
+    seen = np.empty((down, across), np.bool_)
+    clipped = np.empty((down, across), np.bool_)  # they may have been anything
     unclipped = 0
     for i in range(down):
         for j in range(across):
+            one = other = 0.0
+            whole = True
             for y in range(i * side, (i + 1) * side):
                 for x in range(j * side, (j + 1) * side):
-                    small[0, i, j] += laid[y, x]
-                    small[1, i, j] += reference[y, x]
-                    seen[i, j] &= there[y, x]
-            small[:, i, j] /= side * side
-            darker, brighter = min(small[0, i, j], small[1, i, j]), max(small[0, i, j], small[1, i, j])
+                    one += laid[y, x]
+                    other += reference[y, x]
+                    whole &= there[y, x]
+            one, other = one / side**2, other / side**2
+            small[0, i, j], small[1, i, j], seen[i, j] = one, other, whole
+            darker, brighter = min(one, other), max(one, other)
             clipped[i, j] = darker <= BLACK or brighter >= WHITE
             unclipped += seen[i, j] and not clipped[i, j]
     given, wanted, flat = np.empty(down * across), np.empty(down * across), np.empty(down * across)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import inlined, kernel
+from transhash.kernels import inlined, kernel, summing
 
 Floats = npt.NDArray[np.float32]
 Words = npt.NDArray[np.uint64]
@@ -48,25 +48,29 @@ NO_KEYPOINTS = Keypoints(np.empty((0, 4), np.float32), np.empty((0, 4), np.uint6
 
 def keypoints(grey: Floats) -> Keypoints:
     """The keypoints of a grey picture float32 [H, W], levels 0 to 255."""
-    points, words, mirrored, strengths = [], [], [], []
-    level, scale = blurred(grey), 1.0
+    levels, found, numbers, strengths = [], [], [], []
     for number in range(LEVELS):
+        level = halved(grey, 2 ** (number / 2)) if number else blurred(grey)
         if min(level.shape) < 2 * RADIUS + 4:
             break
-        found, strength = _corners(level, CELL, EACH, RADIUS + 1, WEAKEST)
-        angles, plain, turned = _described(level, found, _PAIRS, RADIUS)
-        sizes = grey.shape[1] / level.shape[1], grey.shape[0] / level.shape[0]
-        points.append(np.column_stack(((found + 0.5) * sizes, np.full(len(found), scale, np.float32), angles)))
-        words.append(plain)
-        mirrored.append(turned)
+        places, strength = _corners(level, CELL, EACH, RADIUS + 1, WEAKEST)
+        levels.append(level)
+        found.append(places)
+        numbers.append(np.full(len(places), number))
         strengths.append(strength)
-        if number + 1 < LEVELS:
-            level, scale = halved(grey, 2 ** ((number + 1) / 2)), 2 ** ((number + 1) / 2)
-    if not points:
+    if not found:
         return NO_KEYPOINTS
     best = np.argsort(-np.concatenate(strengths), kind="stable")[:MOST]
-    every = np.concatenate(points).astype(np.float32), np.concatenate(words), np.concatenate(mirrored)
-    return Keypoints(every[0][best], every[1][best], every[2][best])
+    places, level_of = np.concatenate(found)[best], np.concatenate(numbers)[best]
+    points = np.empty((len(best), 4), np.float32)
+    words, mirrored = np.empty((len(best), 4), np.uint64), np.empty((len(best), 4), np.uint64)
+    for each, level in enumerate(levels):
+        some = np.flatnonzero(level_of == each)
+        angles, words[some], mirrored[some] = _described(level, places[some], _PAIRS, RADIUS)
+        sizes = grey.shape[1] / level.shape[1], grey.shape[0] / level.shape[0]
+        scales = np.full(len(some), 2 ** (each / 2), np.float32)
+        points[some] = np.column_stack(((places[some] + 0.5) * sizes, scales, angles))
+    return Keypoints(points, words, mirrored)
 
 
 @kernel
@@ -148,16 +152,16 @@ def _corners(image, cell, each, margin, weakest):  # type: ignore[no-untyped-def
             dy = (image[y + 1, x] - image[y - 1, x]) / 2
             xx[y, x], yy[y, x], xy[y, x] = dx * dx, dy * dy, dx * dy
     strength = np.zeros((height, width), np.float32)
+    columns = np.zeros((3, width), np.float32)  # sums of the five pixels above one another
     for y in range(2, height - 2):
+        for x in range(width):
+            columns[0, x] = xx[y - 2, x] + xx[y - 1, x] + xx[y, x] + xx[y + 1, x] + xx[y + 2, x]
+            columns[1, x] = yy[y - 2, x] + yy[y - 1, x] + yy[y, x] + yy[y + 1, x] + yy[y + 2, x]
+            columns[2, x] = xy[y - 2, x] + xy[y - 1, x] + xy[y, x] + xy[y + 1, x] + xy[y + 2, x]
         for x in range(2, width - 2):
-            a = np.float32(0)
-            b = np.float32(0)
-            c = np.float32(0)
-            for v in range(-2, 3):
-                for u in range(-2, 3):
-                    a += xx[y + v, x + u]
-                    b += yy[y + v, x + u]
-                    c += xy[y + v, x + u]
+            a = columns[0, x - 2] + columns[0, x - 1] + columns[0, x] + columns[0, x + 1] + columns[0, x + 2]
+            b = columns[1, x - 2] + columns[1, x - 1] + columns[1, x] + columns[1, x + 1] + columns[1, x + 2]
+            c = columns[2, x - 2] + columns[2, x - 1] + columns[2, x] + columns[2, x + 1] + columns[2, x + 2]
             a, b, c = a / 25, b / 25, c / 25
             strength[y, x] = (a + b) / 2 - np.sqrt(((a - b) / 2) ** 2 + c * c)
     most = ((height // cell) + 1) * ((width // cell) + 1) * each
@@ -199,39 +203,44 @@ def _corners(image, cell, each, margin, weakest):  # type: ignore[no-untyped-def
     return found[:count].copy(), strong[:count].copy()
 
 
-@kernel
+@summing
 def _described(image, found, pairs, radius):  # type: ignore[no-untyped-def]
-    """Directions [K], comparisons [K, 4] and mirrored comparisons [K, 4] of corners (x, y) [K, 2]."""
+    """Directions [K], comparisons [K, 4] and mirrored comparisons [K, 4] of corners (x, y) [K, 2].
+
+    Corners lie more than the radius inside, and compared pixels no further from them than that.
+    """
     count = len(found)
     angles = np.empty(count, np.float32)
-    plain = np.zeros((count, 4), np.uint64)
-    turned = np.zeros((count, 4), np.uint64)
-    height, width = image.shape
+    words = np.zeros((2, count, 4), np.uint64)
+    half = np.float32(0.5)
+    compared = np.empty((2, len(pairs)), np.int32)
+    pixels = np.ascontiguousarray(image).reshape(-1)
+    width = image.shape[1]
     for i in range(count):
-        x0, y0 = round(found[i, 0]), round(found[i, 1])
-        mx = np.float32(0)
-        my = np.float32(0)
+        x, y = found[i, 0] + half, found[i, 1] + half
+        mx = my = np.float32(0)
         for v in range(-radius, radius + 1):
-            for u in range(-radius, radius + 1):
-                if u * u + v * v <= radius * radius:
-                    value = image[min(max(y0 + v, 0), height - 1), min(max(x0 + u, 0), width - 1)]
-                    mx += u * value
-                    my += v * value
+            reach = int(np.sqrt(radius * radius - v * v))
+            total = np.float32(0)
+            for u in range(-reach, reach + 1):
+                value = image[int(y) + v, int(x) + u]
+                mx += np.float32(u) * value
+                total += value
+            my += np.float32(v) * total
         angle = np.arctan2(my, mx)
         angles[i] = angle
         c, s = np.cos(angle), np.sin(angle)
-        for bit in range(len(pairs)):
-            for side in range(2):
-                sign = 1 - 2 * side
-                ax, ay, bx, by = pairs[bit, 0], pairs[bit, 1] * sign, pairs[bit, 2], pairs[bit, 3] * sign
-                ux = min(max(round(found[i, 0] + c * ax - s * ay), 0), width - 1)
-                uy = min(max(round(found[i, 1] + s * ax + c * ay), 0), height - 1)
-                vx = min(max(round(found[i, 0] + c * bx - s * by), 0), width - 1)
-                vy = min(max(round(found[i, 1] + s * bx + c * by), 0), height - 1)
-                if image[uy, ux] < image[vy, vx]:
-                    mark = np.uint64(1) << np.uint64(bit & 63)
-                    if side:
-                        turned[i, bit >> 6] |= mark
-                    else:
-                        plain[i, bit >> 6] |= mark
-    return angles, plain, turned
+        for side in range(2):
+            sign = np.float32(1 - 2 * side)
+            for bit in range(len(pairs)):
+                for end in range(2):
+                    across, down = pairs[bit, 2 * end], sign * pairs[bit, 2 * end + 1]
+                    row = np.int32(y + s * across + c * down)
+                    compared[end, bit] = row * np.int32(width) + np.int32(x + c * across - s * down)
+            for word in range(len(pairs) >> 6):
+                marks = np.uint64(0)
+                for bit in range(64):
+                    is_less = pixels[compared[0, 64 * word + bit]] < pixels[compared[1, 64 * word + bit]]
+                    marks |= np.uint64(is_less) << np.uint64(bit)
+                words[side, i, word] = marks
+    return angles, words[0], words[1]

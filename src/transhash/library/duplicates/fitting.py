@@ -147,18 +147,17 @@ def _sample(line, other, x, y, dx, dy, place, step, gain, offset, spread, terms,
         left, top = np.int32(vx), np.int32(vy)
         u, v = vx - np.float32(left), vy - np.float32(top)
         s, t = one - u, one - v
-        # the bilinear samples at the place, and a pixel to each of its sides
+        # bilinear samples at the place, above it and below it, and what the columns beside it differ by
         over = other[top - 1, left] * s + other[top - 1, left + 1] * u
         upper = other[top, left] * s + other[top, left + 1] * u
         lower = other[top + 1, left] * s + other[top + 1, left + 1] * u
         under = other[top + 2, left] * s + other[top + 2, left + 1] * u
-        before = (other[top, left] - other[top, left - 1]) * t + (other[top + 1, left] - other[top + 1, left - 1]) * v
-        middle = (other[top, left + 1] - other[top, left]) * t + (other[top + 1, left + 1] - other[top + 1, left]) * v
-        after = (
-            (other[top, left + 2] - other[top, left + 1]) * t + (other[top + 1, left + 2] - other[top + 1, left + 1]) * v
-        )
+        to_left = (other[top, left + 1] - other[top, left - 1]) * t + (
+            other[top + 1, left + 1] - other[top + 1, left - 1]
+        ) * v
+        to_right = (other[top, left + 2] - other[top, left]) * t + (other[top + 1, left + 2] - other[top + 1, left]) * v
         value = upper * t + lower * v
-        across = gain * half * ((before + middle) * s + (middle + after) * u)
+        across = gain * half * (to_left * s + to_right * u)
         down = gain * half * ((lower - over) * t + (under - upper) * v)
         miss = line[i] - (gain * value + offset)
         weight = one / (one + (miss * part) * (miss * part))

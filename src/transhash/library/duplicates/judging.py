@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transhash.kernels import kernel
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.curves import BLACK, WHITE
 from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
@@ -122,10 +123,7 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> Flags:
         weighted = terms * weights[:, None, None]
         normal = np.tensordot(weighted, terms, axes=([0, 1], [0, 1])) + 4.0 * count * np.eye(4)
         right = np.tensordot(weighted, wanted, axes=([0, 1], [0, 1])) + 4.0 * count * as_is
-        for _ in range(30):  # Gauss and Seidel's method, within the bounds
-            for place in range(4):
-                better = found[place] + (right[place] - normal[place] @ found) / normal[place, place]
-                found[place] = min(max(better, least[place]), most[place])
+        found = _bounded(normal, right, found, least, most)
         miss = np.abs(wanted - terms @ found).max(axis=1)
         weights = 1 / (1 + (miss / COLOUR) ** 2)
     colourless = np.abs(colours).max(axis=(1, 2)) < COLOURLESS  # in both: a tint would be seen there
@@ -142,6 +140,19 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> Flags:
     paler = varied.max() > STRONG**2 and left > UNEXPLAINED * varied.min()
     told = paler or (varied[0] > VARIED**2 and left > UNEXPLAINED * varied[0])
     return np.asarray(coloured[: len(none)]) if told else none
+
+
+@kernel
+def _bounded(normal, right, start, least, most):  # type: ignore[no-untyped-def]
+    """The solution of a symmetric, positive system within bounds, by Gauss and Seidel's method."""
+    found = start.copy()
+    for _ in range(30):
+        for place in range(len(found)):
+            miss = right[place]
+            for other in range(len(found)):
+                miss -= normal[place, other] * found[other]
+            found[place] = min(max(found[place] + miss / normal[place, place], least[place]), most[place])
+    return found
 
 
 def _may_be_light(tiles: Tiles) -> Flags:

@@ -16,7 +16,7 @@ from transhash.library.duplicates.light import CHANNELS, Coloured, lit, lit_colo
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
-from transhash.library.duplicates.tiles import resemblance, sharpness
+from transhash.library.duplicates.tiles import ROUGH, resemblance, sharpness
 
 Floats = npt.NDArray[np.float32]
 Box = tuple[int, int, int, int]
@@ -26,7 +26,8 @@ WHOLE = 0.45  # correlation of whole pictures at 32 × 32, so that laying all on
 TURNED = 0.8  # degrees that are still upright
 CLIPPED = 40.0  # levels that it may have taken away
 HARSHER = 0.005  # share of the pixels by which more are so bright or dark in harsher light
-RESEMBLING, ENOUGH = 0.25, 12  # share of the tiles that are alike before all else is done, and tiles that tell
+RESEMBLING = 0.25  # share of the tiles that are alike before all else is done, at half the size and in full
+ENOUGH = 12  # tiles that tell
 LEFT = 0.25  # share of what is to be seen of a picture that is left in another light, at least
 BORDER, OTHER_GROUND = 0.02, 40.0  # share of a picture that is its ground, and levels by which another one is off
 EXACT = 0.1  # pixels that are not worth laying a picture again
@@ -103,7 +104,10 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
     pictures = Coloured(blurred(one.grey), one.colours), Coloured(blurred(other), colours)
     reference = pictures[0].grey
     if levels is not None:
-        here = registration.refined(reference, pictures[1].grey, here, levels)
+        here = registration.refined(reference, pictures[1].grey, here, levels, finest=1)
+        if _goes_astray(here) or not _resemble_roughly(reference, pictures[1].grey, here):
+            return None
+        here = registration.refined(reference, pictures[1].grey, here, 0)
     if _goes_astray(here):
         return None
     for is_last in (False, True):
@@ -126,6 +130,18 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
 
 def _goes_astray(movement: Movement) -> bool:
     return not 0.4 < registration.zoom(movement) < 2.5 or registration.distorted(movement)
+
+
+def _resemble_roughly(reference: Floats, other: Floats, movement: Movement) -> bool:
+    """Whether two pictures of half the size may resemble each other, one laid on the other."""
+    one, two = registration.quartered(reference), registration.quartered(other)
+    up, down = (
+        (small.shape[1] / large.shape[1], small.shape[0] / large.shape[0])
+        for small, large in ((one, reference), (two, other))
+    )
+    laid, there = registration.laid(one, two, registration.scaled(movement, up, down))
+    seen, like = resemblance(one, laid, there, ROUGH // 2)
+    return bool(like >= RESEMBLING * seen or seen < ENOUGH)
 
 
 def _ground(one: Sketch, two: Sketch) -> Floats | None:
@@ -165,7 +181,7 @@ def _fitted(
     there = (mine & theirs & 1 > 0) & (mine | theirs > 1)  # what is border in both says nothing
     if there.sum() < 300:
         return None
-    seen, like = resemblance(reference.grey, placed, there)
+    seen, like = resemblance(reference.grey, placed, there, ROUGH)
     if like < RESEMBLING * seen and seen >= ENOUGH:
         return None
     tints = np.stack([registration.laid(reference.grey, np.ascontiguousarray(each), here)[0] for each in other.colours])

@@ -5,7 +5,7 @@ d·y + f) of the other picture. Places are measured from the corner of the pictu
 pixel is at (0.5, 0.5): a picture of half the size has half the places.
 """
 
-# ruff: noqa: PLR0912, PLR0915, PLR0917 -- compiled functions are long, and take their arguments by position
+# ruff: noqa: PLR0912, PLR0915 -- compiled functions are long, and take their arguments by position
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 LEFT_OF = 5.0  # pixels by which keypoints may miss the place that a movement tells
 LEANING, STRETCHED = 0.12, 2.0  # cosine between the sides of what was a square, times one is as long as the other
+MANY = 6_000  # pixels of which a quarter is enough
 ROBUST = 3.0  # grey levels: what differs by more counts less and less
 
 
@@ -91,26 +92,28 @@ def mirrored(movement: Movement) -> bool:
     return bool(movement[0] * movement[3] < movement[1] * movement[2])
 
 
-def refined(reference: Floats, other: Floats, movement: Movement, levels: int) -> Movement:
-    """The movement that fits best near a given one; the pictures are made smaller `levels` times at first.
+def refined(reference: Floats, other: Floats, movement: Movement, levels: int, finest: int = 0) -> Movement:
+    """The movement that fits best near a given one; the pictures are made smaller `levels` times at first, and at last
+    `finest` times.
 
     Where the reference is not a number, nothing is compared.
     """
     pictures = [(reference, other)]
     for _ in range(levels):
-        pictures.append((_halved(pictures[-1][0]), _halved(pictures[-1][1])))
-    for level in range(levels, -1, -1):
+        pictures.append((quartered(pictures[-1][0]), quartered(pictures[-1][1])))
+    for level in range(levels, finest - 1, -1):
         one, two = pictures[level]
         up = (reference.shape[1] / one.shape[1], reference.shape[0] / one.shape[0])
         down = (other.shape[1] / two.shape[1], other.shape[0] / two.shape[0])
         here = scaled(movement, (1 / up[0], 1 / up[1]), (1 / down[0], 1 / down[1]))
-        stride = 2 if level == 0 and one.size > 12_000 else 1
+        stride = 2 if one.size > MANY else 1
         here = fitted(one, two, here, stride, 8 if level else 5, ROBUST)
         movement = scaled(here, up, down)
     return movement
 
 
-def _halved(picture: Floats) -> Floats:
+def quartered(picture: Floats) -> Floats:
+    """A picture with a quarter of the pixels, or as it is where it is too small for that."""
     height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
     if min(height, width) < 16:
         return picture

@@ -25,7 +25,8 @@ BLACK, WHITE = 2.0, 253.0  # levels beyond which something may have been cut off
 FEWEST = 64  # pixels that tell how a picture was sharpened
 WEAKER = 0.8  # of the contrast of what is coarse that is left at least
 STILL = 60.0  # squared grey levels: noise of 4 levels over shifts of half a pixel
-ROUGH, SEEN, LIKE = 16, 5.0, 0.5  # pixels of a rough tile, its standard deviation, correlation of tiles that are alike
+ROUGH = 16  # pixels of a rough tile
+SEEN, LIKE = 5.0, 0.5  # its standard deviation, correlation of tiles that are alike
 COVERED = 0.6  # share of a tile's pixels that the other picture must have
 
 
@@ -239,20 +240,20 @@ def tiled(
 
 
 @kernel
-def resemblance(one, two, there):  # type: ignore[no-untyped-def]
-    """How many tiles that both pictures have show structure, and how many of these look alike in some light."""
+def resemblance(one, two, there, side):  # type: ignore[no-untyped-def]
+    """How many tiles of `side` pixels that both have show structure, and how many of these look alike in some light."""
     seen = like = 0
-    for top in range(0, one.shape[0] - ROUGH + 1, ROUGH):
-        for left in range(0, one.shape[1] - ROUGH + 1, ROUGH):
+    for top in range(0, one.shape[0] - side + 1, side):
+        for left in range(0, one.shape[1] - side + 1, side):
             count = 0
             a = b = aa = bb = ab = 0.0
-            for y in range(top, top + ROUGH):
-                for x in range(left, left + ROUGH):
+            for y in range(top, top + side):
+                for x in range(left, left + side):
                     if there[y, x]:
                         p, q = one[y, x], two[y, x]
                         count += 1
                         a, b, aa, bb, ab = a + p, b + q, aa + p * p, bb + q * q, ab + p * q
-            if count < COVERED * ROUGH * ROUGH:
+            if count < COVERED * side * side:
                 continue
             va, vb, cov = aa / count - (a / count) ** 2, bb / count - (b / count) ** 2, ab / count - a * b / count**2
             if max(va, vb) > SEEN**2:
