@@ -49,6 +49,18 @@ def test_codes_around_centres_get_clusters_and_random_ones_do_not(bits: int) -> 
     assert found == {"clusters": True, "tables": False}
 
 
+def test_no_centres_are_learned_where_codes_lie_too_far_from_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    learned, strays = [], clusters.strays
+    monkeypatch.setattr(clusters, "strays", lambda *given: learned.append(given) or strays(*given))
+    rng = np.random.default_rng(4)
+    codes = around(rng, 20_000, 128, 40)
+    for share in (0.3, 0.5):  # of the bits flipped once more
+        HammingIndex(128).add(codes ^ np.packbits(rng.random((len(codes), 128)) < share, axis=1))
+    assert not learned
+    HammingIndex(128).add(codes)
+    assert learned
+
+
 def test_an_index_with_clusters_is_saved_and_opened(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     codes = around(rng, 12_000, 128, 20)

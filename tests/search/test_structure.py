@@ -21,7 +21,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(segment, "WORTH_TABLES", 1000)
     rng = np.random.default_rng(0)
     index = HammingIndex(64, meta={"model": "m"})
-    index.add(rng.integers(0, 2, (70_000, 8), dtype=np.uint8) * 15)
+    index.add(rng.integers(0, 2, (70_000, 8), dtype=np.uint8) * 15, np.delete(np.arange(70_001), 69_999))
     index.add(rng.integers(0, 256, (300, 8), dtype=np.uint8))
     index.remove([7, 70_001])
     index.save(tmp_path / "i.index")

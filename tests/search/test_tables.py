@@ -42,8 +42,8 @@ def small_numbers() -> object:
         patch.setattr(index, "TAIL", 30)
         patch.setattr(small, "is_small", lambda *_: False)
         patch.setattr(hits, "FEW", 60)
-        patch.setattr(mih, "HITS_AT_ONCE", 16)
-        patch.setattr(scan, "HITS_AT_ONCE", 32)
+        patch.setattr(mih, "FOUND_AT_ONCE", 16)
+        patch.setattr(scan, "FOUND_AT_ONCE", 32)
         patch.setattr(scan, "COUNTED", 4)
         patch.setattr(packed_scan, "AT_ONCE", 70)
         yield
@@ -55,7 +55,6 @@ def laid_out(layout: str) -> Iterator[bool | None]:
     with pytest.MonkeyPatch.context() as patch:
         if layout == "clusters":
             patch.setattr(clusters, "WORTH", 50)
-            patch.setattr(clusters, "HOPELESS", 2)
             patch.setattr(clusters, "cost_of_tables", lambda *_: np.inf)
         yield True if layout == "compact" else None
 

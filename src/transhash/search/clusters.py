@@ -28,9 +28,9 @@ I32 = npt.NDArray[np.int32]
 
 WORTH = 1 << 16  # codes; fewer have tables
 MOST = 8192  # centres, a quarter of them drawn at random
-SAMPLE = 32  # codes for each of the first centres, from which they are learned
-STEPS, LAST = 8, 2  # of k-means: in the last ones no centre is added
-HOPELESS = 0.9  # share of all codes that would be read, by centres drawn at random, beyond which none are learned
+SAMPLE = 64  # codes for each of the first centres: from half of them they are learned
+STEPS = 7  # of k-means at most: centres are added while that makes a query cheaper
+CELL = 16  # codes of the sample that one of the last centres has on average
 TRIED, RESULTS = 64, 100  # queries, and nearest that they seek, by which it is decided
 
 
@@ -57,21 +57,23 @@ def found(words: Words, sizes: U32, bits: int, substrings: Ranks) -> Clusters | 
         return None
     rng = np.random.default_rng(count)
     K = min(MOST // 4, 1 << (count.bit_length() // 2))
-    sample, others = np.array_split(words[rng.choice(count, min(count, 2 * SAMPLE * K), replace=False)], 2)
+    drawn = words[rng.choice(count, min(count, SAMPLE * K), replace=False)]
+    sample, others = np.array_split(drawn, 2)
     tried = queries, bounds = _tried(words, sizes, bits, rng)
-    centres = sample[:K]
-    distances, own = _assigned(sample, centres)
-    if _share(*tried, centres, distances, own, bits)[0] > HOPELESS:
+    limit = cost_of_tables(sample, count, queries, bounds, substrings)
+    if _cost(count, words.shape[1], K, _least_share(*tried, drawn, bits)) > limit:
         return None
-    for step in range(STEPS):
-        centres = _moved(sample, own, len(centres))
-        distances, own = _assigned(sample, centres)
-        if step < STEPS - LAST:
-            centres = np.concatenate((centres, _strays(sample, distances, K // 2, rng)))
-            distances, own = _assigned(sample, centres)
-    share, clusters = _share(*tried, centres, *_assigned(others, centres), bits)
-    cost = words.shape[1] * (CENTRE * len(centres) + ROW * share * count) + CLUSTER * clusters
-    if cost > cost_of_tables(sample, count, queries, bounds, substrings):
+    moving, best = sample[:K], np.inf
+    for _ in range(STEPS):
+        moving = _moved(sample, _assigned(sample, moving)[1], len(moving))
+        share, clusters = _share(*tried, moving, *_assigned(others, moving), bits)
+        cost = _cost(count, words.shape[1], len(moving), share, clusters)
+        if cost >= best:
+            break
+        centres, best = moving, cost
+        more = strays(sample, _assigned(sample, moving)[0], min(K // 2, MOST - len(moving)), rng)
+        moving = np.concatenate((moving, more))
+    if best > limit:
         return None
     distances, own = _assigned(words[:count], centres)
     reach = np.zeros(len(centres), np.uint32)
@@ -79,6 +81,27 @@ def found(words: Words, sizes: U32, bits: int, substrings: Ranks) -> Clusters | 
     order = np.argsort(-reach.astype(np.int64), kind="stable")  # `shells` looks at 32 centres of like reach at once
     shells = (order.argsort() * (bits + 1)).astype(np.uint32)[own] + distances.astype(np.uint32)
     return Clusters(padded(centres[order]), reach[order], shells)
+
+
+def _cost(count: int, width: int, centres: int, share: float, clusters: float = 0) -> float:
+    """What a query costs that looks at so many centres and at a share of the codes, in so many clusters."""
+    return width * (CENTRE * centres + ROW * share * count) + CLUSTER * clusters
+
+
+def _least_share(queries: Words, bounds: Ranks, drawn: Words, bits: int) -> float:
+    """A share of all codes that a query has to look at, however the centres are learned.
+
+    Reckoned from cells that are as small as those of so many centres can be: a code and the nearest to it, around a
+    centre that fits them and no others.
+    """
+    some, size = drawn[:TRIED], min(CELL, len(drawn))
+    keys = scan.nearest(flat(padded(drawn)), ALL, some, size, bits, np.full(len(some), bits))
+    cells = drawn[keys & 0xFFFFFFFF]  # [TRIED, CELL, words]
+    own = np.repeat(np.arange(len(some), dtype=np.int32), size)
+    centres = _moved(cells.reshape(-1, drawn.shape[1]), own, len(some))
+    reach = np.bitwise_count(cells ^ centres[:, None]).sum(axis=2, dtype=np.int64)
+    apart = np.bitwise_count(queries[:, None] ^ centres).sum(axis=2, dtype=np.int64)
+    return float((np.abs(apart[:, :, None] - reach) <= bounds[:, None, None]).mean())
 
 
 def padded(centres: Words) -> Words:
@@ -111,15 +134,12 @@ def _moved(sample: Words, own: I32, K: int) -> Words:
     return bits.view("<u8").astype(np.uint64, copy=False)
 
 
-def _strays(sample: Words, distances: I32, most: int, rng: np.random.Generator) -> Words:
+def strays(sample: Words, distances: I32, most: int, rng: np.random.Generator) -> Words:
     """Some codes that have no centre near, each far from the others."""
     limit = _parting(distances)
     far = sample[rng.permutation(np.flatnonzero(distances > limit))]
-    found: list[Words] = []
-    while len(far) and len(found) < most:
-        found.append(far[0])
-        far = far[np.bitwise_count(far ^ far[0]).sum(axis=1) > limit]
-    return np.array(found, np.uint64).reshape(-1, sample.shape[1])
+    found = np.zeros((most + PADDING, sample.shape[1]), np.uint64)
+    return found[: _scatter(far, limit, (0,) * int(sample.shape[1]), found)]
 
 
 def _parting(distances: I32) -> int:
@@ -169,6 +189,27 @@ def closest(centres, K, query):  # type: ignore[no-untyped-def]
 def _assign(words, first, last, centres, width, distances, own):  # type: ignore[no-untyped-def] # noqa: PLR0917
     for row in range(first, last):
         own[row], distances[row] = closest(centres, len(centres) - PADDING, load(words, row, width))
+
+
+@kernel
+def _scatter(far, limit, width, found):  # type: ignore[no-untyped-def]
+    """Write codes of which no two are within `limit`, until there is no room, in order; how many there are."""
+    count = 0
+    for row in range(len(far)):
+        if count == len(found) - PADDING:
+            break
+        code = load(far, row, width)
+        near = np.int64(0)
+        for c in range(0, count, 32):
+            near = near32(found, c, code, limit)
+            if count - c < 32:
+                near &= (np.int64(1) << (count - c)) - 1
+            if near:
+                break
+        if near == 0:
+            found[count] = far[row]
+            count += 1
+    return count
 
 
 @kernel

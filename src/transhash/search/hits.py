@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.search.runs import Ids, Numbers, Run
+from transhash.search.runs import Ids, Numbers
 from transhash.threads import cuts, spread, workers
 
 FEW = 1 << 12  # results that NumPy sorts in less time than the compiler needs to be imported
@@ -24,17 +24,6 @@ class Hits(NamedTuple):
 def none(queries: int) -> Hits:
     """No hits of so many queries."""
     return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
-
-
-def resolve(keys: Numbers, ids: Ids, distances: npt.NDArray[np.int32], found: Numbers) -> None:
-    """Write distance and id of keys `distance << 32 | rank`, where `ids` has the id of each rank."""
-    if isinstance(ids, Run):
-        np.right_shift(keys, 32, out=distances, casting="unsafe")
-        np.add(keys & 0xFFFFFFFF, ids.first, out=found)
-        return
-    from transhash.search import selection
-
-    selection.resolve(keys, ids, distances, found)
 
 
 def resolved(counts: Numbers, keys: Numbers, ids: Ids) -> Hits:

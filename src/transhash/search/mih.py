@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import hits, packed_search, planes, scan, selection, shells
+from transhash.search import expanding, packed_search, scan, selection, shells
 from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
+from transhash.search.expanding import Found, Shared
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
 from transhash.search.rings import DECODED, PATIENCE, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
@@ -35,7 +36,7 @@ AHEAD = 4  # buckets whose codes are asked for before it is their turn
 LINES = 48  # cache lines of each, at most
 CHUNK = 1024
 NEVER = np.int64(1) << 40
-HITS_AT_ONCE = 1 << 18  # hits that a thread holds before they become results; more if those of one query are more
+FOUND_AT_ONCE = 1 << 20  # codes that a thread finds before they are given on; more if those of one query are more
 
 T = TypeVar("T")
 Counts = npt.NDArray[np.int64]
@@ -64,8 +65,8 @@ def nearest(
         best = np.full((piece[1] - piece[0], k), NONE)
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(limits[own][:1], k, bits))
-        given = (queries[own], store.width, (), k, limits[own], limit, partial, keys, counts, state)
-        _compiled(store)(store, alive, *given, best, np.empty(0, np.int64), done)
+        given = (queries[own], store.width, False, k, limits[own], limit, partial, keys, counts, state)
+        _compiled(store)(store, alive, *given, best, np.empty(len(best), np.int64), done)
         return best, done
 
     found = _pieces(run, queries)
@@ -78,61 +79,68 @@ def within(
     store: Store | Packed, alive: Bitmap, ids: Ids, queries: Words, bounds: Counts, bits: int, ordered: bool
 ) -> Hits:
     """As `scan.within`."""
-    parts: dict[int, Hits] = {}
-
-    def take(first: int, last: int, keys: Keys, ends: Counts) -> None:
-        part = Hits(np.diff(ends, prepend=0), np.empty(len(keys), np.int32), np.empty(len(keys), np.int64))
-        hits.resolve(keys, ids, part.distances, part.ids)
-        parts[first] = part
-
-    each_within(store, alive, queries, bounds, (scan.EVERY, int(ordered)), bits, take)
-    return hits.joined([parts[first] for first in sorted(parts)])
+    parts: list[Found] = []
+    _each_found(store, alive, queries, bounds, bits, parts.append)
+    return expanding.hits(parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
 
 
 def count_within(store: Store | Packed, alive: Bitmap, queries: Words, bounds: Counts, bits: int) -> Counts:
     """As `scan.count_within`."""
-    totals = np.zeros(len(queries), np.int64)
-    none = np.empty(0, np.int64)
+    totals, none = np.zeros(len(queries), np.int64), np.empty(0, np.int64)
 
     def run(piece: tuple[int, int]) -> None:
         own = slice(*piece)
-        _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
-        given = (queries[own], store.width, (scan.EVERY, 0), 0, bounds[own], np.inf, False, none, counts, state)
-        _compiled(store)(
-            store, alive, *given, np.empty((0, 0), np.int64), totals[own], np.zeros(piece[1] - piece[0], np.bool_)
-        )
+        _find(store, alive, queries[own], bounds[own], bits, none, totals[own])
 
     _pieces(run, queries)
     return totals
 
 
 def each_within(
-    store: Store | Packed,
-    alive: Bitmap,
-    queries: Words,
-    bounds: Counts,
-    every: tuple[int, int],
-    bits: int,
-    take: scan.Take,
+    store: Store, alive: Bitmap, queries: Words, bounds: Counts, most: int, bits: int, take: scan.Take
 ) -> None:
-    """Give the keys of all entries within `bounds` to `take`, those of some queries at a time; `every` as `_search`."""
+    """Give the sorted keys of entries within `bounds`, `most` of each code, to `take`: of some queries at a time."""
+    shared = Shared.of(store, alive)
+
+    def expand(found: Found) -> None:
+        take(found.first, found.first + len(found.ends), *expanding.ranked(found, shared, most))
+
+    _each_found(store, alive, queries, bounds, bits, expand)
+
+
+def _each_found(
+    store: Store | Packed, alive: Bitmap, queries: Words, bounds: Counts, bits: int, take: Callable[[Found], None]
+) -> None:
+    """Give the codes within `bounds` to `take`, those of some queries at a time."""
 
     def run(piece: tuple[int, int]) -> None:
         first, last = piece
-        _, counts, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
-        keys = np.empty(HITS_AT_ONCE, np.int64)
+        room = FOUND_AT_ONCE
         while first < last:
-            totals, done = np.zeros(last - first, np.int64), np.zeros(last - first, np.bool_)
-            given = (queries[first:last], store.width, every, 0, bounds[first:last], np.inf, False, keys, counts, state)
-            _compiled(store)(store, alive, *given, np.empty((0, 0), np.int64), totals, done)
-            if not done[0]:  # the hits of this query alone are too many
-                keys = np.empty(8 * len(keys), np.int64)
+            keys, counts = np.empty(room, np.int64), np.zeros(last - first, np.int64)
+            done = _find(store, alive, queries[first:last], bounds[first:last], bits, keys, counts)
+            if not done:  # the codes of this query alone are too many
+                room *= 8
                 continue
-            ends = np.cumsum(totals[done])
-            take(first, first + len(ends), keys[: ends[-1]], ends)
-            first += len(ends)
+            ends = np.cumsum(counts[:done])
+            take(Found(first, keys[: ends[-1]], ends))
+            first += done
 
     _pieces(run, queries)
+
+
+def _find(
+    store: Store | Packed, alive: Bitmap, queries: Words, bounds: Counts, bits: int, keys: Keys, counts: Counts
+) -> int:
+    """Write the codes found for the first queries into `keys`, until there is no room: for how many queries there was.
+
+    And how many they are into `counts` [Q]; without any room, how many entries they have.
+    """
+    _, seen, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
+    given = (queries, store.width, True, 0, bounds, np.inf, False, keys, seen, state)
+    done = np.zeros(len(queries), np.bool_)
+    _compiled(store)(store, alive, *given, np.empty((len(queries), 0), np.int64), counts, done)
+    return int(np.count_nonzero(done))
 
 
 def _compiled(store: Store | Packed) -> Callable[..., None]:
@@ -154,7 +162,7 @@ def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: fl
 
 def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
     """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
-    each = len(store.width) * (SCANNED if queries >= planes.FEW * workers() else SCANNED_ALONE)
+    each = len(store.width) * (SCANNED if queries >= scan.turning.FEW * workers() else SCANNED_ALONE)
     if isinstance(store, Packed):
         each += DECODED / max(1, queries)
     return codes * each
@@ -165,14 +173,13 @@ def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
 
 
 @kernel
-def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
+def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
     store, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
 ):
-    """Each query's k best into `best`; or all within its bound into `keys`, `numbers` of them for each query.
+    """Each query's k best into `best`; or `every` code within its bound into `keys`, `numbers` of them (`expanding`).
 
-    The latter when the tuple `every` holds how many of those that share a code, and 1 for sorted keys: its length is
-    known when compiling. What costs more than `limit` is given up, or when `partial`, left as it is. When `keys` is
-    full, it stops: what is not `done` is left for later. Without room for any key it only counts.
+    What costs more than `limit` is given up, or when `partial`, left as it is. When `keys` is full, it stops: what is
+    not `done` is left for later. Without room for any key it only counts entries.
     """
     codes, labels, offsets, ends = store.codes, store.labels, store.offsets, store.cuts
     rows, starts, members = store.rows, store.starts, store.members
@@ -204,7 +211,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             table = np.argmin(cost)
             spent += cost[table]
             ahead = 0.0
-            if not partial and not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
+            if not partial and not every and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
                 ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
             if spent + ahead > limit and (step or not partial):
                 break
@@ -225,15 +232,10 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loo
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
-        elif len(every):
-            if found > len(keys) > 0:
-                return
-            done[q] = True
-            numbers[q] = found - before
-            if every[1]:
-                selection.sort(keys[before:found])
+        elif found > len(keys) > 0:
+            return
         else:
-            done[q] = nearer > state[BOUND]
+            done[q], numbers[q] = nearer > state[BOUND], found - before
             selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
         q += 1
 
@@ -301,10 +303,8 @@ def _visit(  # type: ignore[no-untyped-def]
                     distance = scan.distance_to(codes, candidate, query)
                     if distance > state[BOUND] or _was_seen(codes, candidate, ends, sought, when, step):
                         continue
-                    if len(every):
-                        found = selection.collect(
-                            labels, starts, members, alive, every[0], keys, found, candidate, distance
-                        )
+                    if every:
+                        found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
                     else:
                         place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
                         selection.keep(keys, counts, state, k, (distance << 32) | place, weight)

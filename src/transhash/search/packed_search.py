@@ -30,7 +30,7 @@ DISTANCE, CODE, NUMBER = 0, 1, 2  # what is held of a candidate; a number is -1 
 
 
 @kernel
-def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop with a dozen small arrays
+def search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
     packed, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
 ):
     """As the search of `mih`."""
@@ -42,7 +42,7 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
     cost = np.empty(tables, np.float64)
     when = np.empty((tables, WIDEST + 1), np.int64)
     spans = np.empty((CHUNK, 3), np.int64)
-    held = np.empty((1 if len(every) else 2 * k + 256, 3), np.int64)
+    held = np.empty((2 * k + 256, 3), np.int64)
     found = 0
     given_up = 0
     q = 0
@@ -64,7 +64,7 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
             table = np.argmin(cost)
             spent += cost[table]
             ahead = 0.0
-            if not partial and not len(every) and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
+            if not partial and not every and (state[WITHIN] >= k or bounds[q] < len(counts) - 1):
                 ahead = cost[table] * max(0, state[BOUND] - nearer - 2)  # the bound may still fall a little
             if spent + ahead > limit and (step or not partial):
                 break
@@ -85,15 +85,10 @@ def search(  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915 -- one loop
             given_up += 1
             bounds[q] = state[BOUND]
             found = before
-        elif len(every):
-            if found > len(keys) > 0:
-                return
-            done[q] = True
-            numbers[q] = found - before
-            if every[1]:
-                selection.sort(keys[before:found])
+        elif found > len(keys) > 0:
+            return
         else:
-            done[q] = nearer > state[BOUND]
+            done[q], numbers[q] = nearer > state[BOUND], found - before
             _finish(packed, alive, held, state, k, best[q])
         q += 1
 
@@ -145,8 +140,8 @@ def _visit(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop
                 distance += depth
                 number = np.int64(row) if main else np.int64(-1)
                 shared = (value & np.uint64(flag)) != 0
-                if len(every):
-                    found = _collect(packed, alive, code, number, shared, distance, every[0], keys, found)
+                if every:
+                    found = _collect(packed, alive, code, number, shared, distance, keys, found)
                     continue
                 weight = np.int64(1)
                 if shared or len(alive):
@@ -177,20 +172,17 @@ def _was_seen(code, ends, sought, when, step):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _collect(packed, alive, code, number, shared, distance, most, keys, found):  # type: ignore[no-untyped-def]
-    """As `selection.collect`, for a code."""
+def _collect(packed, alive, code, number, shared, distance, keys, found):  # type: ignore[no-untyped-def]
+    """As `selection.collect`, but append the entries with a code, as `distance << 32 | rank`."""
     if len(keys) == 0 and len(alive) == 0 and not shared:
         return found + 1  # it is only counted
     if number < 0:
         number = number_of(packed, code)
     first = first_entry(packed, number)
     last = first_entry(packed, number + 1) if shared else first + 1
-    end = found + most
     for entry in range(first, last):
         rank = rank_of(packed, entry)
         if selection.passes(alive, rank):
-            if found == end:
-                break
             if found < len(keys):
                 keys[found] = (distance << 32) | rank
             found += 1

@@ -1,10 +1,8 @@
-"""A block of codes turned on its side, so that 32 or 64 of them are compared with a query at once by looking up pieces.
+"""A block of codes turned on its side, so that 32 of them are compared with a query at once by looking up half bytes.
 
-A block's row is one piece of 64 codes. Its distance to the query's piece is looked up in a table, and these are added
-up in bytes. With AVX2 a piece has four bits and a table 16 distances (`vpshufb`, one instruction for 32 codes): two
-instructions a code of 128 bits, where counting bits takes several times as many. With AVX-512's VBMI a piece has six
-bits and a table 64 distances (`vpermb`, one for 64 codes): 0.7 instructions a code. Turning a block costs more than to
-compare it with a few queries.
+A block's row is one half byte of 64 codes. Its distance to the query's is looked up in a table of 16 (`vpshufb`, one
+instruction for 32 codes), and these are added up in bytes: two instructions a code of 128 bits, where counting bits
+with AVX2 takes several times as many. Turning a block costs more than to compare it with a few queries.
 """
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
@@ -28,19 +26,17 @@ from transhash.search.words import Words
 
 TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
 ROWS = 64  # codes side by side
-FEW = 8  # queries for which it is nowhere worth to turn a block
+FEW = 8  # queries for which it is not worth to turn a block
 MOST = 254  # a greater distance may be one of `SATURATED`
 SATURATED = 255
 
 # Numba compiles for this processor unless it is told otherwise
-_HAS = get_host_cpu_features() if config.CPU_NAME is None and config.CPU_FEATURES is None else {}
-FAST = bool(_HAS.get("avx2"))
-TURNED = 128 if _HAS.get("avx512vpopcntdq") else FEW  # for fewer, vectors that count bits are faster
-_WIDE = bool(FAST and _HAS.get("avx512vbmi") and _HAS.get("avx512bw"))
+HAS = get_host_cpu_features() if config.CPU_NAME is None and config.CPU_FEATURES is None else {}
+FAST = bool(HAS.get("avx2"))
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-_PIECE = 6 if _WIDE else 4  # bits
-_LANES = 64 if _WIDE else 32  # codes in a vector
+_PIECE = 4  # bits
+_LANES = 32  # codes in a vector
 _BYTES = ir.VectorType(_I8, _LANES)
 _TABLE = 1 << _PIECE  # bytes
 _DISTANCES = np.bitwise_count(np.arange(_TABLE)[:, None] ^ np.arange(_TABLE)).astype(np.uint8).view(np.uint64)
@@ -58,7 +54,7 @@ class Room(NamedTuple):
 
 def room(queries: Words, block: int) -> Room | None:
     """Room to compare blocks of `block` codes with `queries`, if that is of use here; `block` a multiple of `ROWS`."""
-    if not FAST or len(queries) < TURNED or queries.shape[1] > LONG:
+    if not FAST or len(queries) < FEW or queries.shape[1] > LONG:
         return None
     pieces = _pieces.py_func(queries.shape[1])  # as compiled it is a part of kernels
     tables = np.empty((-(-len(queries) // TOGETHER) * TOGETHER, pieces, _TABLE // 8), np.uint64)
@@ -75,7 +71,7 @@ def room(queries: Words, block: int) -> Room | None:
 @inlined
 def _pieces(words):  # type: ignore[no-untyped-def]
     """How many pieces codes of so many words have."""
-    return -(-64 * words // _PIECE)
+    return 64 * words // _PIECE
 
 
 @kernel
@@ -85,8 +81,6 @@ def _look_up(queries, distances, tables):  # type: ignore[no-untyped-def]
         for place in range(tables.shape[1]):
             word, bit = divmod(place * _PIECE, 64)
             piece = np.int64(words[word] >> np.uint64(bit))
-            if bit > 64 - _PIECE and word + 1 < len(words):
-                piece |= np.int64(words[word + 1] << np.uint64(64 - bit))
             own = distances[piece & (_TABLE - 1)]
             for i in range(len(own)):
                 tables[q, place, i] = own[i]
@@ -150,8 +144,6 @@ def _turn_some(
         for piece in range(_pieces.py_func(width.count)):
             octet, bit = divmod(piece * _PIECE, 8)
             value = builder.lshr(parts[octet], _splat(bit)) if bit else parts[octet]
-            if bit > 8 - _PIECE and octet + 1 < len(parts):
-                value = builder.or_(value, builder.shl(parts[octet + 1], _splat(8 - bit)))
             at = builder.gep(target, [_I64(piece * ROWS)])
             value = builder.and_(value, _splat(_TABLE - 1))
             builder.store(value, builder.bitcast(at, _BYTES.as_pointer()), align=1)
@@ -181,7 +173,7 @@ def _compare64(
             return cgutils.get_or_insert_function(builder.module, kind, name)
 
         add = function(f"llvm.uadd.sat.v{_LANES}i8")
-        choose = function("llvm.x86.avx512.permvar.qi.512" if _WIDE else "llvm.x86.avx2.pshuf.b")
+        choose = function("llvm.x86.avx2.pshuf.b")
         block = builder.gep(data(turned, 0), [args[1]])
         table_bytes = builder.bitcast(data(tables, 2), _I8.as_pointer())
         own = builder.gep(table_bytes, [builder.mul(args[3], _I64(pieces * _TABLE))])

@@ -4,28 +4,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from transhash.kernels import inlined, kernel
-from transhash.search import guessing, hits, planes, selection
-from transhash.search.bitops import borrow, load, lowest, near32, ones, prefetch
+from transhash.search import expanding, guessing, planes, selection, slices
+from transhash.search.bitops import LONG, borrow, load, lowest, near32, ones, prefetch
+from transhash.search.expanding import Found, Shared
 from transhash.search.hits import Hits
 from transhash.search.runs import Ids, Numbers
-from transhash.search.selection import BOUND, Keys
+from transhash.search.selection import BOUND, EVERY, Keys
 from transhash.search.small import NONE
-from transhash.search.store import Bitmap, Store
+from transhash.search.store import ALL, Bitmap, Store
 from transhash.search.words import Words
 from transhash.threads import cuts, spread, workers
 
+turning = slices if slices.FAST else planes  # how many queries look at a block
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
-EVERY = 1 << 32  # more entries than any code has
 COUNTED = 1 << 10  # queries whose hits are counted before the first is written
-HITS_AT_ONCE = 1 << 23  # hits of a group of queries that are held while they are sorted
+FOUND_AT_ONCE = 1 << 23  # codes found for a group of queries
 
 # What receives hits: (first query, last query, their sorted keys one after the other, where each query's end)
 Take = Callable[[int, int, Keys, Numbers], None]
@@ -60,7 +62,7 @@ def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds
         first, last, begin, end = piece
         best = np.empty((last - first, k), np.int64)
         own = queries[first:last]
-        room, kept = planes.room(own, block), selection.begin(bounds[first:last], k, bits)
+        room, kept = turning.room(own, block), selection.begin(bounds[first:last], k, bits)
         _nearest(store, alive, begin, end, block, room, own, store.width, k, *kept, best)
         return best
 
@@ -72,78 +74,72 @@ def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds
 
 def within(store: Store, alive: Bitmap, ids: Ids, queries: Words, bounds: Numbers, ordered: bool) -> Hits:
     """All entries within `bounds` [Q], each query's by (distance, id) or in any order."""
-    parts = []
-
-    def prepare(totals: Numbers) -> Take:
-        ends = np.cumsum(totals)
-        part = Hits(totals, np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64))
-        parts.append(part)
-
-        def take(first: int, last: int, keys: Keys, _: Numbers) -> None:
-            own = slice(ends[first] - totals[first], ends[last - 1])
-            hits.resolve(keys, ids, part.distances[own], part.ids[own])
-
-        return take
-
-    for first in range(0, len(queries), COUNTED):
-        own = slice(first, first + COUNTED)
-        each_within(store, alive, queries[own], bounds[own], EVERY, ordered, prepare, HITS_AT_ONCE)
-    return hits.joined(parts)
+    parts: list[Found] = []
+    _each_found(store, queries, bounds, FOUND_AT_ONCE, parts.append)
+    return expanding.hits(parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
 
 
 def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Numbers) -> Numbers:
     """How many entries are within `bounds` [Q] of each query, int64 [Q]."""
-    parts = [
-        _Counted.of(store, alive, queries[first : first + COUNTED], bounds[first : first + COUNTED], EVERY).totals
-        for first in range(0, len(queries), COUNTED)
-    ]
+    parts = [_Counted.of(store, alive, *some[1:], entries=True).totals for some in _some(queries, bounds)]
     return np.concatenate(parts)
 
 
-def each_within(
-    store: Store,
-    alive: Bitmap,
-    queries: Words,
-    bounds: Numbers,
-    most: int,
-    ordered: bool,
-    prepare: Callable[[Numbers], Take],
-    held: int,
-) -> None:
-    """Give the keys of all entries within `bounds` to what `prepare` makes, given how many each query has [Q].
+def each_within(store: Store, alive: Bitmap, queries: Words, bounds: Numbers, most: int, held: int, take: Take) -> None:
+    """Give the sorted keys of entries within `bounds`, `most` of each code, to `take`.
 
-    At most `most` of those that share a code, in a store with tables. Those of some queries at a time, `held` keys or
-    those of one query. Count first, then write every hit once to where it belongs: hits may be many, and fresh memory
-    is dear.
+    Those of some queries at a time, with `held` codes or those of one query.
     """
-    given, step, rows, by_rows, counts = counted = _Counted.of(store, alive, queries, bounds, most)
-    totals = counted.totals
-    take = prepare(totals)
+    shared = Shared.of(store, alive)
 
-    def collect(group: tuple[int, int]) -> None:
-        first, last = group
-        ends = np.cumsum(totals[first:last])
-        keys = np.empty(ends[-1], np.int64)
-        places = ends - totals[first:last] + np.cumsum(counts[:, first:last], axis=0) - counts[:, first:last]
+    def expand(found: Found) -> None:
+        take(found.first, found.first + len(found.ends), *expanding.ranked(found, shared, most))
 
-        def fill(part: int) -> None:
-            _fill(*given, *rows[part], first, last, places[part], keys)
+    _each_found(store, queries, bounds, held, expand)
 
-        spread(fill, range(len(rows)))
-        if ordered:
-            _sort(keys, ends, np.empty(totals[first:last].max(), np.int64))
-        take(first, last, keys, ends)
 
-    groups = _groups(totals, step, held)
-    if by_rows:  # threads share the rows of one group
-        for group in groups:
-            collect(group)
-    else:
-        spread(collect, groups)
+def _each_found(store: Store, queries: Words, bounds: Numbers, held: int, take: Callable[[Found], None]) -> None:
+    """Give the codes within `bounds` to `take`: those of some queries at a time, with `held` codes or of one query.
+
+    Count first, then write every code once to where it belongs.
+    """
+    for start, own, its in _some(queries, bounds):
+        counted = _Counted.of(store, ALL, own, its, entries=False)
+        groups = _groups(counted.totals, counted.step, held)
+        collect = partial(_collected, counted, start, take)
+        if counted.by_rows:  # threads share the rows of one group
+            for group in groups:
+                collect(group)
+        else:
+            spread(collect, groups)
+
+
+def _collected(counted: _Counted, start: int, take: Callable[[Found], None], group: tuple[int, int]) -> None:
+    """Give what was counted for a group of queries to `take`; the first of all queries is number `start`."""
+    first, last = group
+    counts = counted.counts[:, first:last]
+    totals = counts.sum(axis=0)
+    ends = np.cumsum(totals)
+    keys, places = np.empty(ends[-1], np.int64), ends - totals + np.cumsum(counts, axis=0) - counts
+    block, queries = counted.given[2:4]
+
+    def fill(part: int) -> None:
+        room = turning.room(queries[first:last], block)
+        _fill(*counted.given, room, *counted.rows[part], first, last, places[part], keys)
+
+    spread(fill, range(len(counted.rows)))
+    take(Found(start + first, keys, ends))
+
+
+def _some(queries: Words, bounds: Numbers) -> Iterator[tuple[int, Words, Numbers]]:
+    """Some queries and bounds at a time, and where they begin."""
+    for first in range(0, len(queries), COUNTED):
+        own = slice(first, first + COUNTED)
+        yield first, queries[own], bounds[own]
 
 
 class _Counted(NamedTuple):
-    """How many hits each query has in each part of the rows, and what was given to the kernel that counted them."""
+    """How many codes, or entries, each query has in each part of the rows, and what the kernel was given."""
 
     given: tuple[Any, ...]
     step: int  # queries that a thread takes at once
@@ -153,23 +149,23 @@ class _Counted(NamedTuple):
 
     @property
     def totals(self) -> Numbers:
-        """How many hits each query has [Q]."""
+        """How many each query has [Q]."""
         return np.asarray(self.counts.sum(axis=0))
 
     @classmethod
-    def of(cls, store: Store, alive: Bitmap, queries: Words, bounds: Numbers, most: int) -> _Counted:
+    def of(cls, store: Store, alive: Bitmap, queries: Words, bounds: Numbers, *, entries: bool) -> _Counted:
         size, Q = store.unique, len(queries)
         block = _block(store)
         by_rows = _is_shared_by_rows(len(queries), size)
         rows = cuts(size, workers() if by_rows else 1, block)
         some = np.zeros((-(-size // block), Q), np.bool_)  # which blocks have hits of which queries
         counts = np.zeros((len(rows), Q), np.int64)
-        given = (store, alive, block, queries, store.width, bounds, most, some)
+        given = (store, alive, block, queries, store.width, bounds, some)
 
         def count(piece: tuple[int, int, int]) -> None:
             part, first, last = piece
-            room = planes.room(queries[first:last], block)
-            _count(*given, room, *rows[part], first, last, counts[part])
+            room = turning.room(queries[first:last], block)
+            _count(*given, room, *rows[part], first, last, entries, counts[part])
 
         step = max(1, min(QUERIES_AT_ONCE, -(-Q // workers())))
         spread(count, [(part, first, min(first + step, Q)) for part in range(len(rows)) for first in range(0, Q, step)])
@@ -183,7 +179,8 @@ def _is_shared_by_rows(queries: int, size: int) -> bool:
 
 def _block(store: Store) -> int:
     """Rows that stay in the first-level cache while every query looks at them, two bytes for each of their own."""
-    return max(planes.ROWS, BLOCK_BYTES // (16 * len(store.width)))
+    words = len(store.width)
+    return slices.BLOCK if slices.FAST and words <= LONG else max(planes.ROWS, BLOCK_BYTES // (16 * words))
 
 
 def _groups(totals: Numbers, most: int, most_hits: int) -> list[tuple[int, int]]:
@@ -233,15 +230,15 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         if room is not None:
-            planes.turn(codes, top, bottom, width, room)
+            turning.turn(codes, top, bottom, width, room)
         for q in range(len(queries)):
             query = load(queries, q, width)
             bound = state[q, BOUND]
             count = 0
-            lane = q % planes.TOGETHER
+            lane = q % turning.TOGETHER
             if room is not None:
                 if lane == 0:
-                    planes.compare(bottom - top, q, state[:, BOUND], width, room)
+                    turning.compare(bottom - top, q, state[:, BOUND], width, room)
                 if not room.some[lane]:
                     continue
             for row in range(top, bottom, step):
@@ -271,69 +268,74 @@ def _take(labels, starts, members, alive, some, keys, counts, state, k):  # type
 
 
 @kernel
-def _count(store, alive, block, queries, width, bounds, most, some, room, begin, end, first, last, counts):  # type: ignore[no-untyped-def]
-    """Count the hits of queries `first` to `last` among rows `begin` to `end`."""
+def _count(store, alive, block, queries, width, bounds, some, room, begin, end, first, last, entries, counts):  # type: ignore[no-untyped-def]
+    """Count the codes, or `entries`, of rows `begin` to `end` that are within the bounds of queries `first` to `last`.
+
+    And note which blocks have any.
+    """
     codes, labels, starts, members = (
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
     step = 32 if room is None else planes.ROWS
+    entries &= len(starts) > 0 or len(alive) > 0  # otherwise each code is one
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         if room is not None:
-            planes.turn(codes, top, bottom, width, room)
+            turning.turn(codes, top, bottom, width, room)
         for q in range(first, last):
             query = load(queries, q, width)
             bound = bounds[q]
             count = np.int64(0)
-            lane = (q - first) % planes.TOGETHER
+            lane = (q - first) % turning.TOGETHER
             if room is not None:
                 if lane == 0:
-                    planes.compare(bottom - top, q - first, bounds[first:last], width, room)
+                    turning.compare(bottom - top, q - first, bounds[first:last], width, room)
                 if not room.some[lane]:
                     continue
+            exact = room is None or 0 <= bound <= turning.MOST
             for row in range(top, bottom, step):
                 near = _near(codes, row, query, bound, top, bottom, room, lane)
+                if exact and not entries:
+                    count += ones(np.uint64(near))
+                    continue
                 while near:
                     candidate = row + lowest(near)
                     near &= near - 1
-                    if not 0 <= bound <= planes.MOST and distance_to(codes, candidate, query) > bound:
+                    if not exact and distance_to(codes, candidate, query) > bound:
                         continue
-                    _, weight = selection.stands_for(labels, starts, members, alive, candidate, most)
-                    count += min(weight, most)
+                    count += selection.stands_for(labels, starts, members, alive, candidate, EVERY)[1] if entries else 1
             if count:
                 some[top // block, q] = True
                 counts[q] += count
 
 
 @kernel
-def _fill(store, alive, block, queries, width, bounds, most, some, begin, end, first, last, places, keys):  # type: ignore[no-untyped-def]
-    """Write the keys of what `_count` counted, those of query `first + i` from `places[i]` on."""
-    codes, labels, starts, members = (
-        borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
-    )  # fmt: skip
-    alive, queries, keys = borrow(alive), borrow(queries), borrow(keys)
+def _fill(store, alive, block, queries, width, bounds, some, room, begin, end, first, last, places, keys):  # type: ignore[no-untyped-def]
+    """Write `distance << 32 | label` of what `_count` counted, of query `first + i` from `places[i]` on."""
+    codes, labels, queries, keys = borrow(store.codes), borrow(store.labels), borrow(queries), borrow(keys)
+    step = 32 if room is None else planes.ROWS
     for top in range(begin, end, block):
         bottom = min(top + block, end)
+        is_turned = False
         for q in range(first, last):
+            lane = (q - first) % turning.TOGETHER
+            if room is not None and lane == 0 and some[top // block, q : q + turning.TOGETHER].any():
+                if not is_turned:
+                    turning.turn(codes, top, bottom, width, room)
+                    is_turned = True
+                turning.compare(bottom - top, q - first, bounds[first:last], width, room)
             if not some[top // block, q]:
                 continue
             query = load(queries, q, width)
             place = places[q - first]
-            for row in range(top, bottom, 32):
-                near = _near(codes, row, query, bounds[q], top, bottom, None, 0)
+            for row in range(top, bottom, step):
+                near = _near(codes, row, query, bounds[q], top, bottom, room, lane)
                 while near:
                     candidate = row + lowest(near)
                     near &= near - 1
                     distance = distance_to(codes, candidate, query)
-                    place = selection.collect(labels, starts, members, alive, most, keys, place, candidate, distance)
+                    if distance <= bounds[q]:
+                        keys[place] = (distance << 32) | np.int64(labels[candidate])
+                        place += 1
             places[q - first] = place
-
-
-@kernel
-def _sort(keys, ends, spare):  # type: ignore[no-untyped-def]
-    """Sort the keys of each query."""
-    begin = 0
-    for end in ends:
-        selection.sort_beside(keys[begin:end], spare)
-        begin = end

@@ -57,7 +57,8 @@ class Segment:
             return cls(runs.held(ids), packing.build(words, len(ids), bits), ALL, 0)
         from transhash.search import tables
 
-        return cls(ids, tables.build(words, bits), ALL, 0)
+        store = tables.build(words, bits)
+        return cls(runs.held(ids) if store.tables else ids, store, ALL, 0)
 
     @classmethod
     def merged(cls, segments: list[Segment], bits: int, compact: bool | None = None) -> Segment:
@@ -240,9 +241,9 @@ class Segment:
             products.best(store.codes, store.rows, keys, ends, tables[own], *(each[own] for each in best))
 
         if self._reaches_by_tables(queries, bounds, strategy):
-            mih.each_within(store, self.alive, queries, bounds, (k, 1), bits, take)
+            mih.each_within(store, self.alive, queries, bounds, k, bits, take)
         else:
-            scan.each_within(store, self.alive, queries, bounds, k, True, lambda _: take, RERANKED_AT_ONCE)
+            scan.each_within(store, self.alive, queries, bounds, k, RERANKED_AT_ONCE, take)
         best.ids[:] = np.where(best.ids < 0, -1, self.ids[best.ids])
         return best
 

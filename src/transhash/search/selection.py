@@ -26,6 +26,7 @@ SIZE, BOUND, WITHIN, LIMIT = (
 )  # state: keys held, distance beyond which nothing is of use, entries within it, key
 # from which on nothing is of use
 
+EVERY = 1 << 32  # more entries than any code has
 SHORT = 100  # keys; more are sorted by their digits, which takes 3 µs and a little for each
 
 Keys = npt.NDArray[np.int64]
@@ -241,29 +242,13 @@ def _expand(labels, rows, starts, members, alive, found, k, best):  # type: igno
 
 
 @inlined
-def collect(labels, starts, members, alive, most, keys, found, row, distance):  # type: ignore[no-untyped-def]
-    """Append the first `most` entries of the code at `row` to `keys`, and return how many of `keys` are in use then.
+def collect(labels, starts, members, alive, keys, found, row, distance):  # type: ignore[no-untyped-def]
+    """Append `distance << 32 | label` of the code at `row` to `keys`, and return how many of `keys` are in use then.
 
-    That may be more than there is room for: what does not fit is counted only.
+    That may be more than there is room for: what does not fit is counted only. Without any room, entries are counted.
     """
-    label = np.int64(labels[row])
-    first = np.int64(starts[label - SHARED]) if label >= SHARED else 0
-    last = np.int64(starts[label - SHARED + 1]) if label >= SHARED else 1
-    end = found + most
-    for i in range(first, last):
-        rank = np.int64(members[i]) if label >= SHARED else label
-        if passes(alive, rank):
-            if found == end:
-                break
-            if found < len(keys):
-                keys[found] = (distance << 32) | rank
-            found += 1
-    return found
-
-
-@kernel
-def resolve(keys, all_ids, distances, ids):  # type: ignore[no-untyped-def]
-    """Write the distance and the id of each key."""
-    for i in range(len(keys)):
-        distances[i] = keys[i] >> 32
-        ids[i] = all_ids[keys[i] & 0xFFFFFFFF]
+    if len(keys) == 0:
+        return found + stands_for(labels, starts, members, alive, row, EVERY)[1]
+    if found < len(keys):
+        keys[found] = (distance << 32) | np.int64(labels[row])
+    return found + 1

@@ -48,16 +48,10 @@ def search(  # type: ignore[no-untyped-def]
             store.codes, store.labels, store.offsets, store.starts, store.members, alive, bits, order, held, apart,
             spent, limit if partial else np.inf, query, every, k, keys, found, counts, state,
         )  # fmt: skip
-        if len(every):
-            if found > len(keys) > 0:
-                return
-            done[q] = True
-            numbers[q] = found - before
-            if every[1]:
-                selection.sort(keys[before:found])
-        else:
-            done[q] = seen == held
-            selection.finish(store.labels, store.rows, store.starts, store.members, alive, keys, state, k, best[q])
+        if found > len(keys) > 0:
+            return
+        done[q], numbers[q] = seen == held, found - before
+        selection.finish(store.labels, store.rows, store.starts, store.members, alive, keys, state, k, best[q])
 
 
 @kernel
@@ -153,10 +147,8 @@ def _read(  # type: ignore[no-untyped-def]
                 distance = scan.distance_to(codes, candidate, query)
                 if distance > state[BOUND]:
                     continue
-                if len(every):
-                    found = selection.collect(
-                        labels, starts, members, alive, every[0], keys, found, candidate, distance
-                    )
+                if every:
+                    found = selection.collect(labels, starts, members, alive, keys, found, candidate, distance)
                 else:
                     place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
                     selection.keep(keys, counts, state, k, (distance << 32) | place, weight)

@@ -53,9 +53,9 @@ def warm(live: LiveLibrary) -> Iterator[None]:
 
 def _searched(index: HammingIndex) -> Iterator[None]:
     """Search in all ways that there are: for one and for many, by a scan and by tables, in all and in what passes."""
-    from transhash.search import guessing, planes
+    from transhash.search import guessing, scan
 
-    ids, many = index.ids, planes.FEW * workers()
+    ids, many = index.ids, scan.turning.FEW * workers()
     codes = index.reconstruct(np.resize(ids, many)) if len(ids) else np.zeros((many, index.bits // 8), np.uint8)
     values = np.unpackbits(codes, axis=1).astype(np.float32) - 0.5
     for queries in (1, many):
