@@ -4,8 +4,9 @@
                                             [--into MODEL]
 
 DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
-2,000 others, drawn by a seed. For every network: floats (cosine), 64 and more bits by ITQ fitted to the pictures that
-are searched, and by ITQ fitted to 4,000 photographs of other kinds; for the model its general codes too.
+2,000 others, drawn by a seed. For every network: floats (cosine), codes fitted to the pictures that are searched, by smoothed
+ITQ as a library fits them and by ITQ, and ITQ fitted to 4,000 photographs of other kinds; for the model its general codes
+too. A library fits the model's embeddings; all else is fitted to features.
 Features are kept in the cache, so that a run that was stopped goes on. The table is printed and written as JSON.
 """
 
@@ -28,7 +29,8 @@ from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map, related, unit
 from transhash.evaluation.likeness import Likeness, expected_error
 from transhash.model.directory import EMBEDDING, read_config, write_config
-from transhash.shallow import itq
+from transhash.model.fitted import fit_head
+from transhash.shallow import itq, smoothed_itq
 
 LENGTHS = (16, 32, 64, 128)
 PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
@@ -136,7 +138,12 @@ def measured(
         }
     ]
     for bits in LENGTHS:
-        codes = {"fitted": hashed(itq(features[q:], bits), features)}
+        codes = {"fitted by ITQ": hashed(itq(features[q:], bits), features)}
+        if network == "ours":
+            kept = embedded(np.load(model.folder / EMBEDDING), features)
+            codes["fitted"] = fit_head(kept[q:], bits).codes(kept)
+        else:
+            codes["fitted"] = hashed(smoothed_itq(features[q:], bits), features)
         if len(elsewhere):
             codes["fitted elsewhere"] = hashed(itq(elsewhere[:, start:], bits), features)
         if network == "ours":

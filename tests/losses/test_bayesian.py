@@ -21,7 +21,11 @@ def twin(
     quantization: float = 0.1,
     likelihood: str = "cauchy",
     self_pairs: bool = False,
+    squash: bool = False,
+    root_gamma: bool = False,
 ) -> torch.Tensor:
+    h = h.tanh() if squash else h
+    gamma = gamma * math.sqrt(sum(BRANCHES) / 64) if root_gamma else gamma
     n, total, start = len(h), h.new_zeros(()), 0
 
     def similar(i: int, j: int) -> bool:
@@ -71,6 +75,8 @@ def example(n: int = 7, *, multi: bool = False) -> tuple[torch.Tensor, torch.Ten
         {"likelihood": "sigmoid"},
         {"quantization": 0.0},
         {"self_pairs": True},
+        {"squash": True},
+        {"root_gamma": True, "gamma": 30.0},
     ],
 )
 def test_equals_its_twin_in_value_and_gradient(settings: dict[str, object], multi: bool) -> None:

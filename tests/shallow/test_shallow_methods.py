@@ -76,7 +76,7 @@ def test_the_scale_of_features_changes_no_code(name: str, kinds: Kinds) -> None:
     assert ((values > 0) == (scaled > 0)).mean() > 0.999
 
 
-@pytest.mark.parametrize("name", ["lsh", "itq", "sh", "ksh"])  # bre's choices turn on the last digit
+@pytest.mark.parametrize("name", ["lsh", "itq", "itq-smoothed", "sh", "ksh"])  # bre's choices turn on the last digit
 def test_the_place_of_features_changes_no_code(name: str, kinds: Kinds) -> None:
     features, labels = kinds
     values = METHODS[name](features, labels, 16).values(features)

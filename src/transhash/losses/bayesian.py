@@ -31,7 +31,9 @@ class BayesianLoss(HashLoss):
     likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
     paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
 
-    Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `anchor`, the
+    Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `squash`: values
+    count by their tanh, as with DCH, so that none outweighs the other bits of its code. `root_gamma`:
+    γ is as given at 64 bits and grows with the root of the length, as distances of unlike codes spread. `anchor`, the
     weight of a classification of the whole code by its cosine with separated class centres, each branch counting by its
     bits unless `whole`; its `scale` and `margin` are those of OrthoHash. `centres`: "hadamard" or "bch", how they are
     found where classes are many. Pairs tell which images are alike, centres where in Hamming space there is room for
@@ -50,6 +52,8 @@ class BayesianLoss(HashLoss):
         likelihood: Likelihood = "cauchy",
         self_pairs: bool = False,
         whole: bool = False,
+        squash: bool = False,
+        root_gamma: bool = False,
         anchor: float = 0.0,
         scale: float = 8.0,
         margin: float = 0.2,
@@ -61,16 +65,19 @@ class BayesianLoss(HashLoss):
         require_positive(gamma=gamma, scale=scale)
         require_not_negative(quantization=quantization, anchor=anchor, margin=margin)
         self.branch_bits = (task.bits,) if whole else task.branch_bits
+        gamma *= (task.bits / 64) ** 0.5 if root_gamma else 1.0
         self.gammas = tuple(gamma * b / task.bits if scale_gamma else gamma for b in self.branch_bits)
         self.quantization = quantization
         self.likelihood = likelihood
         self.self_pairs = self_pairs
+        self.squash = squash
         self.anchor, self.scale, self.margin = anchor, scale, margin
         if anchor:
             self.register_buffer("targets", separated(task.classes, task.bits, generator(task), centres))
 
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The sum over the branches."""
+        h = h.tanh() if self.squash else h
         similar = similarity(labels)
         weights = balance(similar, self_pairs=self.self_pairs)
         total = h.new_zeros(())

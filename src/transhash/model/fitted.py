@@ -5,7 +5,7 @@ relaxed code of its longest length), brought to length 1 and rounded to eight bi
 are fitted, fitted again when the collection has grown, and hits are ordered; no picture is decoded for it.
 
     kept = embedding(values)            # float (N, V) to int8 (N, V), a byte a value
-    head = fit_head(kept, bits=64)      # ITQ, in whole numbers
+    head = fit_head(kept, bits=64)      # smoothed ITQ, in whole numbers
     codes = head.codes(kept)            # uint8 (N, 8)
 
 All sums are of whole numbers below 2⁵³, so that codes are the same on every processor.
@@ -120,12 +120,12 @@ def sample_of(count: int) -> NDArray[np.int64]:
 
 
 def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
-    """Hash layers for codes of `bits` bits, fitted by ITQ to embeddings [N, V], at most `SAMPLE` of them.
+    """Hash layers for codes of `bits` bits, fitted by smoothed ITQ to embeddings [N, V], at most `SAMPLE` of them.
 
     The sample is drawn by a seed. Raises `DataError` for fewer pictures, or values, than bits.
     """
     if len(kept) > SAMPLE:
         kept = kept[sample_of(len(kept))]
-    from transhash.shallow import itq  # imports numba, which searching a small library does not need
+    from transhash.shallow import smoothed_itq  # imports numba, which searching a small library does not need
 
-    return Head.rounded(itq(kept, bits))
+    return Head.rounded(smoothed_itq(kept, bits))

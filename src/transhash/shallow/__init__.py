@@ -3,7 +3,7 @@
     function = METHODS["ksh"](features, labels, 64, seed=0)  # features: float32 (N, F)
     codes = pack(function.values(features))
 
-lsh, itq, sh and learned take no notice of labels, which may be None; ksh and bre learn from classes (N,) or multi-hot
+lsh, itq, itq-smoothed, sh and learned take no notice of labels, which may be None; ksh and bre learn from classes (N,) or multi-hot
 (N, C).
 """
 
@@ -14,16 +14,18 @@ from transhash.shallow.ksh import ksh
 from transhash.shallow.learned import learned_function
 from transhash.shallow.lsh import lsh
 from transhash.shallow.sh import sh
+from transhash.shallow.smoothed import smoothed_function, smoothed_itq
 
 METHODS: dict[str, Method] = {
     "lsh": lsh,
     "itq": itq_function,
+    "itq-smoothed": smoothed_function,
     "sh": sh,
     "learned": learned_function,
     "ksh": ksh,
     "bre": bre,
 }
-UNSUPERVISED = ("lsh", "itq", "sh", "learned")
+UNSUPERVISED = ("lsh", "itq", "itq-smoothed", "sh", "learned")
 
 __all__ = [
     "METHODS",
@@ -37,4 +39,6 @@ __all__ = [
     "learned_function",
     "lsh",
     "sh",
+    "smoothed_function",
+    "smoothed_itq",
 ]
