@@ -4,9 +4,9 @@
                                             [--into MODEL]
 
 DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
-2,000 others, drawn by a seed. For every network: floats (cosine), codes fitted to the pictures that are searched, by smoothed
-ITQ as a library fits them and by ITQ, and ITQ fitted to 4,000 photographs of other kinds; for the model its general codes
-too. A library fits the model's embeddings; all else is fitted to features.
+2,000 others, drawn by a seed. For every network: floats (cosine), codes fitted to the pictures that are searched, by
+smoothed ITQ as a library fits them and by ITQ, and ITQ fitted to 4,000 photographs of other kinds; for the model its
+general codes too. Smoothed ITQ of the model is fitted to embeddings, all else to features.
 Features are kept in the cache, so that a run that was stopped goes on. The table is printed and written as JSON.
 """
 

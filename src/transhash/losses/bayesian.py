@@ -31,9 +31,9 @@ class BayesianLoss(HashLoss):
     likelihood at the same share of differing bits. `quantization`: λ. `likelihood`: "cauchy", or "sigmoid" for the
     paper's ablation "without C". `self_pairs`: count i = j among the similar pairs.
 
-    Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `squash`: values
-    count by their tanh, as with DCH, so that none outweighs the other bits of its code. `root_gamma`:
-    γ is as given at 64 bits and grows with the root of the length, as distances of unlike codes spread. `anchor`, the
+    Ours, off as published: `whole`, pairs and prior of the whole code, as if it came out of one branch. `squash`:
+    values count by their tanh, as with DCH, so that none outweighs the other bits of its code. `root_gamma`: γ is as
+    given at 64 bits and grows with the root of the length, as distances of unlike codes spread. `anchor`, the
     weight of a classification of the whole code by its cosine with separated class centres, each branch counting by its
     bits unless `whole`; its `scale` and `margin` are those of OrthoHash. `centres`: "hadamard" or "bch", how they are
     found where classes are many. Pairs tell which images are alike, centres where in Hamming space there is room for

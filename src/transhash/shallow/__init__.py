@@ -3,8 +3,8 @@
     function = METHODS["ksh"](features, labels, 64, seed=0)  # features: float32 (N, F)
     codes = pack(function.values(features))
 
-lsh, itq, itq-smoothed, sh and learned take no notice of labels, which may be None; ksh and bre learn from classes (N,) or multi-hot
-(N, C).
+lsh, itq, itq-smoothed, sh and learned take no notice of labels, which may be None; ksh and bre learn from classes (N,)
+or multi-hot (N, C).
 """
 
 from transhash.shallow.bre import bre

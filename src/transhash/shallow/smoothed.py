@@ -3,9 +3,9 @@
     head = smoothed_itq(features, bits=64)    # float32 (F + 1, B)
     values = features @ head[:-1] + head[-1]  # their signs are the codes
 
-The map is the ridge regression from features, less their mean, to the mean direction of an item and its neighbours: those
-of its five nearest by the cosine that have it among their own five nearest. Features differ in much that has nothing to
-do with what is shown; neighbours share little of that, and the map learns to leave it out.
+The map is the ridge regression from features, less their mean, to the mean direction of an item and its neighbours:
+those of its five nearest by the cosine that have it among their own five nearest. Features differ in much that has
+nothing to do with what is shown; neighbours share little of that, and the map learns to leave it out.
 """
 
 from __future__ import annotations
