@@ -1,4 +1,7 @@
-"""ITQ after a linear map that brings each item nearer to its neighbours: kinds of items stand further apart. Ours.
+"""ITQ after a linear map that brings each item nearer to its neighbours: kinds of items stand further apart.
+
+Gong and Lazebnik, "Iterative Quantization: A Procrustean Approach to Learning Binary Codes", CVPR 2011, after a map
+that is ours.
 
     head = smoothed_itq(features, bits=64)    # float32 (F + 1, B)
     values = features @ head[:-1] + head[-1]  # their signs are the codes
