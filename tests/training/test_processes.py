@@ -112,7 +112,8 @@ def wanted(place: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Recipe]:
         "whole": make(validation=0.3, batch_size=4),
         "cached": make(freeze=1, cached_views=3, average=0.9, likeness=1.0, lengths=(16, 32)),
         "adamw": make(optimizer="adamw", method="greedyhash", learning_rate=1e-4),
-        "views": make(optimizer="adamw", method="crovca", loss={"labels": False}, learning_rate=1e-4, likeness=1.0),
+        # AdamW would make steps of rounding alone where a batch normalisation takes a bias away
+        "views": make(method="crovca", loss={"labels": False}, likeness=1.0),
     }
 
 
