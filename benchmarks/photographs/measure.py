@@ -137,10 +137,10 @@ def measured(
             "precision_10": nearest_precision(photos, features),
         }
     ]
+    kept = embedded(np.load(model.folder / EMBEDDING), features) if network == "ours" else None
     for bits in LENGTHS:
         codes = {"fitted by ITQ": hashed(itq(features[q:], bits), features)}
-        if network == "ours":
-            kept = embedded(np.load(model.folder / EMBEDDING), features)
+        if kept is not None:
             codes["fitted"] = fit_head(kept[q:], bits).codes(kept)
         else:
             codes["fitted"] = hashed(smoothed_itq(features[q:], bits), features)

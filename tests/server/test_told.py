@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
+from damages import DAMAGES
 from transhash.errors import LibraryError
 from transhash.library.catalogue import written as plain
 from transhash.library.catalogue.catalogue import Catalogue
@@ -85,19 +86,7 @@ def test_one_that_is_odd_takes_nothing_from_the_others(catalogue: Catalogue) -> 
     assert '"name":"caf?.jpg"' in told(found[ids[1]])[0]
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE folder SET path = x'2e2e'",
-        "UPDATE picture SET name = x'612f62'",
-        "UPDATE picture SET digest = 'a text'",
-        "UPDATE picture SET code = 'a text'",
-        "UPDATE picture SET width = -1",
-        "UPDATE picture SET size = 'a text'",
-        "UPDATE picture SET mtime_ns = 'a text'",
-        "UPDATE picture SET taken = 'a text'",
-    ],
-)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_refused(catalogue: Catalogue, damage: str) -> None:
     id_ = put(catalogue, b"a", b"b")
     catalogue.database.execute(damage)

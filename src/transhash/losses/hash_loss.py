@@ -42,7 +42,7 @@ class HashLoss(nn.Module, ABC):
     """Share of the training that is done, 0…1, which the loop sets before each step (continuation methods)."""
 
     normalised: bool = False
-    """Whether the published network normalises its values over the batch, so that half of an image's bits are ones."""
+    """Whether the published network normalises each value over the batch: a bit is then one for half of the images."""
 
     views: int = 1
     """Augmented views of each image in a batch: `forward` gets the codes of the first of all images, then the next."""

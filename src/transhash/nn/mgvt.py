@@ -134,7 +134,7 @@ class MGVT(nn.Module):
             mask = group_mask(config.vit.patches, config.groups, drop_remainder=config.drop_remainder)
             self.register_buffer("groups", mask, persistent=False)
         self.register_buffer("places", torch.tensor(config.places), persistent=False)
-        for layer in (self.global_hash, *(self.local_hash if config.groups else ())):
+        for layer in self.hash_layers():
             nn.init.zeros_(layer.bias)  # half of the bits of a random picture start as ones
 
     @classmethod
@@ -164,14 +164,17 @@ class MGVT(nn.Module):
         streams: list[tuple[Block, nn.Module]] = [(self.global_block, self.global_norm)]
         return [*streams, (self.local_block, self.local_norm)] if self.config.groups else streams
 
+    def hash_layers(self) -> list[nn.Linear]:
+        """The hash layer of each branch, global first."""
+        return [self.global_hash, *cast(list[nn.Linear], list(self.local_hash) if self.config.groups else [])]
+
     @torch.no_grad()
     def shift(self, values: Tensor) -> None:
         """Add a constant to each value of the output, (B,): the biases of the hash layers grow by it."""
         of_layers = torch.empty_like(values)
         of_layers[self.places] = values
-        layers = [self.global_hash, *(self.local_hash if self.config.groups else ())]
-        for layer, part in zip(layers, of_layers.split(self.config.layer_bits), strict=True):
-            layer.bias += part
+        for layer, part in zip(self.hash_layers(), of_layers.split(self.config.layer_bits), strict=True):
+            layer.bias.add_(part)
 
     def set_drop_path(self, rate: float, *, frozen: int = 0) -> None:
         """Stochastic depth in training, growing linearly from 0 at the first block to `rate` at the streams.

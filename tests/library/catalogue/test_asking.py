@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from damages import DAMAGES
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import ASKED_AT_ONCE, Facts
@@ -28,18 +29,6 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
             made.pictures.put(File(b"", b"%d.jpg" % number, 1, 1, digest), coded)
     yield made
     made.close()
-
-
-DAMAGES = [
-    "UPDATE folder SET path = x'2e2e'",
-    "UPDATE picture SET name = x'612f62'",
-    "UPDATE picture SET digest = 'a text'",
-    "UPDATE picture SET code = 'a text'",
-    "UPDATE picture SET width = -1",
-    "UPDATE picture SET size = 'a text'",
-    "UPDATE picture SET mtime_ns = 'a text'",
-    "UPDATE picture SET taken = 'a text'",
-]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
