@@ -25,10 +25,10 @@ from benchmarks.evaluation.unseen import Parts, Row
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, Split, split
 from transhash.errors import DataError
-from transhash.evaluation.calibration import fit
 from transhash.evaluation.cosine import cosine_map
 from transhash.images import Source
 from transhash.model import HashModel
+from transhash.model.calibration import fit
 from transhash.progress import Progress, silent
 
 QUERIES = 1000  # of each change, drawn by a seed

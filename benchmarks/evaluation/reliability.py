@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import hamming
-from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import Labels, related
+from transhash.model.calibration import Calibration
 from transhash.plain import JsonObject
 
 Numbers = NDArray[np.int64]

@@ -27,9 +27,9 @@ from benchmarks.photographs.box.heads import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map, related, unit
-from transhash.evaluation.likeness import Likeness, expected_error
 from transhash.model.directory import EMBEDDING, read_config, write_config
 from transhash.model.fitted import fit_head
+from transhash.model.likeness import Likeness, expected_error
 from transhash.shallow import itq, smoothed_itq
 
 LENGTHS = (16, 32, 64, 128)

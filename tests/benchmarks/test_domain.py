@@ -17,9 +17,9 @@ from transhash.codes import pack
 from transhash.data.datasets import load_dataset
 from transhash.errors import DataError
 from transhash.evaluation import evaluate
-from transhash.evaluation.calibration import Calibration
 from transhash.evaluation.cosine import cosine_map
 from transhash.model import HashModel
+from transhash.model.calibration import Calibration
 from transhash.nn.mgvt import MGVT
 from transhash.nn.weights import load_vit
 from transhash.shallow import lsh

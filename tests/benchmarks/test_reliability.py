@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.evaluation.reliability import pairs_by_distance, reliability
-from transhash.evaluation.calibration import Calibration
+from transhash.model.calibration import Calibration
 
 DISTANCES = np.arange(17)
 

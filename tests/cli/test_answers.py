@@ -11,7 +11,7 @@ from PIL import Image
 
 from collection import draw
 from fake_model import FakeModel
-from transhash.evaluation.calibration import Calibration
+from transhash.model.calibration import Calibration
 
 CALIBRATION = Calibration(0.376, 20.0, 2.0, 1000, "photos")
 

@@ -20,8 +20,8 @@ from collection import draw
 from fake_model import FakeModel
 from transhash import ImageError, Library, open_library
 from transhash.errors import FilterError, HammingIndexError, LibraryError
-from transhash.evaluation.calibration import Calibration
 from transhash.library import Hit, Queries, Searchable
+from transhash.model.calibration import Calibration
 from transhash.remote.milvus import send
 
 Face = Callable[[Library, FakeModel], AbstractContextManager[Searchable]]

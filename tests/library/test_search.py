@@ -11,8 +11,8 @@ from PIL import Image
 from fake_model import FakeModel
 from transhash import HammingIndex, ImageError, Library
 from transhash.errors import HammingIndexError, LibraryError
-from transhash.evaluation.calibration import Calibration
 from transhash.library import Queries, ranking
+from transhash.model.calibration import Calibration
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ import transhash
 from transhash.codes import pack, unpack
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import LibraryError, ModelError, RecipeError
-from transhash.evaluation.calibration import Calibration, fit
 from transhash.library import Library
 from transhash.model import HashModel
 from transhash.model import fit as fitting
+from transhash.model.calibration import Calibration, fit
 from transhash.nn.mgvt import MGVT, HashConfig, branch_bits
 from transhash.nn.preprocessing import normalise
 from transhash.nn.vit import ViTConfig

@@ -19,8 +19,8 @@ from fittable_model import FittableModel
 from serving import Running, serving
 from transhash import Library, open_library
 from transhash.errors import FilterError, ImageError, LibraryError
-from transhash.evaluation.calibration import Calibration
 from transhash.library import Hit, Queries
+from transhash.model.calibration import Calibration
 from transhash.remote.http import HttpLibrary
 
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from transhash.codes import pack
 from transhash.errors import ImageError
-from transhash.evaluation.calibration import Calibration
-from transhash.evaluation.likeness import Likeness
 from transhash.images import load_picture
 from transhash.model import Encoded
+from transhash.model.calibration import Calibration
 from transhash.model.fitted import embedding
+from transhash.model.likeness import Likeness
 
 
 class FakeModel:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from transhash.evaluation.likeness import Likeness
+from transhash.model.likeness import Likeness
 
 KINDS = 6
 LIKENESS = Likeness(9.0, -4.0, 1000, "a test")

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ModelError
-from transhash.evaluation.calibration import Calibration
-from transhash.evaluation.likeness import Likeness
+from transhash.model.calibration import Calibration
+from transhash.model.likeness import Likeness
 from transhash.plain import JsonObject, parsed
 from transhash.system import replacing
 

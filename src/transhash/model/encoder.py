@@ -30,7 +30,7 @@ from transhash.model.opened import Said, in_opened
 if TYPE_CHECKING:
     from PIL import Image
 
-    from transhash.evaluation.calibration import Calibration
+    from transhash.model.calibration import Calibration
     from transhash.model.hash_model import HashModel
 
 MOST_BITS = 512

@@ -27,11 +27,10 @@ from numpy.typing import NDArray
 
 from transhash.codes import pack
 from transhash.errors import ModelError
-from transhash.evaluation.calibration import Calibration
-from transhash.evaluation.likeness import Likeness
 from transhash.images import Source, load_picture
 from transhash.images.helpers import Decoder
 from transhash.model import sharing
+from transhash.model.calibration import Calibration
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
@@ -44,6 +43,7 @@ from transhash.model.directory import (
 from transhash.model.encoding import Encoded, Pictures, collect, decode, in_batches
 from transhash.model.fitted import Head
 from transhash.model.hub import downloaded
+from transhash.model.likeness import Likeness
 from transhash.model.network import Network, Output
 from transhash.model.on_device import in_large_batches
 from transhash.system import StrPath

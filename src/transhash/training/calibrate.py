@@ -12,9 +12,9 @@ from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split
 from transhash.data.trained import own_seed, trained_rows
 from transhash.errors import DataError
-from transhash.evaluation.calibration import Calibration, fit
 from transhash.evaluation.cosine import related
 from transhash.model import HashModel
+from transhash.model.calibration import Calibration, fit
 
 MOST = 2000  # images: two million pairs
 

@@ -20,8 +20,8 @@ from transhash.server.service import Service
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED, Settings
 
 if TYPE_CHECKING:
-    from transhash.evaluation.calibration import Calibration
     from transhash.library import LibraryInfo
+    from transhash.model.calibration import Calibration
 
 FAULTS: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.Fault, "description": text}

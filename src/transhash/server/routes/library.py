@@ -16,9 +16,9 @@ from transhash.server.settings import MOST_COLUMNS
 from transhash.server.tokens import MAY_MANAGE
 
 if TYPE_CHECKING:
-    from transhash.evaluation.calibration import Calibration
     from transhash.library import Library, LibraryInfo
     from transhash.library.results import AnnotationReport
+    from transhash.model.calibration import Calibration
 
 router = api_router()
 

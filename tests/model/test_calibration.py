@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transhash.evaluation.calibration import Calibration, fit
+from transhash.model.calibration import Calibration, fit
 
 
 @pytest.mark.parametrize(("certainty", "gamma", "power"), [(0.9, 12.0, 3.0), (0.5, 3.0, 1.0), (0.99, 30.0, 6.0)])
@@ -62,7 +62,7 @@ WEAK = (  # relevant pairs and all, by distance, of a network that learned littl
 
 def test_a_fit_to_weak_codes_ends() -> None:
     """In a process of its own: one that does not end would hold up the tests too."""
-    program = f"import numpy as np; from transhash.evaluation.calibration import fit; fit(*map(np.array, {WEAK}), 'x')"
+    program = f"import numpy as np; from transhash.model.calibration import fit; fit(*map(np.array, {WEAK}), 'x')"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 

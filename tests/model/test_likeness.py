@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transhash.evaluation.likeness import Likeness, expected_error, fit
+from transhash.model.likeness import Likeness, expected_error, fit
 
 TRUE = Likeness(12.0, -7.0, 0, "made")
 
