@@ -29,6 +29,8 @@ from benchmarks.copies.changes import CHANGES
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
 from transhash.images import open_image
+from transhash.images.copies import small_copy
+from transhash.library.duplicates.glances import glance, may_match
 from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
 from transhash.system import processors
@@ -47,6 +49,7 @@ class Pair(NamedTuple):
     name: str
     told: str
     hashes: tuple[int, int, int]
+    glanced: bool  # a glance at both lets the pair through, where copies alone are looked for
 
 
 class Bench:
@@ -75,24 +78,27 @@ class Bench:
         """Look at all pairs, on all cores."""
         with ProcessPoolExecutor(processors()) as processes:
             looked = processes.map(_compared, self._waiting, chunksize=16)
-            for (kind, name, one, other), (told, seconds, apart) in zip(self._waiting, looked, strict=True):
+            for (kind, name, one, other), (told, seconds, apart, glanced) in zip(self._waiting, looked, strict=True):
                 wanted = kind
                 if kind == EITHER:  # how much was cropped is not known
                     wanted = told if told in {"copy", "edit"} else "edit"
                 self.seconds += seconds
-                self.pairs.append(Pair(wanted, name, told, apart))
+                self.pairs.append(Pair(wanted, name, told, apart, glanced))
                 if told != wanted and {told, wanted} & {"copy", "edit"}:
                     self.shown.append((f"{wanted} ({name}): {told}", one, other))
 
 
-def _compared(pair: tuple[str, str, Path, Path]) -> tuple[str, float, tuple[int, int, int]]:
-    """What two files are told to be, the seconds of processor for it, and how far their hashes are apart."""
+def _compared(pair: tuple[str, str, Path, Path]) -> tuple[str, float, tuple[int, int, int], bool]:
+    """What two files are told to be, the seconds of processor for it, how far their hashes are apart, and whether a
+    glance lets them through.
+    """
     seen, also = (_look(path) for path in pair[2:])
     begin = time.process_time()
     found = compare(seen[0], seen[1], also[0], also[1])
     seconds = time.process_time() - begin
     told = NONE if found.kind is None else str(found.kind).replace("same-pixels", "copy")
-    return told, seconds, _apart(*pair[2:])
+    one, other = (glance(small_copy(path.read_bytes())) for path in pair[2:])
+    return told, seconds, _apart(*pair[2:]), may_match(one, other, turned=False)
 
 
 def _look(path: Path) -> tuple[Picture, Looked]:
@@ -244,6 +250,7 @@ def judged(bench: Bench) -> dict[str, object]:
         }
     pairs = [pair for pair in bench.pairs if pair.kind in {"copy", "burst"}]
     parted = sum(pair.told != ("burst" if pair.kind == "copy" else "copy") for pair in pairs) / max(len(pairs), 1)
+    copies = [pair for pair in bench.pairs if pair.kind == pair.told == "copy"]
     hashes = {}
     wanted = np.array([pair.kind == "copy" for pair in bench.pairs])
     for place, name in enumerate(HASHES):
@@ -261,6 +268,7 @@ def judged(bench: Bench) -> dict[str, object]:
         "told": {name: dict(counts) for name, counts in sorted(told.items())},
         "kinds": kinds,
         "copy and burst told apart": parted,
+        "copies found that a glance lets through": sum(pair.glanced for pair in copies) / max(len(copies), 1),
         "hashes, copies against all else": hashes,
         "milliseconds of processor a pair": 1000 * bench.seconds / max(len(bench.pairs), 1),
     }

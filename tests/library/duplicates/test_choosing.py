@@ -62,6 +62,19 @@ def test_copies_may_match(other: Image.Image) -> None:
     assert may_match(glanced(example(3)), glanced(other), turned=False)
 
 
+def test_a_thing_on_white_may_match_its_copy_with_a_border() -> None:
+    thing = Image.new("RGB", (240, 180), "white")
+    thing.paste(example(3).resize((80, 60)), (80, 60))
+    assert may_match(glanced(thing), glanced(ImageOps.expand(thing, 5, "black")), turned=False)
+
+
+def test_what_covers_a_part_makes_an_edit_that_is_no_copy() -> None:
+    other = example(3)
+    other.paste(example(23).resize((60, 60)), (90, 60))
+    assert not may_match(glanced(example(3)), glanced(other), turned=False)
+    assert may_match(glanced(example(3)), glanced(other), turned=True)
+
+
 def test_a_turned_picture_may_match_where_turned_ones_are_looked_for() -> None:
     one, other = glanced(example(3)), glanced(example(3).transpose(Image.Transpose.ROTATE_90))
     assert not may_match(one, other, turned=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.contents import Contents
+from transhash.library.duplicates.glances import glance, may_match
 from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.sketches import sketch
 from transhash.library.duplicates.verdicts import Verdicts
@@ -39,6 +41,10 @@ def prepare() -> None:
     first = sketch(drawn)
     for other in (drawn.resize((200, 200)), drawn.rotate(2)):
         confirm(first, sketch(other))
+    content = BytesIO()
+    drawn.save(content, "JPEG")
+    seen = glance(content.getvalue())
+    may_match(seen, seen, turned=False)
 
 
 def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from transhash.errors import ImageError
 from transhash.images.faults import READER_ERRORS
+from transhash.kernels import inlined, kernel
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.laying import correlation, onto
+from transhash.library.duplicates.laying import Box, correlation, onto
 from transhash.library.duplicates.sketches import SMALL, content_of
 
 Floats = npt.NDArray[np.float32]
@@ -23,7 +24,9 @@ Bytes = npt.NDArray[np.uint8]
 
 SIDE = 48  # pixels, the longer one
 ROUGHLY = 0.2  # correlation of square copies that lie on each other as they are
-FITS = 0.75  # correlation of two pictures once one is laid on the other
+FITS = 0.92  # correlation of copies once one is laid on the other: chosen on copies made from Imagenette and VOC
+CHANGED = 0.8  # of edits and bursts, of which a part is another one
+NOISE = 0.25  # squared grey levels, of blurred pictures: what is plain resembles nothing
 MOST_ZOOM = 2.0  # times that one shows more than the other at most
 LEAST_SHARED = 0.3  # share of the one that the other covers
 
@@ -34,7 +37,7 @@ class Glance(NamedTuple):
     grey: Bytes  # [H, W]
     whole: Bytes  # [SMALL, SMALL], all of it
     inner: Bytes  # [SMALL, SMALL], its content
-    content: tuple[int, int, int, int]  # left, top, right, bottom
+    content: Box  # left, top, right, bottom
 
 
 def glance(jpeg: bytes) -> Glance:
@@ -61,18 +64,35 @@ def glance(jpeg: bytes) -> Glance:
 
 
 def may_match(a: Glance, b: Glance, *, turned: bool) -> bool:
-    """Whether one of two pictures may be a copy of the other, also `turned` or mirrored, or a part of it."""
-    frames = [(0, 0, each.grey.shape[1], each.grey.shape[0]) for each in (a, b)]
-    tries = []
-    for turn in range(8 if turned else 1):
-        tries.append((correlation(a.whole, b.whole, turn), onto(frames[0], frames[1], turn)))
-        if a.content != frames[0] or b.content != frames[1]:
-            tries.append((correlation(a.inner, b.inner, turn), onto(a.content, b.content, turn)))
-    best = max(each[0] for each in tries)
+    """Whether one of two pictures may be a copy of the other; with `turned` also an edit or a burst."""
+    tries = [
+        (correlation(one, two, turn), box, other, turn)
+        for turn in range(8 if turned else 1)
+        for one, box in _shown(a)
+        for two, other in _shown(b)
+        if 1 / registration.STRETCHED <= _aspect(box, 0) / _aspect(other, turn) <= registration.STRETCHED
+    ]
+    best = max((each[0] for each in tries), default=0.0)
     if best < ROUGHLY:
         return False
     one, two = (each.grey.astype(np.float32) for each in (a, b))
-    return any(_fit(one, two, movement) >= FITS for found, movement in tries if found > best - 0.1)
+    least = CHANGED if turned else FITS
+    likely = [onto(box, other, turn) for found, box, other, turn in tries if found > best - 0.1]
+    return any(_fit(one, two, movement) >= least for movement in likely)
+
+
+def _shown(glance: Glance) -> list[tuple[Bytes, Box]]:
+    """All of a picture as a square, and its content without borders, each with where it lies."""
+    frame = 0, 0, glance.grey.shape[1], glance.grey.shape[0]
+    every = [(glance.whole, frame), (glance.inner, glance.content)]
+    return every[:1] if glance.content == frame else every
+
+
+def _aspect(box: Box, turn: int) -> float:
+    """Width to height of a box; of one that is turned by an odd number of quarters (`onto`), height to width."""
+    left, top, right, bottom = box
+    ratio = (right - left) / (bottom - top)
+    return 1 / ratio if (turn ^ turn >> 2) & 1 else ratio
 
 
 def _fit(one: Floats, two: Floats, movement: registration.Movement) -> float:
@@ -83,6 +103,32 @@ def _fit(one: Floats, two: Floats, movement: registration.Movement) -> float:
     laid, there = registration.laid(one, two, movement)
     if there.sum() < LEAST_SHARED * one.size:
         return 0.0
-    x, y = one[there], laid[there]
-    x, y = x - x.mean(), y - y.mean()
-    return float((x * y).sum() / (np.sqrt((x * x).sum() * (y * y).sum()) + len(x)))
+    return float(_alike(one, laid, there))
+
+
+@kernel
+def _alike(one, two, there):  # type: ignore[no-untyped-def]
+    """The correlation of two pictures in one frame where both are, blurred: one of them may be less sharp, as one with
+    a border is. Two pixels at the rim do not count: there the border begins.
+    """
+    height, width = one.shape
+    count, a, b, aa, bb, ab = 0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for y in range(2, height - 2):
+        for x in range(2, width - 2):
+            if there[y - 2, x] and there[y + 2, x] and there[y, x - 2] and there[y, x + 2]:
+                p, q = _blurred(one, y, x), _blurred(two, y, x)
+                count += 1
+                a, b, aa, bb, ab = a + p, b + q, aa + p * p, bb + q * q, ab + p * q
+    if not count:
+        return 0.0
+    a, b = a / count, b / count
+    spread = np.sqrt(max(aa / count - a * a, 0.0) * max(bb / count - b * b, 0.0))
+    return (ab / count - a * b) / (spread + NOISE)
+
+
+@inlined
+def _blurred(grey, y, x):  # type: ignore[no-untyped-def]
+    """A pixel with its neighbours, as `features.blurred` has it."""
+    above = grey[y - 1, x - 1] + 2 * grey[y - 1, x] + grey[y - 1, x + 1]
+    below = grey[y + 1, x - 1] + 2 * grey[y + 1, x] + grey[y + 1, x + 1]
+    return (above + 2 * (grey[y, x - 1] + 2 * grey[y, x] + grey[y, x + 1]) + below) / 16
