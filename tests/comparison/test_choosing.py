@@ -11,7 +11,6 @@ import pytest
 
 from tiny_cells import cells
 from transhash.comparison import choosing, compare, tables
-from transhash.comparison.cells import ALL
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.progress import silent
@@ -29,10 +28,26 @@ def test_every_network_has_as_many_trials_and_the_first_is_its_own_settings(plac
         assert len({json.dumps(trial.recipe.loss, sort_keys=True) for trial in tried}) == 3
         for trial in tried:  # which a copy of a recipe does not check
             type(trial.recipe).build(trial.recipe.model_dump())
-    assert {*choosing.CONSTANT} - {*METHODS} <= {*ALL}
-    assert {*METHODS} <= {*choosing.CONSTANT}
     with pytest.raises(RecipeError, match="10 trials"):
         choosing.trials(cell, 10)
+
+
+def own(task: object, *, plain: bool = False, kind: str = "a", off: float = 0.0, weight: float = 2.0) -> None: ...
+
+
+def numberless(task: object, *, plain: bool = False, off: float = 0.0) -> None: ...
+
+
+def test_a_method_of_one_s_own_is_tried_with_its_first_number(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = cells(place, "dch")
+    cell = replace(cell, recipe=cell.recipe.model_copy(update={"method": "own"}))
+    monkeypatch.setitem(METHODS, "own", own)
+    tried = choosing.trials(cell, 9)
+    assert [trial.recipe.loss for trial in tried[2:7:2]] == [{}, {"weight": 8.0}, {"weight": 0.5}]
+
+    monkeypatch.setitem(METHODS, "own", numberless)
+    with pytest.raises(RecipeError, match="no number among its settings"):
+        choosing.trials(cell, 9)
 
 
 def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(place: Path, tmp_path: Path) -> None:

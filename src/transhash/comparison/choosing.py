@@ -18,36 +18,20 @@ from transhash.plain import JsonObject
 HELD_OUT = 0.2  # share of the training images that trials are scored on
 RATES, CONSTANTS = (1.0, 2.0, 0.5), (1.0, 4.0, 0.25)  # multiples; the first of both is what a method has by itself
 GRID = tuple((rate, constant) for constant in CONSTANTS for rate in RATES)
-CONSTANT = {  # of each loss, the hyper-parameter that trials change
-    "transhash": "gamma",
-    "transhash-sigmoid": "quantization",  # which has no Cauchy scale in its pairs
-    "dsh": "margin",
-    "dpsh": "quantization",
-    "dhn": "quantization",
-    "hashnet": "alpha",
-    "dch": "gamma",
-    "idhn": "alpha",
-    "greedyhash": "quantization",
-    "dpn": "margin",
-    "csq": "quantization",
-    "orthohash": "scale",
-    "hyp2": "beta",
-    "crovca": "coding_rate",
-}
 
 
 def trials(cell: Cell, count: int) -> list[Cell]:
     """The first `count` trials of `GRID` for a cell; none of a shallow method, which has no such settings.
 
-    Raises `RecipeError` for more trials than the grid has.
+    Raises `RecipeError` for more trials than the grid has, and for a method without a number among its settings.
     """
     if not 0 <= count <= len(GRID):
         raise RecipeError("", f"{count} trials", f"give 0 to {len(GRID)}")
     if cell.is_shallow:
         return []
     recipe = cell.recipe
-    name = CONSTANT.get(cell.method) or CONSTANT[recipe.method]
-    constant = recipe.loss.get(name, inspect.signature(METHODS[recipe.method]).parameters[name].default)
+    name, default = _constant(cell)
+    constant = recipe.loss.get(name, default)
     return [
         replace(
             cell,
@@ -61,6 +45,15 @@ def trials(cell: Cell, count: int) -> list[Cell]:
         )
         for rate, factor in GRID[:count]
     ]
+
+
+def _constant(cell: Cell) -> tuple[str, float]:
+    """The hyper-parameter that trials change, and its default: the first of the method's that is a number but 0."""
+    unused = "gamma" if cell.recipe.loss.get("likelihood") == "sigmoid" else ""  # the Cauchy scale of pairs
+    for each in inspect.signature(METHODS[cell.recipe.method]).parameters.values():
+        if type(each.default) in (int, float) and each.default and each.name != unused:
+            return each.name, each.default
+    raise RecipeError("", f"{cell.method} has no number among its settings to try", "compare it without --trials")
 
 
 def chosen(cell: Cell, tried: Sequence[Cell], found: Sequence[Mapping[str, JsonObject]]) -> Cell:
