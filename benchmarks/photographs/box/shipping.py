@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 import transhash
 from benchmarks.photographs.box.heads import embedded
-from transhash.evaluation import calibration, likeness
 from transhash.evaluation.cosine import unit
-from transhash.model import HashModel
+from transhash.model import HashModel, calibration, likeness
 from transhash.model.directory import EMBEDDING, LAYERS, file_hash, read_config, write_config
 from transhash.model.fitted import Head
 from transhash.nn.mgvt import MGVT

@@ -30,8 +30,7 @@ def trials(cell: Cell, count: int) -> list[Cell]:
     if cell.is_shallow:
         return []
     recipe = cell.recipe
-    name, default = _constant(cell)
-    constant = recipe.loss.get(name, default)
+    name, constant = _constant(cell)
     return [
         replace(
             cell,
@@ -48,11 +47,11 @@ def trials(cell: Cell, count: int) -> list[Cell]:
 
 
 def _constant(cell: Cell) -> tuple[str, float]:
-    """The hyper-parameter that trials change, and its default: the first of the method's that is a number but 0."""
+    """The hyper-parameter that trials change, the first whose default is a number but 0, and its value in the cell."""
     unused = "gamma" if cell.recipe.loss.get("likelihood") == "sigmoid" else ""  # the Cauchy scale of pairs
     for each in inspect.signature(METHODS[cell.recipe.method]).parameters.values():
         if type(each.default) in (int, float) and each.default and each.name != unused:
-            return each.name, each.default
+            return each.name, float(cell.recipe.loss.get(each.name, each.default))
     raise RecipeError("", f"{cell.method} has no number among its settings to try", "compare it without --trials")
 
 
