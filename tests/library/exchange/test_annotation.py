@@ -87,6 +87,13 @@ def test_a_path_may_be_relative_to_the_file(filled: Library, photos: Path) -> No
     assert columns(filled) == {"dog-0.png": {"label": "x"}}
 
 
+def test_a_path_means_what_it_means_to_the_file_system(filled: Library, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "link").symlink_to(photos / "cat")
+    assert filled.annotate(csv(tmp_path, "path,label\naway/link/../dog/dog-0.png,x\n")).matched == 1
+    assert columns(filled) == {"dog-0.png": {"label": "x"}}
+
+
 def test_what_does_not_match_is_counted_and_named(filled: Library, photos: Path, tmp_path: Path) -> None:
     draw(photos / "dog" / "cat-0.png", 77)
     filled.index(photos)

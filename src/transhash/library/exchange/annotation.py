@@ -133,7 +133,7 @@ class Annotation:
         if b"\0" in path or not path:
             return None
         for base in self._bases:
-            folder, name = os.path.split(os.path.normpath(os.path.join(base, path)))
+            folder, name = os.path.split(os.path.join(base, path))
             for stored in self._stored(folder):
                 if (found := self._catalogue.pictures.at(stored, name)) is not None:
                     return found
