@@ -61,6 +61,7 @@ def test_codewords_are_as_far_apart_as_their_code_and_further_than_other_centres
     [  # the table of primitive BCH codes, each with a bit of parity
         (2**11, 16, 4), (2**7, 16, 6), (2**5, 16, 8), (2**21, 32, 6), (2**16, 32, 8), (2**11, 32, 12), (2**6, 32, 16),
         (2**24, 64, 16), (2**18, 64, 22), (2**16, 64, 24), (2**10, 64, 28), (2**7, 64, 32), (2**29, 128, 44),
+        (2, 16, 16), (2**5, 5, 0), (300, 8, 0),  # all bits of two words; no code of so many
     ],
 )  # fmt: skip
 def test_distances_are_those_of_the_table(classes: int, bits: int, expected: int) -> None:
