@@ -20,6 +20,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -82,9 +83,18 @@ async def body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port:
 
 
 async def takes_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Asks for long answers, one after the other, and reads none."""
+    """Asks for long answers, one after the other, and takes none."""
+    transport: Any = writer.transport
+    transport.pause_reading()  # otherwise some megabytes are taken, though nobody reads them
     writer.write(20 * request(port, "/pictures?limit=1000"))
     await asyncio.sleep(20)
+
+
+async def long_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Asks for long answers, one after the other, and takes them."""
+    for _ in range(20):
+        writer.write(request(port, "/pictures?limit=1000"))
+        await answered(reader)
 
 
 async def slow_pictures(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
@@ -111,7 +121,17 @@ async def explanations(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 SLOW = many_scans(6000, 200)
 KINDS: dict[str, Attack] = {
     each.__name__: each
-    for each in (silent, headers, line, body, takes_nothing, slow_pictures, slow_filters, explanations)
+    for each in (
+        silent,
+        headers,
+        line,
+        body,
+        takes_nothing,
+        long_answers,
+        slow_pictures,
+        slow_filters,
+        explanations,
+    )
 }
 
 

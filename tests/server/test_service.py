@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from fake_model import FakeModel
+from serving import serving
 from transhash import Library
 from transhash.library import LiveLibrary
 from transhash.server.faults import Fault
 from transhash.server.metrics import Metrics
 from transhash.server.service import Service
 from transhash.server.settings import Settings
+from transhash.server.workers import GivingWay
 
 
 def test_what_is_prepared_gives_way_to_requests(
@@ -48,3 +51,26 @@ def test_what_is_prepared_gives_way_to_requests(
             asyncio.run(begun(service))
         finally:
             service.close()
+
+
+def test_a_long_list_lets_others_go_first_again_and_again(
+    library: Library, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops: list[int] = []
+    monkeypatch.setattr("transhash.server.routes.pictures.LISTED_AT_ONCE", 7)
+    monkeypatch.setattr(GivingWay, "__call__", lambda _: stops.append(1))
+    with serving(library.path, model) as server:
+        listed = server.get("/pictures?limit=1000").json()["pictures"]
+
+    assert [each["id"] for each in listed] == library.passing()[::-1].tolist()
+    assert len(stops) >= 6  # of forty pictures, seven at a time
+
+
+def test_threads_of_a_server_take_short_turns(library: Library, model: FakeModel) -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(0.005)  # as Python begins
+    try:
+        with serving(library.path, model):
+            assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before)

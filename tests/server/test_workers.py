@@ -7,7 +7,7 @@ import contextvars
 import threading
 import time
 
-from transhash.server.workers import SENDER, Batches, GivingWay
+from transhash.server.workers import GIVE_WAY, SENDER, Batches, GivingWay
 
 
 def _put(batches: Batches[str, str], sender: str, jobs: list[str]) -> list[asyncio.Future[str]]:
@@ -105,6 +105,37 @@ def test_who_asks_one_after_the_other_waits_while_others_work() -> None:
             assert not second.done()
             busy.clear()
             assert await second == "second"
+        finally:
+            busy.clear()
+            batches.close(60)
+
+    asyncio.run(run())
+
+
+def test_a_job_that_takes_long_lets_others_go_before_its_next_part() -> None:
+    busy, began = threading.Event(), threading.Event()
+    busy.set()
+    parts: list[str] = []
+
+    def work(jobs: list[str]) -> list[str | Exception]:
+        parts.append("first")
+        time.sleep(0.001)
+        began.set()
+        GIVE_WAY.get()()
+        parts.append("second")
+        return [*jobs]
+
+    async def run() -> None:
+        resting = lambda: GivingWay(busy.is_set, times=100_000.0, free=0.0)  # noqa: E731
+        batches = Batches("jobs", work, threads=1, batch=1, waiting=100, giving_way=resting)
+        try:
+            future = batches.put(["long"])[0]
+            await asyncio.to_thread(began.wait, 60)
+            await asyncio.sleep(0.1)
+            assert parts == ["first"]
+            busy.clear()
+            await future
+            assert parts == ["first", "second"]
         finally:
             busy.clear()
             batches.close(60)

@@ -23,6 +23,8 @@ from transhash.server.settings import Settings
 from transhash.server.workers import NAMED
 from transhash.system import give_memory_back
 
+# for which one thread keeps Python from another that wants it: 5 ms, what Python begins with, are as long as a search
+SWITCH_SECONDS = 0.0002
 LOOK_SECONDS = 0.03
 QUIET_LOOKS = 5  # at the sockets, after which nothing is on its way any longer
 LOOKS = 100  # at most
@@ -75,6 +77,7 @@ def server(served: LiveLibrary | Collection, settings: Settings, started: Callab
     `started` is called when requests are answered.
     """
     give_memory_back()
+    sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         create_app(served, settings),
         http=protocol(settings),

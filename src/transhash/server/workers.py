@@ -23,6 +23,8 @@ NAMED = "transhash-"  # what the names of these threads begin with
 FREE_SECONDS = 0.1  # of work before it gives way to others
 LOOK_SECONDS = 0.004  # between looks whether they have work
 SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
+# in a thread of `Batches` that gives way: what a job that takes long calls again and again
+GIVE_WAY: ContextVar[Callable[[], None]] = ContextVar("GIVE_WAY")
 
 
 class Batches(Generic[J, R]):
@@ -41,7 +43,8 @@ class Batches(Generic[J, R]):
     ) -> None:
         """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
 
-        After each batch its senders wait for their next one as long as what `giving_way` gives waits.
+        After each batch its senders wait for their next one as long as what `giving_way` gives waits; jobs themselves
+        may call that too (`GIVE_WAY`).
         """
         self._work = work
         self._what = name
@@ -101,6 +104,8 @@ class Batches(Generic[J, R]):
         while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
             taken.append(more)
         give_way = self._giving_way() if self._giving_way else None
+        if give_way:
+            GIVE_WAY.set(give_way)
         self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
         if give_way:
             give_way()
