@@ -26,6 +26,7 @@ SIDE = 48  # pixels, the longer one
 ROUGHLY = 0.2  # correlation of square copies that lie on each other as they are
 FITS = 0.92  # correlation of copies once one is laid on the other: chosen on copies made from Imagenette and VOC
 CHANGED = 0.8  # of edits and bursts, of which a part is another one
+HALF_SIZE = 0.07  # by which the correlation may be less at half the size
 NOISE = 0.25  # squared grey levels, of blurred pictures: what is plain resembles nothing
 MOST_ZOOM = 2.0  # times that one shows more than the other at most
 LEAST_SHARED = 0.3  # share of the one that the other covers
@@ -78,7 +79,7 @@ def may_match(a: Glance, b: Glance, *, turned: bool) -> bool:
     one, two = (each.grey.astype(np.float32) for each in (a, b))
     least = CHANGED if turned else FITS
     likely = [onto(box, other, turn) for found, box, other, turn in tries if found > best - 0.1]
-    return any(_fit(one, two, movement) >= least for movement in likely)
+    return any(_fits(one, two, movement, least) for movement in likely)
 
 
 def _shown(glance: Glance) -> list[tuple[Bytes, Box]]:
@@ -95,15 +96,24 @@ def _aspect(box: Box, turn: int) -> float:
     return 1 / ratio if (turn ^ turn >> 2) & 1 else ratio
 
 
-def _fit(one: Floats, two: Floats, movement: registration.Movement) -> float:
-    """The correlation of two pictures where both are, once one is laid on the other."""
-    movement = registration.refined(one, two, movement, 1)
-    if not 1 / MOST_ZOOM < registration.zoom(movement) < MOST_ZOOM:
-        return 0.0
+def _fits(one: Floats, two: Floats, movement: registration.Movement, least: float) -> bool:
+    """Whether two pictures correlate where both are, once one is laid on the other: at half the size, then in full."""
+    small, other = registration.quartered(one), registration.quartered(two)
+    up, down = (
+        (half.shape[1] / full.shape[1], half.shape[0] / full.shape[0]) for half, full in ((small, one), (other, two))
+    )
+    here = registration.refined(small, other, registration.scaled(movement, up, down), 0)
+    if _correlation(small, other, here) < least - HALF_SIZE:
+        return False
+    movement = registration.scaled(here, (1 / up[0], 1 / up[1]), (1 / down[0], 1 / down[1]))
+    movement = registration.refined(one, two, movement, 0)
+    return 1 / MOST_ZOOM < registration.zoom(movement) < MOST_ZOOM and _correlation(one, two, movement) >= least
+
+
+def _correlation(one: Floats, two: Floats, movement: registration.Movement) -> float:
+    """The correlation of two pictures where both are, one laid on the other."""
     laid, there = registration.laid(one, two, movement)
-    if there.sum() < LEAST_SHARED * one.size:
-        return 0.0
-    return float(_alike(one, laid, there))
+    return float(_alike(one, laid, there)) if there.sum() >= LEAST_SHARED * one.size else 0.0
 
 
 @kernel
