@@ -107,8 +107,10 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
         library.index(folder)
         library.fit()
-        report = library.duplicates(0)
+        stages: list[str] = []
+        report = library.duplicates(0, progress=lambda stage, *_: stages.append(stage))
 
     found = [{copy.path.name for copy in (group.keep, *group.same)} for group in report.groups]
     assert sorted(map(sorted, found)) == [["07.png", "smaller.jpg"], ["09.png", "brighter.jpg"]]
+    assert list(dict.fromkeys(stages)) == ["looking for neighbours", "reading", "glancing", "comparing"]
     assert len(set(read)) < 30

@@ -81,6 +81,7 @@ def by_embeddings(
     """
     reading.progress("looking for neighbours", 0, 1, "")
     near, ranks = neighbours(embeddings)
+    reading.progress("looking for neighbours", 1, 1, "")
     seen = _glances(pictures[np.unique(near)], thumbnails, reading)
     found: Pairs = []
     for begin in range(0, len(near), READ_AT_ONCE):
@@ -92,6 +93,7 @@ def by_embeddings(
         ]
         fits = spread(lambda pair: (turned and pair[2]) or may_match(seen[pair[0]], seen[pair[1]], turned=turned), some)
         found += [pair[:2] for pair, fit in zip(some, fits, strict=True) if fit]
+        reading.progress("glancing", min(begin + READ_AT_ONCE, len(near)), len(near), "")
     return _together(found)
 
 
