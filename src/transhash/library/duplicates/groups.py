@@ -193,16 +193,23 @@ class Search:
         return (a, b) in self._wishes.not_duplicates
 
     def _finding(self, one: int, other: int) -> Finding:
-        """What two pictures are to each other, looked up or looked at."""
-        a, b = int(self._first[one]), int(self._first[other])
+        """What two pictures are to each other, looked up: `_look_at` has looked."""
+        a, b = self._key(one, other)
         if a == b:
             return SAME_FILE
-        if self._is_refused(a, b):
-            return Finding(None)
-        key = min(a, b), max(a, b)
-        if key not in self._found:
-            self._found[key] = self._pairing.confirm([key])[0]
-        return self._found[key]
+        return Finding(None) if self._is_refused(a, b) else self._found[a, b]
+
+    def _look_at(self, one: int, others: list[int]) -> None:
+        """Confirm the pairs of one picture with others that were not looked at, side by side."""
+        keys = dict.fromkeys(self._key(one, other) for other in others)
+        missing = [key for key in keys if key[0] != key[1] and key not in self._found and not self._is_refused(*key)]
+        for begin in range(0, len(missing), CONFIRMED_AT_ONCE):
+            some = missing[begin : begin + CONFIRMED_AT_ONCE]
+            self._found.update(zip(some, self._pairing.confirm(some), strict=True))
+
+    def _key(self, one: int, other: int) -> tuple[int, int]:
+        a, b = int(self._first[one]), int(self._first[other])
+        return min(a, b), max(a, b)
 
     def _unite(self, one: int, other: int) -> None:
         one, other = self._leader(one), self._leader(other)
@@ -243,6 +250,7 @@ class Search:
         while len(rest) > 1:
             kept, others, left = rest[0], [], []
             files = {self._inodes[kept]}
+            self._look_at(kept, rest[1:])
             for other in rest[1:]:
                 if self._inodes[other] in files:
                     continue  # the same file under another name
