@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,10 +14,7 @@ from serving import serving
 from transhash import Library
 from transhash.library import LiveLibrary
 from transhash.server.faults import Fault
-from transhash.server.found import Found
 from transhash.server.metrics import Metrics
-from transhash.server.queries import Query
-from transhash.server.searching import Searcher
 from transhash.server.service import Service
 from transhash.server.settings import Settings
 from transhash.server.workers import GivingWay
@@ -68,32 +64,6 @@ def test_a_long_list_lets_others_go_first_again_and_again(
 
     assert [each["id"] for each in listed] == library.passing()[::-1].tolist()
     assert len(stops) >= 6  # of forty pictures, seven at a time
-
-
-def test_a_search_that_takes_long_does_not_keep_the_next_one_waiting(
-    library: Library, model: FakeModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    began, go_on = threading.Event(), threading.Event()
-    search = Searcher.search
-
-    def slow(self: Searcher, queries: list[Query]) -> list[Found | Exception]:
-        if queries[0].id == 1:
-            began.set()
-            go_on.wait(60)
-        return search(self, queries)
-
-    monkeypatch.setattr(Searcher, "search", slow)
-    answers: list[int] = []
-    with serving(library.path, model) as server:
-        asking = threading.Thread(target=lambda: answers.append(server.get("/pictures/1/similar").status_code))
-        asking.start()
-        assert began.wait(60)
-        assert server.get("/pictures/2/similar").status_code == 200
-        assert not answers
-        go_on.set()
-        asking.join()
-
-    assert answers == [200]
 
 
 def test_threads_of_a_server_take_short_turns(library: Library, model: FakeModel) -> None:

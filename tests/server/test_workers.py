@@ -7,8 +7,6 @@ import contextvars
 import threading
 import time
 
-import pytest
-
 from transhash.server.workers import GIVE_WAY, SENDER, Batches, GivingWay
 
 
@@ -47,39 +45,6 @@ def test_a_sender_of_many_jobs_does_not_keep_others_waiting() -> None:
 
     assert max(done.index("other 0"), done.index("other 1")) < 8
     assert [each for each in done if "greedy" in each] == [f"greedy {number}" for number in range(20)]
-
-
-@pytest.mark.parametrize(("shared", "largest"), [(True, 3), (False, 6)])
-def test_a_thread_takes_its_share_of_what_waits_or_all(shared: bool, largest: int) -> None:
-    done: list[list[str]] = []
-    began = threading.Semaphore(0)
-    go_on = {"one": threading.Event(), "another": threading.Event()}
-
-    def work(jobs: list[str]) -> list[str | Exception]:
-        done.append(jobs)
-        began.release()
-        if jobs[0] in go_on:
-            go_on[jobs[0]].wait(60)
-        return [*jobs]
-
-    async def run() -> None:
-        batches = Batches("jobs", work, threads=2, batch=10, waiting=100, shared=shared)
-        try:
-            held = []
-            for first in go_on:  # each thread has one
-                held += batches.put([first])
-                await asyncio.to_thread(began.acquire)
-            waiting = batches.put([str(number) for number in range(6)])
-            go_on["one"].set()
-            await asyncio.gather(*waiting)
-            go_on["another"].set()
-            await asyncio.gather(*held)
-        finally:
-            batches.close(60)
-
-    asyncio.run(run())
-
-    assert len(done[2]) == largest
 
 
 def test_what_waits_is_dropped_in_the_end_and_all_threads_end() -> None:

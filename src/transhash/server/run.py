@@ -24,7 +24,7 @@ from transhash.server.workers import NAMED
 from transhash.system import give_memory_back
 
 # for which one thread keeps Python from another that wants it: 5 ms, what Python begins with, are as long as a search
-SWITCH_SECONDS = 0.0002
+SWITCH_SECONDS = 0.0005
 LOOK_SECONDS = 0.03
 QUIET_LOOKS = 5  # at the sockets, after which nothing is on its way any longer
 LOOKS = 100  # at most

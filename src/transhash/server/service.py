@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-# one writes what is known of the nearest, on one processor, while another finds the nearest of the next batch on all
-SEARCH_THREADS = 2
 SEARCHED_AT_ONCE = 64
 SEARCHES_WAITING = 2000
 HITS_AT_ONCE = 4000  # of one request, that are looked for before other requests have their turn
@@ -63,10 +61,9 @@ class Service:
         self._search: Batches[Query, Found] = Batches(
             "searches",
             Searcher(live).search,
-            threads=SEARCH_THREADS,
+            threads=1,  # searches use all processors by themselves
             batch=SEARCHED_AT_ONCE,
             waiting=SEARCHES_WAITING,
-            shared=False,
         )
         self._encoder = Encoding(lambda: live.model, settings, metrics)
 

@@ -39,13 +39,10 @@ class Batches(Generic[J, R]):
         batch: int,
         waiting: int,
         of_one: int | None = None,
-        shared: bool = True,
         giving_way: Callable[[], GivingWay] | None = None,
     ) -> None:
         """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
 
-        `shared`: each thread takes its share of what waits, so that none is idle while another has it all. Otherwise it
-        takes a whole batch, where that takes little longer than a part of it.
         After each batch its senders wait for their next one as long as what `giving_way` gives waits; jobs themselves
         may call that too (`GIVE_WAY`).
         """
@@ -53,7 +50,7 @@ class Batches(Generic[J, R]):
         self._what = name
         self._batch = batch
         self._most = waiting
-        self._shares = threads if shared else 1
+        self._count = threads
         self._giving_way = giving_way
         self._jobs: _Turns[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]] = _Turns(of_one or threads * batch)
         self._threads: list[threading.Thread] = []
@@ -102,7 +99,8 @@ class Batches(Generic[J, R]):
         if first is None:
             return False
         taken = [first]
-        share = min(self._batch, -(-(1 + self._jobs.waiting) // self._shares))
+        # each thread its share of what waits, so that none is idle while another has it all
+        share = min(self._batch, -(-(1 + self._jobs.waiting) // self._count))
         while len(taken) < share and (more := self._jobs.take(wait=False)) is not None:
             taken.append(more)
         give_way = self._giving_way() if self._giving_way else None
