@@ -18,7 +18,7 @@ from transhash.codes import pack
 from transhash.data.parquet import read_parquet
 from transhash.evaluation.cosine import cosine_map
 from transhash.model import collect
-from transhash.shallow import itq
+from transhash.shallow import itq, smoothed_itq
 
 
 def pca(features: np.ndarray, bits: int) -> np.ndarray:
@@ -31,6 +31,9 @@ def random(features: np.ndarray, bits: int) -> np.ndarray:
     mean = features.mean(axis=0)
     weights = np.random.default_rng(0).standard_normal((features.shape[1], bits))
     return np.vstack([weights, -(mean @ weights)])
+
+
+METHODS = {"random": random, "PCA": pca, "ITQ": itq, "smoothed ITQ": smoothed_itq}
 
 
 def main() -> None:
@@ -58,7 +61,7 @@ def main() -> None:
     for bits in options.bits:
         if bits in own:
             print(f"{'the model itself':<18} {bits:>4}    {score(own[bits]):.4f}")
-        for name, method in {"random": random, "PCA": pca, "ITQ": itq}.items():
+        for name, method in METHODS.items():
             head = method(features[known], bits)
             print(f"{name:<18} {bits:>4}    {score(features @ head[:-1] + head[-1]):.4f}", flush=True)
 

@@ -145,10 +145,11 @@ def test_the_tutorial_on_training_runs(give, place: Path, tmp_path: Path) -> Non
     """With the smallest settings, from a small transformer: the question is whether the lines go together."""
     shutil.copytree(place / "data", tmp_path / "classes")
     shutil.copy(place / "vit.safetensors", tmp_path)
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     small = "--set epochs=1 --set batch_size=8 --set precision=float32"
     start = "--backbone vit.safetensors"
     more = {
-        "train": f"--set image_size=28 {small}",
+        "train": f"--set image_size=28 --set freeze=0 --set cached_views=0 {small}",
         "compare": f"--image-size 28 --bits 16 --jobs 1 --set cached_views=1 {small}",
     }
     for text in pages.blocks(ROOT / "docs" / "start" / "training.md"):
@@ -178,8 +179,9 @@ def test_the_training_of_the_readme_runs(give, place: Path, tmp_path: Path) -> N
     """With the smallest settings: the question is whether the lines go together."""
     shutil.copytree(place / "data", tmp_path / "classes")
     shutil.copy(place / "vit.safetensors", tmp_path)
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
     small = " ".join(f"--set {each}" for each in ("epochs=1", "batch_size=8", "image_size=28", "bits=16"))
-    lines = block("README.md", "transhash train --dataset folder")
+    lines = block("README.md", "transhash train recipes/folder.yaml")
     assert len(lines) == 3
     printed = [give(f"{line} {small}" if " train " in line else line) for line in lines]
 

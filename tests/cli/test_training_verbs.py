@@ -23,6 +23,7 @@ from transhash.errors import ModelError
 from transhash.model import load
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
+from transhash.shallow import smoothed_itq
 from transhash.training.network import settled
 from transhash.training.recipe import Recipe
 
@@ -181,6 +182,7 @@ def test_fit_makes_a_model_of_a_collection_without_labels(trained: Path) -> None
     pictures = sorted((trained / "data").rglob("*.png"))
     features = np.stack([one.features for batch in base.stream(pictures) for one in batch])
     head = np.load(trained / "fitted" / "head.npy")
+    np.testing.assert_allclose(head, smoothed_itq(features, 8), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(model.values(pictures), features @ head[:-1] + head[-1], atol=1e-4)
     codes = np.unpackbits(model.encode(pictures), axis=1)
     assert (codes.mean(axis=0) > 0.1).all()

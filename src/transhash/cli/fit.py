@@ -31,8 +31,9 @@ def fit(
     bits: Annotated[int, typer.Option("--bits", help="Bits of a code, a multiple of 8.")] = 64,
     model: ModelOption = None,
     most: Annotated[
-        int, typer.Option("--pictures", min=1, help="Learn from at most this many pictures, drawn at random.")
-    ] = 10_000,
+        int,
+        typer.Option("--pictures", min=1, max=4_000, help="Learn from at most this many pictures, drawn at random."),
+    ] = 4_000,
     as_json: JsonOption = False,
 ) -> None:
     """Make a model for your own pictures, without labels.

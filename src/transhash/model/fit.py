@@ -15,9 +15,10 @@ from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
 from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_config
 from transhash.model.encoding import gathered
+from transhash.model.fitted import sample_of
 from transhash.model.hash_model import HashModel
 from transhash.progress import Progress, silent
-from transhash.shallow import itq
+from transhash.shallow import smoothed_itq
 from transhash.system import make_folders, settle
 
 
@@ -32,8 +33,9 @@ def fit(
 ) -> HashModel:
     """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
 
-    What the base model's hash layers read is hashed by ITQ instead. Pictures that cannot be used are passed over, and
-    `skipped` is called with the reason. Some thousands of pictures suffice; all their features are held in memory.
+    What the base model's hash layers read is hashed by smoothed ITQ instead, which learns from `model.fitted.SAMPLE` of
+    the pictures at most. Pictures that cannot be used are left out, and `skipped` is called with the reason. All
+    features are held in memory.
     Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
     """
     folder = Path(folder)
@@ -42,7 +44,7 @@ def fit(
     if folder.exists():
         raise ModelError(folder, "is there already", "choose another place")
     features = gathered(base.stream(pictures), lambda encoded: encoded.features, progress, skipped)
-    head = itq(np.stack(features), bits)
+    head = smoothed_itq(np.stack(features)[sample_of(len(features))], bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         make_folders(making)
