@@ -328,3 +328,28 @@ def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.M
     for _ in range(40):
         made.search(codes[:1], 5)
     assert len(tried) > 20  # they pay again, and are used again
+
+
+def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    codes = codes_of(rng, 1000, 64, "uniform")
+    made = HammingIndex(64)
+    made.add(codes)
+    tried = []
+    nearest = mih.nearest
+
+    def one_of_three(*arguments: object) -> object:
+        tried.append(arguments[-1])  # its limit
+        keys, done = nearest(*arguments)
+        done[1:] = False
+        return keys, done
+
+    monkeypatch.setattr(mih, "nearest", one_of_three)
+    monkeypatch.setattr(mih, "scan_cost", lambda *_: 1e9)
+    expected = oracle.nearest(codes[:3], codes, np.arange(1000), 5)
+    for _ in range(40):
+        for strategy in (None, "mih"):  # who asks for tables does not say that they pay
+            D, I = made.search(codes[:3], 5, strategy=strategy)  # noqa: E741
+            np.testing.assert_array_equal(D, expected[0])
+            np.testing.assert_array_equal(I, expected[1])
+    assert 4 <= tried.count(1e9) <= 8

@@ -268,7 +268,9 @@ class Segment:
         limit = np.inf if strategy == "mih" else mih.scan_cost(store, len(self), len(queries))
         bounds = bounds.copy()
         keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
-        self.misses[k.bit_length()] = 0 if done.any() else self.misses.get(k.bit_length(), 0) + 1
+        if strategy is None:
+            pays = 2 * np.count_nonzero(done) >= len(done)  # the others are paid for twice
+            self.misses[k.bit_length()] = 0 if pays else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
             return keys
         if len(self) * 8 < len(self.ids):  # a scan of what a filter left
@@ -293,7 +295,7 @@ class Segment:
     def _tries_tables(self, k: int) -> bool:
         """Whether to look into the tables first, which costs as much as a scan again if they turn out too dear.
 
-        After some searches for about as many results in which they were, only now and then.
+        After some searches for about as many results in which they were for most queries, only now and then.
         """
         if 64 * k > len(self):
             return False
