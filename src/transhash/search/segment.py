@@ -268,9 +268,8 @@ class Segment:
         limit = np.inf if strategy == "mih" else mih.scan_cost(store, len(self), len(queries))
         bounds = bounds.copy()
         keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
-        if strategy is None:
-            pays = 2 * np.count_nonzero(done) >= len(done)  # the others are paid for twice
-            self.misses[k.bit_length()] = 0 if pays else self.misses.get(k.bit_length(), 0) + 1
+        if strategy is None:  # what is not done is paid for twice
+            self.misses[k.bit_length()] = 0 if done.mean() >= 0.5 else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
             return keys
         if len(self) * 8 < len(self.ids):  # a scan of what a filter left
@@ -293,17 +292,16 @@ class Segment:
         return scan.nearest(self.store, self.alive, queries, k, bits, bounds)
 
     def _tries_tables(self, k: int) -> bool:
-        """Whether to look into the tables first, which costs as much as a scan again if they turn out too dear.
+        """Whether to look into the tables first, which costs as much as a scan again where they turn out too dear.
 
-        After some searches for about as many results in which they were for most queries, only now and then.
+        Only now and then, when for most queries of some searches for about as many results they did.
         """
         if 64 * k > len(self):
             return False
         misses = self.misses.get(k.bit_length(), 0)
-        if misses < DISCOURAGED or misses % AGAIN == 0:
-            return True
-        self.misses[k.bit_length()] = misses + 1
-        return False
+        tries = misses < DISCOURAGED or misses % AGAIN == 0
+        self.misses[k.bit_length()] = misses + (not tries)
+        return tries
 
     def _small(self, queries: Words) -> Store | None:
         """The store, when plain NumPy is the quicker way through it."""
