@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -110,8 +111,10 @@ def test_to_milvus_it_is_the_same_road() -> None:
 
 def test_from_a_recipe_to_a_model(run: Callable[..., tuple[set[str], str]], place: Path, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(recipe(place, epochs=1).dump())
+    for name in ("calibrate", "validation"):  # imports count as entering, and other tests may have done it
+        import_module(f"transhash.training.{name}")
     entered, _ = run("train", tmp_path / "recipe.yaml", "--out", tmp_path / "run")
 
     assert transhash.load(tmp_path / "run" / "model").bits == 16
-    assert entered == {"cli", "training", "data", "images", "nn", "losses", "model", "evaluation"}
+    assert entered == {"cli", "training", "data", "images", "nn", "losses", "model"}
     assert len(entered) <= MOST_OF_TRAINING
