@@ -304,11 +304,14 @@ def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool, compact: bool
     assert_all(opened, codes[:5], held, np.arange(0, 1040, 2))
 
 
-def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(3)
-    codes = codes_of(rng, 1000, 64, "uniform")
-    made = HammingIndex(64)
+def a_thousand() -> tuple[np.ndarray, HammingIndex]:
+    codes, made = codes_of(np.random.default_rng(3), 1000, 64, "uniform"), HammingIndex(64)
     made.add(codes)
+    return codes, made
+
+
+def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes, made = a_thousand()
     tried = []
     nearest = mih.nearest
 
@@ -331,10 +334,7 @@ def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.M
 
 
 def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(3)
-    codes = codes_of(rng, 1000, 64, "uniform")
-    made = HammingIndex(64)
-    made.add(codes)
+    codes, made = a_thousand()
     tried = []
     nearest = mih.nearest
 
