@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -19,8 +20,10 @@ from safetensors.torch import load_file, save_file
 from benchmarks.common import program
 from benchmarks.evaluation import transfer as on_others
 from program import run_here
+from transhash.cli.fit import fit
 from transhash.errors import ModelError
 from transhash.model import load
+from transhash.model.fitted import SAMPLE
 from transhash.nn.vit import ViT, ViTConfig
 from transhash.nn.weights import load_vit
 from transhash.shallow import smoothed_itq
@@ -194,6 +197,10 @@ def test_fit_makes_a_model_of_a_collection_without_labels(trained: Path) -> None
     (trained / "fitted" / "head.npy").write_bytes(b"")
     with pytest.raises(ModelError, match=r"head\.npy"):
         load(trained / "fitted")
+
+
+def test_fit_encodes_no_more_pictures_than_are_learned_from() -> None:
+    assert inspect.signature(fit).parameters["most"].default == SAMPLE
 
 
 def test_dump_recipe_reads_back_as_the_same_recipe(trained: Path) -> None:

@@ -292,9 +292,9 @@ class Segment:
         return scan.nearest(self.store, self.alive, queries, k, bits, bounds)
 
     def _tries_tables(self, k: int) -> bool:
-        """Whether to look into the tables first, which costs as much as a scan again where they turn out too dear.
+        """Whether to look into the tables first: queries that give up there are scanned for as well, at twice the cost.
 
-        Only now and then, when for most queries of some searches for about as many results they did.
+        After some searches for about as many results in which most queries gave up, only now and then.
         """
         if 64 * k > len(self):
             return False

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from transhash.errors import ImageError
 from transhash.images.faults import READER_ERRORS
-from transhash.kernels import inlined, kernel
+from transhash.kernels import kernel
 from transhash.library.duplicates import registration
+from transhash.library.duplicates.features import blurred
 from transhash.library.duplicates.laying import Box, correlation, onto
 from transhash.library.duplicates.sketches import SMALL, content_of
 
@@ -121,12 +122,13 @@ def _alike(one, two, there):  # type: ignore[no-untyped-def]
     """The correlation of two pictures in one frame where both are, blurred: one of them may be less sharp, as one with
     a border is. Two pixels at the rim do not count: there the border begins.
     """
+    one, two = blurred(one), blurred(two)
     height, width = one.shape
     count, a, b, aa, bb, ab = 0, 0.0, 0.0, 0.0, 0.0, 0.0
     for y in range(2, height - 2):
         for x in range(2, width - 2):
             if there[y - 2, x] and there[y + 2, x] and there[y, x - 2] and there[y, x + 2]:
-                p, q = _blurred(one, y, x), _blurred(two, y, x)
+                p, q = one[y, x], two[y, x]
                 count += 1
                 a, b, aa, bb, ab = a + p, b + q, aa + p * p, bb + q * q, ab + p * q
     if not count:
@@ -134,11 +136,3 @@ def _alike(one, two, there):  # type: ignore[no-untyped-def]
     a, b = a / count, b / count
     spread = np.sqrt(max(aa / count - a * a, 0.0) * max(bb / count - b * b, 0.0))
     return (ab / count - a * b) / (spread + NOISE)
-
-
-@inlined
-def _blurred(grey, y, x):  # type: ignore[no-untyped-def]
-    """A pixel with its neighbours, as `features.blurred` has it."""
-    above = grey[y - 1, x - 1] + 2 * grey[y - 1, x] + grey[y - 1, x + 1]
-    below = grey[y + 1, x - 1] + 2 * grey[y + 1, x] + grey[y + 1, x + 1]
-    return (above + 2 * (grey[y, x - 1] + 2 * grey[y, x] + grey[y, x + 1]) + below) / 16
