@@ -41,7 +41,7 @@ test: $(VENV)/dev $(VENV)-milvus/ready
 check: $(VENV)/dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	MYPYPATH=src:tests/support:. $(BIN)/mypy --explicit-package-bases src benchmarks release tests/support
+	$(BIN)/mypy
 
 $(VENV)-release/ready:
 	$(PYTHON) -m venv $(VENV)-release

@@ -7,15 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from image_files import encoded, photo
+from image_files import encoded, photo, reason
 from transhash.errors import ImageError, TransHashError
 from transhash.images import limits, load_picture, open_image
-
-
-def reason(source: object, **given: int) -> str:
-    with pytest.raises(ImageError) as caught:
-        load_picture(source, 20, **given)
-    return caught.value.reason
 
 
 def test_a_file_too_large_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

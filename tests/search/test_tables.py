@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle
+from oracle import codes_of
 from transhash.errors import HammingIndexError
 from transhash.search import (
     HammingIndex,
@@ -57,15 +58,6 @@ def laid_out(layout: str) -> Iterator[bool | None]:
             patch.setattr(clusters, "WORTH", 50)
             patch.setattr(clusters, "cost_of_tables", lambda *_: np.inf)
         yield True if layout == "compact" else None
-
-
-def codes_of(rng: np.random.Generator, count: int, bits: int, kind: str) -> np.ndarray:
-    """Codes around three centres (near), few different ones (equal), or anywhere (uniform)."""
-    if kind == "uniform":
-        return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
-    centres = np.random.default_rng(bits).integers(0, 256, (3, bits // 8), dtype=np.uint8)
-    flips = rng.random((count, bits)) < (0.15 if kind == "near" else 1.5 / bits)
-    return centres[rng.integers(0, 3, count)] ^ np.packbits(flips, axis=1)
 
 
 def values_of(codes: np.ndarray) -> np.ndarray:
@@ -302,54 +294,3 @@ def test_tables_and_removals_are_saved(tmp_path: Path, mmap: bool, compact: bool
     opened.add(codes[:40], np.arange(1000, 1040))
     held.update(zip(range(1000, 1040), codes[:40], strict=True))
     assert_all(opened, codes[:5], held, np.arange(0, 1040, 2))
-
-
-def a_thousand() -> tuple[np.ndarray, HammingIndex]:
-    codes, made = codes_of(np.random.default_rng(3), 1000, 64, "uniform"), HammingIndex(64)
-    made.add(codes)
-    return codes, made
-
-
-def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes, made = a_thousand()
-    tried = []
-    nearest = mih.nearest
-
-    def counted(*arguments: object) -> object:
-        tried.append(1)
-        return nearest(*arguments)
-
-    monkeypatch.setattr(mih, "nearest", counted)
-    monkeypatch.setattr(mih, "scan_cost", lambda *_: 0.0)
-    for _ in range(40):
-        D, I = made.search(codes[:1], 5)  # noqa: E741
-        expected = oracle.nearest(codes[:1], codes, np.arange(1000), 5)
-        np.testing.assert_array_equal(D, expected[0])
-        np.testing.assert_array_equal(I, expected[1])
-    assert 4 <= len(tried) <= 8
-    monkeypatch.setattr(mih, "scan_cost", lambda *_: np.inf)
-    for _ in range(40):
-        made.search(codes[:1], 5)
-    assert len(tried) > 20  # they pay again, and are used again
-
-
-def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    codes, made = a_thousand()
-    tried = []
-    nearest = mih.nearest
-
-    def one_of_three(*arguments: object) -> object:
-        tried.append(arguments[-1])  # its limit
-        keys, done = nearest(*arguments)
-        done[1:] = False
-        return keys, done
-
-    monkeypatch.setattr(mih, "nearest", one_of_three)
-    monkeypatch.setattr(mih, "scan_cost", lambda *_: 1e9)
-    expected = oracle.nearest(codes[:3], codes, np.arange(1000), 5)
-    for _ in range(40):
-        for strategy in (None, "mih"):  # who asks for tables does not say that they pay
-            D, I = made.search(codes[:3], 5, strategy=strategy)  # noqa: E741
-            np.testing.assert_array_equal(D, expected[0])
-            np.testing.assert_array_equal(I, expected[1])
-    assert 4 <= tried.count(1e9) <= 8

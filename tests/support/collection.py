@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from transhash import Library
+from transhash.library import IndexReport
 
 
 def draw(path: Path, seed: int, size: int = 24) -> Path:
@@ -28,3 +32,14 @@ def lock(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
+
+
+def counts(report: IndexReport) -> dict[str, int]:
+    """What the report counts, without zeros."""
+    numbers = {**asdict(report), "skipped": len(report.skipped)}
+    return {name: number for name, number in numbers.items() if number}
+
+
+def found(library: Library, picture: Path) -> list[Path]:
+    """What the library holds of exactly this picture's code."""
+    return [hit.path for hit in library.search(picture, k=100, max_distance=0)]

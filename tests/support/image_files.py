@@ -8,9 +8,13 @@ import zlib
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
+
+from transhash.errors import ImageError
+from transhash.images import load_picture
 
 
 def photo(width: int = 60, height: int = 40) -> Image.Image:
@@ -128,3 +132,26 @@ def _packed(rows: NDArray[np.uint8], compression: str) -> bytes:
     tags = opened.tag_v2
     (offset,), (count,) = tags[273], tags[279]
     return file[offset : offset + count]
+
+
+TURNED = 0x0112  # EXIF's orientation
+
+
+def turned(orientation: int, kind: str = "JPEG") -> bytes:
+    exif = Image.Exif()
+    exif[TURNED] = orientation
+    return encoded(photo(), kind, exif=exif)
+
+
+def reason(source: Any, **limits: int) -> str:
+    """Why a picture is refused."""
+    with pytest.raises(ImageError) as caught:
+        load_picture(source, 20, **limits)
+    assert caught.value.remedy
+    return caught.value.reason
+
+
+def assert_close(a: np.ndarray | Image.Image, b: np.ndarray | Image.Image, most: float) -> None:
+    a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
+    assert a.shape == b.shape
+    assert np.abs(a - b).mean() <= most

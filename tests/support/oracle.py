@@ -39,3 +39,12 @@ def reranked(
         order = np.lexsort((ids, -(signs @ values[q]), row))[:k]
         D[q, : len(order)], I[q, : len(order)] = row[order], ids[order]
     return D, I
+
+
+def codes_of(rng: np.random.Generator, count: int, bits: int, kind: str) -> np.ndarray:
+    """Codes around three centres (near), few different ones (equal), or anywhere (uniform)."""
+    if kind == "uniform":
+        return rng.integers(0, 256, (count, bits // 8), dtype=np.uint8)
+    centres = np.random.default_rng(bits).integers(0, 256, (3, bits // 8), dtype=np.uint8)
+    flips = rng.random((count, bits)) < (0.15 if kind == "near" else 1.5 / bits)
+    return centres[rng.integers(0, 3, count)] ^ np.packbits(flips, axis=1)

@@ -10,55 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageOps
 
-from collection import draw
 from fake_model import FakeModel
+from grouped import EXAMPLES, OneCode, groups_of, names, picture
 from transhash import Library
-from transhash.errors import HammingIndexError, LibraryError
-from transhash.images import Source
-from transhash.library import Duplicates
-from transhash.library.digests import file_digest
+from transhash.errors import HammingIndexError
 from transhash.library.duplicates import groups, pairing
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.reading import Looked
-from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.model import Encoded
-
-EXAMPLES = Path(__file__).parents[3] / "examples" / "pictures"
-
-
-class OneCode(FakeModel):
-    """A model for which all pictures are of one kind."""
-
-    def one(self, item: object, source: Source, max_pixels: int) -> Encoded:
-        encoded = super().one(item, source, max_pixels)
-        code = None if encoded.code is None else np.zeros_like(encoded.code)
-        return Encoded(item, code, encoded.values, encoded.error, encoded.width, encoded.height)
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """Forty different pictures of 96 pixels, some animals and some vehicles."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for number, path in enumerate(sorted(EXAMPLES.rglob("*.jpg"))[::5]):
-        picture(path).save(folder / f"{number:02}.png")
-    return folder
-
-
-def picture(path: Path) -> Image.Image:
-    return Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
-
-
-def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = None, **wishes: Any) -> list[Duplicates]:
-    with Library.create(folder / ".transhash", model or FakeModel(), exist_ok=True) as library:
-        library.index(folder)
-        report = library.duplicates(max_distance, **wishes)
-    assert report.skipped == []
-    return report.groups
 
 
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -72,10 +34,6 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(pairing, "look", noted)
     return read
-
-
-def names(groups: list[Duplicates]) -> list[list[str]]:
-    return [[copy.path.name for copy in (group.keep, *group.same)] for group in groups]
 
 
 def test_different_pictures_are_no_duplicates_even_when_they_share_a_code(pictures: Path) -> None:
@@ -146,31 +104,6 @@ def test_an_orientation_in_the_metadata_is_heeded(pictures: Path) -> None:
     exif[0x0112] = 6  # to be turned clockwise
     image.transpose(Image.Transpose.ROTATE_90).save(pictures / "09-turned.jpg", quality=95, exif=exif)
     assert names(groups_of(pictures)) == [["09.png", "09-turned.jpg"]]
-
-
-def test_only_pictures_below_the_folders_count(pictures: Path) -> None:
-    for folder in ("one", "two"):
-        (pictures / folder).mkdir()
-        shutil.copy(pictures / "05.png", pictures / folder / "copy.png")
-        shutil.copy(pictures / "06.png", pictures / folder / f"{folder}.png")
-    shutil.copy(pictures / "06.png", pictures / "one" / "again.png")
-    with Library.create(pictures / ".transhash", FakeModel()) as library:
-        library.index(pictures)
-        assert len(library.duplicates().groups) == 2
-        assert sorted(map(len, names(library.duplicates(folders=[pictures / "one", pictures / "two"]).groups))) == [
-            2,
-            3,
-        ]
-        (group,) = library.duplicates(folders=pictures / "one").groups
-        assert {copy.path for copy in (group.keep, *group.same)} == {
-            pictures / "one" / "again.png",
-            pictures / "one" / "one.png",
-        }
-        with pytest.raises(LibraryError, match="nowhere"):
-            library.duplicates(folders=pictures / "nowhere")
-        (pictures / "later").mkdir()
-        with pytest.raises(LibraryError, match="later: no picture of the library"):
-            library.duplicates(folders=pictures / "later")
 
 
 def test_what_has_changed_or_gone_since_indexing_is_skipped_and_named(pictures: Path) -> None:
@@ -250,29 +183,6 @@ def test_progress_is_told(pictures: Path) -> None:
     assert all(done <= total for _, done, total, _ in said)
 
 
-def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:
-    ImageOps.mirror(Image.open(pictures / "11.png")).save(pictures / "11-mirrored.png")
-    with Library.create(pictures / ".transhash", OneCode()) as library:
-        library.index(pictures)
-        report = library.duplicates(64)
-        assert (report.groups, report.others) == ([], {"edit": 1})
-        (group,) = library.duplicates(64, kinds=["edit"]).groups
-    assert (group.same[0].kind, "mirrored" in group.same[0].why) == ("edit", True)
-
-
-@pytest.mark.parametrize("name", ["0 titled.png", "9 titled.png"])
-def test_the_best_of_two_has_no_letters_on_it(tmp_path: Path, name: str) -> None:
-    image = Image.open(sorted(EXAMPLES.rglob("*.jpg"))[0]).convert("RGB").resize((320, 240), Image.Resampling.BICUBIC)
-    image.save(tmp_path / "5.png")
-    larger = image.resize((400, 300), Image.Resampling.BICUBIC)
-    ImageDraw.Draw(larger).text((12, 250), "BEST PRICE", "white", font_size=38, stroke_width=4, stroke_fill="black")
-    larger.save(tmp_path / name)
-    (group,) = groups_of(tmp_path, kinds=["edit"])
-    assert names([group]) == [["5.png", name]]
-    assert group.why.endswith("nothing was laid over it")
-    assert group.same[0].why.startswith("something laid over it")
-
-
 def test_other_metadata_and_another_lossless_format_are_the_same_pixels(pictures: Path) -> None:
     Image.open(pictures / "04.png").save(pictures / "04.bmp")
     (group,) = groups_of(pictures)
@@ -307,62 +217,3 @@ def test_animations_are_copies_only_when_all_frames_agree(pictures: Path) -> Non
     frames[0].save(pictures / "again.gif", append_images=frames[1:3], comment=b"again", **kwargs)
     found = [[copy.path.name for copy in (group.keep, *group.same)] for group in groups_of(pictures, model=OneCode())]
     assert [sorted(group) for group in found] == [["again.gif", "one.gif"]]
-
-
-def test_pictures_of_a_reference_folder_are_kept(pictures: Path) -> None:
-    (pictures / "old").mkdir()
-    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "old" / "small.png")
-    shutil.copy(pictures / "old" / "small.png", pictures / "old" / "again.png")
-    (group,) = groups_of(pictures, reference=[pictures / "old"])
-    assert (group.keep.path.parent.name, [copy.path.name for copy in group.same]) == ("old", ["05.png"])
-
-
-def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:
-    (pictures / "other").mkdir()
-    shutil.copy(pictures / "05.png", pictures / "other")
-    shutil.copy(pictures / "06.png", pictures / "again.png")
-    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["06.png", "again.png"]]
-
-
-def test_within_a_folder_is_a_pair_whose_first_picture_has_equal_bytes_elsewhere(pictures: Path) -> None:
-    (pictures / "other").mkdir()
-    shutil.copy(pictures / "05.png", pictures / "other")
-    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "other" / "small.png")
-    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["05.png", "small.png"]]
-
-
-def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) -> None:
-    Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
-    assert len(groups_of(pictures)) == 1
-    pair = file_digest(pictures / "05.jpg").hex(), file_digest(pictures / "05.png").hex()
-    assert Verdicts(pictures / ".transhash").add([pair]) == 1
-    assert Verdicts(pictures / ".transhash").add([pair[::-1]]) == 0
-    assert groups_of(pictures) == []
-
-
-@pytest.mark.parametrize("wish", [{"kinds": ["twins"]}, {"keep": ["prettiest"]}, {"keep": ["path:"]}])
-def test_a_kind_or_a_rule_that_there_is_not_is_refused(pictures: Path, wish: dict[str, list[str]]) -> None:
-    with pytest.raises(LibraryError, match="; "):
-        groups_of(pictures, **wish)
-
-
-def test_a_raw_file_and_its_jpeg_are_a_group_that_no_plan_touches(tmp_path: Path) -> None:
-    from transhash.library.duplicates.planning import plan_of
-
-    folder = tmp_path / "photos"
-    image = Image.open(draw(folder / "seed.png", 3, 64)).convert("RGB")
-    for name in ("IMG_1.JPG", "IMG_2.jpg"):
-        image.save(folder / name, "JPEG")
-    (folder / "img_1.cr2").write_bytes(b"II*\0")
-    (folder / "other.dng").write_bytes(b"II*\0")
-    with Library.create(folder / ".transhash", FakeModel()) as library:
-        library.index(folder)
-        default = library.duplicates(64)
-        report = library.duplicates(64, kinds=["raw+jpeg"])
-        digests = {id_: each.digest for id_, each in library.pictures(library.passing()).items()}
-
-    assert "raw+jpeg" not in {copy.kind for group in default.groups for copy in group.same}
-    (group,) = report.groups
-    assert (group.keep.path.name, [copy.path.name for copy in group.same]) == ("img_1.cr2", ["IMG_1.JPG"])
-    assert group.same[0].kind == "raw+jpeg"
-    assert plan_of(report, digests, None, ()).actions == ()

@@ -5,30 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from collection import draw, lock
+from collection import counts, draw, found
 from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import LibraryError
-from transhash.images import most_bytes
-from transhash.library import IndexReport, digests
+from transhash.library import digests
 from transhash.library.files import indexing as indexer
-from transhash.library.files.thumbnails import Thumbnails
-
-
-def counts(report: IndexReport) -> dict[str, int]:
-    """What the report counts, without zeros."""
-    numbers = {**asdict(report), "skipped": len(report.skipped)}
-    return {name: number for name, number in numbers.items() if number}
-
-
-def found(library: Library, picture: Path) -> list[Path]:
-    """What the library holds of exactly this picture's code."""
-    return [hit.path for hit in library.search(picture, k=100, max_distance=0)]
 
 
 def test_a_second_run_opens_nothing(library: Library, photos: Path, model: FakeModel) -> None:
@@ -188,134 +174,6 @@ def test_a_swap_of_names_swaps_the_codes(library: Library, photos: Path) -> None
     assert found(library, Path(was_a)) == [b]
 
 
-def test_a_vanished_file_is_not_found_and_comes_back(library: Library, photos: Path, model: FakeModel) -> None:
-    library.index(photos)
-    away, there = photos.parent / "away.png", photos / "cat" / "cat-2.png"
-    there.rename(away)
-
-    assert counts(library.index(photos)) == {"removed": 1, "unchanged": 5}
-    assert (len(library), library.info().vanished, found(library, away)) == (5, 1, [])
-    assert counts(library.index(photos)) == {"unchanged": 5}
-
-    away.rename(there)
-    model.decoded.clear()
-    assert counts(library.index(photos)) == {"added": 1, "unchanged": 5}
-    assert model.decoded == []
-    assert found(library, there) == [there]
-
-
-def test_prune_deletes_what_has_vanished_and_nothing_else(library: Library, photos: Path) -> None:
-    library.index(photos)
-    shutil.rmtree(photos / "dog")
-
-    assert counts(library.index(photos, prune=True)) == {"removed": 3, "pruned": 3, "unchanged": 3}
-    assert (len(library), library.info().vanished) == (3, 0)
-
-
-def test_prune_gives_the_space_back(library: Library, photos: Path) -> None:
-    for number in range(400):
-        draw(photos / "many" / f"a-rather-long-name-of-a-picture-{number}.png", number)
-    library.index(photos)
-    for picture in library.pictures(library.passing()[:50]).values():
-        Thumbnails(library.path).get(picture)
-    library.reopen()  # with everything in one file
-    full = library.info().bytes
-    shutil.rmtree(photos / "many")
-
-    assert library.index(photos, prune=True).pruned == 400
-    assert library.info().bytes < 0.6 * full
-    assert len(list((library.path / "thumbnails").rglob("*.jpg"))) <= len(library) == 6
-    assert library.index(photos).unchanged == 6
-
-
-def test_only_what_is_below_the_indexed_folder_vanishes(library: Library, photos: Path) -> None:
-    library.index(photos)
-    shutil.rmtree(photos / "dog")
-    (photos / "cat" / "cat-0.png").unlink()
-
-    assert counts(library.index(photos / "cat")) == {"removed": 1, "unchanged": 2}
-    assert len(library) == 5
-
-
-def test_a_folder_that_cannot_be_read_loses_nothing(
-    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw(photos / "dog" / "deep" / "er.png", 55)
-    library.index(photos)
-    lock(monkeypatch, photos / "dog")
-
-    report = library.index(photos)
-    assert counts(report) == {"unchanged": 3, "skipped": 1}
-    assert report.skipped[0].path == photos / "dog"
-    assert report.skipped[0].reason == "cannot be read (permission denied)"
-    assert len(library) == 7
-
-
-def test_a_broken_file_is_named_each_time_but_opened_once(library: Library, photos: Path, model: FakeModel) -> None:
-    broken = photos / "cat" / "broken.png"
-    broken.write_bytes(b"no picture")
-    first = library.index(photos)
-    assert counts(first) == {"added": 6, "skipped": 1}
-    assert first.skipped[0].path == broken
-    assert first.skipped[0].reason
-    assert "still being copied" in first.skipped[0].remedy
-    model.decoded.clear()
-
-    second = library.index(photos)
-    assert [(each.path, each.reason) for each in second.skipped] == [(broken, first.skipped[0].reason)]
-    assert second.skipped[0].remedy
-    assert model.decoded == []
-    os.utime(broken, (1, 1))
-    assert library.index(photos).skipped == second.skipped
-    assert model.decoded == []
-    library.index(photos, retry=True)
-    assert model.decoded == [str(broken)]
-
-    draw(broken, 42)
-    assert counts(library.index(photos)) == {"added": 1, "unchanged": 6}
-
-
-def test_a_picture_that_breaks_is_no_longer_found(library: Library, photos: Path) -> None:
-    library.index(photos)
-    broken = photos / "cat" / "cat-0.png"
-    old = Path(shutil.copy(broken, photos.parent / "old.png"))
-    broken.write_bytes(broken.read_bytes()[:40])
-
-    assert counts(library.index(photos)) == {"unchanged": 5, "skipped": 1}
-    assert found(library, old) == []
-    broken.rename(photos / "renamed.png")
-    assert counts(library.index(photos)) == {"unchanged": 5, "skipped": 1}
-    assert library.info().skipped == 1
-
-
-def test_links_to_files_are_pictures_and_broken_links_are_named(library: Library, photos: Path) -> None:
-    (photos / "good.png").symlink_to(photos / "cat" / "cat-0.png")
-    (photos / "bad.png").symlink_to(photos / "nowhere.png")
-    (photos / "folder.png").symlink_to(photos / "cat")
-
-    report = library.index(photos)
-    assert counts(report) == {"added": 7, "skipped": 1}
-    assert (report.skipped[0].path.name, report.skipped[0].reason) == ("bad.png", "no such file")
-
-
-def test_what_is_no_regular_file_is_named_and_not_opened(library: Library, photos: Path) -> None:
-    os.mkfifo(photos / "pipe.png")  # opening it would wait for ever
-
-    assert library.index(photos).skipped[0].reason == "not a regular file"
-
-
-def test_a_file_that_is_too_large_is_not_read(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open(photos / "huge.png", "wb") as file:
-        file.truncate(most_bytes() + 1)  # sparse
-    digest = digests.file_digest
-    read: list[bytes] = []
-    monkeypatch.setattr(digests, "file_digest", lambda path: read.append(path) or digest(path))
-
-    report = library.index(photos)
-    assert len(read) == 6
-    assert [(skipped.path.name, skipped.reason) for skipped in report.skipped] == [("huge.png", "file too large")]
-
-
 def test_a_name_that_is_not_utf8_is_found(library: Library, photos: Path) -> None:
     odd = photos / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff\xfe.png")
     draw(odd.parent.parent / "tmp.png", 31).rename(photos / "x.png")
@@ -385,39 +243,6 @@ class InterruptedModel(FakeModel):
             yield batch
 
 
-@pytest.mark.parametrize(
-    ("moment", "skipped"), [("hashing", ["no such folder", "no such file"]), ("decoding", ["no such file"])]
-)
-def test_a_folder_that_goes_away_meanwhile_loses_nothing(
-    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, moment: str, skipped: list[str]
-) -> None:
-    library.index(photos)
-    draw(photos / "cat" / "cat-9.png", 90)
-    place, away = photos.parent / "photos", photos.parent / "away"
-    usual = {"hashing": digests.file_digest, "decoding": FakeModel.one}[moment]
-
-    def leave(*arguments: object) -> object:
-        if place.exists():
-            place.rename(away)
-        return usual(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(*{"hashing": (digests, "file_digest"), "decoding": (FakeModel, "one")}[moment], leave)
-        report = library.index(photos, prune=True)
-    assert [one.reason for one in report.skipped][: len(skipped)] == skipped
-    assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
-
-    away.rename(place)
-    assert counts(library.index(photos)) == {"added": 1, "unchanged": 6}
-
-
-def test_too_little_memory_is_not_remembered(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("PIL.Image.Image.resize", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
-        assert len(library.index(photos).skipped) == 6
-    assert counts(library.index(photos)) == {"added": 6}
-
-
 @pytest.mark.parametrize("when", [10413792000, -9_500_000_000, 2**34])
 def test_a_file_of_any_date_is_indexed_and_known(library: Library, photos: Path, model: FakeModel, when: int) -> None:
     age(photos)
@@ -426,36 +251,3 @@ def test_a_file_of_any_date_is_indexed_and_known(library: Library, photos: Path,
     model.decoded.clear()
     assert counts(library.index(photos)) == {"unchanged": 6}
     assert library.verify(deep=True).problems == []
-
-
-@pytest.mark.parametrize("target", ["..", "nothing.png", "cat-0.png"], ids=["a folder", "nothing", "itself"])
-def test_a_picture_that_became_a_link_to_none_is_removed(library: Library, photos: Path, target: str) -> None:
-    library.index(photos)
-    picture = photos / "cat" / "cat-0.png"
-    query = picture.read_bytes()
-    picture.unlink()
-    picture.symlink_to(target)
-
-    assert library.index(photos).removed == 1
-    assert picture not in [hit.path for hit in library.search(query, k=100)]
-    assert library.index(photos, prune=True).pruned == 1
-
-    picture.unlink()
-    picture.write_bytes(query)
-    assert counts(library.index(photos)) == {"added": 1, "unchanged": 5}
-
-
-def test_a_picture_that_became_a_pipe_is_removed_and_named(library: Library, photos: Path) -> None:
-    library.index(photos)
-    (photos / "cat" / "cat-0.png").unlink()
-    os.mkfifo(photos / "cat" / "cat-0.png")
-
-    report = library.index(photos)
-    assert report.removed == 1
-    assert [one.reason for one in report.skipped] == ["not a regular file"]
-
-
-def test_kinds_that_are_not_read_are_counted(library: Library, photos: Path) -> None:
-    for name in ("IMG_1.CR2", "IMG_2.cr2", "layers.psd"):
-        (photos / name).write_bytes(b"not read here")
-    assert counts(library.index(photos)) == {"added": 6, "unread": {".cr2": 2, ".psd": 1}}

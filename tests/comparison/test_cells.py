@@ -1,0 +1,76 @@
+"""Cells of a comparison: which methods they are of, and their keys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tiny_cells import SMALL, cells
+from transhash.comparison import cells as matrix
+from transhash.comparison import compare
+from transhash.comparison.tokens import Tokens
+from transhash.data.datasets import load_dataset
+from transhash.data.protocols import split
+from transhash.errors import RecipeError
+from transhash.losses import METHODS
+
+
+def test_a_peer_has_one_stream_or_two_or_a_cell_for_each(place: Path) -> None:
+    found = cells(place, "transhash,transhash-single,csq,lsh", streams=(1, 2))
+    assert [cell.method for cell in found] == ["transhash", "transhash-single", "csq", "csq-dual", "lsh"]
+    assert [cell.recipe.groups for cell in found][:4] == [2, 0, 0, 2]
+    assert {cell.recipe.method for cell in found[2:4]} == {"csq"}
+    assert [cell.method for cell in cells(place, "csq", streams=(2,))] == ["csq-dual"]
+    assert cells(place, "csq-dual")[0] == found[3]
+    with pytest.raises(RecipeError, match="one stream or two"):
+        cells(place, streams=(3,))
+
+
+def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) -> None:
+    text = "\n".join(f"{name}: {value}" for name, value in SMALL.items())
+    (tmp_path / "mine.yaml").write_text(f"validation: 0\n{text}\nfreeze: 2\nloss:\n  gamma: 7\n")
+    [cell] = cells(place, str(tmp_path / "mine.yaml"))
+    assert (cell.method, cell.recipe.loss, cell.bits) == ("mine", {"gamma": 7}, 16)
+    [cell] = cells(place, str(tmp_path / "mine.yaml"), compile="off", epochs=7)
+    assert (cell.recipe.compile, cell.recipe.epochs) == ("off", 2), "of the changes only those of the machine"
+    (tmp_path / "mine.yaml").write_text("freeze: 0\n")
+    with pytest.raises(RecipeError, match="freeze and cached_views"):
+        cells(place, str(tmp_path / "mine.yaml"))
+
+
+def test_an_unknown_method_is_named(place: Path) -> None:
+    with pytest.raises(RecipeError, match=r"'nohash'.*transhash-sigmoid"):
+        cells(place, "nohash")
+
+
+def test_a_method_that_the_labels_do_not_suit_is_told_or_left_out(place: Path) -> None:
+    images = load_dataset("folder", place / "data")
+    several = replace(images, labels=np.eye(2, dtype=np.uint8)[images.labels])
+    prepared = compare.Prepared(several, split("folder", images), Tokens(place, np.arange(1)), place)
+    greedy, plain = cells(place, "greedyhash,transhash")
+    with pytest.raises(RecipeError, match="one class each"):
+        compare.is_defined(greedy, prepared, None)
+    told: list[str] = []
+    assert not compare.is_defined(greedy, prepared, lambda cell, reason: told.append(f"{cell.method}: {reason}"))
+    assert told[0].startswith("greedyhash: GreedyHash is defined for images with one class each")
+    assert compare.is_defined(plain, prepared, None)
+
+
+def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:
+    one, other = cells(place, seeds=2)
+    facts = {"split_sha256": "a"}
+    moved = matrix.Cell(one.method, one.bits, one.seed, one.recipe.model_copy(update={"data": Path("elsewhere")}))
+    assert one.key(facts) == moved.key(facts)
+    assert len({one.key(facts), other.key(facts), one.key({"split_sha256": "b"})}) == 3
+
+
+def test_a_method_that_is_normalised_since_has_another_key_than_before(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = cells(place, "orthohash,csq")
+    now = [cell.key({}) for cell in both]
+    monkeypatch.setattr(METHODS["orthohash"], "normalised", False)
+    assert [cell.key({}) == key for cell, key in zip(both, now, strict=True)] == [False, True]

@@ -1,0 +1,124 @@
+"""Groups of the kinds, the folders and the references that are asked for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageOps
+
+from collection import draw
+from fake_model import FakeModel
+from grouped import EXAMPLES, OneCode, groups_of, names
+from transhash import Library
+from transhash.errors import LibraryError
+from transhash.library.digests import file_digest
+from transhash.library.duplicates.verdicts import Verdicts
+
+
+def test_only_pictures_below_the_folders_count(pictures: Path) -> None:
+    for folder in ("one", "two"):
+        (pictures / folder).mkdir()
+        shutil.copy(pictures / "05.png", pictures / folder / "copy.png")
+        shutil.copy(pictures / "06.png", pictures / folder / f"{folder}.png")
+    shutil.copy(pictures / "06.png", pictures / "one" / "again.png")
+    with Library.create(pictures / ".transhash", FakeModel()) as library:
+        library.index(pictures)
+        assert len(library.duplicates().groups) == 2
+        assert sorted(map(len, names(library.duplicates(folders=[pictures / "one", pictures / "two"]).groups))) == [
+            2,
+            3,
+        ]
+        (group,) = library.duplicates(folders=pictures / "one").groups
+        assert {copy.path for copy in (group.keep, *group.same)} == {
+            pictures / "one" / "again.png",
+            pictures / "one" / "one.png",
+        }
+        with pytest.raises(LibraryError, match="nowhere"):
+            library.duplicates(folders=pictures / "nowhere")
+        (pictures / "later").mkdir()
+        with pytest.raises(LibraryError, match="later: no picture of the library"):
+            library.duplicates(folders=pictures / "later")
+
+
+def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:
+    ImageOps.mirror(Image.open(pictures / "11.png")).save(pictures / "11-mirrored.png")
+    with Library.create(pictures / ".transhash", OneCode()) as library:
+        library.index(pictures)
+        report = library.duplicates(64)
+        assert (report.groups, report.others) == ([], {"edit": 1})
+        (group,) = library.duplicates(64, kinds=["edit"]).groups
+    assert (group.same[0].kind, "mirrored" in group.same[0].why) == ("edit", True)
+
+
+@pytest.mark.parametrize("name", ["0 titled.png", "9 titled.png"])
+def test_the_best_of_two_has_no_letters_on_it(tmp_path: Path, name: str) -> None:
+    image = Image.open(sorted(EXAMPLES.rglob("*.jpg"))[0]).convert("RGB").resize((320, 240), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "5.png")
+    larger = image.resize((400, 300), Image.Resampling.BICUBIC)
+    ImageDraw.Draw(larger).text((12, 250), "BEST PRICE", "white", font_size=38, stroke_width=4, stroke_fill="black")
+    larger.save(tmp_path / name)
+    (group,) = groups_of(tmp_path, kinds=["edit"])
+    assert names([group]) == [["5.png", name]]
+    assert group.why.endswith("nothing was laid over it")
+    assert group.same[0].why.startswith("something laid over it")
+
+
+def test_pictures_of_a_reference_folder_are_kept(pictures: Path) -> None:
+    (pictures / "old").mkdir()
+    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "old" / "small.png")
+    shutil.copy(pictures / "old" / "small.png", pictures / "old" / "again.png")
+    (group,) = groups_of(pictures, reference=[pictures / "old"])
+    assert (group.keep.path.parent.name, [copy.path.name for copy in group.same]) == ("old", ["05.png"])
+
+
+def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:
+    (pictures / "other").mkdir()
+    shutil.copy(pictures / "05.png", pictures / "other")
+    shutil.copy(pictures / "06.png", pictures / "again.png")
+    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["06.png", "again.png"]]
+
+
+def test_within_a_folder_is_a_pair_whose_first_picture_has_equal_bytes_elsewhere(pictures: Path) -> None:
+    (pictures / "other").mkdir()
+    shutil.copy(pictures / "05.png", pictures / "other")
+    Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "other" / "small.png")
+    assert [sorted(group) for group in names(groups_of(pictures, within=True))] == [["05.png", "small.png"]]
+
+
+def test_a_pair_that_somebody_has_told_apart_is_not_shown_again(pictures: Path) -> None:
+    Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
+    assert len(groups_of(pictures)) == 1
+    pair = file_digest(pictures / "05.jpg").hex(), file_digest(pictures / "05.png").hex()
+    assert Verdicts(pictures / ".transhash").add([pair]) == 1
+    assert Verdicts(pictures / ".transhash").add([pair[::-1]]) == 0
+    assert groups_of(pictures) == []
+
+
+@pytest.mark.parametrize("wish", [{"kinds": ["twins"]}, {"keep": ["prettiest"]}, {"keep": ["path:"]}])
+def test_a_kind_or_a_rule_that_there_is_not_is_refused(pictures: Path, wish: dict[str, list[str]]) -> None:
+    with pytest.raises(LibraryError, match="; "):
+        groups_of(pictures, **wish)
+
+
+def test_a_raw_file_and_its_jpeg_are_a_group_that_no_plan_touches(tmp_path: Path) -> None:
+    from transhash.library.duplicates.planning import plan_of
+
+    folder = tmp_path / "photos"
+    image = Image.open(draw(folder / "seed.png", 3, 64)).convert("RGB")
+    for name in ("IMG_1.JPG", "IMG_2.jpg"):
+        image.save(folder / name, "JPEG")
+    (folder / "img_1.cr2").write_bytes(b"II*\0")
+    (folder / "other.dng").write_bytes(b"II*\0")
+    with Library.create(folder / ".transhash", FakeModel()) as library:
+        library.index(folder)
+        default = library.duplicates(64)
+        report = library.duplicates(64, kinds=["raw+jpeg"])
+        digests = {id_: each.digest for id_, each in library.pictures(library.passing()).items()}
+
+    assert "raw+jpeg" not in {copy.kind for group in default.groups for copy in group.same}
+    (group,) = report.groups
+    assert (group.keep.path.name, [copy.path.name for copy in group.same]) == ("img_1.cr2", ["IMG_1.JPG"])
+    assert group.same[0].kind == "raw+jpeg"
+    assert plan_of(report, digests, None, ()).actions == ()

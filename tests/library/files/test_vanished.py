@@ -1,0 +1,131 @@
+"""Pictures that are gone when a folder is indexed again: not found, pruned when that is asked for, and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from collection import counts, draw, found, lock
+from fake_model import FakeModel
+from transhash import Library
+from transhash.library import digests
+from transhash.library.files.thumbnails import Thumbnails
+
+
+def test_a_vanished_file_is_not_found_and_comes_back(library: Library, photos: Path, model: FakeModel) -> None:
+    library.index(photos)
+    away, there = photos.parent / "away.png", photos / "cat" / "cat-2.png"
+    there.rename(away)
+
+    assert counts(library.index(photos)) == {"removed": 1, "unchanged": 5}
+    assert (len(library), library.info().vanished, found(library, away)) == (5, 1, [])
+    assert counts(library.index(photos)) == {"unchanged": 5}
+
+    away.rename(there)
+    model.decoded.clear()
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 5}
+    assert model.decoded == []
+    assert found(library, there) == [there]
+
+
+def test_prune_deletes_what_has_vanished_and_nothing_else(library: Library, photos: Path) -> None:
+    library.index(photos)
+    shutil.rmtree(photos / "dog")
+
+    assert counts(library.index(photos, prune=True)) == {"removed": 3, "pruned": 3, "unchanged": 3}
+    assert (len(library), library.info().vanished) == (3, 0)
+
+
+def test_prune_gives_the_space_back(library: Library, photos: Path) -> None:
+    for number in range(400):
+        draw(photos / "many" / f"a-rather-long-name-of-a-picture-{number}.png", number)
+    library.index(photos)
+    for picture in library.pictures(library.passing()[:50]).values():
+        Thumbnails(library.path).get(picture)
+    library.reopen()  # with everything in one file
+    full = library.info().bytes
+    shutil.rmtree(photos / "many")
+
+    assert library.index(photos, prune=True).pruned == 400
+    assert library.info().bytes < 0.6 * full
+    assert len(list((library.path / "thumbnails").rglob("*.jpg"))) <= len(library) == 6
+    assert library.index(photos).unchanged == 6
+
+
+def test_only_what_is_below_the_indexed_folder_vanishes(library: Library, photos: Path) -> None:
+    library.index(photos)
+    shutil.rmtree(photos / "dog")
+    (photos / "cat" / "cat-0.png").unlink()
+
+    assert counts(library.index(photos / "cat")) == {"removed": 1, "unchanged": 2}
+    assert len(library) == 5
+
+
+def test_a_folder_that_cannot_be_read_loses_nothing(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(photos / "dog" / "deep" / "er.png", 55)
+    library.index(photos)
+    lock(monkeypatch, photos / "dog")
+
+    report = library.index(photos)
+    assert counts(report) == {"unchanged": 3, "skipped": 1}
+    assert report.skipped[0].path == photos / "dog"
+    assert report.skipped[0].reason == "cannot be read (permission denied)"
+    assert len(library) == 7
+
+
+@pytest.mark.parametrize(
+    ("moment", "skipped"), [("hashing", ["no such folder", "no such file"]), ("decoding", ["no such file"])]
+)
+def test_a_folder_that_goes_away_meanwhile_loses_nothing(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, moment: str, skipped: list[str]
+) -> None:
+    library.index(photos)
+    draw(photos / "cat" / "cat-9.png", 90)
+    place, away = photos.parent / "photos", photos.parent / "away"
+    usual = {"hashing": digests.file_digest, "decoding": FakeModel.one}[moment]
+
+    def leave(*arguments: object) -> object:
+        if place.exists():
+            place.rename(away)
+        return usual(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*{"hashing": (digests, "file_digest"), "decoding": (FakeModel, "one")}[moment], leave)
+        report = library.index(photos, prune=True)
+    assert [one.reason for one in report.skipped][: len(skipped)] == skipped
+    assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
+
+    away.rename(place)
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 6}
+
+
+@pytest.mark.parametrize("target", ["..", "nothing.png", "cat-0.png"], ids=["a folder", "nothing", "itself"])
+def test_a_picture_that_became_a_link_to_none_is_removed(library: Library, photos: Path, target: str) -> None:
+    library.index(photos)
+    picture = photos / "cat" / "cat-0.png"
+    query = picture.read_bytes()
+    picture.unlink()
+    picture.symlink_to(target)
+
+    assert library.index(photos).removed == 1
+    assert picture not in [hit.path for hit in library.search(query, k=100)]
+    assert library.index(photos, prune=True).pruned == 1
+
+    picture.unlink()
+    picture.write_bytes(query)
+    assert counts(library.index(photos)) == {"added": 1, "unchanged": 5}
+
+
+def test_a_picture_that_became_a_pipe_is_removed_and_named(library: Library, photos: Path) -> None:
+    library.index(photos)
+    (photos / "cat" / "cat-0.png").unlink()
+    os.mkfifo(photos / "cat" / "cat-0.png")
+
+    report = library.index(photos)
+    assert report.removed == 1
+    assert [one.reason for one in report.skipped] == ["not a regular file"]

@@ -1,0 +1,42 @@
+"""Groups of duplicates below a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fake_model import FakeModel
+from transhash import Library
+from transhash.images import Source
+from transhash.library import Duplicates
+from transhash.model import Encoded
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pictures"
+
+
+class OneCode(FakeModel):
+    """A model for which all pictures are of one kind."""
+
+    def one(self, item: object, source: Source, max_pixels: int | None) -> Encoded:
+        encoded = super().one(item, source, max_pixels)
+        code = None if encoded.code is None else np.zeros_like(encoded.code)
+        return Encoded(item, code, encoded.values, encoded.error, encoded.width, encoded.height)
+
+
+def picture(path: Path) -> Image.Image:
+    return Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
+
+
+def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = None, **wishes: Any) -> list[Duplicates]:
+    with Library.create(folder / ".transhash", model or FakeModel(), exist_ok=True) as library:
+        library.index(folder)
+        report = library.duplicates(max_distance, **wishes)
+    assert report.skipped == []
+    return report.groups
+
+
+def names(groups: list[Duplicates]) -> list[list[str]]:
+    return [[copy.path.name for copy in (group.keep, *group.same)] for group in groups]

@@ -1,0 +1,43 @@
+"""Plans for a folder with copyN.jpg and keptN.jpg, and what is in it afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transhash.library.digests import file_digest
+from transhash.library.duplicates.plan import Action, Plan
+
+WAYS = ("trash", "elsewhere", "hardlink", "symlink", "delete")
+
+
+def action(path: Path, keep: Path) -> Action:
+    size, kept = path.stat().st_size, keep.stat().st_size
+    return Action(
+        "remove",
+        1,
+        str(path),
+        size,
+        file_digest(path).hex(),
+        "same-file",
+        "",
+        str(keep),
+        kept,
+        file_digest(keep).hex(),
+        size,
+    )
+
+
+def plan_for(folder: Path, *pairs: tuple[str, str], reference: tuple[str, ...] = ()) -> Plan:
+    """The plan of some pairs (removed, kept), or of all the pairs there are."""
+    pairs = pairs or tuple((f"copy{number}.jpg", f"kept{number}.jpg") for number in range(4))
+    return Plan((str(folder),), reference, tuple(action(folder / one, folder / other) for one, other in pairs))
+
+
+def contents(*folders: Path) -> set[bytes]:
+    """The digests of all plain files."""
+    paths = (path for folder in folders for path in folder.rglob("*"))
+    return {file_digest(path) for path in paths if path.is_file() and not path.is_symlink()}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
