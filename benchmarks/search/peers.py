@@ -161,7 +161,8 @@ def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
 
     `blobs` are made as ann-benchmarks makes its random-l-256-hamming: signs of Gaussians around 1,000 centres. Real
     ones come from an `.npy` file of codes: drawn from it, each bit flipped at the rate at which a code and its ten
-    nearest neighbours differ in it. Raises `DataError` when there is no such file.
+    nearest neighbours differ in it. Whatever the seed, the centres are the same. Raises `DataError` when there is no
+    such file.
     """
     rng = np.random.default_rng(seed)
     if kind == "uniform":
@@ -171,7 +172,7 @@ def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
 
         return np.packbits(make_blobs(count, bits, centers=1000, random_state=1)[0] > 0, axis=1)
     if kind == "clustered":
-        centres = rng.integers(0, 256, (2000, bits // 8), dtype=np.uint8)
+        centres = np.random.default_rng(2000).integers(0, 256, (2000, bits // 8), dtype=np.uint8)
         rates = np.full(bits, 0.1, np.float32)
     else:
         centres = _real(Path(kind), bits)
