@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from types import ModuleType
 
 import numba
@@ -43,6 +46,16 @@ def test_a_turned_block_finds_what_counted_bits_find(bits: int, size: int, monke
     found = scan.nearest(store, EVERYTHING, queries, size + 1, bits, bounds)
     assert (found[:, :size] == np.sort(keys, axis=1)).all()
     assert (found[:, size] == NONE).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "known"), [("-avx512f", [planes.FAST, False]), ("-avx512f,-avx2,+popcnt", [False, False])]
+)
+def test_instructions_that_numba_is_forbidden_are_not_used(features: str, known: list[bool]) -> None:
+    program = "from transhash.search import planes, slices; print([planes.FAST, slices.FAST])"
+    environment = {**os.environ, "NUMBA_CPU_FEATURES": features}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == str(known)
 
 
 @pytest.mark.parametrize("bits", [64, 128, 256, 512])

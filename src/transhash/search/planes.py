@@ -30,8 +30,9 @@ FEW = 8  # queries for which it is not worth to turn a block
 MOST = 254  # a greater distance may be one of `SATURATED`
 SATURATED = 255
 
-# Numba compiles for this processor unless it is told otherwise
-HAS = get_host_cpu_features() if config.CPU_NAME is None and config.CPU_FEATURES is None else {}
+# What the processor that Numba compiles for is known to have: this one, but for what NUMBA_CPU_FEATURES changes
+HAS = get_host_cpu_features() if config.CPU_NAME is None else {}
+HAS |= {feature[1:]: feature[0] == "+" for feature in (config.CPU_FEATURES or "").split(",") if feature}
 FAST = bool(HAS.get("avx2"))
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
