@@ -12,6 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 from fittable_model import FittableModel
 from transhash import Library
 from transhash.library.duplicates import pairing
+from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.glances import Glance, glance, may_match
 from transhash.library.duplicates.neighbours import neighbours
 from transhash.library.duplicates.reading import Looked
@@ -103,7 +104,15 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         read.append(wanted.path.name)
         return look(wanted, thumbnails)
 
+    compared: list[frozenset[str]] = []
+    compare = pairing.compare
+
+    def counted(one: pairing.Picture, seen: Looked, other: pairing.Picture, also: Looked) -> Finding:
+        compared.append(frozenset((one.path.name, other.path.name)))
+        return compare(one, seen, other, also)
+
     monkeypatch.setattr(pairing, "look", noted)
+    monkeypatch.setattr(pairing, "compare", counted)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
         library.index(folder)
         library.fit()
@@ -114,3 +123,4 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
     assert sorted(map(sorted, found)) == [["07.png", "smaller.jpg"], ["09.png", "brighter.jpg"]]
     assert list(dict.fromkeys(stages)) == ["looking for neighbours", "reading", "glancing", "comparing"]
     assert len(set(read)) < 30
+    assert len(compared) == len(set(compared))  # no pair again when groups are made

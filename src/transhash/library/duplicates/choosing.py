@@ -84,8 +84,9 @@ def by_embeddings(
     reading.progress("looking for neighbours", 1, 1, "")
     seen = _glances(pictures[np.unique(near)], thumbnails, reading)
     found: Pairs = []
+    named = np.sort(pictures[near], axis=1)  # a pair is known by the lesser number first
     for begin in range(0, len(near), READ_AT_ONCE):
-        rows = pictures[near[begin : begin + READ_AT_ONCE]].tolist()
+        rows = named[begin : begin + READ_AT_ONCE].tolist()
         some = [
             (one, other, rank < CLOSEST)
             for (one, other), rank in zip(rows, ranks[begin : begin + READ_AT_ONCE].tolist(), strict=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -108,7 +108,7 @@ class Search:
             for pair, found in self._found.items()
             if found.kind in self._wishes.kinds and found.evidence.marked is not None
         }
-        groups = list(self._groups())
+        groups = self._groups()
         if Kind.RAW_JPEG in self._wishes.kinds:
             groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._present(np.arange(len(content))))
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
@@ -199,13 +199,14 @@ class Search:
             return SAME_FILE
         return Finding(None) if self._is_refused(a, b) else self._found[a, b]
 
-    def _look_at(self, one: int, others: list[int]) -> None:
-        """Confirm the pairs of one picture with others that were not looked at, side by side."""
-        keys = dict.fromkeys(self._key(one, other) for other in others)
+    def _look_at(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Confirm pairs that were not looked at, side by side."""
+        keys = dict.fromkeys(self._key(*pair) for pair in pairs)
         missing = [key for key in keys if key[0] != key[1] and key not in self._found and not self._is_refused(*key)]
         for begin in range(0, len(missing), CONFIRMED_AT_ONCE):
             some = missing[begin : begin + CONFIRMED_AT_ONCE]
             self._found.update(zip(some, self._pairing.confirm(some), strict=True))
+            self._progress("grouping", min(begin + CONFIRMED_AT_ONCE, len(missing)), len(missing), "")
 
     def _key(self, one: int, other: int) -> tuple[int, int]:
         a, b = int(self._first[one]), int(self._first[other])
@@ -221,7 +222,7 @@ class Search:
             one = int(self._leaders[one])
         return one
 
-    def _groups(self) -> Iterator[Duplicates]:
+    def _groups(self) -> list[Duplicates]:
         """The united pictures, so that in each group every one is confirmed against the one to keep."""
         leaders = self._leaders
         if Kind.SAME_FILE not in self._wishes.kinds:  # equal files follow the one of them that was looked at
@@ -231,10 +232,15 @@ class Search:
         united = np.flatnonzero(np.bincount(leaders)[leaders] > 1) if len(leaders) else leaders
         order = united[np.argsort(leaders[united], kind="stable")]
         found: list[Duplicates] = []
-        for group in np.split(order, np.flatnonzero(np.diff(leaders[order])) + 1) if len(order) else []:
-            for part in self._parts(self._present(group)):
-                found += self._split(part)
-        yield from sorted(found, key=lambda group: os.fsencode(group.keep.path))
+        united_ones = np.split(order, np.flatnonzero(np.diff(leaders[order])) + 1) if len(order) else []
+        waiting = [part for each in united_ones for part in self._parts(self._present(each))]
+        while waiting:
+            ordered = [self._by_worth(rest) for rest in waiting if len(rest) > 1]
+            self._look_at((kept, other) for (kept, *others), _ in ordered for other in others)
+            parted = [self._parted(*each) for each in ordered]
+            found += [group for group, _ in parted if group.same]
+            waiting = [left for _, left in parted]
+        return sorted(found, key=lambda group: os.fsencode(group.keep.path))
 
     def _parts(self, group: list[int]) -> list[list[int]]:
         if not self._wishes.within:
@@ -244,26 +250,20 @@ class Search:
             folders.setdefault(os.path.dirname(self._paths[picture]), []).append(picture)
         return list(folders.values())
 
-    def _split(self, group: list[int]) -> list[Duplicates]:
-        rest, why = self._by_worth(group)
-        found = []
-        while len(rest) > 1:
-            kept, others, left = rest[0], [], []
-            files = {self._inodes[kept]}
-            self._look_at(kept, rest[1:])
-            for other in rest[1:]:
-                if self._inodes[other] in files:
-                    continue  # the same file under another name
-                finding = self._finding(kept, other)
-                if finding.kind in self._wishes.kinds and not (self._is_reference(kept) and self._is_reference(other)):
-                    others.append(self._copy(other, kept, finding))
-                    files.add(self._inodes[other])
-                else:
-                    left.append(other)
-            if others:
-                found.append(Duplicates(self._copy(kept, kept, SAME_FILE), others, why))
-            rest, why = self._by_worth(left)
-        return found
+    def _parted(self, rest: list[int], why: str) -> tuple[Duplicates, list[int]]:
+        """The first of some pictures with those that repeat it, and the others."""
+        kept, others, left = rest[0], [], []
+        files = {self._inodes[kept]}
+        for other in rest[1:]:
+            if self._inodes[other] in files:
+                continue  # the same file under another name
+            finding = self._finding(kept, other)
+            if finding.kind in self._wishes.kinds and not (self._is_reference(kept) and self._is_reference(other)):
+                others.append(self._copy(other, kept, finding))
+                files.add(self._inodes[other])
+            else:
+                left.append(other)
+        return Duplicates(self._copy(kept, kept, SAME_FILE), others, why), left
 
     def _by_worth(self, group: Sequence[int]) -> tuple[list[int], str]:
         """Pictures, the one to keep first, and why it is."""
