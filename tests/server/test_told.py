@@ -59,7 +59,7 @@ def test_any_picture_is_written_as_python_writes_it(
     with catalogue.reading():
         found, known = written(catalogue, PLACES, [id_])[id_], described(catalogue, PLACES, [id_])[id_]
     assert told(found) == told(known)
-    assert f"{told(found)[0]}}}".encode() == to_json(known.to_dict())
+    assert told(found).encode() == to_json(known.to_dict())
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "ä b.jpg", 'quote " and \\.png', "tab\t\x1f\x7f.png", "\U0001f600.gif"])
@@ -76,14 +76,14 @@ def test_users_own_columns_are_in_between(catalogue: Catalogue) -> None:
         catalogue.columns.set_values([(second, values)])
     found, known = written(catalogue, PLACES, [first, second]), described(catalogue, PLACES, [first, second])
     assert [told(found[id_]) for id_ in (first, second)] == [told(known[id_]) for id_ in (first, second)]
-    assert '"columns":{"label":"ü","when":"1970-01-01T00:00:00","share":' in told(found[second])[0]
+    assert '"columns":{"label":"ü","when":"1970-01-01T00:00:00","share":' in told(found[second])
 
 
 def test_one_that_is_odd_takes_nothing_from_the_others(catalogue: Catalogue) -> None:
     ids = [put(catalogue, b"a", name) for name in (b"a.jpg", b"caf\xe9.jpg", b"b.jpg")]
     found = written(catalogue, PLACES, [*ids, 10**6])
     assert sorted(found) == ids
-    assert '"name":"caf?.jpg"' in told(found[ids[1]])[0]
+    assert '"name":"caf?.jpg"' in told(found[ids[1]])
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -144,8 +144,8 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
     order = _smallest(keys, min(k, count))
     if k > count:
         order = np.concatenate([order, np.tile(np.arange(count, min(k, rest)), (len(order), 1))], axis=1)
-    distances, ids = np.take_along_axis(near.distances, order, 1), np.take_along_axis(near.ids, order, 1)
-    return Near(distances, ids, np.take_along_axis(likeness, order, 1))
+    rows = np.arange(len(order))[:, None]
+    return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
 
 
 def _smallest(keys: NDArray[np.float32], k: int) -> NDArray[np.int64]:

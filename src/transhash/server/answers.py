@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Send
 
 from transhash.server import faults
-from transhash.server.security import protect
+from transhash.server.security import protection
 
 if TYPE_CHECKING:
     from transhash.server.connections import Connection
@@ -31,7 +32,13 @@ class Answer:
     """The answer to one request; `send` is what the application sends with."""
 
     def __init__(  # noqa: PLR0917
-        self, send: Send, method: str, headers: Headers, request_id: str, sending: Held, connection: Connection | None
+        self,
+        send: Send,
+        method: str,
+        headers: Mapping[str, str],
+        request_id: str,
+        sending: Held,
+        connection: Connection | None,
     ) -> None:
         self.status = 500
         self.started = False
@@ -103,15 +110,17 @@ class Answer:
                 if "etag" in own and not own["etag"].startswith("W/"):
                     own["ETag"] = f"W/{own['etag']}"
                 names = dict(headers)
-        protect(headers, names, self._id)
+        more_headers = protection(names, self._id)
+        if self._connection is None or self._is_head:
+            headers += more_headers
+        else:  # past uvicorn, which looks into each for what no header may have
+            self._connection.hold(b"".join([b"%b: %b\r\n" % each for each in more_headers]))
         start["headers"] = headers
         self.status, self.started = start["status"], True
-        if self.deadline is not None:  # from here on it is the client's time
+        if self.deadline is not None and (more or len(body) > PART):  # from here on it is the client's time
             length = names.get(b"content-length", b"")
             seconds = PATIENCE + (int(length) / SLOWEST if length.isdigit() else 0.0)
             self.deadline.reschedule(asyncio.get_running_loop().time() + seconds)
-        if self._connection is not None and not self._is_head:
-            self._connection.hold()
         await self._send(start)
         return body
 

@@ -9,6 +9,7 @@ most.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from typing import Any, ClassVar
 
@@ -21,16 +22,17 @@ LINGER = 2.0  # seconds in which the rest of a body is thrown away, so that its 
 
 
 class _Outlet:
-    """A transport that sends what it is told to hold along with what comes next: one packet instead of two."""
+    """A transport that sends the head of an answer along with what comes next: one packet instead of two."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        self.holds = False  # the next piece is held
+        self.lines: bytes | None = None  # what to add to the next piece, a head, which is held
         self._transport = transport
         self._held = b""
 
     def write(self, data: bytes) -> None:
-        if self.holds:
-            self.holds, self._held = False, self._held + data
+        if self.lines is not None:
+            self._held += data[:-2] + self.lines + b"\r\n"
+            self.lines = None
             return
         if self._held:
             data, self._held = self._held + data, b""
@@ -48,6 +50,7 @@ class Connection(HttpToolsProtocol):
     answering: asyncio.Task[Any] | None = None
     left = False  # the client has closed it
     _turn: asyncio.TimerHandle | None = None
+    _until = math.inf  # when it is closed, where it is its client's turn
     _taking: asyncio.TimerHandle | None = None
     _since = 0.0
     _cycles: tuple[RequestResponseCycle, ...] = ()  # requests that are not answered; uvicorn knows only the last one
@@ -67,10 +70,10 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits for the answer any longer."""
         self.left = True
-        self._cancel()
-        if self._taking:
-            self._taking.cancel()
-            self._taking = None
+        for timer in (self._turn, self._taking):
+            if timer:
+                timer.cancel()
+        self._turn = self._taking = None
         super().connection_lost(exc)
         self._of[self._address] -= 1
         if not self._of[self._address]:
@@ -120,9 +123,9 @@ class Connection(HttpToolsProtocol):
             self._taking.cancel()
             self._taking = None
 
-    def hold(self) -> None:
-        """Send what is written next, the head of an answer, along with what is written after it."""
-        self.transport.holds = True  # type: ignore[attr-defined]
+    def hold(self, lines: bytes) -> None:
+        """Send what is written next, the head of an answer, with more lines and along with what is written after it."""
+        self.transport.lines = lines  # type: ignore[attr-defined]
 
     def abort(self) -> None:
         """Close it at once; what was not taken is lost."""
@@ -154,17 +157,26 @@ class Connection(HttpToolsProtocol):
         return self.client[0] if self.client else ""
 
     def _wait(self, seconds: float) -> None:
-        self._cancel()
-        self._turn = self.loop.call_later(seconds, self._close)
+        """Close it in so many seconds, unless `_cancel` or another `_wait` comes before."""
+        self._until = self.loop.time() + seconds
+        if self._turn is None or self._turn.when() > self._until:
+            self._look_at(self._until)
 
     def _cancel(self) -> None:
+        self._until = math.inf  # a timer that looks in vain takes less time than one for each request
+
+    def _look_at(self, moment: float) -> None:
         if self._turn:
             self._turn.cancel()
-            self._turn = None
+        self._turn = self.loop.call_at(moment, self._look)
 
-    def _close(self) -> None:
-        self.transport.close()
-        self._await_taking()
+    def _look(self) -> None:
+        self._turn = None
+        if self.loop.time() >= self._until:
+            self.transport.close()
+            self._await_taking()
+        elif self._until < math.inf:
+            self._look_at(self._until)
 
     def _await_taking(self) -> None:
         if self._taking is None and not self.left:

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from transhash.library.pictures import Written
-from transhash.library.searchable import in_json
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,19 +16,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from transhash.library import Picture
+    from transhash.library.pictures import Written
     from transhash.library.ranking import Row
     from transhash.server import schemas
     from transhash.server.queries import Query
 
 
-def told(picture: Picture | Written) -> tuple[str, str]:
-    """A picture in JSON as `schemas.Picture` describes it, but for the brace at its end; and its version."""
-    if isinstance(picture, Written):
-        _, before, columns, version = picture
-        own = to_json(in_json(columns), inf_nan_mode="null").decode() if columns else "{}"
-        return f'{before}{own},"version":"{version}"', version
-    of = picture.to_dict()
-    return to_json(of, inf_nan_mode="null").decode()[:-1], of["version"]
+def told(picture: Picture | Written) -> str:
+    """A picture in JSON as `schemas.Picture` describes it."""
+    return picture if isinstance(picture, str) else to_json(picture.to_dict(), inf_nan_mode="null").decode()
 
 
 @dataclass(frozen=True)
@@ -64,14 +57,12 @@ class Found:
     def _hits(self) -> Iterable[str]:
         query = self.query
         numbers = to_json([probability for *_, probability in self.hits], inf_nan_mode="null").decode()
-        copies = self.copies or [()] * len(self.hits)
+        copies = [f"[{','.join(map(str, own))}]" for own in self.copies] if self.copies else ["[]"] * len(self.hits)
+        begins, ends = (f'{{"id":{query.id},', "}") if query.id is not None else ("{", f'"version":"{query.version}"}}')
         for (picture, distance, _), probability, own in zip(self.hits, numbers[1:-1].split(","), copies, strict=False):
-            text, version = told(picture)
-            same = picture.id == query.id if query.id is not None else version == query.version
-            yield (
-                f'{text},"distance":{distance},"probability":{probability},'
-                f'"identical":{"true" if same else "false"},"copies":[{",".join(map(str, own))}]}}'
-            )
+            text = told(picture)
+            same = "true" if text.startswith(begins) and text.endswith(ends) else "false"
+            yield (f'{text[:-1]},"distance":{distance},"probability":{probability},"identical":{same},"copies":{own}}}')
 
     def written(self) -> Found:
         """The same with its `body` made now, in the thread that calls: the event loop shall not wait for it."""

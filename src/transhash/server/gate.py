@@ -10,9 +10,9 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import nullcontext
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,7 +56,8 @@ class Gate:
         began = time.perf_counter()
         given, scope = scope, dict(scope)
         name = scope[ID] = f"{random.getrandbits(64):016x}"  # no secret
-        headers = Headers(scope=scope)
+        # the first of a name, as everywhere here
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in reversed(scope["headers"])}
         address = str((scope.get("client") or ("", 0))[0])
         connection = scope.get("extensions", {}).get(CONNECTION)
         answer = Answer(send, scope["method"], headers, name, self._sending, connection)
@@ -92,7 +93,7 @@ class Gate:
             self._log.request(name, address, scope.get(NAME), given, answer.status, answer.sent, seconds)
 
     async def _answer(  # noqa: PLR0912 - what can go wrong, one after the other
-        self, scope: Scope, headers: Headers, receive: Receive, answer: Answer, address: str
+        self, scope: Scope, headers: Mapping[str, str], receive: Receive, answer: Answer, address: str
     ) -> None:
         settings, name = self._settings, scope[ID]
         body = None

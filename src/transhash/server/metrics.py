@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
-class Metrics:
+class Metrics(Collector):
     """The counters of one server."""
 
     def __init__(self) -> None:
@@ -19,13 +24,9 @@ class Metrics:
         self.asked = 0  # requests that have come, but for those that ask how the server is
         self._under_way = 0  # of these
         self._last = time.monotonic()  # when the last one was answered
-        self._counted: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-        self.requests = Counter(
-            "transhash_requests", "Requests answered", ["route", "method", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "transhash_request_seconds", "Time to answer", ["route"], registry=self.registry, buckets=_BUCKETS
-        )
+        self._requests: dict[tuple[str, str, str], int] = {}  # by route, method and status
+        self._seconds: dict[str, list[float]] = {}  # by route: their sum, and how many ended within each bucket
+        self.registry.register(self)
         self.encoded = Counter("transhash_encoded_pictures", "Pictures encoded", registry=self.registry)
         self.batches = Counter("transhash_encoded_batches", "Batches that they came in", registry=self.registry)
         self.searches = Counter("transhash_searches", "Queries searched", registry=self.registry)
@@ -51,14 +52,27 @@ class Metrics:
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request."""
-        counted = self._counted.get((route, method, status))
-        if counted is None:
-            counted = self.requests.labels(route, method, str(status)), self.seconds.labels(route)
-            self._counted[route, method, status] = counted
-        counted[0].inc()
-        counted[1].observe(seconds)
+        kind = route, method, str(status)
+        self._requests[kind] = self._requests.get(kind, 0) + 1
+        times = self._seconds.get(route)
+        if times is None:
+            times = self._seconds[route] = [0.0] * (2 + len(_BUCKETS))
+        times[0] += seconds
+        times[1 + bisect_left(_BUCKETS, seconds)] += 1
         if status in (413, 429, 503):
             self.rejected.inc()
+
+    def collect(self) -> Iterator[Metric]:
+        """What is counted of every request, for the registry: counters of its own would take ten times as long."""
+        requests = CounterMetricFamily("transhash_requests", "Requests answered", labels=["route", "method", "status"])
+        for kind, count in self._requests.items():
+            requests.add_metric(kind, count)
+        times = HistogramMetricFamily("transhash_request_seconds", "Time to answer", labels=["route"])
+        for route, (total, *counts) in self._seconds.items():
+            within = zip([*map(floatToGoString, _BUCKETS), "+Inf"], accumulate(counts), strict=True)
+            times.add_metric([route], [*within], total)
+        yield requests
+        yield times
 
     def text(self) -> bytes:
         """The text that Prometheus reads."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import lru_cache
 from types import SimpleNamespace
 
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from transhash.server.settings import MOST_HITS, MOST_RANKED
 
 ROUTE = SimpleNamespace(path=f"{API}/pictures/{{id}}/similar")  # as the counters name it
 _PATH = re.compile(rf"{API}/pictures/([0-9]{{1,18}})/similar")
+LONGEST = 64  # bytes of what is kept
 _BOUNDS = {b"k": (1, MOST_HITS), b"offset": (0, MOST_RANKED), b"max_distance": (0, 512)}
 
 
@@ -54,12 +56,19 @@ def asked_plainly(scope: Scope) -> Query | None:
     named = _PATH.fullmatch(scope["path"])
     if named is None:
         return None
+    query = scope["query_string"]
+    options = _options(query) if len(query) <= LONGEST else None
+    return None if options is None else Query(options, id=int(named[1]))
+
+
+@lru_cache(maxsize=256)
+def _options(query: bytes) -> Options | None:
     values: dict[bytes, int] = {}
-    for part in scope["query_string"].split(b"&") if scope["query_string"] else ():
+    for part in query.split(b"&") if query else ():
         name, _, text = part.partition(b"=")
         least, most = _BOUNDS.get(name, (1, 0))
         if name in values or not text.isdigit() or len(text) > 6 or not least <= int(text) <= most:
             return None
         values[name] = int(text)
     k, offset = values.get(b"k", Options.k), values.get(b"offset", Options.offset)
-    return Query(Options(k, offset, values.get(b"max_distance")), id=int(named[1]))
+    return Options(k, offset, values.get(b"max_distance"))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from transhash.server.faults import Fault
@@ -28,10 +27,10 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
-_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in (HEADERS | {"cache-control": "no-store"}).items()]
 
 
-def check_sender(scope: Scope, headers: Headers, settings: Settings) -> None:
+def check_sender(scope: Scope, headers: Mapping[str, str], settings: Settings) -> None:
     """Refuse requests that name another server, or that another site's page makes; raises a `Fault`."""
     host = headers.get("host", "")
     if not _is_ours(host, settings):
@@ -55,7 +54,7 @@ def changes(scope: Scope) -> bool:
     return scope["method"] not in SAFE and not scope["path"].startswith(LOOKING) and scope["path"] != SESSION
 
 
-def body_limit(headers: Headers, settings: Settings) -> int:
+def body_limit(headers: Mapping[str, str], settings: Settings) -> int:
     """How large a body may be; raises a `Fault` when it says itself that it is larger."""
     sends_pictures = headers.get("content-type", "").startswith(("multipart/", "image/", "application/octet-stream"))
     limit = settings.max_upload if sends_pictures else settings.max_body
@@ -77,12 +76,9 @@ def host_of(value: str) -> str:
     return (value.rpartition(":")[0] if ":" in value.rpartition("]")[2] else value).lower()
 
 
-def protect(headers: list[tuple[bytes, bytes]], names: Container[bytes], request_id: str) -> None:
-    """Add the headers that every answer has to those of one; `names`: what it has already."""
-    headers += [each for each in _RAW_HEADERS if each[0] not in names]
-    headers.append((b"x-request-id", request_id.encode()))
-    if b"cache-control" not in names:
-        headers.append((b"cache-control", b"no-store"))
+def protection(names: Container[bytes], request_id: str) -> list[tuple[bytes, bytes]]:
+    """The headers that every answer has besides its own; `names`: what it has already."""
+    return [*(each for each in _RAW_HEADERS if each[0] not in names), (b"x-request-id", request_id.encode())]
 
 
 def _is_ours(host: str, settings: Settings) -> bool:

@@ -15,6 +15,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class Tokens:
         self._patience = Patience()
         self._refresh(strict=True)
 
-    def check(self, scope: Scope, headers: Headers, *, changes: bool) -> None:
+    def check(self, scope: Scope, headers: Mapping[str, str], *, changes: bool) -> None:
         """Find out whose request it is; raises a `Fault` for one without a valid token, or without the right.
 
         `changes`: the request wants to change something.
@@ -122,14 +123,14 @@ class Tokens:
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         return f"{_name(scope)}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
 
-    def _of_session(self, scope: Scope, headers: Headers) -> Token | None:
+    def _of_session(self, scope: Scope, headers: Mapping[str, str]) -> Token | None:
         value = _cookie_of(scope, headers)
         session = self._sessions.get(digest_of(value)) if value else None
         if session is None or session.until < time.monotonic():
             return None
         return session.token if self._known.get(session.token.digest) == session.token else None
 
-    def _of_bearer(self, scope: Scope, headers: Headers) -> Token:
+    def _of_bearer(self, scope: Scope, headers: Mapping[str, str]) -> Token:
         """The token that a request carries; an address that gave wrong ones waits ever longer."""
         address = (scope.get("client") or ("", 0))[0]
         given = _secret(headers)
@@ -145,7 +146,7 @@ class Tokens:
         self._patience.right(address, given)
         return token
 
-    def _bearer(self, headers: Headers) -> Token | None:
+    def _bearer(self, headers: Mapping[str, str]) -> Token | None:
         given = _secret(headers)
         # found by its digest: how long that takes tells nothing about the secret
         return self._known.get(digest_of(given)) if given else None
@@ -205,7 +206,7 @@ class Patience:
             self._right.popitem(last=False)
 
 
-def _secret(headers: Headers) -> str:
+def _secret(headers: Mapping[str, str]) -> str:
     kind, _, given = headers.get("authorization", "").partition(" ")
     return given.strip() if hmac.compare_digest(kind.lower().encode(), b"bearer") else ""
 
@@ -215,7 +216,7 @@ def _name(scope: Scope) -> str:
     return f"transhash-{(scope.get('server') or ('', 0))[1]}"
 
 
-def _cookie_of(scope: Scope, headers: Headers) -> str:
+def _cookie_of(scope: Scope, headers: Mapping[str, str]) -> str:
     try:
         morsel = SimpleCookie(headers.get("cookie", "")).get(_name(scope))
     except CookieError:

@@ -26,41 +26,45 @@ _PATH = "CASE length(path) WHEN 0 THEN name ELSE path || '/' || name END"
 
 
 def _text(blob: str) -> str:
-    return f"json_quote(CAST({blob} AS TEXT))"
+    return f"CAST({blob} AS TEXT)"
 
 
-def _moment(seconds: str) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch')"
+def _moment(seconds: str, zone: str) -> str:
+    return f"strftime('%Y-%m-%dT%H:%M:%S{zone}', {seconds}, 'unixepoch')"
 
 
-_PARTS = [
-    "'{{\"id\":' || picture.id",  # two braces, for `Database.chosen` makes one of them
-    f"',\"path\":' || {_text(_PATH)}",
-    f"',\"folder\":' || {_text('path')}",
-    f"',\"name\":' || {_text('name')}",
-    "',\"width\":' || width || ',\"height\":' || height || ',\"bytes\":' || size",
-    f"',\"taken\":' || CASE WHEN taken IS NULL THEN 'null' ELSE '\"' || {_moment('taken')} || '\"' END",
-    f'\',"modified":"\' || {_moment("mtime_ns / 1000000000")}',
-    '\'Z","code":"\' || lower(hex(code)) || \'","columns":\'',
-]
-_LINES = " || char(10) || ".join(["picture.id", " || ".join(_PARTS), "lower(hex(substr(digest, 1, 6)))"])
+_VALUES = {
+    "id": "picture.id",
+    "path": _text(_PATH),
+    "folder": _text("path"),
+    "name": _text("name"),
+    "width": "width",
+    "height": "height",
+    "bytes": "size",
+    "taken": _moment("taken", ""),
+    "modified": _moment("mtime_ns / 1000000000", "Z"),
+    "code": "lower(hex(code))",
+    "columns": "json('{{}}')",  # two braces, for `Database.chosen` makes one of them
+    "version": "lower(hex(substr(digest, 1, 6)))",
+}
+_JSON = ", ".join(f"'{key}', {value}" for key, value in _VALUES.items())
 _SQL = (  # one row for all of them: before each, Python lets its other threads go on, and then waits for them
-    f"SELECT CAST(group_concat({_LINES}, char(10)) AS BLOB) FROM picture JOIN folder ON folder.id = picture.folder"
+    f"SELECT group_concat(picture.id, ' '), CAST(group_concat(json_object({_JSON}), char(10)) AS BLOB)"
+    " FROM picture JOIN folder ON folder.id = picture.folder"
     f" WHERE code IS NOT NULL AND vanished IS NULL AND {' AND '.join(_CONDITIONS)} AND picture.id IN ({{}})"
 )
 
 
-def written(database: Database, ids: Iterable[int]) -> dict[int, tuple[str, str]]:
+def written(database: Database, ids: Iterable[int]) -> dict[int, str]:
     """Those of some pictures that are plain and that search can find, by id.
 
-    Each as `transhash.library.Picture.to_dict` has it, in JSON, up to and with the key of users' own columns; and its
-    version, which comes after them.
+    Each as `transhash.library.Picture.to_dict` has it, in JSON, without users' own columns.
     """
     if os.sep != "/":
         return {}
-    found: dict[int, tuple[str, str]] = {}
+    found: dict[int, str] = {}
     with suppress(ValueError):  # not UTF-8, or not as expected: those pictures are left to Python
-        for (text,) in database.chosen(_SQL, ids):
-            lines = [] if text is None else text.decode().split("\n")  # JSON has no line break within a text
-            found.update(zip(map(int, lines[::3]), zip(lines[1::3], lines[2::3], strict=True), strict=True))
+        for some, texts in database.chosen(_SQL, ids):
+            if some is not None:  # JSON has no line break within a text
+                found.update(zip(map(int, some.split(" ")), texts.decode().split("\n"), strict=True))
     return found

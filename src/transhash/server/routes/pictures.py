@@ -70,7 +70,7 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
             for first in range(0, len(page), LISTED_AT_ONCE):
                 some = page[first : first + LISTED_AT_ONCE]
                 known = written(library.catalogue, library.places, some)
-                listed += [f"{told(known[id_])[0]}}}" for id_ in some if id_ in known]
+                listed += [told(known[id_]) for id_ in some if id_ in known]
                 give_way()
         return b'{"pictures":[%b],"total":%d,"more":%b}' % (",".join(listed).encode(), len(ids), to_json(more))
 
