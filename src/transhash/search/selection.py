@@ -27,7 +27,7 @@ SIZE, BOUND, WITHIN, LIMIT = (
 # from which on nothing is of use
 
 EVERY = 1 << 32  # more entries than any code has
-SHORT = 100  # keys; more are sorted by their digits, which takes 3 µs and a little for each
+SHORT = 160  # keys; more are sorted by their digits, which takes 3 µs and a little for each
 
 Keys = npt.NDArray[np.int64]
 
@@ -111,30 +111,29 @@ def keep(keys, counts, state, k, key, weight):  # type: ignore[no-untyped-def]
 @kernel
 def sort(keys):  # type: ignore[no-untyped-def]
     """Sort in place."""
-    sort_beside(keys, np.empty(len(keys) if len(keys) > SHORT else 0, np.int64))
+    sort_beside(keys, np.empty(len(keys), np.int64))
 
 
 @kernel
 def sort_beside(keys, spare):  # type: ignore[no-untyped-def]
-    """Sort in place, with as much spare room as there are keys.
+    """Sort in place keys of 0 and more, with as much spare room as there are keys.
 
-    Short rows by Shell's method: digits take as long for a hundred keys, and a tenth of the time for a thousand.
+    Short rows by how many keys each is greater than: eight comparisons are one instruction, and no branch is guessed.
     """
     if len(keys) > SHORT:
         _sort_by_digits(keys, spare[: len(keys)])
         return
-    gap = 1
-    while gap < len(keys) // 3:
-        gap = gap * 9 // 4 + 1
-    while gap > 0:
-        for i in range(gap, len(keys)):
-            key = keys[i]
-            j = i
-            while j >= gap and keys[j - gap] > key:
-                keys[j] = keys[j - gap]
-                j -= gap
-            keys[j] = key
-        gap = max(1, gap * 4 // 9) if gap > 1 else 0
+    keys, spare = borrow(keys), borrow(spare)
+    for i in range(len(keys)):
+        spare[i] = keys[i]
+        keys[i] = -1
+    for i in range(len(keys)):
+        place = np.int64(0)
+        for j in range(len(keys)):
+            place += spare[j] < spare[i]
+        while keys[place] >= 0:  # by an equal one
+            place += 1
+        keys[place] = spare[i]
 
 
 @kernel
@@ -191,7 +190,12 @@ def finish(labels, rows, starts, members, alive, keys, state, k, best):  # type:
             size += 1
     found = keys[:size]
     sort(found)
-    done = _expand(labels, rows, starts, members, alive, found, k, best)
+    if len(starts):
+        done = _expand(labels, rows, starts, members, alive, found, k, best)
+    else:  # each candidate is one entry
+        done = min(size, k)
+        for i in range(done):
+            best[i] = (found[i] >> 32 << 32) | (found[i] & 0xFFFFFFFF) >> 1
     best[done:] = NONE
 
 
