@@ -162,7 +162,7 @@ def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: fl
 
 def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
     """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
-    each = len(store.width) * (SCANNED if queries >= scan.turning.FEW * workers() else SCANNED_ALONE)
+    each = len(store.width) * (SCANNED + SCANNED_ALONE / max(1, queries) ** 0.5)
     if isinstance(store, Packed):
         each += DECODED / max(1, queries)
     return codes * each

@@ -10,10 +10,10 @@ from transhash.kernels import inlined, kernel
 from transhash.search import planes, slices
 from transhash.search.bitops import lowest
 
-# Relative costs, measured: a word of a candidate in a bucket, a visit to a bucket, a word of a code in a scan that many
-# queries share, the same when one query waits for memory, and to put a compact code together.
-CANDIDATE, VISIT, SCANNED_ALONE, DECODED = 1.0, 50.0, 0.3, 1.0
-SCANNED = 0.05 if slices.FAST else 0.08 if planes.FAST else SCANNED_ALONE
+# Relative costs, measured: a word of a candidate in a bucket, a visit to a bucket, to put a compact code together, a
+# word of a code in a scan that very many queries share, and how much more it is for one (for n a part of that: 1 / √n)
+CANDIDATE, VISIT, DECODED = 1.0, 50.0, 1.0
+SCANNED, SCANNED_ALONE = 0.06 if slices.FAST else 0.11 if planes.FAST else 0.3, 0.25
 # and of clusters: a word of a code that is read in sequence, a word of a centre, a cluster of which something is read
 ROW, CENTRE, CLUSTER = 0.2, 0.4, 20.0
 PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
