@@ -119,18 +119,24 @@ def timed(action: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:
-    """Build the index of these codes, and what that cost."""
+    """Build the index of these codes, and what that cost: unknown where an earlier call had begun."""
     making = Making(kind, size, oracle)
+    resumed = target.with_name(f"{target.name}.building").exists()
     began = time.perf_counter()
+    pieces = making.pieces()
     with Most(target.parent) as most:
-        build_index(target, making.pieces(), BITS, progress=say)
-    return {
+        build_index(target, pieces, BITS, progress=say)
+    for _ in pieces:  # what an earlier call had copied, the oracle has to see
+        pass
+    cost: Row = {
         "build_s": time.perf_counter() - began - making.seconds,
         "making_s": making.seconds,
         "peak_build": most.memory,
         "disk_build": most.disk,
-        "bytes_a_code": target.stat().st_size / size,
     }
+    if resumed:
+        cost = dict.fromkeys(cost)
+    return cost | {"bytes_a_code": target.stat().st_size / size}
 
 
 def search(index: HammingIndex, kind: str, peer: int) -> Row:
@@ -206,9 +212,12 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         batch = np.median(row["batch_s"]) / BATCH * 1e3
         theirs = np.median(row["peer_s"]) / BATCH * 1e3 * row["size"] / row["peer"]
+        built = [
+            "" if row[name] is None else f"{row[name] / unit:.1f}"
+            for name, unit in (("build_s", 60), ("peak_build", 1e9), ("disk_build", 1e9))
+        ]
         lines.append(
-            f"| {row['codes']} | {row['size']:,} | {row['build_s'] / 60:.1f} | {row['peak_build'] / 1e9:.1f} |"
-            f" {row['disk_build'] / 1e9:.1f} | {row['bytes_a_code']:.1f} | {batch:.3f} |"
+            f"| {row['codes']} | {row['size']:,} | {' | '.join(built)} | {row['bytes_a_code']:.1f} | {batch:.3f} |"
             f" {np.median(row['single_s']) * 1e3:.3f} | {row['first_batch_s'] / BATCH * 1e3:.2f} |"
             f" {theirs:.0f} | {theirs / batch:,.0f} |"
         )

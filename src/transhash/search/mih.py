@@ -11,6 +11,7 @@ its buckets; it is done when that sum exceeds the distance of the k-th result, a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -162,7 +163,7 @@ def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: fl
 
 def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
     """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
-    each = len(store.width) * (SCANNED + SCANNED_ALONE / max(1, queries) ** 0.5)
+    each = len(store.width) * (SCANNED + SCANNED_ALONE / math.sqrt(max(1, queries)))
     if isinstance(store, Packed):
         each += DECODED / max(1, queries)
     return codes * each
