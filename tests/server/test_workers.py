@@ -96,7 +96,7 @@ def test_who_asks_one_after_the_other_waits_while_others_work() -> None:
 
     async def run() -> None:
         resting = lambda: GivingWay(busy.is_set, times=10_000.0, free=0.0)  # noqa: E731
-        batches = Batches("jobs", work, threads=2, batch=1, waiting=100, of_one=1, giving_way=resting)
+        batches = Batches("jobs", work, threads=2, batch=1, waiting=100, of_one=1, giving_way=resting, rests=True)
         try:
             first, second = _put(batches, "greedy", ["first", "second"])
             assert await first == "first"

@@ -218,11 +218,12 @@ class LocalSearch:
 
     def passing(self, where: str | None, stop: Callable[[], bool] | None) -> NDArray[np.int64]:
         """As `Library.passing`."""
-        ids = self.codes().ids
+        index = self.codes()
         if where is None:
-            return ids
+            return index.ids
         with self._catalogue.database.stoppable(stop or (lambda: False)):
-            return np.intersect1d(ids, self.filtered(where), assume_unique=True)
+            found = self.filtered(where)
+        return found[index.contains(found)]
 
     def filtered(self, where: str) -> NDArray[np.int64]:
         """The ids of all rows that pass a filter; the last filter's are kept, for many queries in several batches."""

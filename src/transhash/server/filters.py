@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from transhash.library.catalogue.database import BrokenOffError
 from transhash.server import faults
-from transhash.server.workers import Batches, GivingWay
+from transhash.server.workers import GIVE_WAY, Batches
 
 if TYPE_CHECKING:
     from transhash.library import Library, LiveLibrary
@@ -44,15 +44,8 @@ class _Look:
 class Filters:
     """The pictures that pass filters; the last ones are kept. Used from the event loop."""
 
-    def __init__(
-        self,
-        live: LiveLibrary,
-        threads: Batches[Callable[[], Passing], Passing],
-        seconds: float,
-        giving_way: Callable[[], GivingWay],
-    ) -> None:
-        """`seconds`: for one filter, without those in which it gives way to others."""
-        self._giving_way = giving_way
+    def __init__(self, live: LiveLibrary, threads: Batches[Callable[[], Passing], Passing], seconds: float) -> None:
+        """`seconds`: for one filter, without those in which it gives way to others (`threads` have a `GIVE_WAY`)."""
         self._live = live
         self._threads = threads
         self._seconds = seconds
@@ -99,7 +92,7 @@ class Filters:
         return _Look(self._threads.put([lambda: self._passing(where, order, given_up)])[0], given_up)
 
     def _passing(self, where: str | None, order: str | None, given_up: threading.Event) -> Passing:
-        until, give_way = time.monotonic() + self._seconds, self._giving_way()
+        until, give_way = time.monotonic() + self._seconds, GIVE_WAY.get()
         library = self._live.here()
 
         def stop() -> bool:

@@ -71,13 +71,15 @@ class Service:
             return Batches(what, each(_run), threads=threads, batch=1, waiting=waiting, **options)
 
         # whoever asks for long lists one after the other gets what others leave
-        resting = partial(self.giving_way, free=0.0)
-        self._look = jobs("requests", 2, 8 * waiting, of_one=1, giving_way=resting)
-        self._filter = jobs("filters", 2, waiting, of_one=1)  # a core for one who asks what takes long, not all
+        resting = partial(self._giving_way, free=0.0)
+        self._look = jobs("requests", 2, 8 * waiting, of_one=1, giving_way=resting, rests=True)
+        # a core for one who asks what takes long, not all
+        self._filter = jobs("filters", 2, waiting, of_one=1, giving_way=self._giving_way)
         self._draw = jobs("pictures", processors(), 4 * waiting)
-        self._explain = jobs("explanations", 1, waiting)  # one, so that thumbnails never wait for them
+        # one, so that thumbnails never wait for them
+        self._explain = jobs("explanations", 1, waiting, giving_way=self._giving_way)
         self._write = jobs("writes", 1, 8)
-        self._filters = Filters(live, self._filter, settings.filter_seconds, self.giving_way)
+        self._filters = Filters(live, self._filter, settings.filter_seconds)
         self._checked = 0.0
         self._check: asyncio.Future[None] | None = None
         self._warm: asyncio.Task[None] | None = None
@@ -161,8 +163,8 @@ class Service:
         found: R = await self._within(self._explain.do(lambda: function(self.live.here())))
         return found
 
-    def giving_way(self, free: float = FREE_SECONDS) -> GivingWay:
-        """What work that takes long calls again and again, so that searches, pictures and uploads go first."""
+    def _giving_way(self, free: float = FREE_SECONDS) -> GivingWay:
+        """For work that takes long, so that searches, pictures and uploads go first."""
         rooms = self._search, self._draw, self._encoder
         return GivingWay(lambda: any(each.busy for each in rooms), WAITS, free)
 

@@ -20,11 +20,10 @@ J = TypeVar("J")  # a job
 R = TypeVar("R")  # its result
 
 NAMED = "transhash-"  # what the names of these threads begin with
-FREE_SECONDS = 0.1  # of work before it gives way to others
+FREE_SECONDS = 0.02  # of work before it gives way to others
 LOOK_SECONDS = 0.004  # between looks whether they have work
 SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
-# in a thread of `Batches` that gives way: what a job that takes long calls again and again
-GIVE_WAY: ContextVar[Callable[[], None]] = ContextVar("GIVE_WAY")
+GIVE_WAY: ContextVar[GivingWay] = ContextVar("GIVE_WAY")  # what a job that takes long calls again and again
 
 
 class Batches(Generic[J, R]):
@@ -40,11 +39,12 @@ class Batches(Generic[J, R]):
         waiting: int,
         of_one: int | None = None,
         giving_way: Callable[[], GivingWay] | None = None,
+        rests: bool = False,
     ) -> None:
         """`of_one`: how many jobs of one sender are taken before those of others; by default as many as can be.
 
-        After each batch its senders wait for their next one as long as what `giving_way` gives waits; jobs themselves
-        may call that too (`GIVE_WAY`).
+        `giving_way` makes what the jobs of a batch give way with (`GIVE_WAY`). If the threads `rest`, the senders of a
+        batch wait for their next one as long as that waits.
         """
         self._work = work
         self._what = name
@@ -52,6 +52,7 @@ class Batches(Generic[J, R]):
         self._most = waiting
         self._count = threads
         self._giving_way = giving_way
+        self._rests = rests
         self._jobs: _Turns[tuple[J, asyncio.Future[R], asyncio.AbstractEventLoop]] = _Turns(of_one or threads * batch)
         self._threads: list[threading.Thread] = []
         for _ in range(threads):
@@ -107,7 +108,7 @@ class Batches(Generic[J, R]):
         if give_way:
             GIVE_WAY.set(give_way)
         self._do([job for _, job in taken if not job[1].done()])  # its client may have gone
-        if give_way:
+        if give_way and self._rests:
             give_way()
         for sender, _ in taken:
             self._jobs.done(sender)

@@ -66,12 +66,12 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
         if library is not passing.library:
             raise faults.library()  # another library took its place meanwhile
         give_way, listed = GIVE_WAY.get(), []
-        with library.catalogue.reading():
-            for first in range(0, len(page), LISTED_AT_ONCE):
-                some = page[first : first + LISTED_AT_ONCE]
+        for first in range(0, len(page), LISTED_AT_ONCE):
+            some = page[first : first + LISTED_AT_ONCE]
+            with library.catalogue.reading():  # and not while it gives way: nobody's writing waits for that
                 known = written(library.catalogue, library.places, some)
-                listed += [told(known[id_]) for id_ in some if id_ in known]
-                give_way()
+            listed += [told(known[id_]) for id_ in some if id_ in known]
+            give_way()
         return b'{"pictures":[%b],"total":%d,"more":%b}' % (",".join(listed).encode(), len(ids), to_json(more))
 
     return Response(await served.look(found), media_type="application/json")
@@ -182,7 +182,7 @@ async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlu
             raise Fault(404, "lacking", f"nothing is known of what a code of {model.name} depends on", "look elsewhere")
         most = 4 * served.settings.max_pixels
         sent = served.guard.picture(content_of(each)[0], model.image_size, model.crop, max_pixels=most)
-        found = occlusion_of(model, sent.decoded.pixels, between=served.giving_way())
+        found = occlusion_of(model, sent.decoded.pixels, between=GIVE_WAY.get())
         local = None if found.of_local is None else found.of_local.round(4).tolist()
         return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
 
