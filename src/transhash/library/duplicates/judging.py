@@ -10,6 +10,7 @@ import numpy.typing as npt
 from transhash.kernels import kernel
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.curves import BLACK, WHITE
+from transhash.library.duplicates.faint import differing
 from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
 from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
@@ -70,6 +71,9 @@ def judge(laid: Laid) -> Judged:
     wrong |= structured & (strains > max(OUTLIER, RARE * usual)) & (tiles.alike < LOOSE)  # all else agrees far better
     wrong |= shades > SHADE + HALO * tiles.deviations.min(axis=1) * (tiles.alike > SHAPED)  # at edges: sharpened
     wrong |= ~structured & (_off(tiles) > FLAT)
+    if not wrong.any():  # as in the dark, where no tile says enough by itself
+        faint = differing(laid.reference, laid.other, laid.there, tiles.grid, usual or 1.0)
+        wrong = faint[tiles.rows, tiles.columns]
     recoloured = _recoloured(tiles, laid.ground)
     if recoloured.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
         lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), side)

@@ -1,8 +1,8 @@
 """Overlays: whether what differs between two registered pictures was laid over one of them, or has moved.
 
 A mark is thin, lies in lines, and makes everything under it brighter, or everything darker. Print lies in lines too,
-or is an area of few colours, and has harder edges than what it covers. Whatever else differs is part of the scene, and
-so is an area that the other picture shows as well, at another place.
+or is an area of few colours, and has hard edges, also at its rim. Whatever else differs is part of the scene, and so is
+an area that the other picture shows as well, at another place.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ ONE_SIDED = 0.97  # share of the difference that goes the same way in a mark
 OPAQUE = 0.4  # share of the way to white or black that nine tenths of a mark's pixels do not reach
 THIN = 0.2  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
 LONG = 1.8  # times as long as high that a line of letters is
-STEEP, FEW_COLOURS, LINES = 6.5, 15.5, 4.2  # what speaks for print: the logarithm of its edges' gradient, the share of
-PRINTED = (
-    37.1  # its pixels that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
-)
-ON_LINES, ON_AREA = 1.5, 1.25  # times that the gradient of letters, of a logo, is that of what they cover, at least
-SURE = 2.0  # what must speak for one of two pictures more than for the other one, so that it has the print
-FLAT, RIMMED = 0.95, 32.0  # share of the pixels of a flat area that have one of two greys, gradient at its rim
+# what speaks for print: the logarithms of its edges' gradient, of that at its rim and of its pixels (of more the same),
+# the share of these that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
+STEEP, RIMMED, LARGE, FEW_COLOURS, LINES = 6.5, 5.9, 10.5, 29.0, 3.4
+ENOUGH, PRINTED = 250, 124.5
+WHOSE, SURE = 15.5, 2.0  # few colours, and what must speak for one of two pictures more, so that it has the print
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 CELL = 16  # pixels of a cell: what is sought elsewhere is the cell with most of what differs, and those around it
 RIM, CORE = 4, 30  # pixels at the rim of an area that are not sought, unless fewer than so many are left
 ELSEWHERE = 8  # pixels by which another place is off at least
 FOUND = 10.0  # levels, with those of both colours, by which what has moved differs from what is there
+SWAPPED = 18.0  # the same, where both places differ
+OVERLAPPING = 0.5  # share of what is sought that lies where the pictures differ then
 
 
 class Laid(NamedTuple):
@@ -94,7 +94,8 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
         return Changed(Overlay.MARK, _whose(laid, differs, solid))
     if not wrong.any():
         return NOTHING
-    if not _is_print(laid, differs, solid, lines) or (not lines and _has_moved(laid, differs, solid)):
+    upper = _printed(laid, differs, solid, lines)
+    if upper is None or _has_moved(laid, differs, solid, None if lines else upper):
         return SCENE
     return Changed(Overlay.PRINT, _whose(laid, differs, solid))
 
@@ -105,58 +106,83 @@ def _whose(laid: Laid, differs: Flags, solid: Flags) -> int | None:
     speaks = []
     for each in (laid.reference, laid.other):
         edges = max(1.0, float(np.quantile(np.hypot(*np.gradient(each))[differs], 0.9)))
-        speaks.append(STEEP * float(np.log(edges)) + FEW_COLOURS * two_greys(each[core]))
+        speaks.append(STEEP * float(np.log(edges)) + WHOSE * two_greys(each[core]))
     if abs(speaks[1] - speaks[0]) < SURE:
         return None
     return int(speaks[1] > speaks[0]) ^ laid.swapped
 
 
-def _is_print(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> bool:
-    """Whether what differs was laid over one of the pictures: it has hard edges, and is of few colours."""
-    core = solid if solid.sum() >= 8 else differs
+def _printed(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> int | None:
+    """Which of both pictures has something that was laid over it: of few colours, with hard edges, also at its rim."""
     pictures = laid.reference, laid.other
-    slopes = [np.hypot(*np.gradient(each))[differs] for each in pictures]
-    greys = [two_greys(each[core]) for each in pictures]
-    edges = [max(1.0, float(np.quantile(each, 0.9))) for each in slopes]
-    if any(grey > FLAT and edge > RIMMED for grey, edge in zip(greys, edges, strict=True)):
-        return True  # whatever it covers
-    steep = [float(each.mean()) for each in slopes]
-    upper = int(steep[1] > steep[0])
-    if steep[upper] < (ON_LINES if lines else ON_AREA) * steep[1 - upper]:
-        return False  # what has moved is to be seen in both
-    return bool(STEEP * np.log(edges[upper]) + FEW_COLOURS * greys[upper] + LINES * lines > PRINTED)
+    slopes = [np.hypot(*np.gradient(each)) for each in pictures]
+    rim = _dilated(differs) & ~solid
+    rims = [float(each[rim].mean()) for each in slopes]
+    upper = int(rims[1] > rims[0])
+    edges = float(np.quantile(slopes[upper][differs], 0.9))
+    greys = two_greys(pictures[upper][solid if solid.sum() >= 8 else differs])
+    logarithms = np.log([max(edges, 1.0), max(rims[upper], 1.0), min(int(differs.sum()), ENOUGH)])
+    speaks = float(np.dot((STEEP, RIMMED, LARGE), logarithms)) + FEW_COLOURS * greys + LINES * lines
+    return upper if speaks > PRINTED else None
 
 
-def _has_moved(laid: Laid, differs: Flags, solid: Flags) -> bool:
-    """Whether the picture with the harder edges shows where both differ what the other one shows elsewhere."""
+def _has_moved(laid: Laid, differs: Flags, solid: Flags, upper: int | None) -> bool:
+    """Whether something of one picture is at another place of the other one: of the `upper` one, if there is any, in
+    all of the other one; of either where both differ.
+    """
     if min(solid.shape) < CELL:
         return False
-    deep = solid
-    for _ in range(RIM):
-        smaller = _eroded(deep)
-        if smaller.sum() < CORE:
+    pictures = [np.stack((laid.reference, *laid.colours)), np.stack((laid.other, *laid.tints))]
+    if upper is not None:
+        deep = solid
+        for _ in range(RIM):
+            smaller = _eroded(deep)
+            if smaller.sum() < CORE:
+                break
+            deep = smaller
+        if _missed(pictures[upper], pictures[1 - upper], deep, _place(deep), None) < FOUND:
+            return True
+    rest = (solid if solid.sum() >= CORE else differs).copy()
+    mask = rest.copy()
+    for _ in range(2):  # a thing leaves one place, and is at another
+        top, left = place = _place(rest)
+        if any(_missed(pictures[k], pictures[1 - k], mask, place, differs) < SWAPPED for k in (0, 1)):
+            return True
+        rest[top : top + 3 * CELL, left : left + 3 * CELL] = False
+        if rest.sum() < CELL:
             break
-        deep = smaller
-    height, width = (side // CELL * CELL for side in deep.shape)
-    counts = deep[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL).sum(axis=(1, 3))
+    return False
+
+
+def _place(mask: Flags) -> tuple[int, int]:
+    """Where the cells around the cell with most of a mask begin: row and column of a pixel."""
+    height, width = (side // CELL * CELL for side in mask.shape)
+    counts = mask[:height, :width].reshape(height // CELL, CELL, width // CELL, CELL).sum(axis=(1, 3))
     row, column = (int(place) for place in np.unravel_index(counts.argmax(), counts.shape))
-    top, left = max(row - 1, 0) * CELL, max(column - 1, 0) * CELL
+    return max(row - 1, 0) * CELL, max(column - 1, 0) * CELL
+
+
+def _missed(one: Floats, other: Floats, mask: Flags, place: tuple[int, int], within: Flags | None) -> float:
+    """The levels by which a masked part of one picture [C, H, W] misses the other's nearest place, or the nearest
+    `within` some pixels.
+    """
+    top, left = place
     area = np.s_[top : top + 3 * CELL, left : left + 3 * CELL]
-    mask = deep[area]
-    if mask.sum() < CELL:
-        return False
-    pictures = np.stack((laid.reference, *laid.colours)), np.stack((laid.other, *laid.tints))
-    steep = [float(np.hypot(*np.gradient(each[0]))[differs].mean()) for each in pictures]
-    upper = int(steep[1] > steep[0])
-    part, seen = pictures[upper][:, *area] * mask, pictures[1 - upper]
-    shape, tall, wide = deep.shape, *mask.shape
+    shown = mask[area]
+    if shown.sum() < CELL:
+        return np.inf
+    part, shape = one[:, *area] * shown, mask.shape
+    seen = np.conj(np.fft.rfft2(shown, shape))
     # the mean square of the difference at every place: a sum of squares and a correlation
-    squares = np.fft.rfft2((seen * seen).sum(axis=0)) * np.conj(np.fft.rfft2(mask, shape))
-    both = (np.fft.rfft2(seen) * np.conj(np.fft.rfft2(part, shape))).sum(axis=0)
-    miss = np.fft.irfft2(squares - 2 * both, shape)[: shape[0] - tall + 1, : shape[1] - wide + 1]
-    around = np.s_[max(top - ELSEWHERE, 0) : top + ELSEWHERE + 1, max(left - ELSEWHERE, 0) : left + ELSEWHERE + 1]
-    miss[around] = np.inf
-    return bool(miss.min() + (part * part).sum() < FOUND**2 * mask.sum())
+    squares = np.fft.rfft2((other * other).sum(axis=0)) * seen
+    both = (np.fft.rfft2(other) * np.conj(np.fft.rfft2(part, shape))).sum(axis=0)
+    places = np.s_[: shape[0] - shown.shape[0] + 1, : shape[1] - shown.shape[1] + 1]
+    miss = np.fft.irfft2(squares - 2 * both, shape)[places]
+    if within is not None:
+        covered = np.fft.irfft2(np.fft.rfft2(within) * seen, shape)[places]
+        miss = np.where(covered > OVERLAPPING * shown.sum(), miss, np.inf)
+    miss[max(top - ELSEWHERE, 0) : top + ELSEWHERE + 1, max(left - ELSEWHERE, 0) : left + ELSEWHERE + 1] = np.inf
+    return float(np.sqrt(max(float(miss.min() + (part * part).sum()), 0.0) / shown.sum()))
 
 
 def _opacity(one: Floats, other: Floats) -> float:
@@ -200,6 +226,12 @@ def _eroded(mask: Flags) -> Flags:
     padded = np.pad(mask, 1)
     inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return np.asarray(inner)
+
+
+def _dilated(mask: Flags) -> Flags:
+    padded = np.pad(mask, 1)
+    around = padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:]
+    return np.asarray(mask | around)
 
 
 def two_greys(values: Floats) -> float:
