@@ -5,6 +5,8 @@ goes another way in each place: the means of some pixels have hardly any of it, 
 side can be compared.
 """
 
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
 from __future__ import annotations
 
 import numpy as np
@@ -65,7 +67,7 @@ def _blocks(one, two, there, side):  # type: ignore[no-untyped-def]
 
 @kernel
 def _windows(means, is_faint):  # type: ignore[no-untyped-def]
-    """Of each window of blocks what is left of the difference, root mean square (-1: not faint); and the correlation."""
+    """Of each window the root mean square that is left of the difference (-1: not faint), and the correlation."""
     down, across = is_faint.shape[0] - WINDOW + 1, is_faint.shape[1] - WINDOW + 1
     left, alike = np.full((down, across), -1.0), np.ones((down, across))
     for i in range(down):

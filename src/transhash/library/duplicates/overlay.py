@@ -28,6 +28,8 @@ LONG = 1.8  # times as long as high that a line of letters is
 # the share of these that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
 STEEP, RIMMED, LARGE, FEW_COLOURS, LINES = 6.5, 5.9, 10.5, 29.0, 3.4
 ENOUGH, PRINTED = 250, 124.5
+ON_LINES = 1.9  # times that the gradient of letters is that of what they cover, at least,
+BOTH = 122.0  # where what they cover speaks for print as well
 WHOSE, SURE = 15.5, 2.0  # few colours, and what must speak for one of two pictures more, so that it has the print
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
@@ -114,16 +116,20 @@ def _whose(laid: Laid, differs: Flags, solid: Flags) -> int | None:
 
 def _printed(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> int | None:
     """Which of both pictures has something that was laid over it: of few colours, with hard edges, also at its rim."""
-    pictures = laid.reference, laid.other
-    slopes = [np.hypot(*np.gradient(each)) for each in pictures]
-    rim = _dilated(differs) & ~solid
-    rims = [float(each[rim].mean()) for each in slopes]
+    speaks, rims, steep = [], [], []
+    rim, core = _dilated(differs) & ~solid, solid if solid.sum() >= 8 else differs
+    for each in (laid.reference, laid.other):
+        slopes = np.hypot(*np.gradient(each))
+        rims.append(float(slopes[rim].mean()))
+        steep.append(float(slopes[differs].mean()))
+        edges = float(np.quantile(slopes[differs], 0.9))
+        logarithms = np.log([max(edges, 1.0), max(rims[-1], 1.0), min(int(differs.sum()), ENOUGH)])
+        few = FEW_COLOURS * two_greys(each[core])
+        speaks.append(float(np.dot((STEEP, RIMMED, LARGE), logarithms)) + few + LINES * lines)
     upper = int(rims[1] > rims[0])
-    edges = float(np.quantile(slopes[upper][differs], 0.9))
-    greys = two_greys(pictures[upper][solid if solid.sum() >= 8 else differs])
-    logarithms = np.log([max(edges, 1.0), max(rims[upper], 1.0), min(int(differs.sum()), ENOUGH)])
-    speaks = float(np.dot((STEEP, RIMMED, LARGE), logarithms)) + FEW_COLOURS * greys + LINES * lines
-    return upper if speaks > PRINTED else None
+    if lines and steep[upper] < ON_LINES * steep[1 - upper] and speaks[1 - upper] > BOTH:
+        return None  # both have letters there: forms, pictures under other words
+    return upper if speaks[upper] > PRINTED else None
 
 
 def _has_moved(laid: Laid, differs: Flags, solid: Flags, upper: int | None) -> bool:
