@@ -1,0 +1,48 @@
+"""What was laid over one of two pictures, and what has moved between them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from transhash.library.duplicates.confirmation import confirm
+from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.sketches import sketch
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
+
+
+def photograph(number: int) -> Image.Image:
+    """A picture with the detail of a photograph: four of the examples side by side."""
+    page = Image.new("RGB", (320, 240))
+    for place in range(4):
+        part = Image.open(EXAMPLES[(number * 4 + place) * 3 % len(EXAMPLES)]).convert("RGB")
+        page.paste(part.resize((160, 120), Image.Resampling.BICUBIC), (place % 2 * 160, place // 2 * 120))
+    return page
+
+
+def with_ball(number: int, left: int, top: int) -> Image.Image:
+    image = photograph(number)
+    ImageDraw.Draw(image).ellipse((left, top, left + 28, top + 20), fill=(230, 200, 60))
+    return image
+
+
+def with_letters(number: int, letters: str) -> Image.Image:
+    image = photograph(number)
+    ImageDraw.Draw(image).text((20, 195), letters, "white", font_size=32, stroke_width=3, stroke_fill="black")
+    return image
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_plain_thing_at_two_places_has_moved(number: int) -> None:
+    first, second = (sketch(with_ball(number, left, 150)) for left in (50, 82))
+    assert confirm(first, second).kind is Kind.BURST
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_other_letters_on_one_photograph_were_laid_over_neither(number: int) -> None:
+    first, second = (sketch(with_letters(number, letters)) for letters in ("SUMMER BY THE SEA", "BEST PRICE TODAY"))
+    assert confirm(first, second).kind is not Kind.EDIT
+    assert confirm(sketch(photograph(number)), second).kind is Kind.EDIT
