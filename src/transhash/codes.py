@@ -1,4 +1,4 @@
-"""Codes: bits and packed bytes, distances between them, and code files.
+"""Codes: bits and packed bytes, and distances between them.
 
 A packed code is uint8 (B/8,); bit 0 is the most significant bit of byte 0. NumPy alone.
 """
@@ -6,22 +6,12 @@ A packed code is uint8 (B/8,); bit 0 is the most significant bit of byte 0. NumP
 from __future__ import annotations
 
 import operator
-import os
-import struct
-from collections.abc import Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-from zipfile import ZIP_STORED, BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transhash.errors import DataError
-from transhash.system import replacing
 
-_FORMAT = "transhash codes 1"
-_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, SyntaxError)
 BLOCK_BYTES = 64 << 20  # of intermediate results in `hamming`
 
 
@@ -125,89 +115,3 @@ def check_values(values: ArrayLike, codes: NDArray[np.uint8]) -> NDArray[np.floa
     if (pack(array) != codes).any():
         raise DataError("", "the signs of the values are not the bits of the codes", "give values of the same rows")
     return array.astype(np.float64)
-
-
-@dataclass(frozen=True)
-class CodeFile:
-    """The content of a code file."""
-
-    codes: NDArray[np.uint8]  # (N, bits/8)
-    fingerprint: str  # of the model that made them
-    ids: NDArray[np.int64] | None  # (N,)
-    uris: list[str] | None  # what each code is of
-
-    @property
-    def bits(self) -> int:
-        """Bits of a code."""
-        return 8 * int(self.codes.shape[1])
-
-
-def save_codes(
-    path: str | os.PathLike[str],
-    codes: ArrayLike,
-    *,
-    fingerprint: str,
-    ids: ArrayLike | None = None,
-    uris: Iterable[str] | None = None,
-) -> None:
-    """Write a code file (NumPy's `.npz`, without pickle): a reader finds the old file or the new one, whole.
-
-    `ids`: int64 (N,). `uris`: N paths or addresses. Raises `DataError` when they do not fit the codes, or when nothing
-    can be written.
-    """
-    array = check_codes(codes)
-    arrays: dict[str, Any] = {"codes": array, "fingerprint": np.array(fingerprint)}
-    if ids is not None:
-        arrays["ids"] = _checked_ids(ids, len(array))
-    if uris is not None:
-        names = list(uris)
-        if len(names) != len(array):
-            raise DataError("", f"{len(array)} codes but {len(names)} names", "give one for each")
-        if any("\0" in name for name in names):  # which no path or address contains
-            raise DataError("", "a name with a zero byte cannot be kept in a code file", "leave it out")
-        text = "".join(f"{name}\0" for name in names)
-        arrays["uris"] = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
-    final = Path(path)
-    if not final.name:
-        raise DataError(final, "cannot be written, for it names no file", "give a path such as codes.npz")
-    try:
-        with replacing(final) as file:
-            np.savez(file, format=np.array([_FORMAT, *arrays]), **arrays)
-    except (OSError, ValueError) as error:  # ValueError: no file can have this name
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(path, f"cannot be written ({reason})", "free space or choose another place") from error
-
-
-def load_codes(path: str | os.PathLike[str]) -> CodeFile:
-    """Read a code file; raises `DataError` when it is missing, damaged or something else."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return _read(arrays)
-    except FileNotFoundError:
-        raise DataError(path, "no such code file", "check the path") from None
-    except (PermissionError, IsADirectoryError) as error:
-        raise DataError(path, f"cannot be read ({error.strerror})", "give the path of a code file") from None
-    except (*_DAMAGE, BadZipFile, EOFError, MemoryError, struct.error, DataError) as error:
-        raise DataError(path, f"not a whole code file ({error})", "write it again with `save_codes`") from error
-
-
-def _checked_ids(ids: ArrayLike, count: int) -> NDArray[np.int64]:
-    found = np.asarray(ids)
-    if found.shape != (count,) or (count and not np.can_cast(found.dtype, np.int64)):
-        raise DataError("", f"{count} codes but ids of {found.dtype}, shape {found.shape}", "give an int64 for each")
-    return found.astype(np.int64)
-
-
-def _read(arrays: np.lib.npyio.NpzFile) -> CodeFile:
-    version, *expected = arrays["format"].tolist()
-    if version != _FORMAT:
-        raise ValueError(f"its format is {version}, known is {_FORMAT}")
-    entries = arrays.zip.infolist() if arrays.zip else []
-    if set(arrays) != {"format", *expected} or any(entry.compress_type != ZIP_STORED for entry in entries):
-        raise ValueError("it was not written so")  # the archive's directory has no checksum of its own
-    codes = check_codes(arrays["codes"])
-    ids, names = arrays.get("ids"), arrays.get("uris")
-    uris = None if names is None else names.tobytes().decode("utf-8", "surrogatepass").split("\0")[:-1]
-    if uris is not None and len(uris) != len(codes):
-        raise ValueError("codes and names differ in number")
-    return CodeFile(codes, str(arrays["fingerprint"]), None if ids is None else _checked_ids(ids, len(codes)), uris)

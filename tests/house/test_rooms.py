@@ -16,6 +16,17 @@ BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
 RELEASE = sorted((ROOT / "release").rglob("*.py"))
 
 MOST_LINES = 350  # of a file
+MOST_OF_A_FUNCTION = 60  # lines behind its docstring
+LONG = {  # functions that have more, and why
+    "cli/compare.py compare": "hands on thirty options by name",
+    "evaluation/metrics.py evaluate": "checks six arrays, each with its sentence",
+    "library/duplicates/fitting.py fitted": "one compiled loop: its parts would pass on all of its state",
+    "library/duplicates/registration.py _most_agreed": "as `fitted`",
+    "nn/weights.py load_vit": "refuses checkpoints in four ways, each with its sentence",
+    "server/agents.py tools": "holds the tools, of which each is a function",
+    "speed/encoding.py measure_encoding": "lets four things take turns in one loop",
+    "training/loop.py train": "the loop, to be read once from top to bottom",
+}
 PYTHONS_OWN = {"_replace", "_asdict", "_fields", "_exit"}  # names that begin with _ and are documented
 
 
@@ -53,6 +64,19 @@ def test_files_are_small() -> None:
     lines = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
     assert {path: count for path, count in lines.items() if count > MOST_LINES} == {}
     assert len(lines) > 700
+
+
+def test_functions_are_short() -> None:
+    long, count = set(), 0
+    for path in SOURCE:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                count += 1
+                first = node.body[min(len(node.body) - 1, int(ast.get_docstring(node) is not None))]
+                if (node.end_lineno or 0) - first.lineno >= MOST_OF_A_FUNCTION:
+                    long.add(f"{path.relative_to(ROOT / 'src' / 'transhash')} {node.name}")
+    assert long == LONG.keys()
+    assert count > 2000
 
 
 def test_tests_find_what_they_share_without_adding_paths() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import transhash
-from transhash.model.explain import occlusion
+from transhash.model.explain import occlusion_of
 
 
 def picture() -> np.ndarray:
@@ -16,7 +16,7 @@ def picture() -> np.ndarray:
 
 
 def test_the_code_depends_on_the_cell_where_something_is() -> None:
-    found = occlusion(transhash.load(), picture(), cells=5)
+    found = occlusion_of(transhash.load(), picture(), cells=5)
 
     assert found.of_local is not None
     assert found.of_global.shape == found.of_local.shape == (5, 5)
@@ -30,10 +30,10 @@ def test_the_maps_are_what_covering_one_cell_by_hand_does() -> None:
     covered[56:84, 28:56] = pixels.mean(axis=(0, 1)).round().astype(np.uint8)
     of_global, of_local = model.parts(np.stack([pixels, covered]))
 
-    found = occlusion(model, pixels, cells=5)
+    found = occlusion_of(model, pixels, cells=5)
 
     assert found.of_local is not None
     for part, cells in ((of_global, found.of_global), (of_local, found.of_local)):
         moved = np.linalg.norm(part[1] - part[0]) / np.linalg.norm(part[0])
         np.testing.assert_allclose(cells[2, 1], moved, rtol=1e-3)
-    assert occlusion(model, pixels, cells=3).of_global.shape == (3, 3)
+    assert occlusion_of(model, pixels, cells=3).of_global.shape == (3, 3)

@@ -36,11 +36,11 @@ def most_bytes() -> int:
     return max(DEFAULT_MAX_BYTES, BYTES_A_PIXEL * most_pixels())
 
 
-def check_bytes(count: int, name: str, limit: int | None) -> None:
-    """Raises `ImageError` for an empty file, and one of more bytes than `limit` (None: `most_bytes`)."""
+def check_bytes(count: int, name: str) -> None:
+    """Raises `ImageError` for an empty file, and one of more bytes than `most_bytes`."""
     if not count:
         raise ImageError(name, "empty file", "delete it or restore it from a copy")
-    if count > (most := most_bytes() if limit is None else limit):
+    if count > (most := most_bytes()):
         raise ImageError(name, *too_many_bytes(count, most))
 
 

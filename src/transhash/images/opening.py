@@ -63,20 +63,19 @@ def load_picture(
     *,
     crop: float = 1.0,
     max_pixels: int | None = None,
-    max_bytes: int | None = None,
 ) -> Decoded:
     """The centred square of a picture, resized to `size` pixels a side (bicubic, antialiased).
 
     `source`: a path, the bytes of a file, a Pillow image, or uint8 (H, W, 3) or (H, W). `crop`: side of the square as
     a share of the picture's shorter side. Raises `ImageError` for whatever cannot be used, which includes pictures of
-    more than `max_pixels` and files of more than `max_bytes` (None: the usual limits, see `limits`).
+    more than `max_pixels` (None: the usual limit, see `limits`).
     """
     from PIL.Image import Resampling
 
     if size < 1 or not 0 < crop <= 1:
         raise ValueError(f"size {size} and crop {crop}: give a size of at least 1 and a crop above 0 and up to 1")
     with _Guard(source) as name:
-        found, turn = _decode(source, name, round(2 * size / crop), max_pixels, max_bytes)
+        found, turn = _decode(source, name, round(2 * size / crop), max_pixels)
         image = found.image
         side = crop * min(image.size)
         if side != size or image.size != (size, size):
@@ -92,10 +91,9 @@ def load_square(
     *,
     crop: float = 1.0,
     max_pixels: int | None = None,
-    max_bytes: int | None = None,
 ) -> NDArray[np.uint8]:
     """The pixels of `load_picture`: uint8 (size, size, 3)."""
-    return load_picture(source, size, crop=crop, max_pixels=max_pixels, max_bytes=max_bytes).pixels
+    return load_picture(source, size, crop=crop, max_pixels=max_pixels).pixels
 
 
 def open_image(
@@ -103,17 +101,14 @@ def open_image(
     *,
     min_side: int | None = None,
     max_pixels: int | None = None,
-    max_bytes: int | None = None,
 ) -> Image.Image:
     """The image of `open_picture`."""
-    return open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes).image
+    return open_picture(source, min_side=min_side, max_pixels=max_pixels).image
 
 
-def open_shown(
-    source: Source, *, min_side: int | None = None, max_pixels: int | None = None, max_bytes: int | None = None
-) -> Image.Image:
+def open_shown(source: Source, *, min_side: int | None = None, max_pixels: int | None = None) -> Image.Image:
     """The image of `open_picture` as people shall see it: in sRGB, whatever profile the file has."""
-    opened = open_picture(source, min_side=min_side, max_pixels=max_pixels, max_bytes=max_bytes)
+    opened = open_picture(source, min_side=min_side, max_pixels=max_pixels)
     return in_srgb(opened.image, opened.profile)
 
 
@@ -122,7 +117,6 @@ def open_picture(
     *,
     min_side: int | None = None,
     max_pixels: int | None = None,
-    max_bytes: int | None = None,
 ) -> Opened:
     """A picture in RGB and upright (EXIF orientation applied); the first frame of an animation or of several pages.
 
@@ -131,15 +125,15 @@ def open_picture(
     whatever cannot be used.
     """
     with _Guard(source) as name:
-        found, turn = _decode(source, name, min_side, max_pixels, max_bytes)
+        found, turn = _decode(source, name, min_side, max_pixels)
         image = found.image.copy() if turn == 1 else turned(found.image, turn)
         image.info = {}  # a second reader would apply the orientation again
         return found._replace(image=image)
 
 
-def read_file(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> bytes:
+def read_file(path: str | os.PathLike[str]) -> bytes:
     """The content of a picture's file; raises `ImageError` for what is no file, cannot be read or is too large."""
-    return _read(path, str(path), max_bytes)
+    return _read(path, str(path))
 
 
 def file_of(source: Source, *, max_pixels: int | None = None, compress_level: int = 6) -> bytes:
@@ -156,7 +150,7 @@ def file_of(source: Source, *, max_pixels: int | None = None, compress_level: in
 def suffix_of(content: bytes) -> str:
     """What the name of a file with this content ends in, such as ".jpg"; raises `ImageError` for no picture."""
     with _Guard(content) as name:
-        check_bytes(len(content), name, None)
+        check_bytes(len(content), name)
         form = reader(content, name).format
         return SUFFIXES.get(form, f".{form.lower()}")
 
@@ -192,9 +186,7 @@ class _Guard:
         raise ImageError(self._name, reason, remedy) from None
 
 
-def _decode(
-    source: Source, name: str, min_side: int | None, max_pixels: int | None, max_bytes: int | None
-) -> tuple[Opened, int]:
+def _decode(source: Source, name: str, min_side: int | None, max_pixels: int | None) -> tuple[Opened, int]:
     """A picture as stored (its image may be the user's own), though in RGB, and the EXIF orientation to turn it by."""
     from PIL import Image
 
@@ -211,8 +203,8 @@ def _decode(
         )
     if not isinstance(source, bytes | str | os.PathLike):
         raise ImageError(name, "neither a file nor pixels", "give a path, bytes, a Pillow image or a uint8 array")
-    data = source if isinstance(source, bytes) else _read(source, name, max_bytes)
-    check_bytes(len(data), name, max_bytes)
+    data = source if isinstance(source, bytes) else _read(source, name)
+    check_bytes(len(data), name)
     file = reader(data, name)
     size, is_first = file.size, file.has_more()
     check_shape(size, name)
@@ -237,14 +229,14 @@ def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened,
     return known._replace(image=image), turn
 
 
-def _read(path: str | os.PathLike[str], name: str, max_bytes: int | None) -> bytes:
+def _read(path: str | os.PathLike[str], name: str) -> bytes:
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "a folder, not a picture", "give the path of a picture")
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(name, "not a regular file", "give the path of a picture")
-        check_bytes(status.st_size, name, max_bytes)
+        check_bytes(status.st_size, name)
         with open(path, "rb", buffering=0) as file:
             return file.read()
     except FileNotFoundError:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.images import Source
-
 if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
 
@@ -31,16 +29,6 @@ class Occlusion:
     of_local: NDArray[np.float64] | None
 
 
-def occlusion(
-    model: HashModel, source: Source, *, cells: int | None = None, max_pixels: int | None = None
-) -> Occlusion:
-    """Cover each of `cells` × `cells` cells of a picture (by default the network's patches) with its mean colour.
-
-    Costs as much as encoding `cells`² + 1 pictures. Raises `ImageError`.
-    """
-    return occlusion_of(model, model.square(source, max_pixels=max_pixels), cells=cells)
-
-
 def occlusion_of(
     model: HashModel,
     square: NDArray[np.uint8],
@@ -48,7 +36,11 @@ def occlusion_of(
     cells: int | None = None,
     between: Callable[[], object] = lambda: None,
 ) -> Occlusion:
-    """The same of a picture as the network sees it, uint8 (S, S, 3); `between` is called before each cell."""
+    """Cover each of `cells` × `cells` cells of a picture (by default the network's patches) with its mean colour.
+
+    `square`: the picture as the network sees it, uint8 (S, S, 3). `between` is called before each cell. Costs as much
+    as encoding `cells`² + 1 pictures.
+    """
     size = len(square)
     cells = cells or max(1, min(16, size // _patch(model)))
     edges = np.linspace(0, size, cells + 1).round().astype(int)

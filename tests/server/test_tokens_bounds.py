@@ -1,0 +1,93 @@
+"""Tokens when something is odd: a file that breaks while the server runs, odd cookies, very many sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.datastructures import Headers
+
+from transhash.server import tokens
+from transhash.server.faults import Fault
+from transhash.server.settings import Settings
+from transhash.server.tokens import LONGEST_WAIT, Patience, Tokens, digest_of
+
+OWNER, ANNA = "the secret of the owner", "the secret of anna"
+
+
+def asking(secret: str = "", cookie: str = "") -> dict[str, Any]:
+    """A request, as the server hands it on."""
+    headers = [(b"authorization", f"Bearer {secret}".encode())] if secret else []
+    headers += [(b"cookie", cookie.encode())] if cookie else []
+    return {"type": "http", "headers": headers, "client": ("::1", 1), "server": ("::1", 8017), "scheme": "http"}
+
+
+def whose(made: Tokens, scope: dict[str, Any]) -> str:
+    """Whose request it is; raises a `Fault` when it is nobody's."""
+    made.check(scope, Headers(scope=scope), changes=False)
+    return str(scope[tokens.NAME])
+
+
+def is_let_in(made: Tokens, scope: dict[str, Any]) -> bool:
+    try:
+        return bool(whose(made, scope))
+    except Fault as fault:
+        assert fault.status == 401  # noqa: PT017 - either outcome is right
+        return False
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [Path.unlink, lambda file: file.write_text("anna"), lambda file: file.write_bytes(b"\xff\xfe")],
+    ids=["gone", "half a line", "no text"],
+)
+def test_a_file_that_breaks_lets_nobody_in_until_it_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr(tokens, "LOOKS_EVERY", 0.0)
+    file, line = tmp_path / "tokens", f"anna look {digest_of(ANNA)}\n"
+    file.write_text(line)
+    made = Tokens(Settings(token=OWNER, token_file=file))
+    assert (whose(made, asking(OWNER)), whose(made, asking(ANNA))) == ("owner", "anna")
+
+    breaks(file)
+    assert (is_let_in(made, asking(OWNER)), is_let_in(made, asking(ANNA))) == (True, False)
+
+    file.write_text(line)
+    assert whose(made, asking(ANNA)) == "anna"
+
+
+def test_a_cookie_of_another_program_that_cannot_be_read_is_none() -> None:
+    made = Tokens(Settings(token=OWNER))
+    odd = "a/b=1"  # such a name is against the rules, and Python's parser gives up
+
+    assert whose(made, asking(OWNER, cookie=odd)) == "owner"
+    assert not is_let_in(made, asking(cookie=odd))
+
+
+def test_of_very_many_sessions_the_oldest_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "SESSIONS_KEPT", 2)
+    made = Tokens(Settings(token=OWNER))
+    cookies = [str(made.begin(asking(OWNER))).partition(";")[0] for _ in range(3)]
+
+    assert [is_let_in(made, asking(cookie=cookie)) for cookie in cookies] == [False, True, True]
+    assert made.begin(asking("another secret")) is None
+
+
+def test_the_wait_after_wrong_tokens_is_bounded_and_so_is_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "ADDRESSES_KEPT", 3)
+    patience = Patience()
+    for _ in range(40):
+        patience.wrong("10.0.0.1")
+    assert LONGEST_WAIT - 1 < patience.wait("10.0.0.1", "") <= LONGEST_WAIT
+    patience.right("10.0.0.1", OWNER)
+    assert patience.wait("10.0.0.1", OWNER) == 0
+
+    for number in range(3):
+        patience.right(f"10.0.1.{number}", OWNER)
+    assert patience.wait("10.0.0.1", OWNER) > 0
+    for number in range(3):
+        patience.wrong(f"10.0.1.{number}")
+    assert patience.wait("10.0.0.1", "") == 0
