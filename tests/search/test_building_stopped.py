@@ -79,7 +79,7 @@ def test_a_chunk_of_something_else_is_named(tmp_path: Path) -> None:
         build_index(tmp_path / "i.index", iter([CODES[:10], CODES[:10, :4]]))
 
 
-@pytest.mark.parametrize("content", [b"1,2,3\n", b"\x93NUMPY\x01\x00"], ids=["text", "cut"])
+@pytest.mark.parametrize("content", [b"1,2,3\n", b"\x93NUMPY\x01\x00", b""], ids=["text", "cut", "empty"])
 def test_a_file_that_holds_no_array_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "codes.npy").write_bytes(content)
     with pytest.raises(HammingIndexError, match=r"codes\.npy: no codes can be read here .*; give an \.npy file"):

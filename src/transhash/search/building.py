@@ -328,7 +328,7 @@ def _write_table(work: _Work, place: _Place, progress: Progress) -> None:
 def _codes_in(path: str | os.PathLike[str], bits: int) -> Codes:
     try:
         codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (EOFError, OSError, ValueError) as error:
         raise HammingIndexError(path, f"no codes can be read here ({error})", "give an .npy file of codes") from error
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != bits // 8:
         raise HammingIndexError(
