@@ -1,12 +1,18 @@
 """Neighbours: which pictures of a library are near one another by their embeddings, found exactly, by products of
 matrices."""
 
+# ruff: noqa: PLR0917 -- compiled functions take their arguments by position
+
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from transhash.kernels import inlined, kernel
+from transhash.threads import cuts, spread, workers
+
 Numbers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 MOST = 200_000  # pictures of which all pairs are multiplied
 PARTNERS = 8  # nearest pictures of one that it is compared with: copies come first
@@ -24,22 +30,50 @@ def neighbours(
     count = len(embeddings)
     unit = embeddings.astype(np.float32)
     unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-9)
-    keys, ranks = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    near = np.full((count, partners), np.float32(least))  # cosines of each row's nearest, and which these are
+    rows = np.full((count, partners), count)
     step = max(1, ROOM // max(count, 1))
     for begin in range(0, count, step):
-        products = unit[begin : begin + step] @ unit.T
-        mine = np.arange(len(products))
-        products[mine, mine + begin] = -1
-        rows, columns = np.nonzero(products >= least)
-        order = np.lexsort((-products[rows, columns], rows))
-        rows, columns = rows[order], columns[order]
-        sizes = np.bincount(rows, minlength=len(products))
-        places = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        near = places < partners
-        ones, others = rows[near] + begin, columns[near]
-        keys.append(np.minimum(ones, others) * count + np.maximum(ones, others))
-        ranks.append(places[near])
-    every, rank = np.concatenate(keys), np.concatenate(ranks)
-    order = np.lexsort((rank, every))
+        _take_all(unit[begin : begin + step] @ unit[begin:].T, begin, near[begin:], rows[begin:])  # each pair once
+    mine, ranks = np.nonzero(rows < count)
+    others = rows[mine, ranks]
+    every = np.minimum(mine, others) * count + np.maximum(mine, others)
+    order = np.lexsort((ranks, every))
     found, first = np.unique(every[order], return_index=True)
-    return np.stack((found // max(count, 1), found % max(count, 1)), axis=1), rank[order][first]
+    return np.stack((found // max(count, 1), found % max(count, 1)), axis=1), ranks[order][first]
+
+
+def _take_all(products: Floats, begin: int, near: Floats, rows: Numbers) -> None:
+    """Let all pictures from row `begin` on take their nearest from products [n, N - begin] of the first n of them."""
+    spread(lambda piece: _take_rows(products, begin, *piece, near, rows), cuts(len(products), workers()))
+    spread(lambda piece: _take_columns(products, begin, *piece, near, rows), cuts(len(near), workers()))
+
+
+@kernel
+def _take_rows(products, begin, first, last, near, rows):  # type: ignore[no-untyped-def]
+    """Let the pictures of rows `first` to `last` take those of the columns behind them."""
+    for i in range(first, last):
+        for j in range(i + 1, products.shape[1]):
+            if products[i, j] >= near[i, -1]:
+                _take(near[i], rows[i], products[i, j], begin + j)
+
+
+@kernel
+def _take_columns(products, begin, first, last, near, rows):  # type: ignore[no-untyped-def]
+    """Let the pictures of columns `first` to `last` take those of the rows before them."""
+    for i in range(products.shape[0]):
+        for j in range(max(first, i + 1), last):
+            if products[i, j] >= near[j, -1]:
+                _take(near[j], rows[j], products[i, j], begin + i)
+
+
+@inlined
+def _take(near, rows, cosine, row):  # type: ignore[no-untyped-def]
+    """Put a row where it belongs among the nearest, by cosine and then by number; the last one falls out."""
+    place = len(near)
+    while place and (cosine > near[place - 1] or (cosine == near[place - 1] and row < rows[place - 1])):
+        place -= 1
+    for i in range(len(near) - 1, place, -1):
+        near[i], rows[i] = near[i - 1], rows[i - 1]
+    if place < len(near):
+        near[place], rows[place] = cosine, row
