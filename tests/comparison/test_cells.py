@@ -36,6 +36,8 @@ def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) 
     assert (cell.method, cell.recipe.loss, cell.bits) == ("mine", {"gamma": 7}, 16)
     [cell] = cells(place, str(tmp_path / "mine.yaml"), compile="off", epochs=7)
     assert (cell.recipe.compile, cell.recipe.epochs) == ("off", 2), "of the changes only those of the machine"
+    [cell] = cells(place, str(tmp_path / "mine.yaml"), validation=0.25)
+    assert cell.recipe.validation == 0.25  # no recipe reads the queries where the others do not
     (tmp_path / "mine.yaml").write_text("freeze: 0\n")
     with pytest.raises(RecipeError, match="freeze and cached_views"):
         cells(place, str(tmp_path / "mine.yaml"))

@@ -121,7 +121,7 @@ def cells(
     `methods`: names of `NAMED` or `GROUPS`, or paths of recipes (`.yaml`), which bring their own settings. `common`:
     data set, protocol, backbone and the like, of every cell. `changes`: settings of every named method on top of
     `BASE`, or of `WHOLE` where all blocks are trained: `train` is "last" or "all"; of a recipe file only those of the
-    machine.
+    machine, and `validation`.
     `streams`: whether named methods other than TransHash's own have one stream, two, or a cell for each. Shallow ones
     are fitted to the backbone's own features in every case. Raises `RecipeError` for what is no method, and for a
     setting that cannot be.
@@ -134,7 +134,10 @@ def cells(
     endings = [DUAL if count == 2 else "" for count in streams]
     wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
-    common = {**common, "image_size": start.image_size}
+    scored = {
+        name: changes[name] for name in ("validation",) if name in changes
+    }  # by the same images, whatever the method
+    common = {**common, "image_size": start.image_size, **scored}
     last = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
     whole = {**WHOLE, **changes}
     return [
