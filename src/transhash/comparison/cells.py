@@ -134,10 +134,9 @@ def cells(
     endings = [DUAL if count == 2 else "" for count in streams]
     wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
-    scored = {
-        name: changes[name] for name in ("validation",) if name in changes
-    }  # by the same images, whatever the method
-    common = {**common, "image_size": start.image_size, **scored}
+    common = {**common, "image_size": start.image_size}
+    if "validation" in changes:  # the same images score every method
+        common["validation"] = changes["validation"]
     last = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
     whole = {**WHOLE, **changes}
     return [

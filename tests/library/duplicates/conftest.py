@@ -1,4 +1,4 @@
-"""Pictures in which groups are looked for."""
+"""Pictures in which groups are looked for, and a folder whose files may go to the trash."""
 
 from __future__ import annotations
 
@@ -17,3 +17,14 @@ def pictures(tmp_path: Path) -> Path:
     for number, path in enumerate(sorted(EXAMPLES.rglob("*.jpg"))[::5]):
         picture(path).save(folder / f"{number:02}.png")
     return folder
+
+
+@pytest.fixture
+def album(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, with a home of its own for the trash."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
+    monkeypatch.chdir(tmp_path)
+    empty = tmp_path / "photos"
+    empty.mkdir()
+    return empty

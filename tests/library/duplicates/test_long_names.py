@@ -16,22 +16,17 @@ LONGEST = ("x" * 251 + ".jpg", "y" * 251 + ".jpg", "猫" * 83 + ".jpg", "." + "z
 
 
 @pytest.fixture
-def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+def plan(album: Path) -> Plan:
     """Equal files, of which those with long names go."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home" / "data"))
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "photos"
-    folder.mkdir()
     for name in ("kept.jpg", *LONGEST):
-        (folder / name).write_bytes(b"one picture" * 99)
-    kept = str(folder / "kept.jpg")
+        (album / name).write_bytes(b"one picture" * 99)
+    kept = str(album / "kept.jpg")
     digest, size = file_digest(kept).hex(), 11 * 99
     return Plan(
-        (str(folder),),
+        (str(album),),
         (),
         tuple(
-            Action("remove", 1, str(folder / name), size, digest, "same-file", "", kept, size, digest, size)
+            Action("remove", 1, str(album / name), size, digest, "same-file", "", kept, size, digest, size)
             for name in LONGEST
         ),
     )

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-CONFIRMED_AT_ONCE = 256  # pairs; threads wait for the slowest of them, which may take a second
+CONFIRMED_AT_ONCE = 256  # pairs; in the end threads wait for the slowest of them
 COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
 CHANGED = "changed since it was indexed"
