@@ -12,7 +12,7 @@ from transhash.search import hits, packed, rerank, runs, small
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
 from transhash.search.runs import Run
-from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, full, passing
+from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, full, passing, set_ranks
 from transhash.search.words import PADDING, Arrays, Words
 
 Ids = npt.NDArray[np.int64]
@@ -66,7 +66,7 @@ class Segment:
         [first, *others] = segments
         if not others and not first.removed and isinstance(first.store, Store) and isinstance(first.ids, np.ndarray):
             return cls.of(first.ids, first.store.codes, bits, compact) if first.store.tables == 0 else first
-        kept = [np.flatnonzero(part.alive_ranks()) for part in segments]
+        kept = [part.alive_ranks() for part in segments]
         ids = np.concatenate([part.ids[ranks] for part, ranks in zip(segments, kept, strict=True)])
         words = np.zeros((len(ids) + PADDING, len(first.store.width)), np.uint64)
         end = 0
@@ -79,9 +79,9 @@ class Segment:
             ids, words[:end] = ids[order], words[:end][order]
         return cls.of(ids, words, bits, compact)
 
-    def alive_ranks(self) -> npt.NDArray[np.bool_]:
-        """For each entry whether it is there."""
-        return passing(self.alive, np.arange(len(self.ids)))
+    def alive_ranks(self) -> npt.NDArray[np.int64]:
+        """The ranks of the entries that are there, ascending."""
+        return set_ranks(self.alive, len(self.ids))
 
     def words(self, ranks: npt.NDArray[np.int64]) -> Words:
         """The codes of entries, [len(ranks), words]."""
@@ -101,7 +101,7 @@ class Segment:
                 yield store.codes[:count][passing(self.alive, store.labels[:count].astype(np.int64))]
             return
         if ranks is None:
-            ranks = np.flatnonzero(self.alive_ranks())
+            ranks = self.alive_ranks()
         words = self.words(ranks) if isinstance(self.store, Packed) else None  # which it finds in one go
         for first in range(0, len(ranks), at_once):
             own = slice(first, first + at_once)
@@ -273,7 +273,7 @@ class Segment:
         if done.all():
             return keys
         if len(self) * 8 < len(self.ids):  # a scan of what a filter left
-            ranks = np.flatnonzero(self.alive_ranks())
+            ranks = self.alive_ranks()
             rest = self.gathered(ranks)._scanned(queries[~done], k, bits, bounds[~done])
             here = rest != small.NONE
             rest[here] = rest[here] >> 32 << 32 | ranks[rest[here] & 0xFFFFFFFF]

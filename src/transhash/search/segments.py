@@ -112,7 +112,7 @@ def nearest_by(effort: float, parts: Sequence[Segment], queries: Words, k: int, 
 def entries(parts: Sequence[Segment], wanted: Ids | None, bits: int) -> tuple[Words, Ids]:
     """All entries, or those of `wanted` ids: codes [n + PADDING, words] and ids [n]."""
     parts = [part for part in parts if len(part)]
-    kept = [np.flatnonzero(part.alive_ranks()) if wanted is None else part.find(wanted)[1] for part in parts]
+    kept = [part.alive_ranks() if wanted is None else part.find(wanted)[1] for part in parts]
     ids = [part.ids[ranks] for part, ranks in zip(parts, kept, strict=True)]
     words = [part.words(ranks) for part, ranks in zip(parts, kept, strict=True)]
     padding = np.zeros((PADDING, word_count(bits)), np.uint64)

@@ -15,6 +15,7 @@ Bitmap = npt.NDArray[np.uint64]
 
 
 SHARED = 1 << 31  # flag of a label
+_WORDS_AT_ONCE = 1 << 14  # of a bitmap, that are taken apart
 _NO_CENTRES, _NO_REACH = np.empty((0, 1), np.uint64), np.empty(0, np.uint32)
 
 
@@ -88,6 +89,17 @@ def full(count: int) -> Bitmap:
     if count % 64:
         bits[-1] >>= np.uint64(64 - count % 64)
     return bits
+
+
+def set_ranks(bits: Bitmap, count: int) -> Ranks:
+    """The ranks, of `count` entries, that the bitmap lets pass: ascending. Holds little more than these."""
+    if len(bits) == 0:
+        return np.arange(count)
+    parts = (bits[first : first + _WORDS_AT_ONCE].astype("<u8") for first in range(0, len(bits), _WORDS_AT_ONCE))
+    found = [np.flatnonzero(np.unpackbits(part.view(np.uint8), bitorder="little")) for part in parts]
+    for number, ranks in enumerate(found):
+        ranks += number * 64 * _WORDS_AT_ONCE
+    return np.concatenate(found)
 
 
 def passing(bits: Bitmap, ranks: Ranks) -> npt.NDArray[np.bool_]:
