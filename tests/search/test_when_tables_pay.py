@@ -68,3 +68,14 @@ def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monk
             np.testing.assert_array_equal(D, expected[0])
             np.testing.assert_array_equal(I, expected[1])
     assert 4 <= tried.count(1e9) <= 8
+
+
+def test_a_scan_of_compact_tables_costs_what_reading_all_of_them_costs() -> None:
+    """A filter that left one in a hundred of a billion codes made searches give the tables up, 30 times too early."""
+    made = HammingIndex(64, compact=True)
+    made.add(codes_of(np.random.default_rng(3), 1000, 64, "uniform"))
+    [only] = made._state.segments
+    assert mih.scan_cost(only.store, 10, 1) == mih.scan_cost(only.store, 1000, 1) > 0
+    _, loose = a_thousand()
+    [only] = loose._state.segments
+    assert mih.scan_cost(only.store, 10, 1) < mih.scan_cost(only.store, 1000, 1)

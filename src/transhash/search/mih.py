@@ -162,10 +162,13 @@ def is_worth_it(store: Store | Packed, queries: Words, bounds: Counts, limit: fl
 
 
 def scan_cost(store: Store | Packed, codes: int, queries: int) -> float:
-    """What a scan of `codes` codes costs each of `queries` queries, in the units of this module."""
+    """What a scan of `codes` codes costs each of `queries` queries, in the units of this module.
+
+    One of compact tables reads all that they hold: nothing in them leads to the codes that a filter left.
+    """
     each = len(store.width) * (SCANNED + SCANNED_ALONE / math.sqrt(max(1, queries)))
     if isinstance(store, Packed):
-        each += DECODED / max(1, queries)
+        codes, each = store.entries, each + DECODED / max(1, queries)
     return codes * each
 
 

@@ -272,7 +272,7 @@ class Segment:
             self.misses[k.bit_length()] = 0 if done.mean() >= 0.5 else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
             return keys
-        if len(self) * 8 < len(self.ids):  # a scan of what a filter left
+        if len(self) * 8 < len(self.ids) and isinstance(store, Store):  # a scan of what a filter left
             ranks = self.alive_ranks()
             rest = self.gathered(ranks)._scanned(queries[~done], k, bits, bounds[~done])
             here = rest != small.NONE
