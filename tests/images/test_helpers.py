@@ -48,7 +48,7 @@ def test_helpers_give_what_the_calling_thread_gives(sources: list[object], helpe
     for size in (28, 30):
         alike(Decoder(size, 1.0, None, helpers).decode(sources), Decoder(size, 1.0, None).decode(sources))
     files = [one for one in sources if isinstance(one, str | Path | bytes)]
-    alike(helpers.ask(Decoder(28, 1.0, None), files), Decoder(28, 1.0, None).decode(files))  # not decoded here
+    alike(helpers.ask(Decoder(28, 1.0, None).decode, files), Decoder(28, 1.0, None).decode(files))  # not decoded here
 
 
 @pytest.mark.skipif(not hasattr(os, "getsid"), reason="there are sessions on POSIX alone")
@@ -63,7 +63,7 @@ def test_relative_paths_are_those_of_the_program(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # after the helpers were started
     names = ["a.png", "no.png"]
-    alike(helpers.ask(Decoder(28, 1.0, None), names), Decoder(28, 1.0, None).decode(names))
+    alike(helpers.ask(Decoder(28, 1.0, None).decode, names), Decoder(28, 1.0, None).decode(names))
 
 
 def test_a_helper_that_ends_is_done_without(sources: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,11 +71,11 @@ def test_a_helper_that_ends_is_done_without(sources: list[object], monkeypatch: 
     helpers = Helpers(2)
     for _ in range(3):
         alike(Decoder(28, 1.0, None, helpers).decode(sources), Decoder(28, 1.0, None).decode(sources))
-    assert helpers.ask(Decoder(28, 1.0, None), sources[:1]) is None
+    assert helpers.ask(Decoder(28, 1.0, None).decode, sources[:1]) is None
     helpers.close()
 
 
 def test_limits_reach_the_helpers(sources: list[object], helpers: Helpers) -> None:
-    [error] = helpers.ask(Decoder(28, 1.0, 100), sources[:1])
+    [error] = helpers.ask(Decoder(28, 1.0, 100).decode, sources[:1])
     assert isinstance(error, ImageError)
     assert str(error) == str(Decoder(28, 1.0, 100).decode(sources[:1])[0])

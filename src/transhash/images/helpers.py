@@ -1,4 +1,4 @@
-"""Decoding pictures for a network, in the calling thread or in processes that help.
+"""Processes that help, and decoding pictures for a network in them or in the calling thread.
 
 Readers of pictures hold the interpreter's lock for a part of their time, so that many threads wait for one another. A
 helper is a Python process of its own, which knows nothing of the program that it works for.
@@ -13,10 +13,10 @@ import os
 import pickle
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from transhash.errors import ImageError
 from transhash.images.opening import Decoded, Source, load_picture
@@ -24,11 +24,14 @@ from transhash.images.opening import Decoded, Source, load_picture
 if TYPE_CHECKING:
     import subprocess
 
+P = ParamSpec("P")
+B = TypeVar("B")
+
 _LENGTH = 8  # bytes before a message that say how long it is
 
 
 class Helpers:
-    """Processes that decode, each for one call at a time. They end with this object, and with this program."""
+    """Processes that call functions, each one at a time. They end with this object, and with this program."""
 
     def __init__(self, processes: int) -> None:
         """Start them; where none can be started there are none."""
@@ -60,19 +63,21 @@ class Helpers:
         """Their ids."""
         return [each.pid for each in self._all]
 
-    def ask(self, decoder: Decoder, sources: Sequence[Source]) -> list[Decoded | ImageError] | None:
-        """The pictures of files and bytes; none when no helper is idle, or the one that was asked has ended."""
+    def ask(self, task: Callable[P, B], *arguments: P.args, **options: P.kwargs) -> B | None:
+        """What a function of a module gives for some arguments, all of which can be pickled; none when no helper is
+        idle, or the one that was asked has ended.
+        """
         try:
             helper = self._idle.get_nowait()
         except Empty:
             return None
         try:
-            _send(helper.stdin, (os.getcwd(), decoder.size, decoder.crop, decoder.max_pixels, list(sources)))
-            answers: list[Decoded | ImageError] = _receive(helper.stdout)
+            _send(helper.stdin, (os.getcwd(), task, arguments, options))
+            answer: B = _receive(helper.stdout)
         except (OSError, EOFError):  # for want of memory perhaps: it is not asked again
             return None
         self._idle.put(helper)
-        return answers
+        return answer
 
 
 def _end(helpers: list[subprocess.Popen[bytes]]) -> None:
@@ -98,7 +103,8 @@ class Decoder:
         What lies in this process (arrays, Pillow images) is decoded here.
         """
         sent = {i: one for i, one in enumerate(sources) if isinstance(one, str | bytes | os.PathLike)}
-        found = self._helpers.ask(self, list(sent.values())) if self._helpers and sent else None
+        alone = Decoder(self.size, self.crop, self.max_pixels)
+        found = self._helpers.ask(alone.decode, list(sent.values())) if self._helpers and sent else None
         answers = {} if found is None else dict(zip(sent, found, strict=True))
         return [answers[i] if i in answers else self._decoded(one) for i, one in enumerate(sources)]
 
@@ -133,11 +139,11 @@ def _receive(file: Any) -> Any:
 
 
 def help_() -> None:
-    """Be a helper: decode what is asked for on standard input, until nobody asks any more."""
+    """Be a helper: do what is asked for on standard input, until nobody asks any more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints does not print into an answer
     with suppress(EOFError, BrokenPipeError):
         while True:
-            folder, size, crop, max_pixels, sources = _receive(sys.stdin.buffer)
+            folder, task, arguments, options = _receive(sys.stdin.buffer)
             os.chdir(folder)  # relative paths are the program's own
-            _send(answers, Decoder(size, crop, max_pixels).decode(sources))
+            _send(answers, task(*arguments, **options))

@@ -11,6 +11,7 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 CONFIRMED_AT_ONCE = 256  # pairs; in the end threads wait for the slowest of them
+MANY = 1_000  # pairs that are worth the second or two that processes which help take to start
 COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
 CHANGED = "changed since it was indexed"
@@ -101,8 +103,8 @@ class Search:
         self._held = np.bincount(content)[content]  # files of each picture's content
         # what is united leads to the same picture, the first of them
         self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
-        self._pairing = Pairing(self._picture, self._thumbnails)
-        self._compare(self._worth_a_look(first))
+        with closing(Pairing(self._picture, self._thumbnails)) as self._pairing:
+            self._compare(self._worth_a_look(first))
         self._marked = {
             pair[found.evidence.marked]
             for pair, found in self._found.items()
@@ -172,6 +174,8 @@ class Search:
     def _compare(self, waiting: list[tuple[int, int]]) -> None:
         """Confirm pairs, and unite those that are of a kind that is asked for."""
         for begin in range(0, len(waiting), CONFIRMED_AT_ONCE):
+            if begin == CONFIRMED_AT_ONCE and len(waiting) >= MANY:  # what is compiled has been kept by now
+                self._pairing.have_help()
             some = [pair for pair in waiting[begin : begin + CONFIRMED_AT_ONCE] if self._is_open(*pair)]
             for pair, finding in zip(some, self._pairing.confirm(some), strict=True):
                 if finding.kind is not None:

@@ -54,14 +54,11 @@ class Judged(NamedTuple):
     structured: Flags
     strains: Floats
     wrong: Flags
-    recoloured: bool  # what is to be seen has other colours
 
 
 def judge(laid: Laid) -> Judged:
     """The tiles of two pictures of which one is laid on the other, and which of them disagree."""
-    longer = max(laid.reference.shape)
-    side = 16 if longer >= 160 else 12 if longer >= 80 else 8
-    tiles = tiled(laid.reference, laid.other, laid.there, (laid.colours, laid.tints), side)
+    tiles = tiled(laid.reference, laid.other, laid.there, (laid.colours, laid.tints), _side(laid))
     structured = tiles.deviations.max(axis=1) > STRUCTURE
     strains = tiles.left / np.sqrt(NOISE**2 + (SLIP * tiles.slopes.max(axis=1)) ** 2)
     shades = np.abs(tiles.means[:, 0] - tiles.means[:, 1])
@@ -74,12 +71,23 @@ def judge(laid: Laid) -> Judged:
     if not wrong.any():  # as in the dark, where no tile says enough by itself
         faint = differing(laid.reference, laid.other, laid.there, tiles.grid, usual or 1.0)
         wrong = faint[tiles.rows, tiles.columns]
-    recoloured = _recoloured(tiles, laid.ground)
-    if recoloured.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
-        lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), side)
-        recoloured &= _recoloured(lit, laid.ground) | ~_may_be_light(tiles)
-        recoloured &= recoloured.sum() > FEW * len(recoloured)
-    return Judged(tiles, structured | wrong, strains, wrong, bool(recoloured.any()))
+    return Judged(tiles, structured | wrong, strains, wrong)
+
+
+def recoloured(laid: Laid, tiles: Tiles) -> bool:
+    """Whether what is to be seen in the tiles of two pictures has other colours."""
+    found = _recoloured(tiles, laid.ground)
+    if found.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
+        lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), _side(laid))
+        found &= _recoloured(lit, laid.ground) | ~_may_be_light(tiles)
+        found &= found.sum() > FEW * len(found)
+    return bool(found.any())
+
+
+def _side(laid: Laid) -> int:
+    """The pixels along a side of a tile."""
+    longer = max(laid.reference.shape)
+    return 16 if longer >= 160 else 12 if longer >= 80 else 8
 
 
 def _off(tiles: Tiles) -> Floats:

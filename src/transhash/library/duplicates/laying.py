@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ NEAR = 4.0  # pixels by which a movement misses that of whole pictures that may 
 STAY = np.array([1.0, 0, 0, 1, 0, 0])  # the movement that leaves everything where it is
 
 
-def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
+def hypotheses(a: Sketch, b: Sketch) -> Iterator[tuple[Movement, int, int]]:
     """Movements from a to b worth a look: (movement, how often to begin at half the size, keypoints that agree)."""
     keyed: list[tuple[int, Movement]] = []
     for mirrored in (False, True):
@@ -43,21 +43,38 @@ def hypotheses(a: Sketch, b: Sketch) -> list[tuple[Movement, int, int]]:
         if votes >= VOTES:
             keyed.append((votes, movement))
     keyed.sort(key=lambda each: -each[0])
+    for votes, movement in keyed[:1]:
+        yield movement, 1, votes
     whole = [(correlation(a.whole, b.whole, turn), turn, a.frame, b.frame) for turn in range(8)]
     if a.content != a.frame or b.content != b.frame:
         whole += [(correlation(a.inner, b.inner, turn), turn, a.content, b.content) for turn in range(8)]
     whole = sorted((each for each in whole if each[0] >= WHOLE), key=lambda each: -each[0])[:2]
-    first = [(movement, 1, votes) for votes, movement in keyed[:1]]
-    rest = [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[:1]]
-    second = [(movement, 1, votes) for votes, movement in keyed[1:] if votes >= 0.4 * keyed[0][0]]
-    return first + rest + second + [(onto(one, two, turn), 3, 0) for _, turn, one, two in whole[1:]]
+    for _, turn, one, two in whole[:1]:
+        yield onto(one, two, turn), 3, 0
+    for votes, movement in keyed[1:]:
+        if votes >= 0.4 * keyed[0][0]:
+            yield movement, 1, votes
+    for _, turn, one, two in whole[1:]:
+        yield onto(one, two, turn), 3, 0
 
 
-def correlation(one: npt.NDArray[Any], two: npt.NDArray[Any], turn: int) -> float:
+@kernel
+def correlation(one, two, turn):  # type: ignore[no-untyped-def]
     """The correlation of two square copies, the first mirrored and turned as in `onto`."""
-    a = np.rot90(one.T if turn & 4 else one, turn & 3)
-    a, b = a - a.mean(dtype=np.float32), two - two.mean(dtype=np.float32)
-    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + one.size))
+    size = len(one)
+    a = b = aa = bb = ab = 0.0
+    for i in range(size):
+        for j in range(size):
+            row, column = i, j
+            for _ in range(turn & 3):
+                row, column = column, size - 1 - row
+            if turn & 4:
+                row, column = column, row
+            p, q = float(one[row, column]), float(two[i, j])
+            a, b, aa, bb, ab = a + p, b + q, aa + p * p, bb + q * q, ab + p * q
+    count = size * size
+    varied = max(aa - a * a / count, 0.0) * max(bb - b * b / count, 0.0)
+    return (ab - a * b / count) / (np.sqrt(varied) + count)
 
 
 def onto(one: tuple[int, int, int, int], two: tuple[int, int, int, int], turn: int) -> Movement:

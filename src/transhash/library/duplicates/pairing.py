@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from transhash.errors import ImageError
+from transhash.images.helpers import Helpers
 from transhash.library.duplicates.confirmation import Finding, confirm, confirm_larger
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.reading import LARGE, Looked, large, look, same_pixels
 from transhash.library.duplicates.sketches import sketch
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.threads import spread
+from transhash.threads import cuts, spread, workers
 
 HELD = 512  # pictures in memory
+PIECE = 16  # pairs that a helper is asked for at once, most of which share a picture with the next
 FRAMES_APART = 10.0  # grey levels, the mean over a frame at 32 × 32, by which frames of copies differ at most
 
 
@@ -36,6 +39,7 @@ class Pairing:
         self._picture = picture
         self._thumbnails = thumbnails
         self._held: OrderedDict[int, Looked] = OrderedDict()
+        self._helpers: Helpers | None = None
 
     def look(self, numbers: list[int]) -> dict[int, Looked | ImageError]:
         """What is seen of some pictures, side by side; or why nothing is."""
@@ -53,26 +57,56 @@ class Pairing:
             self._held.popitem(last=False)
         return found
 
+    def have_help(self) -> None:
+        """Have processes confirm, one for each core: of what a comparison does a third holds the interpreter's lock."""
+        if workers() > 1:
+            self._helpers = Helpers(workers() - 1)
+            self._held.clear()
+
+    def close(self) -> None:
+        """End the processes; what is confirmed afterwards is confirmed in this one."""
+        if self._helpers:
+            self._helpers.close()
+            self._helpers = None
+
     def confirm(self, pairs: list[tuple[int, int]]) -> list[Finding]:
         """What the pictures of each pair are to each other."""
+        if self._helpers:
+            named = [(self._picture(one), self._picture(other)) for one, other in pairs]
+            pieces = cuts(len(named), -(-len(named) // PIECE))
+            return list(chain.from_iterable(spread(lambda piece: self._asked(named[slice(*piece)]), pieces)))
         seen = self.look(sorted({number for pair in pairs for number in pair}))
+        return spread(lambda pair: _compared(*((self._picture(each), seen[each]) for each in pair)), pairs)
 
-        def confirmed(pair: tuple[int, int]) -> Finding:
-            one, other = seen[pair[0]], seen[pair[1]]
-            if isinstance(one, ImageError) or isinstance(other, ImageError):
-                return Finding(None)
-            try:
-                return compare(self._picture(pair[0]), one, self._picture(pair[1]), other)
-            except ImageError:  # one of the files has gone meanwhile
-                return Finding(None)
-
-        return spread(confirmed, pairs)
+    def _asked(self, pairs: list[tuple[Picture, Picture]]) -> list[Finding]:
+        """What some pairs are, by a helper, or where none is idle by this thread."""
+        found = self._helpers.ask(confirmed, pairs, self._thumbnails) if self._helpers else None
+        return confirmed(pairs, self._thumbnails) if found is None else found
 
     def _read(self, number: int) -> Looked | ImageError:
-        try:
-            return look(self._picture(number), self._thumbnails)
-        except ImageError as error:
-            return error
+        return _read(self._picture(number), self._thumbnails)
+
+
+def confirmed(pairs: list[tuple[Picture, Picture]], thumbnails: Thumbnails | None) -> list[Finding]:
+    """What the pictures of some pairs are to each other, one pair after the other."""
+    seen = {each: (each, _read(each, thumbnails)) for each in {each for pair in pairs for each in pair}}
+    return [_compared(seen[one], seen[other]) for one, other in pairs]
+
+
+def _read(picture: Picture, thumbnails: Thumbnails | None) -> Looked | ImageError:
+    try:
+        return look(picture, thumbnails)
+    except ImageError as error:
+        return error
+
+
+def _compared(one: tuple[Picture, Looked | ImageError], other: tuple[Picture, Looked | ImageError]) -> Finding:
+    if isinstance(one[1], ImageError) or isinstance(other[1], ImageError):
+        return Finding(None)
+    try:
+        return compare(one[0], one[1], other[0], other[1])
+    except ImageError:  # one of the files has gone meanwhile
+        return Finding(None)
 
 
 def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding:
