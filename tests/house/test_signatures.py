@@ -20,9 +20,7 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "cli/verbs.py: Verbs.format_help", "cli/verbs.py: Verbs.invoke", "cli/verbs.py: first_line",
     ],
     "Pillow's: keys and values of any kind": ["images/formats.py: Reader.info", "images/pillow.py: PillowReader.info"],
-    "arrays of any kind of number": [
-        "images/pixels.py: to_levels", "library/duplicates/laying.py: correlation", "model/directory.py: read_linear",
-    ],
+    "arrays of any kind of number": ["images/pixels.py: to_levels", "model/directory.py: read_linear"],
     "what Numba compiles has no types of Python's": [
         "kernels.py: inlined", "kernels.py: kernel", "kernels.py: summing", "search/bitops.py: bits_at",
         "search/bitops.py: borrow", "search/bitops.py: load", "search/bitops.py: lowest", "search/bitops.py: ones",
