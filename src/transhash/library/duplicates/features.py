@@ -28,6 +28,7 @@ MOST = 320  # keypoints of a picture, the strongest
 RADIUS = 13  # pixels of the patch around a keypoint
 WEAKEST = 6.0  # of a corner's response, in squared grey levels a pixel
 BITS = 256
+LINEAR, CUBIC = 1, 2  # pixels that a filter reaches, on either side
 
 _random = np.random.default_rng(20)
 _PAIRS = np.clip(_random.normal(0, RADIUS / 2.4, (BITS, 4)), -RADIUS * 0.7, RADIUS * 0.7).astype(np.float32)
@@ -91,18 +92,69 @@ def blurred(grey):  # type: ignore[no-untyped-def]
 
 def halved(grey: Floats, factor: float) -> Floats:
     """A grey picture made smaller by a factor, antialiased."""
-    from PIL import Image
-
-    size = max(1, round(grey.shape[1] / factor)), max(1, round(grey.shape[0] / factor))
-    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR), np.float32)
+    height, width = grey.shape
+    return np.asarray(_resized(grey, max(1, round(height / factor)), max(1, round(width / factor)), LINEAR))
 
 
 def softened(grey: Floats, factor: float) -> Floats:
     """A grey picture of the same size without what a picture smaller by a factor cannot show."""
-    from PIL import Image
+    return np.asarray(_resized(halved(grey, factor), *grey.shape, CUBIC))
 
-    size = grey.shape[1], grey.shape[0]
-    return np.asarray(Image.fromarray(halved(grey, factor)).resize(size, Image.Resampling.BICUBIC), np.float32)
+
+@kernel
+def _resized(grey, height, width, reach):  # type: ignore[no-untyped-def]
+    """A grey picture in another size, as Pillow makes it: rows first, sums of float64, float32 between them."""
+    tall = len(grey)
+    lines = np.empty((tall, width), np.float32)
+    first, counts, shares = _weights(grey.shape[1], width, reach)
+    for y in range(tall):
+        row = grey[y]
+        for x in range(width):
+            total = 0.0
+            for k in range(counts[x]):
+                total += row[first[x] + np.uint64(k)] * shares[x, k]
+            lines[y, x] = total
+    found = np.empty((height, width), np.float32)
+    totals = np.empty(width)
+    first, counts, shares = _weights(tall, height, reach)
+    for y in range(height):
+        totals[:] = 0.0
+        for k in range(counts[y]):
+            share, row = shares[y, k], lines[first[y] + np.uint64(k)]
+            for x in range(width):
+                totals[x] += row[x] * share
+        for x in range(width):
+            found[y, x] = totals[x]
+    return found
+
+
+@kernel
+def _weights(length, wanted, reach):  # type: ignore[no-untyped-def]
+    """How a line of a length becomes one of another: for each pixel the first one that it is made of, how many there
+    are, and their shares [N, K]. They are as far apart as `reach` pixels of the line with fewer.
+    """
+    scale = length / wanted
+    wide = max(scale, 1.0)
+    first, counts = np.empty(wanted, np.uint64), np.empty(wanted, np.int64)
+    shares = np.zeros((wanted, 2 * int(np.ceil(reach * wide)) + 1))
+    for i in range(wanted):
+        middle = (i + 0.5) * scale
+        begin = max(int(middle - reach * wide + 0.5), 0)
+        first[i], counts[i] = begin, min(int(middle + reach * wide + 0.5), length) - begin
+        total = 0.0
+        for k in range(counts[i]):
+            x = abs((k + begin - middle + 0.5) * (1.0 / wide))
+            share = 0.0
+            if reach == LINEAR:
+                share = max(1.0 - x, 0.0)
+            elif x < 1:
+                share = (1.5 * x - 2.5) * x * x + 1
+            elif x < 2:
+                share = (((x - 5) * x + 8) * x - 4) * -0.5
+            shares[i, k] = share
+            total += share
+        shares[i] /= total
+    return first, counts, shares
 
 
 @inlined

@@ -74,12 +74,15 @@ def judge(laid: Laid) -> Judged:
     return Judged(tiles, structured | wrong, strains, wrong)
 
 
-def recoloured(laid: Laid, tiles: Tiles) -> bool:
-    """Whether what is to be seen in the tiles of two pictures has other colours."""
-    found = _recoloured(tiles, laid.ground)
+def recoloured(laid: Laid, tiles: Tiles, ground: Floats | None = None) -> bool:
+    """Whether what is to be seen in the tiles of two pictures has other colours.
+
+    `ground` [2, 3]: the grey and both colours of the border that both have, as it is in the reference and in the other.
+    """
+    found = _recoloured(tiles, ground)
     if found.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
         lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), _side(laid))
-        found &= _recoloured(lit, laid.ground) | ~_may_be_light(tiles)
+        found &= _recoloured(lit, ground) | ~_may_be_light(tiles)
         found &= found.sum() > FEW * len(found)
     return bool(found.any())
 

@@ -141,8 +141,7 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
         return None
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
     back = registration.inverse(unscaled) if swapped else unscaled
-    ground = _ground(one, two)
-    return Laid(*fitted.pair, fitted.there, one.colours, fitted.tints, fitted.lit, fitted.unmet, swapped, ground), back
+    return Laid(*fitted.pair, fitted.there, one.colours, fitted.tints, fitted.lit, fitted.unmet, swapped), back
 
 
 def _goes_astray(movement: Movement) -> bool:
@@ -161,7 +160,7 @@ def _resemble_roughly(reference: Floats, other: Floats, movement: Movement) -> b
     return bool(like >= RESEMBLING * seen or seen < ENOUGH)
 
 
-def _ground(one: Sketch, two: Sketch) -> Floats | None:
+def ground(one: Sketch, two: Sketch) -> Floats | None:
     """The grey and the colours [2, 3] of the borders of two pictures, if both have one and it may be the same."""
     found = []
     for each in (one, two):

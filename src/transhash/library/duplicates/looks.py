@@ -19,7 +19,7 @@ from transhash.library.duplicates.judging import (
     recoloured,
     slip,
 )
-from transhash.library.duplicates.laying import lay
+from transhash.library.duplicates.laying import ground, lay
 from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
 from transhash.library.duplicates.overlay import Changed, Laid, overlay
 from transhash.library.duplicates.registration import Movement
@@ -121,7 +121,8 @@ class Look:
     @property
     def recoloured(self) -> bool:
         """Whether what is to be seen has other colours."""
-        return recoloured(self._laid, self._judged.tiles)
+        one, two = (self._b, self._a) if self._laid.swapped else (self._a, self._b)
+        return recoloured(self._laid, self._judged.tiles, ground(one, two))
 
     @property
     def greyed(self) -> bool:

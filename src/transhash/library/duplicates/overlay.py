@@ -52,7 +52,6 @@ class Laid(NamedTuple):
     lit: Callable[[], tuple[Floats, Floats]] | None  # of both in one light, if one of the pictures is in harsher light
     unmet: tuple[Floats, Floats]  # reference and other in one light, but as sharp as they are
     swapped: bool = False  # the reference is the second of the two that were compared
-    ground: Floats | None = None  # [2, 3], grey and both colours of the border that both have, as it is in each
 
 
 class Overlay(Enum):

@@ -119,21 +119,24 @@ def _corners_filled(grey, allowed):  # type: ignore[no-untyped-def]
     """Where pixels are of their corner's grey and hang together with it, and the pixels around these."""
     height, width = grey.shape
     filled = np.zeros((height, width), np.bool_)
-    waiting = np.empty((4 * height * width, 2), np.int64)
+    waiting = np.empty((height * width, 2), np.int32)
     for corner in range(4):
         top, left = (height - 1) * (corner // 2), (width - 1) * (corner % 2)
         level = grey[top, left]
-        count = 1
-        waiting[0, 0], waiting[0, 1] = top, left
+        count = 0
+        if not filled[top, left]:
+            filled[top, left] = True
+            waiting[0, 0], waiting[0, 1] = top, left
+            count = 1
         while count:
             count -= 1
-            y, x = waiting[count, 0], waiting[count, 1]
-            if y < 0 or x < 0 or y >= height or x >= width or filled[y, x] or abs(grey[y, x] - level) > allowed:
-                continue
-            filled[y, x] = True
+            row, column = waiting[count, 0], waiting[count, 1]
             for step in range(4):
-                waiting[count, 0] = y + (step == 0) - (step == 1)
-                waiting[count, 1] = x + (step == 2) - (step == 3)
+                y, x = row + (step == 0) - (step == 1), column + (step == 2) - (step == 3)
+                if y < 0 or x < 0 or y >= height or x >= width or filled[y, x] or abs(grey[y, x] - level) > allowed:
+                    continue
+                filled[y, x] = True
+                waiting[count, 0], waiting[count, 1] = y, x
                 count += 1
     around = np.zeros((height, width), np.bool_)
     for y in range(height):
