@@ -73,6 +73,18 @@ def test_plot_redraws_from_the_results_alone(
     assert "run the comparison first" in nothing.stderr
 
 
+def test_class_folders_have_settings_chosen_on_held_out_training_images(place: Path, tmp_path: Path) -> None:
+    chosen = ("--methods", "dch,lsh", "--streams", "1,2", "--trials", "2")
+    result = compare(place, tmp_path, "--protocol", "folder-20", *chosen)
+    assert result.returncode == 0, result.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["protocol"] == "folder-20"
+    assert [trial["method"] for trial in results["trials"]] == 2 * ["dch"] + 2 * ["dch-dual"]
+    assert {trial["recipe"]["validation"] for trial in results["trials"]} == {0.2}
+    assert [cell["method"] for cell in results["cells"]] == ["dch", "dch-dual", "lsh"]
+    assert "2 trials each" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

@@ -11,7 +11,7 @@ import pytest
 
 from stored import STORED, cells, gain, lead, mean, near_values, rank, results, score
 from transhash.comparison import tables
-from transhash.comparison.cells import ALL, FITTED, NAMED, UNSUPERVISED
+from transhash.comparison.cells import ALL, DUAL, FITTED, NAMED, PEERS, UNSUPERVISED
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.losses.crovca import BATCH, EPOCHS
@@ -259,3 +259,30 @@ def test_what_it_says_of_corel() -> None:
     assert rank("corel5k", "dch", 16) == 1
     ahead = lead("corel5k", "ours-corel5k", "transhash", 16), lead("corel5k", "dch", "ours-corel5k", 16)
     assert_says("it is {} points ahead of TransHash, and DCH {} ahead of it", *ahead)
+
+
+def test_what_it_says_of_the_trials_on_corel() -> None:
+    trials: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for trial in results("corel5k")["trials"]:
+        assert (trial["seed"], trial["recipe"]["validation"]) == (0, 0.2)
+        trials.setdefault((trial["method"], trial["bits"]), []).append(trial)
+    best = {each: max(tried, key=lambda trial: trial["scores"]["map"]) for each, tried in trials.items()}
+
+    def gained(method: str, bits: int) -> str:
+        if (method + DUAL, bits) not in best:
+            return "–"
+        points = 100 * (best[method + DUAL, bits]["scores"]["map"] - best[method, bits]["scores"]["map"])
+        return f"{points:+.1f}".replace("-0.0", "0.0").replace("+0.0", "0.0")
+
+    tried = [name for name in PEERS if (name + DUAL, 16) in best]
+    rows = [f"| {name} | {gained(name, 16)} | {gained(name, 64)} |" for name in tried]
+    lines = TEXT.splitlines()
+    first = lines.index("| second stream, held-out photographs | 16 bits | 64 bits |") + 2
+    assert lines[first : lines.index("", first)] == rows
+    assert {len(tried) for each, tried in trials.items() if each[0].endswith(DUAL)} == {3}
+    at_both = [float(gained(name, 64)) for name in tried if gained(name, 64) != "–"]
+    assert (len(tried), len(at_both)) == (7, 4)
+    assert_says("none of the four gains more than {}", max(at_both))
+    single = {each: trial["recipe"]["learning_rate"] for each, trial in best.items() if not each[0].endswith(DUAL)}
+    highest = sum(rate == max(t["recipe"]["learning_rate"] for t in trials[each]) for each, rate in single.items())
+    assert_says("in {} of {} cases", highest, len(single))
