@@ -8,6 +8,7 @@ LIBRARY has embeddings, codes fitted to them, and its thumbnails.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -42,6 +43,8 @@ def main() -> None:
         laps = Laps()
         report = library.duplicates(progress=laps)
         laps("grouping", len(report.groups), len(report.groups))
+    helped = os.times()
+    laps.processor["comparing"] += helped.children_user + helped.children_system  # processes that help to compare
     print(f"{count:,} photographs, {len(report.groups):,} groups; other pairs: {report.others}")
     print("| stage | of | seconds of processor | seconds |\n|---|---:|---:|---:|")
     for stage, took in laps.processor.items():
