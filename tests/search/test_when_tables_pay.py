@@ -70,12 +70,25 @@ def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monk
     assert 4 <= tried.count(1e9) <= 8
 
 
-def test_a_scan_of_compact_tables_costs_what_reading_all_of_them_costs() -> None:
-    """A filter that left one in a hundred of a billion codes made searches give the tables up, 30 times too early."""
-    made = HammingIndex(64, compact=True)
-    made.add(codes_of(np.random.default_rng(3), 1000, 64, "uniform"))
-    [only] = made._state.segments
-    assert mih.scan_cost(only.store, 10, 1) == mih.scan_cost(only.store, 1000, 1) > 0
-    _, loose = a_thousand()
-    [only] = loose._state.segments
-    assert mih.scan_cost(only.store, 10, 1) < mih.scan_cost(only.store, 1000, 1)
+@pytest.mark.parametrize("compact", [True, False])
+def test_a_filter_makes_a_scan_cheaper_only_where_it_leads_to_codes(
+    compact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter that left one in a hundred of a billion compact codes made searches give tables up much too early."""
+    codes, limits = codes_of(np.random.default_rng(3), 1000, 64, "uniform"), []
+    nearest = mih.nearest
+
+    def noted(*arguments: object) -> object:
+        limits.append(arguments[-1])
+        return nearest(*arguments)
+
+    monkeypatch.setattr(mih, "nearest", noted)
+    monkeypatch.setattr(segment, "ALLOWED_TO_SCAN", 10)
+    made = HammingIndex(64, compact=compact)
+    made.add(codes)
+    few = np.arange(0, 1000, 13)
+    for ids in (None, few):
+        made.search(codes[:1], 1, ids=ids)
+    every, filtered = limits
+    assert every > 0
+    assert filtered == (every if compact else every * len(few) / 1000)
