@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ import numpy as np
 from benchmarks.common import program
 from benchmarks.evaluation.gist import gist
 from transhash.codes import pack
-from transhash.comparison.tables import spread_text
+from transhash.comparison.tables import spread_of, spread_text
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.evaluation import evaluate
@@ -76,8 +75,7 @@ def markdown(found: Found) -> str:
         cells = []
         for bits, figure in zip(BITS, published, strict=True):
             values = found[name][str(bits)]["map_conventional"]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells += [spread_text((statistics.mean(values), spread, len(values))), f"{figure:.3f}".removeprefix("0")]
+            cells += [spread_text(spread_of(values)), f"{figure:.3f}".removeprefix("0")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -27,13 +27,12 @@ def spreads(results: JsonObject, figure: str) -> dict[str, dict[int, Spread]]:
     for cell in results["cells"]:
         found.setdefault(cell["method"], {}).setdefault(cell["bits"], []).append(cell["scores"][figure])
     order = [name for name in found if name not in NAMED] + [name for name in NAMED if name in found]
-    return {
-        method: {
-            bits: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
-            for bits, values in sorted(found[method].items())
-        }
-        for method in order
-    }
+    return {method: {bits: spread_of(values) for bits, values in sorted(found[method].items())} for method in order}
+
+
+def spread_of(values: list[float]) -> Spread:
+    """Mean and sample deviation of some figures, one or more, and how many there are."""
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values)
 
 
 def markdown(results: JsonObject, figure: str = "map") -> str:
