@@ -11,6 +11,7 @@ import pytest
 
 from tiny_cells import cells
 from transhash.comparison import choosing, compare, tables
+from transhash.comparison.cells import Cell
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.progress import silent
@@ -54,8 +55,9 @@ def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(
     wanted = cells(place, "dch,lsh", seeds=2, learning_rate=0.001)
     results = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=3)
     trials = results["trials"]
-    assert [trial["method"] for trial in trials] == ["dch"] * 3
+    assert {trial["method"] for trial in trials} == {"dch"}
     assert {trial["seed"] for trial in trials} == {0}
+    assert len(trials) >= 3
     best = max(trials, key=lambda trial: trial["scores"]["map"])
     tied = [one["recipe"] for one in trials if one["scores"]["map"] == best["scores"]["map"]]
     for cell in results["cells"]:
@@ -63,10 +65,66 @@ def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(
             own = {name: cell["recipe"][name] for name in ("learning_rate", "loss")}
             assert {**own, "validation": choosing.HELD_OUT} in tied
             assert cell["recipe"]["validation"] == 0
-    assert "3 trials each" in tables.markdown(results)
-    found = [{"scores": {"map": value}} for value in (0.2, 0.5, 0.5)]
+    assert f"{len(trials)} trials each" in tables.markdown(results)
     tried = choosing.trials(wanted[0], 3)
-    assert choosing.chosen(wanted[0], tried, found).recipe.learning_rate == tried[1].recipe.learning_rate
+    assert (
+        choosing.chosen(wanted[0], tried, scored(0.2, 0.5, 0.5)).recipe.learning_rate == tried[1].recipe.learning_rate
+    )
+
+
+def scored(*scores: float) -> list[dict[str, dict[str, float]]]:
+    return [{"scores": {"map": score}} for score in scores]
+
+
+def test_the_grid_grows_where_its_best_learning_rate_is_at_an_end(place: Path) -> None:
+    [cell] = cells(place, "dch", learning_rate=0.001)
+    three = choosing.trials(cell, 3)  # its own, twice and half of it
+
+    def rate(tried: list[Cell], *scores: float) -> float | None:
+        further = choosing.beyond(tried, scored(*scores))
+        assert further is None or further.recipe.loss == tried[0].recipe.loss
+        return None if further is None else further.recipe.learning_rate
+
+    assert rate(three, 0.3, 0.2, 0.1) is None
+    assert rate(three, 0.1, 0.3, 0.2) == 0.004
+    assert rate(three, 0.1, 0.2, 0.3) == 0.00025
+    assert rate(three, 0.3, 0.3, 0.1) is None  # of equal ones the first
+    assert rate(three, 0.1, 0.3) is None  # not all have ended
+    assert rate(three[:2], 0.1, 0.3) is None
+    assert choosing.beyond([], []) is None
+    grown = three
+    while (further := choosing.beyond(grown, scored(*(each.recipe.learning_rate for each in grown)))) is not None:
+        grown = [*grown, further]
+    assert [each.recipe.learning_rate for each in grown[3:]] == [0.004, 0.008, 0.016]
+    assert len({each.key({}) for each in grown}) == len(grown)
+
+
+def test_it_grows_with_the_constant_that_is_best(place: Path) -> None:
+    [cell] = cells(place, "dch", learning_rate=0.001)
+    nine = choosing.trials(cell, 9)
+    best = next(n for n, each in enumerate(nine) if each.recipe.loss and each.recipe.learning_rate == 0.002)
+    further = choosing.beyond(nine, scored(*(float(number == best) for number in range(9))))
+    assert further is not None
+    assert further.recipe.learning_rate == 0.004
+    assert further.recipe.loss == nine[best].recipe.loss
+
+
+def test_trials_beyond_the_grid_are_run_and_choose(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def result(cell: Cell, *_: object) -> dict[str, object]:  # the higher the rate, up to eight times, the better
+        rate = cell.recipe.learning_rate
+        recipe = cell.recipe.model_dump(mode="json", include={"learning_rate", "loss", "validation"})
+        scores = {"map": rate if rate < 0.01 else 0.0, "queries": 1, "database": 1}
+        about = {"method": cell.method, "bits": cell.bits, "seed": cell.seed, "recipe": recipe}
+        return {**about, "scores": scores, "seconds": {"train": 0.0}}
+
+    monkeypatch.setattr(compare, "run", result)
+    wanted = cells(place, "dch,lsh", learning_rate=0.001)
+    results = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=3)
+    rates = sorted(trial["recipe"]["learning_rate"] for trial in results["trials"])
+    assert rates == [0.0005, 0.001, 0.002, 0.004, 0.008, 0.016]
+    assert {each["recipe"]["learning_rate"] for each in results["cells"] if each["method"] == "dch"} == {0.008}
 
 
 def test_trials_are_gone_on_with_from_the_results_alone(place: Path, tmp_path: Path) -> None:

@@ -98,11 +98,12 @@ def compare(
 
     Runs every method, code length and seed. All blocks of the backbone but the last keep their weights; what they
     compute is kept in DIR/tokens, so that only the last block is trained. With --train all every block is trained, from
-    pictures: that is for a GPU. With --trials each method has, at each length, the best of as many settings on training
-    images that are held out. Finished runs are not repeated: when a comparison was interrupted or --minutes are
-    over, the same command continues it. DIR gets results.json, table.md, table.tex, table.csv, and curves as PNG and
-    SVG (docs/comparison.md). --ablate runs TransHash, or the --methods, with one setting changed at a time; DIR gets
-    ablation.md and a figure with error bars, too.
+    pictures: that is for a GPU. With --trials each method has, at each length, the best of as many settings on
+    training images that are held out, and of further learning rates where the best one is at an end. Finished runs
+    are not repeated: when a comparison was interrupted or --minutes are over, the same command continues it. DIR gets
+    results.json, table.md, table.tex, table.csv, and curves as PNG and SVG (docs/comparison.md). --ablate runs
+    TransHash, or the --methods, with one setting changed at a time; DIR gets ablation.md and a figure with error
+    bars, too.
     """
     with needs("train"):
         from transhash.comparison import ablation

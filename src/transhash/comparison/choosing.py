@@ -1,7 +1,8 @@
 """Settings chosen alike: the same trials for every method with a network, on training images that are held out.
 
-A trial multiplies the learning rate and one constant of the loss. The trial with the best mAP among the held-out images
-gives the settings; queries are not read before.
+A trial multiplies the learning rate and one constant of the loss. Where the best learning rate is at an end of those
+that were tried, the grid grows there. The trial with the best mAP among the held-out images gives the settings;
+queries are not read before.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from transhash.plain import JsonObject
 HELD_OUT = 0.2  # share of the training images that trials are scored on
 RATES, CONSTANTS = (1.0, 2.0, 0.5), (1.0, 4.0, 0.25)  # multiples; the first of both is what a method has by itself
 GRID = tuple((rate, constant) for constant in CONSTANTS for rate in RATES)
+STEP, FARTHEST = 2.0, 16.0  # by which the grid grows, and up to which multiple of a method's own learning rate
 
 
 def trials(cell: Cell, count: int) -> list[Cell]:
@@ -55,13 +57,38 @@ def _constant(cell: Cell) -> tuple[str, float]:
     raise RecipeError("", f"{cell.method} has no number among its settings to try", "compare it without --trials")
 
 
+def beyond(tried: Sequence[Cell], found: Sequence[Mapping[str, JsonObject]]) -> Cell | None:
+    """The next trial, where the best so far has the highest or the lowest learning rate of those with its loss.
+
+    `found`: the results of the trials. None where it has neither, where some trials have no result yet or fewer rates
+    were tried than the grid has, and where it has grown far enough.
+    """
+    if not tried or len(found) < len(tried):
+        return None
+    best = tried[_best(found)]
+    rates = [trial.recipe.learning_rate for trial in tried if trial.recipe.loss == best.recipe.loss]
+    rate = best.recipe.learning_rate
+    if len(rates) < len(RATES) or min(rates) < rate < max(rates):
+        return None
+    further = rate * STEP if rate == max(rates) else rate / STEP
+    own = tried[0].recipe.learning_rate
+    if not own / FARTHEST <= further <= own * FARTHEST:
+        return None
+    return replace(best, recipe=best.recipe.model_copy(update={"learning_rate": further}))
+
+
 def chosen(cell: Cell, tried: Sequence[Cell], found: Sequence[Mapping[str, JsonObject]]) -> Cell:
     """The cell with the settings of the best of its trials, the first of equal ones; `found`: their results."""
     if not tried:
         return cell
-    best = max(range(len(tried)), key=lambda number: found[number]["scores"]["map"])
-    settings = {name: getattr(tried[best].recipe, name) for name in ("learning_rate", "loss")}
+    best = tried[_best(found)].recipe
+    settings = {"learning_rate": best.learning_rate, "loss": best.loss}
     return replace(cell, recipe=cell.recipe.model_copy(update=settings))
+
+
+def _best(found: Sequence[Mapping[str, JsonObject]]) -> int:
+    """The place of the best result, the first of equal ones."""
+    return max(range(len(found)), key=lambda number: found[number]["scores"]["map"])
 
 
 def summary(result: JsonObject) -> JsonObject:

@@ -63,8 +63,8 @@ def compare(
 
     A `results.json` alone is enough to go on from. It is written after every cell. `seconds`: begin with no cell later
     than that; those under way are finished. `trials`: for each method with a network and each code length as many
-    settings are tried on held-out training images first, with the first seed, and its cells have the best of them
-    (`choosing`); a method and length whose trials are not finished has none.
+    settings are tried on held-out training images first, with the first seed, and more learning rates where the best is
+    at an end, and its cells have the best (`choosing`); a method and length whose trials are not finished has none.
     All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
     default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
     share it; 0: this process, one cell after the other. `skipped`: gets each cell whose method is not defined for such
@@ -107,14 +107,22 @@ class _Runner:
         """The cells with the settings that trials are in favour of, those whose trials are finished."""
         seed = min(cell.seed for cell in cells)
         tried = {(cell.method, cell.bits): choosing.trials(cell, count) for cell in cells if cell.seed == seed}
-        self.finish([trial for few in tried.values() for trial in few], kept="trials")
-        settled = []
-        for cell in cells:
-            few = tried[cell.method, cell.bits]
-            paths = [_result_path(self.out, trial.key(self.facts), "trials") for trial in few]
-            if all(path.exists() for path in paths):
-                settled.append(choosing.chosen(cell, few, [json.loads(path.read_text("utf-8")) for path in paths]))
-        return settled
+        while True:
+            self.finish([trial for few in tried.values() for trial in few], kept="trials")
+            further = {name: choosing.beyond(few, self._results(few)) for name, few in tried.items()}
+            grown = {name: trial for name, trial in further.items() if trial is not None}
+            if not grown:
+                break
+            for name, trial in grown.items():
+                tried[name].append(trial)
+        found = {name: self._results(few) for name, few in tried.items()}
+        named = [(cell, (cell.method, cell.bits)) for cell in cells]
+        return [choosing.chosen(cell, tried[at], found[at]) for cell, at in named if len(found[at]) == len(tried[at])]
+
+    def _results(self, trials: Sequence[Cell]) -> list[Result]:
+        """Of those trials that have one."""
+        paths = [_result_path(self.out, trial.key(self.facts), "trials") for trial in trials]
+        return [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
 
     def finish(self, cells: Sequence[Cell], kept: str = "cells") -> None:
         """Run those without a result. `kept`: the folder of results."""
