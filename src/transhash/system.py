@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import hashlib
 import os
 import platform
 import re
@@ -85,6 +83,8 @@ _calm = _Calm()
 @cache
 def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     """What tells and sets how many threads the OpenBLAS uses that comes with NumPy; None where there is none."""
+    import ctypes
+
     import numpy as np
 
     packages = Path(np.__file__).parents[1]
@@ -115,6 +115,8 @@ def _lines(path: Path) -> list[str]:
 
 def has_nvidia_driver() -> bool:
     """Whether this machine has the driver of an NVIDIA GPU, whatever can use it."""
+    import ctypes
+
     try:
         ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
     except OSError:
@@ -127,6 +129,8 @@ def give_memory_back() -> None:
 
     glibc, left alone, soon has those of up to 32 MB in its heap, where what is given up leaves holes.
     """
+    import ctypes
+
     with suppress(OSError, AttributeError, TypeError):  # another C library
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, 1 << 20)
 
@@ -265,7 +269,11 @@ def _lock(file: int) -> bool:
 def _prefix(target: Path) -> str:
     """How the names of the target's temporary files begin; they are no longer than a name may be."""
     name = os.fsencode(target.name)
-    return f".{target.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()}."
+    if len(name) <= _LONGEST:
+        return f".{target.name}."
+    from hashlib import sha256
+
+    return f".{sha256(name).hexdigest()}."
 
 
 def _own_as(file: int, old: os.stat_result) -> None:

@@ -70,7 +70,6 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
     monkeypatch.setitem(sys.modules, "example", verb)
     app = typer.Typer(rich_markup_mode=None)
     app.command("folders")(verb.folders)
-    command = typer.main.get_command(app)
 
     def run(*arguments: object) -> SimpleNamespace:
         if arguments[0] == "folders":
@@ -80,7 +79,7 @@ def test_the_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
         return SimpleNamespace(out=capsys.readouterr().out)
 
     module("def test_the_folders").test_the_folders_of_a_library(run, Path("photos"))
-    assert len(first_line(command)) <= 65
+    assert len(first_line(verb.folders)) <= 65
     assert verb.EXAMPLES.strip() == "transhash folders"
 
 

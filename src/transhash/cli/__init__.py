@@ -10,6 +10,7 @@ import io
 import sys
 import warnings
 from collections.abc import Callable
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -37,11 +38,11 @@ from transhash.cli.serve import serve
 from transhash.cli.token import token
 from transhash.cli.train import train
 from transhash.cli.undo import undo
-from transhash.cli.verbs import Verbs
+from transhash.cli.verbs import Verbs, name_of
 from transhash.cli.verify import verify
 from transhash.errors import TransHashWarning
 
-GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in which people need them
+GROUPS: dict[str, tuple[Callable[..., object], ...]] = {  # verbs in the order in which people need them
     "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, bench, backbone),
     "Move data": (export, import_, encode),
@@ -50,6 +51,8 @@ GROUPS: dict[str, tuple[Callable[..., Any], ...]] = {  # verbs in the order in w
 
 _pythons_own = warnings.showwarning
 
+Verbs.groups = {heading: tuple(map(name_of, verbs)) for heading, verbs in GROUPS.items()}
+Verbs.verbs = {name_of(verb): verb for verb in (*chain(*GROUPS.values()), help_)}
 app = typer.Typer(
     cls=Verbs,
     no_args_is_help=True,
@@ -57,18 +60,6 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help: it starts twice as fast
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def _name(verb: Callable[..., Any]) -> str:
-    return verb.__name__.rstrip("_")
-
-
-Verbs.groups = {heading: tuple(map(_name, verbs)) for heading, verbs in GROUPS.items()}
-for _verbs in GROUPS.values():
-    for _verb in _verbs:
-        _examples = getattr(sys.modules[_verb.__module__], "EXAMPLES", "")
-        app.command(_name(_verb), epilog=f"\b\nExamples:\n{_examples}" if _examples else None)(_verb)
-app.command("help", hidden=True)(help_)
 
 
 def _version(wanted: bool) -> None:

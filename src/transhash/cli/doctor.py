@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -81,9 +79,11 @@ def _versions() -> Finding:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
+        return version(package)
+    except PackageNotFoundError:
         return "missing"
 
 
@@ -149,10 +149,12 @@ def _kernels() -> Finding:
 
 def _writable(folder: Path) -> bool:
     """Whether a file can be made in a folder, or in the nearest one above it that exists."""
+    from tempfile import TemporaryFile
+
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with TemporaryFile(dir=folder):
             return True
     except OSError:
         return False
@@ -167,7 +169,9 @@ def _state() -> Finding:
 
 
 def _temporary() -> Finding:
-    folder = tempfile.gettempdir()
+    from tempfile import gettempdir
+
+    folder = gettempdir()
     return Finding(
         "temporary", folder, None if _writable(Path(folder)) else "set TMPDIR to a folder that can be written"
     )
@@ -220,6 +224,8 @@ def _self_test() -> Finding:
 
 def _copies() -> Finding:
     """Look for copies among drawn pictures in a folder of its own, one of which is there a second time, smaller."""
+    from tempfile import TemporaryDirectory
+
     import numpy as np
     from PIL import Image
 
@@ -227,7 +233,7 @@ def _copies() -> Finding:
     from transhash.model import load
 
     model, random = load(), np.random.default_rng(0)
-    with tempfile.TemporaryDirectory(prefix="transhash-") as folder:
+    with TemporaryDirectory(prefix="transhash-") as folder:
         for number in range(3):
             coarse, fine = (
                 Image.fromarray(random.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize((480, 480))

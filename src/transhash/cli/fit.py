@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +41,8 @@ def fit(
     pictures apart. The result is a model like any other: name its folder with --model. A model of the Hugging Face hub
     is exported to ONNX: to encode pictures with the result, neither PyTorch nor the checkpoint is needed.
     """
+    from random import Random
+
     from transhash.library.files.walk import roots, walk
     from transhash.model import Embedder, Encoder, is_hash_model
     from transhash.model.directory import CONFIG
@@ -51,7 +52,7 @@ def fit(
     found = [
         os.path.join(folder.path, name) for root in roots(folders) for folder in walk(root) for name in folder.names
     ]
-    chosen = random.Random(0).sample(found, min(most, len(found)))
+    chosen = Random(0).sample(found, min(most, len(found)))
     base = named_encoder(model)
     if not is_hash_model(base) and not isinstance(base, Embedder):
         raise ModelError(base.name, "gives codes alone, to which nothing can be fitted", "name another model")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import sys
 import time
@@ -106,6 +105,8 @@ def show(image: Image.Image) -> None:
 
 def escapes(png: bytes, language: str) -> Iterator[str]:
     """What to write for a PNG file to appear."""
+    import base64
+
     text = base64.standard_b64encode(png).decode()
     if language == "iterm":
         yield f"\x1b]1337;File=inline=1;size={len(png)}:{text}\x07"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +51,8 @@ def token(
     """
     with needs("server"):
         import fastapi  # noqa: F401
+    import secrets
+
     from transhash.server.tokens import digest_of, read_tokens
 
     known = read_tokens(file) if file.exists() else []

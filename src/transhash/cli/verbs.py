@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections import UserDict
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import typer
@@ -29,6 +31,12 @@ class Verbs(TyperGroup):
     """Runs a verb; what goes wrong becomes one sentence and an exit code."""
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {}  # heading: names of verbs, in the order in which people need them
+    verbs: ClassVar[dict[str, Callable[..., object]]] = {}  # by name; one of no group is not listed
+
+    def __init__(self, **settings: Any) -> None:
+        """As typer makes it, but for the commands."""
+        super().__init__(**settings)
+        self.commands = _Commands(self.verbs)
 
     def invoke(self, ctx: Any) -> object:
         """Run the verb that the command line names."""
@@ -56,14 +64,34 @@ class Verbs(TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the verbs by group, a line each; a first line that does not fit is an error of its docstring."""
         formatter.write("Usage: transhash [--version] [--install-completion] VERB [OPTIONS]\n")
-        width = max(map(len, self.commands))
+        width = max(map(len, self.verbs))
         for heading, names in self.groups.items():
             formatter.write(f"{heading}\n")
             for name in names:
-                formatter.write(f"  {name:<{width}}  {first_line(self.commands[name])}\n")
+                formatter.write(f"  {name:<{width}}  {first_line(self.verbs[name])}\n")
         formatter.write(f"{CLOSING}\n")
 
 
-def first_line(command: Any) -> str:
+class _Commands(UserDict[str, Any]):
+    """The commands of verbs. Each is made when it is asked for: to make all takes as long as the imports of typer."""
+
+    def __getitem__(self, name: str) -> Any:
+        verb = self.data[name]
+        examples = getattr(sys.modules[verb.__module__], "EXAMPLES", "")
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(
+            name,
+            epilog=f"\b\nExamples:\n{examples}" if examples else None,
+            hidden=not any(name in names for names in Verbs.groups.values()),
+        )(verb)
+        return typer.main.get_command(alone)
+
+
+def name_of(verb: Callable[..., object]) -> str:
+    """Return the name of a verb's function on the command line."""
+    return verb.__name__.rstrip("_")
+
+
+def first_line(verb: Callable[..., object]) -> str:
     """Return what a verb does, in one line without a full stop."""
-    return str(command.help or "").partition("\n")[0].strip().removesuffix(".")
+    return (verb.__doc__ or "").partition("\n")[0].removesuffix(".")

@@ -5,7 +5,6 @@ A file is read twice, a row at a time: for the kinds of its columns, and for the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +55,8 @@ def unfit(number: int, column: str, value: object, error: UnfitError) -> DataErr
 
 
 def _csv(path: Path) -> Iterator[Row]:
+    import csv
+
     # A path need not be UTF-8; that texts are is checked where they are stored.
     with _damage(path), path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         first = file.readline()
@@ -83,8 +84,10 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
+    from csv import Error
+
     try:
         yield
-    except (OSError, csv.Error) as error:
+    except (OSError, Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(path, f"cannot be read as CSV ({reason})", "correct it, or save it again as CSV") from error
