@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -16,6 +15,8 @@ def unicode(text: str) -> str:
 
 def parsed(text: str | bytes) -> Any:
     """What JSON from outside says; raises `ValueError`, also where lists are nested deeper than can be read."""
+    import json
+
     try:
         return json.loads(text)
     except RecursionError:

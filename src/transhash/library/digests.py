@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import blake2b
 
 CHUNK = 1 << 20  # bytes that are read at once
 
 
-def content_hash(content: bytes = b"") -> hashlib.blake2b:
+def content_hash(content: bytes = b"") -> blake2b:
     """The hash of `content`, and of what it is updated with."""
-    return hashlib.blake2b(content, digest_size=16)
+    from hashlib import blake2b
+
+    return blake2b(content, digest_size=16)
 
 
 def file_digest(path: str | bytes | os.PathLike[str]) -> bytes:

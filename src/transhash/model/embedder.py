@@ -18,7 +18,6 @@ planes fitted to the collection later; the nearest by code are ordered by the co
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -94,7 +93,9 @@ class Embedder:
     @classmethod
     def named(cls, name: str, dim: int, bits: int | None = None) -> Embedder:
         """Vectors from elsewhere, told from others by the name of what made them; raises `ModelError`."""
-        return cls(name, dim, hashlib.sha256(f"vectors of {name}, {dim} values".encode()).hexdigest(), bits)
+        from hashlib import sha256
+
+        return cls(name, dim, sha256(f"vectors of {name}, {dim} values".encode()).hexdigest(), bits)
 
     @property
     def head(self) -> Head:

@@ -13,7 +13,6 @@ All sums are of whole numbers below 2⁵³, so that codes are the same on every 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -87,7 +86,9 @@ class Head:
 
     def fingerprint(self, model: str) -> str:
         """What tells its codes from all others, hex: of the model whose embeddings it reads, and its own weights."""
-        return hashlib.sha256(model.encode() + self.to_bytes()).hexdigest()
+        from hashlib import sha256
+
+        return sha256(model.encode() + self.to_bytes()).hexdigest()
 
 
 def embedding(values: NDArray[np.floating], step: float = STEP) -> NDArray[np.int8]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -282,7 +281,9 @@ def _size(path: str) -> int:
 
 
 def _is_full(path: Path) -> bool:
+    from shutil import disk_usage
+
     try:
-        return shutil.disk_usage(path.parent).free < FULL_BYTES
+        return disk_usage(path.parent).free < FULL_BYTES
     except OSError:
         return False

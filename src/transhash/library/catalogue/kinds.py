@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import math
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -52,7 +51,7 @@ class UnfitError(ValueError):
 def seconds(moment: datetime) -> int:
     """Seconds since 1970 of a moment in no time zone (one in a time zone counts as UTC)."""
     moment = moment.astimezone(UTC) if moment.tzinfo else moment
-    return calendar.timegm(moment.timetuple())
+    return (moment - _EPOCH) // timedelta(seconds=1)
 
 
 def moment(stored: int) -> datetime:
@@ -65,6 +64,8 @@ def period(text: str) -> tuple[int, int] | None:
     found = _DATE.fullmatch(text)
     if not found:
         return None
+    from calendar import isleap, monthrange
+
     year, month, day, hour, minute, second = (int(part) if part else None for part in found.groups())
     try:
         first = datetime(year or 0, month or 1, day or 1, hour or 0, minute or 0, second or 0)
@@ -77,9 +78,9 @@ def period(text: str) -> tuple[int, int] | None:
     elif day is not None:
         length = timedelta(days=1)
     elif month is not None:
-        length = timedelta(days=calendar.monthrange(first.year, first.month)[1])
+        length = timedelta(days=monthrange(first.year, first.month)[1])
     else:
-        length = timedelta(days=366 if calendar.isleap(first.year) else 365)
+        length = timedelta(days=366 if isleap(first.year) else 365)
     start = seconds(first)
     return start, start + length // timedelta(seconds=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from transhash.library.catalogue.kinds import seconds
 from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.glances import glance, may_match
@@ -116,6 +116,6 @@ def _near(embeddings: NDArray[np.int8], digests: list[str]) -> NDArray[np.bool_]
 
 
 def _row(picture: Picture) -> tuple[int, bytes, int, int, int, int, int | None]:
-    modified = calendar.timegm(picture.modified.timetuple()) * 10**9 + picture.modified.microsecond * 1000
+    modified = seconds(picture.modified) * 10**9 + picture.modified.microsecond * 1000
     digest = bytes.fromhex(picture.digest)
     return picture.id, digest, picture.bytes, modified, picture.width, picture.height, None

@@ -7,7 +7,6 @@ finding.kind, finding.evidence.words
 
 from __future__ import annotations
 
-import calendar
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import load_picture
+from transhash.library.catalogue.kinds import seconds
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.contents import Contents
@@ -108,5 +108,5 @@ def _row(path: str) -> tuple[bytes, int, int, int, int, int | None] | ImageError
         return error
     except OSError as error:
         return ImageError(path, "cannot be read", f"check the disk or the path ({error})")
-    taken = None if decoded.taken is None else calendar.timegm(decoded.taken.timetuple())
+    taken = None if decoded.taken is None else seconds(decoded.taken)
     return digest, status.st_size, status.st_mtime_ns, decoded.width, decoded.height, taken

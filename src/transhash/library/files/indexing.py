@@ -10,7 +10,6 @@ drives). It is remembered under a time that it does not have, so that the next r
 
 from __future__ import annotations
 
-import calendar
 import errno
 import os
 import stat
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
 from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.kinds import seconds
 from transhash.library.catalogue.records import Coded, File, Known
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
@@ -230,7 +230,7 @@ def _path(wanted: _Wanted) -> str:
 def coded(encoded: Encoded) -> Coded:
     """What the catalogue keeps of a picture that was encoded, or could not be."""
     if encoded.code is not None:
-        taken = None if encoded.taken is None else calendar.timegm(encoded.taken.timetuple())
+        taken = None if encoded.taken is None else seconds(encoded.taken)
         kept = None if encoded.embedding is None else encoded.embedding.tobytes()
         return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken, kept)
     assert encoded.error is not None  # there is one or the other
