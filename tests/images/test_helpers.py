@@ -79,3 +79,28 @@ def test_limits_reach_the_helpers(sources: list[object], helpers: Helpers) -> No
     [error] = helpers.ask(Decoder(28, 1.0, 100).decode, sources[:1])
     assert isinstance(error, ImageError)
     assert str(error) == str(Decoder(28, 1.0, 100).decode(sources[:1])[0])
+
+
+def test_a_module_in_the_current_folder_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit")
+    (tmp_path / "pickle.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    helpers = Helpers(1)
+    assert helpers.ask(os.path.basename, "folder/name") == "name"
+    helpers.close()
+
+
+def test_a_task_that_fails_is_left_to_the_program_and_says_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    helpers = Helpers(1)
+    assert helpers.ask(int, "three") is None
+    assert helpers.ask(int, "3") == 3
+    helpers.close()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("name", "value"), [("frozen", True), ("executable", None), ("executable", "")])
+def test_a_program_without_a_python_starts_no_helpers(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, name, value, raising=False)
+    assert len(Helpers(2)) == 0

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.images.copies import full_copy, small_copy
-from transhash.images.helpers import environment
+from transhash.images.helpers import environment, program
 from transhash.images.opening import Decoded, Opened, load_picture, open_picture, suffix_of
 
 CALM_SECONDS = 1.0  # after which a picture is decoded only when the machine has nothing else to do
@@ -125,13 +125,12 @@ class Guard:
             return process
         if process is not None:
             self._lose(process)
-        command = [sys.executable, "-c", f"from {__name__} import work; work({self._memory})"]
         variables = {name: value for name, value in environment().items() if name != _SECRET}
         for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             variables[name] = "1"  # threads of a library that decoding has no use for take memory
         try:
             process = subprocess.Popen(
-                command,
+                program(__name__, f"work({self._memory})"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,  # where readers of broken files complain

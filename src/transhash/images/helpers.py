@@ -9,6 +9,7 @@ helper is a Python process of its own, which knows nothing of the program that i
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import sys
@@ -44,7 +45,7 @@ class Helpers:
         with suppress(OSError):
             for _ in range(processes):
                 helper = subprocess.Popen(
-                    [sys.executable, "-c", f"from {__name__} import help_; help_()"],
+                    program(__name__, "help_()"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env=environment(),
@@ -65,7 +66,7 @@ class Helpers:
 
     def ask(self, task: Callable[P, B], *arguments: P.args, **options: P.kwargs) -> B | None:
         """What a function of a module gives for some arguments, all of which can be pickled; none when no helper is
-        idle, or the one that was asked has ended.
+        idle, the one that was asked has ended, or what it did failed.
         """
         try:
             helper = self._idle.get_nowait()
@@ -73,11 +74,11 @@ class Helpers:
             return None
         try:
             _send(helper.stdin, (os.getcwd(), task, arguments, options))
-            answer: B = _receive(helper.stdout)
+            done, answer = _receive(helper.stdout)
         except (OSError, EOFError):  # for want of memory perhaps: it is not asked again
             return None
         self._idle.put(helper)
-        return answer
+        return answer if done else None
 
 
 def _end(helpers: list[subprocess.Popen[bytes]]) -> None:
@@ -117,9 +118,19 @@ class Decoder:
             return error
 
 
+def program(module: str, call: str) -> list[str]:
+    """The command for a Python process that calls a function of a module; raises `OSError` where none can be started.
+
+    Its modules are not looked for in the current folder, which may be one of pictures that strangers sent.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):  # a frozen program would only start itself again
+        raise OSError(errno.ENOENT, "this program has no Python of its own")
+    return [sys.executable, "-P", "-c", f"from {module} import {call.partition('(')[0]}; {call}"]
+
+
 def environment() -> dict[str, str]:
     """Of a helper: it finds the modules that this process finds."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path)}
 
 
 def _send(file: Any, message: object) -> None:
@@ -145,5 +156,9 @@ def help_() -> None:
     with suppress(EOFError, BrokenPipeError):
         while True:
             folder, task, arguments, options = _receive(sys.stdin.buffer)
-            os.chdir(folder)  # relative paths are the program's own
-            _send(answers, task(*arguments, **options))
+            try:
+                os.chdir(folder)  # relative paths are the program's own
+                answer = True, task(*arguments, **options)
+            except Exception:  # the program does it itself, and says what is wrong
+                answer = False, None
+            _send(answers, answer)
