@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from benchmarks.evaluation.changes import on_screen
+
 Random = np.random.Generator
 Make = Callable[[Image.Image, Random], Image.Image]
 WORDS = "summer sale today only photograph by the sea call now best price ever made at home with love".split()  # noqa: SIM905
@@ -115,17 +117,7 @@ def _screen(share: float) -> Make:
 
     def change(image: Image.Image, random: Random) -> Image.Image:
         scale = float(random.uniform(0.8, 1.6))
-        shown = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
-        size = round(shown.width / share), round(shown.height / share)
-        dark = bool(random.integers(2))
-        screen = Image.new("RGB", size, (24, 24, 24) if dark else (245, 245, 245))
-        bar = round(size[1] * (1 - share) / 4)
-        if bar:
-            draw = ImageDraw.Draw(screen)
-            for top in (0, size[1] - bar):
-                draw.rectangle((0, top, size[0], top + bar - 1), fill=(70, 70, 70) if dark else (200, 205, 212))
-        screen.paste(shown, ((size[0] - shown.width) // 2, (size[1] - shown.height) // 2))
-        return screen
+        return on_screen(image, scale, share, dark=bool(random.integers(2)))
 
     return change
 

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from benchmarks.copies.confirmation import HASHES, hashes_of
+from benchmarks.copies.confirmation import HASHES, files, hashes_of
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
 from transhash.images import open_image
@@ -40,7 +40,6 @@ from transhash.library.duplicates.pairing import Picture, compare
 from transhash.library.duplicates.reading import Looked, look
 from transhash.system import processors
 
-SUFFIXES = {".jpg", ".jpeg", ".png"}
 APART = 10  # places between neighbours at most
 AT_ONCE = 1500  # pictures of a folder among which pairs are sought
 AMONG = 20_000  # pictures of a library among which the nearest are sought
@@ -223,10 +222,6 @@ def compared(source: Pairs) -> list[Outcome]:
             apart = np.count_nonzero(first[2] != second[2], axis=1)
             found.append((one, other, "nothing" if kind is None else str(kind), apart.tolist(), took))
     return found
-
-
-def files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
 
 
 def tiny(path: Path) -> np.ndarray:

@@ -155,15 +155,18 @@ def _mirror(image: Image, amount: float, random: Random) -> Image:
 
 
 def _screenshot(image: Image, share: float, random: Random) -> Image:
-    """The picture at another scale in the middle of a plain screen with a bar above and below."""
+    scale = float(random.uniform(1.2, 2.2))
+    return on_screen(image, scale, share, dark=bool(random.integers(2)))
+
+
+def on_screen(image: Image, scale: float, share: float, *, dark: bool) -> Image:
+    """The picture at a scale in the middle of a plain screen, of whose sides it has a share, with bars at both ends."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
     from PIL.Image import Resampling
 
-    scale = float(random.uniform(1.2, 2.2))
     shown = image.resize((round(image.width * scale), round(image.height * scale)), Resampling.BILINEAR)
     size = round(shown.width / share), round(shown.height / share)
-    dark = bool(random.integers(2))
     screen = Pillow.new("RGB", size, (24, 24, 24) if dark else (245, 245, 245))
     bar = round(size[1] * (1 - share) / 4)
     if bar:

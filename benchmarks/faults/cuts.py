@@ -16,10 +16,7 @@ Prints a line of JSON for each job; exit code 1 when something was lost, and the
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +25,7 @@ from benchmarks.faults.disk import Disk
 from benchmarks.faults.job import Job
 from benchmarks.faults.jobs import CUTS
 from benchmarks.faults.shim import Record, Shim, begin_below, new_home
-from benchmarks.faults.trial import Trial, in_child
+from benchmarks.faults.trial import Trial, in_child, report
 
 
 def main() -> None:
@@ -40,15 +37,7 @@ def main() -> None:
     arguments = parser.parse_args()
     home = new_home()
     shim = begin_below(home, home / "work")
-    lost = 0
-    try:
-        for name in arguments.jobs.split(","):
-            told = cut(CUTS[name], home, shim, arguments)
-            print(json.dumps(told), flush=True)
-            lost += len(told["lost"])
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-    sys.exit(1 if lost else 0)
+    report(home, (cut(CUTS[name], home, shim, arguments) for name in arguments.jobs.split(",")))
 
 
 def cut(job: Job, home: Path, shim: Shim, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -18,17 +18,15 @@ from __future__ import annotations
 
 import argparse
 import errno
-import json
 import random
-import shutil
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.jobs import JOBS
 from benchmarks.faults.shim import FAILS, Shim, begin_below, new_home
-from benchmarks.faults.trial import Trial, in_child
+from benchmarks.faults.trial import Trial, in_child, report
 
 LASTING = (errno.ENOSPC, errno.EIO)
 
@@ -45,21 +43,19 @@ def main() -> None:
     arguments = parser.parse_args()
     home = new_home()
     shim = begin_below(home, home / "work")
+    report(home, failures(home, shim, arguments))
+
+
+def failures(home: Path, shim: Shim, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """What comes of each job and error."""
     errors = [int(getattr(errno, name)) for name in arguments.errors.split(",")]
     ways = [(error, lasting) for error in errors for lasting in ((False, True) if error in LASTING else (False,))]
-    lost = 0
-    try:
-        for place, name in enumerate(arguments.jobs.split(",")):
-            trial = Trial(JOBS[name], home)
-            chance = random.Random(1000 * arguments.seed + place)
-            drawn = [chance.choice(ways) for _ in range(arguments.sample)] if arguments.sample else ways
-            for error, lasting in drawn:
-                told = fail(trial, shim, error, lasting=lasting, chosen=partial(_chosen, arguments, chance))
-                print(json.dumps(told), flush=True)
-                lost += len(told["lost"])
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-    sys.exit(1 if lost else 0)
+    for place, name in enumerate(arguments.jobs.split(",")):
+        trial = Trial(JOBS[name], home)
+        chance = random.Random(1000 * arguments.seed + place)
+        drawn = [chance.choice(ways) for _ in range(arguments.sample)] if arguments.sample else ways
+        for error, lasting in drawn:
+            yield fail(trial, shim, error, lasting=lasting, chosen=partial(_chosen, arguments, chance))
 
 
 def _chosen(arguments: argparse.Namespace, chance: random.Random, calls: int) -> Iterable[int]:

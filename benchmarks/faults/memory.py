@@ -9,17 +9,14 @@ is looked at as by `benchmarks.faults.failing`. Prints a line of JSON for each j
 from __future__ import annotations
 
 import argparse
-import json
 import resource
-import shutil
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.jobs import JOBS
 from benchmarks.faults.shim import new_home
-from benchmarks.faults.trial import Trial, ended, in_child
+from benchmarks.faults.trial import Trial, ended, in_child, report
 
 
 def main() -> None:
@@ -28,15 +25,8 @@ def main() -> None:
     parser.add_argument("--megabytes", default="0,1,2,4,8,16,32,64,128,256", help="comma-separated")
     arguments = parser.parse_args()
     home = new_home()
-    lost = 0
-    try:
-        for name in arguments.jobs.split(","):
-            told = starve(Trial(JOBS[name], home), [int(each) for each in arguments.megabytes.split(",")])
-            print(json.dumps(told), flush=True)
-            lost += len(told["lost"])
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
-    sys.exit(1 if lost else 0)
+    limits = [int(each) for each in arguments.megabytes.split(",")]
+    report(home, (starve(Trial(JOBS[name], home), limits) for name in arguments.jobs.split(",")))
 
 
 def starve(trial: Trial, limits: list[int]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from benchmarks.faults.job import Job, Mark, State
 from transhash.errors import TransHashError
@@ -134,6 +134,18 @@ def in_child(task: Callable[[], Any], output: Path) -> Any:
     if code:
         return [f"looking at it ended with {code}: {said[-1500:]}"]
     return json.loads(answer.read_text("utf-8"))
+
+
+def report(home: Path, found: Iterable[dict[str, Any]]) -> NoReturn:
+    """Print what came of each job, remove `home`, and end the program: with exit code 1 when something was lost."""
+    lost = 0
+    try:
+        for each in found:
+            print(json.dumps(each), flush=True)
+            lost += len(each["lost"])
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    sys.exit(1 if lost else 0)
 
 
 def _redirect(output: Path) -> None:
