@@ -119,6 +119,13 @@ def library(photos: Path, model: FakeModel) -> Iterator[Library]:
         yield library
 
 
+@pytest.fixture
+def filled(library: Library, photos: Path) -> Library:
+    """The same with its pictures."""
+    library.index(photos)
+    return library
+
+
 @pytest.fixture(scope="session")
 def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Host and port of a Milvus server."""

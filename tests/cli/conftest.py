@@ -52,3 +52,10 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         draw(tmp_path / "photos" / "cat" / f"cat-{i}.png", i)
         draw(tmp_path / "photos" / "dog" / f"dog-{i}.png", 10 + i)
     return tmp_path / "photos"
+
+
+@pytest.fixture
+def indexed(run: Run, photos: Path) -> Path:
+    """These pictures, with their library."""
+    assert run("index", "photos").code == 0
+    return photos

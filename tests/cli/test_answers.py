@@ -17,12 +17,6 @@ CALIBRATION = Calibration(0.376, 20.0, 2.0, 1000, "photos")
 
 
 @pytest.fixture
-def indexed(run, photos: Path) -> Path:
-    assert run("index", "photos").code == 0
-    return photos
-
-
-@pytest.fixture
 def calibrated(indexed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(FakeModel, "calibration", CALIBRATION)
     return indexed

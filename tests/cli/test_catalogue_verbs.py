@@ -12,12 +12,6 @@ from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.opening import CODES
 
 
-@pytest.fixture
-def indexed(run, photos: Path) -> Path:
-    run("index", "photos")
-    return photos
-
-
 def test_search_where(run, indexed: Path) -> None:
     asked = ("search", "photos/cat/cat-0.png", "-l", "photos", "--max-distance", 0)
 

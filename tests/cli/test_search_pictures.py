@@ -16,12 +16,6 @@ from transhash.cli import terminal
 
 
 @pytest.fixture
-def indexed(run, photos: Path) -> Path:
-    assert run("index", "photos").code == 0
-    return photos
-
-
-@pytest.fixture
 def feed(monkeypatch: pytest.MonkeyPatch):
     """Puts bytes into standard input."""
 

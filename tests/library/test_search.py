@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,6 @@ from transhash import HammingIndex, ImageError, Library
 from transhash.errors import HammingIndexError, LibraryError
 from transhash.library import Queries, ranking
 from transhash.model.calibration import Calibration
-
-
-@pytest.fixture
-def filled(library: Library, photos: Path) -> Library:
-    library.index(photos)
-    return library
 
 
 def test_hits_are_the_nearest_of_all_in_order(filled: Library, photos: Path, model: FakeModel) -> None:
@@ -122,15 +117,14 @@ def test_info_tells_the_facts(filled: Library, model: FakeModel) -> None:
     assert info.bytes > 4096
 
 
-@pytest.mark.parametrize("value", [float("nan"), "3", [3], {}])
-@pytest.mark.parametrize("name", ["k", "max_distance", "min_probability"])
-def test_a_limit_that_is_no_number_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
-    with pytest.raises(HammingIndexError, match=f"{name} is"):
-        filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]
+NO_LIMITS = [
+    *product(("k", "max_distance", "min_probability"), (float("nan"), "3", [3], {})),
+    ("k", True), ("k", None), ("max_distance", 2.5), ("max_distance", -1),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), [("k", True), ("k", None), ("max_distance", 2.5), ("max_distance", -1)])
-def test_a_limit_that_is_no_count_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
+@pytest.mark.parametrize(("name", "value"), NO_LIMITS)
+def test_a_limit_that_is_none_is_one_clear_error(filled: Library, photos: Path, name: str, value: object) -> None:
     with pytest.raises(HammingIndexError, match=f"{name} is"):
         filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]
 

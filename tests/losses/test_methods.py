@@ -9,7 +9,7 @@ import torch
 
 from transhash.errors import RecipeError
 from transhash.losses import METHODS, HashLoss, Task, check_settings
-from twins import TWINS
+from twins import TWINS, assert_equals_twin
 
 CLASSES, IMAGES = 5, 5000
 SETTINGS: list[tuple[str, dict[str, float | str]]] = [
@@ -67,16 +67,7 @@ def test_equals_its_twin_in_value_and_gradient(
     h, labels, rows = example(10, bits=bits, multi=multi)
     loss = build(method, bits, multi=multi, **settings)
     loss.progress = 0.55
-    theirs = h.clone().requires_grad_()
-    expected = TWINS[method](loss, theirs, labels, **settings)
-    expected.backward()
-    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-4)):  # balancing weights are float32 in both
-        ours = h.detach().to(dtype, copy=True).requires_grad_()
-        value = loss(ours, labels, rows)
-        value.backward()
-        assert value.dtype == dtype
-        torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
-        torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=tolerance, atol=tolerance)
+    assert_equals_twin(lambda h: loss(h, labels, rows), lambda h: TWINS[method](loss, h, labels, **settings), h)
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"greedyhash", "dpsh"}))  # whose gradients are another's

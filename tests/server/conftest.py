@@ -16,11 +16,6 @@ from visiting import CHROMIUM, FLAGS, WIDE, Visit
 
 
 @pytest.fixture
-def model() -> FakeModel:
-    return FakeModel()
-
-
-@pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """Forty pictures in two folders."""
     return forty(tmp_path / "photos")

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from fake_model import FakeModel
+from image_files import png_chunk
 from serving import Running, eventually, raw, serving
 from transhash import Library
 from transhash.server.security import HEADERS
@@ -25,13 +26,9 @@ TOKEN = "a secret of the tests"
 
 def bomb(side: int) -> bytes:
     """A PNG of very many pixels in few bytes."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     rows = zlib.compress(bytes((side // 8 + 1) * side), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(

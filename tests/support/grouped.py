@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from fake_model import FakeModel
 from transhash import Library
 from transhash.images import Source
 from transhash.library import Duplicates
+from transhash.library.duplicates import pairing
+from transhash.library.duplicates.reading import Looked, look
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.model import Encoded
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pictures"
@@ -40,3 +44,15 @@ def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = No
 
 def names(groups: list[Duplicates]) -> list[list[str]]:
     return [[copy.path.name for copy in (group.keep, *group.same)] for group in groups]
+
+
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the pictures that are looked at from now on."""
+    read: list[str] = []
+
+    def noted(wanted: pairing.Picture, thumbnails: Thumbnails | None) -> Looked:
+        read.append(wanted.path.name)
+        return look(wanted, thumbnails)
+
+    monkeypatch.setattr(pairing, "look", noted)
+    return read

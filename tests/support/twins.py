@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
 from transhash.losses import HashLoss
+
+
+def assert_equals_twin(
+    loss: Callable[[torch.Tensor], torch.Tensor], twin: Callable[[torch.Tensor], torch.Tensor], h: torch.Tensor
+) -> None:
+    """A loss of relaxed codes has the value and the gradient of its twin in float64, in both precisions."""
+    theirs = h.double().requires_grad_()
+    expected = twin(theirs)
+    (gradient,) = torch.autograd.grad(expected, theirs)
+    for dtype, tolerance in ((torch.float64, 1e-6), (torch.float32, 1e-4)):  # balancing weights are float32 in both
+        ours = h.detach().to(dtype, copy=True).requires_grad_()
+        value = loss(ours)
+        (found,) = torch.autograd.grad(value, ours)
+        assert value.dtype == dtype
+        torch.testing.assert_close(value.double(), expected, rtol=tolerance, atol=tolerance)
+        torch.testing.assert_close(found.double(), gradient, rtol=tolerance, atol=tolerance)
 
 
 def similar(labels: torch.Tensor, i: int, j: int) -> bool:

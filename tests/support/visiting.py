@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE = {"width": 1280, "height": 800}
@@ -71,6 +75,22 @@ class Visit:
         )
         for event in ("dragenter", "dragover", "drop"):
             self.page.dispatch_event("body", event, {"dataTransfer": transfer})
+
+    def looks_right(self, name: str, sizes: Sequence[tuple[int, int]]) -> None:
+        """Nothing that axe finds, and nothing sticks out, in any of some sizes, light and dark.
+
+        Wants a visit with `bypass_csp`: axe is put into the page as a script of the page's, which the policy forbids.
+        """
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python").Axe()
+        for width, height in sizes:
+            self.page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("light", "dark"):
+                self.page.emulate_media(color_scheme=scheme)
+                found = axe.run(self.page)
+                assert found.violations_count == 0, f"{name}, {width}, {scheme}: {found.generate_report()}"
+                assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (name, width)
+                if folder := os.environ.get("TRANSHASH_SCREENSHOTS"):
+                    self.page.screenshot(path=f"{folder}/{width}-{scheme}-{name}.png")
 
     def cut(self, bits: int) -> None:
         self.page.locator("#distance").evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", bits)

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from fittable_model import FittableModel
+from grouped import looked_at
 from transhash import Library
 from transhash.library.duplicates import pairing
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.glances import Glance, glance, may_match
 from transhash.library.duplicates.neighbours import neighbours
 from transhash.library.duplicates.reading import Looked
-from transhash.library.files.thumbnails import Thumbnails
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
 
@@ -97,13 +97,7 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         example(number).save(folder / f"{number:02}.png")
     example(7).resize((130, 98)).save(folder / "smaller.jpg", quality=60)
     ImageEnhance.Brightness(example(9)).enhance(1.2).save(folder / "brighter.jpg")
-    read: list[str] = []
-    look = pairing.look
-
-    def noted(wanted: pairing.Picture, thumbnails: Thumbnails | None) -> Looked:
-        read.append(wanted.path.name)
-        return look(wanted, thumbnails)
-
+    read = looked_at(monkeypatch)
     compared: list[frozenset[str]] = []
     compare = pairing.compare
 
@@ -111,7 +105,6 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         compared.append(frozenset((one.path.name, other.path.name)))
         return compare(one, seen, other, also)
 
-    monkeypatch.setattr(pairing, "look", noted)
     monkeypatch.setattr(pairing, "compare", counted)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
         library.index(folder)

@@ -13,27 +13,12 @@ import pytest
 from PIL import Image, ImageOps
 
 from fake_model import FakeModel
-from grouped import EXAMPLES, OneCode, groups_of, names, picture
+from grouped import EXAMPLES, OneCode, groups_of, looked_at, names, picture
 from transhash import Library
 from transhash.errors import HammingIndexError
 from transhash.library.duplicates import groups, pairing
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.kinds import Kind
-from transhash.library.duplicates.reading import Looked
-from transhash.library.files.thumbnails import Thumbnails
-
-
-def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the pictures that are looked at from now on."""
-    read: list[str] = []
-    look = pairing.look
-
-    def noted(wanted: pairing.Picture, thumbnails: Thumbnails | None) -> Looked:
-        read.append(wanted.path.name)
-        return look(wanted, thumbnails)
-
-    monkeypatch.setattr(pairing, "look", noted)
-    return read
 
 
 def test_different_pictures_are_no_duplicates_even_when_they_share_a_code(pictures: Path) -> None:

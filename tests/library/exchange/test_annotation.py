@@ -22,12 +22,6 @@ from transhash.errors import DataError, LibraryError, TransHashError
 from transhash.library.catalogue.database import CATALOGUE
 
 
-@pytest.fixture
-def filled(library: Library, photos: Path) -> Library:
-    library.index(photos)
-    return library
-
-
 def csv(folder: Path, text: str, name: str = "labels.csv") -> Path:
     (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
     return folder / name
