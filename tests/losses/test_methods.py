@@ -26,6 +26,7 @@ SETTINGS: list[tuple[str, dict[str, float | str]]] = [
     ("orthohash", {"scale": 3.0, "margin": 0.5}),
     ("hyp2", {"beta": 2.0}),
     ("crovca", {"coding_rate": 0.7, "epsilon": 0.3, "labels": False}),
+    ("dhd", {"temperature": 0.7, "distillation": 0.6, "quantization": 0.5}),
 ]
 SEVERAL = [name for name, method in METHODS.items() if not getattr(method, "single_label_only", False)]
 
@@ -68,6 +69,16 @@ def test_equals_its_twin_in_value_and_gradient(
     loss = build(method, bits, multi=multi, **settings)
     loss.progress = 0.55
     assert_equals_twin(lambda h: loss(h, labels, rows), lambda h: TWINS[method](loss, h, labels, **settings), h)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_second_views_learn_from_the_first_by_deep_hash_distillation(multi: bool) -> None:
+    h, labels, rows = example(11, multi=multi)
+    labels, rows = (torch.cat([each[:6], each[:5]]) for each in (labels, rows))
+    loss = build("dhd", multi=multi, distillation=0.6)
+    assert_equals_twin(
+        lambda h: loss(h, labels, rows), lambda h: TWINS["dhd"](loss, h, labels, distillation=0.6, second=5), h
+    )
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"greedyhash", "dpsh"}))  # whose gradients are another's
@@ -135,9 +146,9 @@ def test_the_order_of_the_batch_does_not_matter(method: str, multi: bool) -> Non
 def test_descent_makes_codes_of_one_class_nearer_than_those_of_two(method: str) -> None:
     h, labels, rows = example(20)
     loss, h = build(method), (0.1 * h).float().requires_grad_()
-    optimizer = torch.optim.Adam([h, *loss.parameters()], lr=0.05)
-    for step in range(200):
-        loss.progress = step / 200
+    optimizer = torch.optim.Adam([h, *loss.parameters()], lr=0.02)
+    for step in range(500):
+        loss.progress = step / 500
         optimizer.zero_grad()
         loss(h, labels, rows).backward()
         optimizer.step()
@@ -154,7 +165,7 @@ def test_what_is_drawn_depends_on_the_seed_alone(method: str) -> None:
     one, again, other = build(method, 12), build(method, 12), build(method, 12, seed=1)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), again.state_dict().values(), strict=True))
-    if method in ("csq", "dpn", "orthohash", "greedyhash", "hyp2"):
+    if method in ("csq", "dpn", "orthohash", "greedyhash", "hyp2", "dhd"):
         assert any(not torch.equal(a, other.state_dict()[name]) for name, a in one.state_dict().items())
 
 

@@ -245,6 +245,35 @@ def crovca(
     return total / max(len(known), 1) / bits - coding_rate * rate(h, epsilon)
 
 
+def dhd(
+    loss: HashLoss,
+    h: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    temperature: float = 0.2,
+    distillation: float = 0.1,
+    quantization: float = 0.1,
+    second: int = 0,
+) -> torch.Tensor:
+    """`second`: how many of the last codes are second views of the first images."""
+    proxies = dict(loss.named_parameters())["proxies"].detach()
+    images = len(h) - second
+    total, bits = torch.zeros(()), h.shape[1]
+    for i in range(images):
+        scores = [torch.exp(cosine(torch.tanh(h[i]), proxy) / temperature) for proxy in proxies]
+        mine = classes_of(labels[i])
+        for c in mine:
+            total = total - torch.log(scores[c] / torch.stack(scores).sum()) / len(mine) / images
+        for value in torch.tanh(h[i]):
+            near, far = (torch.exp(-((value - mean) ** 2) / 2 / 0.5**2) for mean in (1, -1))
+            own, other = (near, far) if float(value.detach()) > 0 else (far, near)
+            total = total - quantization * (torch.log(own) + torch.log(1 - other)) / bits / images
+    for i in range(second):
+        alike = cosine(torch.tanh(h[images + i]), torch.tanh(h[i].detach()))
+        total = total + distillation * (1 - alike) / second
+    return total
+
+
 def rate(h: torch.Tensor, epsilon: float) -> torch.Tensor:
     """The coding rate, by the eigenvalues of the outer products' sum."""
     n, bits = h.shape
@@ -268,4 +297,5 @@ TWINS = {
     "orthohash": orthohash,
     "hyp2": hyp2,
     "crovca": crovca,
+    "dhd": dhd,
 }

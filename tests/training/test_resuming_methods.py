@@ -14,7 +14,7 @@ from transhash.training.loop import train
 
 @pytest.mark.parametrize(
     ("method", "loss"),
-    [("greedyhash", {}), ("dpsh", {}), ("hashnet", {}), ("orthohash", {}), ("crovca", {"labels": False})],
+    [("greedyhash", {}), ("dpsh", {}), ("hashnet", {}), ("orthohash", {}), ("crovca", {"labels": False}), ("dhd", {})],
 )
 def test_a_run_broken_off_continues_to_the_same_bits(
     method: str, loss: dict[str, bool], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

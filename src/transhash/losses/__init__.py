@@ -14,6 +14,7 @@ from transhash.losses.bayesian import BayesianLoss
 from transhash.losses.crovca import CroVCALoss
 from transhash.losses.csq import CSQLoss
 from transhash.losses.dch import DCHLoss
+from transhash.losses.dhd import DHDLoss
 from transhash.losses.dhn import DHNLoss
 from transhash.losses.dpn import DPNLoss
 from transhash.losses.dpsh import DPSHLoss
@@ -39,6 +40,7 @@ METHODS: dict[str, Callable[..., HashLoss]] = {  # (task, *, its hyper-parameter
     "orthohash": OrthoHashLoss,
     "hyp2": HyP2Loss,
     "crovca": CroVCALoss,
+    "dhd": DHDLoss,
 }
 
 Settings = Mapping[str, bool | int | float | str]
@@ -69,6 +71,7 @@ __all__ = [
     "CSQLoss",
     "CroVCALoss",
     "DCHLoss",
+    "DHDLoss",
     "DHNLoss",
     "DPNLoss",
     "DPSHLoss",
