@@ -82,6 +82,12 @@ def test_settings_are_plain_yaml() -> None:
     assert yaml.safe_load(Recipe().dump())["data"] == "data"
 
 
+def test_auto_gives_a_short_code_one_stream_and_a_long_one_two(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("groups: auto\n")
+    assert [Recipe.read(tmp_path / "r.yaml", bits=bits).groups for bits in (16, 24, 32, 64)] == [0, 0, 1, 1]
+    assert "groups: 0 " in Recipe.read(tmp_path / "r.yaml", bits=16).dump()
+
+
 def test_compile_is_a_word_where_yaml_reads_a_boolean(tmp_path: Path) -> None:
     (tmp_path / "off.yaml").write_text("compile: off\n")
     assert Recipe.read(tmp_path / "off.yaml").compile == "off"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
@@ -16,6 +16,7 @@ from transhash.plain import JsonObject
 
 RANDOM = "random"  # the backbone that has learned nothing
 MACHINE = ("device", "compile")  # settings that may change where a run goes on
+ENOUGH_FOR_TWO = 32  # bits of a code from which on two streams find more than one, on held-out images
 
 
 class Recipe(BaseModel):
@@ -54,7 +55,11 @@ class Recipe(BaseModel):
     lengths: tuple[int, ...] = Field(
         (), description="all code lengths out of one pass, ascending, bits among them; empty: bits alone"
     )
-    groups: int = Field(2, ge=0, description="K, groups of patches in the local stream; 0: no local stream")
+    groups: int = Field(
+        2,
+        ge=0,
+        description="K, groups of patches in the local stream; 0: no local stream; auto: 1, or 0 below 32 bits",
+    )
     drop_remainder: bool = Field(False, description="leave out the patches that K does not divide")
 
     # loss
@@ -108,6 +113,11 @@ class Recipe(BaseModel):
         ge=0,
         description="token cache: views of each image kept as tokens of the frozen blocks; 0: no cache",
     )
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _streams(cls, value: object, known: ValidationInfo) -> object:
+        return int(known.data.get("bits", ENOUGH_FOR_TWO) >= ENOUGH_FOR_TWO) if value == "auto" else value
 
     @field_validator("compile", mode="before")
     @classmethod
