@@ -28,6 +28,7 @@ MOST_WITHIN = 10_000_000  # codes: of learned ones a batch finds gigabytes withi
 ROUNDS = 5
 PAUSE = 0.3  # seconds before each engine's turn: threads of the one before may still be waiting in a loop for work
 SLOW = 10.0  # seconds; a batch that takes longer is timed twice only
+SWITCHES = "NUMBA_CPU_FEATURES", "FAISS_SIMD_LEVEL"  # by which kernels leave out what the processor can do
 ENOUGH = 0.999  # recall, beyond which no greater effort is tried
 
 Row = dict[str, Any]
@@ -57,7 +58,7 @@ def run(
             if not wanted:
                 continue
             codes = make_codes(kind, size + QUERIES, bits)
-            facts = {"codes": label, "bits": bits, "size": size, "k": k, "machine": machine()}
+            facts = {"codes": label, "bits": bits, "size": size, "k": k, "machine": _machine()}
             for measured in _measure(codes[QUERIES:], codes[:QUERIES], wanted, k, skipped):
                 for row in measured:
                     rows.append({**facts, **row})
@@ -65,6 +66,12 @@ def run(
                 with replacing(out) as file:
                     file.write(json.dumps(rows, indent=1).encode() + b"\n")
     return rows
+
+
+def _machine() -> str:
+    """The machine, and what of its processor is switched off."""
+    switches = [f"{name}={os.environ[name]}" for name in SWITCHES if name in os.environ]
+    return "; ".join([machine(), *switches])
 
 
 def _measure(
