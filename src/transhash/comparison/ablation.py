@@ -129,7 +129,7 @@ class Ablation:
 
     method: str
     name: str
-    own: Value
+    own: dict[int, Value]  # what it has as it is, by code length
     rows: dict[Value, dict[int, Spread]]  # of a value, by code length
 
 
@@ -141,12 +141,14 @@ def ablations(results: JsonObject, figure: str = "map") -> Iterator[Ablation]:
         method, colon, change = name.partition(_COLON)
         if colon and method in table:
             setting, _, value = change.partition(" = ")
-            changed.setdefault((method, setting), {})[_read(value, name)] = row
-    recipes = {cell["method"]: cell["recipe"] for cell in results["cells"]}
+            changed.setdefault((method, setting), {})[_read(value, name)] = dict(row)
+    recipes = {(cell["method"], cell["bits"]): cell["recipe"] for cell in results["cells"]}
     order = [*VALUES]
     for method, name in sorted(changed, key=lambda key: (key[0], order.index(key[1]) if key[1] in order else 99, key)):
-        own = value_of(Recipe.model_construct(**recipes[method]), name)
-        rows = {**changed[method, name], own: table[method]}
+        own = {bits: value_of(Recipe.model_construct(**recipes[method, bits]), name) for bits in table[method]}
+        rows = changed[method, name]
+        for bits, kept in own.items():
+            rows.setdefault(kept, {})[bits] = table[method][bits]
         yield Ablation(method, name, own, dict(sorted(rows.items(), key=lambda item: _place(item[0]))))
 
 
@@ -172,21 +174,23 @@ def markdown(results: JsonObject, figure: str = "map") -> str:
     lines = [f"| {' | '.join(heading)} |", "|---|" + "---:|" * len(lengths)]
     for method in dict.fromkeys(one.method for one in found):
         of_method = [one for one in found if one.method == method]
-        base = of_method[0].rows[of_method[0].own]
+        base = {bits: of_method[0].rows[value][bits] for bits, value in of_method[0].own.items()}
         shown = [(f"{method}, as it is", base)]
         for one in of_method:
-            shown += [(f"{one.name} = {value}", row) for value, row in one.rows.items() if value != one.own]
-        for name, row in shown:
-            texts = [
-                spread_text(row.get(bits)) + (_ahead(row, base, bits) if row is not base else "") for bits in lengths
+            shown += [
+                (f"{one.name} = {value}", row)
+                for value, row in one.rows.items()
+                if {*row} - {bits for bits, own in one.own.items() if own == value}
             ]
+        for name, row in shown:
+            texts = [spread_text(row.get(bits)) + _ahead(row, base, bits) for bits in lengths]
             lines.append(f"| {name} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 
 def _ahead(row: Mapping[int, Spread], base: Mapping[int, Spread], bits: int) -> str:
     """ ", -1.5 ± 0.5": points and their deviation, without it where one of the two is of a single seed."""
-    if bits not in row or bits not in base:
+    if bits not in row or bits not in base or row[bits] is base[bits]:
         return ""
     one, other = row[bits], base[bits]
     points = f", {round(100 * (one[0] - other[0]), 1) + 0.0:+.1f}"  # no -0.0

@@ -58,7 +58,8 @@ def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
             points = [(place, *row[bits][:2]) for place, row in enumerate(one.rows.values()) if bits in row]
             places, means, deviations = zip(*points, strict=True)
             lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(number))
-        panel.axvline(list(one.rows).index(one.own), color="0.6", linestyle=":", zorder=0)
+        for own in set(one.own.values()):
+            panel.axvline(list(one.rows).index(own), color="0.6", linestyle=":", zorder=0)
         panel.set_xticks(range(len(one.rows)), [str(value) for value in one.rows])
         panel.set(xlabel=f"{one.method}: {one.name}")
         panel.grid(True, axis="y", alpha=0.3)
