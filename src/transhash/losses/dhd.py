@@ -1,6 +1,6 @@
 """Deep hash distillation: learnt proxies of the classes, and a view of an image that learns from another.
 
-Jang, Gu, Ko and Cho, "Deep Hash Distillation for Image Retrieval", ECCV 2022
+Jang et al., "Deep Hash Distillation for Image Retrieval", ECCV 2022
 (https://arxiv.org/abs/2112.08816), section 3, and the authors' code.
 
     loss = DHDLoss(Task((64,), classes=10))  # its proxies are learnt too: loss.parameters()
