@@ -23,6 +23,9 @@ def page(name: str) -> str:
 
 def test_search_against_faiss() -> None:
     assert measure.table(SEARCH) in page("search")
+    without = json.loads((ROOT / "benchmarks/results/search-avx2/search.json").read_text("utf-8"))
+    assert measure.table(without) in page("search")
+    assert all("NUMBA_CPU_FEATURES=" in row["machine"] and "FAISS_SIMD_LEVEL=AVX2" in row["machine"] for row in without)
 
 
 def test_engines_that_trade_recall_for_time() -> None:
