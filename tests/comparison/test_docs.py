@@ -30,7 +30,8 @@ def assert_says(sentence: str, *figures: float | str) -> None:
     assert shown in SENTENCES, shown
 
 
-WITH_LABELS = ["cifar10", "mosaic", "imagenet100", "cifar10-all", "corel5k"]
+OWN = 3e-4  # the learning rate of every method but for trials
+WITH_LABELS = ["cifar10", "mosaic", "imagenet100", "cifar10-all", "corel5k", "caltech101"]
 
 
 @pytest.mark.parametrize("name", [*WITH_LABELS, "cifar10-unsupervised", "corel5k-unsupervised"])
@@ -52,10 +53,12 @@ def test_the_number_of_seeds_is_that_of_the_page() -> None:
     assert once == {*((m, b) for m in ("dch", "idhn") for b in (16, 64)), ("dhn", 64), ("hashnet", 64)}
 
 
-def test_no_lead_of_methods_with_labels_is_bold() -> None:
-    assert all("**" not in tables.markdown(results(name)) for name in WITH_LABELS)
+def test_one_lead_of_methods_with_labels_is_bold() -> None:
+    assert all("**" not in tables.markdown(results(name)) for name in WITH_LABELS if name != "caltech101")
+    [row] = [line for line in tables.markdown(results("caltech101")).splitlines() if "**" in line]
+    assert row.startswith("| greedyhash | **")
     bold = {line for line in TEXT.splitlines() if line.startswith("|") and "**." in line}
-    names = ("cifar10-unsupervised", "corel5k-unsupervised")
+    names = ("caltech101", "cifar10-unsupervised", "corel5k-unsupervised")
     found = "\n".join(tables.markdown(results(name)) for name in names)
     assert bold == {line for line in found.splitlines() if "**." in line}
 
@@ -284,22 +287,65 @@ def test_what_it_says_of_corel() -> None:
     )
 
 
-def test_what_it_says_of_the_trials_on_corel() -> None:
-    trials: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for trial in results("corel5k")["trials"]:
+def rates_of(name: str) -> tuple[dict[tuple[str, int], float], set[tuple[str, int]]]:
+    """The learning rate of each method and length, the best of its trials, and where it is at an end of these."""
+    trials: dict[tuple[str, int], list[float]] = {}
+    for trial in results(name)["trials"]:
         assert (trial["seed"], trial["recipe"]["validation"]) == (0, 0.2)
-        trials.setdefault((trial["method"], trial["bits"]), []).append(trial)
-    rates = {each: sorted(trial["recipe"]["learning_rate"] for trial in tried) for each, tried in trials.items()}
+        trials.setdefault((trial["method"], trial["bits"]), []).append(trial["recipe"]["learning_rate"])
     taken = {
         (cell["method"], cell["bits"]): cell["recipe"]["learning_rate"]
-        for cell in results("corel5k")["cells"]
+        for cell in results(name)["cells"]
         if cell["recipe"]
     }
-    assert set(taken) == set(rates)
-    ends = {each for each, tried in rates.items() if not tried[0] < taken[each] < tried[-1]}
-    assert ends == {("hyp2", 16), ("hyp2-dual", 16)}
-    own = 3e-4
-    assert {taken[each] for each in ends} == {own * FARTHEST}
-    assert_says("In {} of {} cases", sum(rate >= 2 * own for rate in taken.values()), len(taken))
-    counted = [sum(rate == own * times for rate in taken.values()) for times in (2, 4, 8, 16)]
+    assert set(taken) == set(trials)
+    ends = {each for each, tried in trials.items() if not min(tried) < taken[each] < max(tried)}
+    assert {taken[each] for each in ends} == {OWN * FARTHEST}
+    return taken, ends
+
+
+def assert_says_how_high(taken: dict[tuple[str, int], float]) -> None:
+    assert_says("In {} of {} cases", sum(rate >= 2 * OWN for rate in taken.values()), len(taken))
+    counted = [sum(rate == OWN * times for rate in taken.values()) for times in (2, 4, 8, 16)]
     assert_says("twice in {}, four times in {}, eight times in {} and sixteen times in {}", *counted)
+
+
+def test_what_it_says_of_the_trials() -> None:
+    corel, ends = rates_of("corel5k")
+    assert ends == {("hyp2", 16), ("hyp2-dual", 16)}
+    assert_says_how_high(corel)
+    caltech, ends = rates_of("caltech101")
+    assert len(ends) == sum(rate == 16 * OWN for rate in caltech.values())
+    assert_says_how_high(caltech)
+    every = [*corel.values(), *caltech.values()]
+    assert_says("{} of {} cases wanted a higher one", sum(rate > OWN for rate in every), len(every))
+
+
+def test_what_it_says_of_caltech() -> None:
+    name, ours = "caltech101", "ours-caltech101"
+    found = results(name)["cells"]
+    methods = {cell["method"] for cell in found}
+    missing = {
+        "transhash-sigmoid",
+        "transhash-no-prior",
+        "dpsh",
+        "dhn",
+        "idhn",
+        "sdc",
+        "learned",
+        "crovca-unsupervised",
+    }
+    assert methods == {ours, *VARIANTS, *PEERS, *FITTED} - missing
+    assert {len(cells(name, method, bits)) for method in methods for bits in (16, 64)} == {3}
+    [(queries, searched)] = {(cell["scores"]["queries"], cell["scores"]["database"]) for cell in found}
+    assert_says("are queries ({} in all), and the {:,} others are searched", queries, searched)
+    assert_says("At 16 bits GreedyHash is {} points ahead of it.", lead(name, "greedyhash", ours, 16))
+    leads = lead(name, "csq", ours, 64), lead(name, ours, "greedyhash", 64)
+    assert_says("At 64 CSQ is {} ahead of it, and ours {} ahead of", *leads)
+    assert (rank(name, ours, 16), rank(name, ours, 64)) == (2, 2)
+    assert_says("is {} and {} behind ours", *(lead(name, ours, "transhash", bits) for bits in (16, 64)))
+    for bits in (16, 64):
+        best = sorted(methods - {ours}, key=lambda method: -score(name, method, bits))[:5]
+        assert {*best} == {"greedyhash", "orthohash", "dpn", "csq", "dhd"}
+    same = [Recipe.read(ROOT / "recipes" / f"ours-{each}.yaml").loss for each in ("caltech101", "imagenet100")]
+    assert same[0] == same[1]
