@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import statistics
 from collections.abc import Callable
 from functools import cache
@@ -12,6 +13,13 @@ from typing import Any
 
 STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "compare"
 Of = Callable[[str, str, int], list[float]]
+TEXT = (Path(__file__).parents[2] / "docs" / "comparison.md").read_text("utf-8")
+
+
+def assert_says(sentence: str, *figures: float | str) -> None:
+    """`sentence` with the figures in its places is in the page; those below 1 without their leading zero."""
+    shown = re.sub(r"(?<!\d)0\.(?=\d{4})", ".", sentence.format(*figures))
+    assert shown in " ".join(TEXT.split()), shown
 
 
 @cache
