@@ -47,24 +47,28 @@ class DHDLoss(HashLoss):
     def loss(self, h: Tensor, labels: Tensor, rows: Tensor | None) -> Tensor:
         """The weighted sum of the three means. Without rows each code is of another image."""
         z = h.tanh()
-        first = torch.arange(len(z), device=z.device)  # where the first view of each one's image is
-        if rows is not None:
-            first = (rows[:, None] == rows[None, :]).int().argmax(dim=1)
-        later = first != torch.arange(len(z), device=z.device)
-        total = self._proxies(z[~later], labels[~later]) + self.quantization * _estimated(z[~later]).mean()
-        if later.any():
-            alike = F.cosine_similarity(z[later], z[first[later]].detach(), dim=1)
-            total = total + self.distillation * (1 - alike).mean()
-        return total
+        own = torch.arange(len(z), device=z.device)
+        first = own if rows is None else (rows[:, None] == rows[None, :]).int().argmax(dim=1)  # the first of its views
+        is_first = first == own
+        taught = 1 - F.cosine_similarity(z, z[first].detach(), dim=1)
+        return (
+            _mean(self._proxies(z, labels), is_first)
+            + self.quantization * _mean(_estimated(z), is_first)
+            + self.distillation * _mean(taught, ~is_first)
+        )
 
     def _proxies(self, z: Tensor, labels: Tensor) -> Tensor:
         y = F.one_hot(labels, self.task.classes) if labels.ndim == 1 else labels
         share = y.to(z.dtype) / y.sum(dim=1, keepdim=True).clamp(min=1)
         scores = cosines(z, self.proxies.to(z.dtype)) / self.temperature
-        return -(share * scores.log_softmax(dim=1)).sum(dim=1).mean()
+        return -(share * scores.log_softmax(dim=1)).sum(dim=1)
 
 
 def _estimated(z: Tensor) -> Tensor:
-    """-log of the own estimator and of 1 less the other one's, of a deviation of ½ around ±1: of each value."""
+    """-log of the own estimator and of 1 less the other one's, of a deviation of ½ around ±1: means over the bits."""
     own, other = (2 * (z.abs() + side).square() for side in (-1, 1))
-    return own - torch.log1p(-torch.exp(-other))
+    return (own - torch.log1p(-torch.exp(-other))).mean(dim=1)
+
+
+def _mean(values: Tensor, counted: Tensor) -> Tensor:
+    return (values * counted).sum() / counted.sum().clamp(min=1)
