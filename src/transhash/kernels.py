@@ -120,9 +120,9 @@ class _Announcer(event.Listener):  # type: ignore[misc]
         if not self.said and dispatcher.py_func.__module__.startswith("transhash."):
             self.said = True
             logging.getLogger("transhash").warning(
-                "compiling for this machine: once, some ten seconds"
+                "compiling for this machine: once, up to a minute"
                 if isinstance(dispatcher._cache, _Kept)
-                else "compiling for this machine, some ten seconds in each process: no folder can be written to keep "
+                else "compiling for this machine, up to a minute in each process: no folder can be written to keep "
                 "the result in; set NUMBA_CACHE_DIR to one"
             )
 

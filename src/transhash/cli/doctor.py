@@ -142,8 +142,7 @@ def _kernels() -> Finding:
     return Finding(
         "compiled",
         f"{folder} cannot be written",
-        "functions are compiled again in each run, some ten seconds; set NUMBA_CACHE_DIR to a folder that can be "
-        "written",
+        "functions are compiled again in each run, up to a minute; set NUMBA_CACHE_DIR to a folder that can be written",
     )
 
 
