@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from transhash.losses.centres import generator
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative, require_positive
-from transhash.losses.pairs import cosines
+from transhash.losses.pairs import cosines, mean_where
 
 _GAIN = 5 / 3  # of Xavier's first proxies, for tanh
 
@@ -52,9 +52,9 @@ class DHDLoss(HashLoss):
         is_first = first == own
         taught = 1 - F.cosine_similarity(z, z[first].detach(), dim=1)
         return (
-            _mean(self._proxies(z, labels), is_first)
-            + self.quantization * _mean(_estimated(z), is_first)
-            + self.distillation * _mean(taught, ~is_first)
+            mean_where(self._proxies(z, labels), is_first)
+            + self.quantization * mean_where(_estimated(z), is_first)
+            + self.distillation * mean_where(taught, ~is_first)
         )
 
     def _proxies(self, z: Tensor, labels: Tensor) -> Tensor:
@@ -68,7 +68,3 @@ def _estimated(z: Tensor) -> Tensor:
     """-log of the own estimator and of 1 less the other one's, of a deviation of ½ around ±1: means over the bits."""
     own, other = (2 * (z.abs() + side).square() for side in (-1, 1))
     return (own - torch.log1p(-torch.exp(-other))).mean(dim=1)
-
-
-def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    return (values * counted).sum() / counted.sum().clamp(min=1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn, randn
 
 from transhash.losses.centres import generator
 from transhash.losses.hash_loss import HashLoss, Task, require_not_negative
-from transhash.losses.pairs import cosines
+from transhash.losses.pairs import cosines, mean_where
 
 
 class HyP2Loss(HashLoss):
@@ -38,10 +38,10 @@ class HyP2Loss(HashLoss):
         y = F.one_hot(labels, self.task.classes) if labels.ndim == 1 else labels
         y = y.to(h.dtype)
         cosine = cosines(h, self.proxies.to(h.dtype))
-        total = _mean(1 - cosine, y) + _mean((cosine - self.threshold).relu(), 1 - y)
+        total = mean_where(1 - cosine, y) + mean_where((cosine - self.threshold).relu(), 1 - y)
         several = (y.sum(dim=1) > 1).to(h.dtype)
         irrelevant = (y @ y.T == 0).to(h.dtype) * several[:, None] * several[None, :]
-        return total + self.beta * _mean((cosines(h) - self.threshold).relu(), irrelevant)
+        return total + self.beta * mean_where((cosines(h) - self.threshold).relu(), irrelevant)
 
 
 def distance_bound(bits: int, classes: int) -> int:
@@ -51,7 +51,3 @@ def distance_bound(bits: int, classes: int) -> int:
     """
     k = max(1, (classes - 1).bit_length())
     return max((d for d in range(1, bits + 1) if sum(-(-d // 2**i) for i in range(k)) <= bits), default=0)
-
-
-def _mean(values: Tensor, counted: Tensor) -> Tensor:
-    return (values * counted).sum() / counted.sum().clamp(min=1)

@@ -36,6 +36,11 @@ def pair_mean(values: Tensor) -> Tensor:
     return (values.sum() - values.diagonal().sum()) / max(n * (n - 1), 1)
 
 
+def mean_where(values: Tensor, counted: Tensor) -> Tensor:
+    """The mean of the values that count: `counted` 1 or True, else 0, of their shape; 0 where none does."""
+    return (values * counted).sum() / counted.sum().clamp(min=1)
+
+
 def logistic(logit: Tensor, similar: Tensor) -> Tensor:
     """-log P(s | logit) where P(s = 1) is the sigmoid of the logit: log(1 + exp(θ)) - s·θ."""
     return F.softplus(logit) - similar * logit
