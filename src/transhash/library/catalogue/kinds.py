@@ -50,7 +50,7 @@ class UnfitError(ValueError):
 
 def seconds(moment: datetime) -> int:
     """Seconds since 1970 of a moment in no time zone (one in a time zone counts as UTC)."""
-    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
