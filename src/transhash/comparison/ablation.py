@@ -180,7 +180,7 @@ def markdown(results: JsonObject, figure: str = "map") -> str:
             shown += [
                 (f"{one.name} = {value}", row)
                 for value, row in one.rows.items()
-                if {*row} - {bits for bits, own in one.own.items() if own == value}
+                if any(one.own.get(bits) != value for bits in row)
             ]
         for name, row in shown:
             texts = [spread_text(row.get(bits)) + _ahead(row, base, bits) for bits in lengths]

@@ -109,13 +109,12 @@ class _Runner:
         tried = {(cell.method, cell.bits): choosing.trials(cell, count) for cell in cells if cell.seed == seed}
         while True:
             self.finish([trial for few in tried.values() for trial in few], kept="trials")
-            further = {name: choosing.beyond(few, self._results(few)) for name, few in tried.items()}
-            grown = {name: trial for name, trial in further.items() if trial is not None}
-            if not grown:
+            found = {name: self._results(few) for name, few in tried.items()}
+            further = {name: choosing.beyond(few, found[name]) for name, few in tried.items()}
+            if not any(further.values()):
                 break
-            for name, trial in grown.items():
-                tried[name].append(trial)
-        found = {name: self._results(few) for name, few in tried.items()}
+            for name, trial in further.items():
+                tried[name] += [trial] if trial else []
         named = [(cell, (cell.method, cell.bits)) for cell in cells]
         return [choosing.chosen(cell, tried[at], found[at]) for cell, at in named if len(found[at]) == len(tried[at])]
 

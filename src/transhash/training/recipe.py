@@ -16,7 +16,7 @@ from transhash.plain import JsonObject
 
 RANDOM = "random"  # the backbone that has learned nothing
 MACHINE = ("device", "compile")  # settings that may change where a run goes on
-ENOUGH_FOR_TWO = 32  # bits of a code from which on two streams find more than one, on held-out images
+ENOUGH_FOR_TWO = 32  # bits of a code from which on `groups: auto` means two streams
 
 
 class Recipe(BaseModel):
