@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from stored import assert_says, cells, lead, rank, results, score
+from stored import assert_says, cells, is_ahead, lead, rank, results, score
 from transhash.comparison.cells import DUAL, FITTED, PEERS, VARIANTS
 from transhash.comparison.choosing import FARTHEST
 from transhash.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 OWN = 3e-4  # the learning rate of every method but for trials
-
-
-def is_ahead(name: str, method: str, other: str, bits: int) -> bool:
-    """Whether a method is ahead of another by two deviations."""
-    points, deviation = map(float, lead(name, method, other, bits).split(" ± "))
-    return points >= 2 * deviation
 
 
 def names_of(methods: Iterable[str]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
 from pathlib import Path
 from typing import Any
 
-from stored import cells, gain, lead, mean, near_values, rank, results, score, values
+from stored import cells, gain, is_ahead, lead, mean, near_values, rank, results, score
 from transhash.losses import BayesianLoss, Task
 from transhash.training.recipe import Recipe
 
@@ -93,16 +92,6 @@ def test_the_tables_are_those_of_the_results() -> None:
     }
     assert {method for (_, method), n in others.items() if n == 3} == {"dpn", "csq"}
     assert set(others.values()) == {2, 3}
-
-
-def is_ahead(name: str, method: str, other: str, bits: int) -> bool:
-    points, deviation = gain(name, method, other, bits), 0.0
-    for each in (method, other):
-        found = values(name, each, bits)
-        if len(found) < 2:
-            return False
-        deviation += statistics.variance(found) / len(found)
-    return points > 200 * math.sqrt(deviation)
 
 
 def test_where_it_leads() -> None:

@@ -51,9 +51,20 @@ def gain(name: str, method: str, other: str, bits: int, of: Of = values) -> floa
 
 def lead(name: str, method: str, other: str, bits: int, of: Of = values) -> str:
     """The same with its deviation, as the pages write it."""
+    return f"{gain(name, method, other, bits, of):.1f} ± {deviation(name, method, other, bits, of):.1f}"
+
+
+def deviation(name: str, method: str, other: str, bits: int, of: Of = values) -> float:
+    """Of the difference of two methods, in points."""
     both = [of(name, each, bits) for each in (method, other)]
-    deviation = math.sqrt(sum(statistics.variance(each) / len(each) for each in both))
-    return f"{gain(name, method, other, bits, of):.1f} ± {100 * deviation:.1f}"
+    return 100 * math.sqrt(sum(statistics.variance(each) / len(each) for each in both))
+
+
+def is_ahead(name: str, method: str, other: str, bits: int) -> bool:
+    """Whether a method is ahead of another by more than two deviations; of a single seed nothing is claimed."""
+    if min(len(values(name, each, bits)) for each in (method, other)) < 2:
+        return False
+    return gain(name, method, other, bits) > 2 * deviation(name, method, other, bits)
 
 
 def mean(name: str, method: str, bits: int) -> str:
