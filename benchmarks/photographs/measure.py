@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.photographs.box.heads import embedded
+from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map, related, unit

@@ -14,8 +14,10 @@ from torch.nn import functional
 
 import transhash
 from benchmarks.photographs import peers
-from benchmarks.photographs.box import learning, likenesses, pictures, squares, stages
+from benchmarks.photographs.box import codes, judging, learning, likenesses, pictures, squares, stages
 from benchmarks.photographs.box.views import SIZE, VIEWS, view
+from transhash.codes import pack
+from transhash.model.fitted import embedding
 from transhash.nn.vit import ViT, ViTConfig
 
 
@@ -74,12 +76,31 @@ def test_half_of_the_pictures_keep_their_light() -> None:
 def test_likeness_diverges_by_nothing_from_itself_and_labels_pull_their_pictures_together() -> None:
     vectors = functional.normalize(torch.randn(12, 5, generator=torch.Generator().manual_seed(0)), dim=1)
     sets, classes = torch.zeros(12, dtype=torch.int64), torch.arange(12) % 3
-    asked = likenesses.batch(vectors, vectors, sets, classes, vectors.mean(0))
+    asked = likenesses.pairs(sets, classes)
     assert float(likenesses.divergence(vectors, likenesses.distributions(vectors))) == pytest.approx(0, abs=1e-6)
     apart = functional.normalize(torch.eye(5)[classes] + 0.01 * vectors, dim=1)
     assert likenesses.contrast(apart, asked) < likenesses.contrast(vectors, asked)
-    nothing_known = likenesses.batch(vectors, vectors, sets, torch.full((12,), -1), vectors.mean(0))
+    nothing_known = likenesses.pairs(sets, torch.full((12,), -1))
     assert float(likenesses.contrast(vectors, nothing_known)) == 0
+
+
+def test_hash_layers_learn_to_leave_out_what_differs_within_a_class() -> None:
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 40, 900)
+    both = np.hstack([random.normal(size=(40, 32))[kind], 1.3 * random.normal(size=(900, 32))])
+    kept = embedding(both + 0.3 * random.normal(size=(900, 64)))
+    shown = np.arange(0, 700, 3)
+    seen = codes.Seen(kept[:700], kept[shown], shown, np.zeros(700, np.int64), kind[:700])
+    told: list[int] = []
+
+    def quality(steps: int) -> float:
+        torch.manual_seed(0)
+        layers = codes.learn(seen, (16, 32), codes.Settings(32, steps, 128), lambda step, _: told.append(step))
+        return judging.general({"others": (kept[700:], kind[700:])}, lambda some: pack(layers.values(some)[:, :16]))
+
+    first, last = quality(1), quality(400)
+    assert told == [1, 400]
+    assert last > first + 0.3
 
 
 def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
@@ -88,7 +109,7 @@ def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
     torch.manual_seed(0)
     network = ViT(ViTConfig(image_size=SIZE, patch_size=14, dim=192, depth=12, heads=3, mlp_dim=384))
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, tmp_path / "vit.safetensors")
-    for part, count in (("train", 80), ("val", 90)):
+    for part, count in (("train", 140), ("val", 90)):
         for number in range(count):
             place = tmp_path / f"photographs/imagenette/{part}/kind-{number % 3}"
             place.mkdir(parents=True, exist_ok=True)
@@ -104,12 +125,12 @@ def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
     work = tmp_path / "work"
     pictures.pack(tmp_path / "photographs", work / "packed")
     how = learning.Settings(minutes=0.002, batch=16)
-    stages.learn(work, tmp_path / "vit.safetensors", torch.device("cpu"), how, steps=2)
-    stages.ship(work, tmp_path / "made")
+    stages.learn(work, tmp_path / "vit.safetensors", torch.device("cpu"), how)
+    stages.ship(work, tmp_path / "made", codes.Settings(hidden=8, steps=2, batch=16))
     model = transhash.load(tmp_path / "made")
     assert model.lengths == (16, 32, 48, 64, 128)
-    codes = model.encode_lengths([tmp_path / "photographs/imagenette/val/kind-0/0.png"])
-    assert {bits: code.shape for bits, code in codes.items()} == {bits: (1, bits // 8) for bits in model.lengths}
+    found = model.encode_lengths([tmp_path / "photographs/imagenette/val/kind-0/0.png"])
+    assert {bits: code.shape for bits, code in found.items()} == {bits: (1, bits // 8) for bits in model.lengths}
     assert model.likeness is not None
     assert model.calibration is not None
     assert sorted(path.name for path in (work / "packed").iterdir()) == ["choosing.parquet", "training-00.parquet"]

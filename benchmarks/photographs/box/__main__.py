@@ -3,11 +3,13 @@
     python -m benchmarks.photographs.box pack --photographs DIR --work FOLDER
     python -m benchmarks.photographs.box learn --backbone FILE --work FOLDER [--device cuda] [--minutes M]
     python -m benchmarks.photographs.box ship --work FOLDER --out MODEL
+    python -m benchmarks.photographs.box codes --work FOLDER --out MODEL
 
 DIR holds the sets that `pictures.py` names; those that are not there are left out. FILE is the backbone's weights
 (safetensors, timm's names). The teacher, EfficientNet-Lite2, comes from the packages that `benchmarks/photographs/
 peers.py` names. Learning wants a GPU of 40 GB; the other stages do not. What stages make is in FOLDER, whose `packed`
-and `learned` can be carried to another machine. `decode` does a part of `learn` ahead: one packed file.
+and `learned` can be carried to another machine. `decode` does a part of `learn` ahead: one packed file. `codes` gives
+a model other hash layers, as `ship` gives them to a new one.
 """
 
 from __future__ import annotations
@@ -17,14 +19,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.photographs.box import learning, pictures, squares, stages
+from benchmarks.photographs.box import codes, learning, pictures, squares, stages
 
 
 def main() -> None:
     """One stage."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     known = parser.add_subparsers(dest="stage", required=True)
-    stage = {name: known.add_parser(name) for name in ("pack", "decode", "learn", "ship")}
+    stage = {name: known.add_parser(name) for name in ("pack", "decode", "learn", "ship", "codes")}
     for each in stage.values():
         each.add_argument("--work", type=Path, default=Path(".cache/box"), help="folder of what stages make")
     stage["pack"].add_argument("--photographs", type=Path, required=True, help="folder of the sets")
@@ -33,6 +35,7 @@ def main() -> None:
     stage["learn"].add_argument("--minutes", type=float, default=5.0, help="in which the network learns")
     stage["learn"].add_argument("--device", default="cuda", help="cuda or cpu")
     stage["ship"].add_argument("--out", type=Path, required=True, help="folder that becomes the model")
+    stage["codes"].add_argument("--out", type=Path, required=True, help="folder of a model")
     given = parser.parse_args()
     torch.manual_seed(0)
     if given.stage == "pack":
@@ -41,8 +44,10 @@ def main() -> None:
         squares.decoded(given.file, given.work / "decoded")
     elif given.stage == "learn":
         stages.learn(given.work, given.backbone, torch.device(given.device), learning.Settings(given.minutes))
+    elif given.stage == "ship":
+        stages.ship(given.work, given.out, codes.Settings())
     else:
-        stages.ship(given.work, given.out)
+        stages.hash_layers(given.work, given.out, codes.Settings())
 
 
 if __name__ == "__main__":

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 import transhash
 from transhash.evaluation.cosine import cosine_map
-from transhash.model.fitted import Head, fit_head
+from transhash.model.fitted import fit_head
 
 Labels = NDArray[np.int64]
 Kept = Mapping[str, tuple[NDArray[np.int8], Labels]]  # embeddings (N, V) of each set, and their classes
+Coder = Callable[[NDArray[np.int8]], NDArray[np.uint8]]  # embeddings (N, V) to packed codes (N, B/8)
 
 
 def floats(kept: Kept) -> float:
@@ -28,19 +29,19 @@ def floats(kept: Kept) -> float:
     return _mean(kept, score)
 
 
-def general(kept: Kept, head: Head) -> float:
-    """Of codes by one head."""
-    return _mean(kept, lambda values, labels, q: _codes(head, values, labels, q))
+def general(kept: Kept, codes: Coder) -> float:
+    """Of codes that are computed alike for all sets."""
+    return _mean(kept, lambda values, labels, q: _codes(codes, values, labels, q))
 
 
 def fitted(kept: Kept, bits: int) -> float:
     """Of codes fitted to each set."""
-    return _mean(kept, lambda values, labels, q: _codes(fit_head(values[q:], bits=bits), values, labels, q))
+    return _mean(kept, lambda values, labels, q: _codes(fit_head(values[q:], bits).codes, values, labels, q))
 
 
-def _codes(head: Head, values: NDArray[np.int8], labels: Labels, q: int) -> float:
-    codes = head.codes(values)
-    return transhash.evaluate(codes[:q], labels[:q], codes[q:], labels[q:]).map
+def _codes(codes: Coder, values: NDArray[np.int8], labels: Labels, q: int) -> float:
+    found = codes(values)
+    return transhash.evaluate(found[:q], labels[:q], found[q:], labels[q:]).map
 
 
 def _mean(kept: Kept, score: Callable[[NDArray[np.int8], Labels, int], float]) -> float:

@@ -3,7 +3,8 @@
 Targets are those of the photograph (`likenesses.py`): what EfficientNet-Lite2, the backbone before and labels say of
 the same cut of it. A batch is of all sets, a quarter of the time of one; four in ten are views, and shall be like their
 photographs. Along with the network learn an embedding and hash layers, so that the likenesses are in few numbers of the
-features and survive their signs; what ships has others (`heads.py`). The network is the mean of the steps' networks.
+features and survive their signs; what ships has others (`embedding.py`, `codes.py`). The network is the mean of the
+steps' networks.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class Learner(nn.Module):
             likenesses.divergence(vectors, asked.teacher)
             + (1 - (functional.normalize(self.guess(found), dim=1) * teacher).sum(1)).mean()
             + 0.5 * likenesses.divergence(vectors, asked.before)
-            + 0.3 * likenesses.contrast(vectors, asked)
+            + 0.3 * likenesses.contrast(vectors, asked.pairs)
             + _kept(short, asked)
             + 0.3 * of_codes
         )
@@ -212,7 +213,7 @@ class Learner(nn.Module):
 
 def _kept(vectors: Tensor, asked: likenesses.Batch) -> Tensor:
     """How far short vectors or codes are from having the likenesses."""
-    return likenesses.divergence(vectors, asked.mixed) + 0.3 * likenesses.contrast(vectors, asked)
+    return likenesses.divergence(vectors, asked.mixed) + 0.3 * likenesses.contrast(vectors, asked.pairs)
 
 
 def of_one_set(sets: NDArray[np.int64], batch: int, random: np.random.Generator) -> NDArray[np.int64]:

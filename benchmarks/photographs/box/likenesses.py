@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,14 +21,20 @@ _PART = 1 << 16  # pictures at a time
 _SAMPLE = 8000  # pictures that the teacher's directions are found on
 
 
+class Pairs(NamedTuple):
+    """What labels say of the pairs of a batch."""
+
+    known: Tensor  # bool (B, B), pairs of one set with labels
+    same: Tensor  # bool (B, B), of these pairs those of one class
+
+
 @dataclass(frozen=True)
 class Batch:
     """Targets of some pictures."""
 
     teacher: Tensor  # (B, B) distributions by the teacher
     before: Tensor  # (B, B) distributions by the backbone before
-    known: Tensor  # bool (B, B), pairs of one set with labels
-    same: Tensor  # bool (B, B), of these pairs those of one class
+    pairs: Pairs
 
     @property
     def mixed(self) -> Tensor:
@@ -62,9 +69,14 @@ def batch(teacher: Tensor, before: Tensor, sets: Tensor, classes: Tensor, mean: 
         teacher = functional.normalize(teacher - teacher.mean(0), dim=1)
         mean = before.mean(0)
     before = functional.normalize(before - mean, dim=1)
+    return Batch(distributions(teacher), distributions(before), pairs(sets, classes))
+
+
+def pairs(sets: Tensor, classes: Tensor) -> Pairs:
+    """What labels say of a batch, from sets and classes (-1: none) (B,)."""
     apart = ~torch.eye(len(sets), dtype=torch.bool, device=sets.device)
     known = (classes[:, None] >= 0) & (classes[None] >= 0) & (sets[:, None] == sets[None]) & apart
-    return Batch(distributions(teacher), distributions(before), known, known & (classes[:, None] == classes[None]))
+    return Pairs(known, known & (classes[:, None] == classes[None]))
 
 
 def divergence(vectors: Tensor, target: Tensor, tau: float = TAU) -> Tensor:
@@ -73,7 +85,7 @@ def divergence(vectors: Tensor, target: Tensor, tau: float = TAU) -> Tensor:
     return functional.kl_div(found, target, reduction="batchmean")
 
 
-def contrast(vectors: Tensor, asked: Batch, tau: float = TAU) -> Tensor:
+def contrast(vectors: Tensor, asked: Pairs, tau: float = TAU) -> Tensor:
     """How far unit vectors (B, D) are from having pictures of one class nearest within their set; 0 without labels."""
     found = functional.log_softmax((vectors @ vectors.T / tau).masked_fill(~asked.known, -1e4), dim=1)
     count = asked.same.sum(1)

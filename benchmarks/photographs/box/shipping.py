@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.photographs.box.heads import embedded
+from benchmarks.photographs.box.judging import Kept
 from transhash.evaluation.cosine import unit
-from transhash.model import HashModel, calibration, likeness
-from transhash.model.directory import EMBEDDING, LAYERS, file_hash, read_config, write_config
-from transhash.model.fitted import Head
+from transhash.model import calibration, likeness
+from transhash.model.directory import EMBEDDING, HIDDEN, LAYERS, file_hash, read_config, write_config
+from transhash.model.layers import Layers
 from transhash.nn.mgvt import MGVT
 from transhash.training.export import export_model
 
@@ -22,40 +21,43 @@ SHOWN = 50  # nearest pictures of a query, whose cosines are calibrated
 PAIRS = 1_000_000  # that each set counts for, where distances are calibrated
 
 
-def ship(
-    folder: Path, network: MGVT, linear: NDArray[np.float32], codes: Mapping[int, Head], pictures: NDArray[np.uint8]
-) -> HashModel:
-    """Write the model; `pictures` uint8 (N, S, S, 3) are some on which the ranges of 8-bit products are measured."""
+def ship(folder: Path, network: MGVT, linear: NDArray[np.float32], pictures: NDArray[np.uint8]) -> None:
+    """Write a model whose codes are the signs of what is largest in its embeddings.
+
+    `pictures` uint8 (N, S, S, 3) are some on which the ranges of 8-bit products are measured.
+    """
     export_model(network, folder, NAME, {}, pictures=pictures)
-    layers = [np.vstack([head.weights.astype(np.int64), head.offset[None]]) for _, head in sorted(codes.items())]
     np.save(folder / EMBEDDING, linear.astype(np.float32))
-    np.save(folder / LAYERS, np.hstack(layers))
+    values, lengths = linear.shape[1], network.config.lengths
+    signs = np.vstack([np.hstack([np.eye(values, bits) for bits in lengths]), np.zeros((1, sum(lengths)))])
+    keep(folder, Layers.rounded(np.empty((values + 1, 0)), signs))
+
+
+def keep(folder: Path, layers: Layers) -> None:
+    """Give a model hash layers."""
+    np.save(folder / HIDDEN, layers.hidden.astype(np.int64))
+    np.save(folder / LAYERS, layers.output.astype(np.int64))
     config = read_config(folder)
-    config["sha256"] |= {file: file_hash(folder / file) for file in (EMBEDDING, LAYERS)}
+    config["sha256"] |= {file: file_hash(folder / file) for file in (EMBEDDING, HIDDEN, LAYERS)}
     made = "python -m benchmarks.photographs.box (docs/models.md)"
     config["about"] = {"transhash": transhash.__version__, "made": made}
     write_config(folder, config)
-    return HashModel(folder)
 
 
-def calibrate(
-    folder: Path,
-    linear: NDArray[np.float32],
-    codes: Mapping[int, Head],
-    judged: Mapping[str, tuple[NDArray[np.float32], NDArray[np.int64]]],
-) -> None:
+def calibrate(folder: Path, layers: Layers, judged: Kept) -> None:
     """Keep probabilities with a model: of distances at every length, and of cosines; sets weigh alike.
 
-    `judged`: for each set features (N, F) of pictures that nothing was trained on, and their classes (N,).
+    `judged`: sets of pictures that nothing was trained on.
     """
+    model = transhash.load(folder)
     data = f"{len(judged)} sets of photographs, weighed alike"
-    near, shown, kind = {bits: np.zeros((2, bits + 1)) for bits in codes}, [], []
-    for features, classes in judged.values():
-        kept = embedded(linear, features)
+    near, shown, kind = {bits: np.zeros((2, bits + 1)) for bits in model.lengths}, [], []
+    for kept, classes in judged.values():
+        values = layers.values(kept)
         one, other = np.triu_indices(len(kept), 1)
         same = classes[one] == classes[other]
-        for bits, head in codes.items():
-            signs = np.where(head.values(kept) > 0, 1, -1).astype(np.float32)
+        for bits in model.lengths:
+            signs = np.where(values[:, model.place(bits)] > 0, 1, -1).astype(np.float32)
             distances = np.rint((bits - signs @ signs.T) / 2).astype(np.int64)[one, other]
             for row, chosen in enumerate((distances[same], distances)):
                 near[bits][row] += np.bincount(chosen, minlength=bits + 1) * (PAIRS / len(distances))

@@ -69,12 +69,16 @@ def training(packed: Path, work: Path, device: torch.device) -> Squares:
         kinds += classes
         for parts, part in zip((whole, views), decoded(file, work), strict=True):
             parts.append(torch.from_numpy(np.array(part)).to(device))
-    number = np.unique(names, return_inverse=True)[1]
-    labels = np.unique([f"{name}/{kind}" for name, kind in zip(names, kinds, strict=True)], return_inverse=True)[1]
-    labels[[kind is None for kind in kinds]] = -1
     boxes = torch.from_numpy(drawn(len(names) * CUTS, 0.3, np.random.default_rng(0))).view(-1, CUTS, 4)
     boxes[:, 0] = torch.tensor([0.0, 0.0, 1.0, 1.0])
-    return Squares(torch.cat(whole), torch.cat(views), boxes.to(device), number, labels.astype(np.int64))
+    return Squares(torch.cat(whole), torch.cat(views), boxes.to(device), *numbered(names, kinds))
+
+
+def numbered(names: list[str], kinds: list[str | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sets of photographs, and their classes, as numbers; classes of two sets are two, -1 is none."""
+    classes = np.unique([f"{name}/{kind}" for name, kind in zip(names, kinds, strict=True)], return_inverse=True)[1]
+    classes[[kind is None for kind in kinds]] = -1
+    return np.unique(names, return_inverse=True)[1].astype(np.int64), classes.astype(np.int64)
 
 
 def choosing(packed: Path) -> dict[str, tuple[Bytes, NDArray[np.int64]]]:

@@ -1,6 +1,6 @@
-"""The stages after packing: learn what there is to learn, choose by the sets that choose, and ship.
+"""The stages after packing: learn a network, choose it and its embedding by the sets that choose, ship, learn codes.
 
-What was learned is two files: the network in float16, and the embedding's map with hash layers of every length.
+What was learned is two files: the network in float16, and the embedding's map with some pictures.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+import transhash
 from benchmarks.photographs import peers
-from benchmarks.photographs.box import heads, judging, learning, shipping, squares
-from benchmarks.photographs.box.heads import Floats, embedded
-from transhash.model.fitted import Head, fit_head
+from benchmarks.photographs.box import codes, judging, learning, seen, shipping, squares
+from benchmarks.photographs.box.embedding import Floats, embedded, principal
+from transhash.codes import pack
+from transhash.model.fitted import fit_head
+from transhash.model.layers import Layers
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import ViTConfig
 
 TEACHER = 2  # EfficientNet-Lite2
 SHARES = (1.0, 0.8, 0.6)  # of the network that learned, where the rest is the one before
 POWERS = (0.25, 0.5)  # of their deviation, by which components of the embedding are divided
-SEEN = 30_000  # photographs, with their views, that an embedding and hash layers are fitted to
-NETWORK, LAYERS = "network.safetensors", "layers.safetensors"
+SEEN = 30_000  # photographs, with their views, that an embedding is fitted to
+NETWORK, EMBEDDING = "network.safetensors", "embedding.safetensors"
 Choosing = Mapping[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
 
@@ -43,8 +46,8 @@ class Choice:
     values: Tensor  # features of the photographs seen, and of their views
 
 
-def learn(work: Path, backbone: Path, device: torch.device, how: learning.Settings, steps: int = 800) -> None:
-    """The network, the embedding and the hash layers, each of which learns in some steps, to `learned`."""
+def learn(work: Path, backbone: Path, device: torch.device, how: learning.Settings) -> None:
+    """The network and the embedding, to `learned`."""
     torch.set_float32_matmul_precision("high")
     photos = squares.training(work / "packed", work / "decoded", device)
     say(f"{len(photos.sets)} photographs")
@@ -59,18 +62,8 @@ def learn(work: Path, backbone: Path, device: torch.device, how: learning.Settin
     choosing = squares.choosing(work / "packed")
     best = choose(before, network, photos, rows, choosing)
     keep(best.network, out / NETWORK)
-    taught = asked.teacher[torch.from_numpy(rows).to(device), 0].repeat(2, 1)
-    sets, classes = (np.tile(each[rows], 2) for each in (photos.sets, photos.classes))
-    kept = embeddings(best.network, best.linear, choosing, device)
-    found = heads.heads(
-        best.linear,
-        heads.Features(best.values, taught, sets, classes),
-        lambda head: judging.general(kept, head),
-        steps,
-        say,
-    )
     shown = photos.whole[torch.from_numpy(rows[:256]).to(device)].cpu()
-    save_file({"linear": torch.from_numpy(best.linear), "shown": shown} | _tensors(found), out / LAYERS)
+    save_file({"linear": torch.from_numpy(best.linear), "shown": shown}, out / EMBEDDING)
 
 
 def choose(before: MGVT, network: MGVT, photos: squares.Squares, rows: NDArray[np.int64], choosing: Choosing) -> Choice:
@@ -79,8 +72,8 @@ def choose(before: MGVT, network: MGVT, photos: squares.Squares, rows: NDArray[n
     best: Choice | None = None
     for share in SHARES:
         mixed = between(before, network, share)
-        seen = (each[at.to(device)] for each in (photos.whole, photos.views))
-        values = torch.cat([learning.read(mixed, images, device) for images in seen])
+        parts = (each[at.to(device)] for each in (photos.whole, photos.views))
+        values = torch.cat([learning.read(mixed, images, device) for images in parts])
         found = judged(mixed, values, 0.0, choosing, f"share {share}")
         best = found if best is None or found.score > best.score else best
     assert best is not None
@@ -92,10 +85,10 @@ def choose(before: MGVT, network: MGVT, photos: squares.Squares, rows: NDArray[n
 
 def judged(network: MGVT, values: Tensor, power: float, choosing: Choosing, name: str) -> Choice:
     """How good a network is with an embedding of some power."""
-    linear = heads.principal(values, power)
+    linear = principal(values, power)
     kept = embeddings(network, linear, choosing, values.device)
     some = embedded(linear, values[:: max(1, len(values) // 4000)].cpu().numpy())
-    scores = judging.floats(kept), judging.general(kept, fit_head(some, 64)), judging.fitted(kept, 64)
+    scores = judging.floats(kept), judging.general(kept, fit_head(some, 64).codes), judging.fitted(kept, 64)
     say(f"{name}: floats {scores[0]:.4f}, general 64 bits {scores[1]:.4f}, fitted 64 bits {scores[2]:.4f}")
     return Choice(float(np.mean(scores)), network, linear, values)
 
@@ -132,26 +125,32 @@ def kept(file: Path) -> MGVT:
     return network.eval()
 
 
-def ship(work: Path, out: Path) -> None:
+def ship(work: Path, out: Path, how: codes.Settings) -> None:
     """The model directory of what was learned, computed on a processor."""
-    network, stored = kept(work / "learned" / NETWORK), load_file(work / "learned" / LAYERS)
-    linear, cpu = stored["linear"].numpy(), torch.device("cpu")
-    codes = {
-        bits: Head(stored[f"{bits}.weights"].numpy(), stored[f"{bits}.offset"].numpy()) for bits in learning.LENGTHS
-    }
+    network, stored = kept(work / "learned" / NETWORK), load_file(work / "learned" / EMBEDDING)
     shown = squares.cut(stored["shown"], torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(stored["shown"]), 4), 140)
     pixels = shown.round().byte().permute(0, 2, 3, 1).numpy()
-    shipping.ship(out, network, linear, codes, pixels)
-    judged = {
-        name: (learning.read(network, torch.from_numpy(images), cpu, 32).numpy(), classes)
-        for name, (images, classes) in squares.choosing(work / "packed").items()
-    }
-    shipping.calibrate(out, linear, codes, judged)
+    shipping.ship(out, network, stored["linear"].numpy(), pixels)
+    hash_layers(work, out, how)
 
 
-def _tensors(codes: Mapping[int, Head]) -> dict[str, Tensor]:
-    weights = {f"{bits}.weights": torch.from_numpy(head.weights) for bits, head in codes.items()}
-    return weights | {f"{bits}.offset": torch.from_numpy(head.offset) for bits, head in codes.items()}
+def hash_layers(work: Path, folder: Path, how: codes.Settings) -> None:
+    """Give a model hash layers that learned from its own embeddings, and calibrations."""
+    model = transhash.load(folder)
+    choosing = seen.choosing(work / "packed", model)
+    photographs = seen.training(work / "packed", work / "embedded", model)
+
+    def judge(step: int, layers: Layers) -> None:
+        scores = {bits: judging.general(choosing, _coder(layers, model.place(bits))) for bits in model.lengths}
+        say(f"{step} steps: " + ", ".join(f"{bits} bits {score:.4f}" for bits, score in scores.items()))
+
+    layers = codes.learn(photographs, model.lengths, how, judge)
+    shipping.keep(folder, layers)
+    shipping.calibrate(folder, layers, choosing)
+
+
+def _coder(layers: Layers, part: slice) -> judging.Coder:
+    return lambda kept: pack(layers.values(kept)[:, part])
 
 
 def say(sentence: str) -> None:

@@ -20,7 +20,8 @@ from transhash.system import replacing
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 HEAD = "head.npy"  # of a fitted model: float32 (F + 1, B), in place of the hash layers; the last row is added
 EMBEDDING = "embedding.npy"  # float32 (F + 1, V): features to embeddings, in place of hash layers on the streams
-LAYERS = "layers.npy"  # int64 (V + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
+LAYERS = "layers.npy"  # int64 (V + H + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
+HIDDEN = "hidden.npy"  # int64 (V + 1, H): their hidden layer
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 
 
@@ -33,7 +34,7 @@ def write_config(folder: Path, config: JsonObject) -> None:
 def checked_files(folder: Path, config: JsonObject) -> list[str]:
     """The checksums of a model's files, in order; raises `ModelError` for a file that is missing or altered."""
     checksums = config["sha256"]
-    files = [WEIGHTS, GRAPH, *(file for file in (HEAD, EMBEDDING, LAYERS) if file in checksums)]
+    files = [WEIGHTS, GRAPH, *(file for file in (HEAD, EMBEDDING, HIDDEN, LAYERS) if file in checksums)]
     for file in files:
         path = folder / file
         if not path.is_file():
@@ -95,8 +96,8 @@ def calibrations_of(config: JsonObject) -> JsonObject:
     return dict(config.get("calibrations") or {})
 
 
-def read_linear(path: Path, kind: type[np.generic], outputs: int) -> NDArray[Any]:
-    """A linear map to some outputs, (inputs + 1, outputs): what is added is its last row.
+def read_linear(path: Path, kind: type[np.generic], outputs: int | None = None) -> NDArray[Any]:
+    """A linear map, by default to any number of outputs, (inputs + 1, outputs): what is added is its last row.
 
     Raises `ModelError` for something else.
     """
@@ -104,8 +105,8 @@ def read_linear(path: Path, kind: type[np.generic], outputs: int) -> NDArray[Any
         found = np.load(path, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise ModelError(path, f"cannot be read ({error})", "check the drive, or copy the model again") from error
-    if found.dtype != kind or found.ndim != 2 or found.shape[1] != outputs or len(found) < 2:
-        raise ModelError(path, f"not a linear map to {outputs} values", "copy the model again")
+    if found.dtype != kind or found.ndim != 2 or len(found) < 2 or outputs not in (None, found.shape[1]):
+        raise ModelError(path, f"not a linear map to {outputs or 'some'} values", "copy the model again")
     return np.asarray(found)
 
 

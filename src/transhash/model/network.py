@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.images.helpers import Helpers
-from transhash.model.directory import EMBEDDING, GRAPH, HEAD, LAYERS, lengths_of, read_linear
+from transhash.model.directory import EMBEDDING, GRAPH, HEAD, lengths_of, read_linear
 from transhash.model.engines import Engine, named, open_engine
 from transhash.model.fitted import embedding
+from transhash.model.layers import Layers
 from transhash.plain import JsonObject
 from transhash.system import processors
 
@@ -44,16 +45,16 @@ class Network:
         files = config["sha256"]
         self._head = read_linear(folder / HEAD, np.float32, config["bits"]) if HEAD in files else None
         self._to_embedding: NDArray[np.float64] | None = None
-        self._layers: NDArray[np.float64] | None = None
+        self._layers: Layers | None = None
         if EMBEDDING in files:
-            self._layers = read_linear(folder / LAYERS, np.int64, sum(self._lengths)).astype(np.float64)
-            projection = read_linear(folder / EMBEDDING, np.float32, len(self._layers) - 1)
+            self._layers = Layers.read(folder, sum(self._lengths))
+            projection = read_linear(folder / EMBEDDING, np.float32, self._layers.embedding_values)
             self._to_embedding = projection.astype(np.float64)
 
     @property
     def embedding_values(self) -> int:
         """V, the values of an embedding: of a model without embeddings of its own, those of its longest code."""
-        return self._lengths[-1] if self._layers is None else len(self._layers) - 1
+        return self._lengths[-1] if self._layers is None else self._layers.embedding_values
 
     def place(self, bits: int) -> slice:
         """Where the values of a code length are among those of all."""
@@ -86,8 +87,7 @@ class Network:
         values, features = (np.concatenate(part) for part in zip(*parts, strict=True))
         if self._to_embedding is not None and self._layers is not None:
             kept = embedding(features.astype(np.float64) @ self._to_embedding[:-1] + self._to_embedding[-1])
-            values = (kept.astype(np.float64) @ self._layers[:-1] + self._layers[-1]).astype(np.float32)
-            return Output(values, features, kept)
+            return Output(self._layers.values(kept).astype(np.float32), features, kept)
         if self._head is not None:  # in float64, whose sums are the same to float32's digits in whatever order
             head = self._head.astype(np.float64)
             values = (features @ head[:-1] + head[-1]).astype(np.float32)
