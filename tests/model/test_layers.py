@@ -54,9 +54,9 @@ def test_without_a_hidden_layer_they_are_a_linear_map() -> None:
 
 def test_layers_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     layers = drawn()[0]
-    np.save(tmp_path / LAYERS, layers.output.astype(np.int64))
-    np.save(tmp_path / HIDDEN, layers.hidden[:, 1:].astype(np.int64))
+    np.save(tmp_path / LAYERS, layers.output.astype(np.int32))
+    np.save(tmp_path / HIDDEN, layers.hidden[:, 1:].astype(np.int32))
     with pytest.raises(ModelError, match="does not belong to layers"):
         Layers.read(tmp_path, bits=16)
-    np.save(tmp_path / HIDDEN, layers.hidden.astype(np.int64))
+    np.save(tmp_path / HIDDEN, layers.hidden.astype(np.int32))
     np.testing.assert_array_equal(Layers.read(tmp_path, bits=16).values(some()), layers.values(some()))

@@ -40,7 +40,7 @@ class Settings:
     """How they learn."""
 
     hidden: int = 2048
-    steps: int = 2000
+    steps: int = 3000
     batch: int = 1024
     rate: float = 2e-3
 

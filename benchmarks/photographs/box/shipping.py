@@ -35,8 +35,9 @@ def ship(folder: Path, network: MGVT, linear: NDArray[np.float32], pictures: NDA
 
 def keep(folder: Path, layers: Layers) -> None:
     """Give a model hash layers."""
-    np.save(folder / HIDDEN, layers.hidden.astype(np.int64))
-    np.save(folder / LAYERS, layers.output.astype(np.int64))
+    for file, part in ((HIDDEN, layers.hidden), (LAYERS, layers.output)):
+        assert np.abs(part).max(initial=0) < 1 << 31
+        np.save(folder / file, part.astype(np.int32))
     config = read_config(folder)
     config["sha256"] |= {file: file_hash(folder / file) for file in (EMBEDDING, HIDDEN, LAYERS)}
     made = "python -m benchmarks.photographs.box (docs/models.md)"

@@ -20,8 +20,8 @@ from transhash.system import replacing
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
 HEAD = "head.npy"  # of a fitted model: float32 (F + 1, B), in place of the hash layers; the last row is added
 EMBEDDING = "embedding.npy"  # float32 (F + 1, V): features to embeddings, in place of hash layers on the streams
-LAYERS = "layers.npy"  # int64 (V + H + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
-HIDDEN = "hidden.npy"  # int64 (V + 1, H): their hidden layer
+LAYERS = "layers.npy"  # int32 (V + H + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
+HIDDEN = "hidden.npy"  # int32 (V + 1, H): their hidden layer
 FORMAT = 1  # of the directory; a newer one needs a newer transhash
 
 

@@ -34,8 +34,8 @@ class Layers:
     @classmethod
     def read(cls, folder: Path, bits: int) -> Layers:
         """Those of a model directory; raises `ModelError` for what is not hash layers."""
-        output = read_linear(folder / LAYERS, np.int64, bits).astype(np.float64)
-        hidden = read_linear(folder / HIDDEN, np.int64).astype(np.float64)
+        output = read_linear(folder / LAYERS, np.int32, bits).astype(np.float64)
+        hidden = read_linear(folder / HIDDEN, np.int32).astype(np.float64)
         if len(hidden) + hidden.shape[1] != len(output):
             raise ModelError(folder / HIDDEN, f"does not belong to {LAYERS}", "copy the model again")
         return cls(hidden, output)
