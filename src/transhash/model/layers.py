@@ -59,8 +59,7 @@ class Layers:
         with one_blas_thread():
             for first in range(0, len(kept), FEW):
                 some = kept[first : first + FEW].astype(np.float64)
-                if self.hidden.shape[1]:
-                    summed = np.maximum(some @ self.hidden[:-1] + self.hidden[-1], 0)
-                    some = np.hstack([some, np.floor(summed * (_FINE / _SUMMED))])
-                found[first : first + FEW] = some @ self.output[:-1] + self.output[-1]
+                summed = np.maximum(some @ self.hidden[:-1] + self.hidden[-1], 0)
+                read = np.hstack([some, np.floor(summed * (_FINE / _SUMMED))])
+                found[first : first + FEW] = read @ self.output[:-1] + self.output[-1]
         return found
