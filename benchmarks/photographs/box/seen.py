@@ -19,16 +19,18 @@ from benchmarks.photographs.box.codes import Seen
 from benchmarks.photographs.box.judging import Kept
 from benchmarks.photographs.box.views import SIZE, view
 from transhash.model import HashModel
+from transhash.model.directory import EMBEDDING
 from transhash.system import processors
 
-FILES = 5  # packed files that are read, of seven: what time there was for
+FILES = 5  # packed files that are read; three gave codes that are as good
 EVERY = 3  # photographs have one view
 _PART = 100 * EVERY  # photographs that a process reads at a time
 _BATCH = 64
 
 
 def training(packed: Path, work: Path, model: HashModel) -> Seen:
-    """Training photographs of a folder of packed files."""
+    """Training photographs of a folder of packed files; `work` keeps their embeddings, for each kind of embedding."""
+    work /= model.config["sha256"][EMBEDDING][:16]
     work.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
     kinds: list[str | None] = []

@@ -137,8 +137,8 @@ def ship(work: Path, out: Path, how: codes.Settings) -> None:
 def hash_layers(work: Path, folder: Path, how: codes.Settings) -> None:
     """Give a model hash layers that learned from its own embeddings, and calibrations."""
     model = transhash.load(folder)
-    choosing = seen.choosing(work / "packed", model)
     photographs = seen.training(work / "packed", work / "embedded", model)
+    choosing = seen.choosing(work / "packed", model)
 
     def judge(step: int, layers: Layers) -> None:
         scores = {bits: judging.general(choosing, _coder(layers, model.place(bits))) for bits in model.lengths}
