@@ -145,6 +145,11 @@ def test_its_own_model_is_found_again_or_asked_for(filled: Path, monkeypatch: py
 
     loaded["fake"] = FakeModel("the same name in another version")
     monkeypatch.setattr("transhash.model.load", lambda name, bits=None: loaded["fake"])
+    with pytest.raises(
+        LibraryError, match=r"its model fake .* is that of another version .*; index the pictures into a"
+    ):
+        query(filled, None)  # type: ignore[arg-type]
+    monkeypatch.setattr("transhash.model.pretrained", list)
     with pytest.raises(LibraryError, match=r"its model fake .* is neither with the package nor in"):
         query(filled, None)  # type: ignore[arg-type]
 

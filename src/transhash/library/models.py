@@ -140,8 +140,8 @@ def model_of(address: str, name: str, fingerprint: str, bits: int, folder: Path 
             if model.fingerprint == fingerprint:
                 return model
     looked = f"is neither with the package nor in {folder}" if folder else "does not ship with the package"
-    raise LibraryError(
-        address,
-        f"its model {name} ({fingerprint[:12]}) {looked}",
-        "name the model's folder (--model), or give `Library.open` the encoder",
-    )
+    remedy = "name the model's folder (--model), or give `Library.open` the encoder"
+    if shipped:
+        looked = "is that of another version of transhash"
+        remedy = f"index the pictures into a new library, or {remedy}"
+    raise LibraryError(address, f"its model {name} ({fingerprint[:12]}) {looked}", remedy)
