@@ -35,11 +35,14 @@ def different(searching: LocalSearch, queries: Queries, options: Options) -> lis
 
 
 def prepare() -> None:
-    """Compile what comparing pictures needs, before anybody waits for it: compares two that it draws."""
-    drawn = Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)).resize((300, 300))
+    """Compile what comparing pictures needs, before anybody waits for it: compares some that it draws."""
+    drawn, unlike = (
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 12, 3), np.uint8)).resize((300, 300))
+        for seed in (0, 1)
+    )
     drawn = Image.blend(drawn, drawn.resize((20, 20)).resize((300, 300)), 0.5)
     first = sketch(drawn)
-    for other in (drawn.resize((200, 200)), drawn.rotate(2)):
+    for other in (drawn.resize((200, 200)), drawn.rotate(2), unlike):
         confirm(first, sketch(other))
     content = BytesIO()
     drawn.save(content, "JPEG")
