@@ -62,7 +62,7 @@ def main() -> None:
     for picture in plots.search(rows, asked.out):
         print(f"drawn: {picture}", file=sys.stderr)
     if not asked.json:
-        print(measure.table(rows), measure.engines(rows), sep="\n\n")
+        print(measure.table(rows), measure.at_the_floor(rows), measure.engines(rows), sep="\n\n")
 
 
 if __name__ == "__main__":

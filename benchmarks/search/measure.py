@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.search import floors
+from benchmarks.search.floors import seconds
 from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, approximate, make_codes
-from transhash.search import HammingIndex, scan
-from transhash.search.store import ALL, flat
-from transhash.search.words import PADDING, to_words
+from transhash.search import HammingIndex
 from transhash.system import machine, replacing
-from transhash.threads import cuts, spread, workers
+from transhash.threads import workers
 
 QUERIES = 500  # in a batch
 SINGLES = 30  # queries asked one at a time
@@ -98,9 +98,12 @@ def _measure(
         builds[name] = (time.perf_counter() - begin, resident() - before) if own else built
     rows = _timed(exact, queries, k, truth, RADII if len(stored) <= MOST_WITHIN else ())
     if "transhash scan" in rows:
-        rows["transhash scan"]["floor"] = floors(stored)
+        rows["transhash scan"]["floor"] = floors.of_scan(stored, queries)
     if "transhash" in rows:
-        rows["transhash"]["written_s"] = {radius: written(hits) for radius, hits in rows["transhash"]["hits"].items()}
+        hits = rows["transhash"]["hits"]
+        rows["transhash"]["written_s"] = {radius: floors.of_writing(count) for radius, count in hits.items()}
+        if floor := floors.of_tables(stored, queries, truth[:, 0].astype(np.int64)):
+            rows["transhash"]["floor"] = floor
     sizes = {name: each.index.nbytes / len(stored) for name, each in exact.items() if isinstance(each, Ours)}
     for name, size in sizes.items():
         rows[name]["bytes_a_code"] = size
@@ -157,64 +160,17 @@ def _timed(engines: dict[str, Engine], queries: Codes, k: int, truth: Any, radii
             time.sleep(PAUSE)
             if turn > 1 and row["batch_s"][0] > SLOW:
                 continue
-            row["batch_s"].append(_seconds(engine.search, queries, k))
+            row["batch_s"].append(seconds(engine.search, queries, k))
             if turn == 0:
-                row["single_s"] = [_seconds(engine.search, queries[q : q + 1], k) for q in range(SINGLES)]
+                row["single_s"] = [seconds(engine.search, queries[q : q + 1], k) for q in range(SINGLES)]
             for radius in radii:
-                row["radius_s"][str(radius)].append(_seconds(engine.within, queries, radius))
+                row["radius_s"][str(radius)].append(seconds(engine.within, queries, radius))
     return rows
 
 
 def resident() -> int:
     """Bytes of memory that this process holds: what an engine takes is by how much they grow, more or less."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _seconds(action: Callable[..., Any], *arguments: Any) -> float:
-    begin = time.perf_counter()
-    action(*arguments)
-    return time.perf_counter() - begin
-
-
-def floors(stored: Codes) -> dict[str, float]:
-    """What no scan of these codes can undercut here, in seconds, by measurement.
-
-    `single_s`: reading all codes from memory once, on all threads. `batch_s`: comparing all codes with a batch of
-    queries on all threads when nothing is near, so that nothing is ever selected.
-    """
-    words = np.ones((1 << 22, 8), np.uint64)  # 256 MB; zeros would be one page of the system
-
-    def read(piece: tuple[int, int]) -> None:
-        np.bitwise_or.reduce(words[slice(*piece)], axis=None)
-
-    pieces = cuts(len(words), workers())
-    reading = min(_seconds(spread, read, pieces) for _ in range(5)) / words.nbytes
-
-    few = 1 << 19
-    queries = to_words(stored[:QUERIES], stored.shape[1] * 8)
-    store = flat(to_words(np.resize(stored, (few, stored.shape[1])), stored.shape[1] * 8, PADDING))
-    bounds = np.full(len(queries), -1)
-    comparing = min(_seconds(scan.nearest, store, ALL, queries, 1, stored.shape[1] * 8, bounds) for _ in range(20)) / (
-        few * len(queries)
-    )
-    return {
-        "single_s": reading * len(stored) * 8 * len(store.width),
-        "batch_s": comparing * len(stored) * QUERIES,
-    }
-
-
-def written(hits: int) -> float:
-    """Seconds to write so many ids and distances once, on all threads: no search within a radius undercuts it."""
-
-    def write() -> None:
-        ids, distances = np.empty(hits, np.int64), np.empty(hits, np.int32)
-
-        def fill(piece: tuple[int, int]) -> None:
-            ids[slice(*piece)] = distances[slice(*piece)] = 1
-
-        spread(fill, cuts(hits, workers()))
-
-    return min(_seconds(write) for _ in range(3))
 
 
 def per_query(row: Row) -> float:
@@ -232,7 +188,8 @@ def line(row: Row) -> str:
         text += f"  r<={radius} {np.median(times) / QUERIES * 1e3:9.4f}"
     if "floor" in row:
         floor = row["floor"]
-        text += f"  (floor: batch {floor['batch_s'] / QUERIES * 1e3:.4f}, alone {floor['single_s'] * 1e3:.4f})"
+        text += f"  (floor: batch {floor['batch_s'] / QUERIES * 1e3:.4f}"
+        text += f", alone {floor['single_s'] * 1e3:.4f})" if "single_s" in floor else f", {floor['codes']:,.0f} codes)"
     return text + " ms"
 
 
@@ -259,6 +216,21 @@ def table(rows: Sequence[Row], peer: str = "faiss Flat") -> str:
         cells = [name, str(bits), f"{size:,}", f"{per_query(theirs):.4f}", f"{per_query(ours):.4f}"]
         cells += [f"{ratio:,.1f}×" for ratio in ratios]
         lines.append("| " + " | ".join(cells + [""] * (9 - len(cells))) + " |")
+    return "\n".join(lines)
+
+
+def at_the_floor(rows: Sequence[Row]) -> str:
+    """How much of a search in tables is reading from memory, in Markdown: a line for each row that says so."""
+    lines = [
+        "| codes | bits | size | codes that a query has to read | to read them, ms | transhash, ms |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        if row["engine"] == "transhash" and "floor" in row:
+            place = f"{row['codes']} | {row['bits']} | {row['size']:,}"
+            milliseconds = row["floor"]["batch_s"] / QUERIES * 1e3
+            read = f"{row['floor']['codes']:,.0f} | {milliseconds:.4f}"
+            lines.append(f"| {place} | {read} | {per_query(row):.4f} |")
     return "\n".join(lines)
 
 

@@ -28,6 +28,15 @@ def test_search_against_faiss() -> None:
     assert all("NUMBA_CPU_FEATURES=" in row["machine"] and "FAISS_SIMD_LEVEL=AVX2" in row["machine"] for row in without)
 
 
+@pytest.mark.parametrize("switched", ["", "-avx2"])
+def test_how_far_from_the_floor_a_search_in_tables_is(switched: str) -> None:
+    rows = json.loads((ROOT / f"benchmarks/results/search-xeon{switched}/search.json").read_text("utf-8"))
+    assert measure.at_the_floor(rows) in page("search")
+    theirs, ours = map(measure.per_query, rows)
+    assert f"{theirs / ours:.1f} times as fast as Faiss" in page("search")
+    assert bool(switched) == ("NUMBA_CPU_FEATURES=" in rows[0]["machine"])
+
+
 def test_engines_that_trade_recall_for_time() -> None:
     def cell(codes: str, engine: str) -> str:
         rows = [

@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
-_I32 = ir.IntType(32)
-_I64 = ir.IntType(64)
+from transhash.kernels import inlined
+
+# What the processor that Numba compiles for is known to have: this one, but for what NUMBA_CPU_FEATURES changes
+HAS = get_host_cpu_features() if config.CPU_NAME is None else {}
+HAS |= {feature[1:]: feature[0] == "+" for feature in (config.CPU_FEATURES or "").split(",") if feature}
 LONG = 8  # words of a code beyond which rows are compared one by one
+TOLD = 254  # bits: with a greater bound `near64` may name others than those within it
+COUNTS = all(HAS.get(each) for each in ("avx512f", "avx512bw", "avx512vpopcntdq"))  # eight words in one instruction
+
+_I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+_LANES, _OCTETS = ir.VectorType(_I64, 8), ir.VectorType(_I8, 64)
 
 
 def _splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -91,6 +101,87 @@ def _make_near(rows: int) -> Any:
 # All 8 (32) rows are read: arrays carry words.PADDING spare rows, and callers mask what lies beyond their end.
 near8 = _make_near(8)
 near32 = _make_near(32)
+
+
+@inlined
+def near64(codes, row, query, bound):  # type: ignore[no-untyped-def]
+    """As `near32`, of 64 rows; with a bound beyond `TOLD` there may be others, too."""
+    if COUNTS and len(query) <= LONG:
+        near = _near64(codes, row, query, bound)
+        return _across(near) if near else near
+    return near32(codes, row, query, bound) | (near32(codes, row + 32, query, bound) << 32)
+
+
+@inlined
+def near_some(codes, row, end, query, bound):  # type: ignore[no-untyped-def]
+    """Which of the rows from `row` on, before `end`, may be within `bound`, and of how many that tells."""
+    left = end - row
+    if COUNTS and left > 48:
+        count, near = 64, near64(codes, row, query, bound)
+    elif left > 8:
+        count, near = 32, near32(codes, row, query, bound)
+    else:
+        count, near = 8, near8(codes, row, query, bound)
+    if left < count:
+        near &= (np.int64(1) << left) - 1
+    return near, count
+
+
+@inlined
+def _across(bits):  # type: ignore[no-untyped-def]
+    """Eight octets of bits, turned: bit `8 * i + j` comes to `8 * j + i`."""
+    swapped = (bits ^ (bits >> 7)) & 0x00AA00AA00AA00AA
+    bits ^= swapped ^ (swapped << 7)
+    swapped = (bits ^ (bits >> 14)) & 0x0000CCCC0000CCCC
+    bits ^= swapped ^ (swapped << 14)
+    swapped = (bits ^ (bits >> 28)) & 0x00000000F0F0F0F0
+    return bits ^ swapped ^ (swapped << 28)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _near64(typing: Any, codes: Any, row: Any, query: Any, bound: Any) -> tuple[Any, Callable[..., Any]]:
+    """Which of 64 rows are within `bound`: bit `8 * i + j` says it of row `8 * j + i`.
+
+    The counts of eight vectors are put into one, each an octet beside the others: one comparison tells of 64 rows.
+    """
+    words = query.count
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.bitcast(builder.gep(data, [builder.mul(args[1], _I64(words))]), _LANES.as_pointer())
+        own = cgutils.unpack_tuple(builder, args[2], words)
+        pattern = ir.Constant(_LANES, ir.Undefined)
+        for lane in range(_LANES.count):
+            pattern = builder.insert_element(pattern, own[lane % words], _I32(lane))
+        parts = [_eight(builder, start, pattern, range(i, 8 * words, words)) for i in range(words)]
+        kind = ir.FunctionType(_OCTETS, [_OCTETS, _OCTETS])
+        add = cgutils.get_or_insert_function(builder.module, kind, "llvm.uadd.sat.v64i8")
+        orders = [ir.Constant(ir.VectorType(_I32, 8), list(range(side, 16, 2))) for side in (0, 1)]
+        while len(parts) > 1:  # add neighbours until an octet is one row
+            sides = [
+                [builder.bitcast(builder.shuffle_vector(*two, order), _OCTETS) for order in orders]
+                for two in zip(parts[::2], parts[1::2], strict=True)
+            ]
+            parts = [builder.bitcast(builder.call(add, two), _LANES) for two in sides]
+        most = builder.select(builder.icmp_signed("<", args[3], _I64(TOLD + 1)), args[3], _I64(TOLD + 1))
+        limits = _splat(builder, builder.trunc(most, _I8), _OCTETS.count)
+        near = builder.icmp_unsigned("<=", builder.bitcast(parts[0], _OCTETS), limits)
+        near = builder.bitcast(near, _I64)
+        return builder.select(builder.icmp_signed("<", args[3], _I64(0)), _I64(0), near)
+
+    return types.int64(codes, types.int64, query, types.int64), generate
+
+
+def _eight(builder: Any, start: Any, pattern: Any, numbers: range) -> Any:
+    """In how many bits the words of eight vectors differ from `pattern`: an octet for each vector, in every lane."""
+    total = None
+    for octet, number in enumerate(numbers):
+        block = builder.load(builder.gep(start, [_I64(number)]), align=8)
+        counts = _ctpop(builder, builder.xor(block, pattern))
+        if octet:
+            counts = builder.shl(counts, ir.Constant(_LANES, [8 * octet] * _LANES.count))
+        total = counts if total is None else builder.or_(total, counts)
+    return total
 
 
 @intrinsic  # type: ignore[untyped-decorator]

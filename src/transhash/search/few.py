@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from transhash.kernels import inlined, kernel
-from transhash.search.bitops import borrow, load, lowest, near32
+from transhash.search.bitops import borrow, load, lowest, near64
 from transhash.search.scan import distance_to
 
 SIDE_BY_SIDE = 4  # histograms: to add to a place that was just added to takes several times as long
@@ -38,9 +38,9 @@ def nearest(codes, ids, queries, width, useful, bits, distances, found):  # type
             away[held] = away[row]
             rows[held] = row
             held += away[row] <= bound
-        for row in range(head, size, 32):
-            near = near32(codes, row, query, bound)
-            if near and size - row < 32:
+        for row in range(head, size, 64):
+            near = near64(codes, row, query, bound)
+            if near and size - row < 64:
                 near &= (np.int64(1) << (size - row)) - 1
             while near:
                 candidate = row + lowest(near)

@@ -13,10 +13,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import kernel
-from transhash.search.bitops import borrow, load, ones
+from transhash.kernels import inlined, kernel
+from transhash.search.bitops import TOLD, borrow, load, near64, ones
 from transhash.search.store import Store
-from transhash.search.words import Words
+from transhash.search.words import PADDING, Words
 
 ONE_IN = 64  # codes are looked at
 FEWEST = 128  # results for which that tells enough
@@ -36,24 +36,31 @@ def bounds_of(store: Store, queries: Words, k: int, bits: int) -> npt.NDArray[np
 
 @kernel
 def _guess(codes, size, queries, width, wanted, bounds):  # type: ignore[no-untyped-def]
-    """Fill `bounds`: the distance within which `wanted` of each 64th code are."""
+    """Lower `bounds` to the distance within which `wanted` of each 64th code are, where that is at most `TOLD`."""
     codes, queries, bounds = borrow(codes), borrow(queries), borrow(bounds)
-    counts = np.empty(64 * len(width) + 1, np.int64)
-    some = np.empty((size // ONE_IN, len(width)), np.uint64)
-    for i in range(len(some)):
+    some = np.zeros((size // ONE_IN + PADDING, len(width)), np.uint64)
+    for i in range(size // ONE_IN):
         for word in range(len(width)):
             some[i, word] = codes[i * ONE_IN + ONE_IN // 2, word]
+    near = 32 * len(width)  # as far as two random codes; then each query begins where the one before has ended
     for q in range(len(queries)):
         query = load(queries, q, width)
-        counts[:] = 0
-        for i in range(len(some)):
-            distance = 0
-            for word in range(len(query)):
-                distance += ones(some[i, word] ^ query[word])
-            counts[distance] += 1
-        within = np.int64(0)
-        for distance in range(bounds[q]):
-            within += counts[distance]
-            if within >= wanted:
-                bounds[q] = distance
-                break
+        while near < bounds[q] and _within(some, query, near) < wanted:
+            near += 1
+        while near > 0 and _within(some, query, near - 1) >= wanted:
+            near -= 1
+        if near <= TOLD:
+            bounds[q] = min(bounds[q], near)
+
+
+@inlined
+def _within(some, query, bound):  # type: ignore[no-untyped-def]
+    """How many of some codes are within a bound; more with one beyond `TOLD`."""
+    count = np.int64(0)
+    size = len(some) - PADDING
+    for row in range(0, size, 64):
+        near = near64(some, row, query, bound)
+        if size - row < 64:
+            near &= (np.int64(1) << (size - row)) - 1
+        count += ones(np.uint64(near))
+    return count

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
 from transhash.search import expanding, packed_search, scan, selection, shells
-from transhash.search.bitops import borrow, load, lowest, near8, ones, prefetch
+from transhash.search.bitops import borrow, load, lowest, near_some, ones, prefetch
 from transhash.search.expanding import Found, Shared
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
@@ -294,13 +294,9 @@ def _visit(  # type: ignore[no-untyped-def]
         for i in range(held):
             if i + AHEAD < held:
                 _prefetch(codes, spans[i + AHEAD, 0], spans[i + AHEAD, 1], len(query))
-            end = spans[i, 1]
-            for row in range(spans[i, 0], end, 8):
-                near = near8(codes, row, query, bound)
-                if near == 0:
-                    continue
-                if end - row < 8:
-                    near &= (np.int64(1) << (end - row)) - 1
+            row, end = spans[i, 0], spans[i, 1]
+            while row < end:
+                near, count = near_some(codes, row, end, query, bound)
                 while near:
                     candidate = row + lowest(near)
                     near &= near - 1
@@ -313,6 +309,7 @@ def _visit(  # type: ignore[no-untyped-def]
                         place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
                         selection.keep(keys, counts, state, k, (distance << 32) | place, weight)
                 bound = state[BOUND]
+                row += count
     return found
 
 

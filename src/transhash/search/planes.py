@@ -15,24 +15,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
-from llvmlite.binding import get_host_cpu_features  # type: ignore[import-untyped]
 from numba import types
-from numba.core import cgutils, config
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
-from transhash.search.bitops import LONG
+from transhash.search.bitops import HAS, LONG, TOLD
 from transhash.search.words import Words
 
 TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
 ROWS = 64  # codes side by side
 FEW = 8  # queries for which it is not worth to turn a block
-MOST = 254  # a greater distance may be one of `SATURATED`
+MOST = TOLD  # a greater distance may be one of `SATURATED`
 SATURATED = 255
 
-# What the processor that Numba compiles for is known to have: this one, but for what NUMBA_CPU_FEATURES changes
-HAS = get_host_cpu_features() if config.CPU_NAME is None else {}
-HAS |= {feature[1:]: feature[0] == "+" for feature in (config.CPU_FEATURES or "").split(",") if feature}
 FAST = bool(HAS.get("avx2"))
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)

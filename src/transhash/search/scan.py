@@ -12,9 +12,10 @@ import numpy as np
 
 from transhash.kernels import inlined, kernel
 from transhash.search import expanding, guessing, planes, selection, slices
-from transhash.search.bitops import LONG, borrow, load, lowest, near32, ones, prefetch
+from transhash.search.bitops import LONG, TOLD, borrow, load, lowest, near64, ones, prefetch
 from transhash.search.expanding import Found, Shared
 from transhash.search.hits import Hits
+from transhash.search.planes import ROWS
 from transhash.search.runs import Ids, Numbers
 from transhash.search.selection import BOUND, EVERY, Keys
 from transhash.search.small import NONE
@@ -52,17 +53,18 @@ def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds
     size = store.unique
     by_rows = _is_shared_by_rows(len(queries), size)
     if by_rows:
-        pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), 32)]
+        pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), ROWS)]
     else:
         at_once = max(1, min(QUERIES_AT_ONCE, (1 << 22) // selection.room(k), -(-len(queries) // workers())))
         pieces = [(first, min(first + at_once, len(queries)), 0, size) for first in range(0, len(queries), at_once)]
-    block = _block(store)
 
     def run(piece: tuple[int, int, int, int]) -> Keys:
         first, last, begin, end = piece
         best = np.empty((last - first, k), np.int64)
-        own = queries[first:last]
+        own, block = queries[first:last], _block(store)
         room, kept = turning.room(own, block), selection.begin(bounds[first:last], k, bits)
+        if room is None:  # rows as they are take less room
+            block = max(ROWS, BLOCK_BYTES // (8 * len(store.width)))
         _nearest(store, alive, begin, end, block, room, own, store.width, k, *kept, best)
         return best
 
@@ -180,7 +182,7 @@ def _is_shared_by_rows(queries: int, size: int) -> bool:
 def _block(store: Store) -> int:
     """Rows that stay in the first-level cache while every query looks at them, two bytes for each of their own."""
     words = len(store.width)
-    return slices.BLOCK if slices.FAST and words <= LONG else max(planes.ROWS, BLOCK_BYTES // (16 * words))
+    return slices.BLOCK if slices.FAST and words <= LONG else max(ROWS, BLOCK_BYTES // (16 * words))
 
 
 def _groups(totals: Numbers, most: int, most_hits: int) -> list[tuple[int, int]]:
@@ -206,12 +208,9 @@ def distance_to(codes, row, query):  # type: ignore[no-untyped-def]
 
 @inlined
 def _near(codes, row, query, bound, top, bottom, room, lane):  # type: ignore[no-untyped-def]
-    """Which of the rows from `row` on, 32 or those of a mask, may be within `bound`; none from `bottom` on."""
-    if room is None:
-        step, near = 32, near32(codes, row, query, bound)
-    else:
-        step, near = planes.ROWS, np.int64(room.masks[lane, (row - top) // planes.ROWS])
-    if bottom - row < step:
+    """Which of the `ROWS` rows from `row` on may be within `bound`; none from `bottom` on."""
+    near = near64(codes, row, query, bound) if room is None else np.int64(room.masks[lane, (row - top) // ROWS])
+    if bottom - row < ROWS:
         near &= (np.int64(1) << (bottom - row)) - 1
     return near
 
@@ -222,7 +221,6 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries, keys, counts, state = borrow(alive), borrow(queries), borrow(keys), borrow(counts), borrow(state)
-    step = 32 if room is None else planes.ROWS
     some = np.empty((2, block), np.int64)  # `distance << 32 | row`: of this query, and of the one before
     other = 0
     waiting = 0
@@ -241,7 +239,7 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
                     turning.compare(bottom - top, q, state[:, BOUND], width, room)
                 if not room.some[lane]:
                     continue
-            for row in range(top, bottom, step):
+            for row in range(top, bottom, ROWS):
                 near = _near(codes, row, query, bound, top, bottom, room, lane)
                 while near:
                     candidate = row + lowest(near)
@@ -277,7 +275,6 @@ def _count(store, alive, block, queries, width, bounds, some, room, begin, end, 
         borrow(store.codes), borrow(store.labels), borrow(store.starts), borrow(store.members)
     )  # fmt: skip
     alive, queries = borrow(alive), borrow(queries)
-    step = 32 if room is None else planes.ROWS
     entries &= len(starts) > 0 or len(alive) > 0  # otherwise each code is one
     for top in range(begin, end, block):
         bottom = min(top + block, end)
@@ -293,8 +290,8 @@ def _count(store, alive, block, queries, width, bounds, some, room, begin, end, 
                     turning.compare(bottom - top, q - first, bounds[first:last], width, room)
                 if not room.some[lane]:
                     continue
-            exact = room is None or 0 <= bound <= turning.MOST
-            for row in range(top, bottom, step):
+            exact = 0 <= bound <= (TOLD if room is None else turning.MOST)
+            for row in range(top, bottom, ROWS):
                 near = _near(codes, row, query, bound, top, bottom, room, lane)
                 if exact and not entries:
                     count += ones(np.uint64(near))
@@ -314,7 +311,6 @@ def _count(store, alive, block, queries, width, bounds, some, room, begin, end, 
 def _fill(store, alive, block, queries, width, bounds, some, room, begin, end, first, last, places, keys):  # type: ignore[no-untyped-def]
     """Write `distance << 32 | label` of what `_count` counted, of query `first + i` from `places[i]` on."""
     codes, labels, queries, keys = borrow(store.codes), borrow(store.labels), borrow(queries), borrow(keys)
-    step = 32 if room is None else planes.ROWS
     for top in range(begin, end, block):
         bottom = min(top + block, end)
         is_turned = False
@@ -329,7 +325,7 @@ def _fill(store, alive, block, queries, width, bounds, some, room, begin, end, f
                 continue
             query = load(queries, q, width)
             place = places[q - first]
-            for row in range(top, bottom, step):
+            for row in range(top, bottom, ROWS):
                 near = _near(codes, row, query, bounds[q], top, bottom, room, lane)
                 while near:
                     candidate = row + lowest(near)

@@ -8,7 +8,7 @@ import numpy as np
 
 from transhash.kernels import inlined, kernel
 from transhash.search import clusters, scan, selection
-from transhash.search.bitops import borrow, load, lowest, near8, near32, prefetch
+from transhash.search.bitops import borrow, load, lowest, near32, near_some, prefetch
 from transhash.search.rings import CENTRE, CLUSTER, PATIENCE, ROW
 from transhash.search.selection import BOUND
 
@@ -135,12 +135,7 @@ def _read(  # type: ignore[no-untyped-def]
         spent += CLUSTER + max(0, end - row) * len(query) * ROW
         bound = state[BOUND]
         while row < end:
-            if end - row > 8:
-                step, near = 32, near32(codes, row, query, bound)
-            else:
-                step, near = 8, near8(codes, row, query, bound)
-            if end - row < step:
-                near &= (np.int64(1) << (end - row)) - 1
+            near, count = near_some(codes, row, end, query, bound)
             while near:
                 candidate = row + lowest(near)
                 near &= near - 1
@@ -153,5 +148,5 @@ def _read(  # type: ignore[no-untyped-def]
                     place, weight = selection.stands_for(labels, starts, members, alive, candidate, k)
                     selection.keep(keys, counts, state, k, (distance << 32) | place, weight)
             bound = state[BOUND]
-            row += step
+            row += count
     return found, spent, held

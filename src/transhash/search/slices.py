@@ -23,8 +23,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
-from transhash.search.bitops import LONG
-from transhash.search.planes import HAS, ROWS
+from transhash.search.bitops import HAS, LONG
+from transhash.search.planes import ROWS
 from transhash.search.words import Words
 
 FAST = bool(HAS.get("avx512f") and HAS.get("avx512bw"))
