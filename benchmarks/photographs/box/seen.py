@@ -17,7 +17,7 @@ import transhash
 from benchmarks.photographs.box import pictures, squares
 from benchmarks.photographs.box.codes import Seen
 from benchmarks.photographs.box.judging import Kept
-from benchmarks.photographs.box.views import SIZE, view
+from benchmarks.photographs.box.views import view
 from transhash.model import HashModel
 from transhash.model.directory import EMBEDDING
 from transhash.system import processors
@@ -51,7 +51,10 @@ def training(packed: Path, work: Path, model: HashModel) -> Seen:
 
 def choosing(packed: Path, model: HashModel) -> Kept:
     """The sets that choose."""
-    return {name: (_of(model, _small(whole)), classes) for name, (whole, classes) in squares.choosing(packed).items()}
+    return {
+        name: (_of(model, squares.small(torch.from_numpy(whole))), classes)
+        for name, (whole, classes) in squares.choosing(packed).items()
+    }
 
 
 def _kept(
@@ -74,13 +77,7 @@ def _read(folder: Path, part: tuple[int, list[bytes]]) -> tuple[NDArray[np.int8]
     whole = np.stack([square for each in data if (square := pictures.squeezed(each)) is not None])  # all can be read
     views = [view(whole[row], np.random.default_rng(start + row)) for row in range(0, len(whole), EVERY)]
     model = transhash.load(folder)
-    return _of(model, _small(whole)), _of(model, np.stack(views))
-
-
-def _small(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Squares (N, 160, 160, 3) as the network reads them."""
-    boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(whole), 4)
-    return squares.cut(torch.from_numpy(whole), boxes, SIZE).round().byte().permute(0, 2, 3, 1).numpy()
+    return _of(model, squares.small(torch.from_numpy(whole))), _of(model, np.stack(views))
 
 
 def _of(model: HashModel, read: NDArray[np.uint8]) -> NDArray[np.int8]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks.photographs.box import pictures
-from benchmarks.photographs.box.views import view
+from benchmarks.photographs.box.views import SIZE, view
 
 CUTS = 3  # of each photograph: the first is all of it, the others are parts
 WHOLE = 0.4  # share of cuts in learning that are the first
@@ -109,6 +109,13 @@ def cut(squares: Tensor, boxes: Tensor, size: int, mirrored: Tensor | None = Non
     grid = functional.affine_grid(place, [len(boxes), 3, size, size], align_corners=False)
     images = squares.permute(0, 3, 1, 2).float()
     found: Tensor = functional.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+    return found
+
+
+def small(squares: Tensor) -> Bytes:
+    """Squares uint8 (N, 160, 160, 3) as the network reads them: (N, 140, 140, 3)."""
+    boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(squares), 4)
+    found: Bytes = cut(squares, boxes, SIZE).round().byte().permute(0, 2, 3, 1).numpy()
     return found
 
 

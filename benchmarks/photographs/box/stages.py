@@ -128,9 +128,7 @@ def kept(file: Path) -> MGVT:
 def ship(work: Path, out: Path, how: codes.Settings) -> None:
     """The model directory of what was learned, computed on a processor."""
     network, stored = kept(work / "learned" / NETWORK), load_file(work / "learned" / EMBEDDING)
-    shown = squares.cut(stored["shown"], torch.tensor([[0.0, 0.0, 1.0, 1.0]]).expand(len(stored["shown"]), 4), 140)
-    pixels = shown.round().byte().permute(0, 2, 3, 1).numpy()
-    shipping.ship(out, network, stored["linear"].numpy(), pixels)
+    shipping.ship(out, network, stored["linear"].numpy(), squares.small(stored["shown"]))
     hash_layers(work, out, how)
 
 
