@@ -74,7 +74,10 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="inputs that reach new lines, a folder for each target")
     arguments = parser.parse_args()
     names = list(TARGETS) if arguments.target == "all" else [arguments.target]
-    sys.exit(max(_in_a_process(name, arguments.seconds, arguments.corpus) for name in names))
+    codes = {name: _in_a_process(name, arguments.seconds, arguments.corpus) for name in names}
+    failed = {name: code for name, code in codes.items() if code}
+    if failed:
+        sys.exit(f"exit codes that are not 0: {failed}")
 
 
 def _in_a_process(name: str, seconds: int, corpus: Path | None) -> int:
