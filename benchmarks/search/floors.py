@@ -1,4 +1,4 @@
-"""What no exact search can undercut on a machine, by measurement: bytes that must be read, results to be written."""
+"""What an exact search has to do at least, measured on this machine: bytes to be read, results to be written."""
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
 
@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import scan, tables
+from transhash.search import mih, scan, tables
 from transhash.search.bitops import prefetch
 from transhash.search.mih import AHEAD, LINES
 from transhash.search.rings import following, ring_cost, table_starts
+from transhash.search.segment import WORTH_TABLES
 from transhash.search.store import ALL, Store, flat
 from transhash.search.words import PADDING, Words, to_words
 from transhash.threads import cuts, spread, workers
@@ -47,14 +48,18 @@ def of_scan(stored: Codes, queries: Codes) -> dict[str, float]:
 
 
 def of_tables(stored: Codes, queries: Codes, nearest: npt.NDArray[np.int64]) -> dict[str, float] | None:
-    """What no search in tables can undercut here: seconds to read the buckets of all queries, on all threads.
+    """Seconds to read the codes that a search in tables has to read for all queries, with nothing compared.
 
-    Those that have to be looked into before a query may know its results: `nearest` are the distances of the last [Q].
-    And how many `codes` they have, of a query. None where codes get no tables.
+    A query has to read all buckets that may hold one of its results: `nearest` [Q] are the distances of its last ones.
+    `codes` is how many codes these have, the mean of the queries. None where a search does not use tables.
     """
+    if len(stored) < WORTH_TABLES:
+        return None
     bits = stored.shape[1] * 8
     store, words = tables.build(to_words(stored, bits, PADDING), bits), to_words(queries, bits)
     if not store.tables or len(store.reach):
+        return None
+    if not mih.is_worth_it(store, words, nearest, mih.scan_cost(store, len(stored), len(queries))):
         return None
     order = words[:, 0].argsort()
     counts = np.zeros((len(queries), 2), np.int64)
@@ -74,7 +79,7 @@ def _read(store: Store, queries: Words, width: Any, nearest: Any) -> Any:
     offsets, ends, codes = store.offsets, store.cuts, store.codes.reshape(-1)
     bases = table_starts(ends)
     depth, cost = np.zeros(len(bases), np.int64), np.empty(len(bases), np.float64)
-    spans = np.empty((1 << 16, 2), np.int64)
+    spans = np.empty((np.int64(1) << (ends[1:] - ends[:-1]).max(), 2), np.int64)  # no ring has more buckets
     found = np.zeros((len(queries), 2), np.int64)
     for q in range(len(queries)):
         depth[:] = 0
@@ -101,6 +106,7 @@ def _read(store: Store, queries: Words, width: Any, nearest: Any) -> Any:
 
 @inlined
 def _of_all(words, begin, end):  # type: ignore[no-untyped-def]
+    """A sum of words, for which all of them are read."""
     total = np.uint64(0)
     for i in range(begin, end):
         total ^= words[i]
