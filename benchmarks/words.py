@@ -25,7 +25,7 @@ from transhash.codes import pack
 from transhash.errors import DataError, ModelError
 from transhash.images import open_picture
 from transhash.library.files.walk import roots, walk
-from transhash.library.ranking import CANDIDATES
+from transhash.library.ranking import candidates
 from transhash.model import Embedder
 from transhash.model.fitted import fit_head
 from transhash.search import rescore
@@ -50,7 +50,7 @@ def recalls(model: Embedder, pictures: Floats, words: Floats, bits: int, k: int 
     moved = words - words.mean(axis=0) + pictures.mean(axis=0)
     found = {}
     for name, asked in (("as they are", words), ("centred", moved)):
-        near = index.search(pack(head.values(model.embed(asked))), min(CANDIDATES, len(pictures)))[1]
+        near = index.search(pack(head.values(model.embed(asked))), min(candidates(len(pictures)), len(pictures)))[1]
         ordered = rescore(words, kept, near, k)[1]
         for way, rows in (("distance", near[:, :k]), ("ordered", ordered)):
             shares = [np.isin(row, there).mean() for row, there in zip(truth, rows, strict=True)]

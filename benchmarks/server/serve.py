@@ -1,12 +1,14 @@
 """The server under load, on loopback: searches by id, searches with pictures, mixed load beside indexing, first page.
 
     python -m benchmarks.server.serve [--pictures N] [--seconds S] [--clients C] [--only STEP] [--folder DIR] [--codes]
+                                      [--embeddings FILE]
 
 STEPs are start, id, upload, mixed. The library has N rows (a million by default) of random embeddings, from which its
 hash layers make codes, and real pictures for some of them; the model is the shipped one. With --codes the rows have
-random codes and no embeddings, as those of another encoder: nothing is ordered by cosines then. The clients are one
-process that sends ready-made requests over kept connections and reads the answers, so that what is measured is the
-server; both share the processors.
+random codes and no embeddings, as those of another encoder: nothing is ordered by cosines then. With --embeddings they
+have those of a file, int8 [N, V], such as `benchmarks/photographs/candidates.py --keep` writes, and codes fitted to
+them. The clients are one process that sends ready-made requests over kept connections and reads the answers, so that
+what is measured is the server; both share the processors.
 
 The long run: `python -m benchmarks.server.serve --only mixed --seconds 1800`.
 """
@@ -36,7 +38,7 @@ from PIL import Image
 
 import transhash
 from transhash.library.catalogue.records import Coded, File
-from transhash.library.ranking import CANDIDATES
+from transhash.library.ranking import candidates
 from transhash.system import processors
 
 REAL = 2000  # pictures that have files
@@ -44,7 +46,7 @@ BATCH = 20_000
 WARM = 8.0  # s of searches before those that count: a server reads the embeddings after it has begun to answer
 
 
-def build(folder: Path, count: int, *, codes_alone: bool = False) -> Path:
+def build(folder: Path, count: int, *, codes_alone: bool = False, embeddings: Path | None = None) -> Path:
     """A library of `count` pictures below a folder, made once."""
     photos = folder / "photos"
     if transhash.Library.exists(photos / ".transhash"):
@@ -58,7 +60,12 @@ def build(folder: Path, count: int, *, codes_alone: bool = False) -> Path:
         layers = library.catalogue.embeddings.layers(library.bits)
         assert layers is not None, "hash layers are fitted to so many pictures"
         for first in range(REAL, count, BATCH):
-            kept = generator.normal(0, 20, (BATCH, len(layers.head.weights))).round().clip(-127, 127).astype(np.int8)
+            if embeddings:
+                kept = np.load(embeddings, mmap_mode="r")[first : min(count, first + BATCH)]
+            else:
+                kept = (
+                    generator.normal(0, 20, (BATCH, len(layers.head.weights))).round().clip(-127, 127).astype(np.int8)
+                )
             codes = generator.integers(0, 256, (BATCH, 8), np.uint8) if codes_alone else layers.head.codes(kept)
             with library.catalogue.writing():
                 for row, number in enumerate(range(first, min(count, first + BATCH))):
@@ -67,6 +74,8 @@ def build(folder: Path, count: int, *, codes_alone: bool = False) -> Path:
                     own = None if codes_alone else kept[row].tobytes()
                     coded = Coded(4000, 3000, codes[row].tobytes(), None, None, None, own)
                     library.catalogue.pictures.put(file, coded)
+        if embeddings:
+            library.fit()
         library.search(np.zeros((64, 64, 3), np.uint8), 1)
     return photos
 
@@ -179,7 +188,7 @@ def by_id(photos: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         used = after.user + after.system - before.user - before.system
         requests = result["requests_per_s"] * arguments.seconds
         memory = process.memory_info().rss >> 20
-    alone = index_alone(photos, 10 if arguments.codes else CANDIDATES)
+    alone = index_alone(photos, 10 if arguments.codes else candidates(arguments.pictures))
     return {
         **result,
         "cpu_ms_each": round(1000 * used / requests, 3),
@@ -290,9 +299,11 @@ def main() -> None:
     parser.add_argument("--only", choices=STEPS, action="append")
     parser.add_argument("--folder", type=Path, help="Where the library is made and kept; by default nowhere.")
     parser.add_argument("--codes", action="store_true", help="Codes alone, without embeddings.")
+    parser.add_argument("--embeddings", type=Path, help="File of embeddings, in the place of random ones.")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="transhash-serve-") as temporary:
-        photos = build(arguments.folder or Path(temporary), arguments.pictures, codes_alone=arguments.codes)
+        given = {"codes_alone": arguments.codes, "embeddings": arguments.embeddings}
+        photos = build(arguments.folder or Path(temporary), arguments.pictures, **given)
         for step in arguments.only or STEPS:
             result = STEPS[step](photos, arguments)
             print(json.dumps({"step": step, "processors": processors(), **result}), flush=True)

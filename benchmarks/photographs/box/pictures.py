@@ -1,6 +1,6 @@
 """The photographs that the model in the box learns from: which, packed small, without repeats of those that judge.
 
-Each set is a folder as its publisher lays it out (docs/models.md names them). A picture is squeezed to a square of 160
+Each set is a folder as its publisher lays it out (`training.csv` names them). A picture is squeezed to a square of 160
 pixels, or of fewer where it has fewer; a small JPEG file stays as it is. A training picture that looks like one of the
 sets that choose or report, or like its mirror image, is left out. Packed pictures are Parquet files of at most 52 MiB,
 so that they can be carried to another machine, with every set in each of them.
@@ -26,6 +26,7 @@ from PIL import Image, ImageOps
 
 from benchmarks.photographs.sets import SETS, pictures
 
+LISTED = Path(__file__).parent / "training.csv"  # the sets that teach, and the repositories that have them
 SIZE = 160  # pixels, of a packed picture
 SMALL = 2000  # bytes of a JPEG file that stays as it is
 QUALITY = 68  # of WebP
@@ -39,24 +40,14 @@ Source = Path | bytes
 Found = list[tuple[Source, str | None]]  # pictures and their classes
 
 
-def _folder(path: Path) -> str | None:
-    return path.parent.name
-
-
-def _unknown(_: Path) -> str | None:
-    return None
-
-
-def _before(path: Path) -> str | None:
-    return path.stem.rsplit("_", 1)[0].lower() if "_" in path.stem else None
-
-
-def _after(path: Path) -> str | None:
-    return path.stem.rsplit("_", 1)[-1]
-
-
-def _first(path: Path) -> str | None:
-    return path.stem.partition("_")[0]
+UNKNOWN = {"_all", "_unlabelled", "_distractor"}  # folders of pictures without a class
+CLASSES: dict[str, Callable[[Path], str | None]] = {
+    "folder": lambda path: None if path.parent.name in UNKNOWN else path.parent.name,
+    "none": lambda _: None,
+    "before _": lambda path: path.stem.rsplit("_", 1)[0].lower() if "_" in path.stem else None,
+    "after _": lambda path: path.stem.rsplit("_", 1)[-1],
+    "first _": lambda path: path.stem.partition("_")[0],
+}  # where the class of a picture is written
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class Part:
     place: str
     pattern: str
     most: int
-    class_of: Callable[[Path], str | None] = _folder
+    classes: str = "folder"  # one of `CLASSES`
     every: int = 0  # of the classes in order every so many'th is held out of training; 0: none
 
     def files(self, root: Path, *, held: bool = False) -> Found:
@@ -74,9 +65,9 @@ class Part:
         if self.pattern.endswith(".parquet"):
             found = _of_parquet(root / self.place / self.pattern)
         else:
-            known = _flickr_classes(root) if self.place.startswith("flickr") else {}
+            known = _flickr_classes(root) if self.place == "flickr" else {}
             paths = pictures(root / self.place, self.pattern)
-            found = [(path, known.get(path.name) or self.class_of(path)) for path in paths]
+            found = [(path, known.get(path.name) or CLASSES[self.classes](path)) for path in paths]
         if self.every:
             classes = sorted({kind for _, kind in found if kind})
             out = set(classes[:: self.every])
@@ -85,45 +76,24 @@ class Part:
         return found[: self.most]
 
 
-TRAINING = {
-    "imagenette": Part("imagenette", "**/train/*/*", 5000),
-    "imagewoof": Part("imagewoof", "**/train/*/*", 6000),
-    "flickr": Part("flickr", "train/*", 7000, _unknown),  # its classes are in train.csv
-    "mini": Part("miniimagenet", "**/*.jpg", 24000, every=5),
-    "tiny": Part("tiny-imagenet", "train.parquet", 40000),
-    "cub": Part("cub/images", "*/*", 4500, every=4),
-    "instruments": Part("instruments/train", "*/*", 5000),
-    "cars": Part("cars/cars_train", "**/*.jpg", 6000, _unknown),
-    "rsicd": Part("rsicd", "*/*.jpg", 6000, _before, every=4),
-    "intel": Part("intel", "**/train/*/*", 5000),
-    "houses": Part("houses", "**/*.jpg", 2140, _after),
-    "animals": Part("animals", "*/*", 2000),
-    "trashnet": Part("trashnet/dataset-resized", "*/*", 2500),
-    "dtd": Part("dtd/images", "*/*", 1200),
-    "voc": Part("voc/JPEGImages", "*", 1900, _unknown),
-    "birds": Part("birds/valid", "*/*", 2600),
-    "food": Part("food", "**/*.jpg", 12000),
-    "samples": Part("samples1000", "*", 1000, _unknown),
-    "objects": Part("objects/dataset", "*/*", 3800),
-    "rsscn7": Part("rsscn7", "*/*", 2000),
-    "seedlings": Part("seedlings/train_validation", "*/*", 1500),
-    "weather": Part("weather/train", "*", 1000, _unknown),
-    "monkeys": Part("monkeys/training", "*/*", 1100),
-    "five": Part("five", "*/*", 1500, _first),
-    "mini37": Part("mini37", "**/n*/*", 660),
-    "nips": Part("nips/dataset/images", "*", 1000, _unknown),
-    "bsds": Part("bsds/BSDS500/data/images", "*/*", 500, _unknown),
-    "driving": Part("driving", "*/*", 400, _unknown),
-}
 CHOOSING = {
     "imagenette": Part("imagenette", "**/val/*/*", 1000),
     "imagewoof": Part("imagewoof", "**/val/*/*", 1000),
     "mini": Part("miniimagenet", "**/*.jpg", 1500, every=5),
     "cub": Part("cub/images", "*/*", 1000, every=4),
-    "rsicd": Part("rsicd", "*/*.jpg", 1000, _before, every=4),
+    "rsicd": Part("rsicd", "*/*.jpg", 1000, "before _", every=4),
     "bikes": Part("bikes", "dataset*/*/*", 700),
     "sketch4match": Part("sketch4match/data", "*/*.jpg", 1500),
 }
+
+
+def training() -> dict[str, Part]:
+    """The sets that teach, by name."""
+    with LISTED.open(newline="") as file:
+        return {
+            row["set"]: Part(row["place"], row["pattern"], int(row["most"]), row["classes"], int(row["held"] or 0))
+            for row in csv.DictReader(file)
+        }
 
 
 def pack(root: Path, to: Path) -> None:
@@ -144,7 +114,7 @@ def pack(root: Path, to: Path) -> None:
                 print(f"{name}: {len(found)} pictures that judge", file=sys.stderr)
         _write(to / "choosing.parquet", choosing)
         others, rows = np.stack(judges), []
-        for name, part in TRAINING.items():
+        for name, part in training().items():
             found = list(_packed(pool, name, part.files(root)))
             if not found:
                 print(f"{name}: no photographs in {root / part.place}")

@@ -1,7 +1,9 @@
-"""The embeddings of a catalogue in memory, kept in step with it: for a program that orders many hits by them.
+"""The embeddings of a catalogue as arrays, kept in step with it: for a program that orders many hits by them.
 
-A search compares some hundred embeddings; to read each of them out of the catalogue takes longer than all the rest of
-the search. Here a search reads arrays that never change: what is new is a small part beside the large one.
+A search compares hundreds of embeddings, or thousands where there are many; to read each of them out of the catalogue
+takes longer than all the rest of the search. Here a search reads arrays that never change: what is new is a small part
+beside the large one. Those of a large library are mapped from a file, which is derived, and written again when enough
+has changed; those of a small one are held in memory, when a program asks for that.
 """
 
 from __future__ import annotations
@@ -9,15 +11,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from transhash.library import embedding_file
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 
-MOST_BYTES = 1 << 30  # of embeddings that are held; a library that has more is read from the disk
+MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
+MOST_BYTES = 1 << 30  # of embeddings that are held in memory, where no file can be written
 SHARE = 16  # the small part is merged into the large one when it is one in so many of it
 
 
@@ -104,41 +109,83 @@ class Held:
 
 
 class EmbeddingIndex:
-    """The present embeddings, for all threads that search a library; none are held before `load`."""
+    """The present embeddings, for all threads that search a library; of few none are held before `load`."""
 
-    def __init__(self, bits: int) -> None:
+    def __init__(self, bits: int, file: Path) -> None:
         """`bits`: the length of the codes."""
+        self.file = file
         self._width = bits // 8
         self._lock = threading.Lock()
         self._revision: Revision | None = None
         self._held: Held | None = None
         self._fits = True  # they are not too many, and of one length
+        self._is_mapped = False
 
     def load(self, catalogue: Catalogue) -> None:
         """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
         with catalogue.reading():  # for seconds, in which others go on without
-            revision, held = catalogue.revision(), self._read(catalogue)
+            revision = catalogue.revision()
+            held = self._mapped(catalogue) or self._read(catalogue)
         with self._lock:
             self._revision, self._held = revision, held
 
-    def refresh(self, catalogue: Catalogue) -> Held | None:
+    def refresh(self, catalogue: Catalogue, codes: int) -> Held | None:
         """The embeddings as the catalogue has them now; None where there are none, too many, or of several lengths.
 
-        Not to be called inside `catalogue.reading()`. Raises `LibraryError` when the catalogue cannot be read.
+        `codes`: how many codes there are. Not to be called inside `catalogue.reading()`. Raises `LibraryError` when the
+        catalogue cannot be read.
         """
-        if self._revision is None:
+        if self._revision is None and codes < MAPPED:
             return None
         with self._lock, catalogue.reading():
             revision = catalogue.revision()
-            if self._revision != revision and self._fits:
+            if self._revision is None:
+                self._held = self._mapped(catalogue)
+            elif self._revision != revision and self._fits:
                 if self._held is None or not catalogue.has_had(self._revision):
-                    self._held = self._read(catalogue)
+                    self._held = self._mapped(catalogue) or self._read(catalogue)
                 else:
                     self._held = self._caught_up(self._held, catalogue, self._revision.number)
             self._revision = revision
             return self._held
 
+    def misfit(self, catalogue: Catalogue) -> str | None:
+        """Why the file is not of a catalogue, or of one of its last revisions; None when it is, or there is none."""
+        if not self.file.exists():
+            return None
+        kept = embedding_file.read(self.file)
+        if kept is None or not embedding_file.is_whole(kept):
+            return "damaged"
+        with catalogue.reading():
+            return None if catalogue.has_had(kept.revision) else "older than the catalogue"
+
+    def rebuild(self, catalogue: Catalogue) -> None:
+        """Throw away the file and what is held, and make both from the catalogue."""
+        with self._lock:
+            self.file.unlink(missing_ok=True)
+            self._revision = self._held = None
+        self.refresh(catalogue, MAPPED)
+
+    def _mapped(self, catalogue: Catalogue) -> Held | None:
+        """From the file, which is written when it is missing or old; None where there are few, or it cannot be."""
+        kept = embedding_file.read(self.file)
+        if kept is None or not _can_follow(kept, catalogue):
+            if catalogue.embeddings.count() < MAPPED:
+                return None
+            try:
+                embedding_file.write(self.file, catalogue.revision(), catalogue.embeddings.all())
+            except OSError:  # a library that may only be read, or a full disk
+                return None
+            kept = embedding_file.read(self.file)
+        self._is_mapped = kept is not None
+        if kept is None:
+            return None
+        held = Held((Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_)), Part.of({}, set(), kept.values)))
+        return self._caught_up(held, catalogue, kept.revision.number)
+
     def _read(self, catalogue: Catalogue) -> Held | None:
+        """Into memory."""
+        self._is_mapped = False
         values = catalogue.embeddings.values()
         if values is None:
             return None
@@ -172,8 +219,17 @@ class EmbeddingIndex:
         large, small = held.parts
         small = small.under(newer)
         if len(small.ids) * SHARE > len(large.ids):
+            if self._is_mapped:
+                return self._mapped(catalogue)
             large, small = large.under(small), Part.of({}, set(), held.values)
         return Held((large, small))
+
+
+def _can_follow(kept: embedding_file.Kept, catalogue: Catalogue) -> bool:
+    """Whether to catch up from what is in a file, rather than to write it again."""
+    return catalogue.has_had(kept.revision) and catalogue.pictures.changed(kept.revision.number) * SHARE <= len(
+        kept.ids
+    )
 
 
 def prepare() -> None:

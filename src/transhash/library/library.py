@@ -335,15 +335,15 @@ class Library:
         return parquet.write(Path(to), self.catalogue, progress, vectors=vectors)
 
     def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
-        """Check the library from end to end: the catalogue, its codes, the index file, the model.
+        """Check the library from end to end: the catalogue, the files that are derived from it, the model.
 
-        An index file that does not fit the catalogue is built anew. `deep` reads all files again and compares them with
-        what was indexed, and encodes a sample of them; `progress` is then called for each page of them.
+        A derived file that does not fit the catalogue is built anew. `deep` reads the files of all pictures again and
+        compares them with what was indexed, and encodes a sample; `progress` is then called for each page of them.
         """
         from transhash.library.files.verifying import verify
 
-        index = self.searching.index
-        return verify(self.catalogue, self.places, index, lambda: self.model, deep=deep, progress=progress)
+        derived = self.searching.index, self.searching.embedding_index
+        return verify(self.catalogue, self.places, *derived, lambda: self.model, deep=deep, progress=progress)
 
     def info(self) -> results.LibraryInfo:
         """The facts of the library."""

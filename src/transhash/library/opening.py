@@ -15,6 +15,7 @@ from transhash.system import make_folders
 
 FOLDER = ".transhash"  # what a library is called inside the folder of its pictures
 CODES = "codes.hamming"
+EMBEDDINGS = "embeddings.rows"  # of a large library
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
@@ -62,4 +63,4 @@ def size(path: Path) -> int:
 
 def disk_bytes(path: Path) -> int:
     """Bytes of a library in a folder."""
-    return sum(size(path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES))
+    return sum(size(path / name) for name in (CATALOGUE, f"{CATALOGUE}-wal", CODES, EMBEDDINGS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from transhash.model import Encoder
     from transhash.search import HammingIndex
 
-CANDIDATES = 512  # of the nearest codes, that embeddings are compared of
+FEWEST, MOST, PER_ROOT = 512, 8192, 4  # codes that embeddings are compared of: `candidates`
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
 
@@ -133,12 +134,21 @@ def likeness_of(
     return likeness
 
 
-def by_likeness(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
-    """The first `CANDIDATES` of each row by the cosine of their embeddings with the query's, the others after them.
+def candidates(count: int) -> int:
+    """How many of the nearest of `count` codes have their embeddings compared, so that the first hits are those of all.
+
+    The more codes there are, the more of them lie between a query and the pictures that are most like it. Four times
+    the root miss about one in 200 of the hits of a query's kind (docs/models.md, benchmarks/photographs/candidates.py).
+    """
+    return min(MOST, max(FEWEST, PER_ROOT * math.isqrt(count)))
+
+
+def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int) -> Near:
+    """The first `compared` of each row by the cosine of their embeddings with the query's, the others after them.
 
     Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
     """
-    ids, first = near.ids[:, :CANDIDATES], likeness[:, :CANDIDATES]
+    ids, first = near.ids[:, :compared], likeness[:, :compared]
     count, rest = ids.shape[1], near.ids.shape[1]
     keys = np.where(ids < 0, np.float32(3), np.where(np.isnan(first), np.float32(2), -first))
     order = _smallest(keys, min(k, count))

@@ -18,9 +18,9 @@ from transhash.library.code_index import CodeIndex
 from transhash.library.embedding_index import EmbeddingIndex, Held
 from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
-from transhash.library.opening import CODES
+from transhash.library.opening import CODES, EMBEDDINGS
 from transhash.library.pictures import Written, described, written
-from transhash.library.ranking import CANDIDATES, Near, Ranked, by_likeness, likeness_of, nearest, ranked
+from transhash.library.ranking import Near, Ranked, by_likeness, candidates, likeness_of, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
@@ -46,7 +46,7 @@ class Snapshot:
     index: HammingIndex
     revision: Revision
     layers: HashLayers | None
-    held: Held | None = None  # its embeddings, where they are in memory
+    held: Held | None = None  # its embeddings, where they are in memory or mapped
     allowed: NDArray[np.int64] | None = None  # ids that pass a filter
     in_json: bool = False  # pictures are found `written`
     is_last: bool = False  # what has changed meanwhile is left out
@@ -69,7 +69,7 @@ class Snapshot:
     def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
         """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures.
 
-        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `CANDIDATES`.
+        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `candidates`.
         """
         allowed = self.allowed if where is None else self.searching.filtered(where)
         kept = queries.embeddings
@@ -77,10 +77,11 @@ class Snapshot:
             return nearest(self.index, queries, k, allowed)
         if self.layers:  # those of this moment: another process may have fitted since
             queries = Queries(self.layers.head.codes(kept), None, kept)
-        near = nearest(self.index, queries, max(k, CANDIDATES), allowed)
+        compared = candidates(len(self.index) if allowed is None else len(allowed))
+        near = nearest(self.index, queries, max(k, compared), allowed)
         if self.held is not None and self.held.values == kept.shape[1]:
-            return by_likeness(near, self.held.likeness(kept, near.ids), k)
-        return by_likeness(near, likeness_of(kept, near.ids, self.searching.embeddings), k)
+            return by_likeness(near, self.held.likeness(kept, near.ids), k, compared)
+        return by_likeness(near, likeness_of(kept, near.ids, self.searching.embeddings), k, compared)
 
     def embeddings(self, ids: list[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
@@ -114,7 +115,7 @@ class LocalSearch:
             catalogue.close()
             raise
         self.index = CodeIndex(self.own.facts.bits, path / CODES)
-        self._held = EmbeddingIndex(self.own.facts.bits)
+        self.embedding_index = EmbeddingIndex(self.own.facts.bits, path / EMBEDDINGS)
         self._last: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None  # filter, and what passed it
 
     @property
@@ -136,16 +137,16 @@ class LocalSearch:
         while True:
             layers = self.own.layers
             index, revision = self.index.refresh(self._catalogue)
-            held = self._held.refresh(self._catalogue)
+            held = self.embedding_index.refresh(self._catalogue, len(index))
             if not self.own.refresh() and self.own.layers is layers:  # nothing was fitted while the codes were read
                 return Snapshot(self, index, revision, layers, held)
 
     def hold_embeddings(self) -> None:
-        """Hold all embeddings in memory from now on, if they are not too many: for a program that searches often.
+        """Hold the embeddings of a small library, too, from now on: for a program that searches often.
 
-        That takes seconds for a million. Raises `LibraryError` when the catalogue cannot be read.
+        Raises `LibraryError` when the catalogue cannot be read.
         """
-        self._held.load(self._catalogue)
+        self.embedding_index.load(self._catalogue)
 
     def ranked(
         self,

@@ -1,4 +1,4 @@
-"""A library checked from end to end: the catalogue, the codes, the index file, the model, and the files themselves."""
+"""A library checked from end to end: the catalogue, what is derived from it, the model, and the files themselves."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits
 from transhash.library.code_index import CodeIndex
 from transhash.library.digests import content_hash, file_digest
+from transhash.library.embedding_index import EmbeddingIndex
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
@@ -49,6 +50,7 @@ def verify(
     catalogue: Catalogue,
     places: Places,
     codes: CodeIndex,
+    embeddings: EmbeddingIndex,
     model: Callable[[], Encoder],
     *,
     deep: bool,
@@ -60,9 +62,10 @@ def verify(
     if result.problems:
         return result
     result.pictures = catalogue.pictures.counts()[0]
-    if reason := codes.misfit(catalogue):
-        codes.rebuild(catalogue)
-        result.mended.append(f"{codes.file}: {reason}; it was built again from the catalogue")
+    for derived in (codes, embeddings):
+        if reason := derived.misfit(catalogue):
+            derived.rebuild(catalogue)
+            result.mended.append(f"{derived.file}: {reason}; it was built again from the catalogue")
     found: Encoder | None = None
     try:
         found = model()
