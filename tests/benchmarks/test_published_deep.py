@@ -1,0 +1,34 @@
+"""DSH on its own network: the network has the published shape, learns, and what is said of it is what was stored."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.training import published
+from transhash.evaluation import evaluate
+
+
+def test_the_network_has_the_published_layers() -> None:
+    made = published.network(48)
+    shapes = [tuple(value.shape) for value in made.parameters() if value.ndim > 1]
+    assert shapes == [(32, 3, 5, 5), (32, 32, 5, 5), (64, 32, 5, 5), (500, 1024), (48, 500)]
+    assert made(torch.zeros(2, 3, 32, 32)).shape == (2, 48)
+
+
+def test_normalisation_divides_by_what_is_around_in_the_same_map() -> None:
+    maps = torch.zeros(1, 2, 5, 5)
+    maps[0, 0, 2, 2] = 300.0
+    found = published.Normalised()(maps)
+    assert np.isclose(float(found[0, 0, 2, 2]), 300 / (1 + 5e-5 * 300**2 / 9) ** 0.75)
+    assert torch.count_nonzero(found) == 1
+
+
+def test_it_learns_classes_that_differ_in_colour() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 400)
+    images = np.clip(random.normal(90, 40, (400, 32, 32, 3)), 0, 255).astype(np.uint8)
+    images[np.arange(400), :, :, labels] = np.clip(images[np.arange(400), :, :, labels] + 60.0, 0, 255).astype(np.uint8)
+    found = published.codes(published.learn(images, labels, 24, 30), images)
+    assert found.shape == (400, 3)
+    assert evaluate(found, labels, found, labels).map > 0.8  # chance is a third
