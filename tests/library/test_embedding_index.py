@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -62,8 +63,10 @@ def agrees(held: Held | None, library: Library) -> bool:
 
 @pytest.fixture
 def mapped(library: Library, monkeypatch: pytest.MonkeyPatch) -> Library:
-    """The same, whose embeddings are many enough to be mapped from a file."""
+    """The same, whose embeddings are many enough to be mapped from a file, which is there."""
     monkeypatch.setattr("transhash.library.embedding_index.MAPPED", 30)
+    library.searching.settle()
+    assert (library.path / EMBEDDINGS).exists()
     return library
 
 
@@ -76,6 +79,15 @@ def present(index: EmbeddingIndex, library: Library) -> Held | None:
     return index.refresh(library.catalogue, 40)
 
 
+def load(index: EmbeddingIndex, library: Library) -> None:
+    index.load(library.catalogue, 40)
+
+
+def draw_more(library: Library, count: int) -> None:
+    draw(library.path.parent / "pictures", count, seed=count)
+    library.index(library.path.parent / "pictures")
+
+
 @pytest.mark.parametrize("share", [1, 1000])
 @pytest.mark.parametrize("many", [1, 1000])
 def test_every_kind_of_change_is_followed(
@@ -86,29 +98,31 @@ def test_every_kind_of_change_is_followed(
     index = index_of(library)
     if many > 40:
         assert present(index, library) is None  # nothing is held that was not asked for
-        index.load(library.catalogue)
-    assert agrees(present(index, library), library)
+        load(index, library)
+    library.searching.settle()
     assert index.file.exists() == (many < 40)
+    assert agrees(present(index, library), library)
 
     paths = sorted((tmp_path / "pictures").iterdir())
     paths[3].write_bytes(paths[4].read_bytes())  # changed
-    draw(tmp_path / "pictures", 7, seed=5)  # new
-    library.index(tmp_path / "pictures")
+    draw_more(library, 7)
     assert agrees(present(index, library), library)
     paths[9].unlink()
     library.index(tmp_path / "pictures", prune=True)
     library.remove(library.passing()[:2])
+    library.searching.settle()
     forget(library, 20)
+    if many > 40 or share == 1:
+        assert agrees(present(index, library), library)
+    else:
+        assert present(index, library) is None  # until whoever has changed so much writes the file
+    library.searching.settle()
     assert agrees(present(index, library), library)
-    again = index_of(library)
-    if many > 40:
-        again.load(library.catalogue)
-    assert agrees(present(again, library), library)
 
 
 def test_a_fit_changes_all_codes_and_copies_no_embedding(library: Library) -> None:
     index = index_of(library)
-    index.load(library.catalogue)
+    load(index, library)
     before, codes = present(index, library), library.codes()
     random = np.random.default_rng(3)
     with library.catalogue.writing():  # as a fit does
@@ -116,19 +130,29 @@ def test_a_fit_changes_all_codes_and_copies_no_embedding(library: Library) -> No
     assert library.catalogue.pictures.changed(1) >= 40
     assert not np.array_equal(library.codes().reconstruct(codes.ids), codes.reconstruct(codes.ids))
     assert present(index, library) is before
-    draw(library.path.parent / "pictures", 1, seed=9)
-    library.index(library.path.parent / "pictures")
+    draw_more(library, 1)
     assert agrees(present(index, library), library)
 
 
 def test_embeddings_of_two_lengths_are_not_held(library: Library) -> None:
     index = index_of(library)
-    index.load(library.catalogue)
+    load(index, library)
     library.catalogue.database.execute("UPDATE embedding SET kept = x'01' WHERE picture = 7")
     forget(library, 8)  # which is what is looked for
     assert present(index, library) is not None
-    index.load(library.catalogue)
+    load(index, library)
     assert present(index, library) is None
+
+
+def test_a_server_of_an_empty_library_holds_what_comes(tmp_path: Path) -> None:
+    model = FittableModel()
+    model.likeness = LIKENESS
+    with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
+        index = index_of(library)
+        index.load(library.catalogue, 0)
+        assert index.refresh(library.catalogue, 0) is None
+        draw_more(library, 12)
+        assert agrees(index.refresh(library.catalogue, 12), library)
 
 
 def test_hits_are_the_same_with_embeddings_in_memory(library: Library) -> None:
@@ -151,29 +175,51 @@ def test_a_search_maps_the_embeddings_of_a_large_library_and_finds_the_same(
     values = np.stack([np.frombuffer(each, np.int8) for each in kept.values()])
     queries = Queries(library.codes().reconstruct([*kept]), None, values)
     before = library.searching.ranked(queries, Options(40))
-    assert library.searching.snapshot().held is None
     size = disk_bytes(library.path)
     monkeypatch.setattr("transhash.library.embedding_index.MAPPED", 40)
+    assert library.searching.ranked(queries, Options(40)) == before
+    assert library.searching.snapshot().held is None
+    assert not (library.path / EMBEDDINGS).exists()  # a search writes nothing
+    library.index(library.path.parent / "pictures")
+    assert disk_bytes(library.path) == size + (library.path / EMBEDDINGS).stat().st_size
+    monkeypatch.setattr("transhash.library.searching.COMPARED", 1000)  # some queries at a time
     with Library.open(library.path, library.model) as again:
-        assert again.searching.ranked(queries, Options(40)) == before
-        held = again.searching.snapshot().held
-        assert held is not None
-        assert not held.parts[0].rows.flags.writeable
-        assert disk_bytes(library.path) == size + (library.path / EMBEDDINGS).stat().st_size
+        for each in (library, again):
+            assert each.searching.ranked(queries, Options(40)) == before
+            held = each.searching.snapshot().held
+            assert held is not None
+            assert not held.parts[0].rows.flags.writeable
 
 
-def test_the_file_is_written_again_only_when_much_has_changed(mapped: Library, tmp_path: Path) -> None:
+def test_the_file_is_written_again_only_when_much_has_changed(mapped: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transhash.library.embedding_index.SAVED_SHARE", 16)
+    file = mapped.path / EMBEDDINGS
+    written = file.read_bytes()
+    forget(mapped, 7)
+    mapped.searching.settle()
+    assert file.read_bytes() == written
+    assert agrees(present(index_of(mapped), mapped), mapped)
+    draw_more(mapped, 9)
+    assert file.read_bytes() != written
+    assert agrees(present(index_of(mapped), mapped), mapped)
+
+
+def test_a_process_that_goes_on_maps_the_file_that_another_has_written(mapped: Library) -> None:
     index = index_of(mapped)
     assert agrees(present(index, mapped), mapped)
-    written = index.file.read_bytes()
-    forget(mapped, 7)
-    assert agrees(present(index, mapped), mapped)
-    assert agrees(present(index_of(mapped), mapped), mapped)
-    assert index.file.read_bytes() == written
-    draw(tmp_path / "pictures", 9, seed=5)
-    mapped.index(tmp_path / "pictures")
-    assert agrees(present(index, mapped), mapped)
-    assert index.file.read_bytes() != written
+    draw_more(mapped, 9)
+    held = present(index, mapped)
+    assert agrees(held, mapped)
+    assert held is not None
+    assert [len(part.ids) for part in held.parts] == [49, 0]
+
+
+def test_a_library_that_has_become_small_has_no_file(mapped: Library) -> None:
+    mapped.remove(mapped.passing()[:20])
+    with mapped.catalogue.writing():
+        mapped.catalogue.database.execute("DELETE FROM embedding WHERE picture NOT IN (SELECT id FROM picture)")
+    mapped.searching.settle()
+    assert not (mapped.path / EMBEDDINGS).exists()
 
 
 def _cut(data: bytes) -> bytes:
@@ -192,67 +238,106 @@ def _other_header(data: bytes) -> bytes:
     return data.replace(b'"count": 40', b'"count": 39')
 
 
-def _no_json(data: bytes) -> bytes:
-    return embedding_file.PREFIX.pack(embedding_file.MAGIC, 2, zlib.crc32(b"[]")) + b"[]" + data[18:]
+def _saying(**other: object) -> Callable[[bytes], bytes]:
+    """With a header that is whole and says something else; one without any where nothing is said."""
+
+    def spoil(data: bytes) -> bytes:
+        length = embedding_file.PREFIX.unpack_from(data)[1]
+        head = json.loads(data[embedding_file.PREFIX.size :][:length])
+        header = json.dumps({**head, **other} if other else []).encode()
+        start = embedding_file.PREFIX.pack(embedding_file.MAGIC, len(header), zlib.crc32(header)) + header
+        return start.ljust(embedding_file.START, b"\0") + data[embedding_file.START :]
+
+    return spoil
 
 
-@pytest.mark.parametrize(
-    "spoil", [_cut, _longer, _other_id, _other_header, _no_json, lambda _: b"", lambda _: b"?" * 99]
-)
-def test_a_damaged_file_is_written_again_and_verify_names_it(mapped: Library, spoil: Callable[[bytes], bytes]) -> None:
-    present(index_of(mapped), mapped)
+SPOILT = [
+    _cut,
+    _longer,
+    _other_id,
+    _other_header,
+    _saying(),
+    _saying(count=10**30),
+    _saying(count=-40),
+    _saying(count=True),
+    _saying(count=0, values=0),
+    _saying(values=1.5),
+    _saying(revision=[10**30, "x"]),
+    _saying(revision=[[1], "x"]),
+    _saying(revision=[1, 2]),
+    _saying(revision=7),
+    lambda _: b"",
+    lambda _: b"?" * 99,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_a_damaged_file_is_not_used_and_verify_makes_it_again(mapped: Library, spoil: Callable[[bytes], bytes]) -> None:
     file = mapped.path / EMBEDDINGS
     good = file.read_bytes()
     assert mapped.verify().mended == []
     file.write_bytes(spoil(good))
-    assert embedding_file.read(file) is None
+    assert present(index_of(mapped), mapped) is None
     assert mapped.verify().mended == [f"{file}: damaged; it was built again from the catalogue"]
     assert file.read_bytes() == good
-    file.write_bytes(spoil(good))
-    assert agrees(present(index_of(mapped), mapped), mapped)
-    assert file.read_bytes() == good
+    assert mapped.verify().mended == []
 
 
-def test_verify_finds_an_altered_embedding_and_a_file_of_another_library(mapped: Library, tmp_path: Path) -> None:
-    present(index_of(mapped), mapped)
-    file = mapped.path / EMBEDDINGS
+def test_verify_finds_altered_embeddings_and_the_file_of_another_library(mapped: Library, tmp_path: Path) -> None:
+    file, start = mapped.path / EMBEDDINGS, embedding_file.START
     good = file.read_bytes()
-    file.write_bytes(
-        good[: embedding_file.START] + bytes([good[embedding_file.START] ^ 1]) + good[embedding_file.START + 1 :]
-    )
+    file.write_bytes(good[:start] + bytes([good[start] ^ 1]) + good[start + 1 :])
     assert mapped.verify().mended == [f"{file}: damaged; it was built again from the catalogue"]
+    mapped.catalogue.database.execute("UPDATE embedding SET kept = zeroblob(length(kept)) WHERE picture = 7")
+    reason = "its embeddings are not those of the catalogue"
+    assert mapped.verify().mended == [f"{file}: {reason}; it was built again from the catalogue"]
     with Library.create(tmp_path / "other", FittableModel()) as other:  # type: ignore[arg-type]
         other.index(tmp_path / "pictures")
-        present(index_of(other), other)
-    file.write_bytes((other.path / EMBEDDINGS).read_bytes())
-    assert agrees(present(index_of(mapped), mapped), mapped)
-    file.write_bytes((other.path / EMBEDDINGS).read_bytes())
+        file.write_bytes((other.path / EMBEDDINGS).read_bytes())
+    assert present(index_of(mapped), mapped) is None
     assert mapped.verify().mended == [f"{file}: older than the catalogue; it was built again from the catalogue"]
-    assert file.read_bytes() == good
 
 
+def test_a_damaged_file_that_cannot_be_replaced_is_a_problem(mapped: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mapped.path / EMBEDDINGS).write_bytes(b"?")
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "unlink", refuse)
+        (problem,) = mapped.verify().problems
+    assert "damaged, and it cannot be replaced (Permission denied)" in problem.what
+
+
+@pytest.mark.parametrize("room", [False, True])
 def test_where_no_file_can_be_written_embeddings_are_read_from_the_catalogue_or_held(
-    mapped: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, room: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> bool:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(embedding_file, "write", full)
-    index = index_of(mapped)
-    index.file.unlink(missing_ok=True)
-    assert present(index, mapped) is None
-    index.load(mapped.catalogue)
-    assert agrees(present(index, mapped), mapped)
-    forget(mapped, 7)
-    assert agrees(present(index, mapped), mapped)
-
-
-def test_embeddings_of_two_lengths_have_no_file(mapped: Library) -> None:
-    mapped.catalogue.database.execute("UPDATE embedding SET kept = x'01' WHERE picture = 7")
-    index = index_of(mapped)
-    index.file.unlink(missing_ok=True)
-    assert present(index, mapped) is None
+    monkeypatch.setattr("transhash.library.embedding_index.MAPPED", 30)
+    if room:
+        monkeypatch.setattr(embedding_file, "write", full)
+    else:
+        monkeypatch.setattr("transhash.library.embedding_index.ROOM", 1 << 60)
+    library.searching.settle()
+    index = index_of(library)
     assert not index.file.exists()
+    assert present(index, library) is None
+    load(index, library)
+    assert agrees(present(index, library), library)
+    forget(library, 7)
+    assert agrees(present(index, library), library)
+
+
+def test_embeddings_of_two_lengths_are_in_no_file_and_an_old_one_is_not_used(mapped: Library) -> None:
+    mapped.catalogue.database.execute("UPDATE embedding SET kept = x'01' WHERE picture = 7")
+    before = (mapped.path / EMBEDDINGS).read_bytes()
+    draw_more(mapped, 9)
+    assert (mapped.path / EMBEDDINGS).read_bytes() == before
+    assert present(index_of(mapped), mapped) is None
 
 
 def test_more_are_compared_of_more_pictures() -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 import zlib
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.library.catalogue.records import Revision
-from transhash.plain import JsonObject, parsed
+from transhash.plain import parsed
 from transhash.system import replacing
 
 MAGIC = b"THvalues"
@@ -28,18 +30,23 @@ PREFIX = struct.Struct("<8sII")
 START = 4096  # of the embeddings: that of a page
 
 
+@dataclass(frozen=True)
+class Head:
+    """What a file says of itself."""
+
+    count: int  # N
+    values: int  # V
+    revision: Revision  # of the catalogue, that the embeddings are of
+    rows_crc: int
+    ids_crc: int
+
+
 class Kept(NamedTuple):
     """What is in a file."""
 
+    head: Head
     ids: NDArray[np.int64]  # [N], ascending
     rows: NDArray[np.int8]  # [N, V], mapped
-    revision: Revision
-    crc: int  # of the rows, as they were written
-
-    @property
-    def values(self) -> int:
-        """V, the length of an embedding."""
-        return int(self.rows.shape[1])
 
 
 def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...], tuple[bytes, ...]]]) -> bool:
@@ -48,7 +55,7 @@ def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...],
     Raises `OSError` when there is no room, or nothing may be written here; what was there stays.
     """
     ids, values, crc = bytearray(), 0, 0
-    with suppress(_UnevenError), replacing(path, lasting=False) as file:
+    with suppress(_UnevenError), replacing(path) as file:
         file.seek(START)
         for some, kept in pages:
             values = values or len(kept[0])
@@ -61,8 +68,7 @@ def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...],
         if not values:
             raise _UnevenError
         file.write(ids)
-        head = {"count": len(ids) // 8, "values": values, "revision": [*revision], "rows": crc, "ids": zlib.crc32(ids)}
-        _write_head(file, head)
+        _write_head(file, Head(len(ids) // 8, values, revision, crc, zlib.crc32(ids)))
         return True
     return False
 
@@ -71,10 +77,34 @@ class _UnevenError(Exception):
     """What ends the writing of a file that is not to be."""
 
 
-def _write_head(file: BinaryIO, head: JsonObject) -> None:
-    header = json.dumps(head).encode()
+def _write_head(file: BinaryIO, head: Head) -> None:
+    header = json.dumps(asdict(head)).encode()
     file.seek(0)
     file.write(PREFIX.pack(MAGIC, len(header), zlib.crc32(header)) + header)
+
+
+def head_of(path: Path) -> Head | None:
+    """What a file says of itself; None where there is none, or another than `write` makes."""
+    with suppress(OSError, ValueError, struct.error, LookupError, TypeError), open(path, "rb") as file:
+        return _head(file)
+    return None
+
+
+def _head(file: BinaryIO) -> Head:
+    """Raises one of many errors for what `write` does not make."""
+    magic, length, crc = PREFIX.unpack(file.read(PREFIX.size))
+    header = file.read(min(length, START))
+    if magic != MAGIC or zlib.crc32(header) != crc:
+        raise ValueError
+    said = parsed(header)
+    number, name = said["revision"]
+    head = Head(said["count"], said["values"], Revision(number, name), said["rows_crc"], said["ids_crc"])
+    numbers = head.count, head.values, number, head.rows_crc, head.ids_crc
+    if not all(type(each) is int and 0 <= each < 1 << 48 for each in numbers) or type(name) is not str:
+        raise ValueError
+    if os.fstat(file.fileno()).st_size != START + head.count * (head.values + 8) or not head.count * head.values:
+        raise ValueError
+    return head
 
 
 def read(path: Path) -> Kept | None:
@@ -83,19 +113,17 @@ def read(path: Path) -> Kept | None:
     Its ids are checked, not its embeddings (`is_whole`): to read them all takes longer than a search.
     """
     with suppress(OSError, ValueError, struct.error, LookupError, TypeError), open(path, "rb") as file:
-        magic, length, crc = PREFIX.unpack(file.read(PREFIX.size))
-        header = file.read(min(length, START))
-        if magic == MAGIC and zlib.crc32(header) == crc:
-            head = parsed(header)
-            count, values, (number, name) = head["count"], head["values"], head["revision"]
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            rows = np.frombuffer(data, np.int8, count * values, START).reshape(count, values)
-            ids = np.frombuffer(data, "<i8", count, START + count * values)
-            if len(data) == START + count * (values + 8) and zlib.crc32(ids.data) == head["ids"]:
-                return Kept(ids.astype(np.int64), rows, Revision(number, name), head["rows"])
+        head = _head(file)
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if hasattr(mmap, "MADV_RANDOM"):  # else the disk reads a hundred rows for each that is asked for
+            data.madvise(mmap.MADV_RANDOM)
+        rows = np.frombuffer(data, np.int8, head.count * head.values, START).reshape(head.count, head.values)
+        ids = np.frombuffer(data, "<i8", head.count, START + rows.size)
+        if zlib.crc32(ids.data) == head.ids_crc and (ids[1:] > ids[:-1]).all():
+            return Kept(head, ids.astype(np.int64), rows)
     return None
 
 
 def is_whole(kept: Kept) -> bool:
     """Whether the embeddings are those that were written."""
-    return zlib.crc32(kept.rows.reshape(-1).view(np.uint8).data) == kept.crc
+    return zlib.crc32(kept.rows.reshape(-1).view(np.uint8).data) == kept.head.rows_crc

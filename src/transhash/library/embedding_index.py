@@ -2,14 +2,17 @@
 
 A search compares hundreds of embeddings, or thousands where there are many; to read each of them out of the catalogue
 takes longer than all the rest of the search. Here a search reads arrays that never change: what is new is a small part
-beside the large one. Those of a large library are mapped from a file, which is derived, and written again when enough
-has changed; those of a small one are held in memory, when a program asks for that.
+beside the large one. Those of a large library are mapped from a file, which is derived: who changes a library writes it
+again when enough has changed, a search only reads it. Those of a small one are held in memory, when a program asks for
+that.
 """
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +27,8 @@ from transhash.library.catalogue.records import Revision
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
 MOST_BYTES = 1 << 30  # of embeddings that are held in memory, where no file can be written
 SHARE = 16  # the small part is merged into the large one when it is one in so many of it
+SAVED_SHARE = 256  # the file is written when more than one in so many of its embeddings may have changed since
+ROOM = 64 << 20  # bytes that a disk shall have left after the file was written
 
 
 class Part(NamedTuple):
@@ -86,6 +91,11 @@ class Held:
         """V, the length of an embedding."""
         return int(self.parts[0].rows.shape[1])
 
+    def merged(self) -> Held:
+        """The same as one large part, in memory."""
+        large, small = self.parts
+        return Held((large.under(small), Part.of({}, set(), self.values)))
+
     def of(self, ids: Iterable[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
         wanted = np.fromiter(ids, np.int64)
@@ -116,37 +126,54 @@ class EmbeddingIndex:
         self.file = file
         self._width = bits // 8
         self._lock = threading.Lock()
-        self._revision: Revision | None = None
+        self._revision: Revision | None = None  # that what is held is of
         self._held: Held | None = None
-        self._fits = True  # they are not too many, and of one length
-        self._is_mapped = False
+        self._mapped: Revision | None = None  # that the file was of which what is held was mapped from
+        self._is_loaded = False
 
-    def load(self, catalogue: Catalogue) -> None:
+    def load(self, catalogue: Catalogue, codes: int) -> None:
         """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
+        self.save(catalogue, codes)
         with catalogue.reading():  # for seconds, in which others go on without
-            revision = catalogue.revision()
-            held = self._mapped(catalogue) or self._read(catalogue)
+            revision, mapped = catalogue.revision(), self._opened(catalogue)
+            held = mapped[0] if mapped else self._read(catalogue)
         with self._lock:
-            self._revision, self._held = revision, held
+            self._revision, self._held, self._mapped = revision, held, mapped[1] if mapped else None
+            self._is_loaded = True
+
+    def save(self, catalogue: Catalogue, codes: int) -> None:
+        """Write the file when there are many embeddings, and it is missing or too old; remove it when there are few.
+
+        Not where nothing may be written, or there is no room. `codes`: how many there are. Raises `LibraryError` when
+        the catalogue cannot be read.
+        """
+        with catalogue.reading():
+            values = catalogue.embeddings.values() or 0
+            if not catalogue.embeddings.are_at_least(MAPPED):
+                with suppress(OSError):
+                    self.file.unlink(missing_ok=True)
+                return
+            head = embedding_file.head_of(self.file)
+            if head and _can_follow(head, catalogue, SAVED_SHARE):
+                return
+            with suppress(OSError):
+                if shutil.disk_usage(self.file.parent).free > codes * (values + 8) + ROOM:
+                    embedding_file.write(self.file, catalogue.revision(), catalogue.embeddings.all())
 
     def refresh(self, catalogue: Catalogue, codes: int) -> Held | None:
-        """The embeddings as the catalogue has them now; None where there are none, too many, or of several lengths.
+        """The embeddings as the catalogue has them now; None where none are held.
 
-        `codes`: how many codes there are. Not to be called inside `catalogue.reading()`. Raises `LibraryError` when the
-        catalogue cannot be read.
+        `codes`: how many codes there are; of many there may be a file. Not to be called inside `catalogue.reading()`.
+        Raises `LibraryError` when the catalogue cannot be read.
         """
-        if self._revision is None and codes < MAPPED:
+        if codes < MAPPED and not self._is_loaded:
             return None
         with self._lock, catalogue.reading():
             revision = catalogue.revision()
-            if self._revision is None:
-                self._held = self._mapped(catalogue)
-            elif self._revision != revision and self._fits:
-                if self._held is None or not catalogue.has_had(self._revision):
-                    self._held = self._mapped(catalogue) or self._read(catalogue)
-                else:
-                    self._held = self._caught_up(self._held, catalogue, self._revision.number)
-            self._revision = revision
+            if self._revision != revision:
+                self._follow(catalogue)
+                waits = self._held is None and (self._mapped is not None or not self._is_loaded)
+                self._revision = None if waits else revision  # for a file that another process writes
             return self._held
 
     def misfit(self, catalogue: Catalogue) -> str | None:
@@ -157,46 +184,60 @@ class EmbeddingIndex:
         if kept is None or not embedding_file.is_whole(kept):
             return "damaged"
         with catalogue.reading():
-            return None if catalogue.has_had(kept.revision) else "older than the catalogue"
-
-    def rebuild(self, catalogue: Catalogue) -> None:
-        """Throw away the file and what is held, and make both from the catalogue."""
-        with self._lock:
-            self.file.unlink(missing_ok=True)
-            self._revision = self._held = None
-        self.refresh(catalogue, MAPPED)
-
-    def _mapped(self, catalogue: Catalogue) -> Held | None:
-        """From the file, which is written when it is missing or old; None where there are few, or it cannot be."""
-        kept = embedding_file.read(self.file)
-        if kept is None or not _can_follow(kept, catalogue):
-            if catalogue.embeddings.count() < MAPPED:
-                return None
-            try:
-                embedding_file.write(self.file, catalogue.revision(), catalogue.embeddings.all())
-            except OSError:  # a library that may only be read, or a full disk
-                return None
-            kept = embedding_file.read(self.file)
-        self._is_mapped = kept is not None
-        if kept is None:
+            if not catalogue.has_had(kept.head.revision):
+                return "older than the catalogue"
+            held = self._caught_up(_held(kept), catalogue, kept.head.revision.number)
+            for ids, some in catalogue.embeddings.all() if held else ():
+                page = Part.of(dict(zip(ids, some, strict=True)), set(), kept.head.values)
+                if held is None or len(page.unlike(held.parts).ids):
+                    return "its embeddings are not those of the catalogue"
             return None
-        held = Held((Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_)), Part.of({}, set(), kept.values)))
-        return self._caught_up(held, catalogue, kept.revision.number)
+
+    def rebuild(self, catalogue: Catalogue, codes: int) -> None:
+        """Throw away the file and what is held, and make both from the catalogue; raises `OSError`."""
+        self.file.unlink(missing_ok=True)
+        with self._lock:
+            self._held = self._revision = self._mapped = None
+        self.save(catalogue, codes)
+        if self._is_loaded:
+            self.load(catalogue, codes)
+
+    def _follow(self, catalogue: Catalogue) -> None:
+        """Bring what is held up to date, or begin again; hold nothing where neither can be done soon."""
+        held = None
+        if self._held is not None and self._revision is not None and catalogue.has_had(self._revision):
+            changed = catalogue.pictures.changed(self._revision.number)
+            if self._mapped is None or SHARE * changed <= len(self._held.parts[0].ids):
+                held = self._caught_up(self._held, catalogue, self._revision.number)
+        large, small = held.parts if held else (None, None)
+        is_grown = large is None or small is None or SHARE * len(small.ids) > len(large.ids)
+        if held and is_grown and self._mapped is None:
+            held = held.merged()
+        elif is_grown and (mapped := self._opened(catalogue)) and (held is None or mapped[1] != self._mapped):
+            held, self._mapped = mapped
+        if held is None and self._is_loaded and self._mapped is None:
+            held = self._read(catalogue)
+        self._held = held
+
+    def _opened(self, catalogue: Catalogue) -> tuple[Held, Revision] | None:
+        """From the file, and of which revision it is; None where there is none that can be followed from soon."""
+        head = embedding_file.head_of(self.file)
+        if head is None or not _can_follow(head, catalogue, SHARE):
+            return None
+        kept = embedding_file.read(self.file)
+        if kept is None or not _can_follow(kept.head, catalogue, SHARE):  # another one meanwhile
+            return None
+        held = self._caught_up(_held(kept), catalogue, kept.head.revision.number)
+        return (held, kept.head.revision) if held else None
 
     def _read(self, catalogue: Catalogue) -> Held | None:
-        """Into memory."""
-        self._is_mapped = False
-        values = catalogue.embeddings.values()
-        if values is None:
-            return None
-        count = catalogue.embeddings.count()
-        self._fits = count * values <= MOST_BYTES
-        if not self._fits:
+        """Into memory; None where there are none, too many, or of several lengths."""
+        values, count = catalogue.embeddings.values(), catalogue.embeddings.count()
+        if values is None or count * values > MOST_BYTES:
             return None
         ids, rows, first = np.empty(count, np.int64), np.empty((count, values), np.int8), 0
         for some, kept in catalogue.embeddings.all():
-            self._fits = set(map(len, kept)) == {values}
-            if not self._fits:
+            if set(map(len, kept)) != {values}:
                 return None
             page = slice(first, first := first + len(some))
             ids[page] = np.fromiter(some, np.int64, len(some))
@@ -204,35 +245,34 @@ class EmbeddingIndex:
         return Held((Part(ids, rows, np.ones(count, np.bool_)), Part.of({}, set(), values)))
 
     def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
-        """With what has changed since the revision of a number; a fit changes all codes and no embedding."""
+        """With what has changed since the revision of a number; None where that is of another length.
+
+        A fit changes all codes and no embedding.
+        """
         new = []
         for page in catalogue.pictures.changes(self._width, number):
             ids = {id_ for id_, _ in page}
             kept = catalogue.embeddings.of(ids)
-            self._fits = all(len(each) == held.values for each in kept.values())
-            if not self._fits:
+            if not all(len(each) == held.values for each in kept.values()):
                 return None
             new.append(Part.of(kept, ids - kept.keys(), held.values).unlike(held.parts))
         newer = Part.joined(new, held.values)
-        if not len(newer.ids):
-            return held
-        large, small = held.parts
-        small = small.under(newer)
-        if len(small.ids) * SHARE > len(large.ids):
-            if self._is_mapped:
-                return self._mapped(catalogue)
-            large, small = large.under(small), Part.of({}, set(), held.values)
-        return Held((large, small))
+        return Held((held.parts[0], held.parts[1].under(newer))) if len(newer.ids) else held
 
 
-def _can_follow(kept: embedding_file.Kept, catalogue: Catalogue) -> bool:
-    """Whether to catch up from what is in a file, rather than to write it again."""
-    return catalogue.has_had(kept.revision) and catalogue.pictures.changed(kept.revision.number) * SHARE <= len(
-        kept.ids
-    )
+def _held(kept: embedding_file.Kept) -> Held:
+    large = Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_))
+    return Held((large, Part.of({}, set(), kept.head.values)))
+
+
+def _can_follow(head: embedding_file.Head, catalogue: Catalogue, share: int) -> bool:
+    """Whether at most one in so many may have changed since a file was written."""
+    return catalogue.has_had(head.revision) and catalogue.pictures.changed(head.revision.number) * share <= head.count
 
 
 def prepare() -> None:
-    """Compile what compares embeddings: once on a machine."""
+    """Compile what compares embeddings: once on a machine, for those in memory and for those that are mapped."""
     part = Part.of({}, set(), 8).under(Part.of({1: bytes(8)}, set(), 8))
-    Held((part, part)).likeness(np.zeros((2, 8), np.int8), np.ones((2, 4), np.int64))
+    mapped = part._replace(rows=part.rows.copy())
+    mapped.rows.flags.writeable = False
+    Held((part, mapped)).likeness(np.zeros((2, 8), np.int8), np.ones((2, 4), np.int64))

@@ -109,7 +109,7 @@ class Library:
         library = cls.open(path, model)
         try:
             report = carry.bring(file, library.catalogue, library.places, progress)
-            library.codes()
+            library.searching.settle()
         except BaseException:
             library.close()
             raise
@@ -203,7 +203,7 @@ class Library:
             self.catalogue.database.shrink()
             Thumbnails(self.path).sweep(self.catalogue.pictures.known_digests)
         report.fitted = fit_if_due(self.catalogue, self.searching.own, general=general)
-        self.codes()
+        self.searching.settle()
         return report
 
     def fit(self) -> int:
@@ -216,7 +216,7 @@ class Library:
         Raises `LibraryError` when some pictures have no embedding, or there are fewer pictures than bits.
         """
         pictures = fit(self.catalogue, self.searching.own)
-        self.codes()
+        self.searching.settle()
         return pictures
 
     @overload

@@ -57,6 +57,11 @@ class Queries:
         values = np.array([each.values for each in good], np.float32).reshape(len(good), bits)
         return cls.of(values, np.stack(kept) if kept else None)
 
+    def some(self, own: slice) -> Queries:
+        """Some of them."""
+        values = None if self.values is None else self.values[own]
+        return Queries(self.codes[own], values, None if self.embeddings is None else self.embeddings[own])
+
 
 @dataclass(frozen=True)
 class Words:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 
 TRIES = 8  # searches, where what was found has changed meanwhile
+COMPARED, READ = 1 << 20, 1 << 16  # embeddings that are compared at once, or read out of the catalogue for that
 
 
 class ChangedError(Exception):
@@ -78,10 +79,15 @@ class Snapshot:
         if self.layers:  # those of this moment: another process may have fitted since
             queries = Queries(self.layers.head.codes(kept), None, kept)
         compared = candidates(len(self.index) if allowed is None else len(allowed))
-        near = nearest(self.index, queries, max(k, compared), allowed)
-        if self.held is not None and self.held.values == kept.shape[1]:
-            return by_likeness(near, self.held.likeness(kept, near.ids), k, compared)
-        return by_likeness(near, likeness_of(kept, near.ids, self.searching.embeddings), k, compared)
+        held = self.held if self.held is not None and self.held.values == kept.shape[1] else None
+        parts, step = [], max(1, (COMPARED if held else READ) // max(k, compared))
+        for first in range(0, max(1, len(kept)), step):
+            some = queries.some(slice(first, first + step))
+            near = nearest(self.index, some, max(k, compared), allowed)
+            rows = kept[first : first + step], near.ids
+            likeness = held.likeness(*rows) if held else likeness_of(*rows, self.searching.embeddings)
+            parts.append(by_likeness(near, likeness, k, compared))
+        return Near(*map(np.concatenate, zip(*parts, strict=True)))
 
     def embeddings(self, ids: list[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
@@ -132,6 +138,10 @@ class LocalSearch:
         """The codes of all pictures that search can find, brought up to date."""
         return self.snapshot().index
 
+    def settle(self) -> None:
+        """Bring the files that searches read up to date: for whoever has changed the library."""
+        self.embedding_index.save(self._catalogue, len(self.codes()))
+
     def snapshot(self) -> Snapshot:
         """The library as it is now."""
         while True:
@@ -146,7 +156,7 @@ class LocalSearch:
 
         Raises `LibraryError` when the catalogue cannot be read.
         """
-        self.embedding_index.load(self._catalogue)
+        self.embedding_index.load(self._catalogue, len(self.codes()))
 
     def ranked(
         self,

@@ -100,7 +100,7 @@ class OwnVectors:
             progress("importing", page.stop, len(found), "")
         self._searching.own.refresh()
         fit_if_due(self._catalogue, self._searching.own, general=False)
-        self._searching.codes()
+        self._searching.settle()
         return len(found)
 
     def _put(

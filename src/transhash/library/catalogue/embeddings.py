@@ -86,6 +86,10 @@ class Embeddings:
             raise self._database.damaged()
         return found
 
+    def are_at_least(self, count: int) -> bool:
+        """Whether there are so many; to count them all would read the whole table."""
+        return bool(self._database.rows("SELECT 1 FROM embedding LIMIT 1 OFFSET ?", (count - 1,)))
+
     def count(self) -> int:
         """How many there are."""
         return int(self._database.rows("SELECT COUNT(*) FROM embedding")[0][0])

@@ -62,10 +62,12 @@ def verify(
     if result.problems:
         return result
     result.pictures = catalogue.pictures.counts()[0]
-    for derived in (codes, embeddings):
-        if reason := derived.misfit(catalogue):
-            derived.rebuild(catalogue)
-            result.mended.append(f"{derived.file}: {reason}; it was built again from the catalogue")
+    if reason := codes.misfit(catalogue):
+        _mend(result, codes.file, reason, lambda: codes.rebuild(catalogue))
+    if reason := embeddings.misfit(catalogue):
+        _mend(
+            result, embeddings.file, reason, lambda: embeddings.rebuild(catalogue, len(codes.refresh(catalogue).codes))
+        )
     found: Encoder | None = None
     try:
         found = model()
@@ -74,6 +76,16 @@ def verify(
     if deep:
         FileCheck(catalogue, places, found).run(result, progress)
     return result
+
+
+def _mend(result: Verification, file: Path, reason: str, rebuild: Callable[[], None]) -> None:
+    try:
+        rebuild()
+    except OSError as error:
+        what = f"{file}: {reason}, and it cannot be replaced ({error.strerror})"
+        result.problems.append(Problem(what, "check the permissions of its folder"))
+    else:
+        result.mended.append(f"{file}: {reason}; it was built again from the catalogue")
 
 
 def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
