@@ -133,9 +133,10 @@ class LiveLibrary:
         return now if now.searching is than.searching and now.revision != than.revision else None
 
     def hold_embeddings(self) -> None:
-        """Hold the embeddings in memory from now on, where they order hits: to read a million takes seconds.
+        """Hold the embeddings from now on, where they order hits: those of a small library in memory, others mapped.
 
-        Also those of a library that takes the place of this one. Raises `LibraryError` when they cannot be read.
+        Where their file is missing or old it is written first: a million takes seconds. Also those of a library that
+        takes the place of this one. Raises `LibraryError` when they cannot be read.
         """
         try:
             self._held = self._holding(self._opened.library)
