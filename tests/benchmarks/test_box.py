@@ -134,3 +134,14 @@ def test_every_stage_runs_and_what_ships_reads_pictures_and_tells_probabilities(
     assert model.likeness is not None
     assert model.calibration is not None
     assert sorted(path.name for path in (work / "packed").iterdir()) == ["choosing.parquet", "training-00.parquet"]
+
+
+def test_the_sets_that_teach_are_listed_once_each_with_their_repositories() -> None:
+    shipped, every = pictures.training(), pictures.training(more=True)
+    assert len(shipped) == 28
+    assert list(every)[:28] == list(shipped)
+    assert all(part.classes in pictures.CLASSES and part.most > 0 for part in every.values())
+    assert shipped["mini"] == pictures.Part("miniimagenet", "**/*.jpg", 24000, "folder", 5)
+    for listed in (pictures.LISTED, pictures.MORE):
+        rows = listed.read_text("utf-8").splitlines()
+        assert len({row.partition(",")[0] for row in rows}) == len(rows)

@@ -1,15 +1,15 @@
 """Makes the model in the box from photographs of many kinds: pack them, learn from them, ship the model.
 
-    python -m benchmarks.photographs.box pack --photographs DIR --work FOLDER
+    python -m benchmarks.photographs.box pack --photographs DIR --work FOLDER [--more]
     python -m benchmarks.photographs.box learn --backbone FILE --work FOLDER [--device cuda] [--minutes M]
     python -m benchmarks.photographs.box ship --work FOLDER --out MODEL
     python -m benchmarks.photographs.box codes --work FOLDER --out MODEL
 
-DIR holds the sets that `pictures.py` names; those that are not there are left out. FILE is the backbone's weights
-(safetensors, timm's names). The teacher, EfficientNet-Lite2, comes from the packages that `benchmarks/photographs/
-peers.py` names. Learning wants a GPU of 40 GB; the other stages do not. What stages make is in FOLDER, whose `packed`
-and `learned` can be carried to another machine. `decode` does a part of `learn` ahead: one packed file. `codes` gives
-a model other hash layers, as `ship` gives them to a new one.
+DIR holds the sets that `training.csv` lists, and `more.csv` with --more; those that are not there are left out. FILE is
+the backbone's weights (safetensors, timm's names). The teacher, EfficientNet-Lite2, comes from the packages that
+`benchmarks/photographs/peers.py` names. Learning wants a GPU of 40 GB; the other stages do not. What stages make is in
+FOLDER, whose `packed` and `learned` can be carried to another machine. `decode` does a part of `learn` ahead: one
+packed file. `codes` gives a model other hash layers, as `ship` gives them to a new one.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def main() -> None:
     for each in stage.values():
         each.add_argument("--work", type=Path, default=Path(".cache/box"), help="folder of what stages make")
     stage["pack"].add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    stage["pack"].add_argument("--more", action="store_true", help="also sets that no shipped model learned from")
     stage["decode"].add_argument("file", type=Path, help="a packed file")
     stage["learn"].add_argument("--backbone", type=Path, required=True, help="weights of a ViT-S/14")
     stage["learn"].add_argument("--minutes", type=float, default=5.0, help="in which the network learns")
@@ -39,7 +40,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.manual_seed(0)
     if given.stage == "pack":
-        pictures.pack(given.photographs, given.work / "packed")
+        pictures.pack(given.photographs, given.work / "packed", more=given.more)
     elif given.stage == "decode":
         squares.decoded(given.file, given.work / "decoded")
     elif given.stage == "learn":

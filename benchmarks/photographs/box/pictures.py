@@ -1,9 +1,10 @@
 """The photographs that the model in the box learns from: which, packed small, without repeats of those that judge.
 
-Each set is a folder as its publisher lays it out (`training.csv` names them). A picture is squeezed to a square of 160
-pixels, or of fewer where it has fewer; a small JPEG file stays as it is. A training picture that looks like one of the
-sets that choose or report, or like its mirror image, is left out. Packed pictures are Parquet files of at most 52 MiB,
-so that they can be carried to another machine, with every set in each of them.
+Each set is a folder as its publisher lays it out, or with a folder for each class (`training.csv` and `more.csv` list
+them). A picture is squeezed to a square of 160 pixels, or of fewer where it has fewer; a small JPEG file stays as it is.
+A training picture that looks like one of the sets that choose or report, or like its mirror image, is left out. Packed
+pictures are Parquet files of at most 52 MiB, so that they can be carried to another machine, with every set in each of
+them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from PIL import Image, ImageOps
 
 from benchmarks.photographs.sets import SETS, pictures
 
-LISTED = Path(__file__).parent / "training.csv"  # the sets that teach, and the repositories that have them
+# Sets that teach, and the repositories that have them: those that the model that ships learned from, and others
+LISTED, MORE = (Path(__file__).parent / name for name in ("training.csv", "more.csv"))
 SIZE = 160  # pixels, of a packed picture
 SMALL = 2000  # bytes of a JPEG file that stays as it is
 QUALITY = 68  # of WebP
@@ -87,16 +89,18 @@ CHOOSING = {
 }
 
 
-def training() -> dict[str, Part]:
+def training(*, more: bool = False) -> dict[str, Part]:
     """The sets that teach, by name."""
-    with LISTED.open(newline="") as file:
-        return {
-            row["set"]: Part(row["place"], row["pattern"], int(row["most"]), row["classes"], int(row["held"] or 0))
-            for row in csv.DictReader(file)
-        }
+    found = {}
+    for listed in (LISTED, MORE) if more else (LISTED,):
+        with listed.open(newline="") as file:
+            for row in csv.DictReader(file):
+                most, every = int(row["most"]), int(row["held"] or 0)
+                found[row["set"]] = Part(row["place"], row["pattern"], most, row["classes"], every)
+    return found
 
 
-def pack(root: Path, to: Path) -> None:
+def pack(root: Path, to: Path, *, more: bool = False) -> None:
     """Write `choosing.parquet` and `training-NN.parquet`; what is there already stays."""
     to.mkdir(parents=True, exist_ok=True)
     if any(to.glob("training-*.parquet")):
@@ -114,7 +118,7 @@ def pack(root: Path, to: Path) -> None:
                 print(f"{name}: {len(found)} pictures that judge", file=sys.stderr)
         _write(to / "choosing.parquet", choosing)
         others, rows = np.stack(judges), []
-        for name, part in training().items():
+        for name, part in training(more=more).items():
             found = list(_packed(pool, name, part.files(root)))
             if not found:
                 print(f"{name}: no photographs in {root / part.place}")
