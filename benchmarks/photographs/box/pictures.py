@@ -1,10 +1,10 @@
 """The photographs that the model in the box learns from: which, packed small, without repeats of those that judge.
 
 Each set is a folder as its publisher lays it out, or with a folder for each class (`training.csv` and `more.csv` list
-them). A picture is squeezed to a square of 160 pixels, or of fewer where it has fewer; a small JPEG file stays as it is.
-A training picture that looks like one of the sets that choose or report, or like its mirror image, is left out. Packed
-pictures are Parquet files of at most 52 MiB, so that they can be carried to another machine, with every set in each of
-them.
+them). A picture is squeezed to a square of 160 pixels, or of fewer where it has fewer; a small JPEG file stays as it
+is. A training picture that looks like one of the sets that choose or report, or like its mirror image, is left out.
+Packed pictures are Parquet files of at most 52 MiB, so that they can be carried to another machine, with every set in
+each of them.
 """
 
 from __future__ import annotations
