@@ -1,7 +1,7 @@
 """How many of the nearest codes must have their embeddings compared, for the first hits to be those of all cosines.
 
-    python -m benchmarks.photographs.candidates --work FOLDER [--bits 64,…] [--pictures 10000,…] [--of N] [--json FILE]
-                                                [--keep FILE]
+    python -m benchmarks.photographs.candidates --work FOLDER [--files N] [--bits 64,…] [--pictures 10000,…] [--of N]
+                                                [--json FILE] [--keep FILE]
 
 FOLDER is that of `benchmarks.photographs.box`: packed photographs of all kinds are read by the shipped model, and their
 embeddings kept there. Some become a library of each size, with codes fitted to it, and others ask. A library of more
@@ -123,11 +123,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".cache/box"), help="folder of what the box's stages make")
     parser.add_argument("--bits", default="64", help="code lengths, with commas")
     parser.add_argument("--pictures", default="10000,30000,100000,1000000", help="sizes of libraries, with commas")
+    parser.add_argument("--files", type=int, default=seen.FILES, help="packed files that are read")
     parser.add_argument("--of", type=int, help="photographs of which a library is grown; by default all that there are")
     parser.add_argument("--json", type=Path, help="file of results")
     parser.add_argument("--keep", type=Path, help="file of the last library's embeddings, in any order (.npy)")
     given = parser.parse_args()
-    photographs = seen.training(given.work / "packed", given.work / "embedded", transhash.load())
+    packed, embedded = given.work / "packed", given.work / "embedded"
+    photographs = seen.training(packed, embedded, transhash.load(), given.files)
     all_of = Some(photographs.photographs, photographs.classes)
     rows, results = np.random.default_rng(0).permutation(len(all_of.kept)), []
     asking, others = _rows(all_of, rows[:QUERIES]), rows[QUERIES:][: given.of]

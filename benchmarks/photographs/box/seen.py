@@ -28,15 +28,15 @@ _PART = 100 * EVERY  # photographs that a process reads at a time
 _BATCH = 64
 
 
-def training(packed: Path, work: Path, model: HashModel) -> Seen:
-    """Training photographs of a folder of packed files; `work` keeps their embeddings, for each kind of embedding."""
+def training(packed: Path, work: Path, model: HashModel, files: int = FILES) -> Seen:
+    """Training photographs of some of a folder's packed files; `work` keeps embeddings, for each kind of them."""
     work /= model.config["sha256"][EMBEDDING][:16]
     work.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
     kinds: list[str | None] = []
     found = []
     with ProcessPoolExecutor(processors()) as pool:
-        for file in sorted(packed.glob("training-*.parquet"))[:FILES]:
+        for file in sorted(packed.glob("training-*.parquet"))[:files]:
             data, sets, classes = pictures.stored(file)
             found.append(_kept(work / f"{file.stem}.npz", pool, model, data))
             names += sets
