@@ -45,6 +45,8 @@ def grown(kept: NDArray[np.int8], count: int) -> tuple[NDArray[np.int8], Rows]:
     """So many embeddings [count, V], the given ones [N, V] first; and which of the given ones each began at [count]."""
     random = np.random.default_rng(0)
     place = np.concatenate([np.arange(len(kept)), random.integers(0, len(kept), count - len(kept))])
+    if count == len(kept):
+        return kept, place
     found = np.empty((count, kept.shape[1]), np.int8)
     found[: len(kept)] = kept
     directions, spread = unit(kept.astype(np.float32)), unit(kept.astype(np.float32)).std(axis=0)
