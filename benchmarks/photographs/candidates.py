@@ -115,6 +115,22 @@ def _nearest(queries: NDArray[np.int8], library: NDArray[np.int8]) -> Rows:
     return rows
 
 
+def markdown(results: list[dict[str, Any]]) -> str:
+    """The table."""
+    lines = [
+        "| pictures | photographs | bits | codes | "
+        + " | ".join(f"{count:,}" for count in CANDIDATES[1:])
+        + " | all |",
+        "|" + "---:|" * (4 + len(CANDIDATES)),
+    ]
+    for found in results:
+        each = {int(count): part for count, part in found["candidates"].items()}
+        cells = [f"{each[count]['precision']:.3f} ({each[count]['recall']:.2f})" for count in CANDIDATES[1:]]
+        first = [f"{found['pictures']:,}", f"{found['photographs']:,}", str(found["bits"]), f"{found['codes']:.3f}"]
+        lines.append("| " + " | ".join([*first, *cells, f"{found['all']:.3f}"]) + " |")
+    return "\n".join(lines).replace(" 0.", " .").replace("(0.", "(.")
+
+
 def _rows(some: Some, rows: Rows) -> Some:
     return Some(some.kept[rows], some.classes[rows])
 
@@ -135,16 +151,12 @@ def main() -> None:
     all_of = Some(photographs.photographs, photographs.classes)
     rows, results = np.random.default_rng(0).permutation(len(all_of.kept)), []
     asking, others = _rows(all_of, rows[:QUERIES]), rows[QUERIES:][: given.of]
-    print("| pictures | photographs | bits | codes |", " | ".join(map(str, CANDIDATES)), "| all |")
     for size in map(int, given.pictures.split(",")):
         real = _rows(all_of, others[:size])
         kept, place = grown(real.kept, size)
         for bits in map(int, given.bits.split(",")):
-            found = measure(Some(kept, real.classes[place]), asking, bits)
-            results.append({"photographs": len(real.kept), **found})
-            cells = [f"{each['precision']:.3f} ({each['recall']:.3f})" for each in found["candidates"].values()]
-            first = f"| {size:,} | {len(real.kept):,} | {bits} | {found['codes']:.3f} |"
-            print(first, " | ".join(cells), f"| {found['all']:.3f} |", flush=True)
+            results.append({"photographs": len(real.kept), **measure(Some(kept, real.classes[place]), asking, bits)})
+    print(markdown(results))
     if given.keep:
         np.save(given.keep, np.random.default_rng(0).permutation(kept))
     if given.json:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from benchmarks.common import RESULTS, ROOT
 from benchmarks.photographs import candidates
 from benchmarks.photographs.candidates import Some, grown, measure
 from transhash.evaluation.cosine import unit
+from transhash.library import ranking
 from transhash.model.fitted import embedding
 
 
@@ -56,3 +60,15 @@ def test_exact_neighbours_are_those_of_all_cosines(photographs: Some, monkeypatc
     expected = np.sort(-np.sort(-(one @ others.T), axis=1)[:, : candidates.SHOWN])
     rows = candidates._nearest(photographs.kept[:20], photographs.kept[20:])
     assert np.allclose(np.sort(np.take_along_axis(one @ others.T, rows, axis=1)), expected)
+
+
+def test_the_documents_have_the_stored_figures_and_the_rule_that_follows_from_them() -> None:
+    results = json.loads((RESULTS / "candidates.json").read_text("utf-8"))
+    assert candidates.markdown(results) in (ROOT / "docs/models.md").read_text("utf-8")
+    for found in results:
+        few, many = (
+            max(each["precision"] for count, each in found["candidates"].items() if int(count) <= most)
+            for most in (512, ranking.candidates(found["pictures"]) * 1.03)  # of the numbers that were tried
+        )
+        assert many > 0.985 * found["all"]
+        assert found["pictures"] < 100_000 or few < 0.985 * found["all"]

@@ -138,7 +138,7 @@ def candidates(count: int) -> int:
     """How many of the nearest of `count` codes have their embeddings compared, so that the first hits are those of all.
 
     The more codes there are, the more of them lie between a query and the pictures that are most like it. Four times
-    the root miss about one in 200 of the hits of a query's kind (docs/models.md, benchmarks/photographs/candidates.py).
+    the root miss about one in a hundred of the hits of a query's kind (docs/models.md, "How many are ordered").
     """
     return min(MOST, max(FEWEST, PER_ROOT * math.isqrt(count)))
 
