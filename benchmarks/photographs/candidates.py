@@ -36,7 +36,7 @@ NEIGHBOURS = 10  # that a new embedding may lie on the way to
 WAY = (0.2, 0.6)  # how far
 NOISE = 0.5  # as a share of the deviation of each value
 _AT_ONCE = 50  # queries
-_BLOCK = 100_000  # embeddings that are compared at a time
+BLOCK = 100_000  # embeddings that are compared at a time
 
 Rows = NDArray[np.int64]
 
@@ -55,8 +55,8 @@ def grown(kept: NDArray[np.int8], count: int) -> tuple[NDArray[np.int8], Rows]:
         cosines = directions[start : start + _AT_ONCE] @ directions.T
         cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -np.inf
         near[start : start + _AT_ONCE] = np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    for start in range(len(kept), count, _BLOCK):
-        own = place[start : start + _BLOCK]
+    for start in range(len(kept), count, BLOCK):
+        own = place[start : start + BLOCK]
         way = random.uniform(*WAY, (len(own), 1)).astype(np.float32)
         other = near[own, random.integers(0, NEIGHBOURS, len(own))]
         noise = NOISE * spread * random.standard_normal((len(own), kept.shape[1]), np.float32)
@@ -79,7 +79,7 @@ def measure(library: Some, asking: Some, bits: int) -> dict[str, Any]:
     index.add(head.codes(library.kept))
     near = index.search(head.codes(asking.kept), max(CANDIDATES))[1]
     judged = asking.classes >= 0
-    exact = _nearest(asking.kept, library.kept)
+    exact = nearest(asking.kept, library.kept)
 
     def precision(found: Rows) -> float:
         return float((library.classes[found] == asking.classes[:, None])[judged].mean())
@@ -101,12 +101,12 @@ def measure(library: Some, asking: Some, bits: int) -> dict[str, Any]:
     }
 
 
-def _nearest(queries: NDArray[np.int8], library: NDArray[np.int8]) -> Rows:
+def nearest(queries: NDArray[np.int8], library: NDArray[np.int8]) -> Rows:
     """The rows of the nearest of all by cosine [Q, SHOWN], in any order."""
     one = unit(queries.astype(np.float32))
     best, rows = np.empty((len(one), 0), np.float32), np.empty((len(one), 0), np.int64)
-    for start in range(0, len(library), _BLOCK):
-        found = one @ unit(library[start : start + _BLOCK].astype(np.float32)).T
+    for start in range(0, len(library), BLOCK):
+        found = one @ unit(library[start : start + BLOCK].astype(np.float32)).T
         first = np.argpartition(-found, SHOWN, axis=1)[:, :SHOWN]
         best = np.concatenate([best, np.take_along_axis(found, first, axis=1)], axis=1)
         rows = np.concatenate([rows, first + start], axis=1)

@@ -55,10 +55,10 @@ def test_more_candidates_find_more_until_they_find_what_all_do(
 
 
 def test_exact_neighbours_are_those_of_all_cosines(photographs: Some, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_BLOCK", 300)  # a library in several parts
+    monkeypatch.setattr(candidates, "BLOCK", 300)  # a library in several parts
     one, others = (unit(photographs.kept[part].astype(np.float32)) for part in (slice(20), slice(20, 1200)))
     expected = np.sort(-np.sort(-(one @ others.T), axis=1)[:, : candidates.SHOWN])
-    rows = candidates._nearest(photographs.kept[:20], photographs.kept[20:])
+    rows = candidates.nearest(photographs.kept[:20], photographs.kept[20:])
     assert np.allclose(np.sort(np.take_along_axis(one @ others.T, rows, axis=1)), expected)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import errno
-import json
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from embedded import draw_more, index_of, load, ordered_library, present
 from fittable_model import FittableModel
-from kinds import LIKENESS, draw
+from kinds import LIKENESS
 from transhash import Library
 from transhash.library import Options, Queries, embedding_file
-from transhash.library.embedding_index import EmbeddingIndex, Held
+from transhash.library.embedding_index import Held
 from transhash.library.opening import EMBEDDINGS, disk_bytes
 from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates
 from transhash.model.fitted import cosines
@@ -26,12 +24,7 @@ COMPARED = 100
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     """A library of forty pictures that embeddings order."""
-    draw(tmp_path / "pictures", 40)
-    model = FittableModel()
-    model.likeness = LIKENESS
-    library = Library.create(tmp_path / "library", model)  # type: ignore[arg-type]
-    library.index(tmp_path / "pictures")
-    return library
+    return ordered_library(tmp_path)
 
 
 def forget(library: Library, id_: int) -> None:
@@ -68,24 +61,6 @@ def mapped(library: Library, monkeypatch: pytest.MonkeyPatch) -> Library:
     library.searching.settle()
     assert (library.path / EMBEDDINGS).exists()
     return library
-
-
-def index_of(library: Library) -> EmbeddingIndex:
-    """As another process has it."""
-    return EmbeddingIndex(library.bits, library.path / EMBEDDINGS)
-
-
-def present(index: EmbeddingIndex, library: Library) -> Held | None:
-    return index.refresh(library.catalogue, 40)
-
-
-def load(index: EmbeddingIndex, library: Library) -> None:
-    index.load(library.catalogue, 40)
-
-
-def draw_more(library: Library, count: int) -> None:
-    draw(library.path.parent / "pictures", count, seed=count)
-    library.index(library.path.parent / "pictures")
 
 
 @pytest.mark.parametrize("share", [1, 1000])
@@ -220,94 +195,6 @@ def test_a_library_that_has_become_small_has_no_file(mapped: Library) -> None:
         mapped.catalogue.database.execute("DELETE FROM embedding WHERE picture NOT IN (SELECT id FROM picture)")
     mapped.searching.settle()
     assert not (mapped.path / EMBEDDINGS).exists()
-
-
-def _cut(data: bytes) -> bytes:
-    return data[:-1]
-
-
-def _longer(data: bytes) -> bytes:
-    return data + b"x"
-
-
-def _other_id(data: bytes) -> bytes:
-    return data[:-8] + bytes(8)
-
-
-def _other_header(data: bytes) -> bytes:
-    return data.replace(b'"count": 40', b'"count": 39')
-
-
-def _saying(**other: object) -> Callable[[bytes], bytes]:
-    """With a header that is whole and says something else; one without any where nothing is said."""
-
-    def spoil(data: bytes) -> bytes:
-        length = embedding_file.PREFIX.unpack_from(data)[1]
-        head = json.loads(data[embedding_file.PREFIX.size :][:length])
-        header = json.dumps({**head, **other} if other else []).encode()
-        start = embedding_file.PREFIX.pack(embedding_file.MAGIC, len(header), zlib.crc32(header)) + header
-        return start.ljust(embedding_file.START, b"\0") + data[embedding_file.START :]
-
-    return spoil
-
-
-SPOILT = [
-    _cut,
-    _longer,
-    _other_id,
-    _other_header,
-    _saying(),
-    _saying(count=10**30),
-    _saying(count=-40),
-    _saying(count=True),
-    _saying(count=0, values=0),
-    _saying(values=1.5),
-    _saying(revision=[10**30, "x"]),
-    _saying(revision=[[1], "x"]),
-    _saying(revision=[1, 2]),
-    _saying(revision=7),
-    lambda _: b"",
-    lambda _: b"?" * 99,
-]
-
-
-@pytest.mark.parametrize("spoil", SPOILT)
-def test_a_damaged_file_is_not_used_and_verify_makes_it_again(mapped: Library, spoil: Callable[[bytes], bytes]) -> None:
-    file = mapped.path / EMBEDDINGS
-    good = file.read_bytes()
-    assert mapped.verify().mended == []
-    file.write_bytes(spoil(good))
-    assert present(index_of(mapped), mapped) is None
-    assert mapped.verify().mended == [f"{file}: damaged; it was built again from the catalogue"]
-    assert file.read_bytes() == good
-    assert mapped.verify().mended == []
-
-
-def test_verify_finds_altered_embeddings_and_the_file_of_another_library(mapped: Library, tmp_path: Path) -> None:
-    file, start = mapped.path / EMBEDDINGS, embedding_file.START
-    good = file.read_bytes()
-    file.write_bytes(good[:start] + bytes([good[start] ^ 1]) + good[start + 1 :])
-    assert mapped.verify().mended == [f"{file}: damaged; it was built again from the catalogue"]
-    mapped.catalogue.database.execute("UPDATE embedding SET kept = zeroblob(length(kept)) WHERE picture = 7")
-    reason = "its embeddings are not those of the catalogue"
-    assert mapped.verify().mended == [f"{file}: {reason}; it was built again from the catalogue"]
-    with Library.create(tmp_path / "other", FittableModel()) as other:  # type: ignore[arg-type]
-        other.index(tmp_path / "pictures")
-        file.write_bytes((other.path / EMBEDDINGS).read_bytes())
-    assert present(index_of(mapped), mapped) is None
-    assert mapped.verify().mended == [f"{file}: older than the catalogue; it was built again from the catalogue"]
-
-
-def test_a_damaged_file_that_cannot_be_replaced_is_a_problem(mapped: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    (mapped.path / EMBEDDINGS).write_bytes(b"?")
-
-    def refuse(self: Path, missing_ok: bool = False) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    with monkeypatch.context() as refused:
-        refused.setattr(Path, "unlink", refuse)
-        (problem,) = mapped.verify().problems
-    assert "damaged, and it cannot be replaced (Permission denied)" in problem.what
 
 
 @pytest.mark.parametrize("room", [False, True])

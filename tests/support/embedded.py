@@ -1,0 +1,44 @@
+"""A small library that embeddings order, and its embeddings as another process has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fittable_model import FittableModel
+from kinds import LIKENESS, draw
+from transhash import Library
+from transhash.library.embedding_index import EmbeddingIndex, Held
+from transhash.library.opening import EMBEDDINGS
+
+COUNT = 40  # pictures
+
+
+def ordered_library(folder: Path) -> Library:
+    """A library of pictures in a folder beside it, that embeddings order."""
+    draw(folder / "pictures", COUNT)
+    model = FittableModel()
+    model.likeness = LIKENESS
+    library = Library.create(folder / "library", model)  # type: ignore[arg-type]
+    library.index(folder / "pictures")
+    return library
+
+
+def draw_more(library: Library, count: int) -> None:
+    """Index more pictures."""
+    draw(library.path.parent / "pictures", count, seed=count)
+    library.index(library.path.parent / "pictures")
+
+
+def index_of(library: Library) -> EmbeddingIndex:
+    """As another process has it."""
+    return EmbeddingIndex(library.bits, library.path / EMBEDDINGS)
+
+
+def present(index: EmbeddingIndex, library: Library) -> Held | None:
+    """What it holds now."""
+    return index.refresh(library.catalogue, COUNT)
+
+
+def load(index: EmbeddingIndex, library: Library) -> None:
+    """Hold the embeddings of a small library, too."""
+    index.load(library.catalogue, COUNT)
