@@ -18,7 +18,7 @@ def ordered_library(folder: Path) -> Library:
     draw(folder / "pictures", COUNT)
     model = FittableModel()
     model.likeness = LIKENESS
-    library = Library.create(folder / "library", model)  # type: ignore[arg-type]
+    library = Library.create(folder / "library", model)
     library.index(folder / "pictures")
     return library
 
