@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import torch
 
+from benchmarks.common import RESULTS, ROOT
 from benchmarks.training import published
 from transhash.evaluation import evaluate
 
@@ -32,3 +35,13 @@ def test_it_learns_classes_that_differ_in_colour() -> None:
     found = published.codes(published.learn(images, labels, 24, 30), images)
     assert found.shape == (400, 3)
     assert evaluate(found, labels, found, labels).map > 0.8  # chance is a third
+
+
+def test_the_documents_have_what_was_found() -> None:
+    found = json.loads((RESULTS / "published-deep.json").read_text("utf-8"))["dsh"]["24"]
+    text = (ROOT / "docs/comparison.md").read_text("utf-8")
+    said = (
+        f"In {found['iterations']:,} steps, a\n  seventh of theirs, it has {found['map_conventional']:.3f} with 24 bits"
+    )
+    assert said.replace(" 0.", " .") in text
+    assert f"{found['published']:.3f}".removeprefix("0") + " is published" in text
