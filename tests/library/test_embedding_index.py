@@ -225,6 +225,9 @@ def test_embeddings_of_two_lengths_are_in_no_file_and_an_old_one_is_not_used(map
     draw_more(mapped, 9)
     assert (mapped.path / EMBEDDINGS).read_bytes() == before
     assert present(index_of(mapped), mapped) is None
+    forget(mapped, 7)  # a change, so that it is looked at
+    mapped.catalogue.database.execute("INSERT INTO embedding VALUES (7, x'01')")
+    assert index_of(mapped).misfit(mapped.catalogue) == "its embeddings are of another length"
 
 
 def test_more_are_compared_of_more_pictures() -> None:

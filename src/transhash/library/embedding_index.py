@@ -187,9 +187,11 @@ class EmbeddingIndex:
             if not catalogue.has_had(kept.head.revision):
                 return "older than the catalogue"
             held = self._caught_up(_held(kept), catalogue, kept.head.revision.number)
-            for ids, some in catalogue.embeddings.all() if held else ():
-                page = Part.of(dict(zip(ids, some, strict=True)), set(), kept.head.values)
-                if held is None or len(page.unlike(held.parts).ids):
+            if held is None:
+                return "its embeddings are of another length"
+            for ids, some in catalogue.embeddings.all():
+                page = Part.of(dict(zip(ids, some, strict=True)), set(), held.values)
+                if len(page.unlike(held.parts).ids):
                     return "its embeddings are not those of the catalogue"
             return None
 
