@@ -49,12 +49,13 @@ def grown(kept: NDArray[np.int8], count: int) -> tuple[NDArray[np.int8], Rows]:
         return kept, place
     found = np.empty((count, kept.shape[1]), np.int8)
     found[: len(kept)] = kept
-    directions, spread = unit(kept.astype(np.float32)), unit(kept.astype(np.float32)).std(axis=0)
+    directions = unit(kept.astype(np.float32))
+    spread = directions.std(axis=0)
     near = np.empty((len(kept), NEIGHBOURS), np.int64)
     for start in range(0, len(kept), _AT_ONCE):
-        cosines = directions[start : start + _AT_ONCE] @ directions.T
-        cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -np.inf
-        near[start : start + _AT_ONCE] = np.argpartition(-cosines, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+        likeness = directions[start : start + _AT_ONCE] @ directions.T
+        likeness[np.arange(len(likeness)), start + np.arange(len(likeness))] = -np.inf
+        near[start : start + _AT_ONCE] = np.argpartition(-likeness, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
     for start in range(len(kept), count, BLOCK):
         own = place[start : start + BLOCK]
         way = random.uniform(*WAY, (len(own), 1)).astype(np.float32)

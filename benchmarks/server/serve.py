@@ -59,9 +59,10 @@ def build(folder: Path, count: int, *, codes_alone: bool = False, embeddings: Pa
         library.index(photos)
         layers = library.catalogue.embeddings.layers(library.bits)
         assert layers is not None, "hash layers are fitted to so many pictures"
+        given = np.load(embeddings, mmap_mode="r") if embeddings else None
         for first in range(REAL, count, BATCH):
-            if embeddings:
-                kept = np.load(embeddings, mmap_mode="r")[first : min(count, first + BATCH)]
+            if given is not None:
+                kept = given[first : min(count, first + BATCH)]
             else:
                 kept = (
                     generator.normal(0, 20, (BATCH, len(layers.head.weights))).round().clip(-127, 127).astype(np.int8)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import index_of, ordered_library, present
+from embedded import index_of, ordered_library, present, with_a_file
 from fittable_model import FittableModel
 from transhash import Library
 from transhash.library import embedding_file
@@ -19,12 +19,8 @@ from transhash.library.opening import EMBEDDINGS
 
 @pytest.fixture
 def mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
-    """A library of forty pictures, whose embeddings are many enough to be mapped from a file, which is there."""
-    library = ordered_library(tmp_path)
-    monkeypatch.setattr("transhash.library.embedding_index.MAPPED", 30)
-    library.searching.settle()
-    assert (library.path / EMBEDDINGS).exists()
-    return library
+    """A library of forty pictures, with a file that its embeddings are mapped from."""
+    return with_a_file(ordered_library(tmp_path), monkeypatch)
 
 
 def _cut(data: bytes) -> bytes:

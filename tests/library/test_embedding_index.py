@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embedded import draw_more, index_of, load, ordered_library, present
+from embedded import draw_more, index_of, load, ordered_library, present, with_a_file
 from fittable_model import FittableModel
 from kinds import LIKENESS
 from transhash import Library
@@ -56,11 +56,8 @@ def agrees(held: Held | None, library: Library) -> bool:
 
 @pytest.fixture
 def mapped(library: Library, monkeypatch: pytest.MonkeyPatch) -> Library:
-    """The same, whose embeddings are many enough to be mapped from a file, which is there."""
-    monkeypatch.setattr("transhash.library.embedding_index.MAPPED", 30)
-    library.searching.settle()
-    assert (library.path / EMBEDDINGS).exists()
-    return library
+    """The same, with a file that its embeddings are mapped from."""
+    return with_a_file(library, monkeypatch)
 
 
 @pytest.mark.parametrize("share", [1, 1000])
@@ -124,7 +121,7 @@ def test_a_server_of_an_empty_library_holds_what_comes(tmp_path: Path) -> None:
     model.likeness = LIKENESS
     with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
         index = index_of(library)
-        index.load(library.catalogue, 0)
+        index.load(library.catalogue)
         assert index.refresh(library.catalogue, 0) is None
         draw_more(library, 12)
         assert agrees(index.refresh(library.catalogue, 12), library)

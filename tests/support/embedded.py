@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
@@ -20,6 +22,14 @@ def ordered_library(folder: Path) -> Library:
     model.likeness = LIKENESS
     library = Library.create(folder / "library", model)
     library.index(folder / "pictures")
+    return library
+
+
+def with_a_file(library: Library, monkeypatch: pytest.MonkeyPatch) -> Library:
+    """The same, whose embeddings are many enough to be mapped from a file, which is there."""
+    monkeypatch.setattr("transhash.library.embedding_index.MAPPED", COUNT - 10)
+    library.searching.settle()
+    assert (library.path / EMBEDDINGS).exists()
     return library
 
 
@@ -41,4 +51,4 @@ def present(index: EmbeddingIndex, library: Library) -> Held | None:
 
 def load(index: EmbeddingIndex, library: Library) -> None:
     """Hold the embeddings of a small library, too."""
-    index.load(library.catalogue, COUNT)
+    index.load(library.catalogue)

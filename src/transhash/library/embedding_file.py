@@ -28,6 +28,7 @@ from transhash.system import replacing
 MAGIC = b"THvalues"
 PREFIX = struct.Struct("<8sII")
 START = 4096  # of the embeddings: that of a page
+ID_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Kept(NamedTuple):
     rows: NDArray[np.int8]  # [N, V], mapped
 
 
-def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...], tuple[bytes, ...]]]) -> bool:
-    """Write the embeddings of a catalogue, by id; False where there are none, or of several lengths.
+def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...], tuple[bytes, ...]]]) -> None:
+    """Write the embeddings of a catalogue, by id; nothing where there are none, or of several lengths.
 
     Raises `OSError` when there is no room, or nothing may be written here; what was there stays.
     """
@@ -68,9 +69,7 @@ def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...],
         if not values:
             raise _UnevenError
         file.write(ids)
-        _write_head(file, Head(len(ids) // 8, values, revision, crc, zlib.crc32(ids)))
-        return True
-    return False
+        _write_head(file, Head(len(ids) // ID_BYTES, values, revision, crc, zlib.crc32(ids)))
 
 
 class _UnevenError(Exception):
@@ -102,7 +101,7 @@ def _head(file: BinaryIO) -> Head:
     numbers = head.count, head.values, number, head.rows_crc, head.ids_crc
     if not all(type(each) is int and 0 <= each < 1 << 48 for each in numbers) or type(name) is not str:
         raise ValueError
-    if os.fstat(file.fileno()).st_size != START + head.count * (head.values + 8) or not head.count * head.values:
+    if os.fstat(file.fileno()).st_size != START + head.count * (head.values + ID_BYTES) or not head.count * head.values:
         raise ValueError
     return head
 

@@ -91,10 +91,16 @@ class Held:
         """V, the length of an embedding."""
         return int(self.parts[0].rows.shape[1])
 
-    def merged(self) -> Held:
-        """The same as one large part, in memory."""
+    @classmethod
+    def of_one(cls, large: Part) -> Held:
+        """One part, and nothing newer."""
+        return cls((large, Part.of({}, set(), large.rows.shape[1])))
+
+    @property
+    def is_grown(self) -> bool:
+        """Whether the small part is to be merged into the large one."""
         large, small = self.parts
-        return Held((large.under(small), Part.of({}, set(), self.values)))
+        return SHARE * len(small.ids) > len(large.ids)
 
     def of(self, ids: Iterable[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
@@ -131,9 +137,9 @@ class EmbeddingIndex:
         self._mapped: Revision | None = None  # that the file was of which what is held was mapped from
         self._is_loaded = False
 
-    def load(self, catalogue: Catalogue, codes: int) -> None:
+    def load(self, catalogue: Catalogue) -> None:
         """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
-        self.save(catalogue, codes)
+        self.save(catalogue)
         with catalogue.reading():  # for seconds, in which others go on without
             revision, mapped = catalogue.revision(), self._opened(catalogue)
             held = mapped[0] if mapped else self._read(catalogue)
@@ -141,14 +147,12 @@ class EmbeddingIndex:
             self._revision, self._held, self._mapped = revision, held, mapped[1] if mapped else None
             self._is_loaded = True
 
-    def save(self, catalogue: Catalogue, codes: int) -> None:
+    def save(self, catalogue: Catalogue) -> None:
         """Write the file when there are many embeddings, and it is missing or too old; remove it when there are few.
 
-        Not where nothing may be written, or there is no room. `codes`: how many there are. Raises `LibraryError` when
-        the catalogue cannot be read.
+        Not where nothing may be written, or there is no room. Raises `LibraryError` when the catalogue cannot be read.
         """
         with catalogue.reading():
-            values = catalogue.embeddings.values() or 0
             if not catalogue.embeddings.are_at_least(MAPPED):
                 with suppress(OSError):
                     self.file.unlink(missing_ok=True)
@@ -156,8 +160,9 @@ class EmbeddingIndex:
             head = embedding_file.head_of(self.file)
             if head and _can_follow(head, catalogue, SAVED_SHARE):
                 return
+            row = (catalogue.embeddings.values() or 0) + embedding_file.ID_BYTES
             with suppress(OSError):
-                if shutil.disk_usage(self.file.parent).free > codes * (values + 8) + ROOM:
+                if shutil.disk_usage(self.file.parent).free > catalogue.embeddings.count() * row + ROOM:
                     embedding_file.write(self.file, catalogue.revision(), catalogue.embeddings.all())
 
     def refresh(self, catalogue: Catalogue, codes: int) -> Held | None:
@@ -186,7 +191,7 @@ class EmbeddingIndex:
         with catalogue.reading():
             if not catalogue.has_had(kept.head.revision):
                 return "older than the catalogue"
-            held = self._caught_up(_held(kept), catalogue, kept.head.revision.number)
+            held = self._followed(kept, catalogue)
             if held is None:
                 return "its embeddings are of another length"
             for ids, some in catalogue.embeddings.all():
@@ -195,14 +200,14 @@ class EmbeddingIndex:
                     return "its embeddings are not those of the catalogue"
             return None
 
-    def rebuild(self, catalogue: Catalogue, codes: int) -> None:
+    def rebuild(self, catalogue: Catalogue) -> None:
         """Throw away the file and what is held, and make both from the catalogue; raises `OSError`."""
         self.file.unlink(missing_ok=True)
         with self._lock:
             self._held = self._revision = self._mapped = None
-        self.save(catalogue, codes)
+        self.save(catalogue)
         if self._is_loaded:
-            self.load(catalogue, codes)
+            self.load(catalogue)
 
     def _follow(self, catalogue: Catalogue) -> None:
         """Bring what is held up to date, or begin again; hold nothing where neither can be done soon."""
@@ -211,12 +216,12 @@ class EmbeddingIndex:
             changed = catalogue.pictures.changed(self._revision.number)
             if self._mapped is None or SHARE * changed <= len(self._held.parts[0].ids):
                 held = self._caught_up(self._held, catalogue, self._revision.number)
-        large, small = held.parts if held else (None, None)
-        is_grown = large is None or small is None or SHARE * len(small.ids) > len(large.ids)
-        if held and is_grown and self._mapped is None:
-            held = held.merged()
-        elif is_grown and (mapped := self._opened(catalogue)) and (held is None or mapped[1] != self._mapped):
-            held, self._mapped = mapped
+        if held is None or held.is_grown:
+            if held is not None and self._mapped is None:
+                large, small = held.parts
+                held = Held.of_one(large.under(small))
+            elif (mapped := self._opened(catalogue)) and (held is None or mapped[1] != self._mapped):
+                held, self._mapped = mapped
         if held is None and self._is_loaded and self._mapped is None:
             held = self._read(catalogue)
         self._held = held
@@ -229,8 +234,13 @@ class EmbeddingIndex:
         kept = embedding_file.read(self.file)
         if kept is None or not _can_follow(kept.head, catalogue, SHARE):  # another one meanwhile
             return None
-        held = self._caught_up(_held(kept), catalogue, kept.head.revision.number)
+        held = self._followed(kept, catalogue)
         return (held, kept.head.revision) if held else None
+
+    def _followed(self, kept: embedding_file.Kept, catalogue: Catalogue) -> Held | None:
+        """What a file has, with what has changed since."""
+        part = Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_))
+        return self._caught_up(Held.of_one(part), catalogue, kept.head.revision.number)
 
     def _read(self, catalogue: Catalogue) -> Held | None:
         """Into memory; None where there are none, too many, or of several lengths."""
@@ -244,7 +254,7 @@ class EmbeddingIndex:
             page = slice(first, first := first + len(some))
             ids[page] = np.fromiter(some, np.int64, len(some))
             rows[page] = np.frombuffer(b"".join(kept), np.int8).reshape(-1, values)
-        return Held((Part(ids, rows, np.ones(count, np.bool_)), Part.of({}, set(), values)))
+        return Held.of_one(Part(ids, rows, np.ones(count, np.bool_)))
 
     def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
         """With what has changed since the revision of a number; None where that is of another length.
@@ -260,11 +270,6 @@ class EmbeddingIndex:
             new.append(Part.of(kept, ids - kept.keys(), held.values).unlike(held.parts))
         newer = Part.joined(new, held.values)
         return Held((held.parts[0], held.parts[1].under(newer))) if len(newer.ids) else held
-
-
-def _held(kept: embedding_file.Kept) -> Held:
-    large = Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_))
-    return Held((large, Part.of({}, set(), kept.head.values)))
 
 
 def _can_follow(head: embedding_file.Head, catalogue: Catalogue, share: int) -> bool:

@@ -140,7 +140,8 @@ class LocalSearch:
 
     def settle(self) -> None:
         """Bring the files that searches read up to date: for whoever has changed the library."""
-        self.embedding_index.save(self._catalogue, len(self.codes()))
+        self.codes()
+        self.embedding_index.save(self._catalogue)
 
     def snapshot(self) -> Snapshot:
         """The library as it is now."""
@@ -156,7 +157,7 @@ class LocalSearch:
 
         Raises `LibraryError` when the catalogue cannot be read.
         """
-        self.embedding_index.load(self._catalogue, len(self.codes()))
+        self.embedding_index.load(self._catalogue)
 
     def ranked(
         self,

@@ -62,12 +62,9 @@ def verify(
     if result.problems:
         return result
     result.pictures = catalogue.pictures.counts()[0]
-    if reason := codes.misfit(catalogue):
-        _mend(result, codes.file, reason, lambda: codes.rebuild(catalogue))
-    if reason := embeddings.misfit(catalogue):
-        _mend(
-            result, embeddings.file, reason, lambda: embeddings.rebuild(catalogue, len(codes.refresh(catalogue).codes))
-        )
+    for derived in (codes, embeddings):
+        if reason := derived.misfit(catalogue):
+            _mend(result, derived, reason, catalogue)
     found: Encoder | None = None
     try:
         found = model()
@@ -78,9 +75,10 @@ def verify(
     return result
 
 
-def _mend(result: Verification, file: Path, reason: str, rebuild: Callable[[], None]) -> None:
+def _mend(result: Verification, derived: CodeIndex | EmbeddingIndex, reason: str, catalogue: Catalogue) -> None:
+    file = derived.file
     try:
-        rebuild()
+        derived.rebuild(catalogue)
     except OSError as error:
         what = f"{file}: {reason}, and it cannot be replaced ({error.strerror})"
         result.problems.append(Problem(what, "check the permissions of its folder"))
