@@ -27,6 +27,11 @@ def test_normalisation_divides_by_what_is_around_in_the_same_map() -> None:
     assert torch.count_nonzero(found) == 1
 
 
+def test_the_derivative_of_normalisation_is_that_of_its_values() -> None:
+    maps = (torch.randn(2, 3, 6, 6, dtype=torch.float64, generator=torch.manual_seed(0)) * 100).requires_grad_()
+    assert torch.autograd.gradcheck(published.Normalised(), (maps,), eps=1e-4, atol=1e-4)  # type: ignore[no-untyped-call]
+
+
 def test_it_learns_classes_that_differ_in_colour() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 400)
