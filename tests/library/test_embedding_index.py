@@ -13,7 +13,7 @@ from fittable_model import FittableModel
 from kinds import LIKENESS
 from transhash import Library
 from transhash.library import Options, Queries, embedding_file
-from transhash.library.embedding_index import Held
+from transhash.library.embedding_index import LINE, Held
 from transhash.library.opening import EMBEDDINGS, disk_bytes
 from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates
 from transhash.model.fitted import cosines
@@ -184,6 +184,32 @@ def test_a_process_that_goes_on_maps_the_file_that_another_has_written(mapped: L
     assert agrees(held, mapped)
     assert held is not None
     assert [len(part.ids) for part in held.parts] == [49, 0]
+
+
+def is_mapped(held: Held | None) -> bool:
+    """Whether the large part is in a file."""
+    assert held is not None
+    memory: object = held.parts[0].rows
+    while isinstance(memory, np.ndarray):
+        memory = memory.base
+    return memory is not None
+
+
+@pytest.mark.parametrize("room", [1 << 20, 0])
+def test_a_program_that_searches_often_has_a_copy_unless_they_are_too_many(
+    mapped: Library, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transhash.library.embedding_index.MOST_BYTES", room)
+    index = index_of(mapped)
+    assert is_mapped(present(index, mapped))
+    load(index, mapped)
+    for _ in range(2):  # of the file, and of the next one
+        held = present(index, mapped)
+        assert agrees(held, mapped)
+        assert is_mapped(held) == (room == 0)
+        assert held is not None
+        assert room == 0 or held.parts[0].rows.ctypes.data % LINE == 0
+        draw_more(mapped, 9)
 
 
 def test_a_library_that_has_become_small_has_no_file(mapped: Library) -> None:

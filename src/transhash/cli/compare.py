@@ -39,7 +39,12 @@ def compare(
     heads: Annotated[int, typer.Option("--heads", min=0, help="Its attention heads; 0: as the file says.")] = 0,
     image_size: Annotated[
         int | None,
-        typer.Option("--image-size", min=1, metavar="N", help="Side of the pictures in pixels; by default about 70."),
+        typer.Option(
+            "--image-size",
+            min=1,
+            metavar="N",
+            help="Side of the pictures in pixels; by default the model's own, of a checkpoint about 70.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     methods: Annotated[
