@@ -195,20 +195,22 @@ def is_mapped(held: Held | None) -> bool:
     return memory is not None
 
 
-@pytest.mark.parametrize("room", [1 << 20, 0])
-def test_a_program_that_searches_often_has_a_copy_unless_they_are_too_many(
-    mapped: Library, room: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("most", "free"), [(1 << 20, 1 << 30), (1 << 20, None), (0, 1 << 30), (1 << 20, 1000)])
+def test_a_program_that_searches_often_has_a_copy_where_there_is_room(
+    mapped: Library, most: int, free: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transhash.library.embedding_index.MOST_BYTES", room)
+    monkeypatch.setattr("transhash.library.embedding_index.MOST_BYTES", most)
+    monkeypatch.setattr("transhash.library.embedding_index.free_memory", lambda: free)
+    has_room = most > 0 and free != 1000
     index = index_of(mapped)
     assert is_mapped(present(index, mapped))
     load(index, mapped)
     for _ in range(2):  # of the file, and of the next one
         held = present(index, mapped)
         assert agrees(held, mapped)
-        assert is_mapped(held) == (room == 0)
+        assert is_mapped(held) == (not has_room)
         assert held is not None
-        assert room == 0 or held.parts[0].rows.ctypes.data % LINE == 0
+        assert not has_room or held.parts[0].rows.ctypes.data % LINE == 0
         draw_more(mapped, 9)
 
 

@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from transhash.library import embedding_file
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
+from transhash.system import free_memory
 
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
 MOST_BYTES = 1 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
+MEMORY_SHARE = 4  # nor are they held when they take more than one in so many bytes of what is free
 LINE = 64  # bytes that memory gives at once
 SHARE = 16  # the small part is merged into the large one when it is one in so many of it
 SAVED_SHARE = 256  # the file is written when more than one in so many of its embeddings may have changed since
@@ -246,7 +248,7 @@ class EmbeddingIndex:
     def _read(self, catalogue: Catalogue) -> Held | None:
         """Into memory; None where there are none, too many, or of several lengths."""
         values, count = catalogue.embeddings.values(), catalogue.embeddings.count()
-        if values is None or count * values > MOST_BYTES:
+        if values is None or not _fits(count * values):
             return None
         ids, rows, first = np.empty(count, np.int64), _room(count, values), 0
         for some, kept in catalogue.embeddings.all():
@@ -273,6 +275,12 @@ class EmbeddingIndex:
         return Held((held.parts[0], held.parts[1].under(newer))) if len(newer.ids) else held
 
 
+def _fits(size: int) -> bool:
+    """Whether so many bytes of embeddings are to be held in memory."""
+    free = free_memory()
+    return size <= MOST_BYTES and (free is None or MEMORY_SHARE * size <= free)
+
+
 def _room(count: int, values: int) -> NDArray[np.int8]:
     """Room for rows (count, values) that begin where a cache line does; NumPy asks for large pages where it is much."""
     room = np.empty(count * values + LINE, np.int8)
@@ -283,7 +291,7 @@ def _room(count: int, values: int) -> NDArray[np.int8]:
 def _in_memory(held: Held) -> Held:
     """The same with a copy of mapped rows, if they are not too many: a search of many then takes half the time."""
     large, small = held.parts
-    if large.rows.nbytes > MOST_BYTES:
+    if not _fits(large.rows.nbytes):
         return held
     rows = _room(*large.rows.shape)
     rows[:] = large.rows

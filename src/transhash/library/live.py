@@ -133,7 +133,7 @@ class LiveLibrary:
         return now if now.searching is than.searching and now.revision != than.revision else None
 
     def hold_embeddings(self) -> None:
-        """Hold the embeddings from now on, where they order hits: in memory, and mapped where they take over 1 GiB.
+        """Hold the embeddings from now on, where they order hits: in memory where there is room, else mapped.
 
         Where their file is missing or old it is written first: a million takes seconds. Also those of a library that
         takes the place of this one. Raises `LibraryError` when they cannot be read.
