@@ -153,7 +153,7 @@ class LocalSearch:
                 return Snapshot(self, index, revision, layers, held)
 
     def hold_embeddings(self) -> None:
-        """Hold the embeddings of a small library, too, from now on: for a program that searches often.
+        """Hold the embeddings in memory from now on, where there is room: for a program that searches often.
 
         Raises `LibraryError` when the catalogue cannot be read.
         """

@@ -96,7 +96,7 @@ def _products(query, row):  # type: ignore[no-untyped-def]
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _of_pieces(typing: Any, query: Any, row: Any, pieces: Any) -> tuple[Any, Callable[..., Any]]:
-    """The same over the first pieces: 32 products in one instruction where there is one that adds them in pairs."""
+    """The same over the first pieces: many products in one instruction where there is one that adds them in pairs."""
     signature = types.UniTuple(types.int32, 2)(query, row, types.int64)
     sums = ir.VectorType(_I32, PIECE // 2)
 
