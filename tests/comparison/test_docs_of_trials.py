@@ -154,6 +154,15 @@ def test_the_loss_of_ours_has_the_best_mean_of_the_settings_that_were_tried() ->
     assert sorted(map(len, counted.values())) == [1] * 7 + [3] * 2
     assert_says("Of {} settings that were tried", {9: "nine"}[len(tried)])
     assert_says("it has the best mean: {:.4f}, the next {:.4f}", *means[:2])
+    [shared] = set.intersection(*counted.values())
+    at_it = [cell for cell in results("cifar10-settings")["cells"] if cell["recipe"]["learning_rate"] == shared]
+    sums: dict[str, float] = {}
+    for cell in at_it:
+        key = setting_of(cell["recipe"])
+        sums[key] = sums.get(key, 0.0) + cell["scores"]["map"] / 2
+    best_at_it = max(sums, key=lambda key: sums[key])
+    assert json.loads(best_at_it) == [{"anchor": 1.0, "gamma": 20.0}, True]
+    assert_says("the best is a weight of 1, with {:.4f}", sums[best_at_it])
 
 
 def test_what_it_says_of_caltech() -> None:

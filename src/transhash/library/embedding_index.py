@@ -289,7 +289,7 @@ def _room(count: int, values: int) -> NDArray[np.int8]:
 
 
 def _in_memory(held: Held) -> Held:
-    """The same with a copy of mapped rows, if they are not too many: a search of many then takes half the time."""
+    """The same with a copy of mapped rows, where there is room: memory may have large pages, a file has not."""
     large, small = held.parts
     if not _fits(large.rows.nbytes):
         return held
