@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, program
+from benchmarks.common import RESULTS, program, write
 from transhash import Binarizer, HammingIndex, Library, evaluate
 from transhash.model.fitted import embedding
 from transhash.search import rescore
@@ -300,7 +300,7 @@ def main() -> None:
         else:
             methods = classes_of(vectors, arrays["labels"], asked.queries, asked.bits)
         results[asked.way][file.stem] = {**about, "methods": methods}
-    FILE.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    write(FILE, results)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from benchmarks.common import program
 from transhash import HammingIndex, load_encoder
 from transhash.codes import pack
 from transhash.errors import DataError, ModelError
+from transhash.evaluation.cosine import unit
 from transhash.images import open_picture
 from transhash.library.files.walk import roots, walk
 from transhash.library.ranking import candidates
@@ -33,10 +34,6 @@ from transhash.search import rescore
 Floats = NDArray[np.float32]
 K = 10
 AT_ONCE = 16  # pictures or texts that are encoded
-
-
-def unit(vectors: Floats) -> Floats:
-    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 
 def recalls(model: Embedder, pictures: Floats, words: Floats, bits: int, k: int = K) -> dict[str, float]:

@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from benchmarks.common import write
 from benchmarks.copies.changes import CHANGES
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
@@ -132,7 +133,7 @@ def main() -> None:
         results = judged(bench)
         print_table(results)
         if settings.result:
-            settings.result.write_text(json.dumps(results, indent=1) + "\n")
+            write(settings.result, results)
         if settings.sheet:
             sheet(bench, settings.sheet)
 

@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.common import write
 from benchmarks.copies.confirmation import HASHES, files, hashes_of
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
@@ -141,7 +142,7 @@ def main() -> None:
     }  # fmt: skip
     print(json.dumps({name: value for name, value in results.items() if name != "told"}, indent=1))
     if settings.result:
-        settings.result.write_text(json.dumps(results, indent=1) + "\n")
+        write(settings.result, results)
 
 
 def frames(folder: Path, count: int, random: np.random.Generator) -> Pairs:

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 import transhash
-from benchmarks.common import RESULTS
+from benchmarks.common import RESULTS, write
 from benchmarks.encoding.plane import costs, encoder, peer
 from transhash.images import load_square
 
@@ -50,7 +50,7 @@ def main() -> None:
             )
             found[f"{width * height / 1e6:.0f} megapixels"] = cost
     print(json.dumps(found, indent=1))
-    (RESULTS / "photos.json").write_text(json.dumps(found, indent=1) + "\n")
+    write(RESULTS / "photos.json", found)
 
 
 def photographs(folder: Path, width: int, height: int) -> list[Path]:

@@ -32,7 +32,7 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import Dinov2Config, Dinov2Model
 
 import transhash
-from benchmarks.common import RESULTS, ROOT
+from benchmarks.common import RESULTS, ROOT, write
 from benchmarks.encoding.encode import make_pictures
 from transhash.data.datasets import load_dataset
 from transhash.evaluation import evaluate
@@ -82,7 +82,7 @@ def main() -> None:
         "pictures": arguments.pictures,
         "rounds": arguments.rounds,
     }
-    (RESULTS / "plane.json").write_text(json.dumps(result, indent=1) + "\n")
+    write(RESULTS / "plane.json", result)
     print(json.dumps(result, indent=1))
     draw(result, ROOT / "docs" / "plane.svg")
 

@@ -81,18 +81,20 @@ def parse(text: str) -> Change:
         name, _, number = part.partition(":")
         kind = KINDS.get(name)
         if kind is None:
-            raise DataError(f"no change is called {name!r}; there are {', '.join(KINDS)}")
+            raise DataError("", f"no change is called {name!r}", f"there are {', '.join(KINDS)}")
         if kind.least == kind.most:
             if number:
-                raise DataError(f"{part!r}: the change {name!r} takes no amount; leave {number!r} out")
+                raise DataError(repr(part), f"the change {name!r} takes no amount", f"leave {number!r} out")
             amount = kind.least
         else:
             try:
                 amount = float(number)
             except ValueError:
-                raise DataError(f"{part!r}: give the amount as a number, {name}:N ({kind.text})") from None
+                raise DataError(repr(part), "the amount is no number", f"give {name}:N ({kind.text})") from None
             if not kind.least <= amount <= kind.most:
-                raise DataError(f"{part!r}: the amount must be from {kind.least:g} to {kind.most:g} ({kind.text})")
+                raise DataError(
+                    repr(part), f"{amount:g} is out of range", f"give {kind.least:g} to {kind.most:g} ({kind.text})"
+                )
         steps.append((kind, amount))
     return Change(text, tuple(steps))
 

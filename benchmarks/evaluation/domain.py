@@ -161,7 +161,7 @@ class Domain:
         halves are what the second is fitted to. Raises `DataError` for a model that is not calibrated.
         """
         if (calibration := self.model.at(bits).calibration) is None:
-            raise DataError(f"{self.model.name}: not calibrated at {bits} bits; run `transhash evaluate --calibrate`")
+            raise DataError(self.model.name, f"not calibrated at {bits} bits", "run `transhash evaluate --calibrate`")
         codes = self.encodings().codes[bits]
         parts = self._parts()
         halves = [

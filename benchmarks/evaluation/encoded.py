@@ -74,7 +74,7 @@ class Encoder:
         Features are rounded to float16. Raises `ImageError` for the first picture that cannot be used.
         """
         if not len(pictures):
-            raise DataError("there are no pictures to encode: give at least one")
+            raise DataError("", "there are no pictures to encode", "give at least one")
         key = hashlib.sha256(json.dumps([*self._identity, name, len(pictures)]).encode()).hexdigest()[:16]
         parts = []
         for start in range(0, len(pictures), PART):

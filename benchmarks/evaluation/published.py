@@ -11,12 +11,11 @@ ranking as the field counts it, ties in database order, mean ± deviation over t
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import program
+from benchmarks.common import program, write
 from benchmarks.evaluation.gist import gist
 from transhash.codes import pack
 from transhash.comparison.tables import spread_of, spread_text
@@ -62,7 +61,7 @@ def main() -> None:
             found.setdefault(name, {})[str(bits)] = figures
     print(markdown(found))
     if asked.to:
-        asked.to.write_text(json.dumps({"machine": machine(), "split_sha256": parts.checksum, "methods": found}) + "\n")
+        write(asked.to, {"machine": machine(), "split_sha256": parts.checksum, "methods": found})
 
 
 def markdown(found: Found) -> str:

@@ -6,7 +6,7 @@
     … --change-all grey                               all pictures changed
     … --reliability drawn.svg                         what the model's probabilities are worth
 
-docs/protocols.md says what is measured. `benchmarks.evaluation.domains` runs all that docs/models.md shows.
+docs/protocols.md says what is measured.
 """
 
 from __future__ import annotations

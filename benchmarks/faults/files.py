@@ -139,7 +139,7 @@ def _checkpoint_state(home: Path) -> State:
         return {}
     meta = checkpoint.restore(last, {"network": network}, torch.optim.Adam(network.parameters()))
     if not torch.allclose(network.weight, torch.tensor(float(meta["step"])), atol=0.01):
-        raise TransHashError(last, "has other weights than were saved")
+        raise TransHashError(last, "has other weights than were saved", "look at how checkpoints are written")
     return {f"step {step}": "saved" for step in range(1, meta["step"] + 1)}
 
 

@@ -15,7 +15,6 @@ the order of all cosines, `codes` that of codes alone.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
+from benchmarks.common import write
 from benchmarks.photographs.box import seen
 from transhash.evaluation.cosine import unit
 from transhash.model.fitted import cosines, embedding, fit_head
@@ -161,7 +161,7 @@ def main() -> None:
     if given.keep:
         np.save(given.keep, np.random.default_rng(0).permutation(kept))
     if given.json:
-        given.json.write_text(json.dumps(results, indent=1) + "\n")
+        write(given.json, results)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
+from benchmarks.common import write
 from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
@@ -73,7 +74,7 @@ def main() -> None:
         errors["all that report"] = expected_error(np.concatenate(pooled), np.concatenate(so))
     settings.out.parent.mkdir(parents=True, exist_ok=True)
     result = {"model": model.name, "fingerprint": model.fingerprint, "rows": rows, "probabilities": errors}
-    settings.out.write_text(json.dumps(result, indent=0) + "\n")
+    write(settings.out, result)
     if settings.into:
         config = read_config(settings.into)
         write_config(settings.into, {**config, "about": {**config["about"], "measured": for_the_card(rows)}})

@@ -16,14 +16,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common import RESULTS, program
+from benchmarks.common import RESULTS, program, timed
 from benchmarks.search.peers import Codes, Faiss, make_codes
 from transhash.search import HammingIndex
 from transhash.search.building import build_index
@@ -109,13 +109,6 @@ class Most:
             self.disk = max(self.disk, self._before - shutil.disk_usage(self.folder).free)
             lines = Path("/proc/self/status").read_text().splitlines()
             self.memory = max(self.memory, next(int(line.split()[1]) << 10 for line in lines if "RssAnon" in line))
-
-
-def timed(action: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that an action took, and what it gave."""
-    began = time.perf_counter()
-    given = action()
-    return time.perf_counter() - began, given
 
 
 def build(kind: str, size: int, target: Path, oracle: Oracle) -> Row:

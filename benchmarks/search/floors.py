@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.common import seconds
 from transhash.kernels import inlined, kernel
 from transhash.search import mih, scan, tables
 from transhash.search.bitops import prefetch
@@ -138,10 +137,3 @@ def of_writing(hits: int) -> float:
         spread(fill, cuts(hits, workers()))
 
     return min(seconds(write) for _ in range(3))
-
-
-def seconds(action: Callable[..., Any], *arguments: Any) -> float:
-    """How long it takes."""
-    begin = time.perf_counter()
-    action(*arguments)
-    return time.perf_counter() - begin

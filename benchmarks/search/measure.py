@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common import seconds
 from benchmarks.search import floors
-from benchmarks.search.floors import seconds
 from benchmarks.search.peers import EFFORTS, Codes, Engine, Faiss, Ours, approximate, make_codes
 from transhash.search import HammingIndex
 from transhash.system import machine, replacing

@@ -202,9 +202,9 @@ def _real(path: Path, bits: int) -> Codes:
     try:
         codes = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no codes can be read here; give uniform, clustered, or an .npy file") from error
+        raise DataError(path, "no codes can be read here", "give uniform, clustered, or an .npy file") from error
     if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] * 8 != bits or len(codes) < 11:
         raise DataError(
-            f"{path}: {codes.dtype} of shape {codes.shape} where codes uint8 [N, {bits // 8}] are needed (N > 10)"
+            path, f"{codes.dtype} of shape {codes.shape}", f"give codes, uint8 [N, {bits // 8}] with N > 10"
         )
     return np.asarray(codes)

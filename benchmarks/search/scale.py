@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import RESULTS, ROOT
+from benchmarks.common import RESULTS, ROOT, write
 from benchmarks.search.peers import make_codes
 from transhash import HammingIndex, Library, load
 from transhash.search import merging
@@ -277,7 +277,7 @@ def main() -> None:
     if given.what == "measure":
         result: dict[str, Any] = {"machine": machine(), "load": os.getloadavg()[0]}
         result |= {"costs": costs(given.pictures), "sharded": sharded()}
-        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+        write(RESULT, result)
     result = json.loads(RESULT.read_text())
     print("\n\n".join(each(result) for each in (million, sizes, check, stragglers, inverted)))
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.common import program
+from benchmarks.common import program, write
 from transhash.codes import pack
 from transhash.data.datasets import load_dataset
 from transhash.evaluation import evaluate
@@ -159,7 +159,7 @@ def main() -> None:
         }
         print(json.dumps({"bits": bits, **found[str(bits)]}), flush=True)
     if asked.to:
-        asked.to.write_text(json.dumps({"machine": machine(), "dsh": found}, indent=1) + "\n")
+        write(asked.to, {"machine": machine(), "dsh": found})
 
 
 if __name__ == "__main__":

@@ -6,14 +6,13 @@ python -m benchmarks.training.read
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.common import seconds
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.vit import Attention, ViTConfig
 
@@ -30,12 +29,6 @@ def with_keys_and_values(self: Attention, x: Tensor, groups: Tensor | None = Non
     y = F.scaled_dot_product_attention(q, k, v, attn_mask=groups)
     out: torch.Tensor = self.proj(y.transpose(1, 2).flatten(2))
     return out
-
-
-def seconds(work: Callable[[], None]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def main() -> None:

@@ -25,10 +25,10 @@ class TransHashError(Exception):
 
     code = "error"
 
-    def __init__(self, where: object, reason: str = "", remedy: str = "", *, code: str | None = None) -> None:
+    def __init__(self, where: object, reason: str, remedy: str = "", *, code: str | None = None) -> None:
         super().__init__(str(where), reason, remedy)
-        self.where = str(where) if reason else ""
-        self.reason = reason or str(where)  # a message that names no place is a sentence of its own
+        self.where = str(where)
+        self.reason = reason
         self.remedy = remedy
         if code is not None:
             self.code = code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import platform
 import re
@@ -12,9 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 from transhash.errors import TransHashError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Scalar = TypeVar("Scalar", bound=np.generic)
+
+LINE = 64  # bytes that memory gives at once
 
 try:
     import fcntl
@@ -107,6 +116,16 @@ def free_memory(root: Path = Path("/")) -> int | None:
         spare = next(int(line.split()[1]) for line in _lines(group / "memory.stat") if line.startswith("inactive_file"))
         free.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()) + spare)
     return min(free) if free else None
+
+
+def aligned(shape: tuple[int, ...], kind: type[Scalar]) -> NDArray[Scalar]:
+    """An array, not filled, that begins where a cache line does; NumPy asks for large pages where it is much."""
+    import numpy as np
+
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    room = np.empty(size + LINE, np.uint8)
+    start = -room.ctypes.data % LINE
+    return room[start : start + size].view(kind).reshape(shape)
 
 
 def _lines(path: Path) -> list[str]:

@@ -28,6 +28,17 @@ def test_search_against_faiss() -> None:
     assert all("NUMBA_CPU_FEATURES=" in row["machine"] and "FAISS_SIMD_LEVEL=AVX2" in row["machine"] for row in without)
 
 
+def test_the_readme_says_how_many_times_faster_than_faiss() -> None:
+    def times(codes: str) -> str:
+        of = {row["engine"]: row for row in SEARCH if (row["codes"], row["size"], row["bits"]) == (codes, 10**7, 64)}
+        return f"{measure.per_query(of['faiss Flat']) / measure.per_query(of['transhash']):.0f}"
+
+    said = (
+        f"{times('real')} to {times('clustered')} times as fast on real and clustered codes, {times('uniform')} times"
+    )
+    assert said in (ROOT / "README.md").read_text("utf-8")
+
+
 @pytest.mark.parametrize("switched", ["", "-avx2"])
 def test_how_far_from_the_floor_a_search_in_tables_is(switched: str) -> None:
     rows = json.loads((ROOT / f"benchmarks/results/search-xeon{switched}/search.json").read_text("utf-8"))

@@ -16,7 +16,7 @@ import pytest
 
 from layouts import CLASSES, LAYOUTS, PIXELS, archived, binary, plain_parquet, png, python, string
 from transhash.data.datasets import load_dataset
-from transhash.errors import DataError, ImageError
+from transhash.errors import DataError, ImageError, TransHashError
 
 
 class Bomb:
@@ -196,5 +196,5 @@ def test_a_broken_picture_in_parquet_is_named_by_its_row(tmp_path: Path) -> None
 def test_without_pyarrow_the_install_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain_parquet(tmp_path)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"needs pyarrow; pip install 'transhash\[train\]'"):
+    with pytest.raises(TransHashError, match=r"this needs pyarrow, .*: pip install 'transhash\[parquet\]'"):
         load_dataset("cifar10", tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pages import SOURCES, name
+from pages import ROOT, SOURCES, name
 from transhash import errors
 
 KINDS = {
@@ -39,7 +39,10 @@ def _is_empty(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and not node.value
 
 
-@pytest.mark.parametrize("path", [path for path in SOURCES if path.stem != "errors"], ids=name)
+RAISING = [path for path in SOURCES if path.stem != "errors"] + sorted((ROOT / "benchmarks").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", RAISING, ids=name)
 def test_an_error_says_where_what_and_the_remedy(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
     found = {f"{name(path)}:{call.lineno}": wrong for call in made(tree) if (wrong := fault(call))}

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 
 from pages import ROOT
-from transhash.cli.duplicates import duplicates
 from transhash.data.protocols import PROTOCOLS
 from transhash.losses import METHODS
 
 
 def text(page: str) -> str:
     return (ROOT / page).read_text("utf-8")
-
-
-def test_the_default_distance_of_duplicates() -> None:
-    default = inspect.signature(duplicates).parameters["max_distance"].default
-    stated = re.findall(r"default of (\d+) bits|`--max-distance` (\d+) \(the default\)", text("docs/duplicates.md"))
-
-    assert {int(one or other) for one, other in stated} <= {default}
 
 
 def test_every_protocol_has_a_row_with_its_cut() -> None:

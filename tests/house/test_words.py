@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 import pages
+import reference
 from pages import Said
 from transhash.server.routes import routers
 
@@ -48,6 +50,12 @@ def test_words_of_the_api() -> None:
     for router in routers:
         app.include_router(router)
     assert faults("\n".join(descriptions(app.openapi()))) == []
+
+
+def test_words_of_the_reference() -> None:
+    """Docstrings of public names and of their methods."""
+    documented = [(public.name, public.function) for public in reference.functions()] + list(reference.names())
+    assert {name: wrong for name, value in documented if (wrong := faults(inspect.getdoc(value) or ""))} == {}
 
 
 def descriptions(part: Any) -> Iterator[str]:

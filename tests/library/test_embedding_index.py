@@ -13,10 +13,11 @@ from fittable_model import FittableModel
 from kinds import LIKENESS
 from transhash import Library
 from transhash.library import Options, Queries, embedding_file
-from transhash.library.embedding_index import LINE, Held
+from transhash.library.embedding_index import Held
 from transhash.library.opening import EMBEDDINGS, disk_bytes
 from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates
 from transhash.model.fitted import cosines
+from transhash.system import LINE
 
 COMPARED = 100
 

@@ -29,9 +29,9 @@ class SlowModel(FakeModel):
 def load(name: str | Path | None = None, bits: int | None = None) -> SlowModel:
     name = Path(name or "fake").name
     if name not in ("fake", "other"):
-        raise ModelError(f"{name}: no model of that name; `transhash models` lists them")
+        raise ModelError(name, "no model of that name", "`transhash models` lists them")
     if bits not in (None, *SlowModel.lengths):
-        raise ModelError(f"{name} has no codes of {bits} bits")
+        raise ModelError(name, f"there are no codes of {bits} bits")
     return SlowModel(name)
 
 

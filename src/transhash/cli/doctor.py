@@ -27,7 +27,7 @@ EXAMPLES = """\
 NEEDED = ("numpy", "numba", "pillow", "onnxruntime", "typer", "rich")
 EXTRAS = {  # extra: the module that shows that it is installed
     "train": "torch", "pictures": "pillow_heif", "server": "fastapi", "milvus": "pymilvus", "parquet": "pyarrow",
-    "encode": "fsspec", "ray": "ray", "bench": "faiss",
+    "encode": "fsspec", "ray": "ray", "bench": "faiss", "hub": "transformers", "mcp": "mcp", "lance": "lance",
 }  # fmt: skip
 SECONDS = 2.0  # that the self-test may take once everything is loaded
 

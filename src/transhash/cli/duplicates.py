@@ -83,8 +83,9 @@ def duplicates(
     Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends a group. On a terminal
     the line below says why. Elsewhere --json and --csv do.
 
-    Pictures are compared when their codes differ in at most --max-distance bits. A greater distance finds more copies
-    and takes longer; --max-distance 64 compares all pictures of a 64-bit library.
+    In a library whose codes are fitted, the pictures with the nearest embeddings are compared. In others, those whose
+    codes differ in at most --max-distance bits. With --max-distance 64 all pictures of a 64-bit library are looked at,
+    which finds more copies and takes longer.
     """
     from transhash.cli.sheet import Sheet, check_name
 

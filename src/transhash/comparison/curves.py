@@ -141,7 +141,7 @@ def _finish(drawing: Figure, stem: Path) -> list[Path]:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write a figure beside `stem` as PNG and SVG, and close it; the files."""
+    """Write a figure at `stem` as PNG and SVG, and close it; the files."""
     if figure.get_layout_engine() is None:
         figure.tight_layout()
     files = [stem.with_suffix(".png"), stem.with_suffix(".svg")]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transhash.errors import DataError
 from transhash.images import Source
 from transhash.plain import parsed
+from transhash.system import needs
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
@@ -60,11 +61,9 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
 
     `below`: read only the rows of classes with smaller numbers, and no more of the files than these lie in.
     """
-    try:
+    with needs("parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        raise DataError(shards[0], "reading Parquet needs pyarrow", "pip install 'transhash[train]'") from None
     pictures: list[Source] = []
     labels = []
     classes = default_classes

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.images.copies import full_copy, small_copy
-from transhash.images.helpers import environment, program
+from transhash.images.helpers import end, environment, program
 from transhash.images.opening import Decoded, Opened, load_picture, open_picture, suffix_of
 
 CALM_SECONDS = 1.0  # after which a picture is decoded only when the machine has nothing else to do
@@ -59,7 +59,7 @@ class Guard:
         self._slots: list[subprocess.Popen[bytes] | None] = [None] * processes  # that are free; None: to be started
         self._freed = threading.Condition()
         self._running: set[subprocess.Popen[bytes]] = set()
-        self.close = weakref.finalize(self, _end, self._running)
+        self.close = weakref.finalize(self, end, self._running)
         """End them now."""
 
     @property
@@ -192,7 +192,7 @@ class Guard:
 
     def _lose(self, process: subprocess.Popen[bytes]) -> None:
         self._running.discard(process)
-        _end({process})
+        end([process])
 
 
 def _sent(facts: dict[str, Any], pixels: NDArray[np.uint8]) -> Sent:
@@ -217,14 +217,6 @@ def _calmed(process: subprocess.Popen[bytes]) -> bool:
         os.sched_setscheduler(process.pid, os.SCHED_IDLE, os.sched_param(0))
         return True
     return False
-
-
-def _end(processes: set[subprocess.Popen[bytes]]) -> None:
-    for process in list(processes):
-        process.kill()
-    for process in list(processes):
-        with suppress(OSError, ValueError):
-            process.communicate()
 
 
 def _send(file: IO[bytes], *parts: bytes) -> None:

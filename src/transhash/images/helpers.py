@@ -14,7 +14,7 @@ import os
 import pickle
 import sys
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -40,7 +40,7 @@ class Helpers:
 
         self._idle: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
         self._all: list[subprocess.Popen[bytes]] = []
-        self.close = weakref.finalize(self, _end, self._all)
+        self.close = weakref.finalize(self, end, self._all)
         """End them now."""
         with suppress(OSError):
             for _ in range(processes):
@@ -81,11 +81,14 @@ class Helpers:
         return answer if done else None
 
 
-def _end(helpers: list[subprocess.Popen[bytes]]) -> None:
-    for helper in helpers:
-        helper.kill()
-    for helper in helpers:
-        helper.communicate()
+def end(processes: Iterable[subprocess.Popen[bytes]]) -> None:
+    """Kill processes, all at once, and wait for them."""
+    ended = list(processes)
+    for process in ended:
+        process.kill()
+    for process in ended:
+        with suppress(OSError, ValueError):  # others closed its pipes meanwhile
+            process.communicate()
 
 
 class Decoder:

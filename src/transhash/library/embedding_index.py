@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 from transhash.library import embedding_file
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
-from transhash.system import free_memory
+from transhash.system import aligned, free_memory
 
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
 MOST_BYTES = 1 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
 MEMORY_SHARE = 4  # nor are they held when they take more than one in so many bytes of what is free
-LINE = 64  # bytes that memory gives at once
 SHARE = 16  # the small part is merged into the large one when it is one in so many of it
 SAVED_SHARE = 256  # the file is written when more than one in so many of its embeddings may have changed since
 ROOM = 64 << 20  # bytes that a disk shall have left after the file was written
@@ -250,7 +249,7 @@ class EmbeddingIndex:
         values, count = catalogue.embeddings.values(), catalogue.embeddings.count()
         if values is None or not _fits(count * values):
             return None
-        ids, rows, first = np.empty(count, np.int64), _room(count, values), 0
+        ids, rows, first = np.empty(count, np.int64), aligned((count, values), np.int8), 0
         for some, kept in catalogue.embeddings.all():
             if set(map(len, kept)) != {values}:
                 return None
@@ -281,19 +280,12 @@ def _fits(size: int) -> bool:
     return size <= MOST_BYTES and (free is None or MEMORY_SHARE * size <= free)
 
 
-def _room(count: int, values: int) -> NDArray[np.int8]:
-    """Room for rows (count, values) that begin where a cache line does; NumPy asks for large pages where it is much."""
-    room = np.empty(count * values + LINE, np.int8)
-    start = -room.ctypes.data % LINE
-    return room[start : start + count * values].reshape(count, values)
-
-
 def _in_memory(held: Held) -> Held:
     """The same with a copy of mapped rows, where there is room: memory may have large pages, a file has not."""
     large, small = held.parts
     if not _fits(large.rows.nbytes):
         return held
-    rows = _room(*large.rows.shape)
+    rows = aligned(large.rows.shape, np.int8)
     rows[:] = large.rows
     rows.flags.writeable = False  # as those that are mapped
     return Held((large._replace(rows=rows), small))

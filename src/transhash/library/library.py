@@ -163,7 +163,7 @@ class Library:
 
     @property
     def model(self) -> Encoder:
-        """The model that the codes come from; raises `LibraryError` when it is not at hand."""
+        """The model that the codes come from; raises `LibraryError` when it cannot be found."""
         return self.searching.model
 
     @property
@@ -190,8 +190,8 @@ class Library:
         whole, and the next run goes on.
 
         Once there are `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted to
-        them and all codes written anew (`fit`). With `general`, given before that, codes stay the model's own for good:
-        they can be compared with those of other libraries.
+        them and all codes written again (`fit`). With `general`, given before that, codes stay the model's own for
+        good: they can be compared with those of other libraries.
 
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
@@ -207,7 +207,7 @@ class Library:
         return report
 
     def fit(self) -> int:
-        """Fit the hash layers to the library's own pictures, without labels, and write all codes anew.
+        """Fit the hash layers to the library's own pictures, without labels, and write all codes again.
 
         Codes of one length find more of what belongs together when they are spent on what tells these pictures apart.
         Nothing is decoded: embeddings are kept with the pictures. The library has another fingerprint afterwards, and
@@ -258,7 +258,7 @@ class Library:
             return described(self.catalogue, self.places, (int(id_) for id_ in ids))  # SQLite takes NumPy's for bytes
 
     def add(self, pictures: Iterable[Source], *, max_pixels: int | None = None) -> list[int]:
-        """Take pictures in: each is put away beside the library, in the folder `added`, and indexed; gives their ids.
+        """Take pictures in: each is put next to the library, in the folder `added`, and indexed; gives their ids.
 
         A picture whose content was added before keeps its id, and nothing is written. Paths and bytes are kept as the
         files that they are, images and arrays as PNG. Raises `ImageError` for the first that cannot be used, before
@@ -291,13 +291,13 @@ class Library:
     ) -> results.DuplicatesReport:
         """Groups of pictures that repeat one another, each with the one to keep; nothing is changed or deleted.
 
-        Pictures whose codes differ in at most `max_distance` bits from another one's are looked at, and compared where
-        they may be the same (docs/duplicates.md). `kinds`: "same-file", "same-pixels", "copy", "edit", "burst",
-        "unsure", "raw+jpeg", or "all". `keep`: rules for the one to keep, of which the first that tells two pictures
-        apart decides: "best" (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB".
-        Pictures below `reference` are kept, whatever the rules say. `within`: only pictures of the same folder. With
-        `folders` only pictures below these count. Pairs that somebody has told apart (`transhash duplicates
-        --not-duplicates`) are left out.
+        Compared are, in a fitted library, the pictures with the nearest embeddings, in others those whose codes differ
+        in at most `max_distance` bits (docs/duplicates.md). With as many bits as codes have, all are looked at.
+        `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all". `keep`: rules for
+        the one to keep, of which the first that tells two pictures apart decides: "best" (pixels, compression, the
+        camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference` are kept, whatever the
+        rules say. `within`: only pictures of the same folder. With `folders` only pictures below these count.
+        Pairs that somebody has told apart (`transhash duplicates --not-duplicates`) are left out.
 
         Raises `LibraryError` when a folder is missing or a kind or a rule is none, `HammingIndexError` for a distance
         below 0.
@@ -337,7 +337,7 @@ class Library:
     def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
         """Check the library from end to end: the catalogue, the files that are derived from it, the model.
 
-        A derived file that does not fit the catalogue is built anew. `deep` reads the files of all pictures again and
+        A derived file that does not fit the catalogue is built again. `deep` reads the files of all pictures again and
         compares them with what was indexed, and encodes a sample; `progress` is then called for each page of them.
         """
         from transhash.library.files.verifying import verify

@@ -87,7 +87,7 @@ Several: TypeAlias = "list[Source] | list[Words] | list[Mixture] | list[NDArray[
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked of a search. Raises `HammingIndexError` for a `k` below 1, and for limits that are no numbers."""
+    """The options of a search. Raises `HammingIndexError` for a `k` below 1, and for limits that are no numbers."""
 
     k: int = 10  # hits, at most
     max_distance: int | None = None  # bits that may differ

@@ -21,7 +21,7 @@ from transhash.losses.pairs import bounded, logistic, similarity
 class DPSHLoss(HashLoss):
     """Pairwise cross-entropy against the latest code U of every training image, and η times the distance from ±1.
 
-    `quantization`: η, that of a sum over the images beside a sum over all pairs: both are divided alike here. The
+    `quantization`: η, that of a sum over the images next to a sum over all pairs: both are divided alike here. The
     paper finds 10 to 100 equally good, the authors' code has 50.
     """
 

@@ -162,7 +162,7 @@ class HashModel:
 
     @property
     def measured(self) -> dict[str, str]:
-        """What was measured when it was made, in words."""
+        """The measurements of when it was made, in words."""
         return dict(self.config.get("about", {}).get("measured", {}))
 
     @property

@@ -26,6 +26,7 @@ from transhash.model.embedder import VectorEncoder
 from transhash.model.foreign import FITTED, TimmEncoder, is_timm, open_fitted
 from transhash.model.preprocessing import PREPROCESSOR, Preprocessing
 from transhash.plain import JsonObject, parsed
+from transhash.system import needs
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -144,11 +145,9 @@ def downloaded(repository: str, revision: str | None) -> Path:
     HF_HUB_OFFLINE, HF_HOME and the other variables count as always. Raises `ModelError` when they cannot be had, and
     `TransHashError` when huggingface_hub is not installed.
     """
-    try:
+    with needs("hub"):
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-    except ImportError as error:
-        raise TransHashError("", "this needs huggingface_hub, which is not installed", _INSTALL) from error
     try:
         return Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=FILES))
     except LocalEntryNotFoundError as error:

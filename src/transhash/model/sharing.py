@@ -8,8 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from transhash.errors import ModelError, TransHashError
+from transhash.errors import ModelError
 from transhash.model.directory import CONFIG
+from transhash.system import needs
 
 if TYPE_CHECKING:
     from transhash.model.hash_model import HashModel
@@ -75,12 +76,8 @@ def push(model: HashModel, repository: str, *, private: bool) -> str:
 
     Raises `ModelError` when the hub refuses, and `TransHashError` when huggingface_hub is not installed.
     """
-    try:
+    with needs("hub"):
         import huggingface_hub
-    except ImportError as error:
-        raise TransHashError(
-            "", "this needs huggingface_hub, which is not installed", "pip install 'transhash[hub]'"
-        ) from error
     hub = huggingface_hub.HfApi()
     try:
         with TemporaryDirectory() as folder:

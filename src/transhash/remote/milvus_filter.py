@@ -1,4 +1,4 @@
-"""Filters as Milvus's expressions, with the meaning that `filtering` gives them in SQL.
+"""Filters as Milvus's expressions, with the meaning that `catalogue.sql` gives them in SQL.
 
 Milvus compares letters as they are, so that a text is stored once more in small letters for `like`. A picture's values
 for users' own columns lie in one JSON field: `own["value"]`, `own["lower"]` and, where it has none, `own["absent"]`.

@@ -5,7 +5,7 @@ LLVM lowers the generic vectors to what the machine has (AVX-512 VPOPCNTDQ, AVX2
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,12 @@ COUNTS = all(HAS.get(each) for each in ("avx512f", "avx512bw", "avx512vpopcntdq"
 
 _I8, _I32, _I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 _LANES, _OCTETS = ir.VectorType(_I64, 8), ir.VectorType(_I8, 64)
+
+
+def order(lanes: Iterable[int]) -> ir.Constant:
+    """Which lanes a shuffle takes, in order."""
+    taken = list(lanes)
+    return ir.Constant(ir.VectorType(_I32, len(taken)), taken)
 
 
 def _splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -156,13 +162,13 @@ def _near64(typing: Any, codes: Any, row: Any, query: Any, bound: Any) -> tuple[
         parts = [_eight(builder, start, pattern, range(i, 8 * words, words)) for i in range(words)]
         kind = ir.FunctionType(_OCTETS, [_OCTETS, _OCTETS])
         add = cgutils.get_or_insert_function(builder.module, kind, "llvm.uadd.sat.v64i8")
-        orders = [ir.Constant(ir.VectorType(_I32, 8), list(range(side, 16, 2))) for side in (0, 1)]
+        sides = [order(range(side, 16, 2)) for side in (0, 1)]
         while len(parts) > 1:  # add neighbours until an octet is one row
-            sides = [
-                [builder.bitcast(builder.shuffle_vector(*two, order), _OCTETS) for order in orders]
+            pairs = [
+                [builder.bitcast(builder.shuffle_vector(*two, side), _OCTETS) for side in sides]
                 for two in zip(parts[::2], parts[1::2], strict=True)
             ]
-            parts = [builder.bitcast(builder.call(add, two), _LANES) for two in sides]
+            parts = [builder.bitcast(builder.call(add, two), _LANES) for two in pairs]
         most = builder.select(builder.icmp_signed("<", args[3], _I64(TOLD + 1)), args[3], _I64(TOLD + 1))
         limits = _splat(builder, builder.trunc(most, _I8), _OCTETS.count)
         near = builder.icmp_unsigned("<=", builder.bitcast(parts[0], _OCTETS), limits)

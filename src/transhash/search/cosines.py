@@ -17,10 +17,10 @@ from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
 from transhash.search.bitops import borrow, prefetch
+from transhash.system import LINE
 from transhash.threads import cuts, spread, workers
 
 AHEAD = 8  # rows that are asked for before it is their turn
-LINE = 64  # bytes
 PIECE = 32  # values that are multiplied at once
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)

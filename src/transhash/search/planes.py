@@ -20,7 +20,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
-from transhash.search.bitops import HAS, LONG, TOLD
+from transhash.search.bitops import HAS, LONG, TOLD, order
 from transhash.search.words import Words
 
 TOGETHER = 4  # queries: each piece of the codes that was loaded serves all of them
@@ -110,16 +110,12 @@ def compare(rows, first, bounds, width, room):  # type: ignore[no-untyped-def]
         room.some[i] = some
 
 
-def _order(places: Any) -> ir.Constant:
-    return ir.Constant(ir.VectorType(_I32, len(places)), list(places))
-
-
 def _splat(value: int) -> ir.Constant:
     return ir.Constant(_BYTES, [value] * _LANES)
 
 
-_LOW = _order([place for i in range(_LANES // 2) for place in (i, _LANES + i)])
-_HIGH = _order([place for i in range(_LANES // 2, _LANES) for place in (i, _LANES + i)])
+_LOW = order([place for i in range(_LANES // 2) for place in (i, _LANES + i)])
+_HIGH = order([place for i in range(_LANES // 2, _LANES) for place in (i, _LANES + i)])
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -184,7 +180,7 @@ def _compare64(
                 if part == 0:
                     offset = builder.add(builder.mul(loop.index, _I64(_TABLE)), _I64(q * pieces * _TABLE))
                     table = load(own, offset, ir.VectorType(_I8, _TABLE))
-                    table = builder.shuffle_vector(table, table, _order([i % _TABLE for i in range(_LANES)]))
+                    table = builder.shuffle_vector(table, table, order([i % _TABLE for i in range(_LANES)]))
                 found = builder.call(choose, [table, codes[part]])
                 total = builder.load(totals[q, part])
                 builder.store(builder.call(add, [total, found]), totals[q, part])
@@ -193,7 +189,7 @@ def _compare64(
         for q, part in pairs:
             limit = builder.load(builder.gep(data(limits, 5), [_I64(q)]))
             limit = builder.insert_element(ir.Constant(_BYTES, ir.Undefined), limit, _I32(0))
-            limit = builder.shuffle_vector(limit, limit, _order([0] * _LANES))
+            limit = builder.shuffle_vector(limit, limit, order([0] * _LANES))
             near = builder.icmp_unsigned("<=", builder.load(totals[q, part]), limit)
             at = builder.gep(view.data, [builder.add(builder.mul(_I64(q), columns), args[7])])
             mask = ir.IntType(_LANES)

@@ -23,9 +23,10 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from transhash.kernels import inlined, kernel
-from transhash.search.bitops import HAS, LONG
+from transhash.search.bitops import HAS, LONG, order
 from transhash.search.planes import ROWS
 from transhash.search.words import Words
+from transhash.system import aligned
 
 FAST = bool(HAS.get("avx512f") and HAS.get("avx512bw"))
 TOGETHER = 1  # queries
@@ -60,19 +61,12 @@ def room(queries: Words, block: int) -> Room | None:
     patterns = np.empty((len(queries), triples), np.uint16)
     _look_up(queries, patterns)
     return Room(
-        _aligned(64 * words * BLOCK // 64),
-        _aligned(triples * 8 * _PAIR // 8),
+        aligned((64 * words * BLOCK // 64,), np.uint64),
+        aligned((triples * 8 * _PAIR // 8,), np.uint64),
         patterns,
         np.empty((TOGETHER, BLOCK // 64), np.uint64),
         np.empty(TOGETHER, np.uint64),
     )
-
-
-def _aligned(count: int) -> npt.NDArray[np.uint64]:
-    """Numbers that begin where a vector may."""
-    whole = np.zeros(count + _LINE // 8, np.uint64)
-    skipped = -(whole.ctypes.data // 8) % (_LINE // 8)
-    return whole[skipped : skipped + count]
 
 
 @inlined
@@ -113,12 +107,8 @@ def compare(rows, first, bounds, width, room):  # type: ignore[no-untyped-def]
     room.some[0] = some
 
 
-def _order(places: Any) -> ir.Constant:
-    return ir.Constant(ir.VectorType(_I32, len(places)), list(places))
-
-
-_LOW = _order([place for i in range(32) for place in (i, 64 + i)])
-_HIGH = _order([place for i in range(32, 64) for place in (i, 64 + i)])
+_LOW = order([place for i in range(32) for place in (i, 64 + i)])
+_HIGH = order([place for i in range(32, 64) for place in (i, 64 + i)])
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -216,7 +206,7 @@ def _compare512(
         for digit in range(digits):
             bit = builder.and_(builder.lshr(least, _I64(digit)), _I64(1))
             vector = builder.insert_element(ir.Constant(_LANES, ir.Undefined), builder.neg(bit), _I32(0))
-            add(builder.shuffle_vector(vector, vector, _order([0] * _LANES.count)), digit)
+            add(builder.shuffle_vector(vector, vector, order([0] * _LANES.count)), digit)
         for number in range(triples):
             pattern = builder.zext(builder.load(builder.gep(own, [_I64(number)])), _I64)
             place = builder.gep(table, [builder.add(pattern, _I64(number * 8 * _PAIR))])

@@ -12,7 +12,13 @@ MOST_DECISIONS = 100_000  # in one plan
 KINDS = "same-file,same-pixels,copy"
 
 DistanceField: TypeAlias = Annotated[
-    int, Field(ge=0, le=64, description="Pictures are compared whose codes differ in at most this many bits.")
+    int,
+    Field(
+        ge=0,
+        le=64,
+        description="In a fitted library the pictures with the nearest embeddings are compared, in others those whose "
+        "codes differ in at most this many bits. With as many bits as codes have, all pictures are looked at.",
+    ),
 ]
 KindsField: TypeAlias = Annotated[
     str,

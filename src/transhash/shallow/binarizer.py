@@ -45,7 +45,7 @@ _FUNCTIONS: dict[str, type[Linear] | type[Waves] | type[Kernel] | type[Perceptro
 class Binarizer:
     """Learns codes from vectors, and gives them: `fit`, `transform`, `save`, `load`.
 
-    Follows scikit-learn's conventions: it can be cloned, searched over and put in a pipeline. What was learned:
+    Follows scikit-learn's conventions: it can be cloned, searched over and put in a pipeline. Learned are
     `n_features_in_` and `function_`, the hash function.
     """
 
@@ -69,7 +69,7 @@ class Binarizer:
         two learn from `y`), "learned" (the Bayesian loss of TransHash, from `y` if it is given), "median" and "sign" (a
         bit for each feature). `normalize`: vectors are brought to length 1 first, as for the cosine. `sample`: vectors
         that are learned from, at most, drawn at random. `random_state`: the seed; None for another one each time.
-        `hidden`: units of a hidden layer beside the linear map of "learned".
+        `hidden`: units of a hidden layer in addition to the linear map of "learned".
         """
         self.bits = bits
         self.method = method

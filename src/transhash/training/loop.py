@@ -67,11 +67,11 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     say: Callable[[str], None] = lambda sentence: None,
     stop_at: int | None = None,
 ) -> Trained:
-    """Train by `recipe`, keeping everything in the folder `run`; a run that was broken off continues there.
+    """Train by `recipe`, keeping everything in the folder `run`; a run that was interrupted continues there.
 
     `images`: the recipe's data set, where it is read already. `cache`: the tokens of its training images after the
     frozen blocks, where they are computed already; it is kept, and nothing is validated. `say` gets what a user should
-    know. `stop_at`: leave after this step, as if broken off.
+    know. `stop_at`: leave after this step, as if interrupted.
     Raises `RecipeError` when `run` holds another recipe's run or one on other data, when the device is not there or has
     too little memory, and when the loss is no longer finite.
     """

@@ -1,4 +1,4 @@
-"""Users' own columns in the catalogue, their values as `columns.to_stored` gives them, and the filters over all."""
+"""Users' own columns in the catalogue, their values as `kinds.to_stored` gives them, and the filters over all."""
 
 from __future__ import annotations
 

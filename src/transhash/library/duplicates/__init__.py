@@ -1,1 +1,1 @@
-"""Near-identical pictures: candidates by code, confirmed by their pixels, in groups."""
+"""Near-identical pictures: candidates by embedding or code, confirmed by their pixels, in groups."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -31,7 +31,8 @@ MOST = 8  # times k hits that are looked at for k different ones
 
 def different(searching: LocalSearch, queries: Queries, options: Options) -> list[list[Hit]]:
     """The hits of each query that are no copies of one another: k of them where there are so many."""
-    return [_different(searching, one, options) for one in _each(queries)]
+    each = (queries.some(slice(row, row + 1)) for row in range(len(queries.codes)))
+    return [_different(searching, one, options) for one in each]
 
 
 def prepare() -> None:
@@ -96,16 +97,6 @@ def _different(searching: LocalSearch, query: Queries, options: Options) -> list
         if len(found) >= k or not answer.is_full[0] or asked >= MOST * k:
             return found[:k]
         asked *= 2
-
-
-def _each(queries: Queries) -> Iterator[Queries]:
-    for row in range(len(queries.codes)):
-        one = slice(row, row + 1)
-        yield Queries(
-            queries.codes[one],
-            None if queries.values is None else queries.values[one],
-            None if queries.embeddings is None else queries.embeddings[one],
-        )
 
 
 def _near(embeddings: NDArray[np.int8], digests: list[str]) -> NDArray[np.bool_]:

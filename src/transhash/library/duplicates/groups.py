@@ -1,8 +1,7 @@
 """Groups of pictures that repeat one another: candidates, confirmed pair by pair, and one of each group to keep.
 
-Whose code has company within a radius is looked at, once; signs of these pictures (`candidates`) say which pairs to
-confirm (`pairing`). Every picture of a group has been confirmed against the one to keep. Nothing of the library or of
-the pictures is changed.
+Embeddings, or codes and signs of pictures, say which pairs to confirm (`choosing`). Every picture of a group has been
+confirmed against the one to keep. Nothing of the library or of the pictures is changed.
 """
 
 from __future__ import annotations

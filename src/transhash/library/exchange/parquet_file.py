@@ -7,19 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from transhash.errors import DataError, TransHashError
+from transhash.errors import DataError
+from transhash.system import needs
 
 
 def pyarrow() -> Any:
     """The package, or an error that names the command which installs it."""
-    try:
+    with needs("parquet"):
         import pyarrow
         import pyarrow.compute
         import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise TransHashError(
-            "", "Parquet needs pyarrow, which is not installed", "install it with: pip install 'transhash[parquet]'"
-        ) from error
     return pyarrow
 
 

@@ -24,8 +24,8 @@ def watch(
     """Bring a library up to date every `interval` seconds, for ever; gives the reports of runs that changed something.
 
     `known` is the report of the run before, whose skipped files are no news. While a folder or the library itself
-    cannot be reached, nothing is lost: `trouble` is told once what is wrong, and once that it is over. A run that takes
-    longer than the interval is followed by a pause as long as itself.
+    cannot be reached, nothing is lost: `trouble` is called with what is wrong, and again when it is over. A run that
+    takes longer than the interval is followed by a pause as long as itself.
     """
     folders = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
     skipped = set(known.skipped) if known else set[Skipped]()

@@ -94,7 +94,7 @@ def test_a_full_disk_stops_before_anything_is_done_that_the_log_does_not_tell(
 
     def full(self: applying.Log, line: dict[str, Any]) -> None:
         if len(told) == 4:
-            raise LibraryError("no space")
+            raise LibraryError("", "no space")
         told.append(line)
         write(self, line)
 
