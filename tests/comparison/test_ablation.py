@@ -41,6 +41,21 @@ def test_one_setting_is_another_in_each_cell_and_nothing_else(place: Path) -> No
     assert len({other.key({}) for other in others}) == len(others)
 
 
+def test_all_leaves_out_what_a_method_has_not(place: Path) -> None:
+    told: list[str] = []
+    [cell] = cells(place, "csq", bits=32)
+    found = ablation.variants(cell, ablation.settings(["all"]), told.append)
+    assert {each.method.partition(": ")[2].partition(" = ")[0] for each in found[1:]} == {
+        "K",
+        "lambda",
+        "streams",
+        "batch",
+    }
+    assert [sentence.partition(" left out")[0] for sentence in told] == ["csq: gamma", "csq: self-pairs"]
+    with pytest.raises(RecipeError, match="csq has no such setting"):
+        ablation.variants(cell, ablation.settings(["gamma"]), told.append)
+
+
 def test_values_may_be_given_and_any_setting_changed(place: Path) -> None:
     found = varied(place, "learning_rate=1e-4,0.003", "loss.margin=1", method="dsh")
     assert [cell.method for cell in found] == ["dsh", "dsh: learning_rate = 0.0001", "dsh: loss.margin = 1"]

@@ -62,7 +62,7 @@ def test_the_best_of_the_trials_gives_the_settings_and_the_queries_do_not_count(
     tied = [one["recipe"] for one in trials if one["scores"]["map"] == best["scores"]["map"]]
     for cell in results["cells"]:
         if cell["method"] == "dch":
-            own = {name: cell["recipe"][name] for name in ("learning_rate", "loss")}
+            own = {name: cell["recipe"][name] for name in choosing.KEPT}
             assert {**own, "validation": choosing.HELD_OUT} in tied
             assert cell["recipe"]["validation"] == 0
     assert f"{len(trials)} trials each" in tables.markdown(results)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_cells import cells
 from transhash.codes import pack
 from transhash.comparison import cells as matrix
-from transhash.comparison import compare
+from transhash.comparison import compare, kept
 from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
@@ -79,7 +79,7 @@ def test_no_cell_begins_after_the_time_that_there_is(place: Path, tmp_path: Path
     wanted = cells(place, "lsh,itq,sh,bre", seeds=2)
     first = compare.compare(wanted, tmp_path, jobs=0, progress=silent, seconds=0)
     assert first["cells"] == []
-    assert compare.read(tmp_path) == first
+    assert kept.read(tmp_path) == first
     assert (
         len(compare.compare(cells(place, "lsh,itq,sh,bre", seeds=2), tmp_path, jobs=0, progress=silent)["cells"]) == 8
     )
@@ -87,7 +87,7 @@ def test_no_cell_begins_after_the_time_that_there_is(place: Path, tmp_path: Path
 
 def test_results_are_whole_after_every_cell(place: Path, tmp_path: Path) -> None:
     seen: list[int] = []
-    count = lambda result: seen.append(len(compare.read(tmp_path)["cells"]))  # noqa: E731
+    count = lambda result: seen.append(len(kept.read(tmp_path)["cells"]))  # noqa: E731
     compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=0, progress=silent, report=count)
     assert seen == [1, 2, 3]
 
@@ -111,7 +111,7 @@ def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(
     assert [result["method"] for result in told] == ["transhash", "lsh"]
     assert [cell["method"] for cell in both["cells"]] == ["lsh", "transhash"]
     assert again["cells"] == [cell for cell in both["cells"] if cell["method"] == "transhash"]
-    assert compare.read(tmp_path) == both
+    assert kept.read(tmp_path) == both
     other = compare.compare(cells(place, epochs=1), tmp_path, jobs=0, progress=silent, report=told.append)
     assert len(told) == 3
     assert [cell["method"] for cell in other["cells"]] == ["lsh", "transhash"], "the new settings take the place"
@@ -123,6 +123,48 @@ def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_pa
     results = compare.compare(cells(place, "lsh"), tmp_path, jobs=0, progress=silent)
     assert [cell["recipe"]["epochs"] for cell in results["cells"] if cell["method"] == "transhash"] == [3]
     assert len(list((tmp_path / "cells").iterdir())) == 3
+
+
+def test_what_was_read_of_the_queries_before_stays_on_record(place: Path, tmp_path: Path) -> None:
+    first = compare.compare(cells(place), tmp_path, jobs=0, progress=silent)["cells"][0]
+    again = compare.compare(cells(place, learning_rate=0.001), tmp_path, jobs=0, progress=silent)
+    [before] = again["replaced"]
+    assert (before["key"], before["scores"]["map"]) == (first["key"], first["scores"]["map"])
+    assert before["recipe"]["learning_rate"] == first["recipe"]["learning_rate"] != 0.001
+    shutil.rmtree(tmp_path / "cells")
+    alone = compare.compare(cells(place, learning_rate=0.001), tmp_path, jobs=0, progress=silent)
+    assert alone["replaced"] == again["replaced"]
+    back = compare.compare(cells(place), tmp_path, jobs=0, progress=silent)
+    assert [one["recipe"]["learning_rate"] for one in back["replaced"]] == [0.001]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "name"),
+    [
+        ({"methods": "csq"}, {"methods": "dch", "validation": 0.4}, "validation 0"),
+        ({"methods": "lsh"}, {"methods": "ksh", "validation": 0.4}, "queries"),
+        ({"methods": "csq,lsh", "validation": 0.4}, {"methods": "itq"}, "queries"),
+        ({"methods": "csq"}, {"methods": "dch", "epochs": 3}, "epochs 2"),
+        ({"methods": "csq"}, {"methods": "dch", "blocks": "all"}, "freeze"),
+    ],
+)
+def test_a_folder_has_results_of_one_table(
+    first: dict[str, Any], then: dict[str, Any], name: str, place: Path, tmp_path: Path
+) -> None:
+    compare.compare(cells(place, **first), tmp_path, jobs=0, progress=silent)
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(RecipeError, match=f"holds results with {name}.*give another folder"):
+        compare.compare(cells(place, **then), tmp_path, jobs=0, progress=silent)
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+def test_without_a_network_the_held_out_images_are_scored_too(place: Path, tmp_path: Path) -> None:
+    """Not the queries, because these were scored before."""
+    found = [
+        compare.compare(cells(place, "lsh", **settings), tmp_path, jobs=0, progress=silent)["cells"][0]["scores"]
+        for settings in ({}, {"validation": 0.4})
+    ]
+    assert found[0]["database"] > found[1]["database"]
 
 
 def _other_pictures(place: Path) -> None:

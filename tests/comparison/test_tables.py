@@ -43,5 +43,17 @@ def test_a_lead_of_less_than_two_deviations_is_not_bold(mine: list[float], is_bo
     assert ("**" in tables.markdown(results(transhash=[0.83, 0.84], mine=mine))) == is_bold
 
 
+def test_a_title_says_how_many_seeds_and_which_trials_there_were() -> None:
+    found = results(csq=[0.8, 0.9], lsh=[0.5])
+    assert tables.title(found, "map").endswith("; 1 to 2 seeds")
+    recipe = {"method": "csq", "loss": {"quantization": 0.1}, "groups": 0}
+    for cell in found["cells"]:
+        cell["recipe"] = recipe if cell["method"] == "csq" else None
+    own = {"learning_rate": 1e-3, "loss": {"quantization": 0.4}, "groups": 0, "validation": 0.2}
+    tried = [own, {**own, "groups": 2}, {**own, "loss": {"centres": "bch"}}]
+    found["trials"] = [{"method": "csq", "bits": 16, "seed": 0, "recipe": each} for each in tried]
+    assert tables.title(found, "map").endswith("; 1 to 2 seeds; 1 trial each")
+
+
 def test_a_mean_of_one_keeps_its_one() -> None:
     assert "| 1.0000 |" in tables.markdown(results(transhash=[1.0]))

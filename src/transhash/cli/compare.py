@@ -111,11 +111,11 @@ def compare(
     bars, too.
     """
     with needs("train"):
-        from transhash.comparison import ablation
+        from transhash.comparison import ablation, kept
         from transhash.comparison import cells as matrix
         from transhash.comparison import compare as comparison
     if plot is not None:
-        results = comparison.read(plot)
+        results = kept.read(plot)
         _write(results, plot)
         if cite:
             print(_cited(results))

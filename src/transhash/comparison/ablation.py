@@ -45,6 +45,8 @@ class Setting:
     name: str
     """A key of `VALUES`, or a setting of a recipe such as `learning_rate` or `loss.margin`."""
     values: tuple[Value, ...]
+    is_one_of_all: bool = False
+    """Nobody asked for it by name: a method that has no such setting goes without."""
 
 
 def settings(given: Iterable[str]) -> list[Setting]:
@@ -53,7 +55,7 @@ def settings(given: Iterable[str]) -> list[Setting]:
     for word in given:
         name, equals, values = word.partition("=")
         if word == "all":
-            found += [Setting(*each) for each in VALUES.items()]
+            found += [Setting(*each, is_one_of_all=True) for each in VALUES.items()]
         elif equals:
             found.append(Setting(name, tuple(_read(value, f"--ablate {word}") for value in values.split(","))))
         elif name in VALUES:
@@ -74,7 +76,13 @@ def variants(cell: Cell, changes: Sequence[Setting], left_out: Callable[[str], N
         raise RecipeError("", f"{cell.method} has no recipe to change", "ablate a method with a network")
     found = [cell]
     for change in changes:
-        own = value_of(cell.recipe, change.name)
+        try:
+            own = value_of(cell.recipe, change.name)
+        except RecipeError as error:
+            if not change.is_one_of_all:
+                raise
+            left_out(f"{cell.method}: {change.name} left out ({error.reason})")
+            continue
         for value in change.values:
             if value == own:
                 continue

@@ -98,6 +98,8 @@ class Cell:
                 del settings[name]
         if self.is_shallow:
             settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
+            if self.recipe.validation:
+                settings["validation"] = self.recipe.validation
             if self.reads_views:
                 settings |= {"cached_views": self.recipe.cached_views, **asdict(self.recipe.augmentation)}
         elif getattr(METHODS[self.recipe.method], "normalised", False):
@@ -135,8 +137,7 @@ def cells(
     wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
     common = {**common, "image_size": start.image_size}
-    if "validation" in changes:  # the same images score every method
-        common["validation"] = changes["validation"]
+    common["validation"] = changes.get("validation", BASE["validation"])  # the same images score every method
     last = {**BASE, "freeze": starting_vit(start).config.depth - 1, **changes}
     whole = {**WHOLE, **changes}
     return [

@@ -19,6 +19,7 @@ from transhash.plain import JsonObject
 HELD_OUT = 0.2  # share of the training images that trials are scored on
 RATES, CONSTANTS = (1.0, 2.0, 0.5), (1.0, 4.0, 0.25)  # multiples; the first of both is what a method has by itself
 GRID = tuple((rate, constant) for constant in CONSTANTS for rate in RATES)
+KEPT = ("learning_rate", "loss", "groups", "batch_size", "epochs", "image_size", "freeze", "validation")  # of a trial
 STEP, FARTHEST = 2.0, 16.0  # by which the grid grows, and up to which multiple of a method's own learning rate
 
 
@@ -32,7 +33,7 @@ def trials(cell: Cell, count: int) -> list[Cell]:
     if cell.is_shallow:
         return []
     recipe = cell.recipe
-    name, constant = _constant(cell)
+    name, constant = _constant(recipe.method, recipe.loss)
     return [
         replace(
             cell,
@@ -48,13 +49,13 @@ def trials(cell: Cell, count: int) -> list[Cell]:
     ]
 
 
-def _constant(cell: Cell) -> tuple[str, float]:
-    """The hyper-parameter that trials change, the first whose default is a number but 0, and its value in the cell."""
-    unused = "gamma" if cell.recipe.loss.get("likelihood") == "sigmoid" else ""  # the Cauchy scale of pairs
-    for each in inspect.signature(METHODS[cell.recipe.method]).parameters.values():
+def _constant(method: str, loss: JsonObject) -> tuple[str, float]:
+    """The hyper-parameter that trials change, the first whose default is a number but 0, and its value in a recipe."""
+    unused = "gamma" if loss.get("likelihood") == "sigmoid" else ""  # the Cauchy scale of pairs
+    for each in inspect.signature(METHODS[method]).parameters.values():
         if type(each.default) in (int, float) and each.default and each.name != unused:
-            return each.name, float(cell.recipe.loss.get(each.name, each.default))
-    raise RecipeError("", f"{cell.method} has no number among its settings to try", "compare it without --trials")
+            return each.name, float(loss.get(each.name, each.default))
+    raise RecipeError("", f"{method} has no number among its settings to try", "compare it without --trials")
 
 
 def beyond(tried: Sequence[Cell], found: Sequence[Mapping[str, JsonObject]]) -> Cell | None:
@@ -91,9 +92,17 @@ def _best(found: Sequence[Mapping[str, JsonObject]]) -> int:
     return max(range(len(found)), key=lambda number: found[number]["scores"]["map"])
 
 
+def is_around(trial: JsonObject, recipe: JsonObject) -> bool:
+    """Whether a trial is one of the settings around those of a cell's recipe, and not of what the method was before."""
+    own, constant = trial["recipe"], _constant(recipe["method"], recipe["loss"])[0]
+    losses = [{name: value for name, value in of["loss"].items() if name != constant} for of in (own, recipe)]
+    fixed = own.keys() - {"learning_rate", "loss", "validation"}
+    return losses[0] == losses[1] and all(own[name] == recipe[name] for name in fixed)
+
+
 def summary(result: JsonObject) -> JsonObject:
     """What a comparison's `results.json` keeps of a trial; of what is such a summary the same."""
-    settings = {name: result["recipe"][name] for name in ("learning_rate", "loss", "validation")}
+    settings = {name: value for name, value in result["recipe"].items() if name in KEPT}
     scores = {name: result["scores"][name] for name in ("map", "queries", "database")}
     about = {name: result[name] for name in ("key", "method", "bits", "seed", "machine", "precision", "seconds")}
     return {**about, "recipe": settings, "scores": scores}

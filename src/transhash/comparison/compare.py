@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from transhash.comparison import choosing
+from transhash.comparison import choosing, kept
 from transhash.comparison import tokens as token_files
 from transhash.comparison.cells import Cell
 from transhash.comparison.run import Prepared, run
@@ -37,14 +37,10 @@ from transhash.training.device import described, device_of, precision_of
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import Recipe
 
-RESULTS = "results.json"
-_FACTS = ("protocol", "split_sha256", "data_sha256", "backbone_sha256")
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
 _PICTURES = 1024  # decoded at a time
 GPU_JOBS = 4  # cells side by side on one GPU, of which a small network uses little
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-Result = JsonObject
 
 
 def compare(
@@ -54,7 +50,7 @@ def compare(
     tokens: Path | None = None,
     jobs: int | None = None,
     progress: Progress,
-    report: Callable[[Result], None] = lambda result: None,
+    report: Callable[[JsonObject], None] = lambda result: None,
     skipped: Callable[[Cell, str], None] | None = None,
     seconds: float | None = None,
     trials: int = 0,
@@ -77,7 +73,8 @@ def compare(
     out.mkdir(parents=True, exist_ok=True)
     prepared, facts = prepare(first, tokens)
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
-    _restore(out)
+    kept.restore(out)
+    kept.check_alike(out, cells, about, prepared.queries(first))
     runner = _Runner(out, tokens, first, prepared, facts, about, jobs, until, progress, report)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     if not cells:
@@ -85,7 +82,7 @@ def compare(
     if trials:
         cells = runner.choose(cells, trials)
     runner.finish(cells)
-    return _collect(out, {cell.key(facts) for cell in cells}, about)
+    return kept.collect(out, {cell.key(facts) for cell in cells}, about)
 
 
 @dataclass(frozen=True)
@@ -101,14 +98,14 @@ class _Runner:
     jobs: int | None
     until: float | None  # of time.monotonic()
     progress: Progress
-    report: Callable[[Result], None]
+    report: Callable[[JsonObject], None]
 
     def choose(self, cells: Sequence[Cell], count: int) -> list[Cell]:
         """The cells with the settings that trials are in favour of, those whose trials are finished."""
         seed = min(cell.seed for cell in cells)
         tried = {(cell.method, cell.bits): choosing.trials(cell, count) for cell in cells if cell.seed == seed}
         while True:
-            self.finish([trial for few in tried.values() for trial in few], kept="trials")
+            self.finish([trial for few in tried.values() for trial in few], into="trials")
             found = {name: self._results(few) for name, few in tried.items()}
             further = {name: choosing.beyond(few, found[name]) for name, few in tried.items()}
             if not any(further.values()):
@@ -118,18 +115,18 @@ class _Runner:
         named = [(cell, (cell.method, cell.bits)) for cell in cells]
         return [choosing.chosen(cell, tried[at], found[at]) for cell, at in named if len(found[at]) == len(tried[at])]
 
-    def _results(self, trials: Sequence[Cell]) -> list[Result]:
+    def _results(self, trials: Sequence[Cell]) -> list[JsonObject]:
         """Of those trials that have one."""
-        paths = [_result_path(self.out, trial.key(self.facts), "trials") for trial in trials]
+        paths = [kept.file_of(self.out, trial.key(self.facts), "trials") for trial in trials]
         return [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
 
-    def finish(self, cells: Sequence[Cell], kept: str = "cells") -> None:
-        """Run those without a result. `kept`: the folder of results."""
+    def finish(self, cells: Sequence[Cell], into: str = "cells") -> None:
+        """Run those without a result. `into`: the folder of results."""
         keys = {cell.key(self.facts): cell for cell in cells}
-        of_matrix = set(keys) if kept == "cells" else set()
-        waiting = {key: cell for key, cell in keys.items() if not _result_path(self.out, key, kept).exists()}
+        of_matrix = set(keys) if into == "cells" else set()
+        waiting = {key: cell for key, cell in keys.items() if not kept.file_of(self.out, key, into).exists()}
         done = len(keys) - len(waiting)
-        self.progress(kept, done, len(keys), "")
+        self.progress(into, done, len(keys), "")
         if not waiting or (self.until is not None and time.monotonic() >= self.until):
             return
         if any(cell.reads_tokens for cell in waiting.values()):
@@ -145,20 +142,20 @@ class _Runner:
         here = {"machine": machine(), "device": described(device)}
         also = {**here, "precision": str(precision_of(self.first.precision, device)), **self.about}
         with self._pool(len(waiting)) as pool:
-            futures: dict[Future[Result], str] = {
+            futures: dict[Future[JsonObject], str] = {
                 pool.submit(_run, cell, views.get(key), self.out / "runs" / key): key for key, cell in waiting.items()
             }
             try:
                 for future in _ended(futures, self.until):
                     result = future.result()
-                    with replacing(_result_path(self.out, futures[future], kept)) as file:
+                    with replacing(kept.file_of(self.out, futures[future], into)) as file:
                         file.write(json.dumps({**result, **also}).encode())
-                    _collect(self.out, of_matrix, self.about)
+                    kept.collect(self.out, of_matrix, self.about)
                     done += 1
-                    if kept == "cells":
+                    if into == "cells":
                         self.report(result)
                     word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
-                    self.progress(kept, done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
+                    self.progress(into, done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
             except BrokenProcessPool as error:
                 raise TransHashError(
                     self.out,
@@ -182,7 +179,7 @@ class _Runner:
         return ProcessPoolExecutor(jobs, context, _start_worker, given)
 
 
-def _ended(futures: Iterable[Future[Result]], until: float | None) -> Iterator[Future[Result]]:
+def _ended(futures: Iterable[Future[JsonObject]], until: float | None) -> Iterator[Future[JsonObject]]:
     """Each future when it has ended. At the time `until` those that were not begun are cancelled and left out."""
     waiting = set(futures)
     while waiting:
@@ -191,15 +188,6 @@ def _ended(futures: Iterable[Future[Result]], until: float | None) -> Iterator[F
         yield from ended
         if until is not None and time.monotonic() >= until:
             waiting, until = {future for future in waiting if not future.cancel()}, None
-
-
-def read(out: Path) -> JsonObject:
-    """The `results.json` of a comparison; raises `RecipeError` when there is none."""
-    try:
-        results: JsonObject = json.loads((out / RESULTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(out / RESULTS, f"no results ({error})", "run the comparison first, without --plot") from error
-    return results
 
 
 def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> tuple[Prepared, JsonObject]:
@@ -293,56 +281,5 @@ def _leave_with_parent() -> None:
         os._exit(1)
 
 
-def _run(cell: Cell, views: Path | None, folder: Path) -> Result:
+def _run(cell: Cell, views: Path | None, folder: Path) -> JsonObject:
     return run(cell, _prepared, views, folder)
-
-
-def _result_path(out: Path, key: str, kept: str = "cells") -> Path:
-    path = out / kept / f"{key}.json"
-    path.parent.mkdir(exist_ok=True)
-    return path
-
-
-def _restore(out: Path) -> None:
-    """Give the results in `results.json` their own files where these are not there: it may have come without them."""
-    if not (out / RESULTS).exists():
-        return
-    about = read(out)
-    about.pop("machine", None)  # of the last call, in results from before cells had their own
-    found = {kept: about.pop(kept, []) for kept in ("cells", "trials")}
-    for kept, results in found.items():
-        for result in results:
-            path = _result_path(out, result["key"], kept)
-            if not path.exists():
-                with replacing(path) as file:
-                    file.write(json.dumps({**result, **about}).encode())
-
-
-def _collect(out: Path, keys: set[str], about: JsonObject) -> JsonObject:
-    """Everything that `out` holds of this data set and backbone, written to `results.json`.
-
-    Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of
-    several such the newest, or the one whose key is among `keys`. All trials are kept.
-    """
-    newest: dict[tuple[Any, ...], Result] = {}
-
-    def name(result: Result) -> tuple[Any, ...]:
-        return result["method"], result["bits"], result["seed"]
-
-    for result in sorted(_results(out, "cells", about), key=lambda result: result["key"] in keys):  # those last
-        newest[name(result)] = result
-    cells = [{k: v for k, v in result.items() if k not in about} for result in sorted(newest.values(), key=name)]
-    trials = [choosing.summary(result) for result in _results(out, "trials", about)]
-    results = {**about, **({"trials": sorted(trials, key=lambda one: (*name(one), one["key"]))} if trials else {})}
-    results["cells"] = cells
-    with replacing(out / RESULTS) as file:
-        file.write(json.dumps(results).encode() + b"\n")
-    return results
-
-
-def _results(out: Path, kept: str, about: JsonObject) -> Iterator[Result]:
-    """The results in a folder of `out` that are of this data set and backbone, the newest last."""
-    for path in sorted((out / kept).glob("*.json"), key=lambda path: path.stat().st_mtime_ns):
-        result = {"key": path.stem, **json.loads(path.read_text("utf-8"))}
-        if all(result.get(fact) == about[fact] for fact in _FACTS):
-            yield result

@@ -44,6 +44,13 @@ class Prepared:
         """Where some rows of the data set are among the tokens."""
         return np.searchsorted(self.tokens.rows, rows)
 
+    def queries(self, recipe: Recipe) -> int:
+        """How many images query at a time: those of the split, or half of those that are held out for validation."""
+        if not recipe.validation:
+            return len(self.split.query)
+        held_out = validation_split(self.split.train, self.images.labels, recipe.validation, seed=recipe.split_seed)[1]
+        return len(held_out[0::2])
+
     def decoded(self, recipe: Recipe) -> Decoded:
         """All pictures that are scored, as a recipe's network sees them: decoded once, by whichever cell needs them."""
         folder = self.squares / f"{recipe.image_size}-{recipe.centre_crop}"
@@ -101,6 +108,7 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
         "method": cell.method,
         "bits": cell.bits,
         "seed": cell.seed,
+        "image_size": recipe.image_size,
         "recipe": None if cell.is_shallow else recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE}),
         "scores": figures,
         "history": history,

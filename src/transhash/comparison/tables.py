@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from transhash.comparison.cells import NAMED
+from transhash.comparison.choosing import is_around
 from transhash.plain import JsonObject
 
 FIGURES = {
@@ -89,16 +90,21 @@ def comma_separated(results: JsonObject) -> str:
 
 
 def title(results: JsonObject, figure: str) -> str:
-    """What a table is of: data set, protocol, figure, and how many trials there were."""
+    """What a table is of: data set, protocol, figure, seeds, and how many settings of each method were tried."""
     topk = results["cells"][0]["scores"]["topk"]
     name = FIGURES[figure].replace("mAP", f"mAP@{topk:,}", 1)
-    return f"{results['dataset']}, protocol {results['protocol']}: {name}{_tried(results)}"
+    of = {(cell["method"], cell["bits"]): cell for cell in results["cells"]}
+    seeds = Counter((cell["method"], cell["bits"]) for cell in results["cells"])
+    tried = [((trial["method"], trial["bits"]), trial) for trial in results.get("trials", ())]
+    trials = Counter(name for name, trial in tried if name in of and is_around(trial, of[name]["recipe"]))
+    counted = [_counted(seeds, "seed")] + ([_counted(trials, "trial") + " each"] if trials else [])
+    return f"{results['dataset']}, protocol {results['protocol']}: {'; '.join([name, *counted])}"
 
 
-def _tried(results: JsonObject) -> str:
-    """How many settings of each method were tried on held-out training images, if any were."""
-    counts = set(Counter((trial["method"], trial["bits"]) for trial in results.get("trials", ())).values())
-    return f"; {' to '.join(map(str, sorted({min(counts), max(counts)})))} trials each" if counts else ""
+def _counted(counts: Mapping[tuple[str, int], int], what: str) -> str:
+    """ "2 to 3 seeds"."""
+    least, most = min(counts.values()), max(counts.values())
+    return f"{least} to {most} {what}s" if least < most else f"{most} {what}{'s' if most > 1 else ''}"
 
 
 def _lengths(table: Mapping[str, Mapping[int, Spread]]) -> Sequence[int]:
