@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stored import STORED, TEXT, assert_says, cells, gain, lead, mean, near_values, rank, results, score
+from stored import STORED, TEXT, assert_says, cells, gain, is_ahead, lead, mean, near_values, rank, results, score
 from transhash.comparison import tables
 from transhash.comparison.cells import FITTED, NAMED, UNSUPERVISED
 from transhash.data.datasets import load_dataset
@@ -216,14 +216,21 @@ def test_what_it_says_of_methods_without_labels() -> None:
     assert all(rank(cifar, probe, bits) == 1 for bits in (16, 32, 48, 64))
     assert_says("by {} points over SDC at 16 bits and {} at 64", *(lead(cifar, probe, "sdc", b) for b in (16, 64)))
     behind = [lead(corel, other, probe, bits) for other in ("sdc", "itq") for bits in (16, 64)]
-    assert_says("there SDC is {} and {} points ahead of it, and ITQ {} and {}.", *behind)
+    assert_says("On Corel-5k SDC is {} and {} points ahead of it, and ITQ {} and {}.", *behind)
+    of_the_box = "cifar10-trials"
+    assert_says(
+        "it is {} and {} points ahead of ITQ at 16 and 64 bits, {} and {} ahead of SDC, and {} and {} ahead of `itq-",
+        *(lead(of_the_box, probe, other, bits) for other in ("itq", "sdc", "itq-smoothed") for bits in (16, 64)),
+    )
+    assert_says("in the box by {} and {}.", *(lead(of_the_box, "sdc", "itq", bits) for bits in (16, 64)))
     steps = [EPOCHS * (images // BATCH) for images in (5000, 4500, 50_000)]
     assert_says("which are {} and {} steps here, where the command of its authors for CIFAR-10 makes {}", *steps)
-    assert_says("at 16 bits on Corel-5k by {}.", lead(corel, "sdc", "itq", 16))
+    assert_says("at 16 bits on Corel-5k by {};", lead(corel, "sdc", "itq", 16))
     lost = [lead(cifar, "itq", "learned", bits) for bits in (16, 32, 48, 64)]
     assert_says("by {}, {}, {} and {} points on CIFAR-10", *lost)
     assert_says("by {} and {} on Corel-5k. Its codes", *(lead(corel, "itq", "learned", bits) for bits in (16, 64)))
     ours, lengths = "itq-smoothed", (16, 32, 48, 64)
+    assert [bits for bits in lengths if is_ahead(cifar, ours, "sdc", bits)] == [32, 48, 64]
     ahead = [lead(cifar, ours, other, bits) for other in ("itq", "sdc") for bits in lengths]
     assert_says(
         "ahead of ITQ by {}, {}, {} and {} points on CIFAR-10, and of SDC, a trained network, by {}, {}, {} and {};",

@@ -6,6 +6,7 @@ import json
 import re
 
 from pages import ROOT
+from transhash.comparison.cells import FITTED
 from transhash.data.protocols import PROTOCOLS
 from transhash.losses import METHODS
 
@@ -64,5 +65,6 @@ def test_every_pattern_of_faults_has_the_test_that_it_names() -> None:
 
 
 def test_the_readme_counts_the_methods() -> None:
-    words = {12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen"}
+    words = {9: "nine", 12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen"}
     assert set(re.findall(r"(\w+) deep (?:hashing methods|ones)", text("README.md"))) == {words[len(METHODS)]}
+    assert f"and {words[len(FITTED)]} that are fitted to features" in text("README.md")

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 import transhash
+from transhash import Library
 from transhash.codes import pack
 from transhash.errors import ImageError, ModelError
 from transhash.model import HashModel
@@ -260,3 +261,15 @@ def test_the_shipped_model_tells_the_example_pictures_apart() -> None:
     quality = {bits: transhash.evaluate(code, labels, code, labels).map for bits, code in codes.items()}
     assert quality[16] < quality[64] < quality[128]
     assert quality[64] > 0.7  # a tenth are alike
+
+
+def test_the_readme_shows_what_the_demo_prints(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    shutil.copytree(root / "examples" / "pictures", tmp_path / "examples" / "pictures")
+    with Library.create(tmp_path / "library", transhash.load()) as library:
+        library.index(tmp_path / "examples" / "pictures")
+        found = library.search(tmp_path / "examples" / "pictures" / "truck" / "truck-01.jpg", k=5)
+    shown = [
+        f"{hit.distance:4}  {hit.probability:5.0%}  {hit.path.relative_to(tmp_path).as_posix()}" for hit in found[1:]
+    ]
+    assert "\n".join(shown) in (root / "README.md").read_text("utf-8")
