@@ -132,7 +132,7 @@ def test_every_length_is_calibrated_on_its_own_codes(model: HashModel) -> None:
         counts = [
             np.bincount(distance[kind], minlength=bits + 1) for kind in (labels[one] == labels[other], slice(None))
         ]
-        assert fitted[bits] == fit(*counts, "made")
+        assert fitted.distances[bits] == fit(*counts, "made")
 
 
 def test_a_model_made_before_there_were_lengths(model: HashModel, tmp_path: Path) -> None:

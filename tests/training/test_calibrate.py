@@ -8,16 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinds import draw
 from tiny_run import recipe
 from transhash.comparison import measure
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.data.trained import trained_rows
 from transhash.errors import DataError
+from transhash.library import Library
 from transhash.model import HashModel
+from transhash.model.fitted import cosines, embedding
+from transhash.model.likeness import fit
 from transhash.nn.tables import UnsafeStepsError
 from transhash.training import export
-from transhash.training.calibrate import calibrate, left_over
+from transhash.training.calibrate import _likeness, calibrate, left_over
 from transhash.training.loop import Trained, train
 from transhash.training.ship import ship
 
@@ -56,7 +60,46 @@ def test_a_model_is_calibrated_on_what_it_was_not_trained_on(place: Path, run: T
     images, rows = left_over(model, "folder", place / "data")
     assert not np.isin(rows, run.seen).any()
     assert not np.isin(rows, split("folder", images, seed=3).query).any()
-    assert calibrate(model, images, rows)[16].pairs == len(rows) * (len(rows) - 1) // 2
+    found = calibrate(model, images, rows)
+    assert found.distances[16].pairs == len(rows) * (len(rows) - 1) // 2
+    assert found.likeness.pairs == len(rows) * (len(rows) - 1)  # fewer than are shown: each with all others
+
+
+def test_a_trained_model_keeps_probabilities_when_a_library_fits_its_codes(model: HashModel, tmp_path: Path) -> None:
+    paths = draw(tmp_path / "photos", 300)
+    assert model.calibration is not None
+    with Library.create(tmp_path / "library", model) as library:
+        assert library.index(tmp_path / "photos").fitted == 300
+        hits = library.search(paths[3], k=5, min_probability=0.001)
+    assert hits[0].path == paths[3]
+    assert all(hit.probability is not None for hit in hits)
+
+
+def test_where_all_of_the_nearest_are_relevant_the_curve_still_falls() -> None:
+    random = np.random.default_rng(0)
+    kinds = np.repeat(np.arange(4), 150)
+    kept = embedding(random.normal(size=(4, 64))[kinds] + 0.2 * random.normal(size=(600, 64)))
+    found = _likeness(kept, kinds[:, None] == kinds[None], "made")
+    assert found.probability(0.95) > 0.95
+    assert found.probability(0.3) < 0.05
+
+
+def test_the_curve_of_cosines_is_that_of_the_pairs_that_a_search_shows() -> None:
+    random = np.random.default_rng(1)
+    kinds = random.integers(0, 5, 90)
+    kept = embedding(random.normal(size=(5, 16))[kinds] + random.normal(size=(90, 16)))
+    shown, relevant = [], []
+    for one in range(90):  # by loops
+        others = [other for other in range(90) if other != one]
+        cosine = {other: float(cosines(kept[one], kept[other : other + 1])[0]) for other in others}
+        nearest = sorted(others, key=lambda other: -cosine[other])
+        for other in nearest[: max(50, 2 * sum(kinds[other] == kinds[one] for other in others))]:
+            shown.append(cosine[other])
+            relevant.append(kinds[other] == kinds[one])
+    expected = fit([np.array(shown)], [np.array(relevant)], "made")
+    found = _likeness(kept, kinds[:, None] == kinds[None], "made")
+    assert (found.pairs, found.data) == (expected.pairs, "made")
+    assert (found.slope, found.offset) == pytest.approx((expected.slope, expected.offset), rel=1e-3)
 
 
 def test_on_other_data_of_the_same_kind_nothing_is_left_out(place: Path, model: HashModel, tmp_path: Path) -> None:

@@ -41,8 +41,8 @@ def evaluate(
         bool,
         typer.Option(
             "--calibrate",
-            help="Then fit probabilities to distances on images of the database that this model was not trained on, "
-            "and keep them with the model.",
+            help="Then fit probabilities to distances and to embeddings, on images of the database that this model was "
+            "not trained on, and keep them with the model.",
         ),
     ] = False,
     as_json: JsonOption = False,
@@ -69,7 +69,7 @@ def evaluate(
     else:
         print(table(measured))
     if calibrate:
-        opened.calibrate(calibrated(opened, *left))
+        opened.calibrate(*calibrated(opened, *left))
 
 
 def measured_with_bar(

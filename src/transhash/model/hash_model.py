@@ -177,14 +177,16 @@ class HashModel:
         kept = self.config.get("likeness")
         return Likeness(**kept) if kept else None
 
-    def calibrate(self, calibrations: Mapping[int, Calibration]) -> None:
-        """Keep calibrations with the model, each by its code length; raises `ModelError` when it cannot.
+    def calibrate(self, calibrations: Mapping[int, Calibration], likeness: Likeness | None = None) -> None:
+        """Keep calibrations with the model, each by its code length, and of its embeddings.
 
-        Codes and fingerprint stay what they are.
+        Codes and fingerprint stay what they are. Raises `ModelError` when it cannot be written.
         """
         kept = {**calibrations_of(self.config), **{str(bits): c.to_dict() for bits, c in calibrations.items()}}
         config = {**self.config, "calibrations": dict(sorted(kept.items(), key=lambda one: int(one[0])))}
         config.pop("calibration", None)
+        if likeness:
+            config["likeness"] = likeness.to_dict()
         try:
             write_config(self.folder, config)
         except OSError as error:

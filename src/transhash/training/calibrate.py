@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.codes import hamming
+from transhash.codes import hamming, pack
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split
 from transhash.data.trained import own_seed, trained_rows
 from transhash.errors import DataError
-from transhash.evaluation.cosine import related
-from transhash.model import HashModel
+from transhash.evaluation.cosine import related, unit
+from transhash.model import HashModel, collect, likeness
 from transhash.model.calibration import Calibration, fit
+from transhash.model.likeness import Likeness
 
 MOST = 2000  # images: two million pairs
+SHOWN = 50  # nearest images of each, whose cosines are calibrated, at least
+
+
+class Calibrated(NamedTuple):
+    """What pairs of images say of a model."""
+
+    distances: dict[int, Calibration]  # of codes, by their length in bits
+    likeness: Likeness  # of embeddings
 
 
 def left_over(
@@ -41,21 +51,42 @@ def left_over(
     return images, rows
 
 
-def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> dict[int, Calibration]:
-    """Fit the probability of relevance to all pairs of some images of a set, at most `MOST` of them, drawn by a seed.
+def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Calibrated:
+    """Fit the probability of relevance to pairs of some images of a set, at most `MOST` of them, drawn by a seed.
 
-    One for each code length of the model, by its bits.
-
-    Raises `DataError` when they are too few, or none or all of their pairs are relevant.
+    To the distances of all pairs, for each code length of the model, and to the cosines of embeddings of the nearest.
+    Raises `DataError` when the images are too few, or none or all of their pairs are relevant.
     """
     rows = _drawn(rows)
-    relevant, one, other = _relevance(images, rows)
+    same = _relevance(images, rows)
+    one, other = np.triu_indices(len(rows), 1)
+    relevant = same[one, other]
+    encoded = collect(model.stream([images.images.sources[row] for row in rows]))
+    values = np.stack([each.all_values for each in encoded if each.all_values is not None])
     calibrations = {}
-    for bits, codes in model.encode_lengths([images.images.sources[row] for row in rows]).items():
+    for bits in model.lengths:
+        codes = pack(values[:, model.place(bits)])
         distances = hamming(codes, codes)[one, other]
         near = np.bincount(distances[relevant], minlength=bits + 1)
         calibrations[bits] = fit(near, np.bincount(distances, minlength=bits + 1), images.name)
-    return calibrations
+    kept = np.stack([each.embedding for each in encoded if each.embedding is not None])
+    return Calibrated(calibrations, _likeness(kept, same, images.name))
+
+
+def _likeness(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
+    """Fit the probability of relevance to the cosines of embeddings [N, V], of each image with its nearest.
+
+    These are `SHOWN`, or twice as many as are relevant to it: the nearest of a good model are all relevant, and would
+    not show at which cosines images are not.
+    """
+    directions = unit(kept.astype(np.float32))
+    cosines = directions @ directions.T
+    np.fill_diagonal(cosines, -np.inf)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]  # without the image itself, which comes last
+    count = np.maximum(SHOWN, 2 * (same.sum(axis=1, keepdims=True) - 1))
+    shown = np.arange(order.shape[1]) < count
+    found = np.take_along_axis(cosines, order, 1)[shown], np.take_along_axis(same, order, 1)[shown]
+    return likeness.fit(found[:1], found[1:], data)
 
 
 def _drawn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -63,10 +94,8 @@ def _drawn(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.random.Generator(np.random.PCG64(0)).permutation(rows)[:MOST]
 
 
-def _relevance(
-    images: ImageSet, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64]]:
-    """All pairs of some rows: whether they are relevant, and the places of the one and the other among `rows`."""
+def _relevance(images: ImageSet, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether some rows are relevant to one another: bool [N, N]."""
     if len(rows) < 2:
         raise DataError(
             "",
@@ -75,12 +104,11 @@ def _relevance(
         )
     labels = images.labels[rows]
     same = np.stack([related(label, labels) for label in labels])
-    one, other = np.triu_indices(len(rows), 1)
-    relevant = same[one, other]
+    relevant = same[np.triu_indices(len(rows), 1)]
     if relevant.all() or not relevant.any():
         raise DataError(
             "",
             "all pairs of the images that are left to calibrate on are relevant, or none",
             "give a data set with several images of each of several classes",
         )
-    return relevant, one, other
+    return same

@@ -43,5 +43,5 @@ def ship(trained: Trained, folder: Path, name: str, *, say: Callable[[str], None
         say(f"this model computes in float32 and encodes slower, as its values do not fit into 8 bits ({error})")
         model = export_model(trained.network, folder, name, about, crop=crop)
     with suppress(DataError):  # nothing was held out, or of one class only
-        model.calibrate(calibrate(model, trained.images, trained.held_out))
+        model.calibrate(*calibrate(model, trained.images, trained.held_out))
     return model
