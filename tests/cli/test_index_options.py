@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import kinds
+import transhash.model
 from collection import draw
 from fake_transhash import PROGRAM
+from fittable_model import FittableModel
+from transhash.model.calibration import Calibration
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -97,3 +101,31 @@ def test_first_frames_are_said_once(run, photos: Path) -> None:
     result = run("index", "photos")
     assert (result.code, result.err) == (0, "3 animated or multi-page files: the first frame is taken\n")
     assert run("index", "photos").err == ""
+
+
+@pytest.fixture
+def model(run, monkeypatch: pytest.MonkeyPatch) -> FittableModel:
+    """The model that is loaded by every name; libraries of seventy pictures fit its codes."""
+    model = FittableModel()
+    model.calibration = model.own_calibration = Calibration(0.9, 12.0, 3.0, 1000, "a test")
+    monkeypatch.setattr(transhash.model, "load", lambda name=None, bits=None: model)
+    monkeypatch.setattr("transhash.library.fitting.LEAST", 70)
+    return model
+
+
+def test_index_says_that_fitted_codes_of_a_model_without_likeness_give_no_probabilities(
+    run, tmp_path: Path, model: FittableModel
+) -> None:
+    kinds.draw(tmp_path / "photos", 70)
+    said = run("index", tmp_path / "photos").err
+    assert "codes are now fitted to these 70 pictures" in said
+    assert "no probabilities" in said
+    assert "transhash evaluate /nowhere/fake --calibrate" in said
+
+
+def test_index_says_nothing_of_probabilities_that_stay(run, tmp_path: Path, model: FittableModel) -> None:
+    model.likeness = kinds.LIKENESS
+    kinds.draw(tmp_path / "photos", 70)
+    said = run("index", tmp_path / "photos").err
+    assert "codes are now fitted to these 70 pictures" in said
+    assert "probabilities" not in said

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fake_model import FakeModel
 from fittable_model import FittableModel
@@ -15,6 +17,15 @@ from transhash.errors import LibraryError, UncalibratedError
 from transhash.library import Queries
 from transhash.library.fitting import LEAST
 from transhash.model.fitted import cosines, embedding
+
+
+class Bytes:
+    """An encoder of somebody else's, of codes alone."""
+
+    name, bits, fingerprint = "bytes", 8, "0" * 64
+
+    def encode(self, items: Iterable[Image.Image]) -> np.ndarray:
+        return np.array([np.asarray(item.resize((1, 1)))[0, 0, :1] for item in items], np.uint8)
 
 
 @pytest.fixture
@@ -165,6 +176,20 @@ def test_probabilities_come_from_cosines_where_the_model_tells_their_likeness(fi
     limit = hits[9].probability
     assert fitted.search(paths[3], k=90, min_probability=limit) == [h for h in hits if (h.probability or 0) >= limit]
     assert fitted.search(Queries(fitted.model.encode([paths[3]])), 3)[0][0].probability is None  # of a code alone
+
+
+def test_a_library_that_cannot_give_probabilities_says_what_helps(fitted: Library, tmp_path: Path) -> None:
+    picture = sorted((tmp_path / "pictures").iterdir())[3]
+    with pytest.raises(UncalibratedError, match=r"no calibration for embeddings.*evaluate MODEL --calibrate"):
+        fitted.search(picture, min_probability=0.5)
+    fitted.model.likeness = LIKENESS
+    with pytest.raises(UncalibratedError, match=r"a code alone.*search with the picture"):
+        fitted.search(Queries(fitted.model.encode([picture])), 3, min_probability=0.5)
+    with Library.create(tmp_path / "theirs", Bytes()) as library:
+        library.index(tmp_path / "pictures")
+        with pytest.raises(UncalibratedError, match="cannot have one") as raised:
+            library.search(picture, min_probability=0.5)
+        assert "evaluate" not in str(raised.value)
 
 
 def test_a_models_own_codes_are_ordered_by_likeness_where_it_tells_that(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fake_model import FakeModel
 from transhash.model import Encoded
+from transhash.model.calibration import Calibration
 from transhash.model.fitted import Head, embedding
 
 
@@ -15,15 +16,19 @@ class FittableModel(FakeModel):
     """Codes of its own as `FakeModel`, or of hash layers on its embeddings."""
 
     head: Head | None = None
+    made_by_fit = False
+    own_calibration: Calibration | None = None  # of its own codes, not of those that are fitted
 
     @property
     def unfitted(self) -> FittableModel:
         other = FittableModel(self.name, self.folder)
-        other.likeness = self.likeness
+        other.likeness, other.calibration = self.likeness, self.own_calibration
+        other.own_calibration, other.made_by_fit = self.own_calibration, self.made_by_fit
         return other
 
     def fitted(self, head: Head) -> FittableModel:
         other = self.unfitted
+        other.calibration = None
         other.fingerprint = head.fingerprint(other.fingerprint)
         other.head = head
         return other

@@ -22,6 +22,7 @@ from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
     from transhash.library import IndexReport, Library, Skipped
+    from transhash.model import Encoder
 
 EXAMPLES = """\
   transhash index photos/
@@ -195,10 +196,22 @@ def _print(done: IndexReport, opened: Library) -> None:
     print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.fitted:
         say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
+        _tell_what_is_lost(opened.model)
     if done.first_frames:
         say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
     if done.unread:
         say(f"not read: {_kinds(done.unread)}; transhash does not read these kinds, convert them to JPEG or PNG")
+
+
+def _tell_what_is_lost(model: Encoder) -> None:
+    """Say when a model was calibrated for its own codes alone, which have given way to fitted ones."""
+    from transhash.model import is_hash_model
+
+    if is_hash_model(model) and model.likeness is None and model.unfitted.calibration:
+        say(
+            f"searches give no probabilities from now on, as {model.name} is calibrated for distances alone; "
+            f"calibrate it for embeddings too: transhash evaluate {shown(model.folder)} --calibrate"
+        )
 
 
 def _name_skipped(files: Iterable[Skipped]) -> None:

@@ -214,11 +214,7 @@ def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backen
     fits = near.distances <= (backend.bits if options.max_distance is None else options.max_distance)
     if options.min_probability is not None:
         if not _calibrated(near, backend.model):
-            raise UncalibratedError(
-                backend.address,
-                f"its model {backend.model.name} has no calibration, so it cannot give probabilities",
-                "give a distance instead (--max-distance), or calibrate it (`transhash evaluate --calibrate`)",
-            )
+            raise UncalibratedError(backend.address, *_uncalibrated(near, backend.model))
         with np.errstate(invalid="ignore"):
             fits &= likely >= options.min_probability
     return np.where(fits, near.ids, -1)
@@ -227,6 +223,19 @@ def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backen
 def _calibrated(near: Near, model: Encoder) -> bool:
     """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
     return is_hash_model(model) and (model.calibration if near.likeness is None else model.likeness) is not None
+
+
+def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
+    """Why nothing tells the probability of what was found, and what to do."""
+    remedy = "give a distance instead (--max-distance)"
+    if not is_hash_model(model):
+        return f"its model {model.name} has no calibration, and cannot have one", remedy
+    if near.likeness is None and model.likeness:
+        reason = f"its model {model.name} gives probabilities of embeddings, which a code alone does not have"
+        return reason, f"search with the picture, or {remedy}"
+    kind = f"distances of {model.bits} bits" if near.likeness is None else "embeddings, which order its pictures"
+    remedy += ", or calibrate the model (`transhash evaluate MODEL --calibrate`)"
+    return f"its model {model.name} has no calibration for {kind}, so it cannot give probabilities", remedy
 
 
 def _probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
