@@ -18,7 +18,8 @@ from transhash.plain import JsonObject, parsed
 from transhash.system import replacing
 
 CONFIG, WEIGHTS, GRAPH = "config.json", "model.safetensors", "model.onnx"
-HEAD = "head.npy"  # of a fitted model: float32 (F + 1, B), in place of the hash layers; the last row is added
+HEAD = "head.npy"  # of a fitted model, in place of its hash layers; the last row is added. On embeddings, where the
+# model has a file for these: int64 (V + 1, B), whole numbers; else on features: float32 (F + 1, B)
 EMBEDDING = "embedding.npy"  # float32 (F + 1, V): features to embeddings, in place of hash layers on the streams
 LAYERS = "layers.npy"  # int32 (V + H + 1, B1 + B2 + …): hash layers of every length on embeddings, whole numbers
 HIDDEN = "hidden.npy"  # int32 (V + 1, H): their hidden layer

@@ -9,13 +9,14 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import transhash
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
-from transhash.model.directory import GRAPH, HEAD, WEIGHTS, file_hash, write_config
+from transhash.model.directory import EMBEDDING, GRAPH, HEAD, WEIGHTS, file_hash, write_config
 from transhash.model.encoding import gathered
-from transhash.model.fitted import sample_of
+from transhash.model.fitted import Head, fit_head, sample_of
 from transhash.model.hash_model import HashModel
 from transhash.progress import Progress, silent
 from transhash.shallow import smoothed_itq
@@ -33,9 +34,11 @@ def fit(
 ) -> HashModel:
     """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
 
-    What the base model's hash layers read is hashed by smoothed ITQ instead, which learns from `model.fitted.SAMPLE` of
-    the pictures at most. Pictures that cannot be used are left out, and `skipped` is called with the reason. All
-    features are held in memory.
+    Smoothed ITQ takes the place of the base model's hash layers. It learns from `model.fitted.SAMPLE` of the pictures
+    at most. It reads the embeddings of a base that has a file for these; the model keeps them, and what turns their
+    cosines into probabilities. Of other bases, and for more bits than an embedding has values, it reads the features;
+    embeddings are then relaxed codes. Pictures that cannot be used are left out, and `skipped` is called with the
+    reason. What is read is held in memory.
     Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
     """
     folder = Path(folder)
@@ -43,22 +46,26 @@ def fit(
         raise DataError("", f"codes of {bits} bits", "use a multiple of 8")
     if folder.exists():
         raise ModelError(folder, "is there already", "choose another place")
-    features = gathered(base.stream(pictures), lambda encoded: encoded.features, progress, skipped)
-    head = smoothed_itq(np.stack(features)[sample_of(len(features))], bits)
+    keeps = EMBEDDING in base.config["sha256"] and bits <= base.embedding_values
+    copied = (WEIGHTS, GRAPH, EMBEDDING) if keeps else (WEIGHTS, GRAPH)
+    dropped = ("calibration", "calibrations") if keeps else ("calibration", "calibrations", "likeness")
+    kept = gathered(base.stream(pictures), lambda one: one.embedding if keeps else one.features, progress, skipped)
+    count, rows = len(kept), np.stack(kept)
+    head = _whole(fit_head(rows, bits)) if keeps else smoothed_itq(rows[sample_of(count)], bits)
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         make_folders(making)
-        for name in (WEIGHTS, GRAPH):
+        for name in copied:
             shutil.copyfile(base.folder / name, making / name)
         content = BytesIO()
         np.save(content, head)
         (making / HEAD).write_bytes(content.getvalue())
-        config = {key: value for key, value in base.config.items() if key not in ("calibration", "calibrations")}
+        config = {key: value for key, value in base.config.items() if key not in dropped}
         config |= {
             "name": folder.name,
             "bits": bits,
-            "sha256": {name: file_hash(making / name) for name in (WEIGHTS, GRAPH, HEAD)},
-            "about": {"transhash": transhash.__version__, "base": base.name, "pictures": len(features)},
+            "sha256": {name: file_hash(making / name) for name in (*copied, HEAD)},
+            "about": {"transhash": transhash.__version__, "base": base.name, "pictures": count},
         }
         for name in config["sha256"]:
             settle(making / name)
@@ -70,3 +77,8 @@ def fit(
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return HashModel(folder)
+
+
+def _whole(head: Head) -> NDArray[np.int64]:
+    """Hash layers on embeddings as `HEAD` has them: whole numbers (V + 1, B)."""
+    return np.vstack([head.weights.astype(np.int64), head.offset])

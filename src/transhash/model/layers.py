@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import ModelError
-from transhash.model.directory import HIDDEN, LAYERS, read_linear
+from transhash.model.directory import HEAD, HIDDEN, LAYERS, read_linear
 from transhash.model.fitted import FEW, LARGEST, STEP
 from transhash.system import one_blas_thread
 
@@ -39,6 +39,12 @@ class Layers:
         if len(hidden) + hidden.shape[1] != len(output):
             raise ModelError(folder / HIDDEN, f"does not belong to {LAYERS}", "copy the model again")
         return cls(hidden, output)
+
+    @classmethod
+    def fitted(cls, folder: Path, bits: int) -> Layers:
+        """Those that `transhash fit` wrote, a linear map alone; raises `ModelError` for something else."""
+        output = read_linear(folder / HEAD, np.int64, bits).astype(np.float64)
+        return cls(np.empty((len(output), 0)), output)
 
     @classmethod
     def rounded(cls, hidden: NDArray[np.floating], output: NDArray[np.floating]) -> Layers:

@@ -43,13 +43,15 @@ class Network:
         self._shape: JsonObject = config["network"]
         self._lengths = lengths_of(config)
         files = config["sha256"]
-        self._head = read_linear(folder / HEAD, np.float32, config["bits"]) if HEAD in files else None
+        self._head: NDArray[np.float32] | None = None
         self._to_embedding: NDArray[np.float64] | None = None
         self._layers: Layers | None = None
         if EMBEDDING in files:
-            self._layers = Layers.read(folder, sum(self._lengths))
+            self._layers = (Layers.fitted if HEAD in files else Layers.read)(folder, sum(self._lengths))
             projection = read_linear(folder / EMBEDDING, np.float32, self._layers.embedding_values)
             self._to_embedding = projection.astype(np.float64)
+        elif HEAD in files:
+            self._head = read_linear(folder / HEAD, np.float32, config["bits"])
 
     @property
     def embedding_values(self) -> int:
