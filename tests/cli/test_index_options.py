@@ -129,3 +129,14 @@ def test_index_says_nothing_of_probabilities_that_stay(run, tmp_path: Path, mode
     said = run("index", tmp_path / "photos").err
     assert "codes are now fitted to these 70 pictures" in said
     assert "probabilities" not in said
+
+
+def test_a_new_library_says_once_that_it_leaves_the_codes_of_a_fitted_model(
+    run, tmp_path: Path, model: FittableModel
+) -> None:
+    model.made_by_fit = True
+    kinds.draw(tmp_path / "photos", 70)
+    first = run("index", tmp_path / "photos")
+    assert "fake was fitted already" in first.err
+    assert "codes are now fitted" not in first.err
+    assert run("index", tmp_path / "photos").err == ""

@@ -192,6 +192,21 @@ def test_a_library_that_cannot_give_probabilities_says_what_helps(fitted: Librar
         assert "evaluate" not in str(raised.value)
 
 
+def test_the_codes_of_a_model_that_was_fitted_on_purpose_are_not_fitted_again_unless_asked(tmp_path: Path) -> None:
+    paths = draw(tmp_path / "pictures", LEAST)
+    model = FittableModel()
+    model.made_by_fit = True
+    with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
+        assert library.index(tmp_path / "pictures").fitted == 0
+        assert library.fingerprint == model.fingerprint
+        kept = embedding(FakeModel().values(paths))
+        order = np.argsort(-cosines(kept[5], kept), kind="stable")[:5]
+        assert [hit.path for hit in library.search(paths[5], k=5)] == [paths[at] for at in order]
+        assert library.fit() == LEAST
+        draw(tmp_path / "pictures", LEAST, seed=1)
+        assert library.index(tmp_path / "pictures").fitted == 2 * LEAST
+
+
 def test_a_models_own_codes_are_ordered_by_likeness_where_it_tells_that(tmp_path: Path) -> None:
     paths = draw(tmp_path / "pictures", 40)
     model = FittableModel()

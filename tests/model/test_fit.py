@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from benchmarks.photographs.box import shipping
 from kinds import LIKENESS
+from transhash import Library
 from transhash.model import HashModel
 from transhash.model.calibration import Calibration
 from transhash.model.directory import EMBEDDING, HEAD, file_hash, read_config, write_config
@@ -110,3 +112,22 @@ def test_hash_layers_of_another_number_of_values_are_refused(base: HashModel, tm
     write_config(mine.folder, config)
     with pytest.raises(ModelError, match="not a linear map"):
         HashModel(mine.folder)
+
+
+def test_a_library_leaves_the_codes_of_a_fitted_model_as_they_are_and_orders_by_its_embeddings(
+    base: HashModel, tmp_path: Path
+) -> None:
+    squares = pictures(300)
+    (tmp_path / "photos").mkdir()
+    for number, pixels in enumerate(squares):
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{number:03d}.png")
+    mine = fit(base, list(squares[:60]), 16, tmp_path / "mine")
+    with Library.create(tmp_path / "library", mine) as library:
+        assert library.index(tmp_path / "photos").fitted == 0
+        assert (library.fingerprint, library.fitted_to) == (mine.fingerprint, 0)
+    with Library.create(tmp_path / "other", base.at(16)) as other, Library.open(tmp_path / "library") as library:
+        assert other.index(tmp_path / "photos").fitted == 300
+        query = tmp_path / "photos" / "007.png"
+        hits, expected = (each.search(query, 20, min_probability=0.01) for each in (library, other))
+        assert [(hit.path, hit.probability) for hit in hits] == [(hit.path, hit.probability) for hit in expected]
+        assert library.fit() == library.fitted_to == 300  # on purpose, it is

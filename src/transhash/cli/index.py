@@ -67,7 +67,8 @@ def index(
     A file .transhashignore in a folder says what to skip there and below, one pattern a line, as in .gitignore: *.png
     (by name), drafts/ (folders only), /scans (only here), a/**/b (at any depth), !keep.png (do not skip this one).
 
-    From 300 pictures on, codes are fitted to the pictures of the library, and again when their number has doubled.
+    From 300 pictures on, codes are fitted to the pictures of the library, and again when their number has doubled. The
+    codes of a model that `transhash fit` made stay as they are.
 
     The library is the one named by --library, else the nearest .transhash at or above DIR, else the one in
     TRANSHASH_LIBRARY, else a new one, DIR/.transhash.
@@ -163,6 +164,7 @@ def _opened(
     from transhash.library import Library, count_pictures
     from transhash.library.catalogue.database import UnmadeError
     from transhash.library.opening import FOLDER
+    from transhash.model.encoder import made_by_fit
 
     place = find_library(named, folders, guess=False)
     if place is None:
@@ -176,7 +178,10 @@ def _opened(
         raise _no_pictures(folders)
     if place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
-    made = Library.create(place, named_encoder(model, bits), exist_ok=True)
+    encoder = named_encoder(model, bits)
+    made = Library.create(place, encoder, exist_ok=True)
+    if made_by_fit(encoder):
+        say(f"model {encoder.name} was fitted already: its codes stay as they are, whatever is indexed")
     remember(made.path)
     return made
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.models import LibraryModel
+from transhash.model.encoder import made_by_fit
 from transhash.model.fitted import fit_head
 
 LEAST = 300  # pictures, from which on codes are fitted to them
@@ -57,5 +60,16 @@ def fitted_first(catalogue: Catalogue, model: LibraryModel, sample: NDArray[np.i
         raise LibraryError(catalogue.path.parent, error.reason, error.remedy) from error
 
 
+def are_fitted(model: LibraryModel) -> bool:
+    """Whether codes were fitted: to the library, or to the collection that `transhash fit` made its model for."""
+    if model.layers:
+        return True
+    with suppress(LibraryError):  # a model that is gone
+        return made_by_fit(model.open())
+    return False
+
+
 def _is_due(count: int, model: LibraryModel) -> bool:
+    if not model.layers and made_by_fit(model.unfitted):  # for several libraries, or at another length: as it is
+        return False
     return count >= max(LEAST, model.facts.bits + 1, 2 * model.fitted_to)

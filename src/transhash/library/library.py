@@ -190,8 +190,8 @@ class Library:
         whole, and the next run goes on.
 
         Once there are `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted to
-        them and all codes written again (`fit`). With `general`, given before that, codes stay the model's own for
-        good: they can be compared with those of other libraries.
+        them and all codes written again (`fit`). With `general`, given before that, or a model that `transhash fit`
+        made, codes stay the model's own: they can be compared with those of other libraries.
 
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """

@@ -23,7 +23,7 @@ from transhash.library.pictures import Written, described, written
 from transhash.library.ranking import Near, Ranked, by_likeness, candidates, likeness_of, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
-from transhash.model.encoder import is_hash_model
+from transhash.model.encoder import is_hash_model, made_by_fit
 
 if TYPE_CHECKING:
     from transhash.library.catalogue.embeddings import HashLayers
@@ -195,14 +195,16 @@ class LocalSearch:
 
     @property
     def by_embeddings(self) -> bool:
-        """Whether embeddings order the nearest pictures: vectors, fitted codes, a calibrated model.
+        """Whether embeddings order the nearest pictures: vectors, fitted codes, a model with a likeness.
 
         Other models' own codes keep the order of their distances, which the calibration of these speaks of.
         """
         if self.own.layers is not None:
             return True
         model = self.model
-        return isinstance(model, Embedder) or (is_hash_model(model) and model.likeness is not None)
+        return isinstance(model, Embedder) or (
+            is_hash_model(model) and (model.likeness is not None or made_by_fit(model))
+        )
 
     def embeddings(self, ids: Iterable[int]) -> dict[int, bytes]:
         """Embeddings of pictures, int8, by id; those that have none are left out."""

@@ -134,6 +134,11 @@ class Embedder:
         return other
 
     @property
+    def made_by_fit(self) -> bool:
+        """Whether its hash layers were fitted to a collection on purpose (`transhash fit`)."""
+        return getattr(self.encoder, "hash_layers", None) is not None
+
+    @property
     def reads_texts(self) -> bool:
         """Whether words can be encoded."""
         return hasattr(self.encoder, "encode_texts")

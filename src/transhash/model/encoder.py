@@ -72,6 +72,11 @@ def calibration_of(encoder: Encoder) -> Calibration | None:
     return encoder.calibration if is_hash_model(encoder) else None
 
 
+def made_by_fit(encoder: Encoder | None) -> bool:
+    """Whether `transhash fit` made the hash layers of an encoder: a library leaves its codes as they are."""
+    return bool(getattr(encoder, "made_by_fit", False))
+
+
 def checked(encoder: AnyEncoder, bits: int | None = None) -> Encoder:
     """The encoder, with codes of its vectors, of `bits` bits, where it gives vectors.
 

@@ -34,6 +34,7 @@ from transhash.model.calibration import Calibration
 from transhash.model.directory import (
     CONFIG,
     FORMAT,
+    HEAD,
     calibrations_of,
     checked_files,
     lengths_of,
@@ -176,6 +177,11 @@ class HashModel:
         """What turns cosines of embeddings into probabilities, if the model was calibrated for that."""
         kept = self.config.get("likeness")
         return Likeness(**kept) if kept else None
+
+    @property
+    def made_by_fit(self) -> bool:
+        """Whether its hash layers were fitted to a collection on purpose (`transhash fit`)."""
+        return HEAD in self.config["sha256"]
 
     def calibrate(self, calibrations: Mapping[int, Calibration], likeness: Likeness | None = None) -> None:
         """Keep calibrations with the model, each by its code length, and of its embeddings.

@@ -17,6 +17,7 @@ from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folders, roots
+from transhash.library.fitting import are_fitted
 from transhash.library.results import DuplicatesReport
 from transhash.progress import Progress
 
@@ -62,7 +63,7 @@ def search_for(
         return {id_: os.fsdecode(os.path.join(places.on_disk(one.folder), one.name)) for id_, one in placed.items()}
 
     join = library.codes().join(max_distance, ids=contents.ids)
-    embeddings = _embeddings(library, contents) if library.fitted_to else None
+    embeddings = _embeddings(library, contents) if are_fitted(library.searching.own) else None
     thumbnails = Thumbnails(library.path)
     return Search(contents, join, paths, progress, wishes=wishes, thumbnails=thumbnails, embeddings=embeddings).run()
 

@@ -19,6 +19,7 @@ from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.sketches import sketch
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
+from transhash.library.fitting import are_fitted
 from transhash.library.searchable import Hit, Options, Picture, Queries
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def prepare() -> None:
 def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:
     """For each of some pictures that comes before copies of it, the ids of these."""
     codes = searching.codes()
-    kept = searching.embeddings([each.id for each in pictures]) if searching.own.layers else {}
+    kept = searching.embeddings([each.id for each in pictures]) if are_fitted(searching.own) else {}
     rows = [np.frombuffer(kept.get(each.id, b""), np.int8) for each in pictures]
     embeddings = np.stack(rows) if rows and len(rows[0]) and len({len(row) for row in rows}) == 1 else None
     if embeddings is not None:
