@@ -81,7 +81,7 @@ def block(page: str, holding: str) -> list[str]:
 
 def test_the_first_block_of_the_readme_runs_as_printed(give, tmp_path: Path) -> None:
     lines = block("README.md", "transhash index photos/  ")
-    assert len(lines) == 7
+    assert len(lines) == 5
     shutil.copy(tmp_path / "cat.jpg", tmp_path / "photos" / "copy.jpg")
     printed = [give(line) for line in lines]
 
@@ -91,7 +91,6 @@ def test_the_first_block_of_the_readme_runs_as_printed(give, tmp_path: Path) -> 
     assert re.match(r"keep +photos/", printed[3])
     assert (tmp_path / "copies.jpg").is_file()
     assert printed[4].startswith("library   photos/.transhash\n")
-    assert (tmp_path / "mine" / "library" / "catalogue.sqlite").is_file()
 
 
 def test_the_readme_prints_what_make_demo_prints(give, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from transhash.cli.terminal import stages
 from transhash.errors import ModelError
 
 EXAMPLES = """\
-  transhash fit photos/ --out mine
+  transhash fit photos/ --out mine --bits 24       # a length that the model does not have
   transhash index photos/ --model mine --library mine/library
   transhash fit photos/ --model facebook/dinov2-small --out mine
 """
@@ -36,6 +36,9 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Make a model for your own pictures, without labels.
+
+    For one library you do not need it: transhash index fits the codes of 300 pictures and more by itself. It is for
+    codes of another length, for several libraries with the same codes, and for models of the Hugging Face hub.
 
     The network is that of --model, or the one that comes with transhash; the bits are chosen so that they tell your
     pictures apart. The result is a model like any other: name its folder with --model. A model of the Hugging Face hub
