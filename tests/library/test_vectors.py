@@ -19,10 +19,15 @@ from transhash.errors import DataError, ImageError, LibraryError, ModelError
 from transhash.library import Mixture, Words
 from transhash.library.vectors import PAGE
 from transhash.model import VectorEncoder
+from transhash.model.embedder import random_head
 
 
 class Blind(Colours):
     encode_texts = property()  # type: ignore[assignment]  # hasattr says no
+
+
+class Fitted(Colours):
+    hash_layers = random_head(Colours.dim, 8)  # as `transhash fit` gives them to a model of the hub
 
 
 @pytest.fixture
@@ -214,6 +219,14 @@ def test_its_codes_are_fitted_to_many_pictures(tmp_path: Path) -> None:
         assert again.fingerprint == name
         assert again.search(tmp_path / "7.png", 1)[0].path.name == "7.png"
         assert again.search(Words("red"), 3)
+
+
+def test_codes_that_were_fitted_on_purpose_stay(tmp_path: Path) -> None:
+    for number in range(300):
+        draw(tmp_path / f"{number}.png", number)
+    with Library.create(tmp_path / ".transhash", Fitted()) as library:
+        assert library.index(tmp_path).fitted == 0
+        assert (library.bits, library.fitted_to) == (8, 0)
 
 
 def test_words_find_pictures_and_mix_with_them(photos: Path) -> None:

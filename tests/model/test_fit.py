@@ -12,6 +12,7 @@ from PIL import Image
 from benchmarks.photographs.box import shipping
 from kinds import LIKENESS
 from transhash import Library
+from transhash.errors import ModelError
 from transhash.model import HashModel
 from transhash.model.calibration import Calibration
 from transhash.model.directory import EMBEDDING, HEAD, file_hash, read_config, write_config
@@ -103,8 +104,6 @@ def test_more_bits_than_an_embedding_has_values_come_from_features(base: HashMod
 
 
 def test_hash_layers_of_another_number_of_values_are_refused(base: HashModel, tmp_path: Path) -> None:
-    from transhash.errors import ModelError
-
     mine = fit(base, list(pictures(60)), 8, tmp_path / "mine")
     np.save(mine.folder / HEAD, np.zeros((VALUES, 8), np.int64))
     config = read_config(mine.folder)

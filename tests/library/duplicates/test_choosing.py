@@ -88,9 +88,12 @@ def test_most_other_pictures_do_not_match() -> None:
     assert sum(may_match(glances[one], glances[other], turned=True) for one, other in pairs) < 0.1 * len(pairs)
 
 
+@pytest.mark.parametrize("made_by_fit", [False, True])
 def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_others_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    made_by_fit: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = FittableModel()
+    model.made_by_fit = made_by_fit
     folder = tmp_path / "pictures"
     folder.mkdir()
     for number in range(80):
@@ -106,9 +109,10 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         return compare(one, seen, other, also)
 
     monkeypatch.setattr(pairing, "compare", counted)
-    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+    with Library.create(tmp_path / "library", model) as library:  # type: ignore[arg-type]
         library.index(folder)
-        library.fit()
+        if not made_by_fit:  # else its codes were fitted before there was a library
+            library.fit()
         stages: list[str] = []
         report = library.duplicates(0, progress=lambda stage, *_: stages.append(stage))
 
