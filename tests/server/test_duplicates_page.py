@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from collection import draw
 from fake_model import FakeModel
-from serving import Running, serving
+from serving import Running, eventually, serving
 from transhash import Library
 from visiting import CHROMIUM, Visit, expect
 
@@ -155,6 +156,42 @@ def test_decisions_outlast_a_reload_and_can_be_taken_back(browser: Any, running:
     expect(page.locator(".group.done")).to_have_count(1, timeout=SLOW)
     page.click("#start-over")
     expect(page.locator(".group.done")).to_have_count(0)
+    ended(visit)
+
+
+def test_what_was_decided_on_other_contents_is_decided_again(
+    browser: Any, running: Running, copies: Library, photos: Path
+) -> None:
+    visit = opened(browser, running.url)
+    page = visit.page
+
+    def decide() -> None:
+        page.locator(".group", has_text="again.png").locator(".compare").click()
+        expect(page.locator("#pair-facts tr").first).to_contain_text("pixels")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#pair-tally")).to_contain_text("1 file to remove")
+        page.keyboard.press("Escape")
+        expect(page.locator("#tally")).to_contain_text("1 pair decided")
+
+    def version() -> str:
+        [found] = running.get("/pictures", params={"where": "name = 'again.png'"}).json()["pictures"]
+        return str(found["version"])
+
+    decide()
+    before = version()
+    for name in ("again.png", "dog/dog-04.png"):  # copies of one another again, and of another picture than before
+        draw(photos / name, 4711)
+    copies.index(photos)
+    assert eventually(lambda: version() != before)
+
+    page.click("#plan")
+    expect(page.locator(".told")).to_contain_text("The pictures of 1 pair have changed or gone since you decided.")
+    expect(page.locator("#tally")).to_contain_text("0 pairs decided", timeout=SLOW)
+    expect(page.locator(".group", has_text="again.png").locator(".compare")).to_have_text("Compare")
+    decide()
+    with page.expect_request("**/duplicates/plan") as asked:
+        page.click("#plan")
+    assert asked.value.headers["x-library"] == copies.creation
     ended(visit)
 
 

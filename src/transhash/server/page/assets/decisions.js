@@ -1,7 +1,15 @@
 // What somebody has decided on pairs of pictures: kept in this browser, for each library, until a plan is made of it.
 //
 // A verdict is "left" or "right" (that one is kept, the other one goes), "both" (they stay), or "differ" (they are no
-// duplicates; the library keeps that too, where it may be written to).
+// duplicates; the library keeps that too, where it may be written to). It holds for the contents that were compared: a
+// picture is named by its id and the version of its content.
+
+import { keep, kept } from "./kept.js";
+
+const PAIR = /^\d+@[^,@]+,\d+@[^,@]+$/; // what was kept without versions cannot be trusted
+const keyOf = (left, right) => `${left.id}@${left.version},${right.id}@${right.version}`;
+/** The id and the version of either picture. */
+const picturesOf = (key) => key.split(",").map((each) => each.split("@")).map(([id, version]) => ({ id: Number(id), version }));
 
 export class Decisions {
   constructor() { this.all = new Map(); this.done = []; }
@@ -9,30 +17,42 @@ export class Decisions {
   /** Take up what was decided on the pictures of a library before. */
   open(library) {
     this.key = `decisions:${library}`;
-    try { this.all = new Map(Object.entries(JSON.parse(localStorage.getItem(this.key) ?? "{}"))); } catch { this.all = new Map(); }
+    try { this.all = new Map(Object.entries(JSON.parse(kept(this.key) ?? "{}")).filter(([key]) => PAIR.test(key))); } catch { this.all = new Map(); }
     this.done = [];
   }
 
   /** The verdict on a pair, or undefined. */
-  of(left, right) { return this.all.get(`${left.id},${right.id}`)?.verdict; }
+  of(left, right) { return this.all.get(keyOf(left, right))?.verdict; }
 
   set(left, right, verdict) {
     const gone = verdict === "left" ? right : verdict === "right" ? left : null;
-    this.all.set(`${left.id},${right.id}`, { verdict, gone: gone?.id, bytes: gone?.bytes ?? 0 });
+    this.all.set(keyOf(left, right), { verdict, gone: gone?.id, bytes: gone?.bytes ?? 0 });
     this.done.push([left, right]);
     this.keep();
   }
 
   forget(left, right) {
-    this.all.delete(`${left.id},${right.id}`);
-    this.done = this.done.filter(([one, other]) => one.id !== left.id || other.id !== right.id);
+    const key = keyOf(left, right);
+    this.all.delete(key);
+    this.done = this.done.filter((pair) => keyOf(...pair) !== key);
     this.keep();
   }
 
   clear() { this.all.clear(); this.done = []; this.keep(); }
 
-  keep() {
-    try { localStorage.setItem(this.key, JSON.stringify(Object.fromEntries(this.all))); } catch { /* it is full: they last as long as the page */ }
+  keep() { keep(this.key, JSON.stringify(Object.fromEntries(this.all))); }
+
+  /** The ids of the pictures that were decided on. */
+  get ids() { return [...new Set([...this.all.keys()].flatMap(picturesOf).map(({ id }) => id))]; }
+
+  /** Forget what was decided on other contents than pictures have now; returns of how many pairs. `versions`: by id, null for what has gone. */
+  settle(versions) {
+    const isOld = (key) => picturesOf(key).some(({ id, version }) => versions.has(id) && versions.get(id) !== version);
+    const old = [...this.all.keys()].filter(isOld);
+    for (const key of old) this.all.delete(key);
+    this.done = this.done.filter((pair) => this.all.has(keyOf(...pair)));
+    if (old.length) this.keep();
+    return old.length;
   }
 
   /** The pairs of a group to decide on, one after the other: whichever of a pair is kept is compared with the next. */
@@ -58,7 +78,7 @@ export class Decisions {
 
   /** What the server makes a plan of. */
   get asked() {
-    const every = [...this.all].map(([pair, { verdict }]) => [pair.split(",").map(Number), verdict]);
+    const every = [...this.all].map(([key, { verdict }]) => [picturesOf(key).map(({ id }) => id), verdict]);
     return {
       decisions: every.filter(([, verdict]) => verdict === "left" || verdict === "right").map(([[left, right], verdict]) => (verdict === "left" ? { keep: left, remove: right } : { keep: right, remove: left })),
       apart: every.filter(([, verdict]) => verdict === "both" || verdict === "differ").map(([pair]) => pair),

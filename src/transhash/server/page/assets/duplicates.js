@@ -8,6 +8,7 @@ import { $, bytes, count, make, number, wait } from "./words.js";
 
 const AT_ONCE = 60; // groups of a page
 const PAGES = 8; // that are kept
+const AT_A_TIME = 6; // pictures that are asked for
 const ASKED = ["distance", "kinds", "keep"]; // what a search depends on
 
 export class DuplicatesView {
@@ -66,6 +67,7 @@ export class DuplicatesView {
     $("deciding").hidden = !total;
     $("apply").hidden = !this.facts().applies;
     Object.assign(this, { total, size });
+    this.seen(groups);
     this.pages.set(0, groups);
     this.draw();
   }
@@ -77,9 +79,24 @@ export class DuplicatesView {
       const { groups = [] } = await this.ask({ offset: first });
       if (mine !== this.turn) return [];
       while (this.pages.size >= PAGES) this.pages.delete(this.pages.keys().next().value);
+      this.seen(groups);
       this.pages.set(first, groups);
     }
     return this.pages.get(first);
+  }
+
+  /** Forget what was decided on other contents than these pictures have. */
+  seen(groups) { this.decisions.settle(new Map(groups.flatMap(({ keep, same }) => [keep, ...same]).map(({ id, version }) => [id, version]))); }
+
+  /** Whether all that was decided was decided on what the library has now; if not, that is said, and decided again. */
+  async holds() {
+    const versions = new Map(), ids = this.decisions.ids;
+    while (ids.length) await Promise.all(ids.splice(-AT_A_TIME).map(async (id) => versions.set(id, await versionOf(id))));
+    const pairs = this.decisions.settle(versions);
+    if (!pairs) return true;
+    this.open(true);
+    note(`The pictures of ${count(pairs, "pair")} have changed or gone since you decided. Decide again, then go on.`);
+    return false;
   }
 
   /** A group by its number; a group that has gone meanwhile leaves its page one shorter. */
@@ -163,6 +180,7 @@ export class DuplicatesView {
     const done = waiting("Removing files…");
     $("apply").disabled = true;
     try {
+      if (!(await this.holds())) return;
       const { name, done: files, freed, left } = await api.apply(this.decided);
       if (!name) return note("There is nothing to remove yet: decide, or take what is proposed.");
       this.decisions.clear();
@@ -190,6 +208,7 @@ export class DuplicatesView {
   async plan() {
     const done = waiting("Writing the plan…");
     try {
+      if (!(await this.holds())) return;
       const content = await api.plan(this.decided);
       const removals = (await content.text()).split("\n").filter((line) => line.includes('"action": "remove"')).length;
       if (!removals) return note("There is nothing to remove yet: decide, or take what is proposed.");
@@ -202,5 +221,15 @@ export class DuplicatesView {
     } finally {
       done();
     }
+  }
+}
+
+/** The version of a picture's content; null where the picture has gone. */
+async function versionOf(id) {
+  try {
+    return (await api.picture(id)).version;
+  } catch (error) {
+    if (error.status === 404) return null;
+    throw error;
   }
 }

@@ -1,5 +1,6 @@
 // Searches that were given a name: their addresses, kept in this browser for each library.
 
+import { keep, kept } from "./kept.js";
 import { $, make } from "./words.js";
 
 export class Saved {
@@ -21,7 +22,7 @@ export class Saved {
   open(library) {
     if (this.key === `searches:${library}`) return;
     this.key = `searches:${library}`;
-    try { this.all = Object.fromEntries(Object.entries(JSON.parse(localStorage.getItem(this.key)) ?? {}).filter(([, address]) => /^#/.test(address))); } catch { this.all = {}; }
+    try { this.all = Object.fromEntries(Object.entries(JSON.parse(kept(this.key)) ?? {}).filter(([, address]) => /^#/.test(address))); } catch { this.all = {}; }
     this.tell();
   }
 
@@ -35,7 +36,7 @@ export class Saved {
 
   keep(all) {
     this.all = all;
-    try { localStorage.setItem(this.key, JSON.stringify(all)); } catch { /* it is full: they last as long as the page */ }
+    keep(this.key, JSON.stringify(all));
     this.tell();
   }
 
