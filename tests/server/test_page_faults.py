@@ -202,7 +202,9 @@ def test_the_address_is_the_whole_state(browser: Any, visit: Visit, gallery: Gal
 def test_plain_words_look_in_names_and_folders(visit: Visit) -> None:
     page = visit.page
     page.keyboard.press("/")
-    for words, count in (("CAT", 20), ("dog 07", 1), ("og-1", 10), ("name like 'cat-0*'", 10), ("bird", 0)):
+    filters = (("name like 'cat-0*'", 10), ("stars > 17 or label is null", 22), ("not width < 43", 1))
+    apostrophes = (("cats in snow", 0), ('"cat-0"', 10), ("it's", 0), ("CAT", 20), ("cat (1) is like this", 0))
+    for words, count in (("CAT", 20), ("dog 07", 1), ("og-1", 10), ("bird", 0), *filters, *apostrophes):
         page.fill("#filter-where", words)
         page.keyboard.press("Enter")
         expect(page.locator("#summary")).to_have_text(re.compile(rf"^{count} pictures?, the newest first"))

@@ -4,15 +4,30 @@ import { Rules } from "./rules.js";
 import { $, make } from "./words.js";
 
 const FIELDS = ["folder", "from", "to", "size", "where"];
-const LANGUAGE = /[=<>!'"()]|\b(like|in|is)\b/i; // what a filter has and plain words have not
 const MOST_CHOICES = 12; // columns of texts; the filter field reaches all others
 const quoted = (text) => `'${text.replaceAll("'", "''")}'`;
 const name = (column) => `"${column.replaceAll('"', '""')}"`;
 
+const COLUMN = String.raw`(?<![\p{L}\p{N}_'"])([\p{L}_][\p{L}\p{N}_]*|"(?:[^"]|"")+")`;
+const SIGN = String.raw`\s*(?:!=|[=<>])`;
+const WORD = String.raw`\s+(?:(?:not\s+)?(?:like\b|in\s*\()|is\s+(?:not\s+)?null\b)`;
+const LITERAL = String.raw`[=<>]*\s*(?:'(?:[^']|'')*'|[-+]?\d[\d.]*\p{L}*|true|false)\s*(?:$|\)|and\b|or\b)`;
+const BEFORE = new RegExp(`${COLUMN}(?:${SIGN}|${WORD})`, "giu"); // an operator, and what may be a column before it
+const AFTER = new RegExp(String.raw`[=<>]\s*${COLUMN}`, "giu");
+const WHOLE = new RegExp(COLUMN + SIGN + LITERAL, "iu"); // a condition, although there may be no such column: the server names those there are
+
+/** Whether what was typed is meant as a filter: an operator stands next to a column, or between a name and a value. */
+function isFilter(text, columns) {
+  const known = new Set(Object.keys(columns).map((column) => column.toLowerCase()));
+  const isKnown = ([, column]) => known.has(column.replace(/^"(.*)"$/s, "$1").replaceAll('""', '"').toLowerCase());
+  return WHOLE.test(text) || [...text.matchAll(BEFORE), ...text.matchAll(AFTER)].some(isKnown);
+}
+
 /** A filter for what was typed: one of the language as it is; plain words are looked for in names and folders. */
-function filterOf(text) {
-  if (LANGUAGE.test(text)) return text;
-  return text.split(/\s+/).filter(Boolean).map((word) => `(name like ${quoted(`*${word}*`)} or folder like ${quoted(`*${word}*`)})`).join(" and ");
+function filterOf(text, columns) {
+  if (isFilter(text, columns)) return text;
+  const words = [...text.matchAll(/"([^"]+)"|\S+/g)].map(([word, phrase]) => phrase ?? word); // in quotes they stay together
+  return words.map((word) => `(name like ${quoted(`*${word}*`)} or folder like ${quoted(`*${word}*`)})`).join(" and ");
 }
 
 export class Filters {
@@ -32,6 +47,9 @@ export class Filters {
     $("filters").classList.toggle("open", open);
     $("toggle-filters").setAttribute("aria-expanded", open);
   }
+
+  /** Take note of the users' own columns, before any filter is made. */
+  know(columns) { this.rules.know(columns); }
 
   /** Offer the folders, and a choice for each of the users' own columns of texts. */
   offer({ folders, texts, columns }) {
@@ -101,7 +119,7 @@ export class Filters {
     if (to) parts.push(`taken <= ${quoted(to)}`);
     if (/^\d+$/.test(size ?? "")) parts.push(`(width >= ${size} or height >= ${size})`);
     parts.push(...this.rules.filters);
-    const own = filterOf(typed);
+    const own = filterOf(typed, this.rules.kinds);
     if (own) parts.push(parts.length ? `(${own})` : own);
     $("filter-count").textContent = parts.length ? ` · ${parts.length}` : "";
     $("clear-filters").hidden = !parts.length;

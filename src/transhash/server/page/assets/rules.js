@@ -30,9 +30,12 @@ export class Rules {
     this.offerColumns();
   }
 
+  /** Take note of the library's columns and their kinds. */
+  know(columns) { this.kinds = { ...BUILT_IN, ...columns }; }
+
   /** Offer the library's columns, and values of those that have texts. */
   offer(columns, texts, folders) {
-    this.kinds = { ...BUILT_IN, ...columns };
+    this.know(columns);
     this.texts = { ...texts, folder: folders };
     this.offerColumns();
   }
