@@ -57,6 +57,20 @@ def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, tmp_pa
     expect(page.locator("#grid .chosen")).to_have_count(0)
 
 
+def test_no_archive_is_made_that_would_be_too_large(visit: Visit) -> None:
+    """Its format has sizes of 32 bits: a larger one could not be read."""
+    page = visit.page
+    shown(visit, 40)
+    page.evaluate(
+        "() => { const blob = Response.prototype.blob; Response.prototype.blob = async function () {"
+        " return Object.defineProperty(await blob.call(this), 'size', {value: 2.1e9}); }; }"
+    )
+    for at in (2, 3):
+        page.locator("#grid .pick").nth(at).click()
+    page.locator("#picks-files").click()
+    expect(page.locator(".told")).to_contain_text("At most 4.0 GB can be downloaded at once; choose fewer")
+
+
 def test_paths_of_chosen_pictures_are_copied_with_the_keyboard(browser: Any, gallery: Gallery) -> None:
     permissions = ["clipboard-read", "clipboard-write"]
     visit = Visit(browser, gallery.server.url, permissions=permissions).ready()

@@ -47,7 +47,7 @@ export function waiting(text) {
 function tell() {
   $("activity").hidden = !waits.length;
   $("activity-text").textContent = waits.at(-1)?.text ?? "";
-  document.body.toggleAttribute("aria-busy", waits.length > 0);
+  document.body.setAttribute("aria-busy", waits.length > 0);
 }
 
 /** Whether the server answers: a banner while it does not. */

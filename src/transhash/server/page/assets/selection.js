@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { note, trouble, waiting } from "./notices.js";
-import { $, count, make } from "./words.js";
-import { zip } from "./zip.js";
+import { $, bytes, count, make } from "./words.js";
+import { MOST_BYTES, zip } from "./zip.js";
 
 const MOST = 1000; // pictures
 const MOST_FILES = 200; // in one download, which is made in memory
@@ -105,8 +105,11 @@ async function download() {
   const done = waiting(`Getting ${count(pictures.length, "picture")}…`);
   try {
     const files = [], names = new Set();
+    let size = 0;
     for (const picture of pictures) {
       const content = await api.content(picture);
+      size += content.size;
+      if (pictures.length > 1 && size > MOST_BYTES) return note(`At most ${bytes(MOST_BYTES)} can be downloaded at once; choose fewer`);
       files.push({ name: unused(named(picture.name, content.type), names), content });
     }
     if (files.length === 1) save(files[0].content, files[0].name);

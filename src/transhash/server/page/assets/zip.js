@@ -6,6 +6,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, at) => {
 });
 const DAY = 0x21; // 1980-01-01, the first that there is: when a file was made is not known here
 const UTF_8 = 0x800;
+export const MOST_BYTES = 4e9; // of files in one archive: places in it are numbers of 32 bits, and names and heads need room
 
 function crc(bytes) {
   let sum = ~0;
@@ -20,7 +21,7 @@ function packed(...numbers) {
   return new Uint8Array(bytes);
 }
 
-/** The archive of some {name, content}, as a Blob; together they have less than 4 GB. */
+/** The archive of some {name, content}, as a Blob; together they have at most `MOST_BYTES`. */
 export async function zip(files) {
   const parts = [], entries = [];
   let offset = 0;
