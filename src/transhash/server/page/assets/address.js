@@ -31,32 +31,35 @@ export function addressOf({ view, queries, active, filters, sort, joined, cut, v
 /** The state of an address; `picture(id)` asks what is known of a picture, and `failed(error)` is told what is not. */
 export async function stateOf(hash, picture, failed) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));
-  const queries = [];
+  const queries = []; // null for a picture that cannot be had: it keeps its place until `active` and `not` have been read
   for (const like of parts.getAll("like")) {
     const [code, ...name] = like.split("~");
     if (name.length) queries.push({ code, name: name.join("~") || "a picture" });
-    else if (/^\d{1,18}$/.test(like)) {
-      try { queries.push(asQuery(await picture(like))); } catch (error) { failed(error); }
-    }
+    else queries.push(/^\d{1,18}$/.test(like) ? await picture(like).then(asQuery, (error) => { failed(error); return null; }) : null);
   }
   const filters = Object.fromEntries(FIELDS.filter((field) => parts.get(field)).map((field) => [field, parts.get(field)]));
   const texts = [...parts].filter(([name]) => name.startsWith("text.")).map(([name, value]) => [name.slice(5), value]);
   if (texts.length) filters.texts = Object.fromEntries(texts);
   const rules = parts.getAll("rule").map(ruleOf).filter(Boolean);
   if (rules.length) filters.rules = rules;
-  for (const at of parts.getAll("not")) if (queries[at]) queries[at].unlike = true;
+  for (const at of parts.getAll("not")) if (/^\d+$/.test(at) && queries[at]) queries[at].unlike = true;
   const whole = (name) => (/^\d{1,18}$/.test(parts.get(name) ?? "") ? Number(parts.get(name)) : null);
   return {
     ...NOTHING,
     view: parts.get("view") === "duplicates" ? "duplicates" : "pictures",
-    queries,
-    active: Math.min(whole("active") ?? 0, Math.max(0, queries.length - 1)),
+    ...without({ queries, active: whole("active") ?? 0, joined: parts.has("joined") }, (query) => !query),
     filters,
     sort: ORDERS.test(parts.get("sort") ?? "") ? parts.get("sort") : "",
-    joined: parts.has("joined") && queries.length > 1 && queries.some((query) => !query.unlike),
     cut: whole("cut"),
     viewing: whole("show") === null ? null : { id: whole("show"), index: null },
   };
+}
+
+/** What is searched with without the pictures that have gone; places are those of the list as it was. */
+export function without({ queries, active, joined }, hasGone) {
+  const left = queries.filter((query) => !hasGone(query));
+  if (joined && left.every((query) => query.unlike)) return { queries: [], active: 0, joined: false }; // like none of what is left
+  return { queries: left, active: Math.max(0, left.indexOf(queries[active])), joined: joined && left.length > 1 };
 }
 
 function ruleOf(text) {

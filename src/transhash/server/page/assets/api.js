@@ -15,6 +15,10 @@ class Fault extends Error {
   }
 }
 
+let served = {};
+/** Name the library in requests that change it: a server that shows another one by now refuses them. */
+export function changing(id) { served = { "X-Library": id }; }
+
 let onUnknown = () => {};
 /** Call `action` when the server asks for a token. */
 export function whenUnknown(action) { onUnknown = action; }
@@ -44,7 +48,7 @@ async function ask(path, options = {}, patience = PATIENCE) {
   return response.status === 202 ? { ...body, underWay: true } : body;
 }
 
-const json = (body) => ({ method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+const json = (body, headers = {}) => ({ method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });
 const query = (asked) => {
   const given = Object.entries(asked).filter(([, value]) => value !== undefined && value !== null && value !== "");
   return given.length ? "?" + new URLSearchParams(given) : "";
@@ -60,13 +64,13 @@ export const byValues = ({ values, embedding, version }, asked, signal) => ask("
 export const byWords = (words, asked) => ask("/search/by-words", json({ words, ...asked }));
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
-export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }));
-export const plan = (asked) => ask("/duplicates/plan", json(asked));
-export const apply = (asked) => ask("/duplicates/apply", json(asked));
-export const undo = (name) => ask("/duplicates/undo", json({ name }));
-export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE" });
+export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }, served));
+export const plan = (asked) => ask("/duplicates/plan", json(asked, served));
+export const apply = (asked) => ask("/duplicates/apply", json(asked, served));
+export const undo = (name) => ask("/duplicates/undo", json({ name }, served));
+export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE", headers: served });
 /** Remove a picture although the page is being left. */
-export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", headers: served, keepalive: true }).catch(() => {});
 /** Search with several together: {like, unlike}, each a list of pictures by id, code or relaxed code. */
 export const joined = (parts, asked, signal) => ask("/search/joined", { ...json({ ...parts, ...tidy(asked) }), signal });
 export const byCode = (code, asked, signal) => ask("/search/by-code", { ...json({ codes: [code], ...tidy(asked) }), signal });
@@ -81,7 +85,7 @@ function form(files) {
   return { method: "POST", body };
 }
 export const upload = (files, asked) => ask("/search" + query(asked), form(files));
-export const add = (files) => ask("/pictures", form(files));
+export const add = (files) => ask("/pictures", { ...form(files), headers: served });
 
 export const thumbnail = (picture) => `${API}/pictures/${picture.id}/thumbnail?v=${picture.version}`;
 export const original = (picture) => `${API}/pictures/${picture.id}/original?v=${picture.version}`;

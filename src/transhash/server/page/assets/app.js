@@ -1,6 +1,6 @@
 // The page: what is searched with, what is shown of it, and the history of both.
 
-import { addressOf, asQuery, NOTHING, stateOf } from "./address.js";
+import { addressOf, asQuery, NOTHING, stateOf, without } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
 import { describing } from "./describing.js";
@@ -14,14 +14,13 @@ import { Region } from "./region.js";
 import { Removals } from "./removals.js";
 import { Saved } from "./saved.js";
 import { choosing } from "./selection.js";
+import * as sending from "./sending.js";
 import { Viewer } from "./viewer.js";
-import { wire } from "./wiring.js";
+import { entering, wire } from "./wiring.js";
 import { $, bits, bytes, count, make } from "./words.js";
 import { Zoom } from "./zooming.js";
 
 let facts = { originals: true, writable: false, probabilities: null, limits: { pictures: 16, ranked: 100000 } };
-const files = new Map(); // pictures that were sent, by the number of their query: they can be added to the library
-let sent = 0;
 
 /** What is shown: kept in the browser's history and in the address, so that going back is going back. */
 let state = { ...NOTHING };
@@ -67,31 +66,7 @@ function searchWith(queries, besides = false, joined = besides && state.joined) 
   go({ ...state, view: "pictures", joined: joined && !api.lacks("searches with several at once"), queries: [...kept, ...queries.slice(0, facts.limits.pictures)].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
 }
 
-/** Send pictures; of several, those that cannot be used are named. */
-async function send(list, besides) {
-  const chosen = [...list].slice(0, facts.limits.pictures);
-  if (list.length > chosen.length) trouble(said(`only the first ${chosen.length} pictures are searched with; choose fewer`));
-  if (!chosen.length) return;
-  const done = waiting(`Sending ${chosen.length === 1 ? chosen[0].name || "the picture" : count(chosen.length, "picture")}…`);
-  try {
-    const answer = await api.upload(chosen, { k: 1 });
-    const queries = [];
-    answer.results.forEach((result, at) => {
-      if (result.fault) return trouble(said(`${chosen[at].name || "the picture"}: ${result.fault.reason}; ${result.fault.remedy}`));
-      const key = ++sent;
-      files.set(key, chosen[at]);
-      queries.push({ key, values: result.values, embedding: result.embedding, version: result.version, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
-    });
-    if (queries.length) searchWith(queries, besides);
-  } catch (error) {
-    if (chosen.length === 1 && error.status === 422) error.message = `${chosen[0].name || "the picture"}: ${error.message}`;
-    trouble(error);
-  } finally {
-    done();
-  }
-}
-
-const said = (text) => Object.assign(new Error(text), { status: 0 });
+const send = (list, besides) => sending.send(list, facts.limits.pictures, searchWith, besides);
 
 /** Show something else, and remember what was shown. */
 function go(next) {
@@ -102,15 +77,19 @@ function go(next) {
 
 function push(next) {
   state = next;
-  history.pushState({ ...state, isPushed: true }, "", addressOf(state) || location.pathname);
+  history.pushState(marked({ ...state, isPushed: true }), "", addressOf(state) || location.pathname);
 }
 
 /** Change what is remembered of the present view, without a step in the history. */
 function amend(change) {
   state = { ...state, ...change };
-  history.replaceState({ ...history.state, ...state }, "", addressOf(state) || location.pathname);
+  history.replaceState(marked({ ...history.state, ...state }), "", addressOf(state) || location.pathname);
   saved.tell();
 }
+
+/** What the history keeps: with the library that it is of, for in another one the ids name other pictures. */
+const marked = (one) => ({ ...one, library: facts.id ?? one.library });
+const isOther = ({ library }) => Boolean(library && facts.id && library !== facts.id);
 
 /** Keep the place in the list, to come back to. */
 function remember() {
@@ -121,9 +100,10 @@ function remember() {
 const shownAs = (one) => addressOf({ ...one, viewing: null, cut: null });
 
 addEventListener("popstate", async (event) => {
-  if (!event.state) return start(); // an address that was typed
+  if (!event.state && entering(addressOf(state), marked(state))) return;
+  if (!event.state || isOther(event.state)) return start(); // an address that was typed, or what was shown of another library
   const same = shownAs(event.state) === shownAs(state);
-  state = event.state;
+  state = { ...event.state, queries: event.state.queries.map(sending.present) };
   if (!same) await show();
   else if (!state.viewing) viewer.hide();
   else await view(state.viewing);
@@ -136,6 +116,7 @@ async function view({ id, index }) {
     if (picture?.id === id) return await viewer.show(picture, index);
     return await viewer.show(await api.picture(id));
   } catch (error) {
+    if (error.status === 404 && state.viewing?.id === id) amend({ viewing: null }); // it has gone
     return trouble(error);
   }
 }
@@ -167,8 +148,8 @@ async function show() {
 function showHead() {
   showQueries(state, {
     go: (change) => go({ ...state, view: "pictures", viewing: null, place: null, ...change }),
-    add,
-    isNew: (query) => facts.writable && files.has(query.key),
+    add: (query) => sending.add(query, () => { showHead(); return tell(); }),
+    isNew: (query) => facts.writable && sending.isNew(query),
   });
   $("sort").value = state.sort;
   $("order").hidden = state.queries.length > 0 || api.lacks("other orders");
@@ -221,7 +202,7 @@ async function refresh(place = null) {
     else scrollTo({ top: 0, behavior: "instant" });
     announce();
   } catch (error) {
-    if (mine === turn && error.name !== "AbortError") unshown(error, query);
+    if (mine === turn && error.name !== "AbortError") await unshown(error, query);
   } finally {
     done();
     if (mine === turn) document.body.classList.remove("turning");
@@ -229,7 +210,7 @@ async function refresh(place = null) {
 }
 
 /** Nothing can be shown: say why, rather than what was shown before. */
-function unshown(error, query) {
+async function unshown(error, query) {
   const isFilter = error.code === "filter" || error.code === "slow-filter";
   shown = { total: 0 };
   failed = error;
@@ -237,13 +218,22 @@ function unshown(error, query) {
   cutoff.hide();
   $("summary").textContent = "";
   if (isFilter) filters.wrong(error.message);
-  if (error.status === 404 && query) {
-    trouble(error);
-    return go({ ...state, joined: false, queries: state.queries.filter((each) => each !== query), active: 0 });
-  }
+  if (error.status === 404 && query && (await leaveOut(error))) return;
   const again = make("button", { type: "button", onclick: () => refresh() }, "Try again");
   $("empty").hidden = false;
   $("empty").replaceChildren(isFilter ? "Nothing is shown, for the filter cannot be used." : `Nothing can be shown: ${error.message}.`, ...(isFilter ? [] : [again]));
+}
+
+/** Show what is left without the pictures that have gone, in place of this view: Back goes on. False where all are there. */
+async function leaveOut(error) {
+  const mine = turn, gone = new Set();
+  await Promise.all(state.queries.map((query) => query.id !== undefined && api.picture(query.id).catch(({ status }) => status === 404 && gone.add(query))));
+  if (mine !== turn) return true; // something else is shown by now
+  if (!gone.size) return false;
+  trouble(error);
+  amend(without(state, (query) => gone.has(query)));
+  await show();
+  return true;
 }
 
 /** A page of the list could not be had; it is asked for again by itself. */
@@ -270,30 +260,20 @@ function announce() {
   else empty.replaceChildren("The library has no pictures yet. Index a folder, and they appear here.");
 }
 
-async function add(query) {
-  const done = waiting(`Adding ${query.name}…`);
-  try {
-    await api.add([files.get(query.key)]);
-    files.delete(query.key);
-    showHead();
-    note(`${query.name} is in the library now`);
-    await tell();
-  } catch (error) {
-    trouble(error);
-  } finally {
-    done();
-  }
-}
-
 /** Ask for the facts of the library, again and again: others may be indexing. */
 async function tell() {
   const before = facts.id;
   facts = await api.library();
-  if (before && facts.id !== before) { // another library in its place: all that is shown is of other pictures
+  if (before && facts.id !== before) { // another library in its place: all that is shown, or waits, is of other pictures
+    removals.forget();
+    state = { ...NOTHING };
     history.replaceState(null, "", location.pathname);
-    return location.reload();
+    location.reload();
+    return new Promise(() => {}); // nothing goes on here
   }
+  api.changing(facts.id);
   api.lack(facts.lacks);
+  filters.know(facts.columns);
   saved.open(facts.id);
   $("show-duplicates").hidden = api.lacks("duplicates");
   const reads = (what) => facts.reads.includes(what);
@@ -320,17 +300,17 @@ async function watch() {
 
 /** Begin with what the address says; after a reload the history knows more. */
 async function start() {
-  const known = history.state?.queries ? history.state : null;
+  const known = history.state?.queries && !isOther(history.state) ? history.state : null;
+  if (history.state && !known) history.replaceState(null, "", location.pathname); // ids of another library
   state = known ? { ...NOTHING, ...known, isPushed: false } : await stateOf(location.hash, api.picture, trouble);
-  state.queries = state.queries.map(({ url, key, ...query }) => query); // what was sent is gone; its code is not
-  history.replaceState(state, "", addressOf(state) || location.pathname);
+  state.queries = state.queries.map(sending.present);
+  history.replaceState(marked(state), "", addressOf(state) || location.pathname);
   await show();
 }
 
 $("collapse").addEventListener("change", () => refresh());
 wire({ state: () => state, active, go, send, refresh, remember, watch, filters, grid, viewer, removals, nothing: NOTHING });
-Promise.resolve(wire.token).then((entering) => {
-  if (entering) return;
+if (!entering()) {
   history.scrollRestoration = "manual";
   const told = tell(); // what can be shown is known before it is
   Promise.all([told, told.catch(() => {}).then(start)]).then(() => {
@@ -343,4 +323,4 @@ Promise.resolve(wire.token).then((entering) => {
     }).catch(trouble);
     setInterval(watch, 5000);
   }).catch(trouble);
-});
+}

@@ -12,8 +12,8 @@ export class Removals {
   constructor(mark, done) {
     this.mark = mark;
     this.done = done;
-    this.waiting = new Map(); // id -> timer
-    addEventListener("pagehide", () => { for (const id of this.waiting.keys()) api.removeNow(id); this.waiting.clear(); });
+    this.waiting = new Map(); // id -> what ends the wait
+    addEventListener("pagehide", () => { for (const id of this.waiting.keys()) api.removeNow(id); this.forget(); });
   }
 
   /** Remove a picture, unless that is taken back. */
@@ -21,13 +21,20 @@ export class Removals {
     if (this.waiting.has(picture.id) || (ADDED.test(picture.path) && !(await asked(picture)))) return;
     this.mark(picture.id, true);
     const away = note(`${picture.name} is removed from the library`, { label: "Undo", seconds: SECONDS, action: () => this.undo(picture.id) });
-    this.waiting.set(picture.id, setTimeout(() => { away(); this.finish(picture.id); }, 1000 * SECONDS));
+    const timer = setTimeout(() => { away(); this.finish(picture.id); }, 1000 * SECONDS);
+    this.waiting.set(picture.id, () => { clearTimeout(timer); away(); });
   }
 
   undo(id) {
-    clearTimeout(this.waiting.get(id));
+    this.waiting.get(id)?.();
     this.waiting.delete(id);
     this.mark(id, false);
+  }
+
+  /** Remove nothing that waits: the library is another one, whose ids name other pictures. */
+  forget() {
+    for (const end of this.waiting.values()) end();
+    this.waiting.clear();
   }
 
   async finish(id) {

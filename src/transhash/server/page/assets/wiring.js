@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { isOwn } from "./dragging.js";
 import { folding } from "./folding.js";
+import { keep, kept } from "./kept.js";
 import { raise, trouble } from "./notices.js";
 import { $ } from "./words.js";
 
@@ -13,14 +14,21 @@ export function wire(page) {
   keys(page);
   comings(page);
   folding();
-  if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
+  if (kept("theme")) document.documentElement.dataset.theme = kept("theme");
   api.whenUnknown(() => { if (!$("ask-token").open) $("ask-token").showModal(); });
+}
+
+/** Open the server with the token of the address, if there is one, and take it out: `address` and `state` take its place. */
+export function entering(address = "", state = null) {
   const token = /^#token=(.+)$/.exec(location.hash);
-  if (token) history.replaceState(null, "", location.pathname);
-  wire.token = token ? enter(decoded(token[1])).then(() => true) : false;
+  if (!token) return false;
+  history.replaceState(state, "", address || location.pathname);
+  enter(decoded(token[1]));
+  return true;
 }
 
 function buttons({ state, go, filters, nothing }) {
+  document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("results").focus(); }); // its address would be another search
   const pictures = (change) => go({ ...state(), view: "pictures", viewing: null, place: null, ...change });
   $("clear").addEventListener("click", () => { $("results").focus({ preventScroll: true }); pictures({ queries: [], active: 0, cut: null }); });
   $("together").addEventListener("click", () => pictures({ joined: !state().joined }));
@@ -94,7 +102,7 @@ function theme() {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
-  localStorage.setItem("theme", root.dataset.theme);
+  keep("theme", root.dataset.theme);
 }
 
 async function enter(token) {

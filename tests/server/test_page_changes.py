@@ -1,0 +1,166 @@
+"""The page in Chromium when pictures go, or another library takes the place of the one that it shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fake_model import FakeModel
+from gallery import Gallery, fill, forty
+from serving import API, Running, eventually, serving
+from transhash import Library
+from visiting import CHROMIUM, Visit, expect
+
+pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """A gallery that may be written to. Each test removes pictures of its own."""
+    photos, model = forty(tmp_path_factory.mktemp("changing") / "photos"), FakeModel()
+    with Library.create(photos / ".transhash", model) as library:
+        fill(library, photos)
+        with serving(library.path, model, writable=True) as running:
+            yield Gallery(photos, library, running)
+
+
+@pytest.fixture
+def visit(window: Any, changing: Gallery) -> Iterator[Visit]:
+    """A visit to it, whose console may tell of pictures that are gone."""
+    visit = Visit(window, changing.server.url).ready()
+    yield visit
+    visit.forget()
+    assert all("Failed to load resource" in error for error in visit.errors), visit.errors
+
+
+def ids(server: Running) -> dict[str, int]:
+    """The id of each picture, by its path."""
+    listed = server.get("/pictures", params={"limit": 1000}).json()["pictures"]
+    return {each["path"]: each["id"] for each in listed}
+
+
+def remove(server: Running, id_: int) -> None:
+    assert server.client.delete(f"{API}/pictures/{id_}").status_code == 204
+
+
+def search(visit: Visit, address: str, *titles: str) -> None:
+    """Type an address, and wait for the pictures that are searched with."""
+    visit.page.evaluate("hash => { location.hash = hash; }", address)
+    searched_with(visit, *titles)
+
+
+def searched_with(visit: Visit, *titles: str) -> None:
+    expect(visit.page.locator("#queries .query")).to_have_count(len(titles))
+    for at, title in enumerate(titles):
+        expect(visit.page.locator("#queries .query").nth(at)).to_have_attribute("title", title)
+    expect(visit.page.locator("body:not(.turning)")).to_have_count(1)
+
+
+def test_back_goes_on_over_a_picture_that_has_gone(visit: Visit, changing: Gallery) -> None:
+    known = ids(changing.server)
+    names = [f"cat/cat-{number:02d}.png" for number in (8, 9, 10)]
+    for name in names:
+        search(visit, f"#like={known[name]}", name)
+    remove(changing.server, known[names[1]])
+
+    visit.page.go_back(wait_until="commit")
+    expect(visit.page.locator(".trouble")).to_contain_text("no picture of this id")
+    searched_with(visit)
+    visit.page.go_back(wait_until="commit")
+    searched_with(visit, names[0])
+
+
+def test_an_address_means_the_same_pictures_when_one_has_gone(visit: Visit, changing: Gallery) -> None:
+    known, page = ids(changing.server), visit.page
+    gone, one, other = (f"dog/dog-{number:02d}.png" for number in (4, 5, 6))
+    likes = "&".join(f"like={known[name]}" for name in (gone, one, other))
+    remove(changing.server, known[gone])
+
+    search(visit, f"#{likes}&joined=1&not=1", one, other)
+    expect(page.locator("#queries .unlike .query")).to_have_attribute("title", one)
+    search(visit, f"#{likes}&active=2", one, other)
+    expect(page.locator("#queries [aria-pressed=true]")).to_have_attribute("title", other)
+    search(visit, f"#{likes}&joined=1&not=1&not=2")  # nothing is left that is to be alike
+
+
+def test_a_search_with_several_keeps_its_sense_when_one_has_gone(visit: Visit, changing: Gallery) -> None:
+    known, page = ids(changing.server), visit.page
+    names = [f"cat/cat-{number:02d}.png" for number in (3, 4, 5)]
+    search(visit, "#" + "&".join(f"like={known[name]}" for name in names) + "&joined=1&not=2", *names)
+    page.click("#clear")
+    searched_with(visit)
+    remove(changing.server, known[names[0]])
+
+    page.go_back(wait_until="commit")
+    searched_with(visit, *names[1:])
+    expect(page.locator("#queries .unlike .query")).to_have_attribute("title", names[2])
+
+
+def test_a_picture_that_was_sent_before_a_reload_is_not_offered_to_be_added(visit: Visit, changing: Gallery) -> None:
+    """Its file is gone, and the button would add another one."""
+    page = visit.page
+    names = ["dog-01.png", "dog-02.png", "dog-03.png"]
+    for name in names:
+        if name == "dog-03.png":
+            page.reload()
+            visit.ready()
+        visit.drop(changing.photos / "dog" / name)
+        searched_with(visit, name)
+    expect(page.locator("#queries .add")).to_have_count(1)
+    for name in names[1::-1]:
+        page.go_back(wait_until="commit")
+        searched_with(visit, name)
+        assert page.locator("#queries .add").count() == 0
+
+
+def test_what_is_removed_is_of_the_library_that_is_shown(visit: Visit, changing: Gallery) -> None:
+    page, known = visit.page, ids(changing.server)
+    page.clock.install()
+    search(visit, f"#show={known['cat/cat-15.png']}")
+    expect(page.locator("#neighbours button")).to_have_count(12)
+    page.click("#remove")
+    expect(page.locator("#viewer")).to_be_hidden()
+
+    with page.expect_request(lambda request: request.method == "DELETE") as asked:
+        page.clock.run_for(11_000)
+    assert asked.value.headers["x-library"] == changing.server.get("/library").json()["id"]
+    assert eventually(lambda: "cat/cat-15.png" not in ids(changing.server))
+
+
+def test_what_waits_to_be_removed_is_not_removed_from_another_library(
+    browser: Any, writable: Running, library: Library, model: FakeModel, photos: Path
+) -> None:
+    visit = Visit(browser, writable.url).ready()
+    page, known = visit.page, ids(writable)
+    page.clock.install()
+    search(visit, f"#like={known['cat/cat-05.png']}", "cat/cat-05.png")
+    page.locator("#grid .view").first.evaluate("each => each.click()")
+    expect(page.locator("#neighbours button")).to_have_count(12)
+    page.click("#remove")
+    expect(page.locator("#grid li.gone")).to_have_count(1)
+
+    library.close()
+    shutil.move(photos / ".transhash", photos.parent / "away")
+    shutil.rmtree(photos / "dog")
+    with Library.create(photos / ".transhash", model) as again:
+        again.index(photos)
+        assert eventually(lambda: writable.get("/library").json().get("id") == again.creation)
+    before = ids(writable)
+    with page.expect_navigation():
+        page.clock.run_for(6_000)
+    visit.ready()
+    searched_with(visit)  # the ids of the page were those of other pictures
+    expect(page.locator("#status-library")).to_have_text("20 pictures")
+    page.clock.run_for(11_000)
+    assert ids(writable) == before
+
+    page.go_back(wait_until="commit")
+    expect(page.locator("#summary")).to_have_text("20 pictures, the newest first")
+    searched_with(visit)
+    assert "like" not in page.url
+    visit.context.close()
