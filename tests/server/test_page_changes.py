@@ -32,7 +32,7 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
 @pytest.fixture
 def visit(window: Any, changing: Gallery) -> Iterator[Visit]:
     """A visit to it, whose console may tell of pictures that are gone."""
-    visit = Visit(window, changing.server.url).ready()
+    visit = Visit(window, changing.server.url, pictures=False).ready()
     yield visit
     visit.forget()
     assert all("Failed to load resource" in error for error in visit.errors), visit.errors
@@ -135,7 +135,7 @@ def test_what_is_removed_is_of_the_library_that_is_shown(visit: Visit, changing:
 def test_what_waits_to_be_removed_is_not_removed_from_another_library(
     browser: Any, writable: Running, library: Library, model: FakeModel, photos: Path
 ) -> None:
-    visit = Visit(browser, writable.url).ready()
+    visit = Visit(browser, writable.url, pictures=False).ready()
     page, known = visit.page, ids(writable)
     page.clock.install()
     search(visit, f"#like={known['cat/cat-05.png']}", "cat/cat-05.png")

@@ -38,13 +38,6 @@ def test_a_token_in_the_address_opens_a_page_that_is_open(browser: Any, gallery:
         page.goto(f"{server.url}/#token=a%20secret%20of%20the%20tests")  # the same page: nothing is loaded
         expect(page.locator("#grid .picture img.there").first).to_be_visible()
         assert "token" not in page.url
-
-        visit.ready()
-        page.evaluate("location.hash = '#token=wrong'")
-        expect(page.locator("#token-wrong")).to_be_visible()
-        page.keyboard.press("Escape")
-        expect(page.locator("#grid .picture")).to_have_count(40)  # what was shown stays
-        assert "token" not in page.url
         visit.context.close()
 
 
@@ -68,11 +61,9 @@ def test_the_page_works_where_the_browser_keeps_nothing(browser: Any, gallery: G
 def test_screen_readers_hear_that_the_page_is_busy(visit: Visit) -> None:
     page = visit.page
     held: list[Any] = []
-    page.route("**/search/by-id", lambda route: held.append(route))  # noqa: PLW0108 - it is given a mark
+    page.route("**/search/by-id", lambda route: held.append(route), times=1)  # noqa: PLW0108 - it is given a mark
     page.locator("#grid .picture").first.click()
     expect(page.locator("body")).to_have_attribute("aria-busy", "true")
-    page.unroute("**/search/by-id")
-    for route in held:
-        route.continue_()
+    held[0].continue_()
     expect(page.locator("#grid .badge").first).to_have_text("same")
     expect(page.locator("body")).to_have_attribute("aria-busy", "false")
