@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError, LibraryError
+from transhash.library.catalogue import recoding
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.models import LibraryModel
 from transhash.model.encoder import made_by_fit
 from transhash.model.fitted import fit_head
 
+if TYPE_CHECKING:
+    from transhash.library.searching import LocalSearch
+
 LEAST = 300  # pictures, from which on codes are fitted to them
 
 
 def fit(catalogue: Catalogue, model: LibraryModel) -> int:
     """Fit hash layers and write all codes: how many pictures there are. Raises `LibraryError` (`Library.fit`)."""
+    model.refresh()
     base, folder = model.base, catalogue.path.parent
     if missing := catalogue.embeddings.missing():
         raise LibraryError(
@@ -28,22 +34,42 @@ def fit(catalogue: Catalogue, model: LibraryModel) -> int:
         )
     try:
         with catalogue.writing():
-            return catalogue.embeddings.fit(base, model.facts.bits).pictures
+            return recoding.fit(catalogue, base, model.facts.bits).pictures
     except DataError as error:
         raise LibraryError(folder, error.reason, error.remedy) from error
 
 
-def fit_if_due(catalogue: Catalogue, model: LibraryModel, *, general: bool) -> int:
+def begin(catalogue: Catalogue, searching: LocalSearch) -> None:
+    """Learn what other processes have done, and how many pictures there are: before pictures are added."""
+    searching.own.refresh()
+    shrink(catalogue, len(searching.codes()))
+
+
+def shrink(catalogue: Catalogue, left: int) -> None:
+    """Remember how many pictures are left of those that codes were fitted to, so that growing again is a doubling."""
+    if left < catalogue.embeddings.fitted_to():
+        with catalogue.writing():
+            catalogue.embeddings.shrink(left)
+
+
+def fit_if_due(catalogue: Catalogue, searching: LocalSearch, *, added: int = 0, general: bool = False) -> int:
     """Fit when `Library.index` says so: how many pictures there are, or 0 when nothing was done.
 
-    With `general`, unless codes are fitted already, remember that they stay the model's own.
+    What another process has fitted meanwhile counts. `added`: how many of the pictures came while others may have gone.
+    With `general`, unless codes are fitted already, remember that they stay the model's own. The files that searches
+    read are brought up to date.
     """
-    embeddings = catalogue.embeddings
+    embeddings, model = catalogue.embeddings, searching.own
+    model.refresh()
     if general and not model.layers and not embeddings.are_general():
         with catalogue.writing():
             embeddings.keep_general(model.base)
-    is_due = _is_due(catalogue.pictures.counts()[0], model)
-    return fit(catalogue, model) if is_due and not embeddings.are_general() and not embeddings.missing() else 0
+    count = len(searching.codes())
+    shrink(catalogue, count - added)
+    is_due = _is_due(count, model)
+    fitted = fit(catalogue, model) if is_due and not embeddings.are_general() and not embeddings.missing() else 0
+    searching.settle()
+    return fitted
 
 
 def fitted_first(catalogue: Catalogue, model: LibraryModel, sample: NDArray[np.int8], count: int) -> HashLayers | None:

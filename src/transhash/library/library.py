@@ -189,21 +189,22 @@ class Library:
         transaction with the files judged so far: what it counts is saved. Interrupted at any moment, the library is
         whole, and the next run goes on.
 
-        Once there are `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted to
-        them and all codes written again (`fit`). With `general`, given before that, or a model that `transhash fit`
-        made, codes stay the model's own: they can be compared with those of other libraries.
+        Once search can find `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted
+        to them and all codes written again (`fit`). When most of these pictures are gone, and others came, that is a
+        doubling, too. With `general`, given before that, or a model that `transhash fit` made, codes stay the model's
+        own: they can be compared with those of other libraries.
 
         Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
         """
         found = roots(folders)
+        self.searching.own.refresh()
         encoder = own.pictured(self.model, self.path)
         run = IndexRun(self.catalogue, self.places, encoder, retry=retry, progress=progress)
         report = run.run(found, prune=prune)
         if report.pruned:
             self.catalogue.database.shrink()
             Thumbnails(self.path).sweep(self.catalogue.pictures.known_digests)
-        report.fitted = fit_if_due(self.catalogue, self.searching.own, general=general)
-        self.searching.settle()
+        report.fitted = fit_if_due(self.catalogue, self.searching, added=report.added, general=general)
         return report
 
     def fit(self) -> int:
@@ -261,12 +262,12 @@ class Library:
         """Take pictures in: each is put next to the library, in the folder `added`, and indexed; gives their ids.
 
         A picture whose content was added before keeps its id, and nothing is written. Paths and bytes are kept as the
-        files that they are, images and arrays as PNG. Raises `ImageError` for the first that cannot be used, before
-        anything is written, and `LibraryError` when the library cannot be written.
+        files that they are, images and arrays as PNG. Codes are fitted when that is due (`index`). Raises `ImageError`
+        for the first that cannot be used, before anything is written, and `LibraryError` when nothing can be written.
         """
         from transhash.library.files.adding import add
 
-        return add(self.catalogue, self.places, own.pictured(self.model, self.path), list(pictures), max_pixels)
+        return add(self.catalogue, self.places, self.searching, list(pictures), max_pixels)
 
     def remove(self, ids: Iterable[int]) -> int:
         """Forget pictures, and return how many there were.

@@ -42,9 +42,14 @@ class LibraryModel:
     @property
     def layers(self) -> HashLayers | None:
         """The collection's own hash layers, if its codes come from any."""
-        if self._known is None:
-            self._known = (self._catalogue.embeddings.layers(self.facts.bits),)
-        return self._known[0]
+        return (self._known or self._read(self.facts))[0]
+
+    def _read(self, facts: Facts) -> tuple[HashLayers | None]:
+        layers = self._catalogue.embeddings.layers(facts.bits)
+        if layers and layers.fingerprint != facts.fingerprint:  # fitted since the facts were read
+            facts, self._model = facts._replace(fingerprint=layers.fingerprint), None
+        self.facts, self._known = facts, (layers,)
+        return self._known
 
     @property
     def base(self) -> str:
@@ -53,8 +58,8 @@ class LibraryModel:
 
     @property
     def fitted_to(self) -> int:
-        """How many pictures the hash layers were fitted to; 0 where the codes are the model's own."""
-        return self.layers.pictures if self.layers else 0
+        """How many pictures the hash layers were fitted to, less those that are gone; 0 for the model's own codes."""
+        return self._catalogue.embeddings.fitted_to()
 
     @property
     def unfitted(self) -> Encoder | None:
@@ -91,7 +96,7 @@ class LibraryModel:
         facts = self._catalogue.facts()
         if facts.fingerprint == self.facts.fingerprint:
             return False
-        self.facts, self._known = facts, (self._catalogue.embeddings.layers(facts.bits),)
+        self._read(facts)
         self._model = None
         return True
 

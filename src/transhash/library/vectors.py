@@ -25,8 +25,9 @@ from transhash.library.exchange.annotation import Annotation
 from transhash.library.exchange.streams import Stream, Vectors, VectorStream
 from transhash.library.exchange.tables import Row
 from transhash.library.exchange.tables import Rows as Table
+from transhash.library.files.indexing import origin_of
 from transhash.library.files.paths import Places
-from transhash.library.fitting import fit_if_due, fitted_first
+from transhash.library.fitting import begin, fit_if_due, fitted_first
 from transhash.library.searching import LocalSearch
 from transhash.model import Embedder, Encoder
 from transhash.model.embedder import VECTORS
@@ -80,6 +81,7 @@ class OwnVectors:
 
     def take(self, checked: Checked, progress: Progress = silent) -> int:
         """Take in what `checked_rows` looked at; returns how many. Raises `DataError` as `add` does for columns."""
+        begin(self._catalogue, self._searching)
         model = of_vectors(self._searching.model, self._searching.address)
         found, keys, rows, sample = checked
         annotation = Annotation(self._catalogue, self._places, KEY, None)
@@ -98,9 +100,7 @@ class OwnVectors:
             files = [_file(self._places, key) for key in keys[page]]
             self._put(model, found[page], files, list(islice(own, len(files))), None if page.start else layers)
             progress("importing", page.stop, len(found), "")
-        self._searching.own.refresh()
-        fit_if_due(self._catalogue, self._searching.own, general=False)
-        self._searching.settle()
+        fit_if_due(self._catalogue, self._searching)
         return len(found)
 
     def _put(
@@ -111,17 +111,18 @@ class OwnVectors:
         own: list[dict[int, Stored | None]],
         layers: HashLayers | None,
     ) -> None:
-        kept = model.embed(vectors)
+        kept, origin = model.embed(vectors), origin_of(model)
         codes, saved = _bytes(model.head.codes(kept)), _bytes(kept)
         pictures = [
-            (File(*file, 0, 0, content_hash(row).digest()), Coded(0, 0, code, None, None, None, row))
+            (File(*file, 0, 0, content_hash(row).digest()), Coded(0, 0, code, None, None, None, row, origin))
             for file, code, row in zip(files, codes, saved, strict=True)
         ]
+        embeddings = self._catalogue.embeddings
         with self._catalogue.writing():
+            if layers and not embeddings.fitted_to() and not embeddings.are_at_least(1):  # nobody came before
+                embeddings.use(layers)
             ids = self._catalogue.pictures.put_all(pictures)
             self._catalogue.columns.set_values(zip(ids, own, strict=True))
-            if layers:
-                self._catalogue.embeddings.use(layers)
 
 
 class Checked(NamedTuple):

@@ -34,9 +34,9 @@ class Catalogue:
         """Open the file, or with `new` make it if there is none; raises what `Database` does."""
         self.database = Database(path, new=new)
         self.path = path
-        self.pictures = Pictures(self.database)
+        self.embeddings = Embeddings(self.database)
+        self.pictures = Pictures(self.database, self.embeddings)
         self.columns = Columns(self.database)
-        self.embeddings = Embeddings(self.database, self.pictures)
 
     def close(self) -> None:
         """Close the file for all threads."""

@@ -1,21 +1,22 @@
 """What a model says of the pictures of a library, a byte a value, and hash layers fitted to it.
 
 Codes are derived from embeddings: when layers are fitted, all codes change in one transaction, and with them the
-fingerprint of the library. Nothing is decoded.
+fingerprint of the library (`recoding`, in this folder). Nothing is decoded. A code that comes from other layers than
+the library has when it is written is made again from its embedding (`current`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import DataError
+from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.database import PAGE, Database
-from transhash.library.catalogue.pictures import Pictures
-from transhash.model.fitted import Head, fit_head, sample_of
+from transhash.library.catalogue.records import Coded, File
+from transhash.model.fitted import Head
 
 
 class HashLayers(NamedTuple):
@@ -34,24 +35,40 @@ class HashLayers(NamedTuple):
 class Embeddings:
     """The embeddings of a catalogue's pictures. Whatever writes is called inside `Catalogue.writing`."""
 
-    def __init__(self, database: Database, pictures: Pictures) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._pictures = pictures
 
     def layers(self, bits: int) -> HashLayers | None:
-        """Hash layers for codes of that length, fitted to the collection; None where the codes are the model's own."""
-        rows = self._database.rows("SELECT base, head, pictures FROM hash_layers")
+        """Hash layers for codes of that length, fitted to the collection; None where the codes are the model's own.
+
+        Raises `LibraryError` for layers that are not those of the library's fingerprint.
+        """
+        rows = self._database.rows("SELECT base, head, pictures, fingerprint FROM hash_layers JOIN library")
         if not rows:
             return None
-        base, head, pictures = rows[0]
+        base, head, pictures, fingerprint = rows[0]
         if not (isinstance(base, str) and isinstance(head, bytes) and isinstance(pictures, int)):
             raise self._database.damaged()
         if not head:  # general codes, by wish
             return None
         try:
-            return HashLayers(base, Head.from_bytes(head, bits), pictures)
+            found = HashLayers(base, Head.from_bytes(head, bits), pictures)
         except DataError as error:
             raise self._database.damaged() from error
+        if found.fingerprint != fingerprint:
+            raise self._database.damaged()
+        return found
+
+    def fitted_to(self) -> int:
+        """How many pictures the hash layers were fitted to, less those that are gone; 0 without such layers."""
+        rows = self._database.rows("SELECT pictures FROM hash_layers WHERE head <> x''")
+        if rows and not isinstance(rows[0][0], int):
+            raise self._database.damaged()
+        return int(rows[0][0]) if rows else 0
+
+    def shrink(self, left: int) -> None:
+        """Remember that only so many pictures are left of those that the hash layers were fitted to, at least one."""
+        self._database.execute("UPDATE hash_layers SET pictures = ? WHERE pictures > ?", (max(1, left),) * 2)
 
     def are_general(self) -> bool:
         """Whether the codes are to stay the model's own (`keep_general`)."""
@@ -102,32 +119,64 @@ class Embeddings:
                 raise self._database.damaged()
             yield ids, kept
 
-    def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
-        """Ids and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""
+    def coded(self) -> Iterator[tuple[list[int], list[bytes], NDArray[np.int8]]]:
+        """Ids, codes and embeddings [N, V] of all pictures that have both a code and an embedding, in pages."""
         last = -1
         while rows := self._database.rows(
-            "SELECT picture.id, kept FROM embedding JOIN picture ON picture.id = embedding.picture"
+            "SELECT picture.id, code, kept FROM embedding JOIN picture ON picture.id = embedding.picture"
             " WHERE picture.id > ? AND code IS NOT NULL ORDER BY picture.id LIMIT ?",
             (last, PAGE),
         ):
-            yield [id_ for id_, _ in rows], self._array(kept for _, kept in rows)
+            yield [row[0] for row in rows], [row[1] for row in rows], self.array(row[2] for row in rows)
             last = rows[-1][0]
 
-    def fit(self, base: str, bits: int) -> HashLayers:
-        """Fit hash layers to the collection and write all codes anew.
+    def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
+        """Ids and embeddings [N, V] of the same, in pages."""
+        for ids, _, kept in self.coded():
+            yield ids, kept
 
-        Raises `DataError` for fewer pictures than bits.
+    def searchable(self) -> NDArray[np.int64]:
+        """Ids of the pictures that search can find and that have an embedding, ascending: int64 [n]."""
+        pages = self._database.pages(
+            "SELECT picture.id FROM embedding JOIN picture ON picture.id = embedding.picture"
+            " WHERE code IS NOT NULL AND vanished IS NULL ORDER BY picture.id"
+        )
+        return np.fromiter((id_ for page in pages for (id_,) in page), np.int64)
+
+    def put(self, kept: Collection[tuple[int, bytes | None]]) -> None:
+        """The embeddings of pictures, by id, are these, or none."""
+        self._database.many("DELETE FROM embedding WHERE picture = ?", ((id_,) for id_, each in kept if each is None))
+        self._database.many("INSERT OR REPLACE INTO embedding VALUES (?, ?)", (each for each in kept if each[1]))
+
+    def current(self, pictures: Iterable[tuple[File, Coded]]) -> list[tuple[File, Coded]]:
+        """The same pictures with codes of the library's present hash layers, made from embeddings where they differ.
+
+        To be called inside the transaction that writes them: another process may have fitted before. Raises
+        `LibraryError` for a code of another model, or of other layers without an embedding.
         """
-        pages = self._database.pages("SELECT picture FROM embedding ORDER BY picture")
-        ids = np.fromiter((id_ for page in pages for (id_,) in page), np.int64)
-        sample: list[int] = ids[sample_of(len(ids))].tolist()
-        kept = self.of(sample)
-        layers = HashLayers(base, fit_head(self._array(kept[id_] for id_ in sample), bits), len(ids))
-        for page, embeddings in self.pages():
-            codes = layers.head.codes(embeddings)
-            self._pictures.recode((id_, code.tobytes()) for id_, code in zip(page, codes, strict=True))
-        self.use(layers)
-        return layers
+        found = list(pictures)
+        ((fingerprint, bits),) = self._database.rows("SELECT fingerprint, bits FROM library")
+        others = [
+            (row, coded, coded.origin)
+            for row, (_, coded) in enumerate(found)
+            if coded.code is not None and coded.origin is not None and coded.origin.fingerprint != fingerprint
+        ]
+        if not others:
+            return found
+        layers = self.layers(bits)
+        values = len(layers.head.weights) if layers else 0
+        if layers is None or not all(
+            origin.base == layers.base and len(coded.embedding or b"") == values for _, coded, origin in others
+        ):
+            raise LibraryError(
+                self._database.path.parent,
+                f"{len(others):,} codes are of other hash layers than the library has now, and cannot be made again",
+                "run it again; if that does not help, use the library's own model",
+            )
+        codes = layers.head.codes(self.array(coded.embedding or b"" for _, coded, _ in others))
+        for (row, coded, _), code in zip(others, codes, strict=True):
+            found[row] = found[row][0], coded._replace(code=code.tobytes())
+        return found
 
     def use(self, layers: HashLayers) -> None:
         """From now on all codes come from these hash layers."""
@@ -135,7 +184,7 @@ class Embeddings:
         self.take(layers.base, layers.head.to_bytes(), layers.pictures)
         self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
 
-    def _array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
+    def array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
         """Embeddings of one length as int8 [N, V]."""
         rows = list(kept)
         if len({len(row) for row in rows}) > 1:

@@ -11,7 +11,8 @@ from typing import Any
 from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_kept, is_name
 from transhash.library.catalogue.database import PAGE, Database
-from transhash.library.catalogue.records import Coded, File, Indexed, Known, Placed, Twin
+from transhash.library.catalogue.embeddings import Embeddings
+from transhash.library.catalogue.records import Coded, File, Indexed, Known, Origin, Placed, Twin
 
 _INDEXED = (
     "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
@@ -30,8 +31,9 @@ ORDERS = {
 class Pictures:
     """The rows of pictures, folders and faults. Whatever writes is called inside `Catalogue.writing`."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embeddings: Embeddings) -> None:
         self._database = database
+        self._embeddings = embeddings
         self.begin(0)
 
     def begin(self, number: int) -> None:
@@ -61,17 +63,18 @@ class Pictures:
     def twins(self, digest: bytes) -> list[Twin]:
         """Some pictures with this content, the first that were found, vanished ones before others."""
         rows = self._database.rows(
-            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken, kept FROM"
+            "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken, kept,"
+            " COALESCE((SELECT base FROM hash_layers), fingerprint), fingerprint FROM"
             # in the order of the index: of files that are all equal there may be any number
             " (SELECT * FROM picture WHERE digest = ? ORDER BY id LIMIT 64) AS picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
-            " LEFT JOIN embedding ON embedding.picture = picture.id"
+            " LEFT JOIN embedding ON embedding.picture = picture.id CROSS JOIN library"
             " ORDER BY vanished IS NULL, picture.id",
             (digest,),
         )
         if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:9]) and is_kept(row[9]) for row in rows):
             raise self._database.damaged()
-        return [Twin(row[0], row[1], row[2], Coded(*row[3:])) for row in rows]
+        return [Twin(row[0], row[1], row[2], Coded._make((*row[3:10], Origin(*row[10:])))) for row in rows]
 
     def folders(self, ranges: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
         """The known folders within half-open ranges."""
@@ -105,10 +108,7 @@ class Pictures:
         return [id_ for (id_,) in rows]
 
     def changes(self, width: int, number: int) -> Iterator[list[tuple[int, bytes | None]]]:
-        """(id, code) of every picture whose code may be another than at a revision, in pages.
-
-        The code is None where search cannot find it, or not any more.
-        """
+        """(id, code) of what may have another code than at a revision, in pages; None: search cannot find it (now)."""
         for rows in self._database.pages(
             "SELECT id, CASE WHEN vanished IS NULL THEN code END FROM picture WHERE changed > ?"
             " UNION ALL SELECT picture, NULL FROM forgotten WHERE changed > ?",
@@ -249,10 +249,10 @@ class Pictures:
         self.put_all([(file, coded)])
 
     def put_all(self, pictures: Iterable[tuple[File, Coded]]) -> list[int]:
-        """The same of several, no two of one path; their ids."""
+        """The same of several, no two of one path; their ids. Raises `LibraryError` as `Embeddings.current` does."""
         rows, kept = [], []
         names: dict[int, list[bytes]] = {}
-        for file, coded in pictures:
+        for file, coded in self._embeddings.current(pictures):
             folder = self._folder_id(file.folder)
             fault = None if coded.reason is None else self._fault_id(coded.reason, coded.remedy or "")
             rows.append((folder, *file[1:], *coded[:3], fault, coded.taken, self._changing))
@@ -271,8 +271,7 @@ class Pictures:
             these = f"SELECT name, id FROM picture WHERE folder = {folder:d} AND name IN ({{}})"
             found |= {(folder, name): id_ for name, id_ in self._database.chosen(these, some)}
         own = [(found[row[:2]], each) for row, each in zip(rows, kept, strict=True)]
-        self._database.many("DELETE FROM embedding WHERE picture = ?", ((id_,) for id_, each in own if each is None))
-        self._database.many("INSERT OR REPLACE INTO embedding VALUES (?, ?)", (each for each in own if each[1]))
+        self._embeddings.put(own)
         return [id_ for id_, _ in own]
 
     def recode(self, codes: Iterable[tuple[int, bytes]]) -> None:

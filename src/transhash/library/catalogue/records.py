@@ -35,6 +35,13 @@ class File(NamedTuple):
     digest: bytes
 
 
+class Origin(NamedTuple):
+    """Which model codes come from."""
+
+    base: str  # fingerprint of the model itself, which its embeddings come from
+    fingerprint: str  # of the model with the hash layers that made the codes
+
+
 class Coded(NamedTuple):
     """What came of a file's content: a code, or (then `code` is None) the reason why there is none, and the remedy."""
 
@@ -45,6 +52,7 @@ class Coded(NamedTuple):
     remedy: str | None
     taken: int | None = None  # by the camera's clock, seconds since 1970 in no time zone
     embedding: bytes | None = None  # what the model says of it, a byte a value
+    origin: Origin | None = None  # of the code; None: it is one of the library's present hash layers
 
 
 class Twin(NamedTuple):

@@ -11,42 +11,47 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, file_of, suffix_of
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Coded, File
 from transhash.library.digests import content_hash
-from transhash.library.files.indexing import coded
+from transhash.library.files.indexing import coded, origin_of
 from transhash.library.files.paths import Places, modified
+from transhash.library.fitting import begin, fit_if_due
+from transhash.library.searching import LocalSearch
+from transhash.library.vectors import pictured
 from transhash.model.encoder import stream
 from transhash.system import make_folders, replacing
-
-if TYPE_CHECKING:
-    from transhash.model import Encoder
 
 ADDED = "added"
 _OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
 def add(
-    catalogue: Catalogue, places: Places, model: Encoder, pictures: list[Source], max_pixels: int | None
+    catalogue: Catalogue, places: Places, searching: LocalSearch, pictures: list[Source], max_pixels: int | None
 ) -> list[int]:
-    """The ids of pictures, in order, put away and indexed if they were not yet."""
+    """The ids of pictures, in order, put away and indexed if they were not yet; codes are fitted when that is due."""
+    begin(catalogue, searching)
+    model = pictured(searching.model, searching.path)
     contents = [file_of(picture, max_pixels=max_pixels) for picture in pictures]
     digests = [content_hash(content).digest() for content in contents]
     new = {digest: content for digest, content in zip(digests, contents, strict=True)}
     names = dict(zip(digests, pictures, strict=True))
     found: dict[bytes, Coded] = {}
+    origin = origin_of(model)
     for batch in stream(model, new.items(), source=lambda item: item[1], max_pixels=max_pixels):
         for encoded in batch:
             if encoded.error:
                 path = names[encoded.item[0]]
                 where = os.fspath(path) if isinstance(path, str | os.PathLike) else encoded.error.path
                 raise ImageError(where, encoded.error.reason, encoded.error.remedy)
-            found[encoded.item[0]] = coded(encoded)
-    return put(catalogue, places, [Prepared(new[each], suffix_of(new[each]), found[each]) for each in digests])
+            found[encoded.item[0]] = coded(encoded, origin)
+    ids = put(catalogue, places, [Prepared(new[each], suffix_of(new[each]), found[each]) for each in digests])
+    fit_if_due(catalogue, searching)
+    return ids
 
 
 class Prepared(NamedTuple):
@@ -58,7 +63,7 @@ class Prepared(NamedTuple):
 
 
 def put(catalogue: Catalogue, places: Places, pictures: list[Prepared]) -> list[int]:
-    """The ids of pictures, in order, put away if they were not yet; their codes are those of the library's model."""
+    """The ids of pictures, in order, put away if they were not yet."""
     digests = [content_hash(each.content).digest() for each in pictures]
     new = dict(zip(digests, pictures, strict=True))
     written: list[Path] = []

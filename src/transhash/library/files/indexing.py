@@ -24,7 +24,7 @@ from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
 from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import seconds
-from transhash.library.catalogue.records import Coded, File, Known
+from transhash.library.catalogue.records import Coded, File, Known, Origin
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
@@ -60,6 +60,7 @@ class IndexRun:
         self._catalogue = catalogue
         self._places = places
         self._model = model
+        self._origin = origin_of(model)
         self._retry = retry
         self._progress = progress
         self._started = time.time_ns()
@@ -75,7 +76,7 @@ class IndexRun:
                     self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
                     continue
                 self.report.first_frames += encoded.is_first
-                self._put(encoded.item, coded(encoded))
+                self._put(encoded.item, coded(encoded, self._origin))
         self._write()
         self.report.removed = self._catalogue.pictures.vanished(self._started)
         self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
@@ -227,12 +228,18 @@ def _path(wanted: _Wanted) -> str:
     return os.fsdecode(wanted.path)
 
 
-def coded(encoded: Encoded) -> Coded:
-    """What the catalogue keeps of a picture that was encoded, or could not be."""
+def origin_of(model: Encoder) -> Origin:
+    """Which model its codes come from."""
+    unfitted: Encoder = getattr(model, "unfitted", model)
+    return Origin(unfitted.fingerprint, model.fingerprint)
+
+
+def coded(encoded: Encoded, origin: Origin) -> Coded:
+    """What the catalogue keeps of a picture that a model encoded, or could not."""
     if encoded.code is not None:
         taken = None if encoded.taken is None else seconds(encoded.taken)
         kept = None if encoded.embedding is None else encoded.embedding.tobytes()
-        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken, kept)
+        return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken, kept, origin)
     assert encoded.error is not None  # there is one or the other
     return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
 

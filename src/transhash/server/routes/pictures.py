@@ -10,7 +10,7 @@ from fastapi import Query, Request, Response
 from pydantic_core import to_json
 
 from transhash.errors import ImageError
-from transhash.library.catalogue.records import Coded
+from transhash.library.catalogue.records import Coded, Origin
 from transhash.library.files.adding import Prepared, put
 from transhash.library.files.indexing import coded
 from transhash.library.files.thumbnails import Shown, content_of, full_size
@@ -89,9 +89,10 @@ async def add(request: Request, served: Served) -> schemas.Added:
     made = [each for each in encoded if not isinstance(each, ImageError)]
 
     def added(library: Library) -> list[int]:
-        if any(each.fingerprint != library.model.fingerprint for each in made):
-            raise faults.library()  # another library took its place meanwhile
-        ready = [Prepared(content, each.sent.suffix, _coded(each)) for content, each in zip(sent, made, strict=True)]
+        base = library.searching.own.base  # whatever library took this place meanwhile, it is of the same model
+        ready = [
+            Prepared(content, each.sent.suffix, _coded(each, base)) for content, each in zip(sent, made, strict=True)
+        ]
         ids = put(library.catalogue, library.places, ready)
         served.live.refresh()
         return ids
@@ -99,11 +100,12 @@ async def add(request: Request, served: Served) -> schemas.Added:
     return schemas.Added(ids=await served.write(added))
 
 
-def _coded(upload: Upload) -> Coded:
+def _coded(upload: Upload, base: str) -> Coded:
     """What the catalogue keeps of a picture that was sent."""
     found = upload.sent.decoded
     facts = found.width, found.height, found.is_first, found.taken
-    return coded(Encoded(None, upload.code, upload.values, None, *facts, embedding=upload.embedding))
+    encoded = Encoded(None, upload.code, upload.values, None, *facts, embedding=upload.embedding)
+    return coded(encoded, Origin(base, upload.fingerprint))
 
 
 @router.get("/pictures/{id}", summary="A picture", responses=UNKNOWN)
