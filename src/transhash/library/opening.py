@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.catalogue.database import CATALOGUE, Facts
+from transhash.library.catalogue.database import CATALOGUE, Facts, NewLayers
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import Encoder, is_hash_model
 from transhash.system import make_folders
@@ -35,15 +35,20 @@ def located(path: str | os.PathLike[str]) -> Path:
     return path / FOLDER
 
 
-def made(path: Path, model: str, fingerprint: str, bits: int, model_folder: str) -> Catalogue:
-    """The catalogue in a folder, with that of a new library if there is none; raises `LibraryError`."""
+def made(  # noqa: PLR0917
+    path: Path, model: str, fingerprint: str, bits: int, model_folder: str, layers: NewLayers | None = None
+) -> Catalogue:
+    """The catalogue in a folder, with that of a new library if there is none; raises `LibraryError`.
+
+    `layers`: where the fingerprint is that of codes of fitted hash layers, these.
+    """
     try:
         make_folders(path)
     except OSError as error:
         raise LibraryError(path, f"no library can be made here ({error.strerror})", "choose another place") from error
     folder = os.fsencode(os.path.abspath(model_folder)) if model_folder else b""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Catalogue(path / CATALOGUE, new=Facts(model, fingerprint, bits, folder, now))
+    return Catalogue(path / CATALOGUE, new=Facts(model, fingerprint, bits, folder, now), layers=layers)
 
 
 def folder_of(model: Encoder) -> str:

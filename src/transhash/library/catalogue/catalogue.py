@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.columns import Columns
-from transhash.library.catalogue.database import Database, Facts
+from transhash.library.catalogue.database import Database, Facts, NewLayers
 from transhash.library.catalogue.embeddings import Embeddings
 from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Revision
@@ -30,9 +30,9 @@ class Catalogue:
         values = catalogue.columns.values(known)
     """
 
-    def __init__(self, path: Path, *, new: Facts | None = None) -> None:
-        """Open the file, or with `new` make it if there is none; raises what `Database` does."""
-        self.database = Database(path, new=new)
+    def __init__(self, path: Path, *, new: Facts | None = None, layers: NewLayers | None = None) -> None:
+        """Open the file, or with `new`, and `layers`, make it if there is none; raises what `Database` does."""
+        self.database = Database(path, new=new, layers=layers)
         self.path = path
         self.embeddings = Embeddings(self.database)
         self.pictures = Pictures(self.database, self.embeddings)

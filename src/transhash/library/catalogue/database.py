@@ -62,6 +62,14 @@ class Facts(NamedTuple):
     created: str  # ISO 8601, UTC
 
 
+class NewLayers(NamedTuple):
+    """Hash layers that a library is made with (`transhash.library.catalogue.embeddings`)."""
+
+    base: str
+    head: bytes
+    pictures: int
+
+
 class UnmadeError(LibraryError):
     """An empty catalogue: the library is being made just now, or its making was interrupted in the first moment."""
 
@@ -80,8 +88,8 @@ class _Connection:
 class Database:
     """An open file with the present schema. Any thread may use it: each has a connection of its own."""
 
-    def __init__(self, path: Path, *, new: Facts | None = None) -> None:
-        """Open the file, or with `new` make it if there is none.
+    def __init__(self, path: Path, *, new: Facts | None = None, layers: NewLayers | None = None) -> None:
+        """Open the file, or with `new` make it if there is none, and give it hash layers that codes come from.
 
         On media that may only be read it is opened for reading. Raises `LibraryError` when it is missing, damaged,
         something else, or written by a newer transhash, and `UnmadeError` when it is empty and `new` is not given.
@@ -92,7 +100,7 @@ class Database:
         self._is_closed = False
         try:
             self._open(["mode=rwc"] if new else ["mode=rw", "mode=ro"])
-            self._migrate(new)
+            self._migrate(new, layers)
             with suppress(LibraryError):  # in use just now: whoever opens it next will do it
                 self.execute("PRAGMA journal_mode = WAL")
         except BaseException:
@@ -217,7 +225,7 @@ class Database:
                     raise
         raise AssertionError("there is no way")
 
-    def _migrate(self, new: Facts | None) -> None:
+    def _migrate(self, new: Facts | None, layers: NewLayers | None) -> None:
         with self.transaction("DEFERRED"):  # one moment: another process may be making the file
             version, application = self._pragma("user_version"), self._pragma("application_id")
             empty = not self._pragma("schema_version")
@@ -238,6 +246,7 @@ class Database:
             if new and not version:
                 self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8), randomblob(16))", new)
                 self.execute("INSERT INTO revision SELECT 1, revision FROM library")
+                self.many("INSERT INTO hash_layers VALUES (?, ?, ?)", [layers] if layers else [])
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 

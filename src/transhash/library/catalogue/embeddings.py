@@ -78,10 +78,6 @@ class Embeddings:
         """Remember that the codes are to stay the model's own."""
         self._database.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
 
-    def take(self, base: str, head: bytes, pictures: int) -> None:
-        """Take hash layers that come with codes from elsewhere."""
-        self._database.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", (base, head, pictures))
-
     def missing(self) -> int:
         """How many pictures have a code and no embedding: from an older transhash, or another source."""
         (count,) = self._database.rows(
@@ -181,7 +177,8 @@ class Embeddings:
     def use(self, layers: HashLayers) -> None:
         """From now on all codes come from these hash layers."""
         self._database.execute("DELETE FROM hash_layers")
-        self.take(layers.base, layers.head.to_bytes(), layers.pictures)
+        row = layers.base, layers.head.to_bytes(), layers.pictures
+        self._database.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", row)
         self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
 
     def array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:

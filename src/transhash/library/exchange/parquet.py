@@ -12,15 +12,16 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.database import NewLayers
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
-from transhash.library.catalogue.records import Coded, File, Indexed
+from transhash.library.catalogue.records import Coded, File, Indexed, Origin
+from transhash.library.exchange.merging import prepare
 from transhash.library.exchange.parquet_file import parquet, plain, pyarrow
 from transhash.library.files.paths import Places
 from transhash.library.opening import folder_of, made
@@ -60,6 +61,11 @@ class Head(NamedTuple):
     layers: bytes = b""  # they themselves,
     fitted_to: int = 0  # and how many pictures there were
     embedding: int = 0  # values of the embeddings in it
+
+    @property
+    def origin(self) -> Origin:
+        """Which model its codes come from."""
+        return Origin(self.base or self.fingerprint, self.fingerprint)
 
 
 def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool = False) -> int:
@@ -135,10 +141,8 @@ def accept(file: Path, head: Head, path: Path, model: Encoder | None) -> None:
             "name that model, or none",
         )
     folder = folder_of(model) if model else ""
-    with closing(made(path, head.model, head.fingerprint, head.bits, folder)) as catalogue:
-        if head.layers:
-            with catalogue.writing():
-                catalogue.embeddings.take(head.base, head.layers, head.fitted_to)
+    layers = NewLayers(head.base, head.layers, head.fitted_to) if head.layers else None
+    made(path, head.model, head.fingerprint, head.bits, folder, layers).close()
 
 
 def rows(path: Path) -> Iterator[list[Carried]]:
@@ -155,15 +159,7 @@ def rows(path: Path) -> Iterator[list[Carried]]:
 
 def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) -> ImportReport:
     """Take all pictures of a checked file into a catalogue of the same model, in place of those of the same path."""
-    facts = catalogue.facts()
     found = head(path)
-    if (found.fingerprint, found.bits) != (facts.fingerprint, facts.bits):
-        raise LibraryError(
-            path,
-            f"its codes come from model {found.model} ({found.fingerprint[:12]}) and cannot be compared with "
-            f"those of {facts.model} ({facts.fingerprint[:12]})",
-            "import it into a library of its own",
-        )
     report = ImportReport()
     known = catalogue.columns.by_lower()
     for name, kind in found.columns.items():
@@ -173,6 +169,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
                 f"column {name!r} holds a {kind}, but a {known[name.lower()].kind} in the library",
                 "drop it there (`transhash annotate --drop`) or rename it",
             )
+    prepare(path, found, catalogue)
     with catalogue.writing():
         own = catalogue.columns.added(found.columns)
     for batch in rows(path):
@@ -329,9 +326,8 @@ def _carried(path: Path, number: int, row: dict[str, Any], found: Head) -> Carri
         _require(sized or sides == (0, 0), "a picture's size")  # a vector has none
         _require(row["size"] is not None and row["size"] >= 0 and row["modified"] is not None, "a file's size and time")
         own = {name: _own(row[name], kind) for name, kind in found.columns.items()}
-        coded = Coded(
-            row["width"], row["height"], row["code"], None, None, _own(row["taken"], Kind.DATE), row.get("embedding")
-        )
+        taken, kept = _own(row["taken"], Kind.DATE), row.get("embedding")
+        coded = Coded(row["width"], row["height"], row["code"], None, None, taken, kept, found.origin)
     except UnfitError as error:
         raise DataError(f"{path}, row {number}", f"expected {error}", "export the library again") from None
     return Carried(File(*os.path.split(place), row["size"], row["modified"], row["digest"]), coded, own)
