@@ -30,8 +30,9 @@ def verify(
     """Check that a library is whole, and fits its pictures.
 
     Checks the catalogue, the files that are made from it (codes, embeddings), and the model. Such a file that does not
-    fit the catalogue is made again; nothing else is changed. With --deep every picture file is read and compared with
-    what was indexed, and some are encoded again. Exit code 1 when there are problems; each is named with its remedy.
+    fit the catalogue is made again, and so are codes that their embeddings do not give; nothing else is changed. With
+    --deep every picture file is read and compared with what was indexed, and some are encoded again. Exit code 1 when
+    there are problems; each is named with its remedy.
     """
     from transhash.library import Library
 

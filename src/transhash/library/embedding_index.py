@@ -194,13 +194,7 @@ class EmbeddingIndex:
             if not catalogue.has_had(kept.head.revision):
                 return "older than the catalogue"
             held = self._followed(kept, catalogue)
-            if held is None:
-                return "its embeddings are of another length"
-            for ids, some in catalogue.embeddings.all():
-                page = Part.of(dict(zip(ids, some, strict=True)), set(), held.values)
-                if len(page.unlike(held.parts).ids):
-                    return "its embeddings are not those of the catalogue"
-            return None
+            return "its embeddings are of another length" if held is None else _difference(held, catalogue)
 
     def rebuild(self, catalogue: Catalogue) -> None:
         """Throw away the file and what is held, and make both from the catalogue; raises `OSError`."""
@@ -272,6 +266,17 @@ class EmbeddingIndex:
             new.append(Part.of(kept, ids - kept.keys(), held.values).unlike(held.parts))
         newer = Part.joined(new, held.values)
         return Held((held.parts[0], held.parts[1].under(newer))) if len(newer.ids) else held
+
+
+def _difference(held: Held, catalogue: Catalogue) -> str | None:
+    """Why embeddings are not those of a catalogue."""
+    for ids, some in catalogue.embeddings.all():
+        if set(map(len, some)) != {held.values}:
+            return "its embeddings are of another length"
+        page = Part.of(dict(zip(ids, some, strict=True)), set(), held.values)
+        if len(page.unlike(held.parts).ids):
+            return "its embeddings are not those of the catalogue"
+    return None
 
 
 def _fits(size: int) -> bool:

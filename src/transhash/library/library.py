@@ -338,13 +338,12 @@ class Library:
     def verify(self, *, deep: bool = False, progress: Progress = silent) -> results.Verification:
         """Check the library from end to end: the catalogue, the files that are derived from it, the model.
 
-        A derived file that does not fit the catalogue is built again. `deep` reads the files of all pictures again and
+        Derived files and codes that do not fit are made again. `deep` reads the files of all pictures again and
         compares them with what was indexed, and encodes a sample; `progress` is then called for each page of them.
         """
         from transhash.library.files.verifying import verify
 
-        derived = self.searching.index, self.searching.embedding_index
-        return verify(self.catalogue, self.places, *derived, lambda: self.model, deep=deep, progress=progress)
+        return verify(self.catalogue, self.places, self.searching, deep=deep, progress=progress)
 
     def info(self) -> results.LibraryInfo:
         """The facts of the library."""

@@ -65,7 +65,7 @@ class Verification:
     files: int = 0  # looked at
     encoded: int = 0  # encoded again
     problems: list[Problem] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)  # what did not fit and has been made anew
+    mended: list[str] = field(default_factory=list)  # what did not fit, and was made again from the catalogue
 
 
 @dataclass(slots=True)

@@ -35,4 +35,9 @@ def misfits(database: Database, width: int) -> dict[str, int]:
         " WHEN 'boolean' THEN value IN (0, 1) WHEN 'date' THEN typeof(value) = 'integer' ELSE 0 END"
     )[0]
     counts = {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
+    (embeddings,) = database.rows(
+        "SELECT COUNT(*) FROM embedding WHERE typeof(kept) <> 'blob' OR length(kept) <>"
+        " (SELECT length(kept) FROM embedding GROUP BY length(kept) ORDER BY COUNT(*) DESC LIMIT 1)"
+    )[0]
+    counts["embeddings of another length"] = embeddings
     return {**counts, "values that do not fit their column": values}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transhash.errors import ImageError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
@@ -18,21 +19,23 @@ from transhash.library.catalogue.soundness import damages, misfits
 from transhash.library.code_index import CodeIndex
 from transhash.library.digests import content_hash, file_digest
 from transhash.library.embedding_index import EmbeddingIndex
+from transhash.library.files.consistency import EXAMPLES, REMADE, head_of, layer_problems, repair
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
 from transhash.library.results import Problem, Verification
+from transhash.library.searching import LocalSearch
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model, stream
+from transhash.model.fitted import cosines
 from transhash.progress import Progress
 
 if TYPE_CHECKING:
-    from transhash.model import Encoder
+    from transhash.model import Encoded, Encoder
 
-EXAMPLES = 5  # paths that a problem names
 SAMPLE = 256  # pictures that are encoded again
 UNSURE = 0.01  # a bit whose relaxed value is nearer to 0 than this may differ between processors
+ALIKE = 0.99  # cosine of two embeddings of one picture, at least: values that are rounded otherwise leave far more
 
-_REMADE = "restore the catalogue from a copy, or remove the library and index the folders again"
 _KINDS = {  # what is wrong with files, and the remedy
     "gone": ("are gone", "mount their drive, or run `transhash index` on their folders"),
     "changed": ("have changed since they were indexed", "run `transhash index` on their folders"),
@@ -41,7 +44,8 @@ _KINDS = {  # what is wrong with files, and the remedy
         "restore them from a copy, or `touch` them and run `transhash index`",
     ),
     "unreadable": ("cannot be read", "check their permissions and the drive"),
-    "codes": ("are encoded to other codes than the library has", _REMADE),
+    "codes": ("are encoded to other codes than the library has", REMADE),
+    "embeddings": ("are encoded to other embeddings than the library has", REMADE),
     "vectors": ("have another vector than was imported, or another code than it gives", "import these vectors again"),
 }
 
@@ -49,27 +53,29 @@ _KINDS = {  # what is wrong with files, and the remedy
 def verify(
     catalogue: Catalogue,
     places: Places,
-    codes: CodeIndex,
-    embeddings: EmbeddingIndex,
-    model: Callable[[], Encoder],
+    searching: LocalSearch,
     *,
     deep: bool,
     progress: Progress,
 ) -> Verification:
-    """Check a library from end to end (`Library.verify`); `model` gives the model, or raises `LibraryError`."""
+    """Check a library from end to end (`Library.verify`)."""
     result = Verification()
-    result.problems.extend(catalogue_problems(catalogue, codes.bits))
+    result.problems.extend(catalogue_problems(catalogue, searching.bits))
     if result.problems:
         return result
     result.pictures = catalogue.pictures.counts()[0]
-    for derived in (codes, embeddings):
+    result.problems.extend(layer_problems(catalogue, searching.bits))
+    found: Encoder | None = None
+    if not any(problem.remedy == REMADE for problem in result.problems):
+        try:
+            searching.own.refresh()
+            found = searching.model
+        except LibraryError as error:
+            result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
+        repair(result, catalogue, places, found, searching.bits)
+    for derived in (searching.index, searching.embedding_index):
         if reason := derived.misfit(catalogue):
             _mend(result, derived, reason, catalogue)
-    found: Encoder | None = None
-    try:
-        found = model()
-    except LibraryError as error:
-        result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
     if deep:
         FileCheck(catalogue, places, found).run(result, progress)
     return result
@@ -90,12 +96,12 @@ def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
     """What is wrong with the catalogue by itself."""
     with suppress(LibraryError):  # which is then damaged so much that the check ends
         if found := damages(catalogue.database):
-            yield Problem(f"the catalogue is damaged ({'; '.join(found[:EXAMPLES])})", _REMADE)
+            yield Problem(f"the catalogue is damaged ({'; '.join(found[:EXAMPLES])})", REMADE)
         for what, count in misfits(catalogue.database, bits // 8).items():
             if count:
-                yield Problem(f"{count:,} pictures have {what}", _REMADE)
+                yield Problem(f"{count:,} pictures have {what}", REMADE)
         return
-    yield Problem("the catalogue cannot be read to its end", _REMADE)
+    yield Problem("the catalogue cannot be read to its end", REMADE)
 
 
 class FileCheck:
@@ -106,7 +112,7 @@ class FileCheck:
         self._places = places
         self._model = model
         self._found: dict[str, list[Path]] = {kind: [] for kind in _KINDS}
-        self._sample: list[tuple[str, bytes]] = []
+        self._sample: list[tuple[str, Indexed]] = []
         self._random = random.Random(0)
 
     def run(self, result: Verification, progress: Progress) -> None:
@@ -121,7 +127,7 @@ class FileCheck:
                     self._found[kind].append(Path(os.fsdecode(path)))
                 else:
                     sound += 1
-                    self._keep(sound, (os.fsdecode(path), picture.code))
+                    self._keep(sound, (os.fsdecode(path), picture))
                 result.files += 1
             progress("reading files", result.files, result.pictures, "")
         if self._model and self._sample:
@@ -135,7 +141,7 @@ class FileCheck:
                     Problem(f"{len(paths):,} {'rows' if kind == 'vectors' else 'files'} {what}: {names}", remedy)
                 )
 
-    def _keep(self, number: int, one: tuple[str, bytes]) -> None:
+    def _keep(self, number: int, one: tuple[str, Indexed]) -> None:
         """Each of the sound pictures is in the sample with the same probability."""
         if len(self._sample) < SAMPLE:
             self._sample.append(one)
@@ -159,20 +165,34 @@ class FileCheck:
         return len(kept)
 
     def _encode(self, model: Encoder) -> None:
+        kept = self._catalogue.embeddings.of(picture.id for _, picture in self._sample)
+        # codes that hash layers make of embeddings were compared with these, exactly
+        derived = head_of(self._catalogue, model, model.bits) is not None
         for batch in stream(model, self._sample, source=lambda one: one[0]):
             for encoded in batch:
-                path, code = encoded.item
+                path, picture = encoded.item
+                vector = kept.get(picture.id)
                 if isinstance(encoded.error, ImageError) or encoded.code is None:
                     self._found["codes"].append(Path(path))
-                    continue
-                differing = np.unpackbits(encoded.code ^ np.frombuffer(code, np.uint8)).astype(bool)
-                if encoded.values is None or not is_hash_model(model):
-                    is_other = differing.any()
-                else:
-                    unsure = max(UNSURE, model.rounding * float(np.sqrt(np.mean(encoded.values**2))))
-                    is_other = (np.abs(encoded.values[differing]) > unsure).any()
-                if is_other:
+                elif vector is not None and encoded.embedding is not None and not _alike(encoded.embedding, vector):
+                    self._found["embeddings"].append(Path(path))
+                elif not (derived and vector is not None) and _is_other(model, encoded, picture.code):
                     self._found["codes"].append(Path(path))
+
+
+def _alike(embedding: NDArray[np.int8], vector: bytes) -> bool:
+    other = np.frombuffer(vector, np.int8)
+    return len(other) == len(embedding) and float(cosines(embedding, other[None])[0]) >= ALIKE
+
+
+def _is_other(model: Encoder, encoded: Encoded, code: bytes) -> bool:
+    """Whether a picture has another code than was indexed, by more than rounding."""
+    assert encoded.code is not None  # it was looked at
+    differing = np.unpackbits(encoded.code ^ np.frombuffer(code, np.uint8)).astype(bool)
+    if encoded.values is None or not is_hash_model(model):
+        return bool(differing.any())
+    unsure = max(UNSURE, model.rounding * float(np.sqrt(np.mean(encoded.values**2))))
+    return bool((np.abs(encoded.values[differing]) > unsure).any())
 
 
 def look(path: bytes, picture: Indexed) -> str | None:
