@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ from collection import draw
 from fake_transhash import PROGRAM
 from fittable_model import FittableModel
 from transhash.model.calibration import Calibration
+from kinds import draw as draw_kinds
+from transhash.library.fitting import LEAST
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -91,6 +94,35 @@ def test_a_report_that_cannot_be_written_stops_it_before_the_work(run, photos: P
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"{place}: ")
     assert not (photos / ".transhash").exists()
+
+
+def test_general_codes_are_asked_for_in_time(run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transhash.model.load", lambda *_, **__: FittableModel())
+    draw_kinds(photos / "more", LEAST)
+    assert f"fitted to these {LEAST + 6} pictures" in run("index", "photos").err
+    assert f"codes     fitted to {LEAST + 6} pictures of this library" in run("info", "-l", "photos").out
+    late = run("index", "photos", "--general")
+    assert late.code == 2
+    assert "cannot stay general (--general); make another library" in late.err
+    assert run("index", "photos", "--general", "-l", "other/library").code == 0
+    assert "codes     general" in run("info", "-l", "other/library").out
+    assert "codes     fitted" in run("info", "-l", "photos").out
+
+
+def test_pictures_without_an_embedding_are_encoded_again(run, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transhash.model.load", lambda *_, **__: FittableModel())
+    assert run("index", "photos").code == 0
+    assert run("export", "-l", "photos", "--to", "codes.parquet", "--no-vectors").code == 0
+    shutil.rmtree(photos / ".transhash")
+    monkeypatch.chdir(photos)
+    assert run("import", "../codes.parquet").code == 0
+    part = run("index", "cat", "-l", ".transhash")
+    assert (part.code, part.out) == (0, "6 pictures in .transhash: 3 unchanged\n")
+    assert "3 pictures had no embedding and were encoded again" in part.err
+    assert "3 pictures have no embedding, which fitted codes need; index their folders as well" in part.err
+    whole = run("index", ".", "-l", ".transhash").err
+    assert "3 pictures had no embedding and were encoded again" in whole
+    assert "have no embedding" not in whole
 
 
 def test_first_frames_are_said_once(run, photos: Path) -> None:

@@ -138,7 +138,7 @@ def test_hits_are_the_same_with_embeddings_in_memory(library: Library) -> None:
     library.searching.hold_embeddings()
     assert library.searching.snapshot().held is not None
     assert [library.searching.ranked(queries, Options(k, offset=offset)) for k, offset in ((40, 0), (7, 3))] == before
-    assert before[0].hits[0][-1].id == 11  # it has no embedding
+    assert [hit.id for hit in before[0].hits[0] if hit.probability is None] == [11]  # it has no embedding
 
 
 def test_a_search_maps_the_embeddings_of_a_large_library_and_finds_the_same(
@@ -260,11 +260,13 @@ def test_more_are_compared_of_more_pictures() -> None:
     assert [candidates(count) for count in (0, 1, 16_384, 10**6, 10**7)] == [FEWEST, FEWEST, FEWEST, 4000, MOST]
 
 
-def test_pictures_without_an_embedding_come_before_places_without_a_picture() -> None:
-    near = Near(np.array([[1, 2, -1]], np.int32), np.array([[4, 5, -1]]))
-    ordered = by_likeness(near, np.array([[np.nan, -0.5, np.nan]], np.float32), 3, 3)
-    assert ordered.ids.tolist() == [[5, 4, -1]]
-    assert ordered.distances.tolist() == [[2, 1, -1]]
+def test_a_picture_without_an_embedding_keeps_the_place_that_its_code_gives_it() -> None:
+    near = Near(np.array([[0, 2, 3, 4, -1]], np.int32), np.array([[4, 5, 6, 7, -1]]))
+    ordered = by_likeness(near, np.array([[np.nan, 0.1, np.nan, 0.9, np.nan]], np.float32), 5, 5)
+    assert ordered.ids.tolist() == [[4, 7, 6, 5, -1]]
+    assert ordered.distances.tolist() == [[0, 4, 3, 2, -1]]
+    assert ordered.likeness is not None
+    assert np.isnan(ordered.likeness[0, [0, 2, 4]]).all()
 
 
 @pytest.mark.parametrize("found", [1, 7, COMPARED, COMPARED + 60])
@@ -279,11 +281,13 @@ def test_the_most_alike_are_those_that_a_stable_sort_of_all_puts_first(found: in
     ordered = by_likeness(near, likeness, k, COMPARED)
 
     for row in range(9):
-        keys = [
-            3 if id_ < 0 else 2 if np.isnan(each) else -each
-            for id_, each in zip(near.ids[row], likeness[row], strict=True)
-        ]
-        places = sorted(range(min(found, COMPARED)), key=keys.__getitem__) + list(range(COMPARED, found))
+        first = range(min(found, COMPARED))
+        there = [place for place in first if near.ids[row, place] >= 0]
+        moving = iter(
+            sorted((place for place in there if not np.isnan(likeness[row, place])), key=lambda p: -likeness[row, p])
+        )
+        places = [place if np.isnan(likeness[row, place]) else next(moving) for place in there]
+        places += [place for place in first if near.ids[row, place] < 0] + list(range(COMPARED, found))
         assert ordered.ids[row].tolist() == near.ids[row][places[:k]].tolist()
         assert ordered.distances[row].tolist() == near.distances[row][places[:k]].tolist()
 

@@ -18,6 +18,7 @@ class FittableModel(FakeModel):
     head: Head | None = None
     made_by_fit = False
     own_calibration: Calibration | None = None  # of its own codes, not of those that are fitted
+    embedding_values = 64
 
     @property
     def unfitted(self) -> FittableModel:
@@ -32,6 +33,10 @@ class FittableModel(FakeModel):
         other.fingerprint = head.fingerprint(other.fingerprint)
         other.head = head
         return other
+
+    def read_embeddings(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, kept = super().read_embeddings(squares)
+        return (self.head.values(kept).astype(np.float32) if self.head else values), kept
 
     def one(self, item: Any, source: Any, max_pixels: int | None) -> Encoded:
         from dataclasses import replace

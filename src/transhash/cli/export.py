@@ -14,7 +14,7 @@ from transhash.cli.terminal import stages
 
 EXAMPLES = """\
   transhash export --to all.parquet
-  transhash export --to all.parquet --vectors
+  transhash export --to codes.parquet --no-vectors
   transhash export --to milvus://localhost:19530/photos
 """
 
@@ -36,15 +36,18 @@ def export(
         bool, typer.Option("--replace", help="Replace a collection of another model or with other columns.")
     ] = False,
     vectors: Annotated[
-        bool, typer.Option("--vectors", help="With the vectors, which import brings back: a byte a value.")
-    ] = False,
+        bool | None,
+        typer.Option("--vectors/--no-vectors", help="With or without embeddings, a byte a value.", show_default=False),
+    ] = None,
     library: LibraryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a library to a Parquet file, or to Milvus.
 
     The file has each picture's path (relative to the folder that contains the library), code, size, times, digest and
-    your own columns; the pictures themselves are not copied. `transhash import` and other programs read it.
+    your own columns; the pictures themselves are not copied. `transhash import` and other programs read it. Embeddings
+    come along where there are any: without them (--no-vectors) the file is smaller, and `transhash index` has to encode
+    the pictures again after an import.
 
     A Milvus collection has the same, and is searched with --library; the same command brings it up to date. Its address
     may have USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
@@ -63,7 +66,7 @@ def export(
 
             count = send(opened, to, progress, replace=replace)
         elif isinstance(to, Path):
-            count = opened.export(to, vectors=vectors, progress=progress)
+            count = opened.export(to, vectors=vectors is not False, progress=progress)
         else:
             raise typer.BadParameter(f"{to}: neither a file nor milvus://HOST:PORT/COLLECTION", param_hint="--to")
     if as_json:

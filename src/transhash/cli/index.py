@@ -202,6 +202,10 @@ def _print(done: IndexReport, opened: Library) -> None:
     if done.fitted:
         say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
         _tell_what_is_lost(opened.model)
+    if done.embedded:
+        say(f"{done.embedded} pictures had no embedding and were encoded again")
+    if done.unembedded:
+        say(f"{done.unembedded} pictures have no embedding, which fitted codes need; index their folders as well")
     if done.first_frames:
         say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
     if done.unread:

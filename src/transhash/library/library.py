@@ -189,18 +189,18 @@ class Library:
         transaction with the files judged so far: what it counts is saved. Interrupted at any moment, the library is
         whole, and the next run goes on.
 
-        Once search can find `LEAST` pictures, and again whenever their number has doubled, the hash layers are fitted
-        to them and all codes written again (`fit`). When most of these pictures are gone, and others came, that is a
-        doubling, too. With `general`, given before that, or a model that `transhash fit` made, codes stay the model's
-        own: they can be compared with those of other libraries.
+        Pictures without an embedding are encoded again. Once search can find `LEAST` pictures, and again whenever their
+        number has doubled, the hash layers are fitted to them and all codes written again (`fit`). When most of these
+        are gone, and others came, that is a doubling, too. With `general`, given before that, or a model that `transhash
+        fit` made, codes stay the model's own: they can be compared with those of other libraries.
 
-        Raises `LibraryError` when a folder is missing, before anything is done, or when the library cannot be written.
+        Raises `LibraryError` when a folder is missing or `general` is late, or when the library cannot be written.
         """
         found = roots(folders)
         self.searching.own.refresh()
         encoder = own.pictured(self.model, self.path)
-        run = IndexRun(self.catalogue, self.places, encoder, retry=retry, progress=progress)
-        report = run.run(found, prune=prune)
+        self.searching.own.check(general=general)
+        report = IndexRun(self.catalogue, self.places, encoder, retry=retry, progress=progress).run(found, prune=prune)
         if report.pruned:
             self.catalogue.database.shrink()
             Thumbnails(self.path).sweep(self.catalogue.pictures.known_digests)
@@ -325,10 +325,10 @@ class Library:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
         drop(self.catalogue, name)
 
-    def export(self, to: StrPath, *, vectors: bool = False, progress: Progress = silent) -> int:
+    def export(self, to: StrPath, *, vectors: bool = True, progress: Progress = silent) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.
 
-        `vectors`: with its embedding. Returns how many. Raises `DataError` when the file cannot be written.
+        `vectors`: with its embedding, if it has one. Returns how many. Raises `DataError` when that cannot be written.
         (`transhash.remote.milvus.send` fills a collection in Milvus.)
         """
         from transhash.library.exchange import parquet

@@ -83,6 +83,15 @@ class LibraryModel:
             self._model = self._with_layers(self._unfitted)
         return self._model
 
+    def check(self, *, general: bool) -> None:
+        """Raises `LibraryError` where codes are to stay `general`, and are fitted already."""
+        if general and self.layers:
+            raise LibraryError(
+                self._address,
+                f"its codes are fitted to {self.fitted_to:,} pictures already, so they cannot stay general (--general)",
+                "make another library: transhash index DIR --general --library OTHER",
+            )
+
     def _with_layers(self, unfitted: Encoder) -> Encoder:
         if self.layers is None:
             return unfitted
@@ -103,10 +112,15 @@ class LibraryModel:
 
 def own_vectors(catalogue: Catalogue, facts: Facts, base: str) -> Embedder | None:
     """The model of a library of vectors, which needs nothing but their number of values; None for another library."""
+    values = catalogue.embeddings.values()
+    return None if values is None else of_vectors(facts.model, values, facts.bits, base)
+
+
+def of_vectors(name: str, values: int, bits: int, base: str) -> Embedder | None:
+    """The model of vectors of so many values, if its fingerprint is `base`."""
     with suppress(ModelError):
-        if (values := catalogue.embeddings.values()) is not None:
-            made = Embedder.named(facts.model, values, facts.bits)
-            return made if made.fingerprint == base else None
+        made = Embedder.named(name, values, bits)
+        return made if made.fingerprint == base else None
     return None
 
 

@@ -80,7 +80,7 @@ def facts(path: Path, catalogue: Catalogue, index: CodeIndex, fitted_to: int) ->
     with catalogue.reading():
         pictures, skipped, vanished = catalogue.pictures.counts(index.count(catalogue.revision()))
         columns = {name: str(column.kind) for name, column in catalogue.columns.all().items()}
-        own = catalogue.facts()
+        own, general = catalogue.facts(), catalogue.embeddings.are_general()
     return LibraryInfo(
         path=path,
         pictures=pictures,
@@ -91,6 +91,7 @@ def facts(path: Path, catalogue: Catalogue, index: CodeIndex, fitted_to: int) ->
         fingerprint=own.fingerprint,
         created=own.created,
         fitted_to=fitted_to,
+        general=general,
         bytes=disk_bytes(path),
         columns=columns,
     )

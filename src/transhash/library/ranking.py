@@ -146,16 +146,26 @@ def candidates(count: int) -> int:
 def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int) -> Near:
     """The first `compared` of each row by the cosine of their embeddings with the query's, the others after them.
 
-    Equal cosines stay in order, by distance and id; a picture without an embedding goes behind those that have one.
+    Equal cosines stay in order, by distance and id. A picture without an embedding keeps the place that its code gives
+    it among these, an equal code the first: cosines order the others around it.
     """
     ids, first = near.ids[:, :compared], likeness[:, :compared]
     count, rest = ids.shape[1], near.ids.shape[1]
-    keys = np.where(ids < 0, np.float32(3), np.where(np.isnan(first), np.float32(2), -first))
-    order = _smallest(keys, min(k, count))
+    order = _smallest(np.where(ids < 0, np.float32(2), -first), min(k, count))
+    for row in np.flatnonzero((np.isnan(first) & (ids >= 0)).any(axis=1)):
+        order[row] = _around(ids[row], first[row])[: min(k, count)]
     if k > count:
         order = np.concatenate([order, np.tile(np.arange(count, min(k, rest)), (len(order), 1))], axis=1)
     rows = np.arange(len(order))[:, None]
     return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
+
+
+def _around(ids: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The order of one row, int64 [C]: by likeness, around those of which there is none; places without id last."""
+    order = np.flatnonzero(ids >= 0)
+    moves = ~np.isnan(likeness[order])
+    order[moves] = order[moves][np.argsort(-likeness[order][moves], kind="stable")]
+    return np.concatenate([order, np.flatnonzero(ids < 0)])
 
 
 def _smallest(keys: NDArray[np.float32], k: int) -> NDArray[np.int64]:

@@ -32,6 +32,8 @@ class IndexReport:
     moved: int = 0  # same content under a new path; the code and the id are kept
     removed: int = 0  # the file has vanished: no longer found by search
     unchanged: int = 0
+    embedded: int = 0  # of pictures counted above: encoded again, because they had a code and no embedding
+    unembedded: int = 0  # pictures of the library that still have none, where the model gives embeddings
     pruned: int = 0  # rows of vanished files, deleted for good
     fitted: int = 0  # that the hash layers were fitted to in this run, whose codes are all new; 0: codes stay
     first_frames: int = 0  # of those decoded, animations and documents of several pages: the first frame is taken
@@ -102,6 +104,7 @@ class LibraryInfo:
     bytes: int  # on disk
     columns: dict[str, str] = field(default_factory=dict, hash=False)  # the user's own: name and kind
     fitted_to: int = 0  # pictures that its hash layers were fitted to; 0: its codes are the model's own
+    general: bool = False  # and are to stay so: nothing is fitted by itself
 
 
 @dataclass(frozen=True, slots=True)

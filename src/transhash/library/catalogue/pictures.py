@@ -45,19 +45,17 @@ class Pictures:
     def known(self, folder: bytes) -> Iterator[Known]:
         """The files known of a folder, by name; pages of the present moment, so that writes may go on meanwhile."""
         name = b""
-        while True:
-            rows = self._database.rows(
-                "SELECT name, picture.id, size, mtime_ns, digest, vanished IS NOT NULL, reason, remedy"
-                " FROM picture LEFT JOIN fault ON fault.id = picture.fault"
-                " WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name > ? ORDER BY name LIMIT ?",
-                (folder, name, PAGE),
-            )
+        while rows := self._database.rows(
+            "SELECT name, picture.id, size, mtime_ns, digest, vanished IS NOT NULL, reason, remedy,"
+            " embedding.picture IS NOT NULL FROM picture LEFT JOIN fault ON fault.id = picture.fault"
+            " LEFT JOIN embedding ON embedding.picture = picture.id"
+            " WHERE folder = (SELECT id FROM folder WHERE path = ?) AND name > ? ORDER BY name LIMIT ?",
+            (folder, name, PAGE),
+        ):
             for row in rows:
                 if not (is_name(row[0]) and is_count(row[2]) and is_fault(row[6], row[7]) and isinstance(row[3], int)):
                     raise self._database.damaged()
                 yield Known._make(row)
-            if len(rows) < PAGE:
-                return
             name = rows[-1][0]
 
     def twins(self, digest: bytes) -> list[Twin]:

@@ -23,6 +23,7 @@ class Known(NamedTuple):
     vanished: bool
     reason: str | None
     remedy: str | None
+    is_embedded: bool = True  # its embedding is there
 
 
 class File(NamedTuple):

@@ -2,7 +2,7 @@
 
 Columns: path (relative to the folder that contains the library; absolute for a picture elsewhere), path_bytes (only
 where the path is not UTF-8), code (bits/8 bytes), width, height, size, modified (UTC), digest (BLAKE2b of the file, 16
-bytes), taken (by the camera's clock), embedding (if asked for: what the model says, int8), then the user's own columns.
+bytes), taken (by the camera's clock), embedding (where there is one: what the model says, int8), then the user's own.
 A file that comes in may be anyone's: its schema is compared with ours and every row is checked.
 """
 
@@ -12,6 +12,7 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +62,7 @@ class Head(NamedTuple):
     layers: bytes = b""  # they themselves,
     fitted_to: int = 0  # and how many pictures there were
     embedding: int = 0  # values of the embeddings in it
+    general: bool = False  # the codes are to stay the model's own
 
     @property
     def origin(self) -> Origin:
@@ -68,7 +70,7 @@ class Head(NamedTuple):
         return Origin(self.base or self.fingerprint, self.fingerprint)
 
 
-def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool = False) -> int:
+def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool = True) -> int:
     """Write every picture that search can find; a reader sees the old file or the new one. Returns how many."""
     arrow = pyarrow()
     rows = total = 0
@@ -77,13 +79,14 @@ def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool
             facts, columns, total = catalogue.facts(), catalogue.columns.all(), catalogue.pictures.counts()[0]
             real = {column.id: catalogue.columns.has_reals(column.id) for column in columns.values()}
             kinds = {name: each.kind for name, each in columns.items()}
-            head = Head(facts.model, facts.fingerprint, facts.bits, kinds)
+            head = Head(facts.model, facts.fingerprint, facts.bits, kinds, general=catalogue.embeddings.are_general())
             if layers := catalogue.embeddings.layers(facts.bits):
                 head = head._replace(base=layers.base, layers=layers.head.to_bytes(), fitted_to=layers.pictures)
             if vectors:
                 head = head._replace(embedding=catalogue.embeddings.values() or 0)
             if head.embedding and "embedding" in map(str.lower, columns):
-                raise DataError(path, "a column of your own is called embedding", "drop it, or export without vectors")
+                remedy = "drop it, or export without vectors (--no-vectors)"
+                raise DataError(path, "a column of your own is called embedding", remedy)
             schema = _schema(head, {name for name, column in columns.items() if real[column.id]})
             options = {"compression": "zstd", "write_page_checksum": True}
             with arrow.parquet.ParquetWriter(file, schema, **options) as writer:
@@ -91,6 +94,8 @@ def write(path: Path, catalogue: Catalogue, progress: Progress, *, vectors: bool
                 for page in catalogue.pictures.indexed():
                     own = catalogue.columns.range(page[0].id, page[-1].id)
                     kept = catalogue.embeddings.of(each.id for each in page) if head.embedding else {}
+                    if any(len(each) != head.embedding for each in kept.values()):
+                        raise catalogue.damaged()
                     waiting.append(_batch(schema, page, kept, {c.name: own.get(c.id, {}) for c in columns.values()}))
                     rows += len(page)
                     if sum(len(batch) for batch in waiting) >= GROUP:
@@ -142,7 +147,10 @@ def accept(file: Path, head: Head, path: Path, model: Encoder | None) -> None:
         )
     folder = folder_of(model) if model else ""
     layers = NewLayers(head.base, head.layers, head.fitted_to) if head.layers else None
-    made(path, head.model, head.fingerprint, head.bits, folder, layers).close()
+    with closing(made(path, head.model, head.fingerprint, head.bits, folder, layers)) as catalogue:
+        if head.general:
+            with catalogue.writing():
+                catalogue.embeddings.keep_general(head.fingerprint)
 
 
 def rows(path: Path) -> Iterator[list[Carried]]:
@@ -200,6 +208,7 @@ def _schema(found: Head, reals: set[str]) -> Any:
     if found.layers:
         metadata |= {"base": found.base, "layers": b64encode(found.layers).decode(), "fitted_to": str(found.fitted_to)}
     metadata |= {"embedding": str(found.embedding)} if found.embedding else {}
+    metadata |= {"general": "yes"} if found.general else {}
     own = [
         arrow.field(name, arrow.float64() if name in reals else _type(arrow, kind))
         for name, kind in found.columns.items()
@@ -284,23 +293,17 @@ def _head(path: Path, schema: Any) -> Head:
             raise DataError(path, "written by a newer transhash", "update transhash to import it")
         columns = {str(name): Kind(kind) for name, kind in parsed(said[b"columns"]).items()}
         found = Head(said[b"model"].decode(), said[b"fingerprint"].decode(), int(said[b"bits"]), columns)
-        found = found._replace(embedding=int(said.get(b"embedding", 0)))
+        found = found._replace(embedding=int(said.get(b"embedding", 0)), general=b"general" in said)
         if layers := b64decode(said.get(b"layers", b""), validate=True):
             found = found._replace(base=said[b"base"].decode(), layers=layers, fitted_to=int(said[b"fitted_to"]))
             fits = fitted.Head.from_bytes(layers, found.bits).fingerprint(found.base) == found.fingerprint
             if not fits or found.fitted_to < 1:
                 raise ValueError
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError, ZeroDivisionError) as error:
-        raise DataError(
-            path, "not a library that transhash has exported", "give that, or vectors: a column of lists"
-        ) from error
-    sound = (
-        0 <= found.embedding <= MOST_VALUES
-        and found.bits % 8 == 0
-        and 8 <= found.bits <= 512
-        and len(found.fingerprint) == 64
-        and len(found.model) <= 1000
-    )
+        remedy = "give that, or vectors: a column of lists"
+        raise DataError(path, "not a library that transhash has exported", remedy) from error
+    sound = 0 <= found.embedding <= MOST_VALUES and found.bits % 8 == 0 and 8 <= found.bits <= 512
+    sound &= len(found.fingerprint) == 64 and len(found.model) <= 1000
     sound &= len({name.lower() for name in columns}) == len(columns) and not {n.lower() for n in columns} & RESERVED
     sound &= all(name.isprintable() and 1 <= len(name) <= MAX_NAME for name in columns)
     sound &= not set(columns.values()) & {Kind.PATH, Kind.BYTES}

@@ -48,6 +48,7 @@ class _Wanted(NamedTuple):
     file: File
     findable: bool  # before this run
     is_settled: bool  # it has not changed in the last moments
+    is_known: bool = False  # it is counted, and has a code, but no embedding
 
 
 class IndexRun:
@@ -61,6 +62,7 @@ class IndexRun:
         self._places = places
         self._model = model
         self._origin = origin_of(model)
+        self._embeds = hasattr(model, "embedding_values")  # what it encodes has an embedding
         self._retry = retry
         self._progress = progress
         self._started = time.time_ns()
@@ -75,6 +77,9 @@ class IndexRun:
                 if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
                     self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
                     continue
+                if encoded.item.is_known:
+                    self._complete(encoded.item, coded(encoded, self._origin))
+                    continue
                 self.report.first_frames += encoded.is_first
                 self._put(encoded.item, coded(encoded, self._origin))
         self._write()
@@ -85,6 +90,7 @@ class IndexRun:
                 for root in roots:
                     for folder in self._catalogue.pictures.folders(self._places.ranges(root)):
                         self.report.pruned += self._catalogue.pictures.prune(folder)
+        self.report.unembedded = self._catalogue.embeddings.missing() if self._embeds else 0
         return self.report
 
     def _files(self, roots: Iterable[bytes]) -> Iterator[_Wanted]:
@@ -146,8 +152,7 @@ class IndexRun:
             size, mtime_ns = status.st_size, _remembered(modified(status), time.time_ns())
             again = self._retry and row is not None and row.reason is not None
             if row and not again and (row.size, row.mtime_ns) == (size, modified(status)):
-                self._same(path, row)
-                return None
+                return self._same(path, row, stored)
             digest = digests.file_digest(path)
         except OSError as error:
             self._skip(path, *_fault(error))
@@ -157,14 +162,14 @@ class IndexRun:
         if row and not again and row.digest == digest:
             if (row.size, row.mtime_ns) != (size, mtime_ns):
                 self._later(partial(self._catalogue.pictures.touch, row.id, size, mtime_ns))
-            self._same(path, row)
-            return None
+            return self._same(path, row._replace(size=size, mtime_ns=mtime_ns), stored)
         findable = row is not None and row.reason is None and not row.vanished
         is_settled = mtime_ns == modified(status)
         wanted = _Wanted(path, File(stored, name, size, mtime_ns, digest), findable, is_settled)
         return wanted if again else self._reuse(wanted, may_move=row is None)
 
-    def _same(self, path: bytes, row: Known) -> None:
+    def _same(self, path: bytes, row: Known, stored: bytes) -> _Wanted | None:
+        """Count a file whose content is known; it is handed back where its embedding is missing."""
         if row.vanished:
             self._later(partial(self._catalogue.pictures.restore, row.id))
         if row.reason is not None:
@@ -173,6 +178,9 @@ class IndexRun:
             self.report.added += 1
         else:
             self.report.unchanged += 1
+        if row.reason is not None or row.is_embedded or not self._embeds:
+            return None
+        return _Wanted(path, File(stored, row.name, row.size, row.mtime_ns, row.digest), True, True, is_known=True)
 
     def _reuse(self, wanted: _Wanted, *, may_move: bool) -> _Wanted | None:
         """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
@@ -188,9 +196,24 @@ class IndexRun:
                     self.report.moved += 1
                 else:
                     self._skip(wanted.path, twin.coded.reason, twin.coded.remedy or "")
-                return None
-        self._put(wanted, twins[0].coded)
+                return None if self._is_whole(twin.coded) else wanted._replace(is_known=True)
+        whole = next((twin.coded for twin in twins if self._is_whole(twin.coded)), None)
+        if whole is None:
+            return wanted
+        self._put(wanted, whole)
         return None
+
+    def _is_whole(self, coded: Coded) -> bool:
+        """Whether nothing is missing that encoding would give."""
+        return coded.reason is not None or coded.embedding is not None or not self._embeds
+
+    def _complete(self, wanted: _Wanted, coded: Coded) -> None:
+        """Write the embedding of a known picture; one that cannot be read any more keeps the code that it has."""
+        if coded.reason is not None:
+            self._skip(wanted.path, coded.reason, coded.remedy or "")
+            return
+        self._later(partial(self._catalogue.pictures.put, wanted.file, coded))
+        self.report.embedded += 1
 
     def _put(self, wanted: _Wanted, coded: Coded) -> None:
         self._later(partial(self._catalogue.pictures.put, wanted.file, coded))

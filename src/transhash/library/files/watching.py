@@ -47,6 +47,7 @@ def watch(
             trouble("the library is kept current again")
             said = ""
         pause = max(interval, time.monotonic() - began)
-        if report.added or report.updated or report.moved or report.removed or set(report.skipped) - skipped:
+        is_changed = report.added or report.updated or report.embedded or report.moved or report.removed
+        if is_changed or set(report.skipped) - skipped:
             yield report
         skipped = set(report.skipped)
