@@ -16,10 +16,12 @@ from collection import draw
 from fake_model import FakeModel
 from fake_transhash import PROGRAM
 from fittable_model import FittableModel
+from kinds import draw as draw_kinds
 from serving import Running, serving
 from transhash import Library, open_library
 from transhash.errors import FilterError, ImageError, LibraryError
 from transhash.library import Hit, Queries
+from transhash.library.fitting import LEAST
 from transhash.model.calibration import Calibration
 from transhash.remote.http import HttpLibrary
 
@@ -92,6 +94,22 @@ def test_facts(server: Running, library: Library) -> None:
     assert (remote.pictures, remote.bits, remote.fingerprint) == (40, 64, info.fingerprint)
     assert remote.columns == {"label": "text", "stars": "number"}
     assert len(open_library(server.url)) == 40
+
+
+def test_facts_of_a_fitted_library_and_codes_of_another_model(tmp_path: Path) -> None:
+    (query, *_) = draw_kinds(tmp_path / "photos", LEAST)
+    with Library.create(tmp_path / "photos" / ".transhash", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "photos")
+        (code,) = library.model.encode([query])
+        with serving(library.path, FittableModel()) as running:
+            with open_library(running.url) as remote:
+                assert (remote.info().fitted_to, remote.info().general) == (library.fitted_to, False) == (LEAST, False)
+            asked = {"codes": [code.tobytes().hex()], "k": 1, "fingerprint": library.fingerprint}
+            (found,) = running.post("/search/by-code", json=asked).json()["results"]
+            assert (found["hits"][0]["name"], found["hits"][0]["distance"]) == (query.name, 0)
+            refused = running.post("/search/by-code", json={**asked, "fingerprint": FittableModel().fingerprint})
+            assert (refused.status_code, refused.json()["code"]) == (422, "fingerprint")
+            assert library.fingerprint[:12] in refused.json()["remedy"]
 
 
 def test_pictures_are_added_and_removed(writable: Running, library: Library, photos: Path) -> None:

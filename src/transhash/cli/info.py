@@ -30,6 +30,8 @@ def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
     if facts.fitted_to:
         print(f"codes     fitted to {facts.fitted_to} pictures of this library")
+    if facts.general:
+        print("codes     general: they stay the model's own (--general)")
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
     if facts.created:  # of a library elsewhere neither is known

@@ -82,7 +82,8 @@ class HttpLibrary:
         """The facts of the library; `path` is its name."""
         self._facts = facts = self._connection.ask("GET", "/library")
         names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
-        return LibraryInfo(path=facts["name"], **{name: facts[name] for name in names})
+        newer = {name: facts[name] for name in ("fitted_to", "general") if name in facts}  # older servers say neither
+        return LibraryInfo(path=facts["name"], **{name: facts[name] for name in names}, **newer)
 
     @property
     def fingerprint(self) -> str:

@@ -79,6 +79,11 @@ class CollectionService:
         return self.collection.bits
 
     @property
+    def fingerprint(self) -> str:
+        """What tells its codes from those of other models."""
+        return self.model.fingerprint
+
+    @property
     def id(self) -> str:
         """Of the collection: another address or model has another."""
         info = self.collection.info()

@@ -106,6 +106,12 @@ def check_depth(queries: int, ranked: int, most: int) -> None:
         raise Fault(422, "too-deep", "too far down the ranking, or too many at once", remedy)
 
 
+def other_codes(fingerprint: str) -> Fault:
+    """Codes that do not come from the model of what is served."""
+    remedy = f"encode with the library's own model, of fingerprint {fingerprint[:12]}"
+    return Fault(422, "fingerprint", "these codes come from another model", remedy)
+
+
 def unknown_picture() -> Fault:
     """An id of no picture."""
     return Fault(404, "no-picture", "no picture of this id", "search again: it may have been removed")

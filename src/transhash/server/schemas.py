@@ -134,6 +134,8 @@ class LibraryFacts(BaseModel):
     model: str = Field(description="Its name.")
     bits: int = Field(description="Of a code.")
     fingerprint: str = Field(description="Of the model: codes of different models are never compared.")
+    fitted_to: int = Field(0, description="Pictures that its codes were fitted to; 0: they are the model's own.")
+    general: bool = Field(False, description="Whether its codes are to stay the model's own.")
     created: str = Field(description="ISO 8601, UTC.")
     bytes: int = Field(description="On disk; 0 where nobody knows.")
     columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")
@@ -174,6 +176,9 @@ class ByCode(Asked):
 
     codes: list[Annotated[str, Field(max_length=128)]] = Field(
         min_length=1, max_length=MOST_QUERIES, description="In hex."
+    )
+    fingerprint: str | None = Field(
+        None, max_length=64, description="As `/library` says it: codes that come from another model are refused."
     )
 
 

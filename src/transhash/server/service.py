@@ -116,6 +116,11 @@ class Service:
         """Length of the codes."""
         return self.live.index.bits
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells its codes from those of other models."""
+        return self.live.model.fingerprint
+
     async def search(self, queries: list[Query]) -> list[Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         options = queries[0].options

@@ -69,6 +69,10 @@ class Searching(Protocol):
         """Length of the codes."""
 
     @property
+    def fingerprint(self) -> str:
+        """What tells its codes from those of other models."""
+
+    @property
     def settings(self) -> Settings:
         """What the server may do, and its limits."""
 
@@ -126,6 +130,8 @@ def facts_of(
         model=info.model,
         bits=info.bits,
         fingerprint=info.fingerprint,
+        fitted_to=info.fitted_to,
+        general=info.general,
         created=info.created,
         bytes=info.bytes,
         columns=info.columns,

@@ -89,6 +89,8 @@ async def search(request: Request, served: Anything, options: AskedHere) -> Resp
 async def search_by_code(served: Anything, body: schemas.ByCode) -> Response:
     """The pictures whose codes are nearest to given ones, equal distances by id."""
     began = time.perf_counter()
+    if body.fingerprint not in (None, served.fingerprint):
+        raise faults.other_codes(served.fingerprint)
     bits, options = served.bits, options_of(body)
     return await _results(served, [Asked(options, code=as_code(each, bits)) for each in body.codes], began)
 
