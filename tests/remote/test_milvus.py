@@ -11,21 +11,28 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
+import transhash.model
 from collection import draw
 from fake_model import FakeModel
 from fake_transhash import PROGRAM
 from filters import BASE, filled, trees, written
+from fittable_model import FittableModel
+from kinds import draw as draw_kinds
 from transhash import Library, open_library
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.where import parse
 from transhash.library.files.paths import Places
+from transhash.library.fitting import LEAST
+from transhash.library.searchable import HasModel, Queries
 from transhash.remote.milvus import send
 from transhash.remote.milvus_collection import Address, Collection
 from transhash.remote.milvus_filter import expression
+from transhash.remote.opening import open_collection
 
 __all__ = ["filled"]  # a fixture
 
@@ -76,6 +83,102 @@ def test_a_second_export_brings_the_collection_up_to_date(
             assert [replace(hit.picture, digest="") for hit in library.search(query)] == [
                 hit.picture for hit in opened.search(query)
             ]
+
+
+@pytest.fixture
+def fitted(tmp_path: Path) -> Iterator[Library]:
+    """A library whose codes are fitted to its pictures."""
+    draw_kinds(tmp_path / "kinds", LEAST)
+    with Library.create(tmp_path / "kinds" / ".transhash", FittableModel()) as library:  # type: ignore[arg-type]
+        assert library.index(tmp_path / "kinds").fitted == LEAST
+        yield library
+
+
+@pytest.fixture
+def shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fittable model ships with the package."""
+    monkeypatch.setattr(transhash.model, "pretrained", lambda: ["fake"])
+    monkeypatch.setattr(transhash.model, "load", lambda *_: FittableModel())
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_fitted_library_is_searched_by_its_own_hash_layers(fitted: Library, tmp_path: Path, address: str) -> None:
+    send(fitted, address)
+    send(fitted, address)
+    queries = sorted((tmp_path / "kinds").glob("*.png"))[::50]
+    with open_library(address) as opened, open_library(address, FittableModel()) as given:  # type: ignore[arg-type]
+        assert len(opened) == opened.info().pictures == len(fitted) == LEAST
+        assert (opened.fingerprint, opened.info().fitted_to) == (fitted.fingerprint, LEAST)
+        assert isinstance(opened, HasModel)
+        assert opened.model.fingerprint == fitted.fingerprint
+        asked = Queries.of(fitted.model.values(queries))  # as a collection has no embeddings
+        for where in (None, "width < 9999", "name like '0-00*'"):
+            expected = [[(hit.id, hit.distance) for hit in hits] for hits in fitted.search(asked, 400, where=where)]
+            for face in (opened, given):
+                hits = face.search([*queries], 400, where=where)
+                assert [[(hit.id, hit.distance) for hit in each] for each in hits] == expected
+        with pytest.raises(LibraryError, match="codes come from model fake"):
+            open_library(address, FakeModel("other"))  # type: ignore[arg-type]
+
+
+@pytest.mark.usefixtures("shipped")
+def test_a_collection_of_a_fitted_library_is_served(fitted: Library, tmp_path: Path, address: str) -> None:
+    serving = pytest.importorskip("serving", reason="no server: pip install 'transhash[server]'")
+    send(fitted, address)
+    query = sorted((tmp_path / "kinds").glob("*.png"))[5]
+    with open_collection(address) as opened, serving.answering(opened) as running:
+        facts = running.get("/library").json()
+        assert (facts["pictures"], facts["fitted_to"], facts["fingerprint"]) == (LEAST, LEAST, fitted.fingerprint)
+        listed = running.get("/pictures", params={"limit": 1000}).json()
+        assert (len(listed["pictures"]), listed["total"]) == (LEAST, LEAST)
+        (found,) = running.send(query, k=3).json()["results"]
+        assert (found["hits"][0]["name"], found["hits"][0]["distance"], found["searched"]) == (query.name, 0, LEAST)
+        asked = {"codes": [found["code"]], "fingerprint": FittableModel().fingerprint}
+        assert running.post("/search/by-code", json=asked).json()["code"] == "fingerprint"
+
+
+def test_an_export_that_ends_in_the_first_moment_is_done_again(
+    fitted: Library, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collection, "keep", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            send(fitted, address)
+    with pytest.raises(LibraryError, match=r"interrupted in the first moment; .* --replace --to"):
+        open_library(address)
+    assert send(fitted, address) == LEAST
+    fitted.add([np.zeros((9, 9, 3), np.uint8)])
+    fitted.fit()
+    with pytest.raises(LibraryError, match=r"of other hash layers.*--replace"):
+        send(fitted, address)
+    assert send(fitted, address, replace=True) == LEAST + 1
+
+
+def test_a_collection_of_fitted_vectors_is_searched_with_vectors(tmp_path: Path, address: str) -> None:
+    vectors = np.random.default_rng(3).normal(size=(400, 32))
+    with Library.create(tmp_path / "library", vectors=vectors) as library:
+        send(library, address)
+    with open_library(address) as opened:
+        hits = opened.search(vectors[7], 3)  # type: ignore[call-overload]
+        assert (hits[0].picture.name, hits[0].distance) == ("7", 0)
+
+
+def test_a_long_description_is_kept_in_rows(library: Library, photos: Path, model: FakeModel, address: str) -> None:
+    library.index(photos)
+    columns = {f"a column with a long name, of the number {n}, \\ü": n for n in range(90)}
+    library.annotate({"cat-0.png": columns})
+    send(library, address)
+    collection = Collection(Address.read(address))
+    assert len(collection.label().encode()) < 1024
+    assert len(collection.describe().text) > 3000
+    collection.close()
+    with open_library(address, model) as opened:
+        assert len(opened) == 6
+        assert opened.info().columns == library.info().columns
+        assert len(opened.search(photos / "cat" / "cat-0.png", where="width < 999", k=9)) == 6
 
 
 def test_a_collection_of_another_model_or_columns_is_replaced_only_when_asked(

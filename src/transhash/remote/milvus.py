@@ -6,8 +6,11 @@ hits = library.search("query.jpg", k=10, where="width >= 800")
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
+from base64 import b64encode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 import numpy as np
@@ -18,13 +21,15 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.kinds import Kind, UnfitError, moment, to_value
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.where import parse
-from transhash.library.models import model_of
+from transhash.library.models import model_of, of_vectors
 from transhash.library.ranking import Near, answer, ranked
 from transhash.library.results import LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
+from transhash.model.embedder import Embedder
+from transhash.model.encoder import is_hash_model
 from transhash.progress import Progress, silent
-from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description
-from transhash.remote.milvus_filter import ASCII_LOWER, NEVER, expression, number, stored_text
+from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description, UnfinishedError
+from transhash.remote.milvus_filter import ASCII_LOWER, EVERY, NEVER, expression, number, stored_text
 from transhash.search.hits import Hits
 from transhash.search.rerank import best
 
@@ -54,7 +59,8 @@ class MilvusLibrary:
         self._collection = Collection(where)
         try:
             self._description = about = self._collection.describe()
-            if model and model.fingerprint != about.fingerprint:
+            given: Encoder | None = getattr(model, "unfitted", model)
+            if model and given and about.fingerprint != model.fingerprint and about.unfitted != given.fingerprint:
                 raise LibraryError(
                     self.address,
                     f"its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be compared with "
@@ -64,7 +70,8 @@ class MilvusLibrary:
         except BaseException:
             self.close()
             raise
-        self._model = model
+        self._given = given
+        self._model = model if model and model.fingerprint == about.fingerprint else None
 
     def close(self) -> None:
         """Leave the server; the library is not used any more."""
@@ -72,7 +79,7 @@ class MilvusLibrary:
 
     def __len__(self) -> int:
         """How many pictures search can find."""
-        return self._collection.count()
+        return self.count()
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +104,16 @@ class MilvusLibrary:
     def model(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it does not ship with the package."""
         if self._model is None:
-            about = self._description
-            self._model = model_of(self.address, about.model, about.fingerprint, about.bits)
+            about, head = self._description, self._description.head
+            unfitted = self._given
+            if unfitted is None and head:
+                unfitted = of_vectors(about.model, len(head.weights), about.bits, about.unfitted)
+            if unfitted is None:
+                unfitted = model_of(self.address, about.model, about.unfitted, about.bits)
+            if head and not is_hash_model(unfitted) and not isinstance(unfitted, Embedder):
+                reason = f"its hash layers read embeddings, which {unfitted.name} does not give"
+                raise LibraryError(self.address, reason, "open it with the model that they were fitted with")
+            self._model = unfitted.fitted(head) if head else unfitted
         return self._model
 
     @overload
@@ -144,9 +159,12 @@ class MilvusLibrary:
         return [self._picture(row) for row in found]
 
     def _expression(self, where: str | None) -> str:
-        """A filter as Milvus has it; empty for None."""
+        """A filter as Milvus has it; empty for None, where all rows are pictures."""
         columns = {name: Kind(kind) for name, kind in self._description.columns.items()}
-        return "" if where is None else expression(parse(where, columns), self._description.base)
+        if where is None:
+            return EVERY if self._description.parts else ""
+        passing = expression(parse(where, columns), self._description.base)
+        return f"({passing}) and {EVERY}" if self._description.parts else passing
 
     def rows(self, ids: list[int]) -> dict[int, Picture]:
         """What the collection knows of pictures."""
@@ -203,8 +221,9 @@ class MilvusLibrary:
         """The facts of the collection; how many bytes it takes only the server knows."""
         about = self._description
         return LibraryInfo(
-            self.address, len(self), 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns)
-        )
+            self.address, len(self), 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns),
+            about.fitted_to,
+        )  # fmt: skip
 
 
 def send(
@@ -229,14 +248,20 @@ def send(
             kinds = {name: str(column.kind) for name, column in own.items()}
             base = stored_text(os.fsdecode(library.places.base))
             wanted = Description(facts.model, facts.fingerprint, facts.bits, base, kinds)
-            if collection.exists():
+            if layers := catalogue.embeddings.layers(facts.bits):
+                kept = b64encode(layers.head.to_bytes()).decode()
+                wanted = dataclasses.replace(wanted, base_model=layers.base, layers=kept, fitted_to=layers.pictures)
+            if collection.exists() and collection.label() != wanted.label:
                 if not replace:
                     _check(collection, wanted)
-                elif collection.describe() != wanted:
+                else:
+                    with suppress(UnfinishedError):
+                        collection.describe()  # raises for one that is not ours
                     collection.drop()
             if not collection.exists():
                 collection.create(wanted, total)
             stamp, rows = time.time_ns(), 0
+            collection.keep(wanted, stamp)
             ids = {column.id: name for name, column in own.items()}
             for page in catalogue.pictures.indexed():
                 values = catalogue.columns.range(page[0].id, page[-1].id)
@@ -260,6 +285,10 @@ def _check(collection: Collection, wanted: Description) -> None:
     there = collection.describe()
     if (there.fingerprint, there.bits) != (wanted.fingerprint, wanted.bits):
         differs = f"codes come from model {there.model} ({there.fingerprint[:12]}), not from {wanted.model}"
+        if (there.unfitted, there.bits) == (wanted.unfitted, wanted.bits):
+            differs = (
+                "codes are those of other hash layers: the library was fitted to its pictures since, or another was"
+            )
     elif there.base != wanted.base:
         differs = f"paths count from {there.base}, not from {wanted.base}"
     elif there.columns != wanted.columns:

@@ -3,32 +3,46 @@
 A collection has a row for each picture: id (the library's), code (BINARY_VECTOR), path, folder and name with copies in
 small letters, width, height, size, modified (ns, UTC), taken (s), own (JSON: users' own columns) and export (which
 export wrote the row). Its description, in JSON, names the model, its fingerprint and the folder of relative paths.
+
+A server takes 1,024 bytes of description, and hash layers that are fitted to a library take 33,000 and more. A longer
+description is kept in rows with ids below zero, at which no search looks; in its place are their number and a digest.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from transhash.errors import LibraryError
+from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.kinds import Kind
+from transhash.model.fitted import Head
 from transhash.plain import JsonObject, parsed
 from transhash.system import needs
 
-FORMAT = 1
+FORMAT = 2  # with hash layers, or a description in rows; 1 without
+SHORT = 1000  # bytes of a description that a server keeps
+PART = 30_000  # characters of a longer one in a row, whose JSON may have 65,536 bytes
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
 TEXTS = ("path", "folder", "name")
 MAX_HITS = 16_384  # that Milvus gives for a query
 _SECONDS = 120.0  # that one request may take
 _SHOWN = ["id", "code", "path", "width", "height", "size", "modified", "taken", "own"]  # fields of a picture
+MOST_PARTS = 10_000  # rows of a description: hash layers of 65,536 values are 3,000
 _LAST_ID = 2**63 - 1
 _MAX_TEXT = 65_535  # bytes of a VARCHAR
 _EXAMPLE = "give milvus://[USER:PASSWORD@]HOST[:PORT]/[DATABASE/]COLLECTION"
+
+
+class UnfinishedError(LibraryError):
+    """A collection that was made, and does not say of what yet."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +91,38 @@ class Description:
     bits: int
     base: str  # the folder that relative paths count from
     columns: dict[str, str]  # users' own: name and kind
+    base_model: str = ""  # where hash layers were fitted to the library: the fingerprint of the model that they read,
+    layers: str = ""  # they themselves, in base64,
+    fitted_to: int = 0  # and how many pictures there were
 
+    @cached_property
     def text(self) -> str:
         """As it is stored."""
-        return json.dumps({"transhash": FORMAT, **asdict(self)})
+        said = {name: value for name, value in asdict(self).items() if value or name in ("base", "columns")}
+        return json.dumps({"transhash": FORMAT if self.layers else 1, **said})
+
+    @property
+    def unfitted(self) -> str:
+        """The fingerprint of the model itself, whose hash layers may have given way to the library's own."""
+        return self.base_model or self.fingerprint
+
+    @property
+    def head(self) -> Head | None:
+        """The hash layers, if there are any; raises `DataError` or `ValueError` for something else."""
+        return Head.from_bytes(b64decode(self.layers, validate=True), self.bits) if self.layers else None
+
+    @cached_property
+    def parts(self) -> list[str]:
+        """The text in parts, for rows; nothing where it is short."""
+        return [self.text[at : at + PART] for at in range(0, len(self.text), PART)] if len(self.text) > SHORT else []
+
+    @property
+    def label(self) -> str:
+        """What the server keeps as the description: the text, or where it is."""
+        if not self.parts:
+            return self.text
+        digest = hashlib.sha256(self.text.encode()).hexdigest()
+        return json.dumps({"transhash": FORMAT, "rows": len(self.parts), "sha256": digest})
 
     @classmethod
     def read(cls, address: Address, text: str) -> Description:
@@ -93,12 +135,19 @@ class Description:
             found = cls(**said)
             if not (isinstance(found.base, str) and found.bits % 8 == 0 and len(found.fingerprint) == 64):
                 raise ValueError
+            if found.head and found.head.fingerprint(found.unfitted) != found.fingerprint:
+                raise ValueError
             {name: Kind(kind) for name, kind in found.columns.items()}
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, DataError):
             raise LibraryError(
                 address, "no collection of transhash's", "fill one of another name with `transhash export --to`"
             ) from None
         return found
+
+
+def _part_ids(count: int) -> list[int]:
+    """The ids of the rows of a long description."""
+    return [-1 - number for number in range(count)]
 
 
 class Collection:
@@ -145,16 +194,35 @@ class Collection:
             raise LibraryError(
                 self.address, "no such collection", f"fill it with `transhash export --to {self.address}`"
             )
+        return Description.read(self.address, self._whole(self.label()))
+
+    def label(self) -> str:
+        """What the server keeps as its description."""
         with self.asking():
-            said = self.client.describe_collection(self.name, timeout=_SECONDS)
-        return Description.read(self.address, said["description"])
+            return str(self.client.describe_collection(self.name, timeout=_SECONDS)["description"])
+
+    def _whole(self, label: str) -> str:
+        """The description that a label stands for; raises `LibraryError` where its rows are not all there."""
+        try:
+            said = parsed(label)
+            count, digest = int(said["rows"]), str(said["sha256"])
+        except (ValueError, TypeError, KeyError):
+            return label
+        if said.get("transhash") != FORMAT or not 0 < count <= MOST_PARTS:
+            return label
+        known = self._fields(_part_ids(count), ["id", "own"])
+        text = "".join(str(known[id_]["own"].get("text")) for id_ in _part_ids(count) if id_ in known)
+        if hashlib.sha256(text.encode()).hexdigest() != digest:
+            remedy = f"export the library again: transhash export --replace --to {self.address}"
+            raise UnfinishedError(self.address, "its export was interrupted in the first moment", remedy)
+        return text
 
     def create(self, description: Description, pictures: int) -> None:
         """Make it, empty; `pictures` are expected."""
         from pymilvus import DataType
 
         with self.asking():
-            schema = self.client.create_schema(auto_id=False, description=description.text())
+            schema = self.client.create_schema(auto_id=False, description=description.label)
             schema.add_field("id", DataType.INT64, is_primary=True)
             schema.add_field("code", DataType.BINARY_VECTOR, dim=description.bits)
             for name in TEXTS:
@@ -170,6 +238,14 @@ class Collection:
             self.client.create_collection(
                 self.name, schema=schema, index_params=settings, consistency_level="Strong", timeout=_SECONDS
             )
+
+    def keep(self, description: Description, stamp: int) -> None:
+        """Put the rows of a long description; `stamp`: the export."""
+        empty: JsonObject = {each: "" for name in TEXTS for each in (name, f"{name}_lower")}
+        empty |= {name: 0 for name in ("width", "height", "size", "modified", "taken")} | {"export": stamp}
+        code = bytes(description.bits // 8)
+        for id_, part in zip(_part_ids(len(description.parts)), description.parts, strict=True):
+            self.upsert([{"id": id_, "code": code, **empty, "own": {"text": part}}])
 
     def drop(self) -> None:
         """Remove it with all that it holds."""
