@@ -1,17 +1,23 @@
-"""The snippets of docs/exchange.md, run as they stand, find what exact search finds."""
+"""The snippets of docs/exchange.md, run as they stand, find what exact search finds in a fitted library."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+import transhash.model
 from collection import draw
-from fake_model import FakeModel
+from fittable_model import FittableModel
 from transhash import Library
 from transhash.codes import hamming
+from transhash.library.fitting import LEAST
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "exchange.md"
 
@@ -25,21 +31,33 @@ def snippet(heading: str) -> str:
 
 
 @pytest.fixture
-def place(library: Library, photos: Path, model: FakeModel, tmp_path: Path) -> dict[str, Any]:
+def place(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a snippet is given, and the (distance, path, width) of all pictures."""
-    for number in range(40):
+    for number in range(LEAST):
         draw(photos / "more" / f"{number}.png", 100 + number, 16 + number % 8)
-    library.index(photos)
-    library.export(tmp_path / "all.parquet")
-    pictures = sorted(photos.rglob("*.png"))
-    codes = model.encode(pictures)
-    (distances,) = hamming(codes[:1], codes)
-    widths = {hit.path: hit.width for hit in library.search(pictures[0], k=100)}
+    file = tmp_path / "all.parquet"
+    with Library.create(photos / ".transhash", FittableModel()) as library:  # type: ignore[arg-type]
+        assert library.index(photos).fitted
+        library.export(file)
+    shutil.copy(photos / "cat" / "cat-0.png", tmp_path / "cat.jpg")
+    monkeypatch.setattr(transhash.model, "pretrained", lambda: ["fake"])
+    monkeypatch.setattr(transhash.model, "load", lambda *_: FittableModel())
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {"file": str(file)}
+    exec(snippet("Query codes"), given)
+    rows = pq.read_table(file).select(["path", "width", "code"]).to_pylist()
+    codes = np.frombuffer(b"".join(row["code"] for row in rows), np.uint8).reshape(len(rows), -1)
+    (own,) = (row["code"] for row in rows if row["path"] == os.path.join("cat", "cat-0.png"))
+    (distances,) = hamming(np.frombuffer(own, np.uint8)[None], codes)
     known = sorted(
-        (int(distance), str(path.relative_to(photos)), widths[path])
-        for path, distance in zip(pictures, distances, strict=True)
+        (int(distance), row["path"], row["width"]) for row, distance in zip(rows, distances.tolist(), strict=True)
     )
-    return {"file": str(tmp_path / "all.parquet"), "query": codes[0].tobytes(), "known": known}
+    return {**given, "known": known}
+
+
+def test_a_query_code_is_that_of_the_picture_in_the_file(place: dict[str, Any]) -> None:
+    codes = {row["path"]: row["code"] for row in pq.read_table(place["file"]).select(["path", "code"]).to_pylist()}
+    assert codes[os.path.join("cat", "cat-0.png")] == place["query"]
 
 
 def test_pgvector(place: dict[str, Any], tmp_path: Path) -> None:
