@@ -54,6 +54,8 @@ def test_index_json(run, photos: Path) -> None:
         "unchanged": 0,
         "pruned": 0,
         "fitted": 0,
+        "embedded": 0,
+        "unembedded": 0,
         "first_frames": 0,
         "unread": {},
         "skipped": [],

@@ -110,10 +110,13 @@ class MilvusLibrary:
                 unfitted = of_vectors(about.model, len(head.weights), about.bits, about.unfitted)
             if unfitted is None:
                 unfitted = model_of(self.address, about.model, about.unfitted, about.bits)
-            if head and not is_hash_model(unfitted) and not isinstance(unfitted, Embedder):
+            if head is None:
+                self._model = unfitted
+            elif is_hash_model(unfitted) or isinstance(unfitted, Embedder):
+                self._model = unfitted.fitted(head)
+            else:
                 reason = f"its hash layers read embeddings, which {unfitted.name} does not give"
                 raise LibraryError(self.address, reason, "open it with the model that they were fitted with")
-            self._model = unfitted.fitted(head) if head else unfitted
         return self._model
 
     @overload
@@ -286,9 +289,7 @@ def _check(collection: Collection, wanted: Description) -> None:
     if (there.fingerprint, there.bits) != (wanted.fingerprint, wanted.bits):
         differs = f"codes come from model {there.model} ({there.fingerprint[:12]}), not from {wanted.model}"
         if (there.unfitted, there.bits) == (wanted.unfitted, wanted.bits):
-            differs = (
-                "codes are those of other hash layers: the library was fitted to its pictures since, or another was"
-            )
+            differs = "codes are of other hash layers: the library was fitted to its pictures since, or another was"
     elif there.base != wanted.base:
         differs = f"paths count from {there.base}, not from {wanted.base}"
     elif there.columns != wanted.columns:
