@@ -34,7 +34,7 @@ def fault(line: str) -> str | None:
     command = PROGRAM.get_command(CONTEXT, verb)
     if command is None:
         return f"no verb {verb}"
-    known = {name for option in command.get_params(CONTEXT) for name in option.opts}
+    known = {name for option in command.get_params(CONTEXT) for name in (*option.opts, *option.secondary_opts)}
     for word in rest:
         option = word.partition("=")[0]
         if re.fullmatch(r"--?[a-z][a-z-]*", option) and option not in known:
