@@ -55,8 +55,11 @@ def test_a_picture_without_an_embedding_goes_without_and_no_other(live: LiveLibr
     assert isinstance(together.pop(3), Exception)
     assert isinstance(alone.pop(3), Exception)
     assert [told(each) for each in together] == [told(each) for each in alone]
-    probable = [[hit["probability"] is not None for hit in told(each)["hits"]] for each in together]
-    assert [all(each) for each in probable] == [True, False, True, False]
+    probable = [{hit["id"]: hit["probability"] is not None for hit in told(each)["hits"]} for each in together]
+    assert not any({**probable[1], **probable[3]}.values())  # of what has no embedding nothing is known
+    assert {id_ for id_, known in (probable[0] | probable[2]).items() if not known} <= {5}
+    assert any(probable[0].values())
+    assert any(probable[2].values())
 
 
 def test_searches_go_on_while_all_codes_change(live: LiveLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
