@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from transhash.errors import HammingIndexError
-from transhash.search import HammingIndex, file, segment
+from transhash.search import HammingIndex, file, segment, structure
 
 
 @pytest.fixture
@@ -115,6 +115,10 @@ ENTRIES: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
     "row beyond the codes": put("0.rows", 0, 2**32 - 1),
     "member beyond the entries": put("0.members", 0, 70_000),
     "group beyond the members": put("0.starts", 1, 2**32 - 1),
+    "a group of nothing": put("0.starts", 1, 0),
+    "members of each other's groups": lambda _, arrays: np.copyto(
+        arrays["0.members"], arrays["0.members"][::-1].copy()
+    ),
     "label beyond the groups": put("0.labels", 0, 2**32 - 1),
     "label beyond the entries": put("0.labels", 0, 2**31 - 1),
     "cuts beyond the bits": put("0.cuts", -1, 65),
@@ -134,6 +138,11 @@ ENTRIES: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
 @pytest.mark.parametrize("change", ENTRIES.values(), ids=ENTRIES.keys())
 def test_odd_arrays_are_refused(saved: Path, change: Callable[[Any, dict[str, np.ndarray]], object]) -> None:
     rewritten(saved, change)
+    assert_refused(saved)
+
+
+def test_more_entries_than_a_segment_can_have_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "MOST", 69_999)
     assert_refused(saved)
 
 

@@ -11,7 +11,7 @@ from transhash.errors import HammingIndexError
 from transhash.plain import JsonObject
 from transhash.search import packed
 from transhash.search.checks import LAST_ID, check_compact, check_meta
-from transhash.search.store import SHARED
+from transhash.search.store import MOST, SHARED
 from transhash.search.words import PADDING, Arrays, check_bits, word_count
 
 _WIDEST = 32  # bits of a substring
@@ -52,6 +52,7 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
             )
         if "run" in parts:
             _check_run(parts["run"], next_id)
+        _must(_count(parts) <= MOST, "number of entries")
         if "fields" in parts:
             _check_packed(parts, bits, content)
         else:
@@ -113,7 +114,7 @@ def _check_packed(parts: Arrays, bits: int, content: bool) -> None:
     count, sizes, cuts = _count(parts), parts["sizes"], parts["cuts"]
     _must(packed.fits(bits) and len(sizes) == 2, "sizes")
     entries, unique = sizes.tolist()
-    _must(entries == count and 1 <= unique <= count < 1 << 32, "sizes")
+    _must(entries == count and 1 <= unique <= count, "sizes")
     _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
     widths = np.diff(cuts)
     _must(len(cuts) >= 2 and cuts[0] == 0 and cuts[-1] == bits, "cuts")
@@ -141,12 +142,15 @@ def _check_tables(parts: Arrays) -> None:
     _check_offsets(parts["offsets"], ends, unique)
     _must(_below(parts["rows"], unique), "rows")
     if len(starts):
-        _must(starts[0] == 0 and starts[-1] == len(members) and bool((starts[1:] >= starts[:-1]).all()), "groups")
+        _must(starts[0] == 0 and starts[-1] == len(members) and bool((starts[1:] > starts[:-1]).all()), "groups")
     _must(_below(members, count), "members of groups")
     labels = parts["labels"].reshape(tables, -1)[:, :unique]
     shared = labels >= SHARED
     groups = max(0, len(starts) - 1)
     _must(_below(labels[~shared], count) and _below(labels[shared] - np.uint32(SHARED), groups), "labels")
+    if groups:  # each member leads back to its group
+        own = np.repeat(np.arange(SHARED, SHARED + groups, dtype=np.uint32), np.diff(starts))
+        _must((labels[0][parts["rows"][members]] == own).all(), "labels of groups")
 
 
 def _below(numbers: npt.NDArray[Any], bound: int) -> bool:
