@@ -246,7 +246,7 @@ def _create(target: Path, *, private: bool) -> tuple[int, Path]:
     while True:
         path = target.with_name(f"{_prefix(target)}{os.urandom(6).hex()}.tmp")
         file = os.open(path, flags, 0o600 if private else 0o666)
-        if _lock(file) and os.fstat(file).st_nlink:
+        if lock_file(file) and os.fstat(file).st_nlink:
             return file, path
         os.close(file)  # it was taken for an abandoned one before it was locked
 
@@ -273,7 +273,7 @@ def _remove_if_abandoned(path: str) -> None:
         os.close(file)
 
 
-def _lock(file: int) -> bool:
+def lock_file(file: int) -> bool:
     """Lock a file; returns False when another process has locked it. Where files cannot be locked none is removed."""
     if fcntl:
         try:

@@ -10,7 +10,7 @@ import pytest
 
 import oracle
 from transhash.errors import HammingIndexError
-from transhash.search import HammingIndex, building
+from transhash.search import HammingIndex, build_folder, building
 from transhash.search.building import build_index
 
 CODES = oracle.codes_of(np.random.default_rng(0), 2000, 64, "equal")
@@ -52,7 +52,7 @@ def test_a_full_disk_is_one_sentence_and_the_same_call_goes_on(
             raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(building, "settle", settle)
+        patch.setattr(build_folder, "settle", settle)
         with pytest.raises(HammingIndexError, match=r"stopped \(No space left on device\); .* the same call again"):
             build_index(tmp_path / "i.index", tmp_path / "codes.npy")
     assert len(settled) == writes + 1

@@ -7,11 +7,9 @@ they are partitioned.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -20,23 +18,22 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.plain import JsonObject, parsed
+from transhash.plain import JsonObject
 from transhash.progress import Progress, silent
 from transhash.search import file, packed, packing, tables
+from transhash.search.build_folder import BuildFolder, Codes, Given, Source
 from transhash.search.checks import check_compact, check_meta
 from transhash.search.index import HammingIndex
-from transhash.search.store import Ranks
+from transhash.search.parts import Parts, are_one
+from transhash.search.store import MOST, Ranks
 from transhash.search.words import PADDING, Arrays, Words, check_bits, to_words
-from transhash.system import replacing, settle
 
-Codes: TypeAlias = npt.NDArray[np.uint8]
-Given: TypeAlias = str | os.PathLike[str] | Iterable[Codes]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
 AT_ONCE = 1 << 21  # codes that are read and sorted at a time
 PART = 1 << 22  # codes that a part should have
 PARTS = 256  # files that are open at a time, at most
 SAMPLE = 1 << 16  # codes of which the bounds of the parts are taken
-MOST = (1 << 32) - 1  # entries
 
 
 def build_index(
@@ -51,13 +48,15 @@ def build_index(
 
     `codes` is an .npy file, uint8 [N, bits/8], or gives such arrays one after the other. The ids are 0 … N-1.
     `progress` gets what is being done, and how many codes of how many. After a kill the same call goes on; chunks must
-    then come again as before if they were not all copied. Raises HammingIndexError, also when the disk has no room.
+    then come again as before, or none if all were copied. Raises HammingIndexError, also when the disk has no room, or
+    while another call builds the same file.
     """
     check_compact(True, check_bits(bits))
     path, meta = file.named(path), check_meta(meta)
     folder = path.with_name(path.name + ".building")
     try:
-        _build(path, _Work(folder, bits, codes), codes, meta, progress)
+        with BuildFolder(folder, bits, codes) as work:
+            _build(path, work, codes, meta, progress)
     except OSError as error:
         raise HammingIndexError(
             folder, f"building stopped ({error.strerror or error})", "free space and make the same call again"
@@ -65,7 +64,7 @@ def build_index(
     return HammingIndex.open(path)
 
 
-def _build(path: Path, work: _Work, codes: Given, meta: dict[str, str], progress: Progress) -> None:
+def _build(path: Path, work: BuildFolder, codes: Given, meta: dict[str, str], progress: Progress) -> None:
     folder, bits = work.folder, work.bits
     count = work.count(codes, progress)
     if not 0 < count <= MOST:
@@ -112,142 +111,21 @@ def needed(count: int, bits: int) -> int:
     return max(2 * whole, whole + 16 * count) + (64 << 20)
 
 
-class _Work:
-    """The folder in which an index is built, and what is done there."""
-
-    def __init__(self, folder: Path, bits: int, source: Given) -> None:
-        self.folder, self.bits, self.notes = folder, bits, folder / "state.json"
-        told: list[str | int] = ["chunks"]
-        if isinstance(source, str | os.PathLike):
-            try:
-                known = os.stat(source)
-            except OSError as error:
-                raise HammingIndexError(
-                    source, f"no codes can be read here ({error.strerror})", "give an .npy file of codes"
-                ) from error
-            told = [str(Path(source).absolute()), known.st_size, known.st_mtime_ns]
-        self.state: JsonObject = {"bits": bits, "source": told, "done": []}
-        try:
-            folder.mkdir(exist_ok=True)
-            if self.notes.exists():
-                held = parsed(self.notes.read_text())
-                if not isinstance(held, dict) or (held.get("bits"), held.get("source")) != (bits, told):
-                    raise HammingIndexError(folder, "an index of other codes was begun here", "remove this folder")
-                self.state = held
-            else:
-                self._write()
-        except (OSError, ValueError) as error:
-            raise HammingIndexError(folder, f"no index can be built here ({error})", "remove it") from error
-
-    def stage(self, name: str, action: Callable[[], None]) -> None:
-        """Do what has not been done yet, and write down that it is done when it has reached the disk."""
-        if name in self.state["done"]:
-            return
-        action()
-        for made in self.folder.rglob("*"):
-            settle(made)
-        self.state["done"].append(name)
-        self._write()
-
-    def count(self, source: Given, progress: Progress) -> int:
-        """How many codes there are; what an iterator gives is copied for it."""
-        if isinstance(source, str | os.PathLike):
-            return len(_codes_in(source, self.bits))
-        self.stage("copy", lambda: self._copy(source, progress))
-        return int(self.state["count"])
-
-    def codes(self, source: Given) -> _Source:
-        """All codes, from their file, or from the copy of what an iterator gave."""
-        if isinstance(source, str | os.PathLike):
-            return _Source(_codes_in(source, self.bits), self.bits)
-        copied = np.memmap(self.folder / "codes", np.uint8, "r", shape=(int(self.state["count"]), self.bits // 8))
-        return _Source(copied.view(np.ndarray), self.bits)
-
-    def mapped(self, name: str, words: int) -> Words:
-        """Words of a file of this folder that is made when it is not there."""
-        target = self.folder / name
-        fresh = not target.exists() or target.stat().st_size != 8 * words
-        return np.memmap(target, "<u8", "w+" if fresh else "r+", shape=(words,)).view(np.ndarray)
-
-    def _copy(self, source: Iterable[Codes], progress: Progress) -> None:
-        count = 0
-        with open(self.folder / "codes", "wb") as target:
-            for chunk in source:
-                to_words(chunk, self.bits)  # is it a chunk of codes
-                target.write(np.ascontiguousarray(chunk).data)
-                count += len(chunk)
-                progress("copy the codes", count, 0, "")
-        self.state["count"] = count
-
-    def _write(self) -> None:
-        with replacing(self.notes) as notes:
-            notes.write(json.dumps(self.state).encode())
-
-
-class _Source:
-    """Codes uint8 [n, bits/8] on disk, read some at a time as words."""
-
-    def __init__(self, codes: Codes, bits: int) -> None:
-        self.rows, self.bits = codes, bits
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def chunks(self) -> Iterator[tuple[int, Words]]:
-        """The first rank of each chunk, and its codes [n]."""
-        for first in range(0, len(self.rows), AT_ONCE):
-            yield first, self.words(slice(first, first + AT_ONCE))
-
-    def words(self, rows: Any) -> Words:
-        """The codes of rows."""
-        return np.array(to_words(np.ascontiguousarray(self.rows[rows]), self.bits)[:, 0])
-
-
-class _Parts:
-    """Files of keys that lie between bounds, with whatever goes with each key."""
-
-    def __init__(self, folder: Path, bounds: Words) -> None:
-        self.folder, self.bounds = folder, bounds
-
-    def __len__(self) -> int:
-        return len(self.bounds) + 1
-
-    def fill(self, chunks: Iterable[tuple[npt.NDArray[Any], ...]]) -> None:
-        """Distribute chunks: sorted keys, and arrays that go with them."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir()
-        with ExitStack() as stack:
-            files: dict[tuple[int, int], Any] = {}
-            for chunk in chunks:
-                ends = [0, *np.searchsorted(chunk[0], self.bounds).tolist(), len(chunk[0])]
-                for part in range(len(self)):
-                    for number, array in enumerate(chunk):
-                        if ends[part] < ends[part + 1]:
-                            if (part, number) not in files:
-                                files[part, number] = stack.enter_context(open(self._file(part, number), "wb"))
-                            files[part, number].write(array[ends[part] : ends[part + 1]].data)
-
-    def read(self, part: int, number: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
-        """One array of a part."""
-        source = self._file(part, number)
-        return np.fromfile(source, dtype) if source.exists() else np.empty(0, dtype)
-
-    def _file(self, part: int, number: int) -> Path:
-        return self.folder / f"{part}.{number}"
-
-
 def _bounds(sample: Words, count: int) -> Words:
-    """Where to cut `count` keys into parts, by a sample of them."""
+    """Where to cut `count` keys into parts, by a sample of them. A key that fills parts has one of its own."""
     wanted = max(1, min(PARTS, count // PART))
-    return np.unique(np.sort(sample)[len(sample) * np.arange(1, wanted) // wanted])
+    cuts = np.sort(sample)[len(sample) * np.arange(1, wanted) // wanted]
+    many = cuts[1:][cuts[1:] == cuts[:-1]]
+    many = many[many < np.iinfo(np.uint64).max]
+    return np.unique(np.concatenate((cuts, many + np.uint64(1))))
 
 
-def _partition_all(work: _Work, source: _Source, progress: Progress) -> None:
+def _partition_all(work: BuildFolder, source: Source, progress: Progress) -> None:
     rows = np.linspace(0, len(source) - 1, min(SAMPLE, len(source))).astype(np.int64)
-    parts = _Parts(work.folder / "parts", _bounds(source.words(rows), len(source)))
+    parts = Parts(work.folder / "parts", _bounds(source.words(rows), len(source)))
 
     def chunks() -> Iterator[tuple[npt.NDArray[Any], ...]]:
-        for first, words in source.chunks():
+        for first, words in source.chunks(AT_ONCE):
             progress("partition", first, len(source), "")
             ranks = np.arange(first, first + len(words), dtype=np.uint32)
             packing.sort_pairs(words, ranks, work.bits)
@@ -257,31 +135,44 @@ def _partition_all(work: _Work, source: _Source, progress: Progress) -> None:
     work.state["bounds"] = parts.bounds.tolist()
 
 
-def _sort_main(work: _Work, count: int, progress: Progress) -> None:
+def _sort_main(work: BuildFolder, count: int, progress: Progress) -> None:
     """Sort all codes with their ranks: what the main table knows about entries, and the different codes in order."""
     for name in ("ranks", "marks"):
         (work.folder / name).unlink(missing_ok=True)
     width = packed.rank_bits(count)
     ranks = work.mapped("ranks", packed.words_for(count * width))
     marks = work.mapped("marks", packed.mark_words(count))
-    parts = _Parts(work.folder / "parts", np.array(work.state["bounds"], np.uint64))
+    parts = Parts(work.folder / "parts", np.array(work.state["bounds"], np.uint64))
     entries = unique = 0
     with open(work.folder / "unique", "wb") as different, open(work.folder / "shared", "wb") as shared:
         for part in range(len(parts)):
             progress("sort", entries, count, "")
-            keys, own = parts.read(part, 0, np.uint64), parts.read(part, 1, np.uint32)
-            if not len(keys):
-                continue
-            packing.sort_pairs(keys, own, work.bits)
-            first = np.ones(len(keys), np.bool_)
-            np.not_equal(keys[1:], keys[:-1], out=first[1:])
-            packing.write_ranks(own, width, ranks, entries)
-            packing.write_ranks(first.astype(np.uint32), 1, marks, entries)
-            keys[first].tofile(different)
-            keys[first][np.diff(np.append(np.flatnonzero(first), len(keys))) > 1].tofile(shared)
+            keys, own = parts.mapped(part, 0, np.uint64), parts.mapped(part, 1, np.uint32)
+            work.must(len(keys) == len(own) and entries + len(keys) <= count)
+            if len(keys) and not are_one(keys):
+                keys, own = parts.read(keys, own)
+                packing.sort_pairs(keys, own, work.bits)
+            for first, is_new, is_shared in _groups(keys):
+                some = slice(first, first + len(is_new))
+                packing.write_ranks(np.array(own[some]), width, ranks, entries + first)
+                packing.write_ranks(is_new.astype(np.uint32), 1, marks, entries + first)
+                keys[some][is_new].tofile(different)
+                keys[some][is_shared].tofile(shared)
+                unique += int(is_new.sum())
             entries += len(keys)
-            unique += int(first.sum())
+    work.must(entries == count)
     work.state["unique"] = unique
+
+
+def _groups(keys: Words) -> Iterator[tuple[int, Flags, Flags]]:
+    """Of keys in order, some at a time: the place of the first, which are the first of equal ones, and of several."""
+    for first in range(0, len(keys), AT_ONCE):
+        some = keys[first : first + AT_ONCE + 1]  # and the next
+        repeats = np.append(some[1:] == some[:-1], False)[:AT_ONCE]
+        is_new = np.ones(len(repeats), np.bool_)
+        is_new[0] = first == 0 or keys[first - 1] != keys[first]
+        is_new[1:] = ~repeats[:-1]
+        yield first, is_new, is_new & repeats
 
 
 class _Place(NamedTuple):
@@ -294,17 +185,18 @@ class _Place(NamedTuple):
     flag: int
 
 
-def _write_table(work: _Work, place: _Place, progress: Progress) -> None:
+def _write_table(work: BuildFolder, place: _Place, progress: Progress) -> None:
     cut, t, begin, length, flag = place
     end, rest = int(cut[t + 1]), work.bits - int(cut[t + 1] - cut[t])
-    different = np.memmap(work.folder / "unique", np.uint64, "r")
+    different, shared = work.read("unique"), work.read("shared")
+    work.must(len(different) == work.state["unique"])
     fields = work.mapped("fields", length)
     last = begin // 64 + -(-len(different) * (rest + flag) // 64)
     fields[begin // 64 : last] = 0
     offsets = np.zeros((1 << int(cut[t + 1] - cut[t])) + 1, np.uint32)
-    shared = np.fromfile(work.folder / "shared", np.uint64)
     sample = packing.turned(different[:: max(1, len(different) // SAMPLE)], end, work.bits)
-    parts = _Parts(work.folder / "parts", _bounds(sample, len(different)))
+    parts = Parts(work.folder / "parts", _bounds(sample, len(different)))
+    several = Parts(work.folder / "parts of shared", parts.bounds)
 
     def chunks(codes: Words) -> Iterator[tuple[npt.NDArray[Any], ...]]:
         for first in range(0, len(codes), AT_ONCE):
@@ -312,29 +204,20 @@ def _write_table(work: _Work, place: _Place, progress: Progress) -> None:
             yield (np.sort(packing.turned(codes[first : first + AT_ONCE], end, work.bits)),)
 
     parts.fill(chunks(different))
-    own = np.sort(packing.turned(shared, end, work.bits))
+    several.fill(chunks(shared))
     done = 0
     for part in range(len(parts)):
-        keys = np.sort(parts.read(part, 0, np.uint64))
-        if len(keys):
-            mine = own[np.searchsorted(own, keys[0]) : np.searchsorted(own, keys[-1], side="right")]
-            packing.write_fields(keys, mine, rest, flag, fields, begin, done, offsets)
-            done += len(keys)
+        keys, own = parts.read(parts.mapped(part, 0, np.uint64), several.mapped(part, 0, np.uint64))
+        keys.sort()
+        own.sort()
+        work.must(done + len(keys) <= len(different) and not (len(keys) and int(keys[-1]) >> work.bits))
+        packing.write_fields(keys, own, rest, flag, fields, begin, done, offsets)
+        done += len(keys)
+    work.must(done == len(different))
     np.cumsum(offsets, out=offsets)
     np.save(work.folder / f"offsets {t}.npy", offsets)
     shutil.rmtree(parts.folder)
-
-
-def _codes_in(path: str | os.PathLike[str], bits: int) -> Codes:
-    try:
-        codes = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (EOFError, OSError, ValueError) as error:
-        raise HammingIndexError(path, f"no codes can be read here ({error})", "give an .npy file of codes") from error
-    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != bits // 8:
-        raise HammingIndexError(
-            path, f"it holds {codes.dtype} {list(codes.shape)}", f"give packed bits, uint8 [N, {bits // 8}]"
-        )
-    return np.asarray(codes)
+    shutil.rmtree(several.folder)
 
 
 def _check_room(folder: Path, count: int, bits: int) -> None:

@@ -1,0 +1,71 @@
+"""Files of keys that lie between bounds: more keys than memory holds are distributed to them, and sorted one by one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transhash.errors import HammingIndexError
+from transhash.search.words import Words
+from transhash.system import free_memory
+
+AT_ONCE = 1 << 21  # keys that are compared at a time
+SORTING = 3  # times the size of a part: what sorting it takes
+
+
+class Parts:
+    """Files of keys that lie between bounds, with whatever goes with each key."""
+
+    def __init__(self, folder: Path, bounds: Words) -> None:
+        self.folder, self.bounds = folder, bounds
+
+    def __len__(self) -> int:
+        return len(self.bounds) + 1
+
+    def fill(self, chunks: Iterable[tuple[npt.NDArray[Any], ...]]) -> None:
+        """Distribute chunks: sorted keys, and arrays that go with them."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        with ExitStack() as stack:
+            files: dict[tuple[int, int], Any] = {}
+            for chunk in chunks:
+                ends = [0, *np.searchsorted(chunk[0], self.bounds).tolist(), len(chunk[0])]
+                for part in range(len(self)):
+                    for number, array in enumerate(chunk):
+                        if ends[part] < ends[part + 1]:
+                            if (part, number) not in files:
+                                files[part, number] = stack.enter_context(open(self._file(part, number), "wb"))
+                            files[part, number].write(array[ends[part] : ends[part + 1]].data)
+
+    def mapped(self, part: int, number: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+        """One array of a part, as it lies in its file."""
+        source = self._file(part, number)
+        if not source.exists():
+            return np.empty(0, dtype)
+        return np.memmap(source, dtype, "r").view(np.ndarray)
+
+    def read(self, *arrays: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Arrays of a part in memory, to be sorted; raises `HammingIndexError` where memory has no room for that."""
+        wanted, free = SORTING * sum(array.nbytes for array in arrays), free_memory()
+        if free is not None and wanted > free:
+            raise HammingIndexError(
+                self.folder.parent,
+                f"{len(arrays[0]):,} of the codes are sorted together, which needs {wanted / 1e9:.1f} GB of memory,"
+                f" and {free / 1e9:.1f} GB are free",
+                "free memory and make the same call again",
+            )
+        return [np.array(array) for array in arrays]
+
+    def _file(self, part: int, number: int) -> Path:
+        return self.folder / f"{part}.{number}"
+
+
+def are_one(keys: Words) -> bool:
+    """Whether all keys (at least one) are equal."""
+    return all((keys[first : first + AT_ONCE] == keys[0]).all() for first in range(0, len(keys), AT_ONCE))
