@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import oracle
 from transhash.errors import DataError, HammingIndexError
 from transhash.search import HammingIndex, segments, small
+from transhash.search import index as index_module
 
 BITS = st.sampled_from([8, 16, 24, 32, 48, 64, 72, 96, 128, 136, 256, 264, 512])
 
@@ -232,6 +233,7 @@ def test_impossible_widths_are_refused(bits: int) -> None:
 def test_codes_that_memory_cannot_hold_are_refused_before_the_work(
     monkeypatch: pytest.MonkeyPatch, bits: int, compact: bool | None, remedy: str
 ) -> None:
+    monkeypatch.setattr(index_module, "TAIL", 500)
     codes = np.random.default_rng(0).integers(0, 256, (2000, bits // 8), dtype=np.uint8)
     index = HammingIndex(bits, compact=compact)
     index.add(codes[:1000])

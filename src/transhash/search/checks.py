@@ -35,14 +35,22 @@ def check_k(k: object, queries: int, useful: int) -> int:
     wanted = whole(k)
     if wanted is None or wanted < 1:
         raise HammingIndexError("", f"k is {k!r:.40}", "ask for 1 result or more, as a whole number")
-    if queries * (wanted - useful) > PADDED:
+    if max(1, queries) * (wanted - useful) > PADDED:
         raise HammingIndexError(
             "",
-            f"k is {wanted:,}, but only {useful:,} codes can be found: {queries:,} rows of k results would "
+            f"k is {wanted:,}, but only {useful:,} codes can be found: rows of k results would "
             "be padding for the most part",
             f"ask for {max(1, useful):,} or fewer",
         )
     return wanted
+
+
+def check_at_once(count: object) -> int:
+    """How many hits a block may have; raises `HammingIndexError`."""
+    wanted = whole(count)
+    if wanted is None or wanted < 1:
+        raise HammingIndexError("", f"at_once is {count!r:.40}", "give 1 hit or more, as a whole number")
+    return min(wanted, LAST_ID // 2)
 
 
 def check_effort(effort: object) -> float:

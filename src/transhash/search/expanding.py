@@ -15,7 +15,7 @@ import numpy as np
 from transhash.kernels import inlined, kernel
 from transhash.search import selection
 from transhash.search.bitops import borrow
-from transhash.search.hits import Hits
+from transhash.search.hits import Hits, unwritten
 from transhash.search.packed import Packed
 from transhash.search.runs import Ids, Numbers, Run
 from transhash.search.selection import EVERY, Keys, passes
@@ -54,7 +54,7 @@ def hits(found: list[Found], shared: Shared, ids: Ids, queries: int, *, ordered:
     counts = np.zeros(queries, np.int64)
     spread(lambda part: weigh(part.keys, part.ends, *shared, EVERY, counts[part.first :]), found)
     ends = np.cumsum(counts)
-    result = Hits(counts, np.empty(ends[-1], np.int32), np.empty(ends[-1], np.int64))
+    result = unwritten(counts)
     first_id, known = (ids.first, _NO_IDS) if isinstance(ids, Run) else (0, ids)
 
     def write(part: Found) -> None:

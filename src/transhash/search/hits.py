@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from transhash.errors import HammingIndexError
 from transhash.search.runs import Ids, Numbers
+from transhash.system import free_memory
 from transhash.threads import cuts, spread, workers
 
 FEW = 1 << 12  # results that NumPy sorts in less time than the compiler needs to be imported
+LARGE = 1 << 24  # hits, from which on memory is looked at before it is taken
+BYTES = 12  # of a hit: distance and id
 
 
 class Hits(NamedTuple):
@@ -24,6 +29,30 @@ class Hits(NamedTuple):
 def none(queries: int) -> Hits:
     """No hits of so many queries."""
     return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
+
+
+def unwritten(counts: Numbers) -> Hits:
+    """Room for so many hits of each query; raises `HammingIndexError` where memory has none."""
+    total = int(counts.sum())
+    if total >= LARGE:
+        free = free_memory()
+        if free is not None and total * BYTES > free:
+            raise HammingIndexError(
+                "",
+                f"{total:,} hits need {total * BYTES / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
+                "ask for fewer queries at a time (HammingIndex.range_blocks does), or for a smaller radius",
+            )
+    return Hits(counts, np.empty(total, np.int32), np.empty(total, np.int64))
+
+
+def blocks(counts: Numbers, at_once: int) -> Iterator[slice]:
+    """Queries that follow each other, and together have at most so many hits; or one that has more."""
+    ends = np.cumsum(counts)
+    first = before = 0
+    while first < len(ends):
+        last = max(first + 1, int(np.searchsorted(ends, before + at_once, side="right")))
+        yield slice(first, last)
+        first, before = last, int(ends[last - 1])
 
 
 def resolved(counts: Numbers, keys: Numbers, ids: Ids) -> Hits:
@@ -48,7 +77,7 @@ def merged(a: Hits, b: Hits, *, ordered: bool = True) -> Hits:
         return Hits(counts, distances[order], ids[order])
     from transhash.search import merging
 
-    distances, ids = np.empty(counts.sum(), np.int32), np.empty(counts.sum(), np.int64)
+    _, distances, ids = result = unwritten(counts)
     begins = [np.concatenate((np.zeros(1, np.int64), np.cumsum(each))) for each in (a.counts, b.counts, counts)]
 
     merge = merging.hits if ordered else merging.chained
@@ -57,7 +86,7 @@ def merged(a: Hits, b: Hits, *, ordered: bool = True) -> Hits:
         merge(*piece, begins[0], *a[1:], begins[1], *b[1:], begins[2], distances, ids)
 
     spread(run, cuts(len(counts), workers()))
-    return Hits(counts, distances, ids)
+    return result
 
 
 def merged_best(a: tuple[Numbers, Numbers], b: tuple[Numbers, Numbers]) -> tuple[Numbers, Numbers]:

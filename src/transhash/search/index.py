@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from functools import partial, reduce
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakSet
 
@@ -15,10 +14,11 @@ import numpy.typing as npt
 from transhash.codes import check_values
 from transhash.errors import HammingIndexError
 from transhash.plain import JsonObject
-from transhash.search import file, hits, segments, structure
+from transhash.search import file, segments, structure
 from transhash.search.checks import (
     allowed,
     as_ids,
+    check_at_once,
     check_compact,
     check_effort,
     check_k,
@@ -28,7 +28,8 @@ from transhash.search.checks import (
     new_ids,
     refuse_repeats,
 )
-from transhash.search.segment import Ids, Segment, arrays_of, from_arrays
+from transhash.search.segment import Ids, Segment
+from transhash.search.segment_file import arrays_of, segments_of
 from transhash.search.store import ALL, flat
 from transhash.search.words import PADDING, Arrays, Words, check_bits, to_codes, to_words
 
@@ -56,7 +57,8 @@ class HammingIndex:
 
     New codes go to a tail that is scanned. A full tail becomes a segment, with tables for multi-index hashing when it
     is large, and segments are merged when the newer have grown as large as the older: each code is moved a logarithmic
-    number of times. Removed codes are marks until their segment is merged, or half of it is gone.
+    number of times. Removed codes are marks until their segment is merged, or half of it is gone and memory has room
+    to make it again.
 
     `compact` tables take 20 to 30 bytes a code instead of 50 to 60 and some more time, for codes of 32 to 64 bits. None
     takes them for segments of 134 million codes and more.
@@ -114,7 +116,10 @@ class HammingIndex:
                 return new
             if new.min() < 0:
                 raise HammingIndexError("", f"id {new.min()} is negative", "ids are 0 or greater")
-            segments.check_memory(state.segments, len(new), self.bits, self.compact)
+            *parts, tail = state.segments
+            is_full = len(tail) + len(new) > TAIL
+            if is_full:
+                segments.check_memory(parts, len(tail) + len(new), self.bits, self.compact)
             ascending = new
             if (new[1:] <= new[:-1]).any():
                 order = np.argsort(new, kind="stable")
@@ -122,9 +127,8 @@ class HammingIndex:
             refuse_repeats(ascending, state.segments)
             rows = np.concatenate((words, np.zeros((PADDING, words.shape[1]), np.uint64)))
             batch = Segment(ascending, flat(rows), ALL, 0)
-            *parts, tail = state.segments
             waiting = [tail, batch] if len(tail) else [batch]
-            if len(tail) + len(batch) > TAIL:
+            if is_full:
                 parts = [*segments.settled(parts, waiting, self.bits, self.compact), segments.empty(self.bits)]
             else:
                 parts.append(Segment.merged(waiting, self.bits, self.compact))
@@ -144,7 +148,7 @@ class HammingIndex:
                 kept = part.without(ranks) if len(ranks) else part
                 is_tail = part is state.segments[-1]
                 if kept.removed > len(kept) or (is_tail and kept.removed):
-                    kept = Segment.merged([kept], self.bits, self.compact)
+                    kept = segments.shrunk(kept, self.bits, self.compact)
                 if is_tail or len(kept):
                     parts.append(kept)
             self._state = state._replace(segments=tuple(parts))
@@ -183,20 +187,11 @@ class HammingIndex:
         check_strategy(strategy)
         queries = to_words(codes, self.bits)
         parts = self._searched(ids)
-        found = sum(len(part) for part in parts)
-        k = check_k(k, len(queries), found)
+        k = check_k(k, len(queries), sum(len(part) for part in parts))
         if len(parts) == 1 and values is None and strategy is None and parts[0].takes_few(queries):
             return parts[0].few(queries, k, self.bits)
         relaxed = None if values is None else check_values(values, codes)
-        D = np.full((len(queries), k), -1, np.int32)
-        I = np.full((len(queries), k), -1, np.int64)  # noqa: E741
-        useful = min(k, found)
-        if useful and len(queries):
-            best = segments.nearest(parts, queries, useful, self.bits, strategy)
-            if relaxed is not None:
-                best = segments.reranked(parts, queries, relaxed, best[0], self.bits, strategy=strategy)
-            D[:, :useful], I[:, :useful] = best
-        return D, I
+        return segments.search(parts, queries, relaxed, k, self.bits, strategy=strategy)
 
     def search_by(
         self,
@@ -231,9 +226,26 @@ class HammingIndex:
         less time, with `sort=False`. `ids` and `strategy` as in `search`. Raises HammingIndexError.
         """
         queries, bounds, parts = self._asked_within(codes, radius, ids, strategy)
-        each = (part.within(queries, bounds, self.bits, strategy, ordered=sort) for part in parts)
-        found = reduce(partial(hits.merged, ordered=sort), each, hits.none(len(queries)))
-        return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+        return segments.within(parts, queries, bounds, self.bits, strategy, ordered=sort)
+
+    def range_blocks(
+        self,
+        codes: npt.NDArray[np.uint8],
+        radius: int,
+        *,
+        at_once: int = 1 << 24,
+        ids: npt.ArrayLike | set[int] | None = None,
+        sort: bool = True,
+    ) -> Iterator[segments.Block]:
+        """As `range_search`, in blocks of queries that have at most `at_once` hits together, or one that has more.
+
+            for first, lims, D, I in index.range_blocks(codes, radius=8):
+                ...  # the hits of query first + i are at lims[i]:lims[i + 1]
+
+        All blocks are of the moment of the call. Raises HammingIndexError.
+        """
+        queries, bounds, parts = self._asked_within(codes, radius, ids, None)
+        return segments.blocks_within(parts, queries, bounds, self.bits, check_at_once(at_once), ordered=sort)
 
     def count_within(
         self,
@@ -245,19 +257,15 @@ class HammingIndex:
     ) -> Ids:
         """How many hits `range_search` gives for each query, int64 [Q], without the memory for them."""
         queries, bounds, parts = self._asked_within(codes, radius, ids, strategy)
-        return sum(
-            (part.count_within(queries, bounds, self.bits, strategy) for part in parts),
-            start=np.zeros(len(queries), np.int64),
-        )
+        return segments.count_within(parts, queries, bounds, self.bits, strategy)
 
     def histogram(self, codes: npt.NDArray[np.uint8], *, ids: npt.ArrayLike | set[int] | None = None) -> Ids:
         """How many entries there are at each distance from each query: int64 [Q, bits + 1].
 
         `ids` restricts it as in `search`. Raises HammingIndexError.
         """
-        queries = to_words(codes, self.bits)
         wanted = None if ids is None else allowed(ids)
-        return segments.histogram(self._state.segments, queries, wanted, self.bits)
+        return segments.histogram(self._state.segments, to_words(codes, self.bits), wanted, self.bits)
 
     def join(self, radius: int, *, ids: npt.ArrayLike | set[int] | None = None) -> Join:
         """All pairs of entries within `radius`, through the different codes and what shares each.
@@ -306,17 +314,13 @@ class HammingIndex:
         head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
         if self.compact is not None:
             head["compact"] = self.compact
-        arrays = {}
-        for number, part in enumerate(state.segments):
-            arrays.update(arrays_of(part, str(number)))
-        return head, arrays
+        return head, arrays_of(state.segments)
 
     @classmethod
     def _of(cls, head: JsonObject, arrays: Arrays) -> HammingIndex:
         """The inverse of `_parts`."""
         index = cls(head["bits"], head["meta"], compact=head.get("compact"))
-        parts = tuple(from_arrays(arrays, str(number)) for number in range(head["segments"]))
-        index._state = _State(parts, head["next_id"])
+        index._state = _State(segments_of(arrays, head["segments"]), head["next_id"])
         return index
 
     def _searched(self, ids: Any) -> list[Segment]:

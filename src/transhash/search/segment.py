@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from transhash.errors import HammingIndexError
 from transhash.search import hits, packed, rerank, runs, small
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
 from transhash.search.runs import Run
-from transhash.search.store import ALL, Bitmap, Store, bitmap, flat, frozen, full, passing, set_ranks
-from transhash.search.words import PADDING, Arrays, Words
+from transhash.search.store import ALL, MOST, Bitmap, Store, bitmap, flat, full, passing, set_ranks
+from transhash.search.words import PADDING, Words
 
 Ids = npt.NDArray[np.int64]
 Found = tuple[npt.NDArray[np.int64], Ids]
@@ -24,6 +25,7 @@ RERANKED_AT_ONCE = 1 << 20  # hits that are held while they are re-ranked, or th
 FEW_QUERIES, FEW_CODES = 4, 1 << 16  # of which neither is shared out to threads
 WORTH_PACKING = 1 << 27  # codes whose tables are compact if nobody says otherwise: others would take 7 GB and more
 ALLOWED_TO_SCAN = 1 << 12  # entries; fewer are gathered and scanned without a thought
+COMPACT_TO_SCAN = 1 << 15  # entries of a large compact segment, whose tables find them late
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Segment:
     def of(cls, ids: Ids, words: Words, bits: int, compact: bool | None = None) -> Segment:
         """Ids ascending [n] and their codes [n + PADDING, words]; with tables when there are enough.
 
-        Tables are compact when that is asked for, or not refused and there are very many codes.
+        Tables are compact when that is asked for, or not refused and there are very many codes. Raises
+        `HammingIndexError` for more codes than a segment can have.
         """
+        if len(ids) > MOST:
+            raise HammingIndexError("", f"{len(ids):,} codes came at once", f"add at most {MOST:,} at a time")
         if len(ids) < WORTH_TABLES:
             return cls(ids, flat(words), ALL, 0)
         if packed.fits(bits) and (compact or (compact is None and len(ids) >= WORTH_PACKING)):
@@ -85,6 +90,8 @@ class Segment:
 
     def words(self, ranks: npt.NDArray[np.int64]) -> Words:
         """The codes of entries, [len(ranks), words]."""
+        if len(ranks) == 0:  # a compact store would look at all it has
+            return np.zeros((0, len(self.store.width)), np.uint64)
         if isinstance(self.store, Packed):
             from transhash.search import packing
 
@@ -125,7 +132,10 @@ class Segment:
     def allowing(self, ids: Ids) -> Segment:
         """The same with only `ids` (ascending) alive; few are gathered into a segment of their own."""
         _, ranks = self.find(ids)
-        if len(ranks) <= ALLOWED_TO_SCAN:
+        few = ALLOWED_TO_SCAN
+        if isinstance(self.store, Packed):
+            few = max(few, min(len(self.ids) // 64, COMPACT_TO_SCAN))
+        if len(ranks) <= few:
             return self.gathered(ranks)
         return replace(self, alive=bitmap(len(self.ids), ranks), removed=len(self.ids) - len(ranks))
 
@@ -230,10 +240,13 @@ class Segment:
             return best
         store = self.store
         if self._small(queries) is not None or isinstance(store, Packed):
-            found = self.within(queries, bounds, bits, strategy, ordered=True)
-            each, places = np.unique(found.ids, return_inverse=True)
-            codes = self.words(self.find(each)[1])[places].astype("<u8", copy=False).view(np.uint8)
-            return rerank.of_hits(found, codes, tables, k)
+            for own in self._few_hits(queries, bounds, bits, strategy):
+                found = self.within(queries[own], bounds[own], bits, strategy, ordered=True)
+                each, places = np.unique(found.ids, return_inverse=True)
+                codes = self.words(self.find(each)[1])[places].astype("<u8", copy=False).view(np.uint8)
+                for rows, some in zip(best, rerank.of_hits(found, codes, tables[own], k), strict=True):
+                    rows[own] = some
+            return best
         from transhash.search import mih, products, scan
 
         def take(first: int, last: int, keys: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> None:
@@ -246,6 +259,18 @@ class Segment:
             scan.each_within(store, self.alive, queries, bounds, k, RERANKED_AT_ONCE, take)
         best.ids[:] = np.where(best.ids < 0, -1, self.ids[best.ids])
         return best
+
+    def _few_hits(
+        self, queries: Words, bounds: npt.NDArray[np.int64], bits: int, strategy: str | None
+    ) -> Iterator[slice]:
+        """The queries some at a time, which together have few hits within `bounds`; or one that has many.
+
+        Of a compact segment; of others those that are small enough for NumPy come here, all at once.
+        """
+        if isinstance(self.store, Store) or len(queries) * len(self) <= RERANKED_AT_ONCE:
+            yield slice(0, len(queries))
+            return
+        yield from hits.blocks(self.count_within(queries, bounds, bits, strategy), RERANKED_AT_ONCE)
 
     def _reaches_by_tables(self, queries: Words, bounds: npt.NDArray[np.int64], strategy: str | None) -> bool:
         """Whether to look for all within `bounds` in the tables rather than in all codes."""
@@ -264,7 +289,8 @@ class Segment:
 
         store = self.store
         if store.tables == 0 or strategy == "scan" or (strategy is None and not self._tries_tables(k)):
-            return self._scanned(queries, k, bits, bounds)
+            scanned = self._scanned_left if isinstance(store, Packed) else self._scanned
+            return scanned(queries, k, bits, bounds)
         limit = np.inf if strategy == "mih" else mih.scan_cost(store, len(self), len(queries))
         bounds = bounds.copy()
         keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
@@ -272,14 +298,17 @@ class Segment:
             self.misses[k.bit_length()] = 0 if done.mean() >= 0.5 else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
             return keys
-        if len(self) * 8 < len(self.ids) and isinstance(store, Store):  # a scan of what a filter left
-            ranks = self.alive_ranks()
-            rest = self.gathered(ranks)._scanned(queries[~done], k, bits, bounds[~done])
-            here = rest != small.NONE
-            rest[here] = rest[here] >> 32 << 32 | ranks[rest[here] & 0xFFFFFFFF]
-            keys[~done] = rest
-        else:
-            keys[~done] = self._scanned(queries[~done], k, bits, bounds[~done])
+        keys[~done] = self._scanned_left(queries[~done], k, bits, bounds[~done])
+        return keys
+
+    def _scanned_left(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """As `_scanned`; where a filter left few codes, these are gathered first."""
+        if len(self) * 8 >= len(self.ids):
+            return self._scanned(queries, k, bits, bounds)
+        ranks = self.alive_ranks()
+        keys = self.gathered(ranks)._scanned(queries, k, bits, bounds)
+        here = keys != small.NONE
+        keys[here] = keys[here] >> 32 << 32 | ranks[keys[here] & 0xFFFFFFFF]
         return keys
 
     def _scanned(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -315,36 +344,3 @@ class Segment:
         ids = np.full(keys.shape, -1, np.int64)
         ids[here] = self.ids[keys[here] & 0xFFFFFFFF]
         return np.where(here, keys >> 32, small.NONE), ids
-
-
-def arrays_of(segment: Segment, name: str) -> Arrays:
-    """What of a segment goes into a file, each array's name beginning with `name`."""
-    ids, store = segment.ids, segment.store
-    parts: Arrays = {"alive": segment.alive}
-    parts["ids" if isinstance(ids, np.ndarray) else "run"] = (
-        ids if isinstance(ids, np.ndarray) else np.array([ids.first, ids.count])
-    )
-    if isinstance(store, Packed):
-        kept = {part: array for part, array in store._asdict().items() if part in packed.KEPT}
-        parts.update(kept, sizes=store.sizes[:2])
-    else:
-        whole = store._asdict()
-        if len(store.reach) == 0:
-            del whole["centres"], whole["reach"]
-        parts.update(whole if store.tables else {"codes": store.codes})
-    return {f"{name}.{part}": array for part, array in parts.items()}
-
-
-def from_arrays(arrays: Arrays, name: str) -> Segment:
-    """The inverse of `arrays_of`. Raises `ValueError` when a compact store cannot be."""
-    parts = {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
-    alive = parts.pop("alive")
-    ids: runs.Ids = Run(*parts.pop("run").tolist()) if "run" in parts else parts.pop("ids")
-    store: Store | Packed
-    if "fields" in parts:
-        store = packed.completed(parts, *parts["sizes"].tolist())
-    else:
-        store = frozen(Store(**parts)) if "cuts" in parts else flat(parts["codes"])
-    alive.flags.writeable = False
-    removed = len(ids) - int(np.bitwise_count(alive).sum()) if len(alive) else 0
-    return Segment(ids, store, alive, removed)

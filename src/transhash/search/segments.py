@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -10,13 +11,17 @@ import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
 from transhash.search import hits, packed, rerank, small
+from transhash.search.hits import Hits
 from transhash.search.segment import WORTH_PACKING, Found, Ids, Segment
+from transhash.search.store import MOST
 from transhash.search.words import PADDING, Words, word_count
 from transhash.system import free_memory
 
 COUNTED_AT_ONCE = 1 << 16  # codes
 LARGE = 10_000_000  # codes, from which on memory is looked at before it is taken
 RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
+RESULTS_AT_ONCE = 1 << 21  # results that are found before they are written to the answer
+FEWEST_AT_ONCE = 1 << 10  # queries that are searched together, however many results they have
 
 
 class Budgeted(NamedTuple):
@@ -27,6 +32,15 @@ class Budgeted(NamedTuple):
     exact: npt.NDArray[np.bool_]  # [Q]: whether these are the nearest for certain
 
 
+class Block(NamedTuple):
+    """All hits of some queries that follow each other."""
+
+    first: int  # the first of the queries
+    lims: Ids  # [queries + 1]: those of query first + i are at lims[i]:lims[i + 1]
+    distances: npt.NDArray[np.int32]
+    ids: Ids
+
+
 def empty(bits: int) -> Segment:
     """A segment without codes."""
     return Segment.of(np.empty(0, np.int64), np.zeros((PADDING, word_count(bits)), np.uint64), bits)
@@ -34,20 +48,15 @@ def empty(bits: int) -> Segment:
 
 def settled(parts: list[Segment], waiting: list[Segment], bits: int, compact: bool | None) -> list[Segment]:
     """Segments with what waited merged in, and with it those older ones that are not larger than what merges."""
-    size = sum(len(part) for part in waiting)
-    while parts and len(parts[-1]) <= size:
-        size += len(parts[-1])
-        waiting = [parts[-1], *waiting]
-        parts = parts[:-1]
-    return [*parts, Segment.merged(waiting, bits, compact)]
+    count, _ = _merging(parts, sum(len(part) for part in waiting))
+    kept = len(parts) - count
+    return [*parts[:kept], Segment.merged([*parts[kept:], *waiting], bits, compact)]
 
 
-def check_memory(parts: Sequence[Segment], count: int, bits: int, compact: bool | None) -> None:
+def check_memory(parts: Sequence[Segment], waiting: int, bits: int, compact: bool | None) -> None:
     """Raises `HammingIndexError` when memory cannot hold so many new codes with the segments that they merge with."""
-    if count < LARGE:
-        return
-    count += sum(len(part) for part in parts if len(part) <= count)
-    wanted, free = needed(count, bits, compact), free_memory()
+    _, count = _merging(parts, waiting)
+    wanted, free = needed(count, bits, compact), _free_for(count)
     if free is not None and wanted > free:
         raise HammingIndexError(
             "",
@@ -57,6 +66,29 @@ def check_memory(parts: Sequence[Segment], count: int, bits: int, compact: bool 
             if packed.fits(bits)
             else "use more machines, or shorter codes",
         )
+
+
+def shrunk(part: Segment, bits: int, compact: bool | None) -> Segment:
+    """A segment without its removed codes; the same where memory cannot hold another of what is left."""
+    free = _free_for(len(part))
+    if free is not None and needed(len(part), bits, compact) > free:
+        return part
+    return Segment.merged([part], bits, compact)
+
+
+def _merging(parts: Sequence[Segment], waiting: int) -> tuple[int, int]:
+    """How many segments, the last ones, merge with so many codes that wait, and how many codes that makes."""
+    count = 0
+    for part in reversed(parts):
+        if len(part) > waiting or len(part) + waiting > MOST:
+            break
+        count, waiting = count + 1, waiting + len(part)
+    return count, waiting
+
+
+def _free_for(count: int) -> int | None:
+    """Bytes of memory that are free; None for a segment of so few codes that nobody needs to look."""
+    return None if count < LARGE else free_memory()
 
 
 def needed(count: int, bits: int, compact: bool | None) -> int:
@@ -92,21 +124,78 @@ def nearest(parts: Sequence[Segment], queries: Words, k: int, bits: int, strateg
     return distances, ids
 
 
+def search(
+    parts: Sequence[Segment],
+    queries: Words,
+    values: npt.NDArray[np.float64] | None,
+    k: int,
+    bits: int,
+    *,
+    strategy: str | None,
+) -> tuple[npt.NDArray[np.int32], Ids]:
+    """The k nearest over all segments, by `values` where they are given: int32 and int64 [Q, k], -1 pads."""
+    D, I, useful = _answer(parts, len(queries), k)  # noqa: E741
+    for own in _at_once(len(queries), useful):
+        best = nearest(parts, queries[own], useful, bits, strategy)
+        if values is not None:
+            best = reranked(parts, queries[own], values[own], best[0], bits, strategy=strategy)
+        D[own, :useful], I[own, :useful] = best
+    return D, I
+
+
+def within(
+    parts: Sequence[Segment], queries: Words, bounds: Ids, bits: int, strategy: str | None, *, ordered: bool
+) -> tuple[Ids, npt.NDArray[np.int32], Ids]:
+    """All within `bounds` [Q] over all segments: (lims [Q + 1], distances, ids)."""
+    each = (part.within(queries, bounds, bits, strategy, ordered=ordered) for part in parts)
+    found: Hits = reduce(partial(hits.merged, ordered=ordered), each, hits.none(len(queries)))
+    return np.concatenate((np.zeros(1, np.int64), np.cumsum(found.counts))), found.distances, found.ids
+
+
+def count_within(parts: Sequence[Segment], queries: Words, bounds: Ids, bits: int, strategy: str | None) -> Ids:
+    """How many are within `bounds` of each query over all segments, int64 [Q]."""
+    counts = np.zeros(len(queries), np.int64)
+    for part in parts:
+        counts += part.count_within(queries, bounds, bits, strategy)
+    return counts
+
+
+def blocks_within(
+    parts: Sequence[Segment], queries: Words, bounds: Ids, bits: int, at_once: int, *, ordered: bool
+) -> Iterator[Block]:
+    """As `within`, for as many queries at a time as have `at_once` hits together."""
+    for own in hits.blocks(count_within(parts, queries, bounds, bits, None), at_once):
+        yield Block(own.start, *within(parts, queries[own], bounds[own], bits, None, ordered=ordered))
+
+
 def nearest_by(effort: float, parts: Sequence[Segment], queries: Words, k: int, bits: int) -> Budgeted:
     """The k nearest that `effort` finds for each query, shared out to the segments by their size."""
     total = sum(len(part) for part in parts)
-    useful = min(k, total)
-    D, I = np.full((len(queries), k), -1, np.int32), np.full((len(queries), k), -1, np.int64)  # noqa: E741
+    D, I, useful = _answer(parts, len(queries), k)  # noqa: E741
     exact = np.ones(len(queries), np.bool_)
-    if useful and len(queries):
-        distances, ids = np.full((len(queries), useful), small.NONE), I[:, :useful]
+    for own in _at_once(len(queries), useful):
+        some, found = queries[own], I[own, :useful].copy()
+        distances = np.full(found.shape, small.NONE)
         for part in parts:
             bounds = np.minimum(distances[:, -1], bits)
-            more, certain = part.nearest_by(effort * len(part) / total, queries, useful, bits, bounds)
-            distances, ids = hits.merged_best((distances, ids), more)
-            exact &= certain
-        D[:, :useful], I[:, :useful] = np.where(ids < 0, -1, distances), ids
+            more, certain = part.nearest_by(effort * len(part) / total, some, useful, bits, bounds)
+            distances, found = hits.merged_best((distances, found), more)
+            exact[own] &= certain
+        D[own, :useful], I[own, :useful] = np.where(found < 0, -1, distances), found
     return Budgeted(D, I, exact)
+
+
+def _answer(parts: Sequence[Segment], queries: int, k: int) -> tuple[npt.NDArray[np.int32], Ids, int]:
+    """Room for distances and ids [Q, k], padded with -1; and how many of k are found."""
+    useful = min(k, sum(len(part) for part in parts))
+    return np.full((queries, k), -1, np.int32), np.full((queries, k), -1, np.int64), useful
+
+
+def _at_once(queries: int, useful: int) -> Iterator[slice]:
+    """The queries, some at a time: what a search holds of each result takes several times what the answer takes."""
+    size = max(FEWEST_AT_ONCE, RESULTS_AT_ONCE // max(1, useful))
+    for first in range(0, queries if useful else 0, size):
+        yield slice(first, first + size)
 
 
 def entries(parts: Sequence[Segment], wanted: Ids | None, bits: int) -> tuple[Words, Ids]:
