@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from collection import draw
 from fake_model import FakeModel
-from serving import Running, eventually, serving
+from serving import API, Running, eventually, serving
 from transhash import Library, open_library
 from transhash.library.duplicates.applying import apply_plan
 from transhash.library.duplicates.plan import read_plan
@@ -230,3 +231,80 @@ def test_nothing_is_applied_unless_the_server_was_started_for_it(running: Runnin
         answer = running.post(f"/duplicates/{path}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "no-applying")
     assert not (copies.path / "applied").exists()
+
+
+def another_picture(photos: Path, path: str, library: Library, running: Running) -> None:
+    """Another picture under the path of one: once it is indexed, the picture of the same id has other content."""
+    before = running.live.version
+    draw(photos / path, 777)
+    library.index(photos)
+    assert eventually(lambda: running.live.version != before)
+
+
+@pytest.mark.parametrize("changed", ["keep", "same"])
+@pytest.mark.parametrize("decided", [True, False], ids=["decided", "the rest"])
+def test_a_picture_that_is_another_now_is_not_removed_nor_the_other_for_it(
+    applying: Running, copies: Library, photos: Path, changed: str, decided: bool
+) -> None:
+    (group,) = groups(applying, kinds="same-file")["groups"]
+    keep, other = group["keep"], group["same"][0]
+    path = (keep if changed == "keep" else other)["path"]
+    another_picture(photos, path, copies, applying)
+    body = {**ALL, "kinds": "same-file", "rest": not decided}
+    body |= {"decisions": [{"keep": keep["id"], "remove": other["id"]}]} if decided else {}
+
+    planned = applying.post("/duplicates/plan", json=body).text
+    answer = applying.post("/duplicates/apply", json=body).json()
+
+    assert '"remove"' not in planned
+    assert (answer["done"], [each["path"] for each in answer["left"]]) == (0, [str(photos / path)])
+    assert (photos / keep["path"]).exists()
+    assert (photos / other["path"]).exists()
+    assert groups(applying, kinds="same-file")["groups"] == []
+    assert "changed" in answer["left"][0]["reason"]
+
+
+def test_what_was_chosen_instead_of_a_picture_that_changed_does_not_go_with_the_rest(
+    applying: Running, copies: Library, photos: Path
+) -> None:
+    (photos / "third.png").write_bytes((photos / "again.png").read_bytes())
+    copies.index(photos)
+    assert eventually(lambda: len(applying.live.index) == 44)
+    (group,) = groups(applying, kinds="same-file")["groups"]
+    chosen, changed = group["same"]
+    another_picture(photos, changed["path"], copies, applying)
+    decisions = [{"keep": chosen["id"], "remove": changed["id"]}]
+
+    body = {**ALL, "kinds": "same-file", "rest": True, "decisions": decisions}
+    answer = applying.post("/duplicates/apply", json=body).json()
+
+    assert answer["done"] == 0
+    assert (photos / chosen["path"]).exists()
+
+
+def test_pictures_that_no_search_compared_are_not_planned(running: Running) -> None:
+    groups(running, kinds="same-file")
+    ids = {each["name"]: each["id"] for each in running.get("/pictures").json()["pictures"]}
+    decisions = [{"keep": ids["cat-01.png"], "remove": ids["cat-02.png"]}]
+
+    answer = running.post("/duplicates/plan", json={**ALL, "kinds": "same-file", "decisions": decisions})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "decisions")
+
+
+def test_what_is_meant_for_another_library_is_not_done(applying: Running, photos: Path) -> None:
+    (group,) = groups(applying, kinds="same-file")["groups"]
+    other = group["same"][0]
+    body = {**ALL, "kinds": "same-file", "decisions": [{"keep": group["keep"]["id"], "remove": other["id"]}]}
+    here, elsewhere = {"X-Library": applying.get("/library").json()["id"]}, {"X-Library": 32 * "0"}
+    path = f"{API}/pictures/{other['id']}"
+
+    answers = [
+        applying.post("/duplicates/apply", json=body, headers=elsewhere),
+        applying.client.delete(path, headers=elsewhere),
+    ]
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(412, "another-library")] * 2
+    assert (photos / other["path"]).exists()
+    assert applying.client.delete(path, headers=here).status_code == 204
+    assert applying.post("/duplicates/apply", json=body, headers=here).status_code == 200

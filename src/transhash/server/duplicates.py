@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
+from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.kinds import Kind
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
 
 if TYPE_CHECKING:
-    from transhash.library import LiveLibrary
+    from transhash.library import Library, LiveLibrary
     from transhash.library.results import DuplicatesReport
 
 KEPT = 4  # results
@@ -52,6 +56,7 @@ class Run:
     stage: str = "looking for candidates"
     done: int = 0
     total: int = 0
+    digests: dict[int, str] = field(default_factory=dict)  # of the contents that were compared, hex, by id
     report: DuplicatesReport | None = None
     error: TransHashError | None = None
     thread: threading.Thread | None = field(default=None, repr=False)
@@ -93,6 +98,12 @@ class DuplicateSearches:
             run.thread.start()
             return run
 
+    def compared(self, run: Run) -> dict[int, str]:
+        """The digests of the contents in the groups of a search; of other pictures those of the other searches."""
+        with self._lock:
+            others = [each.digests for each in self._runs.values() if each.creation == run.creation]
+        return {id_: digest for digests in (*others, run.digests) for id_, digest in digests.items()}
+
     def close(self, seconds: float) -> None:
         """Stop what is under way."""
         self._stop = True
@@ -107,9 +118,11 @@ class DuplicateSearches:
             run.stage, run.done, run.total = stage, done, total
 
         try:
-            run.report = self._live.here().duplicates(
-                wanted.max_distance, kinds=wanted.kinds, keep=wanted.keep, progress=progress
-            )
+            library = self._live.here()
+            before = _contents(library)  # what changes from here on is not what was compared
+            report = library.duplicates(wanted.max_distance, kinds=wanted.kinds, keep=wanted.keep, progress=progress)
+            run.digests = _digests(before, (copy.id for group in report.groups for copy in (group.keep, *group.same)))
+            run.report = report
         except TransHashError as error:
             run.error = error
         except _StoppedError:
@@ -117,3 +130,19 @@ class DuplicateSearches:
         finally:
             if run.report is None and run.error is None:  # whatever it was, nobody waits for it any longer
                 run.error = TransHashError("", "the search for duplicates was interrupted", "ask for it again")
+
+
+def _contents(library: Library) -> Contents:
+    """The contents that a catalogue knows; raises `LibraryError` for a damaged one."""
+    with library.catalogue.reading():
+        try:
+            return Contents.of(library.catalogue.pictures.contents())
+        except ValueError as error:
+            raise library.catalogue.damaged() from error
+
+
+def _digests(contents: Contents, ids: Iterable[int]) -> dict[int, str]:
+    """The digests of some pictures, hex, by id; those that are not among the contents are left out."""
+    wanted = np.unique(np.fromiter(ids, np.int64))
+    rows = np.flatnonzero(np.isin(contents.ids, wanted, assume_unique=True))
+    return {int(contents.ids[row]): contents.digest(row) for row in rows.tolist()}

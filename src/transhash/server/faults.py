@@ -117,6 +117,12 @@ def unknown_picture() -> Fault:
     return Fault(404, "no-picture", "no picture of this id", "search again: it may have been removed")
 
 
+def check_library(meant: str | None, creation: str) -> None:
+    """Raise a `Fault` where a request names another library than this one, whose ids are of other pictures."""
+    if meant is not None and meant != creation:
+        raise Fault(412, "another-library", "another library is here", "load the page again, and choose again")
+
+
 def read_only() -> Fault:
     """A change that this server or this token may not make."""
     return Fault(403, "read-only", "this server only reads", "start it with --writable")

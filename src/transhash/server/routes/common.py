@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
 
 from transhash import __version__
 from transhash.errors import ImageError
@@ -38,6 +38,7 @@ FAULTS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": schemas.Fault, "description": "No picture of this id."}}
+ANOTHER: dict[int | str, dict[str, Any]] = {412: {"model": schemas.Fault, "description": "Another library is here."}}
 UNTYPED: dict[int | str, dict[str, Any]] = {415: {"model": schemas.Fault, "description": "Not a type that is read."}}
 
 
@@ -47,6 +48,10 @@ def api_router() -> APIRouter:
 
 
 Id: TypeAlias = Annotated[int, Path(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
+OfLibrary: TypeAlias = Annotated[
+    str | None,
+    Header(alias="X-Library", max_length=64, description="The `id` of the library that is meant; 412 for another."),
+]
 Before: TypeAlias = Annotated[int | None, Query(ge=0, le=schemas.LAST_ID, description="Only lower ids.")]
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=MOST_HITS, description="How many pictures, at most.")]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from fastapi import Query, Response
 
@@ -19,7 +19,7 @@ from transhash.server import duplicates_schemas as told
 from transhash.server import faults, schemas
 from transhash.server.duplicates import Wanted
 from transhash.server.faults import Fault
-from transhash.server.routes.common import UNKNOWN, Served, api_router
+from transhash.server.routes.common import ANOTHER, UNKNOWN, OfLibrary, Served, api_router
 from transhash.server.settings import MOST_HITS
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _PLAN: dict[int | str, dict[str, Any]] = {
 }
 _APPLIED: dict[int | str, dict[str, Any]] = {
     403: {"model": schemas.Fault, "description": "This server, or this token, may not do it."},
+    **ANOTHER,
     **{status: each for status, each in _PLAN.items() if status == 409},
 }
 PictureId = Annotated[int, Query(ge=0, le=schemas.LAST_ID, description="A picture's id.")]
@@ -66,7 +67,7 @@ async def duplicates(  # noqa: PLR0917 - FastAPI calls it by name
         return faults.answer(progress, 202, {"Retry-After": "1"})  # type: ignore[return-value]
     report = run.report
     some = report.groups[offset : offset + limit]
-    groups = await served.look(lambda library: _described(library, some))
+    groups = await served.look(lambda library: _described(library, some, run.digests))
     return told.Duplicates(
         groups=groups,
         total=len(report.groups),
@@ -124,30 +125,34 @@ async def verdict(served: Served, body: told.Verdict) -> None:
 
 @router.post("/duplicates/plan", summary="A plan of what to remove", response_class=Response, responses=_PLAN)
 async def plan(served: Served, body: told.Decisions) -> Response:
-    """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed."""
+    """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed.
+
+    Pictures whose content has changed since they were compared are left out.
+    """
     planned = _planning(served, body)
-    content = await served.long(lambda library: b"".join(plan_lines(planned(library))))
+    content = await served.long(lambda library: b"".join(plan_lines(planned(library).plan)))
     headers = {"Content-Disposition": 'attachment; filename="plan.jsonl"'}
     return Response(content, 200, headers, "application/x-ndjson")
 
 
 @router.post("/duplicates/apply", summary="Remove what was decided", responses=_APPLIED)
-async def apply(served: Served, body: told.Decisions) -> told.Applied:
+async def apply(served: Served, body: told.Decisions, of: OfLibrary = None) -> told.Applied:
     """Apply the plan of what was decided, where the server was started with `--apply-to`, to the trash or the folder.
 
     Each file is checked just before it is moved, and a log is written first. Only pictures of one group may take the
-    place of one another.
+    place of one another, and only while both have the content that was compared.
     """
     to = _target(served)
     planned = _planning(served, body, grouped=True)
 
     def applied(library: Library) -> told.Applied:
-        wanted = planned(library)
+        faults.check_library(of, library.creation)
+        wanted, changed = planned(library)
         if not wanted.removals:
-            return told.Applied(name="", done=0, freed=0, left=[])
+            return told.Applied(name="", done=0, freed=0, left=changed)
         name, result = apply_here(library, wanted, to)
         served.live.refresh()
-        return told.Applied(name=name, done=result.done, freed=result.freed, left=_left(result.skipped))
+        return told.Applied(name=name, done=result.done, freed=result.freed, left=changed + _left(result.skipped))
 
     return await _changed(served, applied)
 
@@ -183,45 +188,69 @@ def _left(skipped: list[Skipped]) -> list[told.Left]:
     return [told.Left(path=str(each.path), reason=each.reason, remedy=each.remedy) for each in skipped]
 
 
-def _planning(served: Service, body: told.Decisions, *, grouped: bool = False) -> Callable[[Library], Plan]:
+class _Planned(NamedTuple):
+    """A plan, and the pictures that are left alone because their content is not what was compared."""
+
+    plan: Plan
+    changed: list[told.Left]
+
+
+def _planning(served: Service, body: told.Decisions, *, grouped: bool = False) -> Callable[[Library], _Planned]:
     """What makes a plan of decisions; `grouped`: only of pictures that are in one group. Raises a `Fault`."""
-    report = served.duplicates.get(Wanted.of(body.max_distance, body.kinds, body.keep)).report
+    run = served.duplicates.get(Wanted.of(body.max_distance, body.kinds, body.keep))
+    report = run.report
     if report is None:
         raise Fault(409, "no-search", "the search for duplicates is not done", "ask for the groups first")
-    groups = report.groups
+    groups, compared = report.groups, served.duplicates.compared(run)
+    if any(id_ not in compared for each in body.decisions for id_ in (each.keep, each.remove)):
+        raise Fault(422, "decisions", "no search has compared two of the pictures", "search again, and decide again")
     if grouped:
         group_of = {copy.id: number for number, group in enumerate(groups) for copy in (group.keep, *group.same)}
         if any(group_of.get(each.keep, -1) != group_of.get(each.remove, -2) for each in body.decisions):
             raise Fault(422, "decisions", "two pictures are in no group together", "search again, and decide again")
 
-    def planned(library: Library) -> Plan:
+    def planned(library: Library) -> _Planned:
         ids = {id_ for each in body.decisions for id_ in (each.keep, each.remove)}
         ids |= {copy.id for group in groups for copy in (group.keep, *group.same)} if body.rest else set()
-        pictures = library.pictures(ids)
+        every = library.pictures(ids)
+        pictures = _as_compared(every, compared)
         members = {id_: _member(each) for id_, each in pictures.items()}
-        removed = {each.remove: each.keep for each in body.decisions}
+        changed = every.keys() - pictures.keys()
+        removed = {each.remove: each.keep for each in body.decisions if not {each.keep, each.remove} & changed}
+        undecided = {(each.keep, each.remove) for each in body.decisions if {each.keep, each.remove} & changed}
         refused = _refused(library, pictures, groups) if body.rest else set()
         try:
-            chosen = decided(report, members, removed, {*body.apart, *refused}, rest=body.rest)
+            chosen = decided(report, members, removed, {*body.apart, *refused, *undecided}, rest=body.rest)
         except LibraryError as error:
             raise Fault(422, "decisions", error.reason, error.remedy) from None
-        digests = {id_: each.digest for id_, each in pictures.items()}
-        return plan_of(chosen, digests, None, ())
+        left = [_changed_since(every[id_]) for id_ in sorted(changed)]
+        return _Planned(plan_of(chosen, compared, None, ()), left)
 
     return planned
 
 
-def _described(library: Library, groups: list[Duplicates]) -> list[told.Group]:
-    """Groups as they are now: without pictures that have gone, or that somebody has told apart since."""
-    pictures = library.pictures({copy.id for group in groups for copy in (group.keep, *group.same)})
+def _as_compared(pictures: dict[int, Picture], digests: dict[int, str]) -> dict[int, Picture]:
+    """Those of some pictures that have the content that a search compared: an indexed file keeps its id."""
+    return {id_: each for id_, each in pictures.items() if digests.get(id_) == each.digest}
+
+
+def _changed_since(picture: Picture) -> told.Left:
+    reason = "its content has changed since it was compared"
+    return told.Left(path=str(picture.path), reason=reason, remedy="search for duplicates again")
+
+
+def _described(library: Library, groups: list[Duplicates], digests: dict[int, str]) -> list[told.Group]:
+    """Groups as they are now: without pictures that have gone or changed, or that somebody has told apart since."""
+    found = library.pictures({copy.id for group in groups for copy in (group.keep, *group.same)})
+    pictures = _as_compared(found, digests)
     refused = _refused(library, pictures, groups)
-    found = []
+    listed = []
     for group in groups:
         same = [copy for copy in group.same if copy.id in pictures and (group.keep.id, copy.id) not in refused]
         if same and group.keep.id in pictures:
             keep, *others = [_copy(copy, pictures[copy.id]) for copy in (group.keep, *same)]
-            found.append(told.Group(keep=keep, same=others, why=group.why))
-    return found
+            listed.append(told.Group(keep=keep, same=others, why=group.why))
+    return listed
 
 
 def _refused(library: Library, pictures: dict[int, Picture], groups: list[Duplicates]) -> set[tuple[int, int]]:

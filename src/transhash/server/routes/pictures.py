@@ -22,7 +22,19 @@ from transhash.server.answers import is_held
 from transhash.server.encoding import Upload
 from transhash.server.faults import Fault
 from transhash.server.found import told
-from transhash.server.routes.common import UNKNOWN, UNTYPED, Before, Id, Limit, Served, Where, api_router, sender
+from transhash.server.routes.common import (
+    ANOTHER,
+    UNKNOWN,
+    UNTYPED,
+    Before,
+    Id,
+    Limit,
+    OfLibrary,
+    Served,
+    Where,
+    api_router,
+    sender,
+)
 from transhash.server.service import Service
 from transhash.server.workers import GIVE_WAY
 
@@ -117,11 +129,12 @@ async def picture(served: Served, id: Id) -> schemas.Picture:
     return schemas.Picture(**known.to_dict())
 
 
-@router.delete("/pictures/{id}", status_code=204, summary="Remove a picture", responses=UNKNOWN)
-async def remove(served: Served, id: Id) -> None:
+@router.delete("/pictures/{id}", status_code=204, summary="Remove a picture", responses=UNKNOWN | ANOTHER)
+async def remove(served: Served, id: Id, of: OfLibrary = None) -> None:
     """Forget a picture. Its file is deleted only if it was added here; any other is found again when it is indexed."""
 
     def removed(library: Library) -> int:
+        faults.check_library(of, library.creation)
         digests = {each.digest for each in library.pictures([id]).values()}
         count = library.remove([id])
         served.live.refresh()
