@@ -134,3 +134,26 @@ def test_a_later_moment_is_waited_for_but_not_for_long(
         assert followed.later(now) is None
     go_on.set()
     assert eventually(lambda: len(followed.index) == len(before.index))
+
+
+def test_whatever_a_look_meets_the_next_one_comes(
+    followed: LiveLibrary,
+    library: Library,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails(_: LocalSearch) -> Snapshot:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(LocalSearch, "snapshot", fails)
+        assert eventually(lambda: followed.trouble is not None)
+        time.sleep(0.2)  # several looks
+        assert "Input/output error" in str(followed.trouble)
+    draw(photos / "new.png", 52)
+    library.index(photos)
+
+    assert agrees(followed, library)
+    assert eventually(lambda: followed.trouble is None)
+    assert caplog.text.count("the look for changes failed") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -191,6 +192,17 @@ class LiveLibrary:
                 self._trouble = None
             except LibraryError as error:  # a drive that is away, a disk error: the next look may succeed
                 self._trouble = error
+            except Exception as error:  # whatever it is: the thread goes on, or nobody would see any change again
+                self._trouble = self._unforeseen(error)
+
+    def _unforeseen(self, error: Exception) -> LibraryError:
+        """An error that no look should meet, for whoever asks what is wrong; logged unless it was the last one."""
+        reason = f"the look for changes failed ({type(error).__name__}: {error})"
+        trouble = LibraryError(self.path, reason, "see the log; the next look comes in a moment")
+        if str(trouble) != str(self._trouble):
+            logging.getLogger("transhash.library").error("%s", trouble, exc_info=error)
+        trouble.__cause__ = error
+        return trouble
 
     def _show(self, opened: Opened) -> None:
         with self._looked:
