@@ -71,7 +71,6 @@ class CollectionService:
         self._look: Batches[Callable[[], Any], Any] = Batches(
             "requests", each(lambda job: job()), threads=2, batch=1, waiting=8 * settings.max_waiting
         )
-        metrics.pictures.set_function(lambda: collection.count(None))
 
     @property
     def bits(self) -> int:
@@ -83,11 +82,15 @@ class CollectionService:
         """What tells its codes from those of other models."""
         return self.model.fingerprint
 
-    @property
-    def id(self) -> str:
-        """Of the collection: another address or model has another."""
-        info = self.collection.info()
-        return hashlib.sha256(f"{info.path} {info.fingerprint}".encode()).hexdigest()[:16]
+    def count(self, where: str | None) -> int:
+        """How many pictures pass a filter, or None all, which the counters show from then on; raises `FilterError`.
+
+        For a thread, as all that asks the collection: it is on another machine, which may be slow.
+        """
+        count = self.collection.count(where)
+        if where is None:
+            self.metrics.pictures.set(count)
+        return count
 
     def close(self) -> None:
         """Finish what is under way."""
@@ -114,10 +117,11 @@ class CollectionService:
 
     async def check(self) -> None:
         """Ask the collection for something; raises what is wrong with it."""
-        await self.look(lambda collection: collection.count(None))
+        await self.look(lambda _: self.count(None))
 
     async def sweep(self) -> None:
-        """Nothing is kept here that could be swept."""
+        """Nothing is kept here that could be swept; the counters learn how many pictures there are."""
+        await self.check()
 
     def _searched(self, queries: list[Query]) -> list[Found | Exception]:
         return answered(queries, self._alike)
@@ -132,7 +136,7 @@ class CollectionService:
         relaxed = None if values[0] is None else np.stack([one for one in values if one is not None])
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, options.where, options.offset)
         answer = ranked(self.collection, Queries(packed, relaxed), limits)
-        total = self.collection.count(options.where)
+        total = self.count(options.where)
         return {
             number: Found(
                 queries[number], packed[row], answer.rows[row], total, answer.is_full[row] and options.ranked < total
@@ -150,3 +154,8 @@ class CollectionService:
             for number, id_ in by_id.items()
             if id_ in known
         }
+
+
+def id_of(info: LibraryInfo) -> str:
+    """Names a collection: another address or model has another."""
+    return hashlib.sha256(f"{info.path} {info.fingerprint}".encode()).hexdigest()[:16]

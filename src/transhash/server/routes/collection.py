@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Request
 
 from transhash.server import faults, schemas
-from transhash.server.collection import LACKS, CollectionService
+from transhash.server.collection import LACKS, CollectionService, id_of
 from transhash.server.routes.common import UNKNOWN, Before, Id, Limit, Where, api_router, facts_of, service
 from transhash.server.settings import MOST_RANKED
 
@@ -19,7 +19,7 @@ Served: TypeAlias = Annotated[CollectionService, Depends(service)]
 @router.get("/pictures", summary="Look through the collection")
 async def pictures(served: Served, where: Where, before: Before = None, limit: Limit = 100) -> schemas.Page:
     """The pictures that pass a filter, the newest first."""
-    total = await served.look(lambda collection: collection.count(where))
+    total = await served.look(lambda _: served.count(where))
     found = await served.look(lambda collection: collection.newest(where, before, limit + 1))
     listed = [schemas.Picture(**each.to_dict()) for each in found[:limit]]
     return schemas.Page(pictures=listed, total=total, more=len(found) > limit)
@@ -42,7 +42,7 @@ async def facts(served: Served) -> schemas.LibraryFacts:
         info,
         served.settings,
         served.model.calibration,
-        id=served.id,
+        id=id_of(info),
         name=str(info.path).rpartition("/")[2],
         ranked=min(MOST_RANKED, served.collection.most_hits),
         lacks=LACKS,
