@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from transhash.server.schemas import Id, Picture, Text
+from transhash.server.schemas import Id, Picture, Several, Strict, Text
 
 MOST_DECISIONS = 100_000  # in one plan
 KINDS = "same-file,same-pixels,copy"
@@ -94,10 +94,8 @@ class Pair(BaseModel):
     differences: list[Difference] = Field(description="What is known of both, and how it differs.")
 
 
-class Verdict(BaseModel):
+class Verdict(Strict):
     """What somebody says of two pictures."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: tuple[Id, Id] = Field(description="Of two pictures of the library.")
     differ: bool = Field(True, description="They are no duplicates. False: forget that they were said to be none.")
@@ -129,22 +127,28 @@ class Applied(BaseModel):
     left: list[Left] = Field(description="Files that were left alone.")
 
 
-class Undo(BaseModel):
+class Undo(Strict):
     """Which plan is undone."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=40, description="Of a plan that was applied here.")
 
 
-class Decisions(BaseModel):
-    """What a plan is made of: the search that was decided on, and the decisions."""
+def _of_few_names(decisions: Any) -> Any:
+    """All of them looked at here: to ask each by itself takes as long as to read it."""
+    most = len(Decision.model_fields)
+    if isinstance(decisions, list) and any(isinstance(each, dict) and len(each) > most for each in decisions):
+        raise ValueError("a decision has other fields than these")
+    return decisions
 
-    model_config = ConfigDict(extra="forbid")
+
+class Decisions(Strict):
+    """What a plan is made of: the search that was decided on, and the decisions."""
 
     max_distance: DistanceField = 8
     kinds: KindsField = KINDS
     keep: KeepField = "best"
-    decisions: list[Decision] = Field([], max_length=MOST_DECISIONS, description="Each pair, once.")
-    apart: list[tuple[Id, Id]] = Field([], max_length=MOST_DECISIONS, description="Pairs of which both stay.")
+    decisions: Annotated[Several[Decision], BeforeValidator(_of_few_names)] = Field(
+        [], max_length=MOST_DECISIONS, description="Each pair, once."
+    )
+    apart: Several[tuple[Id, Id]] = Field([], max_length=MOST_DECISIONS, description="Pairs of which both stay.")
     rest: bool = Field(False, description="Copies that nobody has decided on go as proposed.")

@@ -110,7 +110,7 @@ class Gate:
                 raise refusal
             if scope["path"].startswith(f"{security.API}/") and scope["path"] not in security.OPEN:
                 self._tokens.check(scope, headers, changes=security.changes(scope))
-            limit = security.body_limit(headers, settings)
+            limit = security.body_limit(scope, headers, settings)
             body = _Body(receive, limit, settings, self._held)
             await self._in_time(scope, body.receive, answer)
         except Fault as fault:

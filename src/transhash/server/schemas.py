@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -22,6 +22,9 @@ def _unicode(value: object) -> object:
     return unicode(value) if isinstance(value, str) else value
 
 
+T = TypeVar("T")
+Several: TypeAlias = Annotated[list[T], Field(fail_fast=True)]
+"""What a request has many of: the first that is wrong is told, and no more are looked at."""
 Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
@@ -29,9 +32,22 @@ ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
 Order: TypeAlias = Literal[
     "taken", "-taken", "modified", "-modified", "name", "-name", "path", "-path", "bytes", "-bytes", "pixels", "-pixels"
 ]
-Vector: TypeAlias = Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=MOST_VALUES)]
+Vector: TypeAlias = Annotated[Several[Annotated[float, Field(allow_inf_nan=False)]], Field(max_length=MOST_VALUES)]
 Body: TypeAlias = BaseModel
 COMPLETE = ConfigDict(json_schema_serialization_defaults_required=True)  # an answer has all fields, null among them
+
+
+class Strict(BaseModel):
+    """A request that may have no other fields. To tell each of very many would take longer than all else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_others(cls, given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > len(cls.model_fields):
+            raise ValueError("there are other fields than these")
+        return given
 
 
 class Fault(BaseModel):
@@ -157,10 +173,8 @@ class Facets(BaseModel):
     texts: dict[Text, list[Text]] = Field(description="Of each own column of texts.")
 
 
-class Asked(BaseModel):
+class Asked(Strict):
     """What may be asked about every query."""
-
-    model_config = ConfigDict(extra="forbid")
 
     k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits, at most.")
     offset: int = Field(0, ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")
@@ -174,7 +188,7 @@ class Asked(BaseModel):
 class ByCode(Asked):
     """A search by codes."""
 
-    codes: list[Annotated[str, Field(max_length=128)]] = Field(
+    codes: Several[Annotated[str, Field(max_length=128)]] = Field(
         min_length=1, max_length=MOST_QUERIES, description="In hex."
     )
     fingerprint: str | None = Field(
@@ -186,10 +200,10 @@ class ByValues(Asked):
     """A search by relaxed codes, as a search by pictures gives them."""
 
     version: str | None = Field(None, max_length=64, description="Of the picture that one relaxed code is of.")
-    values: list[Annotated[list[float], Field(max_length=512)]] = Field(
+    values: Several[Annotated[Several[float], Field(max_length=512)]] = Field(
         min_length=1, max_length=MOST_QUERIES, description="A number for each bit."
     )
-    embeddings: list[Annotated[str, Field(max_length=2 * MOST_VALUES)]] | None = Field(
+    embeddings: Several[Annotated[str, Field(max_length=2 * MOST_VALUES)]] | None = Field(
         None, max_length=MOST_QUERIES, description="Of each, as a search by pictures gives them."
     )
 
@@ -197,7 +211,7 @@ class ByValues(Asked):
 class ByWords(Asked):
     """A search by words."""
 
-    words: list[Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]] = Field(
+    words: Several[Annotated[str, Field(min_length=1, max_length=MOST_TEXT)]] = Field(
         min_length=1, max_length=MOST_JOINED, description="Such as: red car in snow."
     )
 
@@ -205,23 +219,21 @@ class ByWords(Asked):
 class ByVector(Asked):
     """A search by vectors."""
 
-    vectors: list[Vector] = Field(min_length=1, max_length=MOST_QUERIES, description="As the library has them.")
+    vectors: Several[Vector] = Field(min_length=1, max_length=MOST_QUERIES, description="As the library has them.")
 
 
 class ById(Asked):
     """A search by pictures of the library."""
 
-    ids: list[Id] = Field(min_length=1, max_length=MOST_QUERIES, description="Of pictures of the library.")
+    ids: Several[Id] = Field(min_length=1, max_length=MOST_QUERIES, description="Of pictures of the library.")
 
 
-class Part(BaseModel):
+class Part(Strict):
     """One of several that are searched with: exactly one of `id`, `code`, `values`, `words` and `vector` is given."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Id | None = Field(None, description="Of a picture of the library.")
     code: str | None = Field(None, max_length=128, description="In hex.")
-    values: Annotated[list[float], Field(max_length=512)] | None = Field(None, description="A relaxed code.")
+    values: Annotated[Several[float], Field(max_length=512)] | None = Field(None, description="A relaxed code.")
     embedding: str | None = Field(None, max_length=2 * MOST_VALUES, description="Along with `values`, if it is known.")
     words: str | None = Field(None, min_length=1, max_length=MOST_TEXT, description="Where the model reads them.")
     vector: Vector | None = Field(None, description="Where the model gives vectors.")
@@ -236,8 +248,10 @@ class Part(BaseModel):
 class Joined(Asked):
     """A search by several pictures at once."""
 
-    like: list[Part] = Field(min_length=1, max_length=MOST_JOINED, description="The pictures found are like all these.")
-    unlike: list[Part] = Field([], max_length=MOST_JOINED, description="They are not like these.")
+    like: Several[Part] = Field(
+        min_length=1, max_length=MOST_JOINED, description="The pictures found are like all these."
+    )
+    unlike: Several[Part] = Field([], max_length=MOST_JOINED, description="They are not like these.")
 
 
 class Added(BaseModel):
@@ -246,14 +260,20 @@ class Added(BaseModel):
     ids: list[int] = Field(description="In the order of the pictures.")
 
 
-class Annotations(BaseModel):
+def _of_few_columns(row: Any) -> Any:
+    if isinstance(row, dict) and len(row) > MOST_NEW_COLUMNS + 1:
+        raise ValueError("too many columns")
+    return row
+
+
+class Annotations(Strict):
     """Values of users' own columns: rows that each name a picture under `key`, by its path or its name."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    rows: list[dict[ColumnName, Value | None]] = Field(max_length=10_000, description="Columns and their values.")
+    rows: Several[Annotated[dict[ColumnName, Value | None], BeforeValidator(_of_few_columns)]] = Field(
+        max_length=10_000, description="Columns and their values."
+    )
     key: str = Field("path", max_length=200, description="The column that names the picture.")
-    dates: list[ColumnName] = Field([], max_length=100, description="Columns of dates.")
+    dates: Several[ColumnName] = Field([], max_length=100, description="Columns of dates.")
 
 
 class AnnotationOutcome(BaseModel):

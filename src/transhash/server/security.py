@@ -15,6 +15,7 @@ OPEN = {f"{API}/health", f"{API}/ready"}  # asked by those who watch over server
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOKING = f"{API}/search"  # with POST, and yet nothing is changed
 SESSION = f"{API}/session"
+WITH_PICTURES = {f"{API}/search", f"{API}/pictures"}  # bodies, with POST
 
 HEADERS = {
     "content-security-policy": (
@@ -54,16 +55,28 @@ def changes(scope: Scope) -> bool:
     return scope["method"] not in SAFE and not scope["path"].startswith(LOOKING) and scope["path"] != SESSION
 
 
-def body_limit(headers: Mapping[str, str], settings: Settings) -> int:
+def body_limit(scope: Scope, headers: Mapping[str, str], settings: Settings) -> int:
     """How large a body may be; raises a `Fault` when it says itself that it is larger."""
-    sends_pictures = headers.get("content-type", "").startswith(("multipart/", "image/", "application/octet-stream"))
-    limit = settings.max_upload if sends_pictures else settings.max_body
+    takes_pictures = scope["method"] == "POST" and scope["path"] in WITH_PICTURES
+    are_pictures = takes_pictures and (is_form(headers) or is_picture(headers))
+    limit = settings.max_upload if are_pictures else settings.max_body
     length = headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 18:
         raise Fault(400, "length", "a length that is no number", "send a proper Content-Length")
     if int(length) > limit:
         raise too_large(limit)
     return limit
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether a body is a form, which may have pictures."""
+    return _type_of(headers) == "multipart/form-data"
+
+
+def is_picture(headers: Mapping[str, str]) -> bool:
+    """Whether a body is a picture."""
+    kind = _type_of(headers)
+    return kind.startswith("image/") or kind == "application/octet-stream"
 
 
 def too_large(limit: int) -> Fault:
@@ -79,6 +92,10 @@ def host_of(value: str) -> str:
 def protection(names: Container[bytes], request_id: str) -> list[tuple[bytes, bytes]]:
     """The headers that every answer has besides its own; `names`: what it has already."""
     return [*(each for each in _RAW_HEADERS if each[0] not in names), (b"x-request-id", request_id.encode())]
+
+
+def _type_of(headers: Mapping[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _is_ours(host: str, settings: Settings) -> bool:

@@ -9,6 +9,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from transhash.server.faults import Fault
+from transhash.server.security import is_form, is_picture
 from transhash.server.settings import Settings
 
 FIELD = "pictures"
@@ -40,10 +41,9 @@ class _InMemory(MultiPartParser):
 
 async def pictures(request: Request, settings: Settings) -> list[bytes]:
     """The pictures that were sent; raises a `Fault` when there are none, or too many."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.startswith("image/") or kind == "application/octet-stream":
+    if is_picture(request.headers):
         sent = [await request.body()]
-    elif kind == "multipart/form-data":
+    elif is_form(request.headers):
         most = settings.max_pictures
         try:
             async with aclosing(request.stream()) as stream:
