@@ -63,3 +63,10 @@ def test_a_field_that_is_not_known_is_told_as_ever(server: Running) -> None:
     for more in ({"kk": 1}, OTHERS):
         answer = server.post("/search/by-id", content=json.dumps({"ids": [1], **more}))
         assert (answer.status_code, answer.json()["code"]) == (422, "value")
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_date_that_no_column_holds_is_refused(writable: Running, when: str) -> None:
+    body = {"rows": [{"path": "cat/cat-01.png", "when": when}], "dates": ["when"]}
+
+    assert writable.post("/annotations", json=body).status_code == 422

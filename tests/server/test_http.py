@@ -13,6 +13,7 @@ import pytest
 from fake_model import FakeModel
 from serving import API, Running, eventually, serving
 from transhash import Library
+from transhash.server.answers import takes_gzip
 
 
 @pytest.mark.parametrize("path", ["/", "/assets/app.js", "/api/v1/library", "/api/v1/pictures/1/thumbnail"])
@@ -80,3 +81,19 @@ def test_the_quick_way_to_search_by_id_answers_as_the_application(server: Runnin
             assert quick == told(id_, asked, "histogram=false"), (id_, asked)  # which the application answers
     assert told("3", "k=3")[0] == 200
     assert f'route="{API}/pictures/{{id}}/similar",status="404"' in server.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("gzip", True),
+        ("br, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("identity, gzip ; Q = 0.000", False),
+        ("gzip;q=0.001", True),
+        ("x-gzip-not, br", False),
+        ("", False),
+    ],
+)
+def test_gzip_with_the_weight_0_is_refused(accepted: str, expected: bool) -> None:
+    assert takes_gzip(accepted) == expected

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import MutableHeaders
@@ -46,7 +47,7 @@ class Answer:
         self.deadline: asyncio.Timeout | None = None
         self._send = send
         self._is_head = method == "HEAD"
-        self._accepts = "gzip" in headers.get("accept-encoding", "")
+        self._accepts = takes_gzip(headers.get("accept-encoding", ""))
         self._id = request_id
         self._sending = sending
         self._connection = connection
@@ -128,6 +129,17 @@ class Answer:
 def is_held(mark: str, held: str) -> bool:
     """Whether an If-None-Match names what there is (RFC 9110, 13.1.2; weak comparison)."""
     return held.strip() == "*" or any(each.strip().removeprefix("W/") == mark for each in held.split(","))
+
+
+@lru_cache(maxsize=64)
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding names gzip, and not with the weight 0, which says no (RFC 9110, 12.4.2)."""
+    for each in accepted.split(","):
+        coding, _, parameter = each.partition(";")
+        if coding.strip().lower() == "gzip":
+            name, _, weight = parameter.partition("=")
+            return name.strip().lower() != "q" or bool(weight.strip().strip("0."))
+    return False
 
 
 async def _compressed(body: bytes) -> bytes:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from transhash.library.catalogue.kinds import seconds
+from transhash.library.catalogue.kinds import UnfitError, seconds
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,9 @@ from transhash.library.catalogue.kinds import seconds
 )
 def test_seconds_of_a_moment(given: datetime, stored: int) -> None:
     assert seconds(given) == stored
+
+
+@pytest.mark.parametrize("given", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_that_is_in_no_year_of_utc(given: str) -> None:
+    with pytest.raises(UnfitError, match="from the year 1 to 9999 in UTC"):
+        seconds(datetime.fromisoformat(given))

@@ -49,8 +49,14 @@ class UnfitError(ValueError):
 
 
 def seconds(moment: datetime) -> int:
-    """Seconds since 1970 of a moment in no time zone (one in a time zone counts as UTC)."""
-    moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    """Seconds since 1970 of a moment in no time zone (one in a time zone counts as UTC).
+
+    Raises `UnfitError` for one before the year 1 or after 9999 in UTC.
+    """
+    try:
+        moment = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except OverflowError:
+        raise UnfitError("a date from the year 1 to 9999 in UTC") from None
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
