@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.datastructures import Headers
 
 from transhash.server import tokens
 from transhash.server.faults import Fault
+from transhash.server.log import Log
 from transhash.server.settings import Settings
 from transhash.server.tokens import LONGEST_WAIT, Patience, Tokens, digest_of
 
@@ -91,3 +93,57 @@ def test_the_wait_after_wrong_tokens_is_bounded_and_so_is_what_is_remembered(mon
     for number in range(3):
         patience.wrong(f"10.0.1.{number}")
     assert patience.wait("10.0.0.1", "") == 0
+
+
+def test_many_sessions_of_one_token_end_none_of_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tokens, "SESSIONS_OF_ONE", 3)
+    monkeypatch.setattr(tokens, "SESSIONS_KEPT", 4)
+    file = tmp_path / "tokens"
+    file.write_text(f"anna look {digest_of(ANNA)}\n")
+    made = Tokens(Settings(token=OWNER, token_file=file))
+
+    owners = [str(made.begin(asking(OWNER))).partition(";")[0] for _ in range(2)]
+    annas = [str(made.begin(asking(ANNA))).partition(";")[0] for _ in range(50)]
+
+    assert [is_let_in(made, asking(cookie=cookie)) for cookie in owners] == [True, True]
+    assert sum(is_let_in(made, asking(cookie=cookie)) for cookie in annas) == 2
+    assert is_let_in(made, asking(cookie=annas[-1]))
+
+
+def test_a_file_that_could_not_be_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tokens, "LOOKS_EVERY", 0.0)
+    file = tmp_path / "tokens"
+    file.write_text(f"anna look {digest_of(ANNA)}\n")
+    settings = Settings(token=OWNER, token_file=file)
+    made = Tokens(settings, Log(settings))
+    session = str(made.begin(asking(ANNA))).partition(";")[0]
+    file.write_text(file.read_text() + "# changed\n")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_text", fails)
+        assert not is_let_in(made, asking(ANNA))
+
+    assert "the tokens cannot be read (Too many open files)" in caplog.text
+    assert whose(made, asking(ANNA)) == "anna"
+    assert whose(made, asking(cookie=session)) == "anna"
+
+
+def test_a_line_of_another_form_locks_nobody_else_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tokens, "LOOKS_EVERY", 0.0)
+    file = tmp_path / "tokens"
+    file.write_text(f"anna look {digest_of(ANNA)}\n")
+    settings = Settings(token=OWNER, token_file=file)
+    made = Tokens(settings, Log(settings))
+
+    file.write_text(f"{file.read_text()}bob lok {64 * '0'}\n")
+
+    assert whose(made, asking(ANNA)) == "anna"
+    assert "line 2: not a token" in caplog.text
+
+
+def fails(*_: Any, **__: Any) -> str:
+    raise OSError(errno.EMFILE, "Too many open files")

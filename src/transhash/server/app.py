@@ -38,7 +38,8 @@ def create_app(served: LiveLibrary | Collection, settings: Settings) -> ASGIApp:
 
     Raises `TransHashError` when a file that the settings name cannot be used.
     """
-    metrics, tokens, log = Metrics(), Tokens(settings), Log(settings)
+    metrics, log = Metrics(), Log(settings)
+    tokens = Tokens(settings, log)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -25,12 +25,14 @@ from starlette.types import Scope
 
 from transhash.errors import TransHashError
 from transhash.server.faults import Fault
+from transhash.server.log import Log
 from transhash.server.settings import Settings
 
 LOOK, MANAGE = "look", "manage"
 MAY_MANAGE = "transhash.may-manage"  # in the scope of a request
 NAME = "transhash.token"
 SESSIONS_KEPT = 10_000
+SESSIONS_OF_ONE = 100  # token
 FREE_TRIES = 5  # wrong tokens of one address that are answered at once
 LONGEST_WAIT = 60.0  # seconds
 ADDRESSES_KEPT = 10_000
@@ -58,28 +60,39 @@ def digest_of(secret: str) -> str:
 
 def read_tokens(file: Path) -> list[Token]:
     """The tokens in a file; raises `TransHashError` when it cannot be read or has a line of another form."""
+    tokens, wrong = tokens_in(file)
+    if wrong:
+        raise wrong[0]
+    return tokens
+
+
+def tokens_in(file: Path) -> tuple[list[Token], list[TransHashError]]:
+    """The tokens in a file, and what is wrong with its other lines; raises `TransHashError` when it cannot be read."""
     try:
         lines = file.read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise TransHashError(file, f"the tokens cannot be read ({reason})", "name another --tokens") from error
-    tokens = []
+    tokens, wrong = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         found = _LINE.fullmatch(line.strip())
-        if not found:
-            raise TransHashError(f"{file}, line {number}", "not a token", "add tokens with `transhash token add`")
-        tokens.append(Token(*found.groups()))
-    return tokens
+        if found:
+            tokens.append(Token(*found.groups()))
+        else:
+            where = f"{file}, line {number}"
+            wrong.append(TransHashError(where, "not a token", "add tokens with `transhash token add`"))
+    return tokens, wrong
 
 
 class Tokens:
     """The tokens and sessions of one server."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Raises `TransHashError` when the file of tokens cannot be used."""
+    def __init__(self, settings: Settings, log: Log | None = None) -> None:
+        """`log`: where what is wrong with the file later is written. Raises `TransHashError` when it cannot be used."""
         self._settings = settings
+        self._log = log
         self._own = Token("owner", MANAGE, digest_of(settings.token)) if settings.token else None
         self._known: dict[str, Token] = {}
         self._looked = -math.inf
@@ -107,11 +120,22 @@ class Tokens:
         token = self._bearer(Headers(scope=scope))
         if token is None:
             return None
+        self._make_room(token)
         secret = secrets.token_urlsafe(32)
         self._sessions[digest_of(secret)] = _Session(token, time.monotonic() + self._settings.session_seconds)
-        while len(self._sessions) > SESSIONS_KEPT:
-            self._sessions.popitem(last=False)
         return self._cookie(scope, secret, int(self._settings.session_seconds))
+
+    def _make_room(self, token: Token) -> None:
+        """For one more session of a token: the oldest of the same one ends, or of the one that has most."""
+        own = [name for name, session in self._sessions.items() if session.token == token]
+        for name in own[: max(0, len(own) + 1 - SESSIONS_OF_ONE)]:
+            del self._sessions[name]
+        while len(self._sessions) >= SESSIONS_KEPT:
+            count = Counter(session.token for session in self._sessions.values())
+            if token in count:
+                count[token] += 1  # the one that begins
+            most = max(count, key=count.__getitem__)
+            del self._sessions[next(name for name, session in self._sessions.items() if session.token == most)]
 
     def end(self, scope: Scope) -> str | None:
         """End the session of a request; what makes the browser forget its cookie."""
@@ -152,30 +176,26 @@ class Tokens:
         return self._known.get(digest_of(given)) if given else None
 
     def _refresh(self, *, strict: bool = False) -> None:
+        """Read the file again if it has changed, or could not be read; raises what is wrong with it where `strict`."""
         now = time.monotonic()
-        if self._state is not None and now - self._looked < LOOKS_EVERY:
+        if now - self._looked < LOOKS_EVERY:
             return
         self._looked = now
-        file = self._settings.token_file
-        state = (0, 0, 0)
         tokens = [self._own] if self._own else []
+        file = self._settings.token_file
         if file is not None:
-            try:
-                status = os.stat(file)
-                state = status.st_mtime_ns, status.st_size, status.st_ino
-                if state == self._state:
-                    return
-                tokens += read_tokens(file)
-            except (OSError, TransHashError) as error:
-                if strict:
-                    raise (
-                        error
-                        if isinstance(error, TransHashError)
-                        else TransHashError(file, "there are no tokens", "make one with `transhash token add`")
-                    ) from error
-                # a file that is being written, or gone: nobody new gets in by it
+            state = _state_of(file)
+            if state is not None and state == self._state:
+                return
+            found, wrong = _tokens_of(file) if state else ([], [_missing(file)])
+            if strict and wrong:
+                raise wrong[0]
+            for each in wrong:
+                if self._log:
+                    self._log.failed("none", each)
+            tokens += found or []
+            self._state = None if found is None else state
         self._known = {token.digest: token for token in tokens}
-        self._state = state
 
 
 class Patience:
@@ -204,6 +224,27 @@ class Patience:
         self._right[address, digest_of(secret)] = None
         while len(self._right) > ADDRESSES_KEPT:
             self._right.popitem(last=False)
+
+
+def _state_of(file: Path) -> tuple[int, int, int] | None:
+    """What tells whether a file has changed; None where there is none."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _tokens_of(file: Path) -> tuple[list[Token] | None, list[TransHashError]]:
+    """As `tokens_in`; None for tokens that cannot be read now: nobody gets in by them until they can."""
+    try:
+        return tokens_in(file)
+    except TransHashError as error:
+        return None, [error]
+
+
+def _missing(file: Path) -> TransHashError:
+    return TransHashError(file, "there are no tokens", "make one with `transhash token add`")
 
 
 def _secret(headers: Mapping[str, str]) -> str:
