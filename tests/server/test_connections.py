@@ -15,7 +15,7 @@ from PIL import Image
 
 from collection import draw
 from fake_model import FakeModel
-from serving import Running, eventually, serving
+from serving import Running, eventually, is_closed, serving
 from transhash import Library
 
 GET = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -27,21 +27,6 @@ SHORT = {"header_seconds": 0.5, "idle_seconds": 0.5, "drain_seconds": 0.5, "uplo
 
 def connect(server: Running) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.port), 10)
-
-
-def is_closed(connection: socket.socket, seconds: float = 30) -> bool:
-    """Whether the other side closes it, whatever it says before."""
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
-        connection.settimeout(left)
-        try:
-            if not connection.recv(65536):
-                return True
-        except TimeoutError:
-            return False
-        except OSError:
-            return True
-    return False
 
 
 @pytest.mark.parametrize(

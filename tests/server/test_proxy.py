@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from certificates import OPENSSL, certificate
 from fake_model import FakeModel
 from serving import API, serving
 from transhash import Library
@@ -22,19 +23,6 @@ from transhash.server import run
 DOCS = Path(__file__).parents[2] / "docs" / "serve.md"
 TOKEN = "a secret of the tests"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-OPENSSL = shutil.which("openssl")
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for the name photos.example, made by itself."""
-    chain, key = folder / "chain.pem", folder / "key.pem"
-    subprocess.run(
-        f"{OPENSSL} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=photos.example"
-        f" -addext subjectAltName=DNS:photos.example,IP:127.0.0.1 -keyout {key} -out {chain}".split(),
-        check=True,
-        capture_output=True,
-    )
-    return chain, key
 
 
 @pytest.fixture

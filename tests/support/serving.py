@@ -32,6 +32,21 @@ def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return False
 
 
+def is_closed(connection: socket.socket, seconds: float = 30) -> bool:
+    """Whether the other side closes it, whatever it says before."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        connection.settimeout(left)
+        try:
+            if not connection.recv(65536):
+                return True
+        except TimeoutError:
+            return False
+        except OSError:
+            return True
+    return False
+
+
 @dataclass
 class Running:
     url: str

@@ -1,23 +1,30 @@
 """Connections: each has a deadline whenever it is the client's turn, and the work for a client that leaves ends.
 
 It is the client's turn to begin a request, to send its headers, to send a body that nobody waits for any longer, and to
-take its answer. (A body that is waited for has its deadline in `transhash.server.gate`.) When there are too many
-connections, or too many of one address, one that waits for its client gives way: the oldest of the address that has
-most.
+take its answer. (A body that is waited for has its deadline in `transhash.server.gate`.) What is no body (a head,
+trailers, the extensions of chunks) has a bound. An offer of another protocol is ignored.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from transhash.server.addresses import plain
+from transhash.server.admission import Admission
+from transhash.server.faults import Fault
+from transhash.server.security import protection
 from transhash.server.settings import Settings
 
+MOST_HEAD = 64 << 10  # bytes of a head, or of what else is no body
 CONNECTION = "transhash.connection"  # among the extensions in the scope of a request
+OFFERS = {b"upgrade", b"http2-settings"}  # headers, and what Connection says of them
 LINGER = 2.0  # seconds in which the rest of a body is thrown away, so that its client sees the answer
 
 
@@ -43,29 +50,28 @@ class _Outlet:
 
 
 class Connection(HttpToolsProtocol):
-    """One connection; `protocol` makes the class for a server's settings."""
+    """One connection; `transhash.server.handshake.protocol` makes the class for a server's settings."""
 
-    settings: Settings
-    _of: ClassVar[Counter[str]]  # the connections of a server, by address
+    settings: ClassVar[Settings]
+    admission: ClassVar[Admission]  # the connections of a server
+    since = 0.0
     answering: asyncio.Task[Any] | None = None
     left = False  # the client has closed it
     _turn: asyncio.TimerHandle | None = None
     _until = math.inf  # when it is closed, where it is its client's turn
     _taking: asyncio.TimerHandle | None = None
-    _since = 0.0
+    _unread = 0  # bytes since the last head, piece of a body or end of a message
+    _in_head = False
     _cycles: tuple[RequestResponseCycle, ...] = ()  # requests that are not answered; uvicorn knows only the last one
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a request."""
         super().connection_made(_Outlet(transport))  # type: ignore[arg-type]
-        self._since = self.loop.time()
+        if self.client:
+            self.client = plain(self.client[0]), self.client[1]  # as proxies are named, which are believed
+        self.since = self.loop.time()
         self._wait(self.settings.header_seconds)
-        settings, address = self.settings, self._address
-        self._of[address] += 1
-        if self._of[address] > settings.max_connections_of_one and address not in settings.proxies:
-            self._make_room(address)
-        elif len(self.connections) > settings.max_connections:
-            self._make_room()
+        self.admission.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody waits for the answer any longer."""
@@ -75,28 +81,93 @@ class Connection(HttpToolsProtocol):
                 timer.cancel()
         self._turn = self._taking = None
         super().connection_lost(exc)
-        self._of[self._address] -= 1
-        if not self._of[self._address]:
-            del self._of[self._address]
+        self.admission.leave(self)
         self._nobody_takes()
         if self.answering is not None and not self.cycle.response_complete:
             self.answering.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        """Read what has come."""
+        self._unset_keepalive_if_required()
+        self._unread += len(data)
+        while data:
+            try:
+                self.parser.feed_data(data)
+                break
+            except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
+                is_offer = isinstance(error, httptools.HttpParserUpgrade) and self.parser.get_method() != b"CONNECT"
+                if not is_offer:
+                    self._refuse(Fault(400, "request", "the request cannot be understood", "send HTTP/1.1"))
+                    return
+                # the parser stops here, and would take a body that follows for another request
+                data = self._without_offer() + data[error.args[0] :]
+        if self._unread > MOST_HEAD:
+            remedy = f"send at most {MOST_HEAD >> 10} KiB of headers"
+            self._refuse(Fault(431, "headers", "too large a head of a request", remedy))
+
+    def _without_offer(self) -> bytes:
+        """The head that was read, for a new parser, without the offer of another protocol (RFC 9110, 7.8)."""
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        for name, value in self.headers:
+            kept = value
+            if name == b"connection":
+                kept = b",".join(each for each in value.split(b",") if each.strip().lower() not in OFFERS)
+            if name not in OFFERS and (kept or not value):
+                lines.append(b"%b: %b" % (name, kept))
+        self.parser = httptools.HttpRequestParser(self)
+        with suppress(AttributeError):  # as uvicorn makes it; httptools before 0.6.3 has no such setting
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join(lines) + b"\r\n\r\n"
+
+    def _refuse(self, fault: Fault) -> None:
+        """Close it, after an answer unless another one has begun."""
+        has_begun = not self._is_idle and self.cycle.response_started
+        self._nobody_takes()
+        if has_begun:
+            self.transport.abort()
+            return
+        body = fault.body("").model_dump_json(exclude_none=True).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers += [(b"connection", b"close"), *protection((), "")]
+        status = HTTPStatus(fault.status)
+        head = [b"HTTP/1.1 %d %b" % (status, status.phrase.encode()), *(b"%b: %b" % each for each in headers)]
+        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + body)
+        self.transport.close()
+        self._await_taking()
+
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        self._in_head = True
         if self._is_idle:
             self._wait(self.settings.header_seconds)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer says nothing that the application may believe, and is left out (RFC 9110, 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         """It is the server's turn."""
+        if self.parser.should_upgrade():
+            return  # it is read again, without that
+        self._unread, self._in_head = 0, False
         self._cancel()
         self.scope["extensions"] = {CONNECTION: self}  # type: ignore[dict-item]
         super().on_headers_complete()
         self._cycles = (*(each for each in self._cycles if not each.response_complete), self.cycle)
 
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body."""
+        self._unread = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """A body has come to its end, perhaps after the answer."""
+        if self.parser.should_upgrade():
+            return
+        self._unread = 0
         super().on_message_complete()
         if self.cycle.response_complete:
             self._wait(self.settings.idle_seconds)
@@ -141,20 +212,9 @@ class Connection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     @property
-    def _gives_way(self) -> bool:
+    def gives_way(self) -> bool:
+        """Whether it waits for its client."""
         return self._is_idle or self.cycle.more_body
-
-    def _make_room(self, address: str | None = None) -> None:
-        """The oldest that gives way is closed: of an address, or of those that have most."""
-        giving_way = [each for each in self.connections if isinstance(each, Connection) and each._gives_way]
-        of: Counter[str] = Counter(each._address for each in giving_way)
-        most = max(of.values())  # this connection is one of them
-        addresses = {address} if address else {each for each, count in of.items() if count == most}
-        min((each for each in giving_way if each._address in addresses), key=lambda each: each._since).abort()
-
-    @property
-    def _address(self) -> str:
-        return self.client[0] if self.client else ""
 
     def _wait(self, seconds: float) -> None:
         """Close it in so many seconds, unless `_cancel` or another `_wait` comes before."""
@@ -181,13 +241,3 @@ class Connection(HttpToolsProtocol):
     def _await_taking(self) -> None:
         if self._taking is None and not self.left:
             self._taking = self.loop.call_later(self.settings.drain_seconds, self.abort)
-
-
-def protocol(own: Settings) -> type[Connection]:
-    """The class of a server's connections."""
-
-    class Own(Connection):
-        settings = own
-        _of: ClassVar[Counter[str]] = Counter()
-
-    return Own

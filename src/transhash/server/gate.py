@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from transhash.server import faults, security
+from transhash.server.addresses import counted
 from transhash.server.answers import Answer
 from transhash.server.connections import CONNECTION
 from transhash.server.faults import ID, Fault
@@ -64,8 +65,9 @@ class Gate:
         task = asyncio.current_task()
         if connection is not None:
             connection.answering = task
-        self._of[address] += 1
-        SENDER.set(address)
+        sender = counted(address)
+        self._of[sender] += 1
+        SENDER.set(sender)
         try:
             await self._answer(scope, headers, receive, answer, address)
         except ClientDisconnect:
@@ -83,9 +85,9 @@ class Gate:
         finally:
             if connection is not None:
                 connection.answering = None
-            self._of[address] -= 1
-            if not self._of[address]:
-                del self._of[address]
+            self._of[sender] -= 1
+            if not self._of[sender]:
+                del self._of[sender]
             seconds = time.perf_counter() - began
             route = getattr(scope.get("route"), "path", "none")
             method = given["method"] if given["method"] in _METHODS else "other"
@@ -104,7 +106,7 @@ class Gate:
                 await RedirectResponse(f"{settings.prefix}/")(scope, receive, answer.send)
                 return
             security.check_sender(scope, headers, settings)
-            if self._of[address] > settings.max_of_one and address not in settings.proxies:
+            if self._of[counted(address)] > settings.max_of_one and address not in settings.proxies:
                 refusal = faults.busy("requests")
                 refusal.headers["Connection"] = "close"  # whatever else this client has sent is not even read
                 raise refusal

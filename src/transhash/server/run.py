@@ -18,7 +18,7 @@ from transhash.errors import TransHashError
 from transhash.library import LiveLibrary
 from transhash.server.app import create_app
 from transhash.server.collection import Collection
-from transhash.server.connections import protocol
+from transhash.server.handshake import protocol
 from transhash.server.settings import Settings
 from transhash.server.workers import NAMED
 from transhash.system import give_memory_back
@@ -74,13 +74,14 @@ def listen(host: str, port: int) -> socket.socket:
 def server(served: LiveLibrary | Collection, settings: Settings, started: Callable[[], object]) -> uvicorn.Server:
     """A server to `run` on listening sockets: until SIGINT, SIGTERM or SIGHUP, when it finishes what is under way.
 
-    `started` is called when requests are answered.
+    `started` is called when requests are answered. Raises `TransHashError` when a file that the settings name cannot be
+    used.
     """
     give_memory_back()
     sys.setswitchinterval(SWITCH_SECONDS)
     config = uvicorn.Config(
         create_app(served, settings),
-        http=protocol(settings),
+        http=protocol(settings),  # which does TLS as well
         ws="none",
         lifespan="on",
         access_log=False,
@@ -89,8 +90,6 @@ def server(served: LiveLibrary | Collection, settings: Settings, started: Callab
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=[*settings.proxies],
         timeout_graceful_shutdown=round(settings.stop_seconds),
-        ssl_certfile=settings.certificate and settings.certificate[0],
-        ssl_keyfile=settings.certificate and settings.certificate[1],
     )
     return _Server(config, started)
 

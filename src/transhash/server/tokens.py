@@ -24,6 +24,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from transhash.errors import TransHashError
+from transhash.server.addresses import counted
 from transhash.server.faults import Fault
 from transhash.server.log import Log
 from transhash.server.settings import Settings
@@ -156,7 +157,7 @@ class Tokens:
 
     def _of_bearer(self, scope: Scope, headers: Mapping[str, str]) -> Token:
         """The token that a request carries; an address that gave wrong ones waits ever longer."""
-        address = (scope.get("client") or ("", 0))[0]
+        address = counted((scope.get("client") or ("", 0))[0])
         given = _secret(headers)
         wait = self._patience.wait(address, given)
         if given and wait:

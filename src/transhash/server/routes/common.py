@@ -11,6 +11,7 @@ from transhash import __version__
 from transhash.errors import ImageError
 from transhash.model import Kind
 from transhash.server import schemas
+from transhash.server.addresses import counted
 from transhash.server.encoding import Upload
 from transhash.server.found import Found
 from transhash.server.metrics import Metrics
@@ -62,8 +63,8 @@ async def service(request: Request) -> Any:
 
 
 def sender(request: Request) -> str:
-    """Whose request it is: its address."""
-    return request.client.host if request.client else ""
+    """Whose request it is: its address, as limits count it."""
+    return counted(request.client.host) if request.client else ""
 
 
 class Searching(Protocol):

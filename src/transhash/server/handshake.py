@@ -1,0 +1,115 @@
+"""The beginning of a connection with TLS: it is counted before the handshake, which has the deadline of a head."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from transhash.errors import TransHashError
+from transhash.server.addresses import plain
+from transhash.server.admission import Admission
+from transhash.server.connections import Connection
+from transhash.server.settings import Settings
+
+
+class Handshake(asyncio.Protocol):
+    """One connection until its handshake is done; `protocol` makes the class for a server's settings."""
+
+    connection: ClassVar[type[Connection]]
+    context: ClassVar[ssl.SSLContext]
+    client: tuple[str, int] | None = None
+    since = 0.0
+    gives_way = True  # it waits for its client
+    _transport: asyncio.Transport
+    _task: asyncio.Task[None]
+    _lost = False
+
+    def __init__(self, **given: Any) -> None:
+        """`given`: what uvicorn makes a connection with."""
+        self._make = partial(self.connection, **given)
+        self._connections: set[Any] = given["server_state"].connections
+        self._early = b""  # what came along with the end of the handshake
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Begin the handshake."""
+        loop = asyncio.get_running_loop()
+        peer = transport.get_extra_info("peername")
+        self.client = (plain(str(peer[0])), int(peer[1])) if isinstance(peer, tuple) else None
+        self.since = loop.time()
+        self._transport = transport
+        self._connections.add(self)
+        self.connection.admission.enter(self)
+        self._task = loop.create_task(self._shake(loop))
+
+    def data_received(self, data: bytes) -> None:
+        """Keep what comes before the connection is handed on."""
+        self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It was closed before it was handed on."""
+        self._lost = True
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        self.abort()
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self._transport.abort()
+
+    async def _shake(self, loop: asyncio.AbstractEventLoop) -> None:
+        safe = None
+        try:
+            if self._lost or self._transport.is_closing():
+                return
+            safe = await loop.start_tls(
+                self._transport,
+                self,
+                self.context,
+                server_side=True,
+                ssl_handshake_timeout=self.connection.settings.header_seconds,
+            )
+        except OSError:  # too slow, gone, or not TLS
+            self._transport.abort()
+            return
+        finally:
+            self.connection.admission.leave(self)
+            self._connections.discard(self)
+        if safe is None or self._lost:
+            return
+        connection = self._make()
+        safe.set_protocol(connection)
+        connection.connection_made(safe)
+        if self._early:
+            connection.data_received(self._early)
+
+
+def protocol(own: Settings) -> type[asyncio.Protocol]:
+    """The class of a server's connections; raises `TransHashError` for a certificate that cannot be used."""
+
+    class Own(Connection):
+        settings = own
+        admission = Admission(own)
+
+    if own.certificate is None:
+        return Own
+    made = _context(*own.certificate)
+
+    class OwnHandshake(Handshake):
+        connection = Own
+        context = made
+
+    return OwnHandshake
+
+
+def _context(chain: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(chain, key)
+    except OSError as error:
+        reason = f"the certificate cannot be used ({error.strerror or error})"
+        raise TransHashError(f"{chain}, {key}", reason, "name the files of a certificate and of its key") from error
+    return context
