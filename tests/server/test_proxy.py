@@ -16,7 +16,7 @@ import pytest
 
 from certificates import OPENSSL, certificate
 from fake_model import FakeModel
-from serving import API, serving
+from serving import API, Running, serving
 from transhash import Library
 from transhash.server import run
 
@@ -130,3 +130,26 @@ def test_a_certificate_of_ones_own(library: Library, model: FakeModel, tmp_path:
         context = ssl.create_default_context(cafile=str(tmp_path / "chain.pem"))
         url = server.url.replace("http://", "https://")
         assert httpx.get(f"{url}{API}/health", verify=context, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:9999", 403),
+        ("https://photos.example:9999", 403),
+        ("https://other.example:8443", 204),
+        ("https://Photos.example", 204),
+    ],
+)
+def test_a_page_on_another_port_may_change_nothing_unless_it_is_named(
+    library: Library, model: FakeModel, origin: str, status: int
+) -> None:
+    hosts = run.names("127.0.0.1", ["photos.example", "other.example:8443"])
+    with serving(library.path, model, writable=True, hosts=hosts) as server:
+        assert removed(server, 1, {"Origin": origin}) == status
+        named = {"Origin": "https://other.example:8443", "Host": "other.example:8443"}
+        assert removed(server, 2, named) == 204
+
+
+def removed(server: Running, id_: int, headers: dict[str, str]) -> int:
+    return server.client.delete(f"/api/v1/pictures/{id_}", headers=headers).status_code

@@ -45,8 +45,8 @@ def check_sender(scope: Scope, headers: Mapping[str, str], settings: Settings) -
     origin = headers.get("origin")
     if scope["method"] not in SAFE and origin:
         asking = origin.partition("://")[2]
-        # a proxy may have put its own name of us into Host
-        if asking != host and not (asking and settings.hosts and host_of(asking) in settings.hosts):
+        # a proxy may have put its own name of us into Host; another port is another site, unless it is named too
+        if asking != host and not (asking and settings.hosts and asking.lower() in settings.hosts):
             raise _elsewhere()
 
 
@@ -102,7 +102,7 @@ def _is_ours(host: str, settings: Settings) -> bool:
     if settings.hosts is None:
         return True
     name = host_of(host)
-    return name in settings.hosts or (settings.addresses and _is_address(name))
+    return name in settings.hosts or host.lower() in settings.hosts or (settings.addresses and _is_address(name))
 
 
 def _is_address(name: str) -> bool:
