@@ -18,9 +18,9 @@ import transhash.model
 from collection import draw
 from fake_transhash import PROGRAM
 from fittable_model import FittableModel
-from transhash.model.calibration import Calibration
 from kinds import draw as draw_kinds
 from transhash.library.fitting import LEAST
+from transhash.model.calibration import Calibration
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

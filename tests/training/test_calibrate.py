@@ -21,7 +21,7 @@ from transhash.model.fitted import cosines, embedding
 from transhash.model.likeness import fit
 from transhash.nn.tables import UnsafeStepsError
 from transhash.training import export
-from transhash.training.calibrate import _likeness, calibrate, left_over
+from transhash.training.calibrate import calibrate, left_over, of_embeddings
 from transhash.training.loop import Trained, train
 from transhash.training.ship import ship
 
@@ -79,7 +79,7 @@ def test_where_all_of_the_nearest_are_relevant_the_curve_still_falls() -> None:
     random = np.random.default_rng(0)
     kinds = np.repeat(np.arange(4), 150)
     kept = embedding(random.normal(size=(4, 64))[kinds] + 0.2 * random.normal(size=(600, 64)))
-    found = _likeness(kept, kinds[:, None] == kinds[None], "made")
+    found = of_embeddings(kept, kinds[:, None] == kinds[None], "made")
     assert found.probability(0.95) > 0.95
     assert found.probability(0.3) < 0.05
 
@@ -97,7 +97,7 @@ def test_the_curve_of_cosines_is_that_of_the_pairs_that_a_search_shows() -> None
             shown.append(cosine[other])
             relevant.append(kinds[other] == kinds[one])
     expected = fit([np.array(shown)], [np.array(relevant)], "made")
-    found = _likeness(kept, kinds[:, None] == kinds[None], "made")
+    found = of_embeddings(kept, kinds[:, None] == kinds[None], "made")
     assert (found.pairs, found.data) == (expected.pairs, "made")
     assert (found.slope, found.offset) == pytest.approx((expected.slope, expected.offset), rel=1e-3)
 

@@ -191,8 +191,8 @@ class Library:
 
         Pictures without an embedding are encoded again. Once search can find `LEAST` pictures, and again whenever their
         number has doubled, the hash layers are fitted to them and all codes written again (`fit`). When most of these
-        are gone, and others came, that is a doubling, too. With `general`, given before that, or a model that `transhash
-        fit` made, codes stay the model's own: they can be compared with those of other libraries.
+        are gone, and others came, that is a doubling, too. With `general`, given before that, or a model of `transhash
+        fit`, codes stay the model's own: they can be compared with those of other libraries.
 
         Raises `LibraryError` when a folder is missing or `general` is late, or when the library cannot be written.
         """

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from transhash.errors import HammingIndexError
 from transhash.plain import JsonObject, parsed
 from transhash.progress import Progress
+from transhash.search.store import Ranks
 from transhash.search.words import Words, to_words
 from transhash.system import lock_file, replacing, settle
 
@@ -163,7 +164,7 @@ class Source:
         for first in range(0, len(self.rows), at_once):
             yield first, self.words(slice(first, first + at_once))
 
-    def words(self, rows: Any) -> Words:
+    def words(self, rows: slice | Ranks) -> Words:
         """The codes of rows."""
         return np.array(to_words(np.ascontiguousarray(self.rows[rows]), self.bits)[:, 0])
 

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ from transhash.search import file, packed, packing, tables
 from transhash.search.build_folder import BuildFolder, Codes, Given, Source
 from transhash.search.checks import check_compact, check_meta
 from transhash.search.index import HammingIndex
-from transhash.search.parts import Parts, are_one
+from transhash.search.parts import Column, Parts, are_one
 from transhash.search.store import MOST, Ranks
 from transhash.search.words import PADDING, Arrays, Words, check_bits, to_words
 
@@ -124,7 +124,7 @@ def _partition_all(work: BuildFolder, source: Source, progress: Progress) -> Non
     rows = np.linspace(0, len(source) - 1, min(SAMPLE, len(source))).astype(np.int64)
     parts = Parts(work.folder / "parts", _bounds(source.words(rows), len(source)))
 
-    def chunks() -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    def chunks() -> Iterator[tuple[Column, ...]]:
         for first, words in source.chunks(AT_ONCE):
             progress("partition", first, len(source), "")
             ranks = np.arange(first, first + len(words), dtype=np.uint32)
@@ -150,7 +150,8 @@ def _sort_main(work: BuildFolder, count: int, progress: Progress) -> None:
             keys, own = parts.mapped(part, 0, np.uint64), parts.mapped(part, 1, np.uint32)
             work.must(len(keys) == len(own) and entries + len(keys) <= count)
             if len(keys) and not are_one(keys):
-                keys, own = parts.read(keys, own)
+                parts.check_memory(keys, own)
+                keys, own = np.array(keys), np.array(own)
                 packing.sort_pairs(keys, own, work.bits)
             for first, is_new, is_shared in _groups(keys):
                 some = slice(first, first + len(is_new))
@@ -198,7 +199,7 @@ def _write_table(work: BuildFolder, place: _Place, progress: Progress) -> None:
     parts = Parts(work.folder / "parts", _bounds(sample, len(different)))
     several = Parts(work.folder / "parts of shared", parts.bounds)
 
-    def chunks(codes: Words) -> Iterator[tuple[npt.NDArray[Any], ...]]:
+    def chunks(codes: Words) -> Iterator[tuple[Column, ...]]:
         for first in range(0, len(codes), AT_ONCE):
             progress(f"table {t + 1} of {len(cut) - 1}", first, len(codes), "")
             yield (np.sort(packing.turned(codes[first : first + AT_ONCE], end, work.bits)),)
@@ -207,9 +208,9 @@ def _write_table(work: BuildFolder, place: _Place, progress: Progress) -> None:
     several.fill(chunks(shared))
     done = 0
     for part in range(len(parts)):
-        keys, own = parts.read(parts.mapped(part, 0, np.uint64), several.mapped(part, 0, np.uint64))
-        keys.sort()
-        own.sort()
+        keys, own = parts.mapped(part, 0, np.uint64), several.mapped(part, 0, np.uint64)
+        parts.check_memory(keys, own)
+        keys, own = np.sort(keys), np.sort(own)
         work.must(done + len(keys) <= len(different) and not (len(keys) and int(keys[-1]) >> work.bits))
         packing.write_fields(keys, own, rest, flag, fields, begin, done, offsets)
         done += len(keys)

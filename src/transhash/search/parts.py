@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,11 @@ import numpy.typing as npt
 from transhash.errors import HammingIndexError
 from transhash.search.words import Words
 from transhash.system import free_memory
+
+if TYPE_CHECKING:
+    Scalar = TypeVar("Scalar", bound=np.generic)
+
+Column: TypeAlias = npt.NDArray[np.uint64] | npt.NDArray[np.uint32]  # of a part
 
 AT_ONCE = 1 << 21  # keys that are compared at a time
 SORTING = 3  # times the size of a part: what sorting it takes
@@ -28,12 +33,12 @@ class Parts:
     def __len__(self) -> int:
         return len(self.bounds) + 1
 
-    def fill(self, chunks: Iterable[tuple[npt.NDArray[Any], ...]]) -> None:
+    def fill(self, chunks: Iterable[tuple[Column, ...]]) -> None:
         """Distribute chunks: sorted keys, and arrays that go with them."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
         with ExitStack() as stack:
-            files: dict[tuple[int, int], Any] = {}
+            files: dict[tuple[int, int], BinaryIO] = {}
             for chunk in chunks:
                 ends = [0, *np.searchsorted(chunk[0], self.bounds).tolist(), len(chunk[0])]
                 for part in range(len(self)):
@@ -43,15 +48,15 @@ class Parts:
                                 files[part, number] = stack.enter_context(open(self._file(part, number), "wb"))
                             files[part, number].write(array[ends[part] : ends[part + 1]].data)
 
-    def mapped(self, part: int, number: int, dtype: type[np.generic]) -> npt.NDArray[Any]:
+    def mapped(self, part: int, number: int, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
         """One array of a part, as it lies in its file."""
         source = self._file(part, number)
         if not source.exists():
             return np.empty(0, dtype)
         return np.memmap(source, dtype, "r").view(np.ndarray)
 
-    def read(self, *arrays: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-        """Arrays of a part in memory, to be sorted; raises `HammingIndexError` where memory has no room for that."""
+    def check_memory(self, *arrays: Column) -> None:
+        """Raises `HammingIndexError` where memory has no room to sort arrays of a part."""
         wanted, free = SORTING * sum(array.nbytes for array in arrays), free_memory()
         if free is not None and wanted > free:
             raise HammingIndexError(
@@ -60,7 +65,6 @@ class Parts:
                 f" and {free / 1e9:.1f} GB are free",
                 "free memory and make the same call again",
             )
-        return [np.array(array) for array in arrays]
 
     def _file(self, part: int, number: int) -> Path:
         return self.folder / f"{part}.{number}"

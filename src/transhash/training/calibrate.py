@@ -70,10 +70,10 @@ def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Ca
         near = np.bincount(distances[relevant], minlength=bits + 1)
         calibrations[bits] = fit(near, np.bincount(distances, minlength=bits + 1), images.name)
     kept = np.stack([each.embedding for each in encoded if each.embedding is not None])
-    return Calibrated(calibrations, _likeness(kept, same, images.name))
+    return Calibrated(calibrations, of_embeddings(kept, same, images.name))
 
 
-def _likeness(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
+def of_embeddings(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
     """Fit the probability of relevance to the cosines of embeddings [N, V], of each image with its nearest.
 
     These are `SHOWN`, or twice as many as are relevant to it: the nearest of a good model are all relevant, and would
