@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from uvicorn.server import ServerState
+
 from transhash.errors import TransHashError
 from transhash.server.addresses import plain
 from transhash.server.admission import Admission
@@ -27,10 +29,10 @@ class Handshake(asyncio.Protocol):
     _task: asyncio.Task[None]
     _lost = False
 
-    def __init__(self, **given: Any) -> None:
-        """`given`: what uvicorn makes a connection with."""
-        self._make = partial(self.connection, **given)
-        self._connections: set[Any] = given["server_state"].connections
+    def __init__(self, server_state: ServerState, **given: object) -> None:
+        """What uvicorn makes a connection with."""
+        self._make = partial(self.connection, server_state=server_state, **given)  # type: ignore[arg-type]
+        self._connections: set[Any] = server_state.connections
         self._early = b""  # what came along with the end of the handshake
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
