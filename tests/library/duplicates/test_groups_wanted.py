@@ -65,6 +65,19 @@ def test_the_best_of_two_has_no_letters_on_it(tmp_path: Path, name: str) -> None
     assert group.same[0].why.startswith("something laid over it")
 
 
+@pytest.mark.parametrize("name", ["0 lesser.png", "9 lesser.png"])
+@pytest.mark.parametrize(("what", "why"), [("grey", "has its colours"), ("a part", "shows more of it")])
+def test_the_best_of_two_has_its_colours_and_all_of_it(tmp_path: Path, name: str, what: str, why: str) -> None:
+    example = Image.open(sorted(EXAMPLES.rglob("*.jpg"))[0]).convert("RGB")
+    image = example.resize((320, 240), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "5.jpg", quality=50)
+    lesser = image.convert("L") if what == "grey" else image.crop((4, 4, 300, 226))
+    lesser.save(tmp_path / name)
+    (group,) = groups_of(tmp_path, kinds=["copy", "edit"])
+    assert names([group]) == [["5.jpg", name]]
+    assert why in group.why
+
+
 def test_pictures_of_a_reference_folder_are_kept(pictures: Path) -> None:
     (pictures / "old").mkdir()
     Image.open(pictures / "05.png").resize((60, 60)).save(pictures / "old" / "small.png")

@@ -34,6 +34,8 @@ class Evidence:
     turned: float = 0.0  # degrees
     mirrored: bool = False
     marked: int | None = None  # the one of both, 0 or 1, that has letters, a logo or a watermark; None: not known
+    greyed: int | None = None  # the one of both that has no colours where the other one has
+    shown: tuple[float, float] = (1.0, 1.0)  # share of each picture's area that the other one shows; borders are nothing
     laid_over: bool = False  # something covers a part of the one that `marked` names
     words: tuple[str, ...] = ()  # what else differs, for people
 
@@ -209,7 +211,7 @@ def _differences(seen: Look) -> list[str]:
     turned = registration.turned(seen.movement)
     if abs((turned + 45) % 90 - 45) > TURNED or abs(turned) > 45:
         words.append(f"turned by {turned:.0f} degrees")
-    if seen.greyed:
+    if seen.greyed is not None:
         words.append("without colour")
     if seen.recoloured:
         words.append("other colours")
@@ -232,7 +234,7 @@ def _as(seen: Look, kind: Kind, words: list[str], *, laid_over: bool = False) ->
     zoom = registration.zoom(movement)
     evidence = Evidence(
         seen.good, seen.bad, seen.covered, zoom, registration.turned(movement), registration.mirrored(movement),
-        seen.changed.whose, laid_over, tuple(words),
+        seen.changed.whose, seen.greyed, seen.shown, laid_over, tuple(words),
     )  # fmt: skip
     exact = seen.bad == 0 and (seen.usual < EXACT or seen.tiles < FEWEST) and abs(zoom - 1) < 0.02
     return Finding(kind, evidence, movement, seen.plain, exact)

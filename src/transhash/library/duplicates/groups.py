@@ -104,17 +104,23 @@ class Search:
         self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
         with closing(Pairing(self._picture, self._thumbnails)) as self._pairing:
             self._compare(self._worth_a_look(first))
-        self._marked = {
-            pair[found.evidence.marked]
-            for pair, found in self._found.items()
-            if found.kind in self._wishes.kinds and found.evidence.marked is not None
-        }
+        self._lost = self._losses()
         groups = self._groups()
         if Kind.RAW_JPEG in self._wishes.kinds:
             groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._present(np.arange(len(content))))
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
         skipped = [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)]
         return DuplicatesReport(groups, skipped, {kind: counts[kind] for kind in map(str, Kind) if counts[kind]})
+
+    def _losses(self) -> dict[int, dict[str, bool]]:
+        """What pictures have lost that others of their groups have, by first pictures of their contents."""
+        pixels = self._contents.widths * self._contents.heights
+        lost: dict[int, dict[str, bool]] = {}
+        for pair, found in self._found.items():
+            if found.kind in self._wishes.kinds:
+                for what, whose in keep.losses(found, (int(pixels[pair[0]]), int(pixels[pair[1]]))).items():
+                    lost.setdefault(pair[whose], {})[what] = True
+        return lost
 
     def _worth_a_look(self, first: Numbers) -> list[tuple[int, int]]:
         """The pairs to confirm, of pictures with different contents."""
@@ -277,7 +283,7 @@ class Search:
             return keep.Candidate(
                 self._paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
                 int(contents.sizes[picture]), int(contents.mtimes[picture]), None if date == NO_DATE else date,
-                int(self._first[picture]) in self._marked,
+                **self._lost.get(int(self._first[picture]), {}),
             )  # fmt: skip
 
         referred = [picture for picture in group if self._is_reference(picture)]

@@ -210,9 +210,9 @@ def covering(a: Sketch, b: Sketch, movement: Movement) -> float:
     return float(((left >= 0) & (top >= 0) & (left <= width) & (top <= height)).mean())
 
 
-def kept_area(a: Sketch, b: Sketch, movement: Movement) -> float:
-    """The share of the one of two pictures that shows more which the other one shows, too; borders are nothing."""
-    return min(_shown(a, b, movement), _shown(b, a, registration.inverse(movement)))
+def shown_areas(a: Sketch, b: Sketch, movement: Movement) -> tuple[float, float]:
+    """The share of each picture's area that the other one shows, too; borders are nothing."""
+    return _shown(a, b, movement), _shown(b, a, registration.inverse(movement))
 
 
 def _shown(a: Sketch, b: Sketch, movement: Movement) -> float:
@@ -246,10 +246,12 @@ def _is_border(strip: Floats) -> bool:
     return bool((first.sum() + rest) >= 0.8 * len(means))
 
 
-def greyed(a: Sketch, b: Sketch) -> bool:
-    """Whether one has colours and the other has none."""
+def greyed(a: Sketch, b: Sketch) -> int | None:
+    """The one of both, 0 or 1, that has no colours where the other one has; None: neither."""
     strengths = [float(np.abs(_inner(each)).mean()) for each in (a, b)]
-    return min(strengths) < 0.7 and max(strengths) > 1.6 and min(strengths) < GREYED * max(strengths)
+    if min(strengths) < 0.7 and max(strengths) > 1.6 and min(strengths) < GREYED * max(strengths):
+        return int(strengths[1] < strengths[0])
+    return None
 
 
 def both_plain(a: Sketch, b: Sketch) -> bool:

@@ -6,13 +6,21 @@ import fnmatch
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transhash.errors import LibraryError
+from transhash.library.duplicates.kinds import Kind
+
+if TYPE_CHECKING:
+    from transhash.library.duplicates.confirmation import Finding
 
 DATED = 2.5  # doublings of the number of pixels that the camera's date is worth: an enlarged copy has lost it
 MARKED = 4.0  # doublings that letters, a logo or a watermark on it cost
+GREYED = 4.0  # doublings that colours cost which another one has
 DETAIL = 0.5  # doublings that twice as many bytes a pixel are worth
+LEAST_DETAIL, MOST_DETAIL = -2.0, 2.0  # logarithms of bits a pixel between which that holds
+WHOLLY, CROPPED = 0.97, 0.99  # share of a picture's area that counts as all of it, and below which some is missing
+FINER = 1.1  # times the pixels that the whole has for a part, above which the part shows it more finely
 WORDS = {
     "best": "the best by pixels, compression and the camera's date",
     "largest": "the most pixels",
@@ -31,6 +39,13 @@ class Candidate(NamedTuple):
     modified: int  # ns
     taken: int | None  # seconds
     marked: bool = False  # another one of the group shows that something was laid over it
+    greyed: bool = False  # another one has the colours that it has not
+    cropped: bool = False  # another one shows more of the same
+
+    @property
+    def has_lost(self) -> bool:
+        """Whether another one of the group shows what this one has not."""
+        return self.marked or self.greyed or self.cropped
 
 
 Rule = Callable[[Candidate], Any]
@@ -62,23 +77,42 @@ def order(candidates: Sequence[Candidate], rules: Sequence[tuple[str, Rule]]) ->
     places = sorted(range(len(candidates)), key=worth)
     if len(places) < 2:
         return places, ""
-    first, second = candidates[places[0]], candidates[places[1]]
-    why = next((words for words, rule in (*rules, *_LAST) if rule(first) != rule(second)), "")
-    return places, _merits(first, second, any(each.marked for each in candidates)) if why == WORDS["best"] else why
+    ordered = [candidates[place] for place in places]
+    why = next((words for words, rule in (*rules, *_LAST) if rule(ordered[0]) != rule(ordered[1])), "")
+    return places, _merits(*ordered) if why == WORDS["best"] else why
 
 
-def _merits(first: Candidate, second: Candidate, is_other_marked: bool) -> str:
+def losses(found: Finding, pixels: tuple[int, int]) -> dict[str, int]:
+    """What one of two pictures has lost, as fields of `Candidate`, and which of both it is; `pixels`: of each."""
+    evidence = found.evidence
+    lost = {"marked": evidence.marked}
+    if found.kind in {Kind.COPY, Kind.EDIT}:
+        lost["greyed"] = evidence.greyed
+        part = int(evidence.shown[1] > evidence.shown[0])
+        share = evidence.shown[1 - part]
+        is_finer = pixels[part] > FINER * share * pixels[1 - part]  # as a photograph is that is in a collage, too
+        if share < CROPPED and evidence.shown[part] >= WHOLLY and not is_finer:
+            lost["cropped"] = part
+    return {what: whose for what, whose in lost.items() if whose is not None}
+
+
+def _merits(first: Candidate, second: Candidate, *others: Candidate) -> str:
     """What makes the best picture better than the second best."""
+    rest = (second, *others)
     found = []
     if _pixels(first) > _pixels(second):
         found.append(f"{first.width} × {first.height} pixels, not {second.width} × {second.height}")
     bits = f"{_detail(first):.1f}", f"{_detail(second):.1f}"
-    if _detail(first) > _detail(second):
+    if _detail(first) > _detail(second) and not first.has_lost:
         found.append(f"{bits[0]} bits a pixel, not {bits[1]}" if bits[0] != bits[1] else "a little less compressed")
     if first.taken is not None and second.taken is None:
         found.append("has the camera's date")
-    if is_other_marked and not first.marked:
+    if any(each.marked for each in rest) and not first.marked:
         found.append("nothing was laid over it")
+    if any(each.greyed for each in rest) and not first.greyed:
+        found.append("has its colours")
+    if any(each.cropped for each in rest) and not first.cropped:
+        found.append("shows more of it")
     return f"the best: {'; '.join(found)}" if found else WORDS["best"]
 
 
@@ -99,10 +133,11 @@ def _detail(one: Candidate) -> float:
 
 
 def _best(one: Candidate) -> float:
-    detail = min(2.0, math.log2(_detail(one) + 1e-9))
-    return -(
-        math.log2(_pixels(one)) + DETAIL * max(detail, -2.0) + DATED * (one.taken is not None) - MARKED * one.marked
-    )
+    detail = min(MOST_DETAIL, max(LEAST_DETAIL, math.log2(_detail(one) + 1e-9)))
+    if one.has_lost:  # what is gone does not come back in a larger file
+        detail = LEAST_DETAIL
+    worth = math.log2(_pixels(one)) + DETAIL * detail + DATED * (one.taken is not None)
+    return MARKED * one.marked + GREYED * one.greyed - worth
 
 
 def _age(one: Candidate) -> tuple[bool, int]:

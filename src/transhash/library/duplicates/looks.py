@@ -15,8 +15,8 @@ from transhash.library.duplicates.judging import (
     greyed,
     is_page,
     judge,
-    kept_area,
     recoloured,
+    shown_areas,
     slip,
 )
 from transhash.library.duplicates.laying import ground, lay
@@ -101,9 +101,14 @@ class Look:
         return covering(self._a, self._b, self.movement), covering(self._b, self._a, back)
 
     @cached_property
+    def shown(self) -> tuple[float, float]:
+        """The share of each picture's area that the other one shows."""
+        return shown_areas(self._a, self._b, self.movement)
+
+    @property
     def kept(self) -> float:
         """The share of the larger picture's area that the smaller one shows."""
-        return kept_area(self._a, self._b, self.movement)
+        return min(self.shown)
 
     @cached_property
     def changed(self) -> Changed:
@@ -125,8 +130,8 @@ class Look:
         return recoloured(self._laid, self._judged.tiles, ground(one, two))
 
     @property
-    def greyed(self) -> bool:
-        """Whether one has colours and the other has none."""
+    def greyed(self) -> int | None:
+        """The one of both that has no colours where the other one has."""
         return greyed(self._a, self._b)
 
 
