@@ -124,7 +124,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """Pictures that repeat one another: the one to keep, and what each other one is to it, the best first."""
+    """Pictures that repeat one another: the one to keep, and what each other one is to it, the best first.
+
+    A picture that is kept for its copies may be an edit or a burst in another group.
+    """
 
     keep: Copy
     same: list[Copy]
@@ -138,3 +141,4 @@ class DuplicatesReport:
     groups: list[Duplicates]
     skipped: list[Skipped]
     others: dict[str, int] = field(default_factory=dict)  # pairs of kinds that were not asked for, by kind
+    seen: int = 0  # pictures that may repeat others, and whose files could be read

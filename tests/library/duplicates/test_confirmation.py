@@ -110,6 +110,17 @@ def test_a_camera_that_moved_by_a_hair_has_taken_another_picture() -> None:
     assert found(image, aside).kind is Kind.BURST
 
 
+def test_the_reason_of_a_burst_speaks_against_a_copy() -> None:
+    image = np.asarray(photograph(), np.float32)
+    rows, columns = np.mgrid[0:240, 0:320]
+    places = np.clip(columns + 1.2 * np.sin(columns / 50.0) * np.cos(rows / 40.0), 0, 318.9)
+    left, share = places.astype(int), (places % 1)[..., None]
+    aside = image[rows, left] * (1 - share) + image[rows, left + 1] * share
+    finding = found(photograph(), Image.fromarray(np.rint(aside).astype(np.uint8)))
+    assert (finding.kind, finding.evidence.disagreeing) == (Kind.BURST, 0)
+    assert finding.evidence.text().startswith("the camera has moved a little; ")
+
+
 def on_white() -> Image.Image:
     page = Image.new("RGB", (320, 240), "white")
     page.paste(photograph().resize((200, 120)), (60, 40))

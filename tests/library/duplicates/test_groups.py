@@ -16,9 +16,13 @@ from fake_model import FakeModel
 from grouped import EXAMPLES, OneCode, groups_of, looked_at, names, picture
 from transhash import Library
 from transhash.errors import HammingIndexError
-from transhash.library.duplicates import groups, pairing
+from transhash.library import Duplicates
+from transhash.library.duplicates import groups as grouping
+from transhash.library.duplicates import pairing
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.planning import plan_of
+from transhash.library.duplicates.presence import CHANGED
 
 
 def test_different_pictures_are_no_duplicates_even_when_they_share_a_code(pictures: Path) -> None:
@@ -101,7 +105,7 @@ def test_what_has_changed_or_gone_since_indexing_is_skipped_and_named(pictures: 
         report = library.duplicates()
     assert [(skipped.path.name, skipped.reason) for skipped in report.skipped] == [
         ("a.png", "cannot be read (no such file or directory)"),
-        ("b.png", groups.CHANGED),
+        ("b.png", CHANGED),
     ]
     assert [set(group) for group in names(report.groups)] == [{"05.png", "c.png", "d.png"}]
 
@@ -149,6 +153,59 @@ def test_every_one_of_a_group_is_a_copy_of_what_is_kept(pictures: Path, monkeypa
     assert names(groups_of(pictures, model=OneCode(), keep=["largest"])) == [["0.png", "1.png"], ["2.png", "3.png"]]
 
 
+def told(monkeypatch: pytest.MonkeyPatch, kinds: dict[str, Kind]) -> None:
+    """Have pairs of `scenes` be of these kinds, by the names of both, and others of none."""
+
+    def confirm(self: pairing.Pairing, pairs: list[tuple[int, int]]) -> list[Finding]:
+        return [Finding(kinds.get("".join(sorted("abcdez"[each] for each in pair)))) for pair in pairs]
+
+    monkeypatch.setattr(pairing.Pairing, "confirm", confirm)
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """One picture in five sizes, the largest is `z`, and the file of `a` once more, `b`."""
+    image = picture(sorted(EXAMPLES.rglob("*.jpg"))[0])
+    for name, size in (("z", 96), ("a", 95), ("c", 94), ("d", 93), ("e", 92)):
+        image.resize((size, size)).save(tmp_path / f"{name}.png")
+    shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
+    return tmp_path
+
+
+def kinds_in(groups: list[Duplicates]) -> dict[str, dict[str, str]]:
+    return {group.keep.path.stem: {copy.path.stem: copy.kind for copy in group.same} for group in groups}
+
+
+def test_equal_files_stay_together_when_they_are_a_burst_of_another(
+    scenes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = {"az": Kind.BURST, "ac": Kind.COPY, "cz": Kind.BURST, "dz": Kind.EDIT, "ez": Kind.COPY}
+    told(monkeypatch, kinds)
+    groups = kinds_in(groups_of(scenes, model=OneCode(), kinds=["all"], keep=["largest"]))
+    (kept,) = groups.keys() - {"z"}
+    (twin,) = {"a", "b"} - {kept}
+    assert groups == {kept: {twin: "same-file", "c": "copy"}, "z": {kept: "burst", "d": "edit", "e": "copy"}}
+
+
+def test_copies_follow_what_turns_out_to_be_a_copy(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two groups that an edit brings together, whose pictures to keep were no candidates."""
+    told(monkeypatch, {"ac": Kind.COPY, "dz": Kind.COPY, "cd": Kind.EDIT, "az": Kind.COPY, "cz": Kind.COPY})
+    monkeypatch.setattr(grouping, "by_signs", lambda *_: [(0, 2), (3, 5), (2, 3)])
+    groups = kinds_in(groups_of(scenes, model=OneCode(), kinds=["copy", "edit"], keep=["largest"]))
+    assert groups == {"z": dict.fromkeys("abcd", "copy")}
+
+
+def test_no_plan_removes_what_a_group_keeps(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(monkeypatch, {"az": Kind.BURST})
+    with Library.create(scenes / ".transhash", OneCode()) as library:
+        library.index(scenes)
+        report = library.duplicates(64, kinds=["all"], keep=["largest"])
+        digests = {id_: each.digest for id_, each in library.pictures(library.passing()).items()}
+    plan = plan_of(report, digests, None, ())
+    assert len(report.groups) == 2
+    assert [Path(action.path).stem for action in plan.removals] in (["a"], ["b"])
+
+
 def test_an_empty_library_has_none(tmp_path: Path) -> None:
     with Library.create(tmp_path / "library", FakeModel()) as library:
         assert library.duplicates().groups == []
@@ -174,6 +231,16 @@ def test_other_metadata_and_another_lossless_format_are_the_same_pixels(pictures
     assert [copy.kind for copy in group.same] == ["same-pixels"]
 
 
+@pytest.mark.parametrize("size", [(20, 20), (400, 300)])
+def test_the_reason_of_equal_pixels_does_not_say_that_nothing_can_be_told(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    for name in ("blank.png", "blank.bmp"):
+        Image.new("RGB", size, "white").save(tmp_path / name)
+    (group,) = groups_of(tmp_path, model=OneCode())
+    assert [(copy.kind, copy.why) for copy in group.same] == [("same-pixels", "all pixels are equal")]
+
+
 def test_transparency_that_differs_is_not_the_same_pixels(pictures: Path) -> None:
     image = Image.open(pictures / "04.png").convert("RGBA")
     image.putalpha(Image.new("L", image.size, 254))
@@ -192,6 +259,12 @@ def test_a_link_and_a_hard_link_are_the_picture_itself(pictures: Path) -> None:
     (pictures / "aa.png").symlink_to(pictures / "05.png")
     os.link(pictures / "06.png", pictures / "bb.png")
     assert groups_of(pictures) == []
+
+
+def test_a_copy_of_what_a_link_leads_to_is_found(pictures: Path) -> None:
+    (pictures / "00 link.png").symlink_to(pictures / "05.png")
+    Image.open(pictures / "05.png").save(pictures / "05.jpg", quality=80)
+    assert names(groups_of(pictures)) == [["05.png", "05.jpg"]]
 
 
 def test_animations_are_copies_only_when_all_frames_agree(pictures: Path) -> None:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from transhash.errors import LibraryError
 from transhash.library.duplicates.contents import Contents
-from transhash.library.duplicates.groups import Search, Wishes, kinds_of
+from transhash.library.duplicates.groups import Search, Wishes
+from transhash.library.duplicates.kinds import kinds_of
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails

@@ -34,7 +34,9 @@ CLOSEST = 2  # nearest pictures of one that are compared whatever a glance says,
 class Reading(NamedTuple):
     """What is done for pictures, which are named by numbers."""
 
-    present: Callable[[Numbers], list[int]]  # those whose files are as the catalogue has them
+    present: Callable[
+        [Numbers], list[int]
+    ]  # those whose contents are there, in files that are as the catalogue has them
     picture: Callable[[int], Picture]
     skip: Callable[[int, str, str], None]  # names one with a reason and a remedy
     progress: Progress

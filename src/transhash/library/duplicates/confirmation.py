@@ -35,7 +35,10 @@ class Evidence:
     mirrored: bool = False
     marked: int | None = None  # the one of both, 0 or 1, that has letters, a logo or a watermark; None: not known
     greyed: int | None = None  # the one of both that has no colours where the other one has
-    shown: tuple[float, float] = (1.0, 1.0)  # share of each picture's area that the other one shows; borders are nothing
+    shown: tuple[float, float] = (
+        1.0,
+        1.0,
+    )  # share of each one's area that the other shows; borders are nothing
     laid_over: bool = False  # something covers a part of the one that `marked` names
     words: tuple[str, ...] = ()  # what else differs, for people
 
@@ -183,8 +186,19 @@ def _finding(seen: Look) -> Finding:
             words.append(f"cropped to {seen.kept:.0%}")
         return _as(seen, Kind.COPY, words)
     if _is_same_scene(seen):
-        return _as(seen, Kind.BURST, [f"{seen.bad} of {seen.tiles} tiles differ"])
+        return _as(seen, Kind.BURST, [_against(seen)])
     return NOTHING
+
+
+def _against(seen: Look) -> str:
+    """What speaks against a copy, where two pictures are exposures of one scene."""
+    if seen.bad:
+        return f"{seen.bad} of {seen.tiles} tiles differ"
+    if seen.drift > DRIFT or seen.slip > STILL:
+        return "the camera has moved a little"
+    if max(seen.covered) < WHOLLY:
+        return "each shows what the other one does not"
+    return "the tiles agree less than those of a copy"
 
 
 def _is_same_picture(seen: Look) -> bool:

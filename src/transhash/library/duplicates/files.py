@@ -19,8 +19,8 @@ from transhash.library.catalogue.kinds import seconds
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.contents import Contents
-from transhash.library.duplicates.groups import Search, Wishes, kinds_of
-from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.groups import Search, Wishes
+from transhash.library.duplicates.kinds import Kind, kinds_of
 from transhash.library.duplicates.pairing import Picture
 from transhash.library.duplicates.pairing import compare as compared
 from transhash.library.duplicates.reading import look
@@ -64,7 +64,7 @@ def find_duplicates(
     starts = np.array([0, len(rows)] if rows else [0], np.int64)
     join = Join(np.zeros((len(starts) - 1, 1), np.uint64), starts, contents.ids, 64, 64)  # all are candidates
     report = Search(contents, join, lambda ids: {id_: files[id_] for id_ in ids}, wishes=wishes).run()
-    return DuplicatesReport(report.groups, skipped + report.skipped, report.others)
+    return DuplicatesReport(report.groups, skipped + report.skipped, report.others, report.seen)
 
 
 def compare(one: PathLike, other: PathLike) -> Finding:

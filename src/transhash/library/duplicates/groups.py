@@ -7,19 +7,16 @@ confirmed against the one to keep. Nothing of the library or of the pictures is 
 from __future__ import annotations
 
 import os
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.errors import LibraryError
-from transhash.library.digests import file_digest
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.choosing import Reading, accompanied, by_embeddings, by_signs
 from transhash.library.duplicates.confirmation import Finding
@@ -28,10 +25,11 @@ from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
+from transhash.library.duplicates.presence import Presence
 from transhash.library.duplicates.raw import raw_groups
-from transhash.library.files.paths import modified
+from transhash.library.duplicates.unions import Unions, sets
 from transhash.library.files.thumbnails import Thumbnails
-from transhash.library.results import Copy, Duplicates, DuplicatesReport, Skipped
+from transhash.library.results import Copy, Duplicates, DuplicatesReport
 from transhash.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -42,11 +40,10 @@ Flags = NDArray[np.bool_]
 
 CONFIRMED_AT_ONCE = 256  # pairs; in the end threads wait for the slowest of them
 MANY = 1_000  # pairs that are worth the second or two that processes which help take to start
-COARSE = 2_000_000_000  # ns: some drives keep times of change no better
 
-CHANGED = "changed since it was indexed"
 SAME_FILE = Finding(Kind.SAME_FILE)
-KINDS = (Kind.SAME_FILE, Kind.SAME_PIXELS, Kind.COPY)
+KINDS = (Kind.SAME_FILE, Kind.SAME_PIXELS, Kind.COPY)  # of one picture
+LOOSE = (Kind.EDIT, Kind.BURST, Kind.UNSURE)  # of pictures that are not quite one
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,14 @@ class Wishes:
     reference: tuple[str, ...] = ()  # folders whose pictures are kept; real paths
     within: bool = False  # only pictures of the same folder
     not_duplicates: frozenset[tuple[str, str]] = field(default_factory=frozenset)  # pairs of digests, the lesser first
+
+
+class _Group(NamedTuple):
+    """A picture to keep, those that repeat it, and why it is kept."""
+
+    kept: int
+    others: list[int]
+    why: str
 
 
 class Search:
@@ -80,16 +85,14 @@ class Search:
         """
         self._contents = contents
         self._join = join
-        self._paths_of = paths
         self._progress = progress
         self._wishes = wishes or Wishes()
         self._rules = keep.parse(self._wishes.keep)
         self._thumbnails = thumbnails
         self._embeddings = embeddings
-        self._skipped: dict[str, Skipped] = {}
-        self._paths: dict[int, str] = {}  # of the pictures that are as the catalogue has them
-        self._inodes: dict[int, tuple[int, int]] = {}  # the files that they are: hard links are one
-        self._where: dict[int, str] = {}  # a file of each content, by the first picture that has it
+        self._firsts, self._content = equal_contents(contents.digests)
+        self._first = self._firsts[self._content]  # the first picture of each one's content
+        self._presence = Presence(contents, self._first, paths)
         self._codes = np.empty(len(contents.ids), np.int64)  # the number of each picture's code
         places = np.searchsorted(contents.ids, join.ids)
         self._codes[places] = np.repeat(np.arange(len(join.words)), np.diff(join.starts))
@@ -97,20 +100,24 @@ class Search:
 
     def run(self) -> DuplicatesReport:
         """Find the groups."""
-        first, content = equal_contents(self._contents.digests)
-        self._first = first[content]
-        self._held = np.bincount(content)[content]  # files of each picture's content
-        # what is united leads to the same picture, the first of them
-        self._leaders = self._first.copy() if Kind.SAME_FILE in self._wishes.kinds else np.arange(len(content))
+        every = np.arange(len(self._first))
+        self._held = np.bincount(self._content)[self._content]  # files of each picture's content
+        alike = self._first if Kind.SAME_FILE in self._wishes.kinds else every
+        self._same, self._related = (
+            Unions(alike),
+            Unions(alike),
+        )  # by the kinds of one picture; by all that are asked for
         with closing(Pairing(self._picture, self._thumbnails)) as self._pairing:
-            self._compare(self._worth_a_look(first))
+            self._compare(self._worth_a_look(self._firsts))
         self._lost = self._losses()
         groups = self._groups()
         if Kind.RAW_JPEG in self._wishes.kinds:
-            groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._present(np.arange(len(content))))
+            groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._presence.present(every))
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
-        skipped = [self._skipped[path] for path in sorted(self._skipped, key=os.fsencode)]
-        return DuplicatesReport(groups, skipped, {kind: counts[kind] for kind in map(str, Kind) if counts[kind]})
+        skipped = [each for _, each in sorted(self._presence.skipped.items(), key=lambda item: os.fsencode(item[0]))]
+        others = {kind: counts[kind] for kind in map(str, Kind) if counts[kind]}
+        seen = set(self._presence.paths.values()) - self._presence.skipped.keys()
+        return DuplicatesReport(groups, skipped, others, len(seen))
 
     def _losses(self) -> dict[int, dict[str, bool]]:
         """What pictures have lost that others of their groups have, by first pictures of their contents."""
@@ -124,7 +131,7 @@ class Search:
 
     def _worth_a_look(self, first: Numbers) -> list[tuple[int, int]]:
         """The pairs to confirm, of pictures with different contents."""
-        reading = Reading(self._present, self._picture, self._skip, self._progress)
+        reading = Reading(self._presence.with_files, self._picture, self._presence.skip, self._progress)
         known, join = self._embeddings, self._join
         if known is None or self._thumbnails is None or len(first) > MOST or join.radius >= join.bits:
             return by_signs(first[accompanied(join, self._codes[first])], reading, self._pairing)
@@ -134,47 +141,7 @@ class Search:
     def _picture(self, picture: int) -> Picture:
         contents = self._contents
         size = int(contents.widths[picture]), int(contents.heights[picture])
-        return Picture(Path(self._where[picture]), contents.digest(picture), size)
-
-    def _present(self, pictures: Numbers) -> list[int]:
-        """Those of some pictures that are still as the catalogue has them."""
-        missing = [picture for picture in pictures.tolist() if picture not in self._paths]
-        paths = self._paths_of(self._contents.ids[missing].tolist()) if missing else {}
-        for picture in missing:
-            path = paths.get(int(self._contents.ids[picture]))
-            if path is not None and self._is_current(picture, path):
-                self._paths[picture] = path
-                self._where.setdefault(int(self._first[picture]), path)
-        return [picture for picture in pictures.tolist() if picture in self._paths]
-
-    def _is_current(self, picture: int, path: str) -> bool:
-        try:
-            status = os.lstat(path)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            self._skip(picture, f"cannot be read ({reason})", "run `transhash index`", path)
-            return False
-        if stat.S_ISLNK(status.st_mode):  # it and what it leads to are one picture
-            return False
-        self._inodes[picture] = status.st_dev, status.st_ino
-        apart = abs(modified(status) - int(self._contents.mtimes[picture]))
-        # a library that was copied without the dates of its files has the same pictures
-        if status.st_size == self._contents.sizes[picture] and (
-            apart <= COARSE or self._has_its_content(picture, path)
-        ):
-            return True
-        self._skip(picture, CHANGED, "run `transhash index`, then this again", path)
-        return False
-
-    def _has_its_content(self, picture: int, path: str) -> bool:
-        try:
-            return file_digest(path) == bytes(self._contents.digests[picture])
-        except OSError:
-            return False
-
-    def _skip(self, picture: int, reason: str, remedy: str, path: str | None = None) -> None:
-        path = self._paths[picture] if path is None else path
-        self._skipped[path] = Skipped(Path(path), reason, remedy)
+        return Picture(Path(self._presence.where[picture]), contents.digest(picture), size)
 
     def _compare(self, waiting: list[tuple[int, int]]) -> None:
         """Confirm pairs, and unite those that are of a kind that is asked for."""
@@ -186,16 +153,19 @@ class Search:
                 if finding.kind is not None:
                     self._found[pair] = finding
                     if finding.kind in self._wishes.kinds:
-                        self._unite(*pair)
+                        self._related.unite(*pair)
+                    if finding.kind in self._wishes.kinds and finding.kind in KINDS:
+                        self._same.unite(*pair)
             self._progress("comparing", min(begin + CONFIRMED_AT_ONCE, len(waiting)), len(waiting), "")
 
     def _is_open(self, one: int, other: int) -> bool:
-        """Whether a pair must still be looked at: it is not together already, and nobody has said that it differs."""
-        if self._leader(one) == self._leader(other) or self._is_refused(one, other):
+        """Whether a pair must still be looked at: it is not one picture yet, and nobody has said that it differs."""
+        if self._same.leader(one) == self._same.leader(other) or self._is_refused(one, other):
             return False
-        if self._wishes.within and os.path.dirname(self._paths[one]) != os.path.dirname(self._paths[other]):
-            return bool(self._held[one] > 1 or self._held[other] > 1)  # files of the same content may lie in one folder
-        return True
+        if not self._wishes.within or self._held[one] > 1 or self._held[other] > 1:
+            return True  # of several files of one content each may lie in the folder of the other picture
+        paths = self._presence.paths
+        return os.path.dirname(paths[one]) == os.path.dirname(paths[other])
 
     def _is_refused(self, one: int, other: int) -> bool:
         a, b = sorted((self._contents.digest(one), self._contents.digest(other)))
@@ -221,58 +191,88 @@ class Search:
         a, b = int(self._first[one]), int(self._first[other])
         return min(a, b), max(a, b)
 
-    def _unite(self, one: int, other: int) -> None:
-        one, other = self._leader(one), self._leader(other)
-        self._leaders[max(one, other)] = min(one, other)
-
-    def _leader(self, one: int) -> int:
-        while self._leaders[one] != one:
-            self._leaders[one] = self._leaders[self._leaders[one]]
-            one = int(self._leaders[one])
-        return one
-
     def _groups(self) -> list[Duplicates]:
-        """The united pictures, so that in each group every one is confirmed against the one to keep."""
-        leaders = self._leaders
+        """The united pictures, so that in each group every one is confirmed against the one to keep.
+
+        First what is one picture: equal files stay together. What they keep is then grouped by the other kinds.
+        """
+        groups: dict[int, _Group] = {}  # by the one to keep
+        gone: set[int] = set()  # in a group of another one, or its file under another name
+        every = [(KINDS, self._same), ((*KINDS, *LOOSE), self._related)]
+        for kinds, unions in every if set(LOOSE) & set(self._wishes.kinds) else every[:1]:
+            present = (self._presence.present(each) for each in self._sets(unions))
+            parts = [part for each in present for part in self._parts(each)]
+            waiting = [[each for each in part if each not in gone] for part in parts]
+            while waiting:
+                ordered = [self._by_worth(rest) for rest in waiting if len(rest) > 1]
+                self._look_at((kept, other) for (kept, *others), _ in ordered for other in others)
+                waiting = []
+                for rest, why in ordered:
+                    others, left = self._parted(rest, kinds, gone)
+                    self._add(groups, rest[0], others, why)
+                    waiting.append(left)
+        return sorted(map(self._shown, groups.values()), key=lambda group: os.fsencode(group.keep.path))
+
+    def _sets(self, unions: Unions) -> list[Numbers]:
+        leaders = unions.leaders()
         if Kind.SAME_FILE not in self._wishes.kinds:  # equal files follow the one of them that was looked at
             leaders = np.where(self._first == np.arange(len(leaders)), leaders, leaders[self._first])
-        while (leaders[leaders] != leaders).any():
-            leaders = leaders[leaders]
-        united = np.flatnonzero(np.bincount(leaders)[leaders] > 1) if len(leaders) else leaders
-        order = united[np.argsort(leaders[united], kind="stable")]
-        found: list[Duplicates] = []
-        united_ones = np.split(order, np.flatnonzero(np.diff(leaders[order])) + 1) if len(order) else []
-        waiting = [part for each in united_ones for part in self._parts(self._present(each))]
-        while waiting:
-            ordered = [self._by_worth(rest) for rest in waiting if len(rest) > 1]
-            self._look_at((kept, other) for (kept, *others), _ in ordered for other in others)
-            parted = [self._parted(*each) for each in ordered]
-            found += [group for group, _ in parted if group.same]
-            waiting = [left for _, left in parted]
-        return sorted(found, key=lambda group: os.fsencode(group.keep.path))
+        return sets(leaders)
 
     def _parts(self, group: list[int]) -> list[list[int]]:
         if not self._wishes.within:
             return [group]
         folders: dict[str, list[int]] = {}
         for picture in group:
-            folders.setdefault(os.path.dirname(self._paths[picture]), []).append(picture)
+            folders.setdefault(os.path.dirname(self._presence.paths[picture]), []).append(picture)
         return list(folders.values())
 
-    def _parted(self, rest: list[int], why: str) -> tuple[Duplicates, list[int]]:
-        """The first of some pictures with those that repeat it, and the others."""
+    def _parted(self, rest: list[int], kinds: tuple[Kind, ...], gone: set[int]) -> tuple[list[int], list[int]]:
+        """Those that repeat the first of some pictures as these kinds, and the others; adds to what is `gone`."""
         kept, others, left = rest[0], [], []
-        files = {self._inodes[kept]}
+        inodes = self._presence.inodes
+        files = {inodes[kept]}
         for other in rest[1:]:
-            if self._inodes[other] in files:
-                continue  # the same file under another name
-            finding = self._finding(kept, other)
-            if finding.kind in self._wishes.kinds and not (self._is_reference(kept) and self._is_reference(other)):
-                others.append(self._copy(other, kept, finding))
-                files.add(self._inodes[other])
+            if inodes[other] in files:
+                gone.add(other)  # the same file under another name
+            elif self._repeats(kept, other, kinds):
+                others.append(other)
+                files.add(inodes[other])
             else:
                 left.append(other)
-        return Duplicates(self._copy(kept, kept, SAME_FILE), others, why), left
+        gone.update(others)
+        return others, left
+
+    def _repeats(self, kept: int, other: int, kinds: tuple[Kind, ...]) -> bool:
+        kind = self._finding(kept, other).kind
+        if kind not in kinds or kind not in self._wishes.kinds:
+            return False
+        return not (self._is_reference(kept) and self._is_reference(other))
+
+    def _add(self, groups: dict[int, _Group], kept: int, others: list[int], why: str) -> None:
+        """Add pictures to the group of the one to keep. One that is kept for copies of its own keeps them, except
+        those that are copies of this one, too.
+        """
+        if not others:
+            return
+        found = list(others)
+        for other in others:
+            if other in groups and self._finding(kept, other).kind in KINDS:
+                theirs = groups.pop(other)
+                self._look_at((kept, each) for each in theirs.others)
+                taken = [each for each in theirs.others if self._repeats(kept, each, KINDS)]
+                found += taken
+                self._add(groups, other, [each for each in theirs.others if each not in taken], theirs.why)
+        if kept in groups:
+            found += groups[kept].others
+        if len(found) > len(others):
+            found = [each for each in self._by_worth([kept, *found])[0] if each != kept]
+        groups[kept] = _Group(kept, found, why)
+
+    def _shown(self, group: _Group) -> Duplicates:
+        kept = group.kept
+        copies = [self._copy(other, kept, self._finding(kept, other)) for other in group.others]
+        return Duplicates(self._copy(kept, kept, SAME_FILE), copies, group.why)
 
     def _by_worth(self, group: Sequence[int]) -> tuple[list[int], str]:
         """Pictures, the one to keep first, and why it is."""
@@ -281,7 +281,7 @@ class Search:
         def candidate(picture: int) -> keep.Candidate:
             date = int(contents.dates[picture])
             return keep.Candidate(
-                self._paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
+                self._presence.paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
                 int(contents.sizes[picture]), int(contents.mtimes[picture]), None if date == NO_DATE else date,
                 **self._lost.get(int(self._first[picture]), {}),
             )  # fmt: skip
@@ -296,7 +296,7 @@ class Search:
         return ordered, "it is in a reference folder" if referred else whys[1]
 
     def _is_reference(self, picture: int) -> bool:
-        return below(os.path.realpath(self._paths[picture]), self._wishes.reference)
+        return below(os.path.realpath(self._presence.paths[picture]), self._wishes.reference)
 
     def _copy(self, picture: int, kept: int, finding: Finding) -> Copy:
         contents = self._contents
@@ -304,7 +304,7 @@ class Search:
         names = ("it", "the one to keep")
         apart = np.bitwise_count(words[self._codes[picture]] ^ words[self._codes[kept]]).sum(dtype=np.int64)
         return Copy(
-            path=Path(self._paths[picture]),
+            path=Path(self._presence.paths[picture]),
             id=int(contents.ids[picture]),
             width=int(contents.widths[picture]),
             height=int(contents.heights[picture]),
@@ -314,15 +314,3 @@ class Search:
             kind=str(finding.kind),
             why=finding.evidence.text(*(names if self._first[picture] < self._first[kept] else names[::-1])),
         )
-
-
-def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:
-    """Kinds by their names, or `all`; raises `LibraryError` for another name."""
-    found = []
-    for text in texts:
-        if text == "all":
-            return tuple(Kind)
-        if text not in [str(kind) for kind in Kind]:
-            raise LibraryError(text, "no kind of duplicates", f"there are {', '.join(Kind)}, and all")
-        found.append(Kind(text))
-    return tuple(found)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from transhash.errors import LibraryError
 
 
 class Kind(StrEnum):
@@ -15,3 +18,15 @@ class Kind(StrEnum):
     BURST = "burst"  # another exposure of the same scene
     UNSURE = "unsure"  # too little structure to tell
     RAW_JPEG = "raw+jpeg"  # by its name the camera's picture of a RAW file, which is not read
+
+
+def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:
+    """Kinds by their names, or `all`; raises `LibraryError` for another name."""
+    found = []
+    for text in texts:
+        if text == "all":
+            return tuple(Kind)
+        if text not in [str(kind) for kind in Kind]:
+            raise LibraryError(text, "no kind of duplicates", f"there are {', '.join(Kind)}, and all")
+        found.append(Kind(text))
+    return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -115,10 +116,11 @@ def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding
         return Finding(None)
     found = confirm(seen.sketch, also.sketch)
     may_be_same = found.exact and found.kind in {Kind.COPY, Kind.UNSURE}
-    may_be_same |= np.array_equal(seen.sketch.whole, also.sketch.whole)  # however little is to be seen on it
+    may_be_same |= np.array_equal(seen.sketch.whole, also.sketch.whole)
     is_still = seen.frames is None and one.size == other.size
     if is_still and may_be_same and same_pixels(one.path, other.path):
-        return Finding(Kind.SAME_PIXELS, found.evidence, found.movement)
+        evidence = replace(found.evidence, words=("all pixels are equal",))  # however little is to be seen on them
+        return Finding(Kind.SAME_PIXELS, evidence, found.movement)
     if found.kind is None or found.kind is Kind.BURST:
         return found
     if seen.frames is not None:

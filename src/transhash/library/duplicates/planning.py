@@ -15,8 +15,10 @@ def plan_of(
 ) -> Plan:
     """A plan that keeps one picture of each group and removes the others, nothing outside `folders`.
 
-    `digests`: of the contents, hex, by id. Without `folders` those of the pictures of the groups.
+    What one group keeps, no other one removes: it is there for its copies, which may be removed. `digests`: of the
+    contents, hex, by id. Without `folders` those of the pictures of the groups.
     """
+    staying = {group.keep.id for group in report.groups}
     actions: list[Action] = []
     beside = Folders()
     for number, group in enumerate(report.groups, 1):
@@ -27,7 +29,7 @@ def plan_of(
         removing = [
             _action(number, copy, kept, digests, beside, why=copy.why or "equal bytes")
             for copy in group.same
-            if copy.id in digests
+            if copy.id in digests and copy.id not in staying
         ]
         if removing:
             actions += [keeping, *removing]
