@@ -69,6 +69,13 @@ def test_a_thing_on_white_may_match_its_copy_with_a_border() -> None:
     assert may_match(glanced(thing), glanced(ImageOps.expand(thing, 5, "black")), turned=False)
 
 
+def test_blank_pages_of_one_grey_may_match() -> None:
+    white, cream, dark = (Image.new("RGB", (100, 140), (level, level, level)) for level in (255, 252, 200))
+    assert may_match(glanced(white), glanced(cream), turned=False)
+    assert not may_match(glanced(white), glanced(dark), turned=False)
+    assert not may_match(glanced(white), glanced(example(3)), turned=False)
+
+
 def test_what_covers_a_part_makes_an_edit_that_is_no_copy() -> None:
     other = example(3)
     other.paste(example(23).resize((60, 60)), (90, 60))
@@ -100,6 +107,10 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         example(number).save(folder / f"{number:02}.png")
     example(7).resize((130, 98)).save(folder / "smaller.jpg", quality=60)
     ImageEnhance.Brightness(example(9)).enhance(1.2).save(folder / "brighter.jpg")
+    for name in ("blank.png", "blank.bmp"):  # a scan of an empty page, hardly darker at one side
+        Image.linear_gradient("L").resize((100, 140)).point(lambda level: 250 + level // 64).convert("RGB").save(
+            folder / name
+        )
     read = looked_at(monkeypatch)
     compared: list[frozenset[str]] = []
     compare = pairing.compare
@@ -117,7 +128,11 @@ def test_copies_in_a_fitted_library_are_found_whatever_their_codes_and_few_other
         report = library.duplicates(0, progress=lambda stage, *_: stages.append(stage))
 
     found = [{copy.path.name for copy in (group.keep, *group.same)} for group in report.groups]
-    assert sorted(map(sorted, found)) == [["07.png", "smaller.jpg"], ["09.png", "brighter.jpg"]]
+    assert sorted(map(sorted, found)) == [
+        ["07.png", "smaller.jpg"],
+        ["09.png", "brighter.jpg"],
+        ["blank.bmp", "blank.png"],
+    ]
     assert list(dict.fromkeys(stages)) == ["looking for neighbours", "reading", "glancing", "comparing"]
     assert len(set(read)) < 30
     assert len(compared) == len(set(compared))  # no pair again when groups are made

@@ -28,6 +28,7 @@ ROUGHLY = 0.2  # correlation of square copies that lie on each other as they are
 FITS = 0.92  # correlation of copies once one is laid on the other: chosen on copies made from Imagenette and VOC
 CHANGED = 0.8  # of edits and bursts, of which a part is another one
 HALF_SIZE = 0.07  # by which the correlation may be less at half the size
+FLAT, SHADE = 3.0, 12.0  # deviation of what nothing can be told of, and levels by which such greys differ at most
 NOISE = 0.25  # squared grey levels, of blurred pictures: what is plain resembles nothing
 MOST_ZOOM = 2.0  # times that one shows more than the other at most
 LEAST_SHARED = 0.3  # share of the one that the other covers
@@ -40,6 +41,7 @@ class Glance(NamedTuple):
     whole: Bytes  # [SMALL, SMALL], all of it
     inner: Bytes  # [SMALL, SMALL], its content
     content: Box  # left, top, right, bottom
+    is_flat: bool  # hardly anything is to be seen: a blank page
 
 
 def glance(jpeg: bytes) -> Glance:
@@ -57,16 +59,20 @@ def glance(jpeg: bytes) -> Glance:
     size = max(8, round(grey.width * scale)), max(8, round(grey.height * scale))
     small = grey.resize(size, box)
     content = content_of(np.asarray(small, np.float32))
+    whole = np.asarray(grey.resize((SMALL, SMALL), box))
     return Glance(
         np.asarray(small),
-        np.asarray(grey.resize((SMALL, SMALL), box)),
+        whole,
         np.asarray(small.resize((SMALL, SMALL), Image.Resampling.BILINEAR, box=content)),
         content,
+        bool(whole.std() < FLAT),
     )
 
 
 def may_match(a: Glance, b: Glance, *, turned: bool) -> bool:
     """Whether one of two pictures may be a copy of the other; with `turned` also an edit or a burst."""
+    if a.is_flat and b.is_flat and abs(float(np.median(a.grey)) - float(np.median(b.grey))) < SHADE:
+        return True  # nothing can be laid on anything: whether the pixels are equal is seen later
     tries = [
         (correlation(one, two, turn), box, other, turn)
         for turn in range(8 if turned else 1)
