@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from PIL import Image
 from collection import draw
 from fake_model import FakeModel
 from transhash import Library
+
+OF_THREE = {"00 link.png", "03.png", "copy-0.jpg", "copy-1.jpg", "copy-2.jpg"}
 
 
 @pytest.fixture
@@ -46,6 +48,20 @@ def test_copies_are_one_hit_that_names_them(library: Library, photos: Path) -> N
     (twin,) = {"07.png", "again.png"} & set(copies)
     assert copies[twin] == {"07.png", "again.png"} - {twin}
     assert [hit.id for hit in hits] == [hit.id for hit in plain if hit.id in {each.id for each in hits}]
+    assert len(hits) == 12
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_a_link_and_what_it_leads_to_are_one_hit(photos: Path, link: Callable[[Path, Path], None]) -> None:
+    link(photos / "00 link.png", photos / "03.png")
+    with Library.create(photos / ".transhash", FakeModel()) as library:
+        library.index(photos)
+        plain = {hit.id: hit.path.name for hit in library.search(photos / "03.png", 17)}
+        hits = library.search(photos / "03.png", 17, collapse=True)
+
+    assert "00 link.png" in plain.values()
+    (of_link,) = ({plain[id_] for id_ in (hit.id, *hit.copies)} for hit in hits if hit.path.name in OF_THREE)
+    assert of_link == OF_THREE
     assert len(hits) == 12
 
 

@@ -17,9 +17,11 @@ from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.glances import glance, may_match
 from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.sketches import sketch
+from transhash.library.duplicates.unions import Unions, sets
 from transhash.library.duplicates.verdicts import Verdicts
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.fitting import are_fitted
+from transhash.library.results import Duplicates
 from transhash.library.searchable import Hit, Options, Picture, Queries
 
 if TYPE_CHECKING:
@@ -53,7 +55,25 @@ def prepare() -> None:
 
 
 def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[int, list[int]]:
-    """For each of some pictures that comes before copies of it, the ids of these."""
+    """For each of some pictures that comes before copies of it, the ids of these.
+
+    Equal contents are copies, also where one is a link to the other.
+    """
+    same: dict[str, int] = {}  # the first place of each content
+    ranks = {each.id: rank for rank, each in enumerate(pictures)}
+    together = Unions(np.array([same.setdefault(each.digest, ranks[each.id]) for each in pictures], np.int64))
+    for group in _groups(searching, pictures):
+        for copy in group.same:
+            together.unite(ranks[group.keep.id], ranks[copy.id])
+    found = {}
+    for united in sets(together.leaders()):
+        first, *others = (pictures[rank].id for rank in united.tolist())
+        found[first] = others
+    return found
+
+
+def _groups(searching: LocalSearch, pictures: Sequence[Picture]) -> list[Duplicates]:
+    """The groups of some pictures of which each is a picture of its own, not a link."""
     codes = searching.codes()
     kept = searching.embeddings([each.id for each in pictures]) if are_fitted(searching.own) else {}
     rows = [np.frombuffer(kept.get(each.id, b""), np.int8) for each in pictures]
@@ -65,7 +85,7 @@ def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[in
     there = np.isin([each.id for each in pictures], join.ids)  # those that have not gone meanwhile
     pictures = [each for each, is_there in zip(pictures, there, strict=True) if is_there]
     if len(pictures) < 2:
-        return {}
+        return []
     order = np.argsort([each.id for each in pictures])
     search = Search(
         Contents.of([[_row(each) for each in pictures]]),
@@ -75,12 +95,7 @@ def copies_among(searching: LocalSearch, pictures: Sequence[Picture]) -> dict[in
         thumbnails=Thumbnails(searching.path),
         embeddings=None if embeddings is None else embeddings[there][order],
     )
-    ranks = {each.id: rank for rank, each in enumerate(pictures)}
-    found = {}
-    for group in search.run().groups:
-        first, *others = sorted((copy.id for copy in (group.keep, *group.same)), key=ranks.__getitem__)
-        found[first] = others
-    return found
+    return search.run().groups
 
 
 def collapsed(searching: LocalSearch, hits: Sequence[Hit]) -> list[Hit]:
