@@ -104,6 +104,29 @@ def test_a_file_that_has_gone_is_named_and_the_rest_is_done(run, copied: Path) -
     assert result.out.count("same") == 2
 
 
+def test_files_that_have_gone_are_counted_and_nothing_is_said_of_what_was_not_compared(run, copied: Path) -> None:
+    for number in range(8):
+        shutil.copy(copied / "cat" / "cat-1.png", copied / f"more-{number}.png")
+    run("index", "photos")
+    pictures = photos_of(copied)
+    for picture in pictures:
+        picture.unlink()
+    result = run("duplicates", "photos", "--max-distance", "64")
+    reason = "cannot be read (no such file or directory)"
+    assert (result.code, result.out) == (1, "")
+    assert result.err.count("; run `transhash index`") == 5
+    assert f"and {len(pictures) - 5} more for the same reason ({reason})\n" in result.err
+    assert result.err.endswith("nothing was compared: no file of the pictures to compare could be read\n")
+
+
+def test_no_duplicates_among_what_could_be_read(run, photos: Path) -> None:
+    run("index", "photos")
+    (photos / "cat" / "cat-0.png").unlink()
+    result = run("duplicates", "photos", "--max-distance", "64")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.endswith("no duplicates among the pictures that could be read: 5\n")
+
+
 def test_without_a_library_the_remedy_is_named(run, photos: Path) -> None:
     result = run("duplicates", "photos")
     assert (result.code, result.out) == (2, "")
@@ -151,10 +174,13 @@ def test_a_plan_is_applied_and_undone(run, copied: Path) -> None:
     assert len(photos_of(copied)) == 9
     applied = run("apply", "plan.jsonl", "--to", "removed")
     assert (applied.code, "3 files removed" in applied.err) == (0, True)
+    assert "run `transhash index`" in applied.err
     assert len(photos_of(copied)) == 6
     assert run("apply", "plan.jsonl", "--to", "removed").code == 2  # there is a log already
     undone = run("undo", "plan.jsonl.log")
     assert (undone.code, "3 files brought back" in undone.err) == (0, True)
+    assert "run `transhash index`" in undone.err
+    assert "transhash index" not in run("undo", "plan.jsonl.log").err  # nothing has changed
     assert len(photos_of(copied)) == 9
 
 

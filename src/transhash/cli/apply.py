@@ -51,4 +51,6 @@ def apply(
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
     say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB; to bring them back: transhash undo {path}")
+    if done.done:
+        say("run `transhash index` on their folders: until then a library still finds the removed files")
     raise typer.Exit(PARTLY if done.skipped else DONE)

@@ -12,7 +12,7 @@ import typer
 
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
-from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.output import DONE, PARTLY, print_json, say, say_skipped, shown
 from transhash.cli.terminal import stages
 from transhash.errors import TransHashError
 
@@ -134,21 +134,28 @@ def duplicates(
 def _say_what_was_found(report: DuplicatesReport) -> None:
     from transhash.library.duplicates.raw import NO_ID
 
-    for skipped in report.skipped:
-        say(f"{skipped.path}: skipped: {skipped.reason}; {skipped.remedy}")
+    say_skipped(report.skipped)
     groups = [group for group in report.groups if group.keep.id != NO_ID]
     copies = [copy for group in groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
     say(
         f"{len(groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB"
         if groups
-        else "no duplicates"
+        else _none(report)
     )
     if len(groups) < len(report.groups):
         say(f"{len(report.groups) - len(groups)} RAW files with pictures of their names, which no plan removes")
     if report.others:
         found = ", ".join(f"{count} of kind {kind}" for kind, count in report.others.items())
         say(f"not shown: pairs of other kinds, {found}; show them with --kinds all")
+
+
+def _none(report: DuplicatesReport) -> str:
+    if not report.skipped:
+        return "no duplicates"
+    if not report.seen:
+        return "nothing was compared: no file of the pictures to compare could be read"
+    return f"no duplicates among the pictures that could be read: {report.seen:,}"
 
 
 def _write_plan(

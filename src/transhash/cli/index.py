@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 
 from transhash.cli.libraries import find_library, named_encoder, open_library, remember
 from transhash.cli.options import BitsOption, JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
+from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, say_skipped, shown
 from transhash.cli.report import check_report, write_report
 from transhash.cli.terminal import on_terminal, stages
 from transhash.errors import LibraryError
@@ -30,8 +29,6 @@ EXAMPLES = """\
   transhash index photos/ --report skipped.csv     # files that cannot be used
   transhash index photos/ --model mine --library mine/library
 """
-
-NAMED = 5  # skipped files named for each reason
 
 
 def index(
@@ -151,7 +148,8 @@ def _tell(
         print_json({"library": opened.path, "pictures": len(opened), **asdict(done)})
     else:
         _print(done, opened)
-        _name_skipped([skipped for skipped in done.skipped if skipped not in named])
+        left = [skipped for skipped in done.skipped if skipped not in named]
+        say_skipped(left, "; --report FILE names them all")
         if done.skipped and not done.usable:
             say(f"none of the {len(done.skipped)} files could be used")
     sys.stdout.flush()
@@ -221,17 +219,6 @@ def _tell_what_is_lost(model: Encoder) -> None:
             f"searches give no probabilities from now on, as {model.name} is calibrated for distances alone; "
             f"calibrate it for embeddings too: transhash evaluate {shown(model.folder)} --calibrate"
         )
-
-
-def _name_skipped(files: Iterable[Skipped]) -> None:
-    groups = defaultdict(list)
-    for skipped in files:
-        groups[skipped.reason].append(skipped)
-    for reason, group in groups.items():
-        for skipped in group[:NAMED]:
-            say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
-        if len(group) > NAMED:
-            say(f"and {len(group) - NAMED} more for the same reason ({reason}); --report FILE names them all")
 
 
 def _kinds(counts: Mapping[str, int]) -> str:

@@ -6,16 +6,36 @@ import json
 import os
 import re
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date
+from typing import TYPE_CHECKING
 
 from transhash.plain import JsonObject
 
+if TYPE_CHECKING:
+    from transhash.library.results import Skipped
+
 DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a part, one that is misused nothing
+
+NAMED = 5  # skipped files named for each reason
 
 
 def say(message: str) -> None:
     """Print a message that is not the result, on standard error."""
     print(shown(message), file=sys.stderr, flush=True)
+
+
+def say_skipped(files: Iterable[Skipped], all_named: str = "") -> None:
+    """Name some of the files that were skipped for each reason, and count the others; `all_named`: where all are."""
+    groups = defaultdict(list)
+    for skipped in files:
+        groups[skipped.reason].append(skipped)
+    for reason, group in groups.items():
+        for skipped in group[:NAMED]:
+            say(f"{skipped.path}: skipped: {reason}; {skipped.remedy}")
+        if len(group) > NAMED:
+            say(f"and {len(group) - NAMED} more for the same reason ({reason}){all_named}")
 
 
 def print_json(value: JsonObject) -> None:

@@ -20,6 +20,7 @@ def undo(
     """Bring back the files that `transhash apply` removed.
 
     A file comes back only where nothing is in its place. Deleted files cannot come back. Running it again is safe.
+    A library that was indexed meanwhile knows the files again after the next `transhash index`.
     """
     from transhash.library.duplicates.undoing import undo_log
 
@@ -27,4 +28,6 @@ def undo(
     for skipped in done.skipped:
         say(f"{skipped.path}: not brought back: {skipped.reason}; {skipped.remedy}")
     say(f"{done.back} files brought back, {done.there} were in their places")
+    if done.back:
+        say("run `transhash index` on their folders: a library that was indexed meanwhile does not know them")
     raise typer.Exit(PARTLY if done.skipped else DONE)
