@@ -131,7 +131,7 @@ def test_pictures_without_embeddings_are_named_and_nothing_changes(tmp_path: Pat
     with Library.create(tmp_path / "library", FakeModel()) as library:  # type: ignore[arg-type]
         library.index(tmp_path / "pictures")
         before = library.fingerprint
-        with pytest.raises(LibraryError, match="90 pictures come from an older transhash"):
+        with pytest.raises(LibraryError, match="90 pictures have no embedding"):
             library.fit()
         assert library.fingerprint == before
 

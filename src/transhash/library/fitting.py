@@ -29,8 +29,8 @@ def fit(catalogue: Catalogue, model: LibraryModel) -> int:
     if missing := catalogue.embeddings.missing():
         raise LibraryError(
             folder,
-            f"{missing:,} pictures come from an older transhash and have no embedding to fit codes to",
-            "index their folders in a new library",
+            f"{missing:,} pictures have no embedding to fit codes to",
+            "run `transhash index` on their folders; vectors of your own are imported again",
         )
     try:
         with catalogue.writing():
