@@ -44,6 +44,11 @@ def near_values(name: str, method: str, bits: int) -> list[float]:
     return [cell["scores"]["precision_by_radius"][2] for cell in cells(name, method, bits)]
 
 
+def conventional(name: str, method: str, bits: int) -> list[float]:
+    """mAP as the field's code counts it."""
+    return [cell["scores"]["map_conventional"] for cell in cells(name, method, bits)]
+
+
 def gain(name: str, method: str, other: str, bits: int, of: Of = values) -> float:
     """Points that a method is ahead of another."""
     return 100 * (statistics.mean(of(name, method, bits)) - statistics.mean(of(name, other, bits)))

@@ -58,7 +58,7 @@ def _require_embeddings(file: Path, head: Head) -> None:
             file,
             f"its codes are of other hash layers than the library's, and {lacking:,} pictures have no embedding to "
             "make codes from",
-            "export it again with its embeddings (--vectors)",
+            "export it again with its embeddings (without --no-vectors)",
         )
 
 

@@ -12,7 +12,6 @@ import json
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -146,11 +145,9 @@ def accept(file: Path, head: Head, path: Path, model: Encoder | None) -> None:
             "name that model, or none",
         )
     folder = folder_of(model) if model else ""
-    layers = NewLayers(head.base, head.layers, head.fitted_to) if head.layers else None
-    with closing(made(path, head.model, head.fingerprint, head.bits, folder, layers)) as catalogue:
-        if head.general:
-            with catalogue.writing():
-                catalogue.embeddings.keep_general(head.fingerprint)
+    fitted = NewLayers(head.base, head.layers, head.fitted_to) if head.layers else None
+    layers = NewLayers(head.fingerprint, b"", 0) if head.general else fitted
+    made(path, head.model, head.fingerprint, head.bits, folder, layers).close()
 
 
 def rows(path: Path) -> Iterator[list[Carried]]:
