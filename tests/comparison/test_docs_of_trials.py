@@ -116,7 +116,7 @@ def test_what_it_says_of_ours_on_cifar() -> None:
     assert max(others, key=lambda method: score(name, method, 64)) == "dhd" + DUAL
     leads = [lead(name, ours, other, 64) for other in ("dhd" + DUAL, "transhash")]
     assert_says(
-        "by {} points over DHD with two streams, the best of the other papers (in two of three seeds), and by {} over T",
+        "by {} points over DHD with two streams, the best of the other papers (in two of three seeds), and by {} over",
         *leads,
     )
     one, best = (values(name, method, 64) for method in (ours, "dhd" + DUAL))
