@@ -18,13 +18,13 @@ CLASSES = [each for each in vars(errors).values() if isinstance(each, type) and 
         (("a.jpg", "not an image", "replace it"), "a.jpg: not an image; replace it"),
         (("", "k is 0", "ask for 1 or more"), "k is 0; ask for 1 or more"),
         (("a.jpg", "not an image"), "a.jpg: not an image"),
-        (("two options contradict each other",), "two options contradict each other"),
+        (("", "two options contradict each other"), "two options contradict each other"),
     ],
 )
 def test_the_sentence_is_what_there_is_of_where_reason_and_remedy(parts: tuple[str, ...], sentence: str) -> None:
     error = TransHashError(*parts)
     assert str(error) == sentence
-    assert (error.where, error.reason) == (parts[:2] if len(parts) > 1 else ("", parts[0]))
+    assert (error.where, error.reason) == parts[:2]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
-
-from uvicorn.server import ServerState
 
 from transhash.errors import TransHashError
 from transhash.server.addresses import plain
@@ -18,7 +17,10 @@ from transhash.server.settings import Settings
 
 
 class Handshake(asyncio.Protocol):
-    """One connection until its handshake is done; `protocol` makes the class for a server's settings."""
+    """One connection until its handshake is done; `protocol` makes the class for a server's settings.
+
+    The handshake begins at once, and not in a task of `loop.start_tls`: uvloop reads before such a task begins.
+    """
 
     connection: ClassVar[type[Connection]]
     context: ClassVar[ssl.SSLContext]
@@ -26,14 +28,11 @@ class Handshake(asyncio.Protocol):
     since = 0.0
     gives_way = True  # it waits for its client
     _transport: asyncio.Transport
-    _task: asyncio.Task[None]
-    _lost = False
 
-    def __init__(self, server_state: ServerState, **given: object) -> None:
-        """What uvicorn makes a connection with."""
-        self._make = partial(self.connection, server_state=server_state, **given)  # type: ignore[arg-type]
-        self._connections: set[Any] = server_state.connections
-        self._early = b""  # what came along with the end of the handshake
+    def __init__(self, **given: Any) -> None:
+        """`given`: what uvicorn makes a connection with."""
+        self._make = partial(self.connection, **given)
+        self._connections: set[Any] = given["server_state"].connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin the handshake."""
@@ -44,15 +43,12 @@ class Handshake(asyncio.Protocol):
         self._transport = transport
         self._connections.add(self)
         self.connection.admission.enter(self)
-        self._task = loop.create_task(self._shake(loop))
-
-    def data_received(self, data: bytes) -> None:
-        """Keep what comes before the connection is handed on."""
-        self._early += data
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It was closed before it was handed on."""
-        self._lost = True
+        ended = loop.create_future()
+        ended.add_done_callback(self._ended)
+        seconds = self.connection.settings.header_seconds
+        safe = SSLProtocol(loop, _Safe(self), self.context, ended, server_side=True, ssl_handshake_timeout=seconds)
+        transport.set_protocol(safe)
+        safe.connection_made(transport)
 
     def shutdown(self) -> None:
         """The server ends."""
@@ -62,31 +58,30 @@ class Handshake(asyncio.Protocol):
         """Close it at once."""
         self._transport.abort()
 
-    async def _shake(self, loop: asyncio.AbstractEventLoop) -> None:
-        safe = None
-        try:
-            if self._lost or self._transport.is_closing():
-                return
-            safe = await loop.start_tls(
-                self._transport,
-                self,
-                self.context,
-                server_side=True,
-                ssl_handshake_timeout=self.connection.settings.header_seconds,
-            )
-        except OSError:  # too slow, gone, or not TLS
-            self._transport.abort()
-            return
-        finally:
-            self.connection.admission.leave(self)
-            self._connections.discard(self)
-        if safe is None or self._lost:
-            return
+    def hand_on(self, transport: asyncio.Transport) -> None:
+        """The handshake is done: a connection of its own takes the place of this one."""
+        self._leave()
         connection = self._make()
-        safe.set_protocol(connection)
-        connection.connection_made(safe)
-        if self._early:
-            connection.data_received(self._early)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+
+    def _ended(self, done: asyncio.Future[None]) -> None:
+        done.exception()  # too slow, gone, or not TLS: it is closed
+        self._leave()
+
+    def _leave(self) -> None:
+        self.connection.admission.leave(self)
+        self._connections.discard(self)
+
+
+class _Safe(asyncio.Protocol):
+    """What TLS calls when the handshake is done."""
+
+    def __init__(self, handshake: Handshake) -> None:
+        self._handshake = handshake
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._handshake.hand_on(transport)
 
 
 def protocol(own: Settings) -> type[asyncio.Protocol]:
