@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from uvicorn.server import ServerState
+
 from transhash.errors import TransHashError
 from transhash.server.addresses import plain
 from transhash.server.admission import Admission
@@ -29,10 +31,10 @@ class Handshake(asyncio.Protocol):
     gives_way = True  # it waits for its client
     _transport: asyncio.Transport
 
-    def __init__(self, **given: Any) -> None:
-        """`given`: what uvicorn makes a connection with."""
-        self._make = partial(self.connection, **given)
-        self._connections: set[Any] = given["server_state"].connections
+    def __init__(self, server_state: ServerState, **given: object) -> None:
+        """What uvicorn makes a connection with."""
+        self._make = partial(self.connection, server_state=server_state, **given)  # type: ignore[arg-type]
+        self._connections: set[Any] = server_state.connections
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin the handshake."""
@@ -45,8 +47,14 @@ class Handshake(asyncio.Protocol):
         self.connection.admission.enter(self)
         ended = loop.create_future()
         ended.add_done_callback(self._ended)
-        seconds = self.connection.settings.header_seconds
-        safe = SSLProtocol(loop, _Safe(self), self.context, ended, server_side=True, ssl_handshake_timeout=seconds)
+        safe = SSLProtocol(
+            loop,
+            _Safe(self),
+            self.context,
+            ended,
+            server_side=True,
+            ssl_handshake_timeout=self.connection.settings.header_seconds,  # type: ignore[arg-type]  # may be a float
+        )
         transport.set_protocol(safe)
         safe.connection_made(transport)
 
