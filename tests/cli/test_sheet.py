@@ -114,6 +114,23 @@ def test_a_text_is_made_to_fit(name: str) -> None:
     assert fitted == name or "…" in fitted
 
 
+@pytest.mark.parametrize("fonts", [sheet.FONTS, ()], ids=["a font of the system", "Pillow's font"])
+def test_no_letter_is_drawn_as_a_box(fonts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import ImageDraw
+
+    monkeypatch.setattr(sheet, "FONTS", fonts)
+    sheet.font.cache_clear()
+    try:
+        drawn = sheet.fitting(ImageDraw.Draw(Image.new("RGB", (10, 10))), "Müller à Œrebro – 3 × 4.jpg", 900)
+        own = sheet.font()
+        missing = bytes(own.getmask("\uffff"))
+        boxes = [letter for letter in drawn if letter != " " and bytes(own.getmask(letter)) == missing]
+        assert boxes == []
+        assert fonts or drawn == "Muller a ?rebro ? 3 ? 4.jpg"
+    finally:
+        sheet.font.cache_clear()
+
+
 def test_a_page_too_high_is_refused_with_the_remedy(hits: list[Hit], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet, "HIGHEST", 2 * LINE)
     page = sheet.Sheet()

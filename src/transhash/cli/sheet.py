@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Collection, Iterable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,6 +31,8 @@ GAP = 10
 COLUMNS = 10  # hits side by side; more of them make further lines
 HIGHEST = 30_000  # pixels: what every viewer opens
 TEXT = 12
+FONTS = ("DejaVuSans.ttf", "Arial Unicode.ttf", "arial.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf")
+PILLOWS = "Aileron"  # its own font
 BACKGROUND, INK, FAINT, FRAME, EMPTY = "#ffffff", "#202020", "#707070", "#1f6feb", "#ececec"
 
 
@@ -50,8 +55,8 @@ class Sheet:
     def add_group(self, keep: Copy, copies: Iterable[Copy]) -> None:
         """Add a picture and its copies, with their sizes; as `add`."""
         self._add(
-            (keep.path, f"keep  {keep.width}×{keep.height}", keep.path.name),
-            [(copy.path, f"same  {copy.width}×{copy.height}", copy.path.name) for copy in copies],
+            (keep.path, f"keep  {keep.width} x {keep.height}", keep.path.name),
+            [(copy.path, f"same  {copy.width} x {copy.height}", copy.path.name) for copy in copies],
         )
 
     def _add(self, first: _Wanted, others: list[_Wanted]) -> None:
@@ -141,16 +146,30 @@ def _lines(hits: list[_Tile]) -> int:
     return max(1, -(-len(hits) // COLUMNS))
 
 
+@cache
 def font() -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """What captions are written in."""
+    """What captions are written in: a font of the system, or Pillow's, which has the letters of ASCII alone."""
     from PIL import ImageFont
 
+    for name in FONTS:
+        with suppress(OSError):
+            return ImageFont.truetype(name, TEXT)
     return ImageFont.load_default(TEXT)
+
+
+def _written(text: str) -> str:
+    """A text with nothing that the font would draw as a box: without accents, and with ? for other letters."""
+    from PIL import ImageFont
+
+    if isinstance(own := font(), ImageFont.FreeTypeFont) and own.getname()[0] != PILLOWS:
+        return text
+    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return "".join(each if each.isascii() or each == "…" else "?" for each in plain)
 
 
 def fitting(pen: ImageDraw.ImageDraw, text: str, width: int) -> str:
     """A text on one line, its middle left out where it is too long."""
-    text = " ".join(os.fsencode(text).decode(errors="replace").split())
+    text = _written(" ".join(os.fsencode(text).decode(errors="replace").split()))
     kept = text
     for length in range(min(len(text), 80), 0, -1):
         if len(kept) <= 80 and pen.textlength(kept, font()) <= width:
