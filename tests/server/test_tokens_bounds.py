@@ -110,14 +110,24 @@ def test_many_sessions_of_one_token_end_none_of_another(monkeypatch: pytest.Monk
     assert is_let_in(made, asking(cookie=annas[-1]))
 
 
-def test_a_file_that_could_not_be_read_is_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the token of Anna, which is looked at each time."""
     monkeypatch.setattr(tokens, "LOOKS_EVERY", 0.0)
-    file = tmp_path / "tokens"
-    file.write_text(f"anna look {digest_of(ANNA)}\n")
+    path = tmp_path / "tokens"
+    path.write_text(f"anna look {digest_of(ANNA)}\n")
+    return path
+
+
+def of_file(file: Path) -> Tokens:
     settings = Settings(token=OWNER, token_file=file)
-    made = Tokens(settings, Log(settings))
+    return Tokens(settings, Log(settings))
+
+
+def test_a_file_that_could_not_be_read_is_read_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = of_file(file)
     session = str(made.begin(asking(ANNA))).partition(";")[0]
     file.write_text(file.read_text() + "# changed\n")
 
@@ -130,14 +140,8 @@ def test_a_file_that_could_not_be_read_is_read_again(
     assert whose(made, asking(cookie=session)) == "anna"
 
 
-def test_a_line_of_another_form_locks_nobody_else_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(tokens, "LOOKS_EVERY", 0.0)
-    file = tmp_path / "tokens"
-    file.write_text(f"anna look {digest_of(ANNA)}\n")
-    settings = Settings(token=OWNER, token_file=file)
-    made = Tokens(settings, Log(settings))
+def test_a_line_of_another_form_locks_nobody_else_out(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = of_file(file)
 
     file.write_text(f"{file.read_text()}bob lok {64 * '0'}\n")
 

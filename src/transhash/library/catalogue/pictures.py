@@ -56,6 +56,8 @@ class Pictures:
                 if not (is_name(row[0]) and is_count(row[2]) and is_fault(row[6], row[7]) and isinstance(row[3], int)):
                     raise self._database.damaged()
                 yield Known._make(row)
+            if len(rows) < PAGE:
+                return
             name = rows[-1][0]
 
     def twins(self, digest: bytes) -> list[Twin]:
