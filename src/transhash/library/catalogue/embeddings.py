@@ -37,6 +37,11 @@ class Embeddings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.begin()
+
+    def begin(self) -> None:
+        """A transaction has begun."""
+        self._of_library: tuple[str, int] | None = None  # fingerprint and bits: another process may fit after it
 
     def layers(self, bits: int) -> HashLayers | None:
         """Hash layers for codes of that length, fitted to the collection; None where the codes are the model's own.
@@ -151,7 +156,10 @@ class Embeddings:
         `LibraryError` for a code of another model, or of other layers without an embedding.
         """
         found = list(pictures)
-        ((fingerprint, bits),) = self._database.rows("SELECT fingerprint, bits FROM library")
+        if self._of_library is None:
+            ((fingerprint, bits),) = self._database.rows("SELECT fingerprint, bits FROM library")
+            self._of_library = fingerprint, bits
+        fingerprint, bits = self._of_library
         others = [
             (row, coded, coded.origin)
             for row, (_, coded) in enumerate(found)
@@ -180,6 +188,7 @@ class Embeddings:
         row = layers.base, layers.head.to_bytes(), layers.pictures
         self._database.execute("INSERT INTO hash_layers VALUES (?, ?, ?)", row)
         self._database.execute("UPDATE library SET fingerprint = ?", (layers.fingerprint,))
+        self._of_library = None
 
     def array(self, kept: Iterable[bytes]) -> NDArray[np.int8]:
         """Embeddings of one length as int8 [N, V]."""

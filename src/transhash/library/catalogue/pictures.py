@@ -39,6 +39,7 @@ class Pictures:
     def begin(self, number: int) -> None:
         """A transaction has begun that makes the revision of this number."""
         self._changing = number
+        self._embeddings.begin()
         self._folder_ids: dict[bytes, int] = {}  # for one transaction: another process may prune after it
         self._fault_ids: dict[tuple[str, str], int] = {}
 
