@@ -136,6 +136,7 @@ def test_a_certificate_of_ones_own(library: Library, model: FakeModel, tmp_path:
     ("origin", "status"),
     [
         ("http://localhost:9999", 403),
+        ("http://localhost", 403),
         ("https://photos.example:9999", 403),
         ("https://other.example:8443", 204),
         ("https://Photos.example", 204),
@@ -144,8 +145,9 @@ def test_a_certificate_of_ones_own(library: Library, model: FakeModel, tmp_path:
 def test_a_page_on_another_port_may_change_nothing_unless_it_is_named(
     library: Library, model: FakeModel, origin: str, status: int
 ) -> None:
-    hosts = run.names("127.0.0.1", ["photos.example", "other.example:8443"])
-    with serving(library.path, model, writable=True, hosts=hosts) as server:
+    allowed = ["photos.example", "other.example:8443"]
+    hosts = run.names("127.0.0.1", allowed)
+    with serving(library.path, model, writable=True, hosts=hosts, sites=frozenset(allowed)) as server:
         assert removed(server, 1, {"Origin": origin}) == status
         named = {"Origin": "https://other.example:8443", "Host": "other.example:8443"}
         assert removed(server, 2, named) == 204

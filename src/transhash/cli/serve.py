@@ -116,6 +116,7 @@ def serve(
         token_file=tokens,
         # with a token, a page elsewhere that gives its own name our address learns nothing
         hosts=run.names(host, allow_host or []) if local or allow_host or insecure else None,
+        sites=frozenset(each.lower() for each in allow_host or []),
         addresses=not local,
         prefix=_prefix(prefix),
         proxies=tuple(proxy or ()),

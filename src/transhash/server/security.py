@@ -46,7 +46,7 @@ def check_sender(scope: Scope, headers: Mapping[str, str], settings: Settings) -
     if scope["method"] not in SAFE and origin:
         asking = origin.partition("://")[2]
         # a proxy may have put its own name of us into Host; another port is another site, unless it is named too
-        if asking != host and not (asking and settings.hosts and asking.lower() in settings.hosts):
+        if asking != host and asking.lower() not in settings.sites:
             raise _elsewhere()
 
 

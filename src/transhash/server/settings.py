@@ -18,6 +18,7 @@ class Settings:
     token: str | None = None  # asked of everyone, but for the page's own files and health; it may do everything
     token_file: Path | None = None  # named tokens (`transhash.server.tokens`), read again when the file changes
     hosts: frozenset[str] | None = None  # names that requests may give the server; None: any
+    sites: frozenset[str] = frozenset()  # whose pages may change something, where a proxy puts another name into Host
     addresses: bool = False  # besides `hosts`, any address in figures
     prefix: str = ""  # below which a proxy shows the server, such as /photos
     proxies: tuple[str, ...] = ()  # addresses whose X-Forwarded-For and X-Forwarded-Proto are believed
