@@ -69,6 +69,43 @@ def test_a_head_is_kept_and_found_again() -> None:
     assert again.fingerprint("m") == head.fingerprint("m") != head.fingerprint("n")
 
 
+def test_hash_layers_keep_the_map_that_orders() -> None:
+    kept = embedding(values(400))
+    head, plain = fit_head(kept, 32, orders=True), fit_head(kept, 32)
+    assert head.order is not None
+    np.testing.assert_array_equal(head.codes(kept), plain.codes(kept))
+    again = Head.from_bytes(head.to_bytes(), 32)
+    assert again.order is not None
+    assert again.fingerprint("m") == head.fingerprint("m") != plain.fingerprint("m")
+    np.testing.assert_array_equal(again.ordered(kept), head.ordered(kept))
+    np.testing.assert_array_equal(plain.ordered(kept), kept)
+    assert (plain.ordering, head.ordering, head.ordered(kept).shape) == (128, 128, (400, 128))
+    wide = fit_head(embedding(np.hstack([values(400), values(400, 1)])), 32, orders=True)
+    assert (wide.order is not None, wide.ordering) == (True, 128)
+
+
+def test_what_orders_is_computed_in_whole_numbers() -> None:
+    kept = embedding(values(300))
+    head = fit_head(kept, 16, orders=True)
+    assert head.order is not None
+    exact = kept.astype(object) @ head.order.weights.astype(object) + head.order.offset.astype(object)
+    np.testing.assert_array_equal(head.order.values(kept), exact.astype(np.float64))
+    found = head.ordered(kept)
+    assert found.dtype == np.int8
+    assert 15 < np.abs(found.astype(int)).mean() < 35  # of 127 steps
+
+
+def test_pictures_that_do_not_differ_have_no_map_that_orders() -> None:
+    kept = np.repeat(embedding(values(2)), 30, axis=0)
+    assert fit_head(kept, 8, orders=True).order is None
+
+
+@pytest.mark.parametrize("values", [0, 1, 3, 1 << 31])
+def test_a_map_of_another_size_is_refused(values: int) -> None:
+    with pytest.raises(DataError, match="fitted hash layers"):
+        Head.from_bytes(bytes(8 * (2 * 10 + 8) + 5) + b"THorders" + values.to_bytes(4, "little"), 8)
+
+
 @pytest.mark.parametrize(("size", "bits"), [(0, 8), (7, 8), (65, 8), (64, 0), (63, 8)])
 def test_bytes_that_are_no_head_are_refused(size: int, bits: int) -> None:
     with pytest.raises(DataError, match="fitted hash layers"):

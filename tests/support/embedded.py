@@ -9,7 +9,7 @@ import pytest
 from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
-from transhash.library.embedding_index import EmbeddingIndex, Held
+from transhash.library.embedding_index import EmbeddingIndex, Held, Ordering
 from transhash.library.opening import EMBEDDINGS
 
 COUNT = 40  # pictures
@@ -46,9 +46,14 @@ def index_of(library: Library) -> EmbeddingIndex:
 
 def present(index: EmbeddingIndex, library: Library) -> Held | None:
     """What it holds now."""
-    return index.refresh(library.catalogue, COUNT)
+    return index.refresh(source(library), COUNT)
+
+
+def source(library: Library) -> Ordering:
+    """What orders its pictures now."""
+    return library.searching.ordering(library.searching.own.layers)
 
 
 def load(index: EmbeddingIndex, library: Library) -> None:
     """Hold the embeddings of a small library, too."""
-    index.load(library.catalogue)
+    index.load(source(library))

@@ -29,6 +29,7 @@ class FakeModel:
     rounding = 0.0
     calibration: Calibration | None = None
     likeness: Likeness | None = None
+    nearness: Likeness | None = None  # of cosines after a library's own map
 
     device = "cpu"
 

@@ -23,7 +23,7 @@ class FittableModel(FakeModel):
     @property
     def unfitted(self) -> FittableModel:
         other = FittableModel(self.name, self.folder)
-        other.likeness, other.calibration = self.likeness, self.own_calibration
+        other.likeness, other.nearness, other.calibration = self.likeness, self.nearness, self.own_calibration
         other.own_calibration, other.made_by_fit = self.own_calibration, self.made_by_fit
         return other
 

@@ -1,8 +1,10 @@
-"""The file of a library's embeddings, to be mapped into memory: derived from the catalogue, made again when old.
+"""The file of what orders the hits of a library, to be mapped into memory: derived from the catalogue.
+
+These are its embeddings, or what hash layers of its own make of them (`Head.ordered`). It is made again when it is old.
 
 Layout (little-endian): 8 bytes magic, uint32 header length, uint32 CRC-32 of the header, the header as JSON (how many,
-how long, of which revision, CRC-32 of what follows), then from byte 4096 the embeddings int8 [N, V] and their ids int64
-[N], which ascend.
+how long, of which revision and hash layers, CRC-32 of what follows), then from byte 4096 the rows int8 [N, V] and their
+ids int64 [N], which ascend.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,6 +40,7 @@ class Head:
     count: int  # N
     values: int  # V
     revision: Revision  # of the catalogue, that the embeddings are of
+    layers: str  # fingerprint of the hash layers that have mapped them; nothing for embeddings as they are
     rows_crc: int
     ids_crc: int
 
@@ -50,8 +53,8 @@ class Kept(NamedTuple):
     rows: NDArray[np.int8]  # [N, V], mapped
 
 
-def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...], tuple[bytes, ...]]]) -> None:
-    """Write the embeddings of a catalogue, by id; nothing where there are none, or of several lengths.
+def write(path: Path, revision: Revision, layers: str, pages: Iterable[tuple[Sequence[int], Sequence[bytes]]]) -> None:
+    """Write what orders the pictures of a catalogue, by id; nothing where there is none, or of several lengths.
 
     Raises `OSError` when there is no room, or nothing may be written here; what was there stays.
     """
@@ -69,7 +72,7 @@ def write(path: Path, revision: Revision, pages: Iterable[tuple[tuple[int, ...],
         if not values:
             raise _UnevenError
         file.write(ids)
-        _write_head(file, Head(len(ids) // ID_BYTES, values, revision, crc, zlib.crc32(ids)))
+        _write_head(file, Head(len(ids) // ID_BYTES, values, revision, layers, crc, zlib.crc32(ids)))
 
 
 class _UnevenError(Exception):
@@ -97,9 +100,10 @@ def _head(file: BinaryIO) -> Head:
         raise ValueError
     said = parsed(header)
     number, name = said["revision"]
-    head = Head(said["count"], said["values"], Revision(number, name), said["rows_crc"], said["ids_crc"])
+    revision, layers = Revision(number, name), said["layers"]
+    head = Head(said["count"], said["values"], revision, layers, said["rows_crc"], said["ids_crc"])
     numbers = head.count, head.values, number, head.rows_crc, head.ids_crc
-    if not all(type(each) is int and 0 <= each < 1 << 48 for each in numbers) or type(name) is not str:
+    if not all(type(each) is int and 0 <= each < 1 << 48 for each in numbers) or {type(name), type(layers)} != {str}:
         raise ValueError
     if os.fstat(file.fileno()).st_size != START + head.count * (head.values + ID_BYTES) or not head.count * head.values:
         raise ValueError

@@ -1,6 +1,7 @@
-"""The embeddings of a catalogue as arrays, kept in step with it: for a program that orders many hits by them.
+"""What orders the pictures of a catalogue, as arrays that are kept in step with it: for a program that searches often.
 
-A search compares hundreds of embeddings, or thousands where there are many; to read each of them out of the catalogue
+It is their embeddings, or what hash layers of the library's own make of these (`Head.ordered`). A search compares
+hundreds of them, or thousands where there are many; to read each out of the catalogue
 takes longer than all the rest of the search. Here a search reads arrays that never change: what is new is a small part
 beside the large one. Those of a large library are mapped from a file, which is derived: who changes a library writes it
 again when enough has changed, a search only reads it. A program that searches often asks for them to be held in memory,
@@ -11,11 +12,11 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from transhash.library import embedding_file
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 from transhash.system import aligned, free_memory
+
+if TYPE_CHECKING:
+    from transhash.library.catalogue.embeddings import HashLayers
 
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
 MOST_BYTES = 1 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
@@ -83,8 +87,44 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Ordering:
+    """What orders the pictures of a catalogue."""
+
+    catalogue: Catalogue
+    layers: HashLayers | None  # that have a map of their own; None: the embeddings as they are
+
+    @property
+    def name(self) -> str:
+        """The fingerprint of the layers, or nothing."""
+        return self.layers.fingerprint if self.layers else ""
+
+    def values(self) -> int | None:
+        """How many values there are of a picture; None where there are no embeddings."""
+        values = self.catalogue.embeddings.values()
+        return values if self.layers is None or values is None else self.layers.head.ordering
+
+    def all(self) -> Iterator[tuple[Sequence[int], Sequence[bytes]]]:
+        """Ids and what orders them, by id, in pages; of one moment inside `Catalogue.reading`."""
+        return ((ids, self._mapped(kept)) for ids, kept in self.catalogue.embeddings.all())
+
+    def of(self, ids: Iterable[int]) -> dict[int, bytes]:
+        """What orders some pictures, by id; those without an embedding are left out."""
+        kept = self.catalogue.embeddings.of(ids)
+        return dict(zip(kept, self._mapped(list(kept.values())), strict=True))
+
+    def _mapped(self, kept: Sequence[bytes]) -> Sequence[bytes]:
+        if self.layers is None or not kept:
+            return kept
+        values = len(self.layers.head.weights)
+        if set(map(len, kept)) != {values}:  # nothing that is as long as it should be
+            return [b""] * len(kept)
+        rows = self.layers.head.ordered(np.frombuffer(b"".join(kept), np.int8).reshape(-1, values))
+        return [row.tobytes() for row in rows]
+
+
+@dataclass(frozen=True)
 class Held:
-    """The embeddings as they were at one revision of a catalogue."""
+    """What orders pictures as it was at one revision of a catalogue."""
 
     parts: tuple[Part, Part]  # the large one, and what is newer
 
@@ -103,18 +143,6 @@ class Held:
         """Whether the small part is to be merged into the large one."""
         large, small = self.parts
         return SHARE * len(small.ids) > len(large.ids)
-
-    def of(self, ids: Iterable[int]) -> dict[int, NDArray[np.int8]]:
-        """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
-        wanted = np.fromiter(ids, np.int64)
-        found: dict[int, NDArray[np.int8]] = {}
-        for part in self.parts:  # the newer one last
-            for id_, place in zip(wanted.tolist(), part.places(wanted).tolist(), strict=True):
-                if place >= 0 and part.has[place]:
-                    found[id_] = part.rows[place]
-                elif place >= 0:
-                    found.pop(id_, None)
-        return found
 
     def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Cosines of queries [Q, V] with the pictures of ids [Q, C], float32; NaN where there is no embedding."""
@@ -137,114 +165,120 @@ class EmbeddingIndex:
         self._revision: Revision | None = None  # that what is held is of
         self._held: Held | None = None
         self._mapped: Revision | None = None  # that the file was of which what is held was mapped from
+        self._of = ""  # hash layers that what is held is of
         self._is_loaded = False
 
-    def load(self, catalogue: Catalogue) -> None:
+    def load(self, source: Ordering) -> None:
         """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
-        self.save(catalogue)
-        with catalogue.reading():  # for seconds, in which others go on without
-            revision, mapped = catalogue.revision(), self._opened(catalogue)
-            held = _in_memory(mapped[0]) if mapped else self._read(catalogue)
+        self.save(source)
+        with source.catalogue.reading():  # for seconds, in which others go on without
+            revision, mapped = source.catalogue.revision(), self._opened(source)
+            held = _in_memory(mapped[0]) if mapped else self._read(source)
         with self._lock:
             self._revision, self._held, self._mapped = revision, held, mapped[1] if mapped else None
-            self._is_loaded = True
+            self._is_loaded, self._of = True, source.name
 
-    def save(self, catalogue: Catalogue) -> None:
+    def save(self, source: Ordering) -> None:
         """Write the file when there are many embeddings, and it is missing or too old; remove it when there are few.
 
         Not where nothing may be written, or there is no room. Raises `LibraryError` when the catalogue cannot be read.
         """
+        catalogue = source.catalogue
         with catalogue.reading():
             if not catalogue.embeddings.are_at_least(MAPPED):
                 with suppress(OSError):
                     self.file.unlink(missing_ok=True)
                 return
             head = embedding_file.head_of(self.file)
-            if head and _can_follow(head, catalogue, SAVED_SHARE):
+            if head and _can_follow(head, source, SAVED_SHARE):
                 return
-            row = (catalogue.embeddings.values() or 0) + embedding_file.ID_BYTES
+            row = (source.values() or 0) + embedding_file.ID_BYTES
             with suppress(OSError):
                 if shutil.disk_usage(self.file.parent).free > catalogue.embeddings.count() * row + ROOM:
-                    embedding_file.write(self.file, catalogue.revision(), catalogue.embeddings.all())
+                    embedding_file.write(self.file, catalogue.revision(), source.name, source.all())
 
-    def refresh(self, catalogue: Catalogue, codes: int) -> Held | None:
-        """The embeddings as the catalogue has them now; None where none are held.
+    def refresh(self, source: Ordering, codes: int) -> Held | None:
+        """What orders pictures as the catalogue has them now; None where nothing is held.
 
         `codes`: how many codes there are; of many there may be a file. Not to be called inside `catalogue.reading()`.
         Raises `LibraryError` when the catalogue cannot be read.
         """
         if codes < MAPPED and not self._is_loaded:
             return None
-        with self._lock, catalogue.reading():
-            revision = catalogue.revision()
+        with self._lock, source.catalogue.reading():
+            revision = source.catalogue.revision()
+            if self._of != source.name:  # fitted since: all rows are others
+                self._held = self._revision = self._mapped = None
+                self._of = source.name
             if self._revision != revision:
-                self._follow(catalogue)
+                self._follow(source)
                 waits = self._held is None and (self._mapped is not None or not self._is_loaded)
                 self._revision = None if waits else revision  # for a file that another process writes
             return self._held
 
-    def misfit(self, catalogue: Catalogue) -> str | None:
+    def misfit(self, source: Ordering) -> str | None:
         """Why the file is not of a catalogue, or of one of its last revisions; None when it is, or there is none."""
+        catalogue = source.catalogue
         if not self.file.exists():
             return None
         kept = embedding_file.read(self.file)
         if kept is None or not embedding_file.is_whole(kept):
             return "damaged"
         with catalogue.reading():
-            if not catalogue.has_had(kept.head.revision):
+            if kept.head.layers != source.name or not catalogue.has_had(kept.head.revision):
                 return "older than the catalogue"
-            held = self._followed(kept, catalogue)
-            return "its embeddings are of another length" if held is None else _difference(held, catalogue)
+            held = self._followed(kept, source)
+            return "its embeddings are of another length" if held is None else _difference(held, source)
 
-    def rebuild(self, catalogue: Catalogue) -> None:
+    def rebuild(self, source: Ordering) -> None:
         """Throw away the file and what is held, and make both from the catalogue; raises `OSError`."""
         self.file.unlink(missing_ok=True)
         with self._lock:
             self._held = self._revision = self._mapped = None
-        self.save(catalogue)
+        self.save(source)
         if self._is_loaded:
-            self.load(catalogue)
+            self.load(source)
 
-    def _follow(self, catalogue: Catalogue) -> None:
+    def _follow(self, source: Ordering) -> None:
         """Bring what is held up to date, or begin again; hold nothing where neither can be done soon."""
-        held = None
+        held, catalogue = None, source.catalogue
         if self._held is not None and self._revision is not None and catalogue.has_had(self._revision):
             changed = catalogue.pictures.changed(self._revision.number)
             if self._mapped is None or SHARE * changed <= len(self._held.parts[0].ids):
-                held = self._caught_up(self._held, catalogue, self._revision.number)
+                held = self._caught_up(self._held, source, self._revision.number)
         if held is None or held.is_grown:
             if held is not None and self._mapped is None:
                 large, small = held.parts
                 held = Held.of_one(large.under(small))
-            elif (mapped := self._opened(catalogue)) and (held is None or mapped[1] != self._mapped):
+            elif (mapped := self._opened(source)) and (held is None or mapped[1] != self._mapped):
                 held, self._mapped = _in_memory(mapped[0]) if self._is_loaded else mapped[0], mapped[1]
         if held is None and self._is_loaded and self._mapped is None:
-            held = self._read(catalogue)
+            held = self._read(source)
         self._held = held
 
-    def _opened(self, catalogue: Catalogue) -> tuple[Held, Revision] | None:
+    def _opened(self, source: Ordering) -> tuple[Held, Revision] | None:
         """From the file, and of which revision it is; None where there is none that can be followed from soon."""
         head = embedding_file.head_of(self.file)
-        if head is None or not _can_follow(head, catalogue, SHARE):
+        if head is None or not _can_follow(head, source, SHARE):
             return None
         kept = embedding_file.read(self.file)
-        if kept is None or not _can_follow(kept.head, catalogue, SHARE):  # another one meanwhile
+        if kept is None or not _can_follow(kept.head, source, SHARE):  # another one meanwhile
             return None
-        held = self._followed(kept, catalogue)
+        held = self._followed(kept, source)
         return (held, kept.head.revision) if held else None
 
-    def _followed(self, kept: embedding_file.Kept, catalogue: Catalogue) -> Held | None:
+    def _followed(self, kept: embedding_file.Kept, source: Ordering) -> Held | None:
         """What a file has, with what has changed since."""
         part = Part(kept.ids, kept.rows, np.ones(len(kept.ids), np.bool_))
-        return self._caught_up(Held.of_one(part), catalogue, kept.head.revision.number)
+        return self._caught_up(Held.of_one(part), source, kept.head.revision.number)
 
-    def _read(self, catalogue: Catalogue) -> Held | None:
+    def _read(self, source: Ordering) -> Held | None:
         """Into memory; None where there are none, too many, or of several lengths."""
-        values, count = catalogue.embeddings.values(), catalogue.embeddings.count()
+        values, count = source.values(), source.catalogue.embeddings.count()
         if values is None or not _fits(count * values):
             return None
         ids, rows, first = np.empty(count, np.int64), aligned((count, values), np.int8), 0
-        for some, kept in catalogue.embeddings.all():
+        for some, kept in source.all():
             if set(map(len, kept)) != {values}:
                 return None
             page = slice(first, first := first + len(some))
@@ -252,15 +286,15 @@ class EmbeddingIndex:
             rows[page] = np.frombuffer(b"".join(kept), np.int8).reshape(-1, values)
         return Held.of_one(Part(ids, rows, np.ones(count, np.bool_)))
 
-    def _caught_up(self, held: Held, catalogue: Catalogue, number: int) -> Held | None:
+    def _caught_up(self, held: Held, source: Ordering, number: int) -> Held | None:
         """With what has changed since the revision of a number; None where that is of another length.
 
         A fit changes all codes and no embedding.
         """
         new = []
-        for page in catalogue.pictures.changes(self._width, number):
+        for page in source.catalogue.pictures.changes(self._width, number):
             ids = {id_ for id_, _ in page}
-            kept = catalogue.embeddings.of(ids)
+            kept = source.of(ids)
             if not all(len(each) == held.values for each in kept.values()):
                 return None
             new.append(Part.of(kept, ids - kept.keys(), held.values).unlike(held.parts))
@@ -268,9 +302,9 @@ class EmbeddingIndex:
         return Held((held.parts[0], held.parts[1].under(newer))) if len(newer.ids) else held
 
 
-def _difference(held: Held, catalogue: Catalogue) -> str | None:
+def _difference(held: Held, source: Ordering) -> str | None:
     """Why embeddings are not those of a catalogue."""
-    for ids, some in catalogue.embeddings.all():
+    for ids, some in source.all():
         if set(map(len, some)) != {held.values}:
             return "its embeddings are of another length"
         page = Part.of(dict(zip(ids, some, strict=True)), set(), held.values)
@@ -296,8 +330,11 @@ def _in_memory(held: Held) -> Held:
     return Held((large._replace(rows=rows), small))
 
 
-def _can_follow(head: embedding_file.Head, catalogue: Catalogue, share: int) -> bool:
+def _can_follow(head: embedding_file.Head, source: Ordering, share: int) -> bool:
     """Whether at most one in so many may have changed since a file was written."""
+    if head.layers != source.name:
+        return False
+    catalogue = source.catalogue
     return catalogue.has_had(head.revision) and catalogue.pictures.changed(head.revision.number) * share <= head.count
 
 

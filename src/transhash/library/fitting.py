@@ -32,9 +32,10 @@ def fit(catalogue: Catalogue, model: LibraryModel) -> int:
             f"{missing:,} pictures have no embedding to fit codes to",
             "run `transhash index` on their folders; vectors of your own are imported again",
         )
+    orders = model.orders()
     try:
         with catalogue.writing():
-            return recoding.fit(catalogue, base, model.facts.bits).pictures
+            return recoding.fit(catalogue, base, model.facts.bits, orders=orders).pictures
     except DataError as error:
         raise LibraryError(folder, error.reason, error.remedy) from error
 
@@ -81,7 +82,7 @@ def fitted_first(catalogue: Catalogue, model: LibraryModel, sample: NDArray[np.i
     if catalogue.embeddings.count() or model.layers or catalogue.embeddings.are_general() or not _is_due(count, model):
         return None
     try:
-        return HashLayers(model.base, fit_head(sample, model.facts.bits), count)
+        return HashLayers(model.base, fit_head(sample, model.facts.bits, orders=model.orders()), count)
     except DataError as error:
         raise LibraryError(catalogue.path.parent, error.reason, error.remedy) from error
 

@@ -83,6 +83,13 @@ class LibraryModel:
             self._model = self._with_layers(self._unfitted)
         return self._model
 
+    def orders(self) -> bool:
+        """Whether hash layers are fitted with a map that orders hits: where the model tells probabilities after it."""
+        with suppress(LibraryError):  # a model that is gone
+            found = self.open()
+            return is_hash_model(found) and found.nearness is not None
+        return False
+
     def check(self, *, general: bool) -> None:
         """Raises `LibraryError` where codes are to stay `general`, and are fitted already."""
         if general and self.layers:

@@ -13,12 +13,15 @@ from transhash.errors import ModelError, UncalibratedError, VectorsError
 from transhash.images import open_picture
 from transhash.library.searchable import Hit, Mixture, One, Options, Picture, Queries, Words
 from transhash.model import Embedder, collect, is_hash_model, stream
+from transhash.model.calibration import Calibration
 from transhash.model.fitted import cosines
 
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.pictures import Written
-    from transhash.model import Encoder
+    from transhash.model import Encoder, HashModel
+    from transhash.model.fitted import Head
+    from transhash.model.likeness import Likeness
     from transhash.search import HammingIndex
 
 FEWEST, MOST, PER_ROOT = 512, 8192, 4  # codes that embeddings are compared of: `candidates`
@@ -31,11 +34,12 @@ class Near(NamedTuple):
     distances: NDArray[np.int32]  # [Q, k]
     ids: NDArray[np.int64]  # [Q, k]
     likeness: NDArray[np.float32] | None = None  # [Q, k], cosines of embeddings where they were compared, else NaN
+    fitted: bool = False  # cosines are those after the library's own map (`Head.ordered`)
 
     def after(self, offset: int) -> Near:
         """Without the first `offset` of each query."""
         likeness = None if self.likeness is None else self.likeness[:, offset:]
-        return Near(self.distances[:, offset:], self.ids[:, offset:], likeness)
+        return Near(self.distances[:, offset:], self.ids[:, offset:], likeness, self.fitted)
 
 
 class Backend(Protocol):
@@ -120,17 +124,25 @@ def vector_of(model: Embedder, query: One) -> NDArray[np.floating]:
 
 
 def likeness_of(
-    embeddings: NDArray[np.int8], ids: NDArray[np.int64], kept_of: Callable[[list[int]], Mapping[int, bytes]]
+    embeddings: NDArray[np.int8],
+    ids: NDArray[np.int64],
+    kept_of: Callable[[list[int]], Mapping[int, bytes]],
+    head: Head | None,
 ) -> NDArray[np.float32]:
-    """Cosines of queries [Q, V] with pictures of ids [Q, C], float32; NaN for one without an embedding as long."""
+    """Cosines of queries [Q, V] with pictures of ids [Q, C], float32; NaN for one without an embedding as long.
+
+    They are those after the map of hash layers, if these have one (`Head.ordered`).
+    """
     wanted = np.unique(ids)
     kept = kept_of(wanted[wanted >= 0].tolist())
+    good = [id_ for id_, each in kept.items() if len(each) == embeddings.shape[1]]
+    rows = np.frombuffer(b"".join(kept[id_] for id_ in good), np.int8).reshape(len(good), embeddings.shape[1])
+    rows, queries = (rows, embeddings) if head is None else (head.ordered(rows), head.ordered(embeddings))
+    places = {id_: place for place, id_ in enumerate(good)}
     likeness = np.full(ids.shape, np.nan, np.float32)
-    for row, query in enumerate(embeddings):
-        known = [kept.get(id_, b"") for id_ in ids[row].tolist()]
-        have = np.array([len(each) == len(query) for each in known], bool)
-        rows = b"".join(each for each, has in zip(known, have, strict=True) if has)
-        likeness[row, have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
+    for row, query in enumerate(queries):
+        at = np.array([places.get(id_, -1) for id_ in ids[row].tolist()], np.int64)
+        likeness[row, at >= 0] = cosines(query, rows[at[at >= 0]])
     return likeness
 
 
@@ -157,7 +169,7 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int
     if k > count:
         order = np.concatenate([order, np.tile(np.arange(count, min(k, rest)), (len(order), 1))], axis=1)
     rows = np.arange(len(order))[:, None]
-    return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
+    return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order], near.fitted)
 
 
 def _around(ids: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -232,7 +244,14 @@ def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backen
 
 def _calibrated(near: Near, model: Encoder) -> bool:
     """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
-    return is_hash_model(model) and (model.calibration if near.likeness is None else model.likeness) is not None
+    return is_hash_model(model) and _curve(near, model) is not None
+
+
+def _curve(near: Near, model: HashModel) -> Calibration | Likeness | None:
+    """What turns distances, cosines, or cosines after a library's own map into probabilities."""
+    if near.likeness is None:
+        return model.calibration
+    return model.nearness if near.fitted else model.likeness
 
 
 def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
@@ -251,10 +270,11 @@ def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
 def _probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
     """The probability of relevance of each of the nearest, float64 [Q, k]; NaN where nothing tells it."""
     if is_hash_model(model):
-        if near.likeness is not None and model.likeness:
-            return model.likeness.probability(near.likeness)
-        if near.likeness is None and model.calibration:
-            return model.calibration.probability(np.maximum(near.distances, 0))
+        curve = _curve(near, model)
+        if isinstance(curve, Calibration):
+            return curve.probability(np.maximum(near.distances, 0))
+        if curve is not None and near.likeness is not None:
+            return curve.probability(near.likeness)
     return np.full(near.ids.shape, np.nan)
 
 

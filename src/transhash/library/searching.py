@@ -15,7 +15,7 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 from transhash.library.code_index import CodeIndex
-from transhash.library.embedding_index import EmbeddingIndex, Held
+from transhash.library.embedding_index import EmbeddingIndex, Held, Ordering
 from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES, EMBEDDINGS
@@ -76,23 +76,27 @@ class Snapshot:
         kept = queries.embeddings
         if kept is None or not self.searching.by_embeddings:
             return nearest(self.index, queries, k, allowed)
-        if self.layers:  # those of this moment: another process may have fitted since
-            queries = Queries(self.layers.head.codes(kept), None, kept)
+        head = self.layers.head if self.layers else None
+        if head:  # those of this moment: another process may have fitted since
+            queries = Queries(head.codes(kept), None, kept)
+        ordered = kept if head is None else head.ordered(kept)
         compared = candidates(len(self.index) if allowed is None else len(allowed))
-        held = self.held if self.held is not None and self.held.values == kept.shape[1] else None
+        held = self.held if self.held is not None and self.held.values == ordered.shape[1] else None
         parts, step = [], max(1, (COMPARED if held else READ) // max(k, compared))
         for first in range(0, max(1, len(kept)), step):
             some = queries.some(slice(first, first + step))
             near = nearest(self.index, some, max(k, compared), allowed)
-            rows = kept[first : first + step], near.ids
-            likeness = held.likeness(*rows) if held else likeness_of(*rows, self.searching.embeddings)
+            own = slice(first, first + step)
+            if held:
+                likeness = held.likeness(ordered[own], near.ids)
+            else:
+                likeness = likeness_of(kept[own], near.ids, self.searching.embeddings, head)
             parts.append(by_likeness(near, likeness, k, compared))
-        return Near(*map(np.concatenate, zip(*parts, strict=True)))
+        distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
+        return Near(distances, ids, likeness, fitted=head is not None and head.order is not None)
 
     def embeddings(self, ids: list[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
-        if self.held is not None:
-            return self.held.of(ids)
         return {id_: np.frombuffer(kept, np.int8) for id_, kept in self.searching.embeddings(ids).items()}
 
     def rows(self, ids: list[int]) -> Mapping[int, Picture | Written]:
@@ -141,14 +145,14 @@ class LocalSearch:
     def settle(self) -> None:
         """Bring the files that searches read up to date: for whoever has changed the library."""
         self.codes()
-        self.embedding_index.save(self._catalogue)
+        self.embedding_index.save(self.ordering(self.own.layers))
 
     def snapshot(self) -> Snapshot:
         """The library as it is now."""
         while True:
             layers = self.own.layers
             index, revision = self.index.refresh(self._catalogue)
-            held = self.embedding_index.refresh(self._catalogue, len(index))
+            held = self.embedding_index.refresh(self.ordering(layers), len(index))
             if not self.own.refresh() and self.own.layers is layers:  # nothing was fitted while the codes were read
                 return Snapshot(self, index, revision, layers, held)
 
@@ -157,7 +161,11 @@ class LocalSearch:
 
         Raises `LibraryError` when the catalogue cannot be read.
         """
-        self.embedding_index.load(self._catalogue)
+        self.embedding_index.load(self.ordering(self.own.layers))
+
+    def ordering(self, layers: HashLayers | None) -> Ordering:
+        """What orders hits where codes come from these hash layers."""
+        return Ordering(self._catalogue, layers if layers and layers.head.order else None)
 
     def ranked(
         self,

@@ -69,7 +69,7 @@ def read_config(folder: Path) -> JsonObject:
             or not 0 < config["crop"] <= 1
             or not 0 <= config.get("rounding", 0.0) < math.inf
             or not all(map(_is_calibration, calibrations_of(config).values()))
-            or not _is_likeness(config.get("likeness"))
+            or not all(_is_likeness(config.get(name)) for name in ("likeness", "nearness"))
             or config["bits"] not in lengths_of(config)
             or config["image_size"] != network["vit"]["image_size"]
             or (config["bits"] != network["bits"] and HEAD not in config["sha256"])

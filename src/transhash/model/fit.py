@@ -48,7 +48,7 @@ def fit(
         raise ModelError(folder, "is there already", "choose another place")
     keeps = EMBEDDING in base.config["sha256"] and bits <= base.embedding_values
     copied = (WEIGHTS, GRAPH, EMBEDDING) if keeps else (WEIGHTS, GRAPH)
-    dropped = ("calibration", "calibrations") if keeps else ("calibration", "calibrations", "likeness")
+    dropped = ("calibration", "calibrations") if keeps else ("calibration", "calibrations", "likeness", "nearness")
     kept = gathered(base.stream(pictures), lambda one: one.embedding if keeps else one.features, progress, skipped)
     count, rows = len(kept), np.stack(kept)
     head = _whole(fit_head(rows, bits)) if keeps else smoothed_itq(rows[sample_of(count)], bits)

@@ -7,13 +7,16 @@ are fitted, fitted again when the collection has grown, and hits are ordered; no
     kept = embedding(values)            # float (N, V) to int8 (N, V), a byte a value
     head = fit_head(kept, bits=64)      # smoothed ITQ, in whole numbers
     codes = head.codes(kept)            # uint8 (N, 8)
+    head = fit_head(kept, 64, orders=True)
+    mapped = head.ordered(kept)         # int8 (N, 128), whose cosines order hits
 
 All sums are of whole numbers below 2⁵³, so that codes are the same on every processor.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,17 +28,24 @@ from transhash.system import one_blas_thread
 
 STEP = 1 / 320  # of a value of an embedding: those of 256 values are 20 from zero on average, few pass 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
+ORDERED = 128  # values whose cosines order hits, at most
 LARGEST = 32767  # weight of a head, int16
 _SHORT, _TINY = 1e-100, float(np.finfo(float).tiny)  # lengths whose squares float64 still holds; the least of all
+_TRAILER = struct.Struct("<8sI")  # of bytes that end with a map that orders: what they are, and its values
+_ORDERS = b"THorders"
 FEW, AT_ONCE = 256, 8  # embeddings, that are mapped so many at once: more, and BLAS wakes threads, and waits for them
 
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """Linear hash layers on embeddings: bit b is 1 where `embedding @ weights[:, b] + offset[b] > 0`."""
+    """Linear hash layers on embeddings: bit b is 1 where `embedding @ weights[:, b] + offset[b] > 0`.
+
+    They may have a second map, after which cosines tell better what is alike in the collection (`shallow.nearness`).
+    """
 
     weights: NDArray[np.int16]  # [V, B]
     offset: NDArray[np.int64]  # [B]
+    order: Head | None = None  # the second map, [V, D]
 
     @cached_property
     def _floats(self) -> NDArray[np.float64]:
@@ -64,9 +74,21 @@ class Head:
         """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""
         return pack(self.values(kept))
 
+    @property
+    def ordering(self) -> int:
+        """How many values orders a picture: D of the second map, or V."""
+        return len(self.weights) if self.order is None else self.order.bits
+
+    def ordered(self, kept: NDArray[np.int8]) -> NDArray[np.int8]:
+        """What the cosines of embeddings [N, V] are taken of: int8 [N, D]; they themselves without a second map."""
+        if self.order is None:
+            return kept
+        return embedding(self.order.values(kept), STEP * (256 / self.order.bits) ** 0.5)
+
     def to_bytes(self) -> bytes:
-        """All of it, to be kept: the weights, then the offsets, little-endian."""
-        return self.weights.astype("<i2").tobytes() + self.offset.astype("<i8").tobytes()
+        """All of it, to be kept: the weights, then the offsets, little-endian; then those of a second map."""
+        kept = self.weights.astype("<i2").tobytes() + self.offset.astype("<i8").tobytes()
+        return kept if self.order is None else kept + self.order.to_bytes() + _TRAILER.pack(_ORDERS, self.order.bits)
 
     @classmethod
     def rounded(cls, linear: NDArray[np.float32]) -> Head:
@@ -78,11 +100,17 @@ class Head:
     @classmethod
     def from_bytes(cls, kept: bytes, bits: int) -> Head:
         """What `to_bytes` gave, of that many bits; raises `DataError` for anything else."""
-        rows, rest = divmod(len(kept) - 8 * bits, 2 * max(bits, 1))
+        own, values = len(kept), 0
+        if kept[-_TRAILER.size :].startswith(_ORDERS) and own > _TRAILER.size:
+            own, values = own - _TRAILER.size, _TRAILER.unpack(kept[-_TRAILER.size :])[1]
+        rows, rest = divmod(own - 8 * (bits + values), 2 * max(bits + values, 1))
         if bits <= 0 or rows <= 0 or rest:
             raise DataError("", f"fitted hash layers of {len(kept)} bytes are not for {bits} bits", "fit them again")
+        first = bits * (2 * rows + 8)
+        order = cls.from_bytes(kept[first:own], values) if values else None
         weights = np.frombuffer(kept, "<i2", rows * bits).reshape(rows, bits)
-        return cls(weights.astype(np.int16), np.frombuffer(kept, "<i8", offset=2 * rows * bits).astype(np.int64))
+        offset = np.frombuffer(kept[:first], "<i8", offset=2 * rows * bits)
+        return cls(weights.astype(np.int16), offset.astype(np.int64), order)
 
     def fingerprint(self, model: str) -> str:
         """What tells its codes from all others, hex: of the model whose embeddings it reads, and its own weights."""
@@ -120,13 +148,16 @@ def sample_of(count: int) -> NDArray[np.int64]:
     return np.sort(np.random.Generator(np.random.PCG64(0)).choice(count, SAMPLE, replace=False))
 
 
-def fit_head(kept: NDArray[np.int8], bits: int) -> Head:
+def fit_head(kept: NDArray[np.int8], bits: int, *, orders: bool = False) -> Head:
     """Hash layers for codes of `bits` bits, fitted by smoothed ITQ to embeddings [N, V], at most `SAMPLE` of them.
 
-    The sample is drawn by a seed. Raises `DataError` for fewer pictures, or values, than bits.
+    The sample is drawn by a seed. With `orders` they have a second map, if the pictures differ enough to learn one.
+    Raises `DataError` for fewer pictures, or values, than bits.
     """
     if len(kept) > SAMPLE:
         kept = kept[sample_of(len(kept))]
-    from transhash.shallow import smoothed_itq  # imports numba, which searching a small library does not need
+    from transhash.shallow import nearness, smoothed_itq  # imports numba, which a search of few codes does not need
 
-    return Head.rounded(smoothed_itq(kept, bits))
+    head = Head.rounded(smoothed_itq(kept, bits))
+    linear = nearness(kept, min(ORDERED, kept.shape[1])) if orders else None
+    return head if linear is None else replace(head, order=Head.rounded(linear))

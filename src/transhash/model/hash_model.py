@@ -179,6 +179,15 @@ class HashModel:
         return Likeness(**kept) if kept else None
 
     @property
+    def nearness(self) -> Likeness | None:
+        """What turns cosines into probabilities after the map that a library's own hash layers have (`Head.order`).
+
+        Where there is none, libraries of this model are ordered by the cosines of its embeddings as they are.
+        """
+        kept = self.config.get("nearness")
+        return Likeness(**kept) if kept else None
+
+    @property
     def made_by_fit(self) -> bool:
         """Whether its hash layers were fitted to a collection on purpose (`transhash fit`)."""
         return HEAD in self.config["sha256"]

@@ -13,6 +13,7 @@ from transhash.shallow.itq import itq, itq_function
 from transhash.shallow.ksh import ksh
 from transhash.shallow.learned import learned_function
 from transhash.shallow.lsh import lsh
+from transhash.shallow.nearness import nearness
 from transhash.shallow.sh import sh
 from transhash.shallow.smoothed import smoothed_function, smoothed_itq
 
@@ -38,6 +39,7 @@ __all__ = [
     "ksh",
     "learned_function",
     "lsh",
+    "nearness",
     "sh",
     "smoothed_function",
     "smoothed_itq",

@@ -47,6 +47,15 @@ def smoothed_itq(features: NDArray[np.float32] | NDArray[np.int8], bits: int, *,
 def smoothed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     """The mean direction of each vector (N, F) and its mutual neighbours: (N, F)."""
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(float).tiny)
+    nearest, mutual = neighbours(units)
+    total = units.copy()
+    for place in range(nearest.shape[1]):
+        total += mutual[:, place, None] * units[nearest[:, place]]
+    return np.asarray(total / (1 + mutual.sum(axis=1, keepdims=True)))
+
+
+def neighbours(units: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Of vectors of length 1 (N, F) the `NEIGHBOURS` nearest of each (N, k), and which of them have it among theirs."""
     count = min(NEIGHBOURS, len(units) - 1)
     nearest = np.empty((len(units), count), np.int64)
     narrow = units.astype(np.float32)
@@ -56,11 +65,7 @@ def smoothed(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
         likeness[own, first + own] = -np.inf
         nearest[first : first + _PART] = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
     items = np.arange(len(units))[:, None]
-    mutual = (nearest[nearest] == items[:, :, None]).any(axis=2)
-    total = units.copy()
-    for place in range(count):
-        total += mutual[:, place, None] * units[nearest[:, place]]
-    return np.asarray(total / (1 + mutual.sum(axis=1, keepdims=True)))
+    return nearest, (nearest[nearest] == items[:, :, None]).any(axis=2)
 
 
 def smoothed_function(features: Features, labels: Labels, bits: int, *, seed: int = 0) -> Linear:

@@ -117,6 +117,6 @@ def test_an_embedding_of_another_length_in_a_large_library_is_no_traceback(
     library.searching.settle()
     assert library.searching.embedding_index.file.exists()
     change(library.path, "UPDATE embedding SET kept = x'00' WHERE picture = 7")
-    misfit = library.searching.embedding_index.misfit(library.catalogue)
+    misfit = library.searching.embedding_index.misfit(library.searching.ordering(library.searching.own.layers))
     assert misfit == "its embeddings are of another length"
     assert what(library.verify()) == ["1 pictures have embeddings of another length"]

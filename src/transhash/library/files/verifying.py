@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,7 @@ from transhash.errors import ImageError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits
-from transhash.library.code_index import CodeIndex
 from transhash.library.digests import content_hash, file_digest
-from transhash.library.embedding_index import EmbeddingIndex
 from transhash.library.files.consistency import EXAMPLES, REMADE, head_of, layer_problems, repair
 from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
@@ -73,18 +72,21 @@ def verify(
         except LibraryError as error:
             result.problems.append(Problem(f"{error.where}: {error.reason}", error.remedy))
         repair(result, catalogue, places, found, searching.bits)
-    for derived in (searching.index, searching.embedding_index):
-        if reason := derived.misfit(catalogue):
-            _mend(result, derived, reason, catalogue)
+    if reason := searching.index.misfit(catalogue):
+        _mend(result, searching.index.file, reason, partial(searching.index.rebuild, catalogue))
+    with suppress(LibraryError):  # hash layers that are damaged, which is told above
+        source = searching.ordering(searching.own.layers)
+        if reason := searching.embedding_index.misfit(source):
+            rebuild = partial(searching.embedding_index.rebuild, source)
+            _mend(result, searching.embedding_index.file, reason, rebuild)
     if deep:
         FileCheck(catalogue, places, found).run(result, progress)
     return result
 
 
-def _mend(result: Verification, derived: CodeIndex | EmbeddingIndex, reason: str, catalogue: Catalogue) -> None:
-    file = derived.file
+def _mend(result: Verification, file: Path, reason: str, rebuild: Callable[[], object]) -> None:
     try:
-        derived.rebuild(catalogue)
+        rebuild()
     except OSError as error:
         what = f"{file}: {reason}, and it cannot be replaced ({error.strerror})"
         result.problems.append(Problem(what, "check the permissions of its folder"))
