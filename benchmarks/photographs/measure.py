@@ -4,9 +4,10 @@
                                             [--into MODEL]
 
 DIR holds the sets as `sets.py` names their folders; a set that is not there is left out. 400 pictures of a set query
-2,000 others, drawn by a seed. For every network: floats (cosine), codes fitted to the pictures that are searched, by
-smoothed ITQ as a library fits them and by ITQ, and ITQ fitted to 4,000 photographs of other kinds; for the model its
-general codes too. Smoothed ITQ of the model is fitted to embeddings, all else to features.
+2,000 others, drawn by a seed. For every network: floats (cosine); cosines after a map that is learned from neighbours
+among the pictures that are searched, as a library orders its hits ("ordered"); codes fitted to the pictures that are
+searched, by smoothed ITQ as a library fits them and by ITQ; ITQ fitted to 4,000 photographs of other kinds; for the
+model its general codes too. Smoothed ITQ and the map of the model are fitted to embeddings, all else to features.
 Features are kept in the cache, so that a run that was stopped goes on. The table is printed and written as JSON.
 """
 
@@ -29,9 +30,9 @@ from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map, related, unit
 from transhash.model.directory import EMBEDDING, read_config, write_config
-from transhash.model.fitted import fit_head
+from transhash.model.fitted import ORDERED, fit_head
 from transhash.model.likeness import Likeness, expected_error
-from transhash.shallow import itq, smoothed_itq
+from transhash.shallow import itq, nearness, smoothed_itq
 
 LENGTHS = (16, 32, 64, 128)
 PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
@@ -65,8 +66,8 @@ def main() -> None:
         for network in networks:
             values = read(network, name, photos.files, model, settings.cache)
             rows += measured(photos, network, values, elsewhere[network], model)
-            if network == "ours" and model.likeness:
-                pairs = stated(photos, values, model, model.likeness)
+            if network == "ours" and model.nearness:
+                pairs = stated(photos, values, model, model.nearness)
                 errors[name] = expected_error(*pairs)
                 reported += [pairs] if photos.reports else []
     if reported:
@@ -139,6 +140,9 @@ def measured(
         }
     ]
     kept = embedded(np.load(model.folder / EMBEDDING), features) if network == "ours" else None
+    mapped = ordered(features if kept is None else kept, q)
+    found = cosine_map(mapped[:q], photos.labels[:q], mapped[q:], photos.labels[q:])
+    rows.append({"kind": "ordered", "bits": None, "map": found, "precision_10": nearest_precision(photos, mapped)})
     for bits in LENGTHS:
         codes = {"fitted by ITQ": hashed(itq(features[q:], bits), features)}
         if kept is not None:
@@ -159,12 +163,21 @@ def stated(
     photos: PhotoSet, values: Floats, model: transhash.HashModel, likeness: Likeness
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Of each query's nearest pictures, as the library orders them: what probability is stated, and what is so."""
-    kept = embedded(np.load(model.folder / EMBEDDING), values[:, sum(model.lengths) :]).astype(np.float32)
+    kept = ordered(embedded(np.load(model.folder / EMBEDDING), values[:, sum(model.lengths) :]), photos.queries)
     cosines = unit(kept[: photos.queries]) @ unit(kept[photos.queries :]).T
     nearest = np.argsort(-cosines, axis=1)[:, :SHOWN]
     one, other = photos.labels[: photos.queries], photos.labels[photos.queries :]
     so = [related(label, other[near]) for label, near in zip(one, nearest, strict=True)]
     return likeness.probability(np.take_along_axis(cosines, nearest, axis=1)), np.stack(so)
+
+
+def ordered(values: Floats | NDArray[np.int8], queries: int) -> Floats:
+    """What the cosines of hits are taken of: a map that is learned from all but the first, which ask."""
+    if values.dtype == np.int8:
+        return fit_head(values[queries:], 64, orders=True).ordered(values).astype(np.float32)
+    linear = nearness(values[queries:], ORDERED)
+    assert linear is not None
+    return np.asarray(values @ linear[:-1] + linear[-1], np.float32)
 
 
 def probabilities(errors: dict[str, float]) -> str:
@@ -197,7 +210,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines: dict[tuple[str, str, int | None], dict[str, float]] = {}
     for row in rows:
         lines.setdefault((row["kind"], row["network"], row["bits"]), {})[row["set"]] = row["map"]
-    order = sorted(lines, key=lambda line: (line[0] != "floats", line[2] or 0, line[0], line[1] != "ours", line[1]))
+    first = ("floats", "ordered")
+    order = sorted(lines, key=lambda line: (line[0] not in first, line[2] or 0, line[0], line[1] != "ours", line[1]))
     text = [f"| codes | network | bits | {' | '.join(sets)} |", f"|---|---|---:|{'---:|' * len(sets)}"]
     for kind, network, bits in order:
         figures = [f"{lines[kind, network, bits].get(name, float('nan')):.3f}".lstrip("0") for name in sets]
