@@ -1,0 +1,153 @@
+"""Whether a thing is found when it is seen from another side: on a turntable (ETH-80) and in a shop (Grocery store).
+
+    python -m benchmarks.photographs.views --photographs DIR [--peers NAME …] [--json FILE]
+
+DIR holds the sets as `VIEWS` names their folders; a set that is not there is left out. Each picture is
+searched with among all others of its set. The table has the share of a thing's other pictures that are among the first
+as many hits as there are of them, and in brackets the share of queries whose first hit shows the same thing; of equal
+distances each has its part. Sides are drawn evenly where a thing has many. Nothing was chosen on these sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import transhash
+from benchmarks.common import write
+from benchmarks.photographs.box.embedding import embedded
+from benchmarks.photographs.measure import PEERS, hashed, read
+from benchmarks.photographs.sets import pictures
+from transhash.codes import hamming, pack
+from transhash.evaluation.cosine import unit
+from transhash.model.directory import EMBEDDING
+from transhash.model.fitted import fit_head
+from transhash.shallow import smoothed_itq
+
+BITS = 64
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of things from several sides, and what of a file's name tells the thing."""
+
+    place: str
+    pattern: str
+    thing: str  # an expression for a file's name: the thing, and a number
+    sides: int  # of each thing
+
+    def files(self, root: Path) -> tuple[list[Path], NDArray[np.int64]]:
+        """The pictures, in order, and which thing each shows."""
+        things: dict[str, list[tuple[int, Path]]] = {}
+        for path in pictures(root / self.place, self.pattern):
+            if found := re.fullmatch(self.thing, path.stem):
+                thing, number = found.groups()
+                things.setdefault(thing, []).append((int(number.replace("-", "")), path))
+        files, labels = [], []
+        for label, thing in enumerate(sorted(things)):
+            sides = [path for _, path in sorted(things[thing])]
+            drawn = [sides[len(sides) * i // self.sides] for i in range(min(self.sides, len(sides)))]
+            files += drawn
+            labels += [label] * len(drawn)
+        return files, np.array(labels, np.int64)
+
+
+VIEWS = {
+    "ETH-80": Views("views/eth80", "*/*/*.png", r"([a-z]+\d+)-(\d+-\d+)", 8),
+    "Grocery store": Views("views/grocerystore/dataset", "*/Packages/**/*.jpg", r"(.+)_(\d+)", 12),
+}
+"""Ten things of each of eight kinds, from all around and from above (Kai-Xuan/ETH-80 at 9243466b); 31 packed goods, as
+people photograph them in shelves (marcusklasson/GroceryStoreDataset at fc80ba90)."""
+
+
+def found(distances: NDArray[Any], things: NDArray[np.int64]) -> tuple[float, float]:
+    """Of distances [N, N] of pictures of things [N]: the share of views found, and of right first hits."""
+    shares, first = [], []
+    for row, (own, thing) in enumerate(zip(distances, things, strict=True)):
+        others = np.delete(own, row)
+        same = np.delete(things == thing, row)
+        if same.any():
+            shares.append(_within(others, same, int(same.sum())))
+            first.append(_within(others, same, 1))
+    return float(np.mean(shares)), float(np.mean(first))
+
+
+def _within(distances: NDArray[Any], same: NDArray[np.bool_], count: int) -> float:
+    """The share of the first `count` that are the same, where each order of equal distances is as likely."""
+    bound = np.partition(distances, count - 1)[count - 1]
+    nearer, equal = distances < bound, distances == bound
+    part = (count - nearer.sum()) / equal.sum()
+    return float((same[nearer].sum() + part * same[equal].sum()) / count)
+
+
+def measure(features: Floats, general: NDArray[np.uint8] | None, kept: NDArray[np.int8] | None) -> dict[str, Any]:
+    """The distances of each way to find: floats, fitted codes, and for the model its general codes and embeddings."""
+    ways: dict[str, Any] = {"floats": -unit(features) @ unit(features).T}
+    if kept is None or general is None:
+        codes = hashed(smoothed_itq(features, BITS), features)
+        return {**ways, f"fitted, {BITS} bits": hamming(codes, codes)}
+    vectors, codes = unit(kept.astype(np.float32)), fit_head(kept, BITS).codes(kept)
+    ways["embeddings, as hits are ordered"] = -vectors @ vectors.T
+    ways[f"fitted, {BITS} bits"] = hamming(codes, codes)
+    ways[f"general, {BITS} bits"] = hamming(general, general)
+    return ways
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table."""
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    lines: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        cell = f"{row['views']:.3f} ({row['first']:.3f})".replace("0.", ".")
+        lines.setdefault((row["codes"], row["network"]), {})[row["set"]] = cell
+    text = [f"| codes | network | {' | '.join(sets)} |", f"|---|---|{'---:|' * len(sets)}"]
+    text += [
+        f"| {codes} | {network} | {' | '.join(lines[codes, network].values())} |" for codes, network in sorted(lines)
+    ]
+    return "\n".join(text)
+
+
+def main() -> None:
+    """The table, and a file of results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="of others, these alone")
+    parser.add_argument("--cache", type=Path, default=Path(".cache/photographs"), help="folder of what networks say")
+    parser.add_argument("--json", type=Path, help="file of results")
+    given = parser.parse_args()
+    model, rows = transhash.load(), []
+    for name, sides in VIEWS.items():
+        files, things = sides.files(given.photographs)
+        if not files:
+            print(f"{name}: not in {given.photographs}")
+            continue
+        for network in ("ours", *given.peers):
+            values = read(network, name, files, model, given.cache)
+            features, general, kept = values, None, None
+            if network == "ours":
+                features, general = values[:, sum(model.lengths) :], pack(values[:, model.place(BITS)])
+                kept = embedded(np.load(model.folder / EMBEDDING), features)
+            for codes, distances in measure(features, general, kept).items():
+                share, first = found(distances, things)
+                row = {
+                    "set": name,
+                    "network": network,
+                    "codes": codes,
+                    "views": round(share, 4),
+                    "first": round(first, 4),
+                }
+                rows.append({**row, "pictures": len(files), "things": int(things.max()) + 1})
+    print(markdown(rows))
+    if given.json:
+        write(given.json, {"model": model.name, "fingerprint": model.fingerprint, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

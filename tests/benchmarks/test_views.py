@@ -1,0 +1,55 @@
+"""The same thing from several sides: which pictures show it, and how many of them are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.photographs.views import Views, found, markdown, measure
+from transhash.codes import pack
+from transhash.model.fitted import embedding
+
+
+def test_of_equal_distances_each_has_its_part() -> None:
+    things = np.array([0, 0, 1, 1])
+    distances = np.array([[0, 1, 1, 3], [9, 0, 3, 3], [1, 1, 0, 1], [7, 8, 9, 0]])
+    # of one other view each: half of two equal ones, none, a third of three, none
+    assert found(distances, things) == pytest.approx(((1 / 2 + 0 + 1 / 3 + 0) / 4,) * 2)
+    assert found(np.abs(np.subtract.outer(things, things)), things) == (1.0, 1.0)
+
+
+def test_a_thing_that_is_seen_once_does_not_ask() -> None:
+    assert found(np.array([[0, 1, 2], [1, 0, 2], [1, 2, 0]]), np.array([0, 0, 1])) == (1.0, 1.0)
+
+
+def test_things_are_read_from_names_and_sides_are_drawn_evenly(tmp_path: Path) -> None:
+    for thing in ("cup1", "cup2"):
+        for angle in range(0, 360, 30):
+            save(tmp_path / f"cups/{thing}-000-{angle:03d}.png")
+    save(tmp_path / "cups/map.png")
+    files, things = Views("cups", "*.png", r"([a-z]+\d+)-(\d+-\d+)", 4).files(tmp_path)
+    assert [file.stem for file in files[:4]] == [f"cup1-000-{angle:03d}" for angle in (0, 90, 180, 270)]
+    assert things.tolist() == [0] * 4 + [1] * 4
+
+
+def test_every_way_to_find_is_measured() -> None:
+    random = np.random.default_rng(0)
+    things = np.repeat(np.arange(60), 5)
+    features = random.normal(size=(60, 64))[things] + 0.8 * random.normal(size=(300, 64))
+    general = pack(features[:, :64] + random.normal(size=(300, 64)))
+    ways = measure(features.astype(np.float32), general, embedding(features))
+    assert list(ways) == ["floats", "embeddings, as hits are ordered", "fitted, 64 bits", "general, 64 bits"]
+    shares = {name: found(distances, things)[0] for name, distances in ways.items()}
+    assert shares["floats"] == pytest.approx(shares["embeddings, as hits are ordered"], abs=0.02)
+    assert 0.1 < shares["general, 64 bits"] < shares["fitted, 64 bits"] < shares["floats"] <= 1
+    assert list(measure(features.astype(np.float32), None, None)) == ["floats", "fitted, 64 bits"]
+    text = markdown([{"set": "cups", "network": "ours", "codes": "floats", "views": 0.5, "first": 1.0}])
+    assert text.splitlines()[-1] == "| floats | ours | .500 (1.000) |"
+
+
+def save(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(path)
