@@ -8,17 +8,18 @@ classes are read, `MOST` photographs of each. In a round the sets are parted int
 photographs of classes of the first half, at most `EACH` of a class, and others of these classes ask. Then it grows by
 classes of the other half until one picture is missing to twice as many, at which a library fits its codes again.
 
-"Alike" is the mean tie-aware mAP of codes: of general ones, of those that were fitted to the library, and of cosines.
-"Grown" is that in the library that has grown, for queries of the first half and of the other: of general codes, of
-those that were fitted before it grew, of those that would be fitted now. "Hits" are the shares of the query's class
-within the first ten that such a library shows, ordered by embeddings, with codes of before and of now.
+The first table has the mean tie-aware mAP in the library: of general codes, of fitted ones, of the cosines of
+embeddings, and of cosines after the map that orders hits. The second one is of the library that has grown, for queries
+of the first half and of the other: general codes, codes that were fitted before it grew, and those that would be fitted
+now. "Hits" are the shares of the query's class within the first ten that such a library shows, with what was fitted
+before and now, and with plain cosines.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from benchmarks.photographs.box.pictures import training
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map
 from transhash.library.ranking import candidates
-from transhash.model.fitted import cosines, fit_head
+from transhash.model.fitted import Head, cosines, fit_head
 from transhash.search import HammingIndex
 
 MOST = 1200  # photographs of a set
@@ -109,26 +110,32 @@ def drawn(whole: Some, half: Rows, count: int, random: np.random.Generator) -> t
     return there, random.permutation(np.array(asking)[known])[:QUERIES]
 
 
-def scores(asking: Some, library: Some, heads: dict[str, Any], bits: int) -> dict[str, float]:
-    """Tie-aware mAP of general codes, of those of hash layers, and of cosines."""
+def scores(asking: Some, library: Some, heads: dict[str, Head], bits: int) -> dict[str, float]:
+    """Tie-aware mAP of general codes, and of those of hash layers."""
 
     def score(codes: Bytes, others: Bytes) -> float:
         return transhash.evaluate(codes, asking.classes, others, library.classes).map
 
     found = {"general": score(asking.general[bits], library.general[bits])}
     found |= {name: score(head.codes(asking.kept), head.codes(library.kept)) for name, head in heads.items()}
-    vectors = asking.kept.astype(np.float32), library.kept.astype(np.float32)
-    return {**found, "cosines": cosine_map(vectors[0], asking.classes, vectors[1], library.classes)}
+    return found
 
 
-def shown(asking: Some, library: Some, head: Any) -> float:
+def of_cosines(asking: Some, library: Some, head: Head) -> float:
+    """Tie-aware mAP of cosines, after the map that hash layers have, if they have one."""
+    one, other = (head.ordered(some.kept).astype(np.float32) for some in (asking, library))
+    return cosine_map(one, asking.classes, other, library.classes)
+
+
+def shown(asking: Some, library: Some, head: Head) -> float:
     """The share of the query's class within the first hits, as a library orders them."""
     index = HammingIndex(head.bits)
     index.add(head.codes(library.kept))
     near = index.search(head.codes(asking.kept), min(candidates(len(library.kept)), len(library.kept)))[1]
     right = []
-    for one, kind, rows in zip(asking.kept, asking.classes, near, strict=True):
-        order = np.argsort(-cosines(one, library.kept[rows]), kind="stable")[:SHOWN]
+    queries, others = head.ordered(asking.kept), head.ordered(library.kept)
+    for one, kind, rows in zip(queries, asking.classes, near, strict=True):
+        order = np.argsort(-cosines(one, others[rows]), kind="stable")[:SHOWN]
         right.append((library.classes[rows[order]] == kind).mean())
     return float(np.mean(right))
 
@@ -145,15 +152,21 @@ def measure(sets: dict[str, Some], count: int, bits: int, seed: int) -> dict[str
     more, ask_more = drawn(whole, np.arange(half, len(whole.kept)), len(rows) - 1, random)
     library, asking = whole.of(rows), whole.of(ask)
     grown, others = whole.of(np.concatenate([rows, more])), whole.of(ask_more)
-    before, now = fit_head(library.kept, bits), fit_head(grown.kept, bits)
+    before, now = fit_head(library.kept, bits, orders=True), fit_head(grown.kept, bits, orders=True)
+    plain = replace(now, order=None)
     return {
         "pictures": len(rows),
-        "alike": scores(asking, library, {"fitted": before}, bits),
+        "alike": {
+            **scores(asking, library, {"fitted": before}, bits),
+            "cosines": of_cosines(asking, library, plain),
+            "ordered": of_cosines(asking, library, before),
+        },
         "grown": {
             name: {
                 **scores(each, grown, {"before": before, "now": now}, bits),
                 "hits_before": shown(each, grown, before),
                 "hits_now": shown(each, grown, now),
+                "hits_plain": shown(each, grown, plain),
             }
             for name, each in (("first", asking), ("other", others))
         },
@@ -169,11 +182,11 @@ def mean(found: list[Any]) -> Any:
 
 def markdown(results: list[dict[str, Any]]) -> str:
     """Both tables."""
-    lines = ["| pictures | bits | general | fitted | cosines |", "|---:|---:|---:|---:|---:|"]
+    lines = ["| pictures | bits | general | fitted | cosines | ordered |", "|---:|" + "---:|" * 5]
     for found in results:
-        cells = [f"{found['alike'][name]:.3f}" for name in ("general", "fitted", "cosines")]
+        cells = [f"{found['alike'][name]:.3f}" for name in ("general", "fitted", "cosines", "ordered")]
         lines.append(f"| {found['pictures']:,.0f} | {found['bits']} | {' | '.join(cells)} |")
-    names = ("general", "before", "now", "cosines", "hits_before", "hits_now")
+    names = ("general", "before", "now", "hits_before", "hits_now", "hits_plain")
     head = " | ".join(names).replace("_", ", ")
     lines += ["", f"| pictures | bits | queries | {head} |", "|---:|---:|---|" + "---:|" * len(names)]
     for found in results:

@@ -1,4 +1,4 @@
-"""Whether a thing is found when it is seen from another side: on a turntable (ETH-80) and in a shop (Grocery store).
+"""Whether a thing is found when it is seen from another side, with another camera, or in another light.
 
     python -m benchmarks.photographs.views --photographs DIR [--peers NAME …] [--json FILE]
 
@@ -11,7 +11,7 @@ distances each has its part. Sides are drawn evenly where a thing has many. Noth
 from __future__ import annotations
 
 import argparse
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,23 +36,21 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Views:
-    """Pictures of things from several sides, and what of a file's name tells the thing."""
+    """Pictures of things from several sides."""
 
     place: str
     pattern: str
-    thing: str  # an expression for a file's name: the thing, and a number
-    sides: int  # of each thing
+    thing: Callable[[str], str]  # of a path below the place, without its suffix: which thing it shows
+    sides: int  # of each thing, at most
 
     def files(self, root: Path) -> tuple[list[Path], NDArray[np.int64]]:
-        """The pictures, in order, and which thing each shows."""
-        things: dict[str, list[tuple[int, Path]]] = {}
+        """The pictures, and which thing each shows."""
+        things: dict[str, list[Path]] = {}
         for path in pictures(root / self.place, self.pattern):
-            if found := re.fullmatch(self.thing, path.stem):
-                thing, number = found.groups()
-                things.setdefault(thing, []).append((int(number.replace("-", "")), path))
+            name = path.relative_to(root / self.place).with_suffix("").as_posix()
+            things.setdefault(self.thing(name), []).append(path)
         files, labels = [], []
-        for label, thing in enumerate(sorted(things)):
-            sides = [path for _, path in sorted(things[thing])]
+        for label, (_, sides) in enumerate(sorted(things.items())):
             drawn = [sides[len(sides) * i // self.sides] for i in range(min(self.sides, len(sides)))]
             files += drawn
             labels += [label] * len(drawn)
@@ -60,11 +58,18 @@ class Views:
 
 
 VIEWS = {
-    "ETH-80": Views("views/eth80", "*/*/*.png", r"([a-z]+\d+)-(\d+-\d+)", 8),
-    "Grocery store": Views("views/grocerystore/dataset", "*/Packages/**/*.jpg", r"(.+)_(\d+)", 12),
+    "UKBench": Views("views/ukbench", "*.jpg", lambda name: str(int(name[-5:]) // 4), 4),
+    "Covers": Views("views/dvdcovers/dvd_covers", "*/*.jpg", lambda name: name.rpartition("/")[2], 5),
+    "Seen again": Views("views/smvs", "*/*/*.jpg", lambda name: name.partition("/")[0] + name.rpartition("/")[2], 2),
+    "ETH-80": Views("views/eth80", "*/*/*.png", lambda name: name.rpartition("/")[2].partition("-")[0], 8),
+    "Grocery store": Views(
+        "views/grocerystore/dataset", "*/Packages/**/*.jpg", lambda name: name.rpartition("/")[2].rpartition("_")[0], 12
+    ),
 }
-"""Ten things of each of eight kinds, from all around and from above (Kai-Xuan/ETH-80 at 9243466b); 31 packed goods, as
-people photograph them in shelves (marcusklasson/GroceryStoreDataset at fc80ba90)."""
+"""250 things at home from four sides (dmiruke/Python-Pyimagesearch-IP at e590bc79); the covers of 100 films, with four
+cameras (kdatsenko/scalable-vocabulary-tree-image-recognition at d4516d0a); 293 books, landmarks and paintings, twice
+(shubharthaksangharsha/trimester2 at 2254f665); ten things of each of eight kinds, turned (Kai-Xuan/ETH-80 at 9243466b);
+31 packed goods, as people photograph them in shelves (marcusklasson/GroceryStoreDataset at fc80ba90)."""
 
 
 def found(distances: NDArray[Any], things: NDArray[np.int64]) -> tuple[float, float]:
@@ -93,8 +98,9 @@ def measure(features: Floats, general: NDArray[np.uint8] | None, kept: NDArray[n
     if kept is None or general is None:
         codes = hashed(smoothed_itq(features, BITS), features)
         return {**ways, f"fitted, {BITS} bits": hamming(codes, codes)}
-    vectors, codes = unit(kept.astype(np.float32)), fit_head(kept, BITS).codes(kept)
-    ways["embeddings, as hits are ordered"] = -vectors @ vectors.T
+    head = fit_head(kept, BITS, orders=True)
+    vectors, codes = unit(head.ordered(kept).astype(np.float32)), head.codes(kept)
+    ways["as hits are ordered"] = -vectors @ vectors.T
     ways[f"fitted, {BITS} bits"] = hamming(codes, codes)
     ways[f"general, {BITS} bits"] = hamming(general, general)
     return ways

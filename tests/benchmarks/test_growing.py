@@ -51,6 +51,7 @@ def test_codes_fitted_before_a_library_grew_lose_on_other_kinds_and_fitting_agai
     found = mean(rounds)
     assert found["pictures"] == 200
     assert found["alike"]["general"] < found["alike"]["fitted"] <= 1
+    assert found["alike"]["cosines"] < found["alike"]["ordered"] <= 1
     other = found["grown"]["other"]
     assert other["before"] < other["now"]
     assert other["hits_now"] > 0.5
