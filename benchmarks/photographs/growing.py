@@ -4,9 +4,9 @@
                                              [--json FILE]
 
 DIR holds the sets of `box/more.csv`: the model that ships learned from none of them, and none reports. Only those with
-classes are read, `MOST` photographs of each. In a round the sets are parted into two halves by a seed. A library has
-photographs of classes of the first half, at most `EACH` of a class, and others of these classes ask. Then it grows by
-classes of the other half until one picture is missing to twice as many, at which a library fits its codes again.
+classes are read, 1,200 photographs of each at most. In a round the sets are parted into two halves by a seed. A library
+has photographs of classes of the first half, at most `EACH` of a class, and others of these classes ask. Then it grows
+by classes of the other half until one picture is missing to twice as many, at which a library fits its codes again.
 
 The first table has the mean tie-aware mAP in the library: of general codes, of fitted ones, of the cosines of
 embeddings, and of cosines after the map that orders hits. The second one is of the library that has grown, for queries
@@ -18,7 +18,6 @@ before and now, and with plain cosines.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,13 @@ from numpy.typing import NDArray
 
 import transhash
 from benchmarks.common import write
-from benchmarks.photographs.box.pictures import training
+from benchmarks.photographs.labelled import read, unseen
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map
 from transhash.library.ranking import candidates
 from transhash.model.fitted import Head, cosines, fit_head
 from transhash.search import HammingIndex
 
-MOST = 1200  # photographs of a set
 EACH, FEWEST = 30, 10  # of a class, in a library; a class with fewer than these takes no part
 ASKING = 6  # of a class
 QUERIES = 500  # at most
@@ -68,27 +66,13 @@ def together(parts: list[Some]) -> Some:
     return Some(np.concatenate([part.kept for part in parts]), general, np.concatenate(classes))
 
 
-def read(root: Path, cache: Path, lengths: list[int]) -> dict[str, Some]:
-    """The sets that are there, as the shipped model reads them; pictures that cannot be read are left out."""
-    model, known = transhash.load(), training()
-    cache.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for name, part in training(more=True).items():
-        files = [] if name in known or part.classes == "none" else part.files(root)[:MOST]
-        classes = np.unique([str(kind) for _, kind in files], return_inverse=True)[1].astype(np.int64)
-        if len(classes) == 0 or classes.max() == 0:
-            continue
-        digest = hashlib.sha256("\n".join([model.fingerprint, *(str(file) for file, _ in files)]).encode())
-        path = cache / f"{digest.hexdigest()[:32]}.npz"
-        if not path.is_file():
-            print(f"{name}: {len(files):,} photographs", flush=True)
-            whole = [one for batch in model.stream([file for file, _ in files]) for one in batch]
-            good = [place for place, one in enumerate(whole) if one.error is None]
-            values = np.stack([whole[place].all_values for place in good])
-            np.savez(path, kept=np.stack([whole[place].embedding for place in good]), values=values, good=good)
-        with np.load(path) as stored:
-            general = {bits: pack(stored["values"][:, model.place(bits)]) for bits in lengths}
-            found[name] = Some(stored["kept"], general, classes[stored["good"]])
+def read_all(root: Path, cache: Path, lengths: list[int]) -> dict[str, Some]:
+    """The sets that are there, as the shipped model reads them."""
+    model, found = transhash.load(), {}
+    for name, files in unseen(root).items():
+        seen = read(model, name, files, cache)
+        general = {bits: pack(seen.values[:, model.place(bits)]) for bits in lengths}
+        found[name] = Some(seen.kept, general, seen.classes)
     return found
 
 
@@ -152,7 +136,7 @@ def measure(sets: dict[str, Some], count: int, bits: int, seed: int) -> dict[str
     more, ask_more = drawn(whole, np.arange(half, len(whole.kept)), len(rows) - 1, random)
     library, asking = whole.of(rows), whole.of(ask)
     grown, others = whole.of(np.concatenate([rows, more])), whole.of(ask_more)
-    before, now = fit_head(library.kept, bits, orders=True), fit_head(grown.kept, bits, orders=True)
+    before, now = (fit_head(some.kept, bits, orders=len(some.kept)) for some in (library, grown))
     plain = replace(now, order=None)
     return {
         "pictures": len(rows),
@@ -207,7 +191,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file of results")
     given = parser.parse_args()
     lengths = [int(bits) for bits in given.bits.split(",")]
-    sets = read(given.photographs, given.cache, lengths)
+    sets = read_all(given.photographs, given.cache, lengths)
     results = []
     for count in map(int, given.pictures.split(",")):
         for bits in lengths:

@@ -30,7 +30,7 @@ from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map, related, unit
 from transhash.model.directory import EMBEDDING, read_config, write_config
-from transhash.model.fitted import ORDERED, fit_head
+from transhash.model.fitted import fit_head
 from transhash.model.likeness import Likeness, expected_error
 from transhash.shallow import itq, nearness, smoothed_itq
 
@@ -174,8 +174,8 @@ def stated(
 def ordered(values: Floats | NDArray[np.int8], queries: int) -> Floats:
     """What the cosines of hits are taken of: a map that is learned from all but the first, which ask."""
     if values.dtype == np.int8:
-        return fit_head(values[queries:], 64, orders=True).ordered(values).astype(np.float32)
-    linear = nearness(values[queries:], ORDERED)
+        return fit_head(values[queries:], 64, orders=len(values) - queries).ordered(values).astype(np.float32)
+    linear = nearness(values[queries:])
     assert linear is not None
     return np.asarray(values @ linear[:-1] + linear[-1], np.float32)
 

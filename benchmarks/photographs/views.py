@@ -98,7 +98,7 @@ def measure(features: Floats, general: NDArray[np.uint8] | None, kept: NDArray[n
     if kept is None or general is None:
         codes = hashed(smoothed_itq(features, BITS), features)
         return {**ways, f"fitted, {BITS} bits": hamming(codes, codes)}
-    head = fit_head(kept, BITS, orders=True)
+    head = fit_head(kept, BITS, orders=len(kept))
     vectors, codes = unit(head.ordered(kept).astype(np.float32)), head.codes(kept)
     ways["as hits are ordered"] = -vectors @ vectors.T
     ways[f"fitted, {BITS} bits"] = hamming(codes, codes)

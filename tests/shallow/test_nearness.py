@@ -25,11 +25,10 @@ def score(mapped: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     return cosine_map(mapped[:100], labels[:100], mapped[100:], labels[100:])
 
 
-@pytest.mark.parametrize("values", [16, 40])
-def test_cosines_after_the_map_tell_kinds_apart_better_on_items_that_it_has_not_seen(values: int) -> None:
-    linear = nearness(kinds(400, 0)[0], values)
+def test_cosines_after_the_map_tell_kinds_apart_better_on_items_that_it_has_not_seen() -> None:
+    linear = nearness(kinds(400, 0)[0])
     assert linear is not None
-    assert linear.shape == (41, values)
+    assert linear.shape == (41, 40)
     vectors, labels = kinds(500, 1)
     mapped = vectors @ linear[:-1] + linear[-1]
     assert score(mapped, labels) > score(vectors, labels) + 0.1
@@ -38,7 +37,7 @@ def test_cosines_after_the_map_tell_kinds_apart_better_on_items_that_it_has_not_
 
 def test_no_value_is_much_larger_than_others_so_that_a_byte_holds_each() -> None:
     vectors = kinds(400, 0)[0]
-    linear = nearness(vectors, 40)
+    linear = nearness(vectors)
     assert linear is not None
     spread = (vectors @ linear[:-1] + linear[-1]).std(axis=0)
     assert spread.max() < 5 * spread.min()  # of the principal components themselves, 20 times
@@ -46,7 +45,7 @@ def test_no_value_is_much_larger_than_others_so_that_a_byte_holds_each() -> None
 
 def test_bytes_are_read_as_numbers_are() -> None:
     whole = np.rint(kinds(200, 0)[0] * 10).astype(np.int8)
-    np.testing.assert_array_equal(nearness(whole, 16), nearness(whole.astype(np.float32), 16))
+    np.testing.assert_array_equal(nearness(whole), nearness(whole.astype(np.float32)))
 
 
 @pytest.mark.parametrize(
@@ -54,8 +53,7 @@ def test_bytes_are_read_as_numbers_are() -> None:
     [
         np.ones((50, 20), np.float32),  # nothing differs
         np.repeat(np.random.default_rng(0).normal(size=(2, 20)), 25, axis=0).astype(np.float32),  # neighbours are equal
-        np.random.default_rng(0).normal(size=(16, 20)).astype(np.float32),  # fewer than values
     ],
 )
 def test_there_is_no_map_where_neighbours_tell_nothing(features: NDArray[np.float32]) -> None:
-    assert nearness(features, 16) is None
+    assert nearness(features) is None

@@ -12,12 +12,14 @@ from benchmarks.photographs.box.judging import Kept
 from transhash.evaluation.cosine import unit
 from transhash.model import calibration, likeness
 from transhash.model.directory import EMBEDDING, HIDDEN, LAYERS, file_hash, read_config, write_config
+from transhash.model.fitted import fit_head
 from transhash.model.layers import Layers
 from transhash.nn.mgvt import MGVT
 from transhash.training.export import export_model
 
 NAME = "vits14-photographs"
 SHOWN = 50  # nearest pictures of a query, whose cosines are calibrated
+ASKING = 400  # pictures of a set, at most, where the order of a library is calibrated
 PAIRS = 1_000_000  # that each set counts for, where distances are calibrated
 
 
@@ -43,6 +45,25 @@ def keep(folder: Path, layers: Layers) -> None:
     made = "python -m benchmarks.photographs.box (docs/models.md)"
     config["about"] = {"transhash": transhash.__version__, "made": made}
     write_config(folder, config)
+
+
+def calibrate_order(folder: Path, judged: Kept) -> None:
+    """Keep probabilities with a model: of cosines after the map that a library learns of its own pictures.
+
+    `judged`: embeddings (N, V) and classes of sets that nothing was trained on. A quarter of each, `ASKING` at most,
+    asks for the others, which are the library. Sets weigh alike.
+    """
+    shown, kind = [], []
+    for kept, classes in judged.values():
+        rows = np.random.default_rng(0).permutation(len(kept))
+        ask, rest = np.split(rows, [min(ASKING, len(rows) // 4)])
+        mapped = unit(fit_head(kept[rest], 64, orders=len(rest)).ordered(kept).astype(np.float32))
+        cosines = mapped[ask] @ mapped[rest].T
+        nearest = np.argsort(-cosines, axis=1)[:, : min(SHOWN, len(rest))]
+        shown.append(np.take_along_axis(cosines, nearest, 1))
+        kind.append(classes[rest][nearest] == classes[ask][:, None])
+    data = f"{len(judged)} sets of photographs, weighed alike"
+    write_config(folder, {**read_config(folder), "nearness": likeness.fit(shown, kind, data).to_dict()})
 
 
 def calibrate(folder: Path, layers: Layers, judged: Kept) -> None:

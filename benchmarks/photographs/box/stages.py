@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import transhash
-from benchmarks.photographs import peers
+from benchmarks.photographs import labelled, peers
 from benchmarks.photographs.box import codes, judging, learning, seen, shipping, squares
 from benchmarks.photographs.box.embedding import Floats, embedded, principal
 from transhash.codes import pack
@@ -145,6 +145,15 @@ def hash_layers(work: Path, folder: Path, how: codes.Settings) -> None:
     layers = codes.learn(photographs, model.lengths, how, judge)
     shipping.keep(folder, layers)
     shipping.calibrate(folder, layers, choosing)
+
+
+def order(root: Path, work: Path, folder: Path) -> None:
+    """Give a model a calibration of what libraries order by, from photographs below a folder."""
+    model, judged = transhash.load(folder), {}
+    for name, found in {**labelled.choosing(root), **labelled.unseen(root)}.items():
+        seen = labelled.read(model, name, found, work / "read")
+        judged[name] = seen.kept, seen.classes
+    shipping.calibrate_order(folder, judged)
 
 
 def _coder(layers: Layers, part: slice) -> judging.Coder:

@@ -98,11 +98,6 @@ class Ordering:
         """The fingerprint of the layers, or nothing."""
         return self.layers.fingerprint if self.layers else ""
 
-    def values(self) -> int | None:
-        """How many values there are of a picture; None where there are no embeddings."""
-        values = self.catalogue.embeddings.values()
-        return values if self.layers is None or values is None else self.layers.head.ordering
-
     def all(self) -> Iterator[tuple[Sequence[int], Sequence[bytes]]]:
         """Ids and what orders them, by id, in pages; of one moment inside `Catalogue.reading`."""
         return ((ids, self._mapped(kept)) for ids, kept in self.catalogue.embeddings.all())
@@ -192,7 +187,7 @@ class EmbeddingIndex:
             head = embedding_file.head_of(self.file)
             if head and _can_follow(head, source, SAVED_SHARE):
                 return
-            row = (source.values() or 0) + embedding_file.ID_BYTES
+            row = (catalogue.embeddings.values() or 0) + embedding_file.ID_BYTES
             with suppress(OSError):
                 if shutil.disk_usage(self.file.parent).free > catalogue.embeddings.count() * row + ROOM:
                     embedding_file.write(self.file, catalogue.revision(), source.name, source.all())
@@ -274,7 +269,7 @@ class EmbeddingIndex:
 
     def _read(self, source: Ordering) -> Held | None:
         """Into memory; None where there are none, too many, or of several lengths."""
-        values, count = source.values(), source.catalogue.embeddings.count()
+        values, count = source.catalogue.embeddings.values(), source.catalogue.embeddings.count()
         if values is None or not _fits(count * values):
             return None
         ids, rows, first = np.empty(count, np.int64), aligned((count, values), np.int8), 0

@@ -82,7 +82,8 @@ def fitted_first(catalogue: Catalogue, model: LibraryModel, sample: NDArray[np.i
     if catalogue.embeddings.count() or model.layers or catalogue.embeddings.are_general() or not _is_due(count, model):
         return None
     try:
-        return HashLayers(model.base, fit_head(sample, model.facts.bits, orders=model.orders()), count)
+        head = fit_head(sample, model.facts.bits, orders=count if model.orders() else 0)
+        return HashLayers(model.base, head, count)
     except DataError as error:
         raise LibraryError(catalogue.path.parent, error.reason, error.remedy) from error
 

@@ -7,8 +7,8 @@ are fitted, fitted again when the collection has grown, and hits are ordered; no
     kept = embedding(values)            # float (N, V) to int8 (N, V), a byte a value
     head = fit_head(kept, bits=64)      # smoothed ITQ, in whole numbers
     codes = head.codes(kept)            # uint8 (N, 8)
-    head = fit_head(kept, 64, orders=True)
-    mapped = head.ordered(kept)         # int8 (N, 128), whose cosines order hits
+    head = fit_head(kept, 64, orders=len(kept))
+    mapped = head.ordered(kept)         # int8 (N, V), whose cosines order hits
 
 All sums are of whole numbers below 2⁵³, so that codes are the same on every processor.
 """
@@ -28,7 +28,6 @@ from transhash.system import one_blas_thread
 
 STEP = 1 / 320  # of a value of an embedding: those of 256 values are 20 from zero on average, few pass 127
 SAMPLE = 4000  # pictures that a head is fitted to, at most
-ORDERED = 128  # values whose cosines order hits, at most
 LARGEST = 32767  # weight of a head, int16
 _SHORT, _TINY = 1e-100, float(np.finfo(float).tiny)  # lengths whose squares float64 still holds; the least of all
 _TRAILER = struct.Struct("<8sI")  # of bytes that end with a map that orders: what they are, and its values
@@ -45,7 +44,7 @@ class Head:
 
     weights: NDArray[np.int16]  # [V, B]
     offset: NDArray[np.int64]  # [B]
-    order: Head | None = None  # the second map, [V, D]
+    order: Head | None = None  # the second map, [V, V]
 
     @cached_property
     def _floats(self) -> NDArray[np.float64]:
@@ -74,13 +73,8 @@ class Head:
         """Packed codes of embeddings [N, V]: uint8 [N, B/8]."""
         return pack(self.values(kept))
 
-    @property
-    def ordering(self) -> int:
-        """How many values orders a picture: D of the second map, or V."""
-        return len(self.weights) if self.order is None else self.order.bits
-
     def ordered(self, kept: NDArray[np.int8]) -> NDArray[np.int8]:
-        """What the cosines of embeddings [N, V] are taken of: int8 [N, D]; they themselves without a second map."""
+        """What the cosines of embeddings [N, V] are taken of: int8 [N, V]; they themselves without a second map."""
         if self.order is None:
             return kept
         return embedding(self.order.values(kept), STEP * (256 / self.order.bits) ** 0.5)
@@ -148,16 +142,16 @@ def sample_of(count: int) -> NDArray[np.int64]:
     return np.sort(np.random.Generator(np.random.PCG64(0)).choice(count, SAMPLE, replace=False))
 
 
-def fit_head(kept: NDArray[np.int8], bits: int, *, orders: bool = False) -> Head:
+def fit_head(kept: NDArray[np.int8], bits: int, *, orders: int = 0) -> Head:
     """Hash layers for codes of `bits` bits, fitted by smoothed ITQ to embeddings [N, V], at most `SAMPLE` of them.
 
-    The sample is drawn by a seed. With `orders` they have a second map, if the pictures differ enough to learn one.
-    Raises `DataError` for fewer pictures, or values, than bits.
+    The sample is drawn by a seed. `orders`: how many pictures there are that a second map shall order; they have one if
+    the pictures differ enough to learn it. Raises `DataError` for fewer pictures, or values, than bits.
     """
     if len(kept) > SAMPLE:
         kept = kept[sample_of(len(kept))]
     from transhash.shallow import nearness, smoothed_itq  # imports numba, which a search of few codes does not need
 
     head = Head.rounded(smoothed_itq(kept, bits))
-    linear = nearness(kept, min(ORDERED, kept.shape[1])) if orders else None
+    linear = nearness(kept, min(1.0, len(kept) / orders)) if orders else None
     return head if linear is None else replace(head, order=Head.rounded(linear))

@@ -37,14 +37,14 @@ def recode(catalogue: Catalogue, head: Head) -> int:
 def fit(catalogue: Catalogue, base: str, bits: int, *, orders: bool = False) -> HashLayers:
     """Fit hash layers to the pictures that search can find, and write all codes.
 
-    `base`: fingerprint of the model that gave the embeddings; `orders`: as `fit_head` has it. Raises `DataError` for
-    fewer pictures than bits.
+    `base`: fingerprint of the model that gave the embeddings; `orders`: with a map that orders hits
+    (`fit_head`). Raises `DataError` for fewer pictures than bits.
     """
     embeddings = catalogue.embeddings
     ids = embeddings.searchable()
     sample: list[int] = ids[sample_of(len(ids))].tolist()
     kept = embeddings.of(sample)
-    head = fit_head(embeddings.array(kept[id_] for id_ in sample), bits, orders=orders)
+    head = fit_head(embeddings.array(kept[id_] for id_ in sample), bits, orders=len(ids) if orders else 0)
     layers = HashLayers(base, head, len(ids))
     recode(catalogue, layers.head)
     embeddings.use(layers)
