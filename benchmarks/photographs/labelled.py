@@ -51,7 +51,8 @@ def read(model: HashModel, name: str, found: Found, cache: Path) -> Labelled:
         cache.mkdir(parents=True, exist_ok=True)
         whole = [one for batch in model.stream(files) for one in batch]
         good = [place for place, one in enumerate(whole) if one.error is None]
-        values = np.stack([whole[place].all_values for place in good])
-        np.savez(path, kept=np.stack([whole[place].embedding for place in good]), values=values, good=good)
+        values = np.stack([one.all_values for one in whole if one.all_values is not None])
+        kept = np.stack([one.embedding for one in whole if one.embedding is not None])
+        np.savez(path, kept=kept, values=values, good=good)
     with np.load(path) as stored:
         return Labelled(stored["kept"], stored["values"], classes[stored["good"]])

@@ -140,7 +140,7 @@ def measured(
         }
     ]
     kept = embedded(np.load(model.folder / EMBEDDING), features) if network == "ours" else None
-    mapped = ordered(features if kept is None else kept, q)
+    mapped = after_its_map(features, q) if kept is None else ordered(kept, q)
     found = cosine_map(mapped[:q], photos.labels[:q], mapped[q:], photos.labels[q:])
     rows.append({"kind": "ordered", "bits": None, "map": found, "precision_10": nearest_precision(photos, mapped)})
     for bits in LENGTHS:
@@ -171,13 +171,16 @@ def stated(
     return likeness.probability(np.take_along_axis(cosines, nearest, axis=1)), np.stack(so)
 
 
-def ordered(values: Floats | NDArray[np.int8], queries: int) -> Floats:
-    """What the cosines of hits are taken of: a map that is learned from all but the first, which ask."""
-    if values.dtype == np.int8:
-        return fit_head(values[queries:], 64, orders=len(values) - queries).ordered(values).astype(np.float32)
-    linear = nearness(values[queries:])
+def ordered(kept: NDArray[np.int8], queries: int) -> Floats:
+    """What cosines are taken of where a library of all but the first pictures, which ask, orders its hits."""
+    return fit_head(kept[queries:], 64, orders=len(kept) - queries).ordered(kept).astype(np.float32)
+
+
+def after_its_map(features: Floats, queries: int) -> Floats:
+    """The same of a peer's features."""
+    linear = nearness(features[queries:])
     assert linear is not None
-    return np.asarray(values @ linear[:-1] + linear[-1], np.float32)
+    return np.asarray(features @ linear[:-1] + linear[-1], np.float32)
 
 
 def probabilities(errors: dict[str, float]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from benchmarks.common import RESULTS, ROOT
 from benchmarks.photographs import growing
 from benchmarks.photographs.growing import Some, drawn, markdown, mean, measure, together
 from transhash.codes import pack
@@ -36,8 +39,20 @@ def test_a_library_has_whole_classes_and_others_of_them_ask(sets: dict[str, Some
     assert not set(rows.tolist()) & set(ask.tolist())
     assert set(whole.classes[ask].tolist()) == set(whole.classes[rows].tolist())
     assert max(*rows, *ask) < 720
+    assert max(np.bincount(whole.classes[rows])) == 30 - growing.ASKING  # all that do not ask
     everything, _ = drawn(whole, half, 100_000, np.random.default_rng(0))
     assert len(everything) == 24 * (30 - growing.ASKING)
+
+
+def test_a_library_that_wants_more_has_more_of_each_class(
+    sets: dict[str, Some], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growing, "EACH", 5)
+    whole = together(list(sets.values()))
+    for count, each in ((100, 5), (200, 10)):
+        rows, _ = drawn(whole, np.arange(720), count, np.random.default_rng(0))
+        assert len(rows) == count
+        assert np.bincount(whole.classes[rows]).max() == each
 
 
 def test_a_class_of_few_takes_no_part(sets: dict[str, Some]) -> None:
@@ -59,3 +74,15 @@ def test_codes_fitted_before_a_library_grew_lose_on_other_kinds_and_fitting_agai
     text = markdown([{"bits": BITS, **found}])
     assert f"| 200 | 16 | {found['alike']['general']:.3f} |".replace(" 0.", " .") in text
     assert f"| 200 | 16 | other | {other['general']:.3f} |".replace(" 0.", " .") in text
+
+
+def test_the_documents_have_the_stored_figures() -> None:
+    stored = json.loads((RESULTS / "growing.json").read_text("utf-8"))
+    text = (ROOT / "docs/models.md").read_text("utf-8")
+    assert markdown(stored["results"]) in text
+    assert f"{len(stored['sets'])} sets" in text
+    for found in stored["results"]:
+        alike, other = found["alike"], found["grown"]["other"]
+        assert alike["ordered"] > alike["cosines"]
+        assert alike["fitted"] > alike["general"] or found["bits"] == 16
+        assert other["now"] > other["before"]

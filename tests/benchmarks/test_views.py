@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.common import RESULTS, ROOT
 from benchmarks.photographs.views import VIEWS, found, markdown, measure
 from transhash.codes import pack
 from transhash.model.fitted import embedding
@@ -55,6 +57,11 @@ def test_every_way_to_find_is_measured() -> None:
     assert list(measure(features.astype(np.float32), None, None)) == ["floats", "fitted, 64 bits"]
     text = markdown([{"set": "cups", "network": "ours", "codes": "floats", "views": 0.5, "first": 1.0}])
     assert text.splitlines()[-1] == "| floats | ours | .500 (1.000) |"
+
+
+def test_the_documents_have_the_stored_figures() -> None:
+    rows = json.loads((RESULTS / "views.json").read_text("utf-8"))["rows"]
+    assert markdown(rows) in (ROOT / "docs/models.md").read_text("utf-8")
 
 
 def save(path: Path) -> None:
