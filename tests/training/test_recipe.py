@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from transhash.errors import RecipeError
-from transhash.training.recipe import Recipe
+from transhash.training.recipe import Recipe, from_yaml
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 
@@ -63,6 +63,13 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
         ("split_seed: -1", "split_seed"),
         ("epochs: 1.5", "epochs"),
         ("a: !!python/object:os.system x", "not YAML"),
+        ("bits: 32\nepochs: 3\nbits: 48", r"line 3: bits stands twice"),
+        ("loss: {gamma: 3, gamma: 4}", "gamma stands twice"),
+        ("loss:\n\tgamma: 3", "line 2: found character"),
+        ("false", "not a recipe"),
+        ("? [a]\n: b", "not YAML"),
+        ("dataset: null", r"dataset: input should be a valid string; `"),  # and nothing of what follows from it
+        ("epoch: 3", "epoch: no setting has this name"),
     ],
 )
 def test_a_bad_recipe_is_one_sentence_that_names_it(text: str, words: str, tmp_path: Path) -> None:
@@ -71,6 +78,31 @@ def test_a_bad_recipe_is_one_sentence_that_names_it(text: str, words: str, tmp_p
         Recipe.read(tmp_path / "r.yaml")
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path / 'r.yaml'}: ")
+
+
+@pytest.mark.parametrize("name", ["path", "cls"])
+def test_a_change_of_any_name_is_read_as_a_setting(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"{name}: no setting has this name"):
+        Recipe.read(None, **{name: 1})
+
+
+def test_a_hyper_parameter_is_added_to_others_that_are_changed() -> None:
+    assert Recipe.read(None, loss={"gamma": 5}, **{"loss.quantization": 0.5}).loss == {"gamma": 5, "quantization": 0.5}
+
+
+@pytest.mark.parametrize(("text", "number"), [("1e-4", 1e-4), ("2E3", 2e3), ("-.5e+1", -5.0), ("1.e2", 1e2)])
+def test_a_number_may_be_written_with_an_exponent(text: str, number: float) -> None:
+    assert from_yaml(f"gamma: {text}", "") == {"gamma": number}
+
+
+@pytest.mark.parametrize("text", ["1e", "e1", "1e5x", "0x1e", "1.2.3e4"])
+def test_what_only_looks_like_a_number_stays_a_text(text: str) -> None:
+    assert from_yaml(text, "") == yaml.safe_load(text)
+
+
+def test_a_text_that_looks_like_a_number_comes_back_from_a_dumped_recipe(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text(Recipe(backbone="1e-4").dump())
+    assert Recipe.read(tmp_path / "r.yaml").backbone == "1e-4"
 
 
 def test_a_missing_recipe_is_named() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from yaml.error import MarkedYAMLError
 
 from transhash.data.augment import Augmentation
 from transhash.errors import RecipeError
@@ -152,52 +154,86 @@ class Recipe(BaseModel):
             raise RecipeError(at, error.reason, error.remedy) from error
         except ValidationError as error:
             problems = [
-                f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'][:1].lower()}{e['msg'][1:]}"
+                f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_said(e['type'], e['msg'])}"
                 for e in error.errors()
+                if e["type"] != "default_factory_not_called"  # which only follows from another
             ]
             raise RecipeError(
                 where, "; ".join(problems), "`transhash train --dump-recipe` prints every setting"
             ) from error
 
     @classmethod
-    def read(cls, path: str | Path | None, **changes: object) -> Recipe:
+    def read(cls, path: str | Path | None, /, **changes: object) -> Recipe:
         """The recipe of a YAML file with `changes` on top, such as `bits=32` or `**{"loss.gamma": 30}`.
 
         Raises `RecipeError` for a file that is not one.
         """
-        settings: Any = {}
+        settings: Any = None
         if path is not None:
             try:
-                settings = from_yaml(Path(path).read_text("utf-8"), str(path)) or {}
+                settings = from_yaml(Path(path).read_text("utf-8"), str(path))
             except OSError as error:
                 raise RecipeError(
                     path, f"cannot be read ({error.strerror})", "give the path of a YAML recipe"
                 ) from error
             except UnicodeDecodeError as error:
                 raise RecipeError(path, f"not YAML ({error})", "correct the file") from error
-            if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
-                raise RecipeError(path, "not a recipe", "write one `setting: value` a line")
+        settings = {} if settings is None else settings  # an empty file changes nothing
+        if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+            raise RecipeError(path or "recipe", "not a recipe", "write one `setting: value` a line")
+        inner = {name.removeprefix("loss."): changes.pop(name) for name in list(changes) if name.startswith("loss.")}
+        settings = {**settings, **changes}
         loss = settings.get("loss") or {}
-        if isinstance(loss, dict):
-            inner = {
-                name.removeprefix("loss."): changes.pop(name) for name in list(changes) if name.startswith("loss.")
-            }
-            changes = {**({"loss": {**loss, **inner}} if inner else {}), **changes}
-        return cls.build({**settings, **changes}, str(path or "recipe"))
+        if inner and isinstance(loss, dict):
+            settings["loss"] = {**loss, **inner}
+        return cls.build(settings, str(path or "recipe"))
 
     def dump(self) -> str:
         """The recipe as YAML, each setting with what it means."""
         lines = []
         for name, value in self.model_dump(mode="json").items():
-            setting = f"{name}: {yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=999)}"
+            setting = (
+                f"{name}: {yaml.dump(value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=999)}"
+            )
             setting = setting.removesuffix("...\n").strip()
             lines.append(f"{setting:<28}  # {type(self).model_fields[name].description}")
         return "\n".join(lines) + "\n"
 
 
+def _said(kind: str, message: str) -> str:
+    """What is wrong with a setting, in words for people who do not know pydantic."""
+    return "no setting has this name" if kind == "extra_forbidden" else f"{message[:1].lower()}{message[1:]}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 1e-4 is a number, as in YAML 1.2, and a name that stands twice in a mapping is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; raises `YAMLError` when two of its keys are equal."""
+        names: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in names:
+                raise MarkedYAMLError(problem=f"{key.value} stands twice", problem_mark=key.start_mark)
+            names.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads: a text such as 1e-4 in quotes."""
+
+
+for _side in (_Loader, _Dumper):
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    )
+
+
 def from_yaml(text: str, where: str) -> Any:
     """What a text says; raises `RecipeError`."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that there is not
-        raise RecipeError(where, f"not YAML ({str(error).splitlines()[0]})", "correct it") from error
+        reason = str(error).splitlines()[0]
+        if isinstance(error, MarkedYAMLError) and error.problem_mark:
+            reason = f"line {error.problem_mark.line + 1}: {error.problem}"
+        raise RecipeError(where, f"not YAML ({reason})", "correct it") from error
