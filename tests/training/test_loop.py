@@ -73,6 +73,7 @@ def test_a_half_written_checkpoint_is_passed_over_and_a_damaged_one_named(
     (run / "writing-9999999" / "network.safetensors").write_bytes(b"half")
     again = train(recipe(place), run).network.state_dict()
     assert all(torch.equal(value, whole[name]) for name, value in again.items())
+    assert not list(run.glob("writing-*"))  # what a kill has left there is removed
     [saved] = run.glob("checkpoint-*")
     content = (saved / "optimizer.safetensors").read_bytes()
     (saved / "optimizer.safetensors").write_bytes(content[: len(content) // 2])

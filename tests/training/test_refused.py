@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,11 @@ import torch
 
 from tiny_run import SHAPE, recipe
 from transhash.errors import ModelError, RecipeError
+from transhash.model import DEFAULT, PRETRAINED, HashModel
+from transhash.model.fit import fit
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training.export import export_model, load_network
-from transhash.training.facts import FACTS, check_facts, write_text
+from transhash.training.facts import FACTS, check_facts, check_recipe, write_text
 from transhash.training.network import initial_network
 from transhash.training.recipe import Recipe
 
@@ -28,6 +32,24 @@ def test_a_run_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file, not a folder")
     with pytest.raises(RecipeError, match="cannot be written"):
         write_text(tmp_path / "run" / "run.yaml", "bits: 64")
+
+
+def test_a_folder_in_which_no_model_could_be_opened(place: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"caf\xe9")
+    with pytest.raises(ModelError, match="not UTF-8; give the folder another name"):
+        check_recipe(odd, recipe(place))
+    with pytest.raises(ModelError, match="not UTF-8"):
+        fit(HashModel(PRETRAINED / DEFAULT), [], 16, odd)
+    shutil.copytree(PRETRAINED / DEFAULT, odd)
+    with pytest.raises(ModelError, match="not UTF-8"):
+        HashModel(odd)
+
+
+def test_classes_whose_names_are_not_utf8_come_back_from_a_model(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"caf\xe9"), "猫"]
+    export_model(MGVT(HashConfig(SHAPE, bits=16)), tmp_path, "odd", {"classes": names})
+    assert HashModel(tmp_path).config["about"]["classes"] == names
+    assert "猫" in (tmp_path / "config.json").read_text("utf-8")
 
 
 def test_a_recipe_that_is_no_text(tmp_path: Path) -> None:

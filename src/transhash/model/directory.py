@@ -28,8 +28,18 @@ FORMAT = 1  # of the directory; a newer one needs a newer transhash
 
 def write_config(folder: Path, config: JsonObject) -> None:
     """Write the settings of a model, whole or not at all; raises `OSError`."""
+    text = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
     with replacing(folder / CONFIG) as file:
-        file.write((json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
+        file.write(text.encode(errors="backslashreplace"))  # of a name that is not UTF-8, as JSON escapes it
+
+
+def check_name(folder: Path) -> None:
+    """Raise `ModelError` for a folder that ONNX Runtime and safetensors cannot open files in."""
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError as error:
+        reason = "no model can be opened here, as the name of the folder is not UTF-8"
+        raise ModelError(folder, reason, "give the folder another name") from error
 
 
 def checked_files(folder: Path, config: JsonObject) -> list[str]:
@@ -56,7 +66,8 @@ def file_hash(path: Path) -> str:
 
 
 def read_config(folder: Path) -> JsonObject:
-    """The settings of a model; raises `ModelError` when there are none, or they are not whole, or of a newer format."""
+    """The settings of a model; raises `ModelError` when there are none, not whole ones, or ones of a newer format."""
+    check_name(folder)
     path = folder / CONFIG
     try:
         config: JsonObject = parsed(path.read_text("utf-8"))

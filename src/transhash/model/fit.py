@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import transhash
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
-from transhash.model.directory import EMBEDDING, GRAPH, HEAD, WEIGHTS, file_hash, write_config
+from transhash.model.directory import EMBEDDING, GRAPH, HEAD, WEIGHTS, check_name, file_hash, write_config
 from transhash.model.encoding import gathered
 from transhash.model.fitted import Head, fit_head, sample_of
 from transhash.model.hash_model import HashModel
@@ -46,6 +46,7 @@ def fit(
         raise DataError("", f"codes of {bits} bits", "use a multiple of 8")
     if folder.exists():
         raise ModelError(folder, "is there already", "choose another place")
+    check_name(folder)
     keeps = EMBEDDING in base.config["sha256"] and bits <= base.embedding_values
     copied = (WEIGHTS, GRAPH, EMBEDDING) if keeps else (WEIGHTS, GRAPH)
     dropped = ("calibration", "calibrations") if keeps else ("calibration", "calibrations", "likeness", "nearness")

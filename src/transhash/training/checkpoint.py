@@ -37,8 +37,9 @@ def save(
     """
     final = run / f"checkpoint-{step:07d}"
     try:
+        for abandoned in run.glob("writing-*"):
+            shutil.rmtree(abandoned, ignore_errors=True)
         writing = run / f"writing-{step:07d}"
-        shutil.rmtree(writing, ignore_errors=True)
         make_folders(writing)
         for name, network in networks.items():
             state = {key: value.contiguous() for key, value in network.state_dict().items()}

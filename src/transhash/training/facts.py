@@ -8,6 +8,7 @@ from pathlib import Path
 from transhash.data.datasets import ImageSet
 from transhash.data.sets import Split
 from transhash.errors import RecipeError
+from transhash.model.directory import check_name
 from transhash.plain import JsonObject, parsed
 from transhash.system import make_folders, replacing
 from transhash.training.network import backbone_digest
@@ -38,7 +39,8 @@ def facts_of(recipe: Recipe, images: ImageSet, parts: Split) -> JsonObject:
 
 
 def check_recipe(run: Path, recipe: Recipe) -> None:
-    """Refuse a folder that another recipe's run lives in; raises `RecipeError`."""
+    """Refuse a folder that another recipe's run lives in; raises `RecipeError`, `ModelError` for one of no use."""
+    check_name(run)
     if run.exists() and not run.is_dir():
         raise RecipeError(run, "a file, not a folder for a run", "choose another --out")
     path = run / RECIPE
