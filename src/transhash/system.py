@@ -194,6 +194,20 @@ def replacing(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator
             writing.unlink()
 
 
+def reserve(file: int, size: int) -> None:
+    """Make a file so large, with room on the disk for all of it where the system has a call for that.
+
+    Without room, who writes to the file's map is killed by a signal. Raises `OSError`.
+    """
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+                raise
+    os.truncate(file, size)
+
+
 def settle(path: str | os.PathLike[str]) -> None:
     """Wait until the disk has a file, or the names in a folder, where it can be asked for that.
 

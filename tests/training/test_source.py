@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tiny_run import SHAPE
 from transhash.data.augment import Augmentation, augment
 from transhash.data.sets import Images, ImageSet
+from transhash.errors import RecipeError
+from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training.source import Decoded, OnDevice, Pictures
+from transhash.training.tokens import TokenCache
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 36, 36, 3), np.uint8)
 HOW = Augmentation((0.5, 1.0), 1.3, True, 0.2)
@@ -49,6 +55,25 @@ def test_every_source_gives_the_views_of_its_pictures(make, shared: bool, tmp_pa
     assert sorted(images.decoded) == sorted(chosen.tolist())  # each once, and when it was asked for
     source.remove()
     assert not (tmp_path / "kept").exists()
+
+
+def full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="this system has no call that makes room")
+def test_room_on_a_disk_is_taken_before_a_map_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = image_set(Counted())
+    Decoded(images, np.arange(20), 360, tmp_path / "kept")
+    assert (tmp_path / "kept" / "pixels").stat().st_blocks * 512 >= 20 * 360 * 360 * 3
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(RecipeError, match=r"other.pixels: cannot be written \(No space left on device\); make room"):
+        Decoded(images, np.arange(20), 36, tmp_path / "other")
+    network = MGVT(HashConfig(SHAPE, bits=16))
+    with pytest.raises(RecipeError, match=r"view-000.writing: cannot be written \(No space left on device\)"):
+        TokenCache(tmp_path / "tokens", 1).build(
+            network, 1, Decoded(images, np.arange(20), 36), HOW, seed=0, precision=torch.float32
+        )
 
 
 def test_nothing_is_decoded_before_it_is_asked_for() -> None:

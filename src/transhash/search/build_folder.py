@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import zlib
@@ -19,7 +18,7 @@ from transhash.plain import JsonObject, parsed
 from transhash.progress import Progress
 from transhash.search.store import Ranks
 from transhash.search.words import Words, to_words
-from transhash.system import lock_file, replacing, settle
+from transhash.system import lock_file, replacing, reserve, settle
 
 Codes: TypeAlias = npt.NDArray[np.uint8]
 Given: TypeAlias = str | os.PathLike[str] | Iterable[Codes]
@@ -113,7 +112,7 @@ class BuildFolder:
         target = self.folder / name
         if not target.exists() or target.stat().st_size != 8 * words:
             with open(target, "wb") as made:
-                _reserve(made.fileno(), 8 * words)
+                reserve(made.fileno(), 8 * words)
         return np.memmap(target, "<u8", "r+", shape=(words,)).view(np.ndarray)
 
     def read(self, name: str) -> Words:
@@ -194,17 +193,6 @@ def _locked(folder: Path) -> int:
 def _digest(chunk: Codes) -> list[int]:
     """By what a chunk of codes is known when it comes again."""
     return [len(chunk), zlib.crc32(np.ascontiguousarray(chunk).data)]
-
-
-def _reserve(file: int, size: int) -> None:
-    """Make an empty file so large, with room on the disk for all of it where the system has a call for that."""
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file, 0, size)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
-                raise
-    os.truncate(file, size)
 
 
 def _unusable(folder: Path, error: Exception) -> HammingIndexError:

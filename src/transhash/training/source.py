@@ -20,10 +20,11 @@ from transhash.data.augment import Augmentation, augment
 from transhash.data.datasets import ImageSet
 from transhash.images import load_picture
 from transhash.nn.mgvt import MGVT
+from transhash.system import reserve
 from transhash.training.device import autocast
 from transhash.training.processes import several
 from transhash.training.recipe import Recipe
-from transhash.training.tokens import TokenCache
+from transhash.training.tokens import TokenCache, room
 
 Rows = NDArray[np.int64]
 
@@ -94,11 +95,14 @@ def _boot() -> str:
 
 
 def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:
-    """An array in a file, zeros where nothing was written; several processes may open it at the same time."""
+    """An array in a file, zeros where nothing was written; several processes may open it at the same time.
+
+    Raises `RecipeError` when there is no room for it.
+    """
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    with path.open("ab") as file:
+    with room(path), path.open("ab") as file:
         if file.tell() != size:
-            file.truncate(size)
+            reserve(file.fileno(), size)
     return np.memmap(path, kind, "r+", shape=shape)
 
 

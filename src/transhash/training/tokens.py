@@ -7,6 +7,8 @@ e mod V, so V is the number of different augmentations an image has.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +20,22 @@ from transhash.data.augment import Augmentation, augment
 from transhash.errors import RecipeError
 from transhash.nn.mgvt import MGVT
 from transhash.progress import Progress, silent
+from transhash.system import reserve
 from transhash.training.device import autocast
 from transhash.training.processes import spread
 from transhash.training.seeds import seed_everything
 
 _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a broken-off build continues exactly
+
+
+@contextmanager
+def room(path: Path) -> Iterator[None]:
+    """Around the making of a large file of a run; raises `RecipeError` when there is no room for it."""
+    try:
+        yield
+    except OSError as error:
+        remedy = "make room and give the same command again, or choose another --out"
+        raise RecipeError(path, f"cannot be written ({error.strerror})", remedy) from error
 
 
 class Pictures(Protocol):
@@ -71,7 +84,10 @@ class TokenCache:
                 continue
             shape = (len(pictures), 1 + network.config.vit.patches, network.config.vit.dim)
             writing = path.with_suffix(".writing")
-            tokens = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
+            with room(writing):
+                tokens = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
+                with writing.open("r+b") as file:
+                    reserve(file.fileno(), writing.stat().st_size)
             for start in range(0, len(pictures), _CHUNK):
                 seed_everything(seed, view, start)
                 rows = np.arange(start, min(start + _CHUNK, len(pictures)))
