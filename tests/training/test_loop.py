@@ -51,9 +51,10 @@ def test_a_run_broken_off_anywhere_continues_to_the_same_bits(
     changes: dict[str, object], place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOOK", 2)  # a checkpoint within an epoch, too
     wanted = recipe(place, **changes)
     whole = train(wanted, tmp_path / "whole").network.state_dict()
-    for step in (1, 7, 11):
+    for step in (1, 7, 11, 14):
         train(wanted, tmp_path / "parts", stop_at=step)
     parts = train(wanted, tmp_path / "parts")
     assert all(torch.equal(value, whole[name]) for name, value in parts.network.state_dict().items())
@@ -93,6 +94,34 @@ def test_a_checkpoint_that_does_not_say_where_it_is_is_named(
     (saved / "meta.json").write_text(meta)
     with pytest.raises(RecipeError, match="remove this checkpoint"):
         train(recipe(place), tmp_path / "run")
+
+
+def test_a_long_epoch_has_checkpoints_of_its_own(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOOK", 2)
+    train(recipe(place), tmp_path, stop_at=2)  # of three
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-0000002"]
+
+
+def test_one_picture_held_out_is_not_measured(place: Path, tmp_path: Path) -> None:
+    """Half of the validation images query the other half."""
+    for number, count in enumerate((7, 4)):
+        (tmp_path / "data" / str(number)).mkdir(parents=True)
+        files = sorted((place / "data").glob(f"{('blue', 'red')[number]}/*"))[:count]
+        for file in files:
+            shutil.copy(file, tmp_path / "data" / str(number))
+    trained = train(recipe(place, data=tmp_path / "data", validation=0.1, batch_size=2, epochs=1), tmp_path / "run")
+    assert len(trained.held_out) == 1
+    assert [entry.keys() for entry in trained.history] == [{"epoch", "loss"}]
+
+
+def test_what_a_user_should_know_of_the_data_is_said_before_it_is_trained_on(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "data", tmp_path / "data")
+    (tmp_path / "data" / "alone").mkdir()
+    shutil.copy(next(place.glob("data/*/*")), tmp_path / "data" / "alone")
+    said: list[str] = []
+    train(recipe(place, data=tmp_path / "data"), tmp_path / "run", say=said.append, stop_at=0)
+    assert [sentence for sentence in said if "one picture" in sentence and "alone" in sentence]
 
 
 def test_epochs_that_are_run_again_are_logged_once(place: Path, tmp_path: Path) -> None:

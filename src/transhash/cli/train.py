@@ -84,6 +84,7 @@ def train(
     with needs("train"):
         from accelerate import PartialState
 
+        from transhash.training.checkpoint import latest
         from transhash.training.loop import train as run_training
         from transhash.training.processes import lost
         from transhash.training.ship import ship
@@ -91,12 +92,12 @@ def train(
         with lost(out), stages() as progress:
             trained = run_training(wanted, out, progress=progress, say=say)
     except KeyboardInterrupt:
-        say(f"interrupted; give the same command again to go on from the last checkpoint in {out}")
+        there = latest(out)
+        goes_on = f"go on from {there}" if there else "start again, as there is no checkpoint yet"
+        say(f"interrupted; give the same command again to {goes_on}")
         raise
     if not PartialState().is_main_process:  # of several processes one writes the model and prints
         return
-    for note in trained.images.notes:
-        say(note)
     model = ship(trained, out / "model", name=out.resolve().name, say=say)
     result: JsonObject = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:

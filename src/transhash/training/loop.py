@@ -40,6 +40,7 @@ from transhash.training.tokens import TokenCache
 from transhash.training.validation import validate
 
 CHECKPOINT_SECONDS = 60.0
+WITHIN = 5  # times as long may a checkpoint within an epoch take to come, for one takes time and disk
 LOG = "log.jsonl"  # the history, in the folder of the run
 VALIDATIONS = 10  # times that a run looks at its validation images
 LOOK = 10  # steps from one look at the loss to the next, for which a GPU must be waited for
@@ -99,6 +100,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     images = replace(images, notes=images.notes + rows.notes)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
     held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
+    for note in images.notes if rank == 0 else ():
+        say(note)
     labels = torch.from_numpy(images.labels[train_rows]).to(device)
     if recipe.batch_size > len(labels):
         raise RecipeError(
@@ -135,11 +138,12 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     networks |= {"loss": criterion} if criterion.state_dict() else {}
 
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-    step, history = 0, []
+    step, history, running = 0, [], torch.zeros((), device=device)
     last = checkpoint.latest(run)
     if last:
         meta = checkpoint.restore(last, networks, optimizer)
         step, history = meta["step"], meta["history"]
+        running += meta.get("loss", 0.0)
         if scaler.is_enabled() and meta.get("scaler"):
             scaler.load_state_dict(meta["scaler"])
     # only now that nothing can be wrong with the settings is the folder this run's
@@ -174,7 +178,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         return epoch, batch, np.split(batch, processes)[rank]
 
     saved = time.monotonic()
-    running, first = torch.zeros((), device=device), step
+    first = step
     network.train()
     try:
         while step < total:
@@ -223,7 +227,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                     raise _broken(recipe, network, codes, step, first)
                 progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
-                validating = len(validation_rows) > 0 and not ready
+                validating = len(validation_rows) > 1 and not ready  # one half queries the other
                 if criterion.normalised and (validating or step == total):
                     centre(average, source, len(labels), recipe.batch_size, precision, seed=recipe.seed)
                     network.train()
@@ -238,10 +242,12 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                             json.dumps(entry) + "\n" for entry in history
                         )  # epochs run again are in it once
                         facts.write_text(run / LOG, lines)
-                if accelerator.is_main_process and (time.monotonic() - saved > CHECKPOINT_SECONDS or step == total):
-                    meta = {"history": history, "scaler": scaler.state_dict()}
-                    checkpoint.save(run, step, networks, optimizer, meta)
-                    saved = time.monotonic()
+            wait = CHECKPOINT_SECONDS * (1 if ended else WITHIN)
+            due = (step % LOOK == 0 or ended) and time.monotonic() - saved > wait  # the loss has been looked at
+            if accelerator.is_main_process and (due or step == total):
+                meta = {"history": history, "scaler": scaler.state_dict(), "loss": running.item()}
+                checkpoint.save(run, step, networks, optimizer, meta)
+                saved = time.monotonic()
     except torch.OutOfMemoryError as error:
         raise RecipeError(
             device,
