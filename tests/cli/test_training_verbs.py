@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -269,6 +270,21 @@ def test_a_bad_setting_is_one_sentence(place: Path, arguments: list[str], words:
     assert result.returncode == 2
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_all_pictures_that_cannot_be_used_are_named(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "data", tmp_path / "data")
+    for name in ("blue/03.png", "red/07.png"):
+        (tmp_path / "data" / name).write_bytes(b"")
+    (tmp_path / "data" / "red" / "08.png").write_text("text")
+    asked = ("train", trained / "recipe.yaml", "--backbone", trained / "vit.safetensors", "--data", tmp_path / "data")
+    for verb in ((*asked, "--out", tmp_path / "run"), ("evaluate", trained / "run/model", "--dataset", "folder",
+                 "--data", tmp_path / "data")):  # fmt: skip
+        result = run_here(*verb, cwd=trained)
+        assert result.returncode == 2
+        first, *others = result.stderr.splitlines()[-4:]
+        assert first == "3 pictures of the data set cannot be used:"
+        assert [name in line for name, line in zip(("03.png", "07.png", "08.png"), others, strict=True)] == [True] * 3
 
 
 def test_another_recipe_does_not_mix_with_a_run(trained: Path) -> None:

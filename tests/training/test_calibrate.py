@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kinds import draw
 from tiny_run import recipe
 from transhash.comparison import measure
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
+from transhash.data.sets import Images
 from transhash.data.trained import trained_rows
 from transhash.errors import DataError
 from transhash.library import Library
@@ -54,6 +57,38 @@ def test_queries_that_a_model_was_trained_on_are_counted(place: Path, run: Train
     [note] = other.notes
     assert f"trained on {count} of the {len(queries)} queries" in note
     assert "--split-seed 3" in note
+
+
+def test_a_set_that_has_changed_is_not_taken_for_the_one_that_a_model_was_trained_on(
+    place: Path, model: HashModel, tmp_path: Path
+) -> None:
+    """Its split is another one, and which of its queries were trained on is not known."""
+    shutil.copytree(place / "data", tmp_path / "grown")
+    shutil.copy(tmp_path / "grown/red/00.png", tmp_path / "grown/red/99.png")
+    shutil.copytree(place / "data", tmp_path / "other")
+    for file in (tmp_path / "other").rglob("*.png"):
+        Image.open(file).rotate(90, expand=True).save(file)
+    shutil.copytree(tmp_path / "other", tmp_path / "wider")
+    shutil.copytree(tmp_path / "wider" / "red", tmp_path / "wider" / "green")
+    for name in ("grown", "other", "wider"):
+        [note] = measure(model, "folder", tmp_path / name).notes
+        assert "not the pictures that this model was trained on" in note
+        images, rows = left_over(model, "folder", tmp_path / name)
+        assert len(rows) == len(split("folder", images).database)  # and what is new can be calibrated on
+    for file in ("red", "blue"):
+        (tmp_path / "other" / file).rename(tmp_path / "other" / f"dark {file}")
+    assert measure(model, "folder", tmp_path / "other").notes == ()  # another set altogether
+
+
+def test_a_picture_held_out_that_cannot_be_used_ends_no_run_without_its_model(run: Trained, tmp_path: Path) -> None:
+    sources = list(run.images.images.sources)
+    sources[run.held_out[0]] = b""
+    said: list[str] = []
+    broken = replace(run, images=replace(run.images, images=Images(sources)))
+    model = ship(broken, tmp_path / "model", "tiny", say=said.append)
+    assert model.calibration is None
+    assert "gives no probabilities" in said[-1]
+    assert [error.reason for error in broken.images.images.unusable()] == ["empty file"]
 
 
 def test_a_model_is_calibrated_on_what_it_was_not_trained_on(place: Path, run: Trained, model: HashModel) -> None:

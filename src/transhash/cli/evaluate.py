@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transhash.cli.options import BitsOption, DataOption, DatasetOption, JsonOption, ProtocolOption
-from transhash.cli.output import print_json, say
+from transhash.cli.output import NOTHING, print_json, say
 from transhash.cli.terminal import stages
+from transhash.errors import ImageError
 from transhash.system import needs
 
 if TYPE_CHECKING:
@@ -61,7 +64,8 @@ def evaluate(
             from transhash.training.calibrate import calibrate as calibrated
             from transhash.training.calibrate import left_over
         left = left_over(opened, dataset, data, protocol, split_seed=split_seed)
-    measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
+    with naming_all(dataset, data):
+        measured = measured_with_bar(opened, dataset, data, protocol, split_seed)
     for note in measured.notes:
         say(note)
     if as_json:
@@ -70,6 +74,24 @@ def evaluate(
         print(table(measured))
     if calibrate:
         opened.calibrate(*calibrated(opened, *left))
+
+
+@contextmanager
+def naming_all(dataset: str, data: Path) -> Iterator[None]:
+    """Around what ends with the first picture that cannot be used: name all such pictures of the data set."""
+    try:
+        yield
+    except ImageError:
+        from transhash.data.datasets import load_dataset
+
+        with stages() as progress:
+            found = load_dataset(dataset, data).images.unusable(progress)
+        if len(found) > 1:
+            say(f"{len(found):,} pictures of the data set cannot be used:")
+            for error in found:
+                say(f"  {error}")
+            raise typer.Exit(NOTHING) from None
+        raise
 
 
 def measured_with_bar(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.evaluate import measured_with_bar, table
+from transhash.cli.evaluate import measured_with_bar, naming_all, table
 from transhash.cli.options import JsonOption, ProtocolOption
 from transhash.cli.output import print_json, say
 from transhash.cli.terminal import stages
@@ -89,7 +89,7 @@ def train(
         from transhash.training.processes import lost
         from transhash.training.ship import ship
     try:
-        with lost(out), stages() as progress:
+        with lost(out), naming_all(wanted.dataset, wanted.data), stages() as progress:
             trained = run_training(wanted, out, progress=progress, say=say)
     except KeyboardInterrupt:
         there = latest(out)
@@ -101,7 +101,8 @@ def train(
     model = ship(trained, out / "model", name=out.resolve().name, say=say)
     result: JsonObject = {"model": str(model.folder), "fingerprint": model.fingerprint, "history": trained.history}
     if evaluate:
-        measured = measured_with_bar(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)
+        with naming_all(wanted.dataset, wanted.data):
+            measured = measured_with_bar(model, wanted.dataset, wanted.data, wanted.protocol, wanted.split_seed)
         result["scores"] = measured.to_dict()
         if not as_json:
             print(table(measured))

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.images import Source, load_square
+from transhash.progress import Progress, silent
 from transhash.system import processors
 
 Rows = NDArray[np.int64]
 Labels = NDArray[np.int64] | NDArray[np.uint8]
+_SMALL = 32  # pixels a side, of pictures that are only tried
 
 
 class Images:
@@ -60,6 +62,23 @@ class Images:
             if isinstance(source, bytes):  # which have no name of their own
                 raise ImageError(f"image {row} of the data set", error.reason, error.remedy) from None
             raise
+
+    def unusable(self, progress: Progress = silent) -> list[ImageError]:
+        """Why pictures cannot be used, of all that cannot, in their order; decodes every picture."""
+
+        def fault(row: int) -> ImageError | None:
+            try:
+                self.decode_one(row, _SMALL)
+            except ImageError as error:
+                return error
+            return None
+
+        found = []
+        with ThreadPoolExecutor(processors()) as pool:
+            for row, error in enumerate(pool.map(fault, range(len(self)))):
+                found += [error] if error else []
+                progress("looking for others", row + 1, len(self), "")
+        return found
 
 
 def _digest(source: Source) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 import transhash
-from transhash.errors import DataError
+from transhash.data.trained import identity
+from transhash.errors import DataError, ImageError
 from transhash.model import HashModel
 from transhash.nn.tables import UnsafeStepsError
 from transhash.training.calibrate import calibrate
@@ -31,6 +31,7 @@ def ship(trained: Trained, folder: Path, name: str, *, say: Callable[[str], None
     about = {
         "transhash": transhash.__version__,
         "classes": trained.images.classes,
+        "data": identity(trained.images),
         "recipe": recipe,
         "history": trained.history,
     }
@@ -42,6 +43,10 @@ def ship(trained: Trained, folder: Path, name: str, *, say: Callable[[str], None
     except UnsafeStepsError as error:
         say(f"this model computes in float32 and encodes slower, as its values do not fit into 8 bits ({error})")
         model = export_model(trained.network, folder, name, about, crop=crop)
-    with suppress(DataError):  # nothing was held out, or of one class only
+    try:
         model.calibrate(*calibrate(model, trained.images, trained.held_out))
+    except DataError:
+        pass  # nothing was held out, or of one class only
+    except ImageError as error:
+        say(f"this model gives no probabilities: it is not calibrated, as a picture held out cannot be used ({error})")
     return model
