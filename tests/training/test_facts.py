@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tiny_run import recipe
 from transhash.errors import RecipeError
 from transhash.model import DEFAULT, PRETRAINED
 from transhash.training import loop
+from transhash.training.facts import alone
 from transhash.training.loop import train
 from transhash.training.network import backbone_digest
 
@@ -81,6 +83,29 @@ def test_a_run_whose_data_moved_goes_on(begun: Path) -> None:
         path.touch()
     after = train(recipe(begun, device="cpu"), begun / "run", stop_at=5)  # a setting of the machine may change, too
     np.testing.assert_array_equal(before.seen, after.seen)
+
+
+def test_a_run_goes_on_where_its_data_and_its_backbone_have_another_path(begun: Path) -> None:
+    before = train(recipe(begun), begun / "run", stop_at=5)
+    (begun / "data").rename(begun / "pictures")
+    (begun / "vit.safetensors").rename(begun / "other.safetensors")
+    moved = recipe(begun, data=begun / "pictures", backbone=str(begun / "other.safetensors"))
+    after = train(moved, begun / "run", stop_at=5)
+    np.testing.assert_array_equal(before.seen, after.seen)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are locked on POSIX alone")
+def test_two_commands_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    with alone(tmp_path / "run"):
+        with pytest.raises(RecipeError, match="another command trains here"), alone(tmp_path / "run"):
+            pass
+        assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists()  # nothing was trained
+    with alone(tmp_path / "run"):
+        (tmp_path / "run" / "file").touch()
+    with alone(tmp_path / "run"):
+        pass
+    assert (tmp_path / "run" / "file").exists()
 
 
 def test_a_model_stays_the_same_start_when_its_card_says_more(tmp_path: Path) -> None:

@@ -85,11 +85,12 @@ def train(
         from accelerate import PartialState
 
         from transhash.training.checkpoint import latest
+        from transhash.training.facts import alone
         from transhash.training.loop import train as run_training
         from transhash.training.processes import lost
         from transhash.training.ship import ship
     try:
-        with lost(out), naming_all(wanted.dataset, wanted.data), stages() as progress:
+        with lost(out), alone(out), naming_all(wanted.dataset, wanted.data), stages() as progress:
             trained = run_training(wanted, out, progress=progress, say=say)
     except KeyboardInterrupt:
         there = latest(out)

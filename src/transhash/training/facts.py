@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from transhash.data.datasets import ImageSet
@@ -10,7 +13,7 @@ from transhash.data.sets import Split
 from transhash.errors import RecipeError
 from transhash.model.directory import check_name
 from transhash.plain import JsonObject, parsed
-from transhash.system import make_folders, replacing
+from transhash.system import lock_file, make_folders, replacing
 from transhash.training.network import backbone_digest
 from transhash.training.recipe import MACHINE, Recipe
 
@@ -45,12 +48,35 @@ def check_recipe(run: Path, recipe: Recipe) -> None:
         raise RecipeError(run, "a file, not a folder for a run", "choose another --out")
     path = run / RECIPE
     if path.exists():
-        before, now = (one.model_dump(exclude=set(MACHINE)) for one in (Recipe.read(path), recipe))
+        # where data and backbone lie may change, as their content is compared (`check_facts`)
+        free = {*MACHINE, "data", "backbone"} if (run / FACTS).exists() else set(MACHINE)
+        before, now = (one.model_dump(exclude=free) for one in (Recipe.read(path), recipe))
         changed = [name for name, value in now.items() if value != before[name]]
         if changed:
             raise RecipeError(
                 run, f"holds a run with another {', '.join(changed)}", "choose another --out, or remove the folder"
             )
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """Around a run: raise `RecipeError` when another command trains in its folder. Of several processes one asks."""
+    if os.environ.get("RANK", "0") != "0" or os.name != "posix" or (run.exists() and not run.is_dir()):
+        yield
+        return
+    with written(run):
+        make_folders(run)
+        folder = os.open(run, os.O_RDONLY)
+    try:
+        if not lock_file(folder):
+            raise RecipeError(run, "another command trains here", "wait until it has ended, or choose another --out")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                run.rmdir()  # of a run that never began
+    finally:
+        os.close(folder)
 
 
 def check_facts(run: Path, facts: JsonObject) -> None:
@@ -80,10 +106,17 @@ def write(run: Path, recipe: Recipe, facts: JsonObject | None) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file of a run, whole or not at all; raises `RecipeError` when it cannot be written."""
-    try:
+    with written(path):
         make_folders(path.parent)
         with replacing(path) as file:
             file.write(text.encode())
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Around the writing of a file of a run; raises `RecipeError` when it cannot be written."""
+    try:
+        yield
     except OSError as error:
         remedy = "make room, or choose another --out, and give the command again"
         raise RecipeError(path, f"cannot be written ({error.strerror or error})", remedy) from error

@@ -22,9 +22,10 @@ from transhash.images import load_picture
 from transhash.nn.mgvt import MGVT
 from transhash.system import reserve
 from transhash.training.device import autocast
+from transhash.training.facts import written
 from transhash.training.processes import several
 from transhash.training.recipe import Recipe
-from transhash.training.tokens import TokenCache, room
+from transhash.training.tokens import TokenCache
 
 Rows = NDArray[np.int64]
 
@@ -100,7 +101,7 @@ def _mapped(path: Path, kind: type, shape: tuple[int, ...]) -> np.memmap:
     Raises `RecipeError` when there is no room for it.
     """
     size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    with room(path), path.open("ab") as file:
+    with written(path), path.open("ab") as file:
         if file.tell() != size:
             reserve(file.fileno(), size)
     return np.memmap(path, kind, "r+", shape=shape)

@@ -7,8 +7,6 @@ e mod V, so V is the number of different augmentations an image has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -22,20 +20,11 @@ from transhash.nn.mgvt import MGVT
 from transhash.progress import Progress, silent
 from transhash.system import reserve
 from transhash.training.device import autocast
+from transhash.training.facts import written
 from transhash.training.processes import spread
 from transhash.training.seeds import seed_everything
 
 _CHUNK = 256  # images; a chunk's augmentation is seeded by its place, so that a broken-off build continues exactly
-
-
-@contextmanager
-def room(path: Path) -> Iterator[None]:
-    """Around the making of a large file of a run; raises `RecipeError` when there is no room for it."""
-    try:
-        yield
-    except OSError as error:
-        remedy = "make room and give the same command again, or choose another --out"
-        raise RecipeError(path, f"cannot be written ({error.strerror})", remedy) from error
 
 
 class Pictures(Protocol):
@@ -84,7 +73,7 @@ class TokenCache:
                 continue
             shape = (len(pictures), 1 + network.config.vit.patches, network.config.vit.dim)
             writing = path.with_suffix(".writing")
-            with room(writing):
+            with written(writing):
                 tokens = np.lib.format.open_memmap(writing, "w+", np.float16, shape)
                 with writing.open("r+b") as file:
                     reserve(file.fileno(), writing.stat().st_size)
