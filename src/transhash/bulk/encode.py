@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from transhash.bulk.files import Place, place, replacing
 from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
-from transhash.bulk.sources import columns, items
+from transhash.bulk.sources import items, known, utf8
 from transhash.errors import DataError, TransHashError
 from transhash.model import HashModel, load
 from transhash.progress import Progress, silent
@@ -32,12 +32,13 @@ def encode(
 ) -> Report:
     """Encode all pictures of a folder, of Parquet or Lance into Parquet files in the folder `to`, each exactly once.
 
-    Both may be URLs that fsspec knows. A file has uri, code (bits/8 bytes; null where the picture cannot be used, with
-    the reason in `error`), width, height, the source's own plain columns (of folders: `label`, the folder's name) and
-    the model's fingerprint. The run may be killed at any moment; the same call goes on, and `manifest.json` is there
-    when all is done. `engine` is "local", with `workers` threads, or "ray", with as many actors of one core each, on
-    the cluster that RAY_ADDRESS names or on this machine; where the cluster has GPUs, with an actor for each of them,
-    which shares out the cores. Raises `DataError` when `to` holds another run.
+    Both may be URLs that fsspec knows. A file has uri (and `uri_bytes`, where a name is not UTF-8), code (bits/8 bytes;
+    null where the picture cannot be used, with the reason in `error`), width, height, the source's own plain columns
+    (of folders: `label`, the folder's name) and the model's fingerprint. The run may be killed at any moment; the same
+    call goes on, and `manifest.json` is there when all is done. `engine` is "local", with `workers` threads, or "ray",
+    with as many actors of one core each, on the cluster that RAY_ADDRESS names or on this machine; where the cluster
+    has GPUs, with an actor for each of them, which shares out the cores. Raises `DataError` when `to` holds another
+    run, and where something cannot be read or written.
     """
     if shard_size < 1 or (workers is not None and workers < 1) or engine not in ("local", "ray"):
         raise DataError(
@@ -63,37 +64,34 @@ def write_shard(plan: Plan, to: Place, model: HashModel, number: int, threads: i
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows: list[dict[str, Any]] = []
-    failed = 0
-    stream = model.stream(items(plan.shards[number]), source=lambda item: item.source(), threads=threads)
-    for batch in stream:
-        for one in batch:
-            failed += one.error is not None
-            rows.append(
-                {
-                    **one.item.known,
-                    "uri": one.item.uri,
-                    "code": None if one.code is None else one.code.tobytes(),
-                    "width": one.width,
-                    "height": one.height,
-                    "error": None if one.error is None else f"{one.error.reason}; {one.error.remedy}",
-                }
-            )
-    fixed = {
-        "uri": pa.string(),
-        "code": pa.binary(plan.bits // 8),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "error": pa.string(),
+    piece = plan.shards[number]
+    done = [
+        one for batch in model.stream(items(piece), source=lambda item: item.source(), threads=threads) for one in batch
+    ]
+    names = [one.item.uri for one in done]
+    arrays = {
+        "uri": pa.array(map(utf8, names), pa.string()),
+        "code": pa.array([None if one.code is None else one.code.tobytes() for one in done], pa.binary(plan.bits // 8)),
+        "width": pa.array([one.width for one in done], pa.int32()),
+        "height": pa.array([one.height for one in done], pa.int32()),
+        "error": pa.array([one.error and utf8(f"{one.error.reason}; {one.error.remedy}") for one in done], pa.string()),
     }
-    types = {**fixed, **{name: kind for name, kind in columns(plan.shards[number]).items() if name not in fixed}}
-    arrays = {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
-    arrays["fingerprint"] = pa.array([plan.fingerprint] * len(rows), pa.string()).dictionary_encode()
+    if plan.has_bytes:
+        found = [(name, os.fsencode(name)) for name in names]
+        arrays["uri_bytes"] = pa.array(
+            [None if utf8(name).encode() == path else path for name, path in found], pa.binary()
+        )
+    own = known(piece)
+    if own.num_columns and len(own) != len(done):
+        raise DataError(piece["source"], "it is not what it was when the run began", "choose another --to")
+    arrays |= {name: own[name] for name in own.column_names}
+    arrays["fingerprint"] = pa.array([plan.fingerprint] * len(done), pa.string()).dictionary_encode()
+    failed = sum(one.error is not None for one in done)
     said = {"model": plan.model, "fingerprint": plan.fingerprint, "bits": plan.bits, "failed": failed}
     table = pa.table(arrays).replace_schema_metadata({f"transhash.{key}": str(value) for key, value in said.items()})
     with replacing(to.below(shard_name(number))) as file:
         pq.write_table(table, file, compression="zstd")
-    return len(rows)
+    return len(done)
 
 
 def _local(plan: Plan, to: Place, model: HashModel, waiting: Iterable[int], workers: int) -> Iterator[int]:
@@ -147,7 +145,7 @@ def _ray(plan: Plan, to: Place, model: HashModel, waiting: list[int], workers: i
         done = numbers.map_batches(
             Encoder,
             batch_size=1,
-            fn_constructor_args=(to.url, os.path.abspath(model.folder), cores),
+            fn_constructor_args=(to.whole, os.path.abspath(model.folder), cores),
             compute=ray.data.ActorPoolStrategy(size=number, max_tasks_in_flight_per_actor=2),
             num_cpus=cores,
             num_gpus=gpus,

@@ -10,11 +10,13 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
-from transhash.bulk.files import WRITING, Place, replacing
-from transhash.bulk.sources import pieces
+from transhash.bulk.files import WRITING, Place, place, reason, replacing
+from transhash.bulk.sources import pieces, utf8
 from transhash.errors import DataError
 from transhash.model import HashModel
 from transhash.plain import parsed
@@ -35,6 +37,12 @@ class Plan:
     column: str | None
     shards: list[dict[str, Any]]
 
+    @cached_property
+    def has_bytes(self) -> bool:
+        """Whether some picture has a name that is not UTF-8."""
+        names = (name for piece in self.shards for name in (piece["source"], *piece.get("names", ())))
+        return any(utf8(name) != name for name in names)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -49,16 +57,20 @@ class Report:
 
 def made(to: Place, source: str, model: HashModel, shard_size: int, column: str | None) -> Plan:
     """The plan that is there, or a new one; raises `DataError` when that of another run is there."""
-    path = to.below(PLAN)
-    head = {"source": source, "fingerprint": model.fingerprint, "shard_size": shard_size, "column": column}
+    path, whole = to.below(PLAN), place(source).whole
+    head = {"fingerprint": model.fingerprint, "shard_size": shard_size, "column": column}
     if to.files.exists(path.path):
         plan = read(to)
-        if differs := [name for name, value in head.items() if getattr(plan, name) != value]:
+        differs = ["source"] if place(plan.source).whole != whole else []
+        if differs := [*differs, *(name for name, value in head.items() if getattr(plan, name) != value)]:
             raise DataError(to.url, f"holds a run with another {', '.join(differs)}", "choose another --to")
         return plan
-    to.files.makedirs(to.path, exist_ok=True)
     shards = list(pieces(source, shard_size, column))
-    plan = Plan(source, model.name, model.fingerprint, model.bits, shard_size, column, shards)
+    try:
+        to.files.makedirs(to.path, exist_ok=True)
+    except OSError as error:
+        raise DataError(to.url, f"cannot be made ({reason(error)})", "choose another --to") from error
+    plan = Plan(whole, model.name, model.fingerprint, model.bits, shard_size, column, shards)
     with replacing(path) as file:
         file.write(gzip.compress(json.dumps({"format": FORMAT, **asdict(plan)}).encode(), mtime=0))
     return plan
@@ -90,18 +102,29 @@ def missing(to: Place, plan: Plan) -> list[int]:
 
 def finish(to: Place, plan: Plan, done_now: int) -> Report:
     """Write the manifest, with the rows of each shard by its file's own word, and clear away what was broken off."""
-    import pyarrow.parquet as pq
-
     rows = failed = 0
     for number in range(len(plan.shards)):
-        with to.files.open(to.below(shard_name(number)).path, "rb") as file:
-            said = pq.ParquetFile(file).metadata
-            rows += said.num_rows
-            failed += int(said.metadata[b"transhash.failed"])
+        pictures, without = _said(to.below(shard_name(number)))
+        rows, failed = rows + pictures, failed + without
     report = Report(len(plan.shards), rows, failed, done_now, plan.fingerprint)
     with replacing(to.below(MANIFEST)) as file:
         file.write(json.dumps(asdict(report), indent=1).encode())
     for path in to.files.ls(to.path, detail=False, refresh=True):
         if path.rpartition("/")[2].startswith(WRITING):
-            to.files.rm_file(path)
+            with suppress(FileNotFoundError):  # another process clears away, too
+                to.files.rm_file(path)
     return report
+
+
+def _said(shard: Place) -> tuple[int, int]:
+    """How many pictures the file of a shard has, and how many of them have no code."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with shard.files.open(shard.path, "rb") as file:
+            said = pq.ParquetFile(file).metadata
+            return said.num_rows, int(said.metadata[b"transhash.failed"])
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        said = f"not a whole file of codes ({reason(error)})"
+        raise DataError(shard.url, said, "delete it, and give the same command again") from error

@@ -6,37 +6,68 @@ dictionaries, as they are kept in a plan: `file` pieces name pictures, the other
 
 from __future__ import annotations
 
+import errno
+import os
+import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from transhash.bulk.files import Place, place
-from transhash.errors import DataError, ImageError
-from transhash.images import IMAGE_SUFFIXES
+from transhash.bulk.files import GO_ON, Place, place, reason
+from transhash.errors import DataError, ImageError, TransHashWarning
+from transhash.images import IMAGE_SUFFIXES, read_file
 from transhash.plain import JsonObject
 from transhash.system import needs
 
 IMAGE_COLUMNS = ("image", "img", "bytes", "picture", "jpg")
+OURS = ("uri_bytes", "code", "width", "height", "error", "fingerprint")  # columns of the result that no source gives
 _ROWS = 256  # read from a data set at a time
+_OF_A_FILE = {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}  # errors that stay, however often it is read
 
 
 class Item(NamedTuple):
-    """A picture of a source: what to call it, where it is or its bytes, and what else is known of it."""
+    """A picture of a source: what to call it, and where it is (a row may say that in a text) or its bytes."""
 
     uri: str
-    read: Place | bytes | None  # None: the row has no picture
-    known: JsonObject
+    read: Place | str | bytes | None  # None: the row has no picture
 
     def source(self) -> bytes:
-        """The encoded picture."""
-        if not isinstance(self.read, Place):
-            return self.read or b""
+        """The encoded picture; raises `ImageError`, and `DataError` where that is no fact about the picture."""
+        if not self.read:
+            raise ImageError(self.uri, "the row has no picture", "give it one, or leave it out")
+        if not isinstance(self.read, Place | str):
+            return self.read
+        at = self.read if isinstance(self.read, Place) else _addressed(self.read)
         try:
-            data: bytes = self.read.files.cat_file(self.read.path)
+            return _on_disk(at.path) if at.is_local else at.files.cat_file(at.path)
         except FileNotFoundError:
-            raise ImageError(self.uri, "not there any more", "check the file") from None
-        except OSError as error:  # of a network, perhaps: no fact about the picture
-            raise DataError(self.uri, f"cannot be read now ({error})", "the same command goes on from here") from error
-        return data
+            raise ImageError(self.uri, "no such file", "check the path") from None
+        except ImageError:
+            raise
+        except ValueError as error:
+            raise ImageError(self.uri, "cannot be read", f"check its address ({reason(error)})") from None
+        except Exception as error:  # of a network, perhaps, and each file system has errors of its own
+            raise DataError(self.uri, f"cannot be read now ({reason(error)})", GO_ON) from error
+
+
+def _on_disk(path: str) -> bytes:
+    try:
+        return read_file(path)
+    except ImageError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno not in _OF_A_FILE:  # the disk fails, not the picture
+            raise cause from None
+        raise
+
+
+def _addressed(address: str) -> Place:
+    """What a row calls its picture; raises `ImageError` for what is no address."""
+    try:
+        return place(address)
+    except DataError as error:
+        if isinstance(error.__cause__, ImportError):  # so are all of them
+            raise
+        raise ImageError(f"{address:.200}", error.reason, error.remedy) from None
 
 
 def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
@@ -46,27 +77,27 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
         raise DataError(source, "nothing there", "check the path")
     found = 0
     if source.rstrip("/").endswith(".lance"):
-        for piece in _ranges(source, _lance(source).count_rows(), size, "lance", column):
+        for piece in _ranges(root.whole, _lance(root.whole).count_rows(), size, "lance", column):
             found += 1
             yield piece
     else:
         paths = [root.path] if root.files.isfile(root.path) else sorted(root.files.find(root.path))
-        tables = [path for path in paths if path.endswith(".parquet") and not _hidden(path, root.path)]
-        if tables:
-            with needs("encode"):
-                import pyarrow.parquet as pq
-            for path in tables:
-                with root.files.open(path, "rb") as file:
-                    rows = pq.ParquetFile(file).metadata.num_rows
-                for piece in _ranges(root.files.unstrip_protocol(path), rows, size, "parquet", column):
-                    found += 1
-                    yield piece
-        else:
-            names = [path[len(root.path) :].lstrip("/") for path in paths if not _hidden(path, root.path)]
-            names = [name for name in names if f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES]
-            for start in range(0, len(names), size):
+        names = [name for path in paths if _is_picture(name := path[len(root.path) :].lstrip("/"))]
+        for path in paths:
+            if not path.endswith(".parquet") or _is_hidden(path, root.path, (".", "_")):
+                continue
+            at = Place(root.files, path, root.files.unstrip_protocol(path))
+            for piece in _ranges(at.url, _rows(at, column), size, "parquet", column):
                 found += 1
-                yield {"kind": "file", "source": source, "names": names[start : start + size]}
+                yield piece
+        if found and names:
+            said = (
+                f"{source}: {len(names):,} pictures in files of their own are left out, for its Parquet files have some"
+            )
+            warnings.warn(TransHashWarning(said), stacklevel=2)
+        for start in range(0, 0 if found else len(names), size):
+            found += 1
+            yield {"kind": "file", "source": source, "root": root.whole, "names": names[start : start + size]}
     if not found:
         raise DataError(source, "no pictures, and no Parquet or Lance of any", "check the path")
 
@@ -74,49 +105,42 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
 def items(piece: JsonObject) -> Iterator[Item]:
     """The pictures of a piece, in order."""
     if piece["kind"] == "file":
-        root = place(piece["source"])
+        root = place(piece["root"] if "root" in piece else piece["source"])  # plans had none
         for name in piece["names"]:
-            folder = name.rpartition("/")[0].rpartition("/")[2]
-            yield Item(root.below(name).url, root.below(name), {"label": folder or None})
+            yield Item(f"{piece['source'].rstrip('/')}/{name}", root.below(name))
         return
-    number, known = piece["begin"], list(columns(piece))
-    for batch in _batches(piece):
-        column = piece["column"] or next((name for name in IMAGE_COLUMNS if name in batch.schema.names), None)
-        if column is None or column not in batch.schema.names:
-            raise DataError(
-                f"{piece['source']}",
-                f"no column {column or ', '.join(IMAGE_COLUMNS)} of pictures, but {', '.join(batch.schema.names)}",
-                "name it (--column)",
-            )
-        named = ["uri"] if "uri" in batch.schema.names and column != "uri" else []
-        for row in batch.select([column, *named, *known]).to_pylist():
-            cell = row.pop(column)
-            data = cell.get("bytes") if isinstance(cell, dict) else cell
-            uri = row.pop("uri", None) or (cell.get("path") if isinstance(cell, dict) else None)
-            if isinstance(data, str):  # a column of paths or URLs
-                yield Item(data, place(data), row)
+    number, schema = piece["begin"], _schema(piece)
+    column = _pictures(piece["source"], schema, piece["column"])
+    named = ["uri"] if "uri" in schema.names and column != "uri" else []
+    for batch in _batches(piece, [column, *named]):
+        for row in batch.to_pylist():
+            cell = row[column]
+            path = cell.get("path") if isinstance(cell, dict) else None
+            data = (cell.get("bytes") or path) if isinstance(cell, dict) else cell
+            if isinstance(cell, str) and cell:  # a column of paths or URLs
+                yield Item(cell, cell)
             else:
-                yield Item(f"{piece['source']}#{number}" + (f"/{uri}" if uri else ""), data, row)
+                uri = row.get("uri") or path
+                yield Item(f"{piece['source']}#{number}" + (f"/{uri}" if uri else ""), data)
             number += 1
 
 
-def columns(piece: JsonObject) -> JsonObject:
-    """The source's own columns that go into the result, and their Arrow types."""
+def known(piece: JsonObject) -> Any:
+    """The source's own columns that go into the result, as a table of Arrow with a row for each picture."""
     import pyarrow as pa
 
     if piece["kind"] == "file":
-        return {"label": pa.string()}
-    if piece["kind"] == "lance":
-        schema = _lance(piece["source"]).schema
-    else:
-        import pyarrow.parquet as pq
+        folders = [utf8(name.rpartition("/")[0].rpartition("/")[2]) or None for name in piece["names"]]
+        return pa.table({"label": pa.array(folders, pa.string())})
+    schema = _schema(piece)
+    left_out = {_pictures(piece["source"], schema, piece["column"]), "uri", *OURS}
+    fields = [field for field in schema if field.name not in left_out and _plain(field.type)]
+    return pa.Table.from_batches(_batches(piece, [field.name for field in fields]), pa.schema(fields))
 
-        root = place(piece["source"])
-        with root.files.open(root.path, "rb") as file:
-            schema = pq.read_schema(file)
-    pictures = piece["column"] or next((name for name in IMAGE_COLUMNS if name in schema.names), None)
-    left_out = {pictures, "uri", "code", "width", "height", "error", "fingerprint"}
-    return {field.name: field.type for field in schema if field.name not in left_out and _plain(field.type)}
+
+def utf8(name: str) -> str:
+    """A name as a text; what is not UTF-8 in it is replaced."""
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
 
 
 def _ranges(url: str, rows: int, size: int, kind: str, column: str | None) -> Iterator[JsonObject]:
@@ -124,27 +148,70 @@ def _ranges(url: str, rows: int, size: int, kind: str, column: str | None) -> It
         yield {"kind": kind, "source": url, "begin": begin, "end": min(begin + size, rows), "column": column}
 
 
-def _batches(piece: JsonObject) -> Iterator[Any]:
+def _rows(at: Place, column: str | None) -> int:
+    """How many pictures a Parquet file has: none where transhash wrote it. Raises `DataError` without a column."""
+    with _parquet(at) as file:
+        if any(key.startswith(b"transhash.") for key in file.schema_arrow.metadata or {}):
+            return 0
+        rows: int = file.metadata.num_rows
+        if rows:
+            _pictures(at.url, file.schema_arrow, column)
+        return rows
+
+
+def _pictures(url: str, schema: Any, column: str | None) -> str:
+    """The column of pictures; raises `DataError` when there is none, and where columns cannot be told apart."""
+    if twice := [name for name in schema.names if schema.names.count(name) > 1]:
+        raise DataError(url, f"several columns are called {twice[0]!r}", "rename them")
+    found = column or next((name for name in IMAGE_COLUMNS if name in schema.names), None)
+    if found is None or found not in schema.names:
+        said = f"no column {found or ', '.join(IMAGE_COLUMNS)} of pictures, but {', '.join(schema.names)}"
+        raise DataError(url, said, "name it (--column)")
+    return found
+
+
+def _schema(piece: JsonObject) -> Any:
+    if piece["kind"] == "lance":
+        return _lance(piece["source"]).schema
+    with _parquet(place(piece["source"])) as file:
+        return file.schema_arrow
+
+
+def _batches(piece: JsonObject, names: list[str]) -> Iterator[Any]:
     begin, end = piece["begin"], piece["end"]
     if piece["kind"] == "lance":
         dataset = _lance(piece["source"])
-        yield from dataset.to_batches(offset=begin, limit=end - begin, batch_size=_ROWS)
+        yield from dataset.to_batches(columns=names, offset=begin, limit=end - begin, batch_size=_ROWS)
         return
-    with needs("encode"):
-        import pyarrow.parquet as pq
-    root = place(piece["source"])
-    with root.files.open(root.path, "rb") as opened:
-        file, first = pq.ParquetFile(opened), 0
+    with _parquet(place(piece["source"])) as file:
+        at = 0
         for group in range(file.num_row_groups):
+            if at >= end:
+                return
             rows = file.metadata.row_group(group).num_rows
-            if first < end and first + rows > begin:
-                at = first
-                for batch in file.iter_batches(_ROWS, row_groups=[group]):
-                    low, high = max(begin - at, 0), min(end - at, len(batch))
-                    if low < high:
-                        yield batch.slice(low, high - low)
-                    at += len(batch)
-            first += rows
+            if at + rows <= begin:
+                at += rows
+                continue
+            for batch in file.iter_batches(_ROWS, row_groups=[group], columns=names):
+                low, high = max(begin - at, 0), min(end - at, len(batch))
+                if low < high:
+                    yield batch.slice(low, high - low)
+                at += len(batch)
+                if at >= end:
+                    return
+
+
+@contextmanager
+def _parquet(at: Place) -> Iterator[Any]:
+    """A Parquet file; raises `DataError` when it is damaged, there and while it is read."""
+    with needs("encode"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    try:
+        with at.files.open(at.path, "rb") as opened:
+            yield pq.ParquetFile(opened)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(at.url, f"cannot be read as Parquet ({reason(error)})", GO_ON) from error
 
 
 def _lance(source: str) -> Any:
@@ -153,8 +220,12 @@ def _lance(source: str) -> Any:
     return lance.dataset(source)
 
 
-def _hidden(path: str, root: str) -> bool:
-    return any(part.startswith((".", "_")) for part in path[len(root) :].split("/"))
+def _is_picture(name: str) -> bool:
+    return f".{name.rpartition('.')[2].lower()}" in IMAGE_SUFFIXES and not _is_hidden(name, "", (".",))
+
+
+def _is_hidden(path: str, root: str, marks: tuple[str, ...]) -> bool:
+    return any(part.startswith(marks) for part in path[len(root) :].split("/"))
 
 
 def _plain(kind: Any) -> bool:
@@ -162,4 +233,6 @@ def _plain(kind: Any) -> bool:
     import pyarrow as pa
 
     types = pa.types
-    return bool(types.is_primitive(kind) or types.is_string(kind) or types.is_large_string(kind))
+    kind = kind.value_type if types.is_dictionary(kind) else kind
+    tests = (types.is_primitive, types.is_decimal, types.is_string, types.is_large_string)
+    return any(is_one(kind) for is_one in tests)

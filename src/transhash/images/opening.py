@@ -244,7 +244,7 @@ def _read(path: str | os.PathLike[str], name: str) -> bytes:
     except PermissionError:
         raise ImageError(name, "no permission to read it", "change its permissions or run as its owner") from None
     except (OSError, ValueError) as error:
-        raise ImageError(name, "cannot be read", f"check the disk or the path ({error})") from None
+        raise ImageError(name, "cannot be read", f"check the disk or the path ({error})") from error
 
 
 def _name(source: Source) -> str:
