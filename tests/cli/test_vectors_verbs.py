@@ -224,3 +224,26 @@ def test_vectors_of_a_model_are_searched_with_words(run, photos: Path, tmp_path:
     assert len(run("search", "red car", "-k", 3, "--library", photos).out.splitlines()) == 3
     first = run("search", files[2], "-k", 1, "--library", photos, "--json").out
     assert json.loads(first)["hits"][0]["path"] == str(files[2])
+
+
+def test_ids_that_are_paths_need_not_be_utf8(run, vectors: np.ndarray) -> None:
+    Path("ids.txt").write_bytes(b"".join(b"\xe9 %d\n" % number for number in range(400)))
+    assert run("import", "vectors.npy", "--ids", "ids.txt", "--library", "lib").code == 0
+    hits = json.loads(run("search", "query.npy", "-k", 1, "--library", "lib", "--json").out.splitlines()[0])["hits"]
+    assert hits[0]["path"].endswith("\udce9 7")
+
+
+def test_a_value_that_no_column_holds_is_named(run, vectors: np.ndarray) -> None:
+    Path("more.csv").write_text("a\n" + "x\n" * 399 + "x\0\n")
+    done = run("import", "vectors.npy", "--columns", "more.csv", "--library", "lib")
+    assert (done.code, "row 400, column 'a': expected a text without zero bytes" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("column", ["day", "id"])
+def test_values_that_python_does_not_have_are_an_error(run, column: str, vectors: np.ndarray) -> None:
+    days = pa.array([10**7] * len(vectors), pa.date32())
+    pq.write_table(pa.table({"vector": list(vectors), column: days, "path": [""] * len(vectors)}), "all.parquet")
+    done = run("import", "all.parquet", "--library", "lib")
+    assert (done.code, "all.parquet: it has values that cannot be read (" in done.err) == (2, True)
+    made(Path("other"), "vectors", "0" * 64, 32, "").close()
+    assert "it has values that cannot be read" in run("annotate", "all.parquet", "--library", "other").err

@@ -74,7 +74,7 @@ class Library:
         if "vectors" in rows:  # before anything is made
             places = Places(os.fsencode(os.path.realpath(path.parent)))
             given = rows["vectors"], rows.get("ids"), rows.get("columns")
-            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, *given)
+            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, *given, is_new=True)
         library = cls(path, made(path, encoder.name, encoder.fingerprint, encoder.bits, folder_of(encoder)), encoder)
         if checked_rows:
             library.vectors.take(checked_rows, rows.get("progress", silent))

@@ -79,6 +79,12 @@ class Mixture:
 
 
 _ADDRESS = re.compile(r"\A([A-Za-z][A-Za-z0-9+.-]+:)/(?=[^/])")  # of which a path keeps one slash
+
+
+def _with_slashes(found: re.Match[str]) -> str:
+    return f"{found[1]}///" if found[1].lower() == "file:" else f"{found[1]}//"
+
+
 One: TypeAlias = "Source | Words | Mixture | NDArray[np.floating]"
 """A query: a picture, words, a vector (F,), or a mixture of these."""
 Several: TypeAlias = "list[Source] | list[Words] | list[Mixture] | list[NDArray[np.floating]] | Queries"
@@ -137,7 +143,7 @@ class Picture:
     def stored_path(self) -> str:
         """The path as the library stores it; an address of the web, where that is the id of a vector."""
         path = os.path.join(self.folder, self.name)
-        return _ADDRESS.sub(r"\1//", path) if ":/" in path else path
+        return _ADDRESS.sub(_with_slashes, path) if ":/" in path else path
 
     @property
     def path(self) -> Path:

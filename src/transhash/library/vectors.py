@@ -7,7 +7,7 @@ folder that contains the library, as everywhere.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice, repeat
 from typing import NamedTuple, TypeAlias, TypedDict
 
@@ -39,7 +39,7 @@ Ids: TypeAlias = "Iterable[object] | None"
 OwnColumns: TypeAlias = "Mapping[str, Sequence[object]] | Table | None"
 
 PAGE = 4096  # rows in a transaction, and vectors in memory as float64
-KEY = ""  # of rows that bring columns: no column has that name
+KEY = "\0"  # of rows that bring columns: no column has that name
 _NOTHING: dict[int, Stored | None] = {}
 
 
@@ -71,10 +71,11 @@ class OwnVectors:
     ) -> int:
         """Take vectors in, float (N, F), each in place of the one with its id; returns how many.
 
-        `ids`: names, or paths of pictures, by default row numbers; `Picture.stored_path` gives them back. `columns`: N
-        values for each of your own columns, by name. From 300 vectors on, codes are fitted to them, and again when
-        their number has doubled. Raises `LibraryError` for a library of a model that gives codes alone, and `DataError`
-        for ids, columns or vectors that do not fit, before anything is written.
+        `ids`: names, or paths of pictures, by default row numbers; `Picture.stored_path` gives them back, written as
+        paths are (`a//b/` as `a/b`). `columns`: N values for each of your own columns, by name. From 300 vectors on,
+        codes are fitted to them, and again when their number has doubled. Raises `LibraryError` for a library of a
+        model that gives codes alone, and `DataError` for ids, columns or vectors that do not fit, before anything is
+        written.
         """
         model = of_vectors(self._searching.model, self._searching.address)
         return self.take(checked_rows(model, self._places, vectors, ids, columns), progress)
@@ -85,14 +86,9 @@ class OwnVectors:
         model = of_vectors(self._searching.model, self._searching.address)
         found, keys, rows, sample = checked
         annotation = Annotation(self._catalogue, self._places, KEY, None)
-
-        def annotated() -> Iterator[Row]:
-            for key, row in zip(keys, rows() if rows else (), strict=True):
-                yield {**row, KEY: key}
-
         if rows:
-            annotation.check(annotated, written=False)
-        own = annotation.values(annotated) if rows else repeat(_NOTHING)
+            annotation.check(checked.annotated, written=False)
+        own = annotation.values(checked.annotated) if rows else repeat(_NOTHING)
         layers = fitted_first(self._catalogue, self._searching.own, sample, len(found))
         if layers:
             model = model.fitted(layers.head)
@@ -136,6 +132,11 @@ class Checked(NamedTuple):
     rows: Table | None
     sample: NDArray[np.int8]
 
+    def annotated(self) -> Iterator[Row]:
+        """The rows of columns, with their ids."""
+        for key, row in zip(self.keys, self.rows() if self.rows else (), strict=True):
+            yield {**row, KEY: key}
+
 
 def checked_rows(
     model: Embedder,
@@ -143,8 +144,10 @@ def checked_rows(
     vectors: ArrayLike | Vectors,
     ids: Ids = None,
     columns: OwnColumns = None,
+    *,
+    is_new: bool = False,
 ) -> Checked:
-    """Look at all vectors and ids.
+    """Look at all vectors and ids; of a library that is not made yet (`is_new`) at columns, too.
 
     Raises `DataError` for ids of which two are the same, or that cannot be ids, and for columns of other lengths;
     `VectorsError` for vectors that are not the model's.
@@ -153,6 +156,8 @@ def checked_rows(
     if ids is None:
         keys = Stream(len(found), lambda: map(str, range(len(found))))
     else:
+        if isinstance(ids, str | bytes | Set) or not isinstance(ids, Iterable) or getattr(ids, "ndim", 1) != 1:
+            raise DataError("", f"ids are {ids!r:.40}", "give a list of names, in the order of the vectors")
         given = ids if isinstance(ids, Sequence | np.ndarray) else list(ids)
         keys = Stream(len(given), lambda: map(_text, given))
         if len(keys) != len(found):
@@ -174,7 +179,10 @@ def checked_rows(
             raise VectorsError(f"row {row:,}", "the vector contains infinity or NaN", "leave this row out")
         here = chosen[slice(*chosen.searchsorted([page.start, page.stop]))] - page.start
         sample.append(model.embed(some[here]))
-    return Checked(found, keys, rows, np.concatenate(sample))
+    looked_at = Checked(found, keys, rows, np.concatenate(sample))
+    if rows and is_new:
+        Annotation(None, places, KEY, None).check(looked_at.annotated, written=False)
+    return looked_at
 
 
 def _check_ids(places: Places, keys: Stream[str]) -> None:
@@ -252,7 +260,18 @@ def array(vectors: ArrayLike | Vectors) -> Vectors:
     """Vectors as an array (N, F) of real numbers, which are not read. Raises `DataError` for anything else."""
     if hasattr(vectors, "nnz") and hasattr(vectors, "toarray"):
         raise DataError("", "sparse vectors are not supported", "give a dense array, such as `X.toarray()`")
-    found = vectors if isinstance(vectors, np.ndarray | VectorStream) else np.asarray(vectors)
+    if isinstance(vectors, np.ndarray | VectorStream):
+        found: Vectors = vectors
+    else:
+        try:
+            found = np.asarray(vectors)
+        except (
+            TypeError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # rows of several lengths; tensors that NumPy cannot have
+            said = f"{type(vectors).__name__} cannot become an array ({' '.join(str(error).split())[:100]})"
+            raise DataError("", said, "give an array of NumPy, float32 (N, F)") from error
     if len(found.shape) != 2 or not len(found):
         raise DataError("", f"vectors of shape {found.shape}", "give (N, F), a row for each vector")
     return found

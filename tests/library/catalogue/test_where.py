@@ -181,6 +181,18 @@ def test_a_filter_of_any_size_is_answered_or_refused(filled: tuple[Catalogue, di
             catalogue.columns.matching(text, BASE)
 
 
+def test_moments_that_no_file_can_have_are_compared(filled: tuple[Catalogue, dict[int, dict[str, Any]]]) -> None:
+    catalogue, known = filled
+    for text in ("modified > '0001'", "modified <= '9999-12-31'", "not modified = '2500'"):
+        assert len(catalogue.columns.matching(text, BASE)) == len(known)
+
+
+@pytest.mark.parametrize("text", ["path = '\ud800'", "path like '\ud800*'", "name in ('\ud800')"])
+def test_a_text_that_no_path_can_have_is_an_error(text: str) -> None:
+    with pytest.raises(FilterError, match="expected a text"):
+        parse(text, OWN)
+
+
 def test_search_finds_the_nearest_of_those_that_pass(library: Library, photos: Path, model: FakeModel) -> None:
     library.index(photos)
     query = photos / "cat" / "cat-0.png"

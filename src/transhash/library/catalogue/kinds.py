@@ -42,6 +42,7 @@ _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 _REAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 _EPOCH = datetime(1970, 1, 1)
+_MISSING = {"NAType", "NaTType"}  # pandas.NA; pandas.NaT, which is a datetime by its class and can be no date
 
 
 class UnfitError(ValueError):
@@ -202,9 +203,13 @@ def _held(value: int | str) -> float | None:
 
 
 def of_python(value: object) -> object:
-    """A NumPy scalar as Python has it; anything else as it is."""
+    """A scalar of NumPy or Arrow as Python has it, None for what pandas has in its place; anything else as it is."""
+    if isinstance(value, str | int | float):  # most are
+        return value.item() if isinstance(value, np.generic) else value
+    if type(value).__name__ in _MISSING and type(value).__module__.startswith("pandas."):
+        return None
     if not isinstance(value, np.generic):
-        return value
+        return value.as_py() if hasattr(value, "as_py") else value
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else value.astype("datetime64[us]").item()
     return value.item()

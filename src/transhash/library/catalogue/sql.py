@@ -89,7 +89,7 @@ def _compared(
         return f"{expression} IS {operator.upper()}", []
     if condition.kind == Kind.DATE:
         spans = [cast("tuple[int, int]", each) for each in literals]
-        return _dates(expression, operator, [(first * unit, end * unit) for first, end in spans])
+        return _dates(expression, operator, [(_held(first * unit), _held(end * unit)) for first, end in spans])
     if operator in _LIKE:
         like = f"{_LIKE[operator]} CAST(? AS TEXT) ESCAPE '\\'"  # cast: some builds of SQLite match no blobs
         return f"CAST({expression} AS TEXT) {like}", [literal(_pattern(cast(str, literals[0])))]
@@ -111,6 +111,11 @@ def _dates(expression: str, operator: str, spans: list[tuple[int, int]]) -> Comp
     ((first, end),) = spans
     comparison, bound = {"<": ("<", first), "<=": ("<", end), ">": (">=", end), ">=": (">=", first)}[operator]
     return f"{expression} {comparison} ?", [bound]
+
+
+def _held(moment: int) -> int:
+    """A bound as SQLite can take it; moments are in the catalogue within the same bounds (`modified`)."""
+    return max(-(2**63), min(moment, 2**63 - 1))
 
 
 def _pattern(text: str) -> str:

@@ -14,6 +14,7 @@ for letters with marks: a Mac stores the names of files in the longer one, keybo
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -48,6 +49,7 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d]\w*)|(?P<sign><=|>=|<>|!=|==|[=<>(),]))",
     re.DOTALL,
 )
+_SLASHES = re.compile(r":/{2,}")  # of an address that is an id, a stored path has one slash
 _EXAMPLES = {
     Kind.NUMBER: "a number, such as 800",
     Kind.BYTES: "a size, such as 2MB",
@@ -202,7 +204,7 @@ class _Parser:
         if self._token.text.lower() == "like" and kind not in (Kind.TEXT, Kind.PATH):
             self._expected(f"=, <, `in` or the like, for the column holds a {kind}")
         if self._took("like"):
-            return f"{negated}like", (self._literal(Kind.TEXT),)
+            return f"{negated}like", (self._literal(kind),)
         if self._took("in"):
             if not self._took("("):
                 self._expected("`(`")
@@ -236,8 +238,10 @@ class _Parser:
         """What a token stands for; None when it is not of this kind."""
         if token.kind == "text":
             text = token.text[1:-1].replace("''", "'")
+            if kind == Kind.PATH:
+                text = _SLASHES.sub(":/", text)
             if kind in (Kind.TEXT, Kind.PATH):
-                return text if "\0" not in text and (kind == Kind.PATH or _is_unicode(text)) else None
+                return text if "\0" not in text and _is_kept(text, kind) else None
             return period(text) if kind == Kind.DATE else None
         if token.kind == "number" and kind in (Kind.NUMBER, Kind.BYTES):
             unit = _UNITS.get(token.unit.lower()) if kind == Kind.BYTES and token.unit else None if token.unit else 1
@@ -273,9 +277,10 @@ def _number(text: str, unit: int) -> float:
     return float(text) * unit if whole is None or not -(2**63) <= whole < 2**63 else whole
 
 
-def _is_unicode(text: str) -> bool:
+def _is_kept(text: str, kind: Kind) -> bool:
+    """Whether a text, or a path, can be in a catalogue: a path need not be UTF-8, but has bytes."""
     try:
-        text.encode()
+        os.fsencode(text) if kind == Kind.PATH else text.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -27,9 +27,12 @@ _BATCH = 2048  # rows a transaction
 class Annotation:
     """One import of rows into a catalogue."""
 
-    def __init__(self, catalogue: Catalogue, places: Places, key: str, beside: bytes | None) -> None:
-        """`key`: the column that says which picture a row is about. `beside`: the folder of the rows' file, if any."""
-        self._catalogue = catalogue
+    def __init__(self, catalogue: Catalogue | None, places: Places, key: str, beside: bytes | None) -> None:
+        """`key`: the column that says which picture a row is about. `beside`: the folder of the rows' file, if any.
+
+        Without a catalogue, which is not made yet, rows can be looked at (`check`), and no more.
+        """
+        self._given = catalogue
         self._key = key
         self._bases = [places.base, *([beside] if beside else [])]
         self._report = AnnotationReport()
@@ -47,10 +50,15 @@ class Annotation:
         self.check(rows, written=written)
         return self.import_(rows)
 
+    @property
+    def _catalogue(self) -> Catalogue:
+        assert self._given is not None  # who imports has one
+        return self._given
+
     def check(self, rows: Rows, *, written: bool) -> None:
         """Look at all rows, before any is imported; raises as `run` does."""
         columns = self._columns(rows())
-        known = self._catalogue.columns.by_lower()
+        known = self._given.columns.by_lower() if self._given else {}
         new = [column for column in columns if column.lower() not in known]
         found = {column: known[column.lower()].kind for column in columns if column.lower() in known}
         found |= kinds(rows(), new, written=written)

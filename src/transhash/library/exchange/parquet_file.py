@@ -41,6 +41,16 @@ def parquet(path: Path) -> Iterator[Any]:
         raise DataError(path, f"not a whole Parquet file ({said})", "write it again") from error
 
 
+def values(path: Path, found: Any) -> list[Any]:
+    """The rows of a batch, or the values of a column; raises `DataError` for one that Python does not have."""
+    try:
+        listed: list[Any] = found.to_pylist()
+    except (pyarrow().ArrowException, OverflowError, ValueError) as error:
+        said = " ".join(str(error).split())[:100]
+        raise DataError(path, f"it has values that cannot be read ({said})", "leave their column out") from error
+    return listed
+
+
 def plain(batch: Any) -> Any:
     """A batch with its moments as whole numbers."""
     arrow = pyarrow()

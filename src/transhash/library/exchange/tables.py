@@ -11,7 +11,7 @@ from pathlib import Path
 
 from transhash.errors import DataError
 from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text, of_python
-from transhash.library.exchange.parquet_file import parquet
+from transhash.library.exchange.parquet_file import parquet, values
 
 Row = Mapping[str, object]
 Rows = Callable[[], Iterator[Row]]  # anew at each call
@@ -79,7 +79,7 @@ def _csv(path: Path) -> Iterator[Row]:
 def _parquet(path: Path) -> Iterator[Row]:
     with parquet(path) as file:
         for batch in file.iter_batches(batch_size=_BATCH):
-            yield from batch.to_pylist()
+            yield from values(path, batch)
 
 
 @contextmanager

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError
-from transhash.library.catalogue.kinds import RESERVED, Kind, Value, to_stored, to_value
-from transhash.library.exchange.parquet_file import parquet, pyarrow
+from transhash.library.catalogue.kinds import RESERVED, Kind, UnfitError, Value, to_stored, to_value
+from transhash.library.exchange.parquet_file import parquet, pyarrow, values
 from transhash.library.exchange.streams import Stream, Vectors, VectorStream
-from transhash.library.exchange.tables import Row, Rows, kinds, read
+from transhash.library.exchange.tables import Row, Rows, kinds, read, unfit
 
 IDS = "id"  # the column of ids in a Parquet file, where none is named
 OWN_ID = "own_id"  # the column that keeps them where paths of pictures are the ids
@@ -66,8 +66,9 @@ def _with_columns(found: VectorFile, columns: Path, reserved: set[str | None]) -
     looks = kinds(given(), held, written=columns.suffix.lower() != ".parquet")  # in CSV all are texts
 
     def rows() -> Iterator[Row]:
-        for row, own in zip(given(), found.rows() if found.rows else repeat({}), strict=False):
-            yield {**own, **{name: _value(row.get(name), kind) for name, kind in looks.items()}}
+        pairs = zip(given(), found.rows() if found.rows else repeat({}), strict=False)
+        for number, (row, own) in enumerate(pairs, 1):
+            yield {**own, **{name: _value(number, name, row.get(name), kind) for name, kind in looks.items()}}
 
     return found._replace(names=held, rows=rows, left_out=left_out)
 
@@ -90,8 +91,11 @@ def _with_pictures(found: VectorFile, column: str) -> VectorFile:
     return VectorFile(found.vectors, paths, names, rows, found.left_out)
 
 
-def _value(written: object, kind: Kind) -> Value | None:
-    stored = to_stored(written, kind)
+def _value(row: int, column: str, written: object, kind: Kind) -> Value | None:
+    try:
+        stored = to_stored(written, kind)
+    except UnfitError as error:
+        raise unfit(row, column, written, error) from None
     return None if stored is None else to_value(stored, kind)
 
 
@@ -122,11 +126,13 @@ def _npy(file: Path, ids: str | None) -> VectorFile:
 
     def lines() -> Iterator[object]:
         try:
-            with path.open(encoding="utf-8-sig") as opened:
+            with path.open(encoding="utf-8-sig", errors="surrogateescape") as opened:  # paths need not be UTF-8
                 for line in opened:
                     yield line.rstrip("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(path, "cannot be read as lines of text", "give a file with an id in each line") from error
+        except OSError as error:
+            raise DataError(
+                path, f"cannot be read ({error.strerror})", "give a file with an id in each line"
+            ) from error
 
     return VectorFile(vectors, Stream(sum(1 for _ in lines()), lines))
 
@@ -163,7 +169,7 @@ def _parquet(file: Path, column: str | None, ids: str | None, reserved: set[str 
 
     def rows() -> Iterator[Row]:
         for batch in _batches(file, names):
-            yield from batch.to_pylist()
+            yield from values(file, batch)
 
     left_out = [field.name for field in others if field.name not in names]
     return VectorFile(vectors, of_key, names, rows if names else None, left_out)
@@ -202,8 +208,8 @@ def _arrays(file: Path, column: str, width: int) -> Iterator[NDArray[np.generic]
 
 def _ids(file: Path, column: str) -> Iterator[object]:
     """The ids in a column; raises `DataError` for a row that has none."""
-    values = (value for batch in _batches(file, [column]) for value in batch.column(0).to_pylist())
-    for row, value in enumerate(values, 1):
+    found = (value for batch in _batches(file, [column]) for value in values(file, batch.column(0)))
+    for row, value in enumerate(found, 1):
         if value is None:
             raise DataError(f"{file}, row {row:,}", f"{column!r} has no id", "give this row one, or leave it out")
         yield value
