@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -123,6 +124,38 @@ def test_a_name_that_is_not_utf8_leaves_as_it_came(photos: Path) -> None:
 
     assert (indexed.returncode, found.stdout) == (0, b"   0  photos/caf\xe9.png  (the same picture)\n")
     assert os.fsencode(json.loads(as_json.stdout)["hits"][0]["path"]).endswith(b"/caf\xe9.png")
+
+
+def test_a_letter_that_the_terminal_does_not_have_is_written_out(photos: Path) -> None:
+    program("index", "photos")
+    draw(photos / "日\udcff.png", 99)
+    program("index", "photos")
+    found = program("search", photos / "日\udcff.png", "-k", 1, env={**os.environ, "PYTHONIOENCODING": "latin-1"})
+    assert (found.returncode, found.stdout) == (0, b"   0  photos/\\u65e5\xff.png  (the same picture)\n")
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["search", "-"], ["--help"]])
+def test_closed_channels_are_no_crash(arguments: list[str], photos: Path) -> None:
+    program("index", "photos")
+    command = shlex.join([*PROGRAM, *arguments])
+    done = subprocess.run(["sh", "-c", f"{command} <&- >&-"], stderr=subprocess.PIPE, check=False)
+    assert b"Traceback" not in done.stderr
+
+
+def test_help_on_a_full_disk_is_a_sentence() -> None:
+    for option in ("--help", "--version"):
+        with open("/dev/full", "w") as full:
+            done = subprocess.run([*PROGRAM, option], stdout=full, stderr=subprocess.PIPE, check=False)
+        assert b"No space left on device; make room and run again\n" in done.stderr
+        assert b"Traceback" not in done.stderr
+
+
+def test_a_folder_that_has_been_removed_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd {shlex.quote(str(tmp_path / 'gone'))} && rmdir ../gone && {shlex.join([*PROGRAM, 'info'])}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=False)
+    said = b"the folder that you are in is not there any more; go to another one\n"
+    assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_a_bar_on_a_terminal_and_none_in_a_pipe(photos: Path) -> None:

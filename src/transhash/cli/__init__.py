@@ -6,7 +6,9 @@ which its help shows. Heavy imports happen inside the functions, so that the pro
 
 from __future__ import annotations
 
+import codecs
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -32,13 +34,13 @@ from transhash.cli.index import index
 from transhash.cli.info import info
 from transhash.cli.mcp import mcp
 from transhash.cli.models import models
-from transhash.cli.output import say
+from transhash.cli.output import NOTHING, say
 from transhash.cli.search import search
 from transhash.cli.serve import serve
 from transhash.cli.token import token
 from transhash.cli.train import train
 from transhash.cli.undo import undo
-from transhash.cli.verbs import Verbs, name_of
+from transhash.cli.verbs import Verbs, name_of, say_why
 from transhash.cli.verify import verify
 from transhash.errors import TransHashWarning
 
@@ -81,10 +83,28 @@ def _program(
 
 def main() -> None:
     """Run the program."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # one that was closed is None
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - as long as the program runs
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")  # a name that is not UTF-8 leaves as it came
+        codecs.register_error("transhash", _as_it_came)
+        sys.stdout.reconfigure(errors="transhash")
     warnings.showwarning = _show_warning
-    app(prog_name="transhash")
+    try:
+        app(prog_name="transhash")
+    except OSError as error:  # of what no verb prints, such as --help
+        say_why(error)
+        sys.exit(NOTHING)
+
+
+def _as_it_came(error: UnicodeError) -> tuple[str | bytes, int]:
+    """How a name that is not UTF-8 leaves: as its bytes; a letter that the terminal does not have is written out."""
+    assert isinstance(error, UnicodeEncodeError)  # nothing is decoded here
+    letter = error.object[error.start]
+    try:
+        return letter.encode("ascii", "surrogateescape"), error.start + 1
+    except UnicodeEncodeError:
+        return letter.encode("ascii", "backslashreplace"), error.start + 1
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:

@@ -41,15 +41,13 @@ class Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> object:
         """Run the verb that the command line names."""
         try:
+            _check_folder()
             return super().invoke(ctx)
         except TransHashError as error:
             say(str(error))
             raise typer.Exit(NOTHING) from error
         except OSError as error:
-            if error.errno not in _REMEDIES:
-                raise
-            where, reason = os.fsdecode(error.filename or ""), str(error.strerror)
-            say(str(TransHashError(where, reason, _REMEDIES[error.errno])))
+            say_why(error)
             raise typer.Exit(NOTHING) from error
         except MemoryError as error:
             said = f"not enough memory ({error})" if str(error) else "not enough memory"
@@ -85,6 +83,23 @@ class _Commands(UserDict[str, Any]):
             hidden=not any(name in names for names in Verbs.groups.values()),
         )(verb)
         return typer.main.get_command(alone)
+
+
+def _check_folder() -> None:
+    """Ends where the folder that the program runs in has been removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        said = TransHashError("", "the folder that you are in is not there any more", "go to another one")
+        print(said, file=sys.stderr)  # `say` would name paths from that folder on
+        raise typer.Exit(NOTHING) from None
+
+
+def say_why(error: OSError) -> None:
+    """Say what a machine has run out of, or does not allow; raises any other error."""
+    if error.errno not in _REMEDIES:
+        raise error
+    say(str(TransHashError(os.fsdecode(error.filename or ""), str(error.strerror), _REMEDIES[error.errno])))
 
 
 def name_of(verb: Callable[..., object]) -> str:
