@@ -153,6 +153,8 @@ def test_what_it_does_not_tell_is_one_sentence(library: Library, photos: Path, e
         ({"bits": "64"}, "codes of '64' bits"),
         ({"encode": lambda items: np.zeros((1, 8))}, r"gave float64 \(1, 8\) for 2 pictures; return .* uint8 \(2, 8\)"),
         ({"encode": lambda items: np.zeros((2, 7), np.uint8)}, r"gave uint8 \(2, 7\) for 2 pictures"),
+        ({"name": None}, "the name of a Made is None; make it a text"),
+        ({"fingerprint": 7}, "the fingerprint of a Made is 7; make it a text"),
     ],
 )
 def test_what_is_no_encoder_is_an_error(changes: dict[str, object], words: str, tmp_path: Path) -> None:

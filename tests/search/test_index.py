@@ -188,6 +188,7 @@ CODES = np.zeros((2, 8), np.uint8)
         (lambda index: index.range_search(CODES, -1), "radius is -1"),
         (lambda index: index.add(CODES, [1, -5]), "id -5 is negative"),
         (lambda index: index.add(CODES, [9, 9]), "id 9 is used twice"),
+        (lambda index: index.add(CODES, {8, 9}), "ids are a set, which has no order"),
         (lambda index: index.add(CODES, [3, 9]), "id 3 is used twice"),
         (lambda index: index.add(CODES, [1]), "2 codes came with 1 ids"),
         (lambda index: index.add(CODES, [1.0, 2.0]), "ids are float64"),

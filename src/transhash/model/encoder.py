@@ -82,6 +82,9 @@ def checked(encoder: AnyEncoder, bits: int | None = None) -> Encoder:
 
     Raises `ModelError` for something that is no encoder, or whose codes no library can hold.
     """
+    for member in ("name", "fingerprint"):
+        if not isinstance(said := getattr(encoder, member, ""), str):
+            raise ModelError("", f"the {member} of a {type(encoder).__name__} is {said!r:.40}", "make it a text")
     if isinstance(encoder, VectorEncoder):
         return Embedder.of(encoder, bits or getattr(encoder, "bits", None))
     if missing := [name for name in _MEMBERS if not hasattr(encoder, name)]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,16 @@ def as_ids(ids: npt.ArrayLike | Iterable[int]) -> Ids:
     if array.dtype.kind == "u" and array.size and array.max() > LAST_ID:
         raise HammingIndexError("", f"id {array.max()} does not fit in 64 bits with a sign", "use smaller ids")
     return array.astype(np.int64)
+
+
+def given_ids(ids: npt.ArrayLike, count: int) -> Ids:
+    """Ids of `count` codes, in their order, as int64 [N]; raises `HammingIndexError` as `as_ids` does."""
+    if isinstance(ids, Set):
+        raise HammingIndexError("", "ids are a set, which has no order", "give a list, an id for each code")
+    given = as_ids(ids)
+    if len(given) != count:
+        raise HammingIndexError("", f"{count} codes came with {len(given)} ids", "give one id for each code")
+    return given
 
 
 def allowed(ids: npt.ArrayLike | Iterable[int]) -> Ids:

@@ -25,6 +25,7 @@ from transhash.search.checks import (
     check_meta,
     check_radius,
     check_strategy,
+    given_ids,
     new_ids,
     refuse_repeats,
 )
@@ -109,9 +110,7 @@ class HammingIndex:
         words = to_words(codes, self.bits)
         with self._lock:
             state = self._state
-            new = new_ids(state.next_id, len(words)) if ids is None else as_ids(ids)
-            if len(new) != len(words):
-                raise HammingIndexError("", f"{len(words)} codes came with {len(new)} ids", "give one id for each code")
+            new = new_ids(state.next_id, len(words)) if ids is None else given_ids(ids, len(words))
             if len(new) == 0:
                 return new
             if new.min() < 0:
