@@ -178,9 +178,9 @@ def test_wrong_usage(run, photos: Path, arguments: tuple[str, ...]) -> None:
 def test_an_empty_name_is_not_the_current_folder(run, photos: Path) -> None:
     run("index", "photos")
     before = sorted(photos.parent.iterdir())
-    for arguments in (("export", "-l", "photos", "--to", ""), ("info", "--library", "")):
+    for arguments in (("export", "-l", "photos", "--to", ""), ("info", "--library", ""), ("index", ""), ("fit", "")):
         result = run(*arguments)
         assert (result.code, result.out) == (2, "")
-        assert "the name is empty" in result.err
+        assert "an argument is empty" in result.err
 
     assert sorted(photos.parent.iterdir()) == before

@@ -25,10 +25,6 @@ Address = Any  # a Path, or the address of a library on another machine, a str
 
 def address(text: str) -> Address:
     """Return what a user names as a library: a path, or an address such as http://host:8017."""
-    if not text:  # a variable that is not set, as a rule; as a path it would be the current folder
-        import typer
-
-        raise typer.BadParameter("the name is empty: give a path or an address")
     return text if "://" in text else Path(text)
 
 

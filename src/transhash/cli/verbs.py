@@ -38,6 +38,13 @@ class Verbs(TyperGroup):
         super().__init__(**settings)
         self.commands = _Commands(self.verbs)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the command line; an empty argument is refused: as a path it would be the folder that one is in."""
+        if "" in args:
+            said = "an argument is empty, as that of a variable that is not set: give it a value, or leave it out"
+            raise typer.BadParameter(said)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> object:
         """Run the verb that the command line names."""
         try:
