@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 from decimal import Decimal
 from pathlib import Path
@@ -268,3 +269,45 @@ def test_what_another_process_has_finished_and_cleared_away_is_done(tmp_path: Pa
             scrap.unlink()
         (tmp_path / "codes").write_bytes(b"another's")
     assert (tmp_path / "codes").read_bytes() == b"another's"
+
+
+def test_a_parquet_file_that_is_another_one_meanwhile_stops_the_run(
+    photo: Path, tmp_path: Path, model: HashModel
+) -> None:
+    source = tmp_path / "set.parquet"
+    pq.write_table(pa.table({"image": [photo.read_bytes()] * 2}), source)
+    encode(source, tmp_path / "to", model, shard_size=1)
+    (tmp_path / "to" / "codes-000001.parquet").unlink()
+    pq.write_table(pa.table({"image": [photo.read_bytes()] * 3}), source, compression="none")
+    with pytest.raises(DataError, match="not what it was when the run began"):
+        encode(source, tmp_path / "to", model, shard_size=1)
+
+
+def test_lance_is_read_as_it_was_when_the_run_began(photo: Path, tmp_path: Path, model: HashModel) -> None:
+    lance = pytest.importorskip("lance", reason="no Lance: pip install 'transhash[lance]'")
+    source = tmp_path / "set.lance"
+    with pytest.raises(DataError, match=r"set\.lance: nothing there"):
+        encode(source, tmp_path / "to", model)
+    source.mkdir()
+    with pytest.raises(DataError, match=r"set\.lance: cannot be read as Lance"):
+        encode(source, tmp_path / "to", model)
+
+    dataset = lance.write_dataset(pa.table({"image": [photo.read_bytes()] * 4, "n": range(4)}), source)
+    encode(source, tmp_path / "to", model, shard_size=2)
+    (tmp_path / "to" / "codes-000001.parquet").unlink()
+    dataset.delete("n = 0")
+    encode(source, tmp_path / "to", model, shard_size=2)
+    assert [row["n"] for row in rows(tmp_path / "to")] == [0, 1, 2, 3]
+
+
+def test_a_plan_of_the_version_before_is_gone_on_with(photo: Path, tmp_path: Path, model: HashModel) -> None:
+    pq.write_table(pa.table({"image": [photo.read_bytes()]}), tmp_path / "set.parquet")
+    for source in (photo.parent, tmp_path / "set.parquet"):
+        to = tmp_path / f"to {source.name}"
+        encode(source, to, model)
+        plan = json.loads(gzip.decompress((to / PLAN).read_bytes()))
+        for piece in plan["shards"]:
+            piece.pop("root", None), piece.pop("bytes", None)
+        (to / PLAN).write_bytes(gzip.compress(json.dumps(plan).encode()))
+        (to / "codes-000000.parquet").unlink()
+        assert encode(source, to, model).failed == 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from transhash.bulk.files import Place, place, replacing
 from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
-from transhash.bulk.sources import items, known, utf8
+from transhash.bulk.sources import CHANGED, items, known, utf8
 from transhash.errors import DataError, TransHashError
 from transhash.model import HashModel, load
 from transhash.progress import Progress, silent
@@ -83,7 +83,7 @@ def write_shard(plan: Plan, to: Place, model: HashModel, number: int, threads: i
         )
     own = known(piece)
     if own.num_columns and len(own) != len(done):
-        raise DataError(piece["source"], "it is not what it was when the run began", "choose another --to")
+        raise DataError(piece["source"], CHANGED, "choose another --to")
     arrays |= {name: own[name] for name in own.column_names}
     arrays["fingerprint"] = pa.array([plan.fingerprint] * len(done), pa.string()).dictionary_encode()
     failed = sum(one.error is not None for one in done)

@@ -21,6 +21,7 @@ from transhash.system import needs
 
 IMAGE_COLUMNS = ("image", "img", "bytes", "picture", "jpg")
 OURS = ("uri_bytes", "code", "width", "height", "error", "fingerprint")  # columns of the result that no source gives
+CHANGED = "it is not what it was when the run began"
 _ROWS = 256  # read from a data set at a time
 _OF_A_FILE = {errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}  # errors that stay, however often it is read
 
@@ -77,7 +78,10 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
         raise DataError(source, "nothing there", "check the path")
     found = 0
     if source.rstrip("/").endswith(".lance"):
-        for piece in _ranges(root.whole, _lance(root.whole).count_rows(), size, "lance", column):
+        dataset = _lance(root.whole)
+        _pictures(source, dataset.schema, column)
+        of_it = {"kind": "lance", "source": root.whole, "version": dataset.version, "column": column}
+        for piece in _ranges(of_it, dataset.count_rows(), size):
             found += 1
             yield piece
     else:
@@ -87,7 +91,8 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
             if not path.endswith(".parquet") or _is_hidden(path, root.path, (".", "_")):
                 continue
             at = Place(root.files, path, root.files.unstrip_protocol(path))
-            for piece in _ranges(at.url, _rows(at, column), size, "parquet", column):
+            of_it = {"kind": "parquet", "source": at.url, "bytes": at.files.size(path), "column": column}
+            for piece in _ranges(of_it, _rows(at, column), size):
                 found += 1
                 yield piece
         if found and names:
@@ -143,9 +148,9 @@ def utf8(name: str) -> str:
     return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")
 
 
-def _ranges(url: str, rows: int, size: int, kind: str, column: str | None) -> Iterator[JsonObject]:
+def _ranges(of_it: JsonObject, rows: int, size: int) -> Iterator[JsonObject]:
     for begin in range(0, rows, size):
-        yield {"kind": kind, "source": url, "begin": begin, "end": min(begin + size, rows), "column": column}
+        yield {**of_it, "begin": begin, "end": min(begin + size, rows)}
 
 
 def _rows(at: Place, column: str | None) -> int:
@@ -172,15 +177,18 @@ def _pictures(url: str, schema: Any, column: str | None) -> str:
 
 def _schema(piece: JsonObject) -> Any:
     if piece["kind"] == "lance":
-        return _lance(piece["source"]).schema
-    with _parquet(place(piece["source"])) as file:
+        return _lance(piece["source"], piece.get("version")).schema
+    at = place(piece["source"])
+    if at.files.size(at.path) != piece.get("bytes", at.files.size(at.path)):
+        raise DataError(at.url, CHANGED, "choose another --to")
+    with _parquet(at) as file:
         return file.schema_arrow
 
 
 def _batches(piece: JsonObject, names: list[str]) -> Iterator[Any]:
     begin, end = piece["begin"], piece["end"]
     if piece["kind"] == "lance":
-        dataset = _lance(piece["source"])
+        dataset = _lance(piece["source"], piece.get("version"))
         yield from dataset.to_batches(columns=names, offset=begin, limit=end - begin, batch_size=_ROWS)
         return
     with _parquet(place(piece["source"])) as file:
@@ -214,10 +222,14 @@ def _parquet(at: Place) -> Iterator[Any]:
         raise DataError(at.url, f"cannot be read as Parquet ({reason(error)})", GO_ON) from error
 
 
-def _lance(source: str) -> Any:
+def _lance(source: str, version: int | None = None) -> Any:
+    """A Lance dataset as it was when a run began; raises `DataError` when that cannot be read."""
     with needs("lance"):
         import lance
-    return lance.dataset(source)
+    try:
+        return lance.dataset(source, version=version)
+    except (OSError, ValueError) as error:
+        raise DataError(source, f"cannot be read as Lance ({reason(error)})", GO_ON) from error
 
 
 def _is_picture(name: str) -> bool:
