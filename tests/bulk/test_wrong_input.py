@@ -6,6 +6,8 @@ import errno
 import gzip
 import json
 import os
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from transhash.bulk import encode
 from transhash.bulk.files import WRITING, place, replacing
 from transhash.bulk.plan import PLAN
 from transhash.errors import DataError, ImageError, TransHashWarning
-from transhash.model import HashModel
+from transhash.model import Encoded, HashModel
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -311,3 +313,22 @@ def test_a_plan_of_the_version_before_is_gone_on_with(photo: Path, tmp_path: Pat
         (to / PLAN).write_bytes(gzip.compress(json.dumps(plan).encode()))
         (to / "codes-000000.parquet").unlink()
         assert encode(source, to, model).failed == 0
+
+
+class Quick:
+    """A model that looks at no picture."""
+
+    name, fingerprint, bits = "quick", "0" * 64, 64
+
+    def stream(self, items: Iterable[Any], **_: object) -> Iterator[list[Encoded]]:
+        for item in items:
+            yield [Encoded(item, np.zeros(8, np.uint8), None, None, 1, 1)]
+
+
+def test_pictures_of_a_shard_are_not_kept_until_it_is_written(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"image": [bytes(100_000)] * 2000}), tmp_path / "set.parquet")
+    tracemalloc.start()
+    encode(tmp_path / "set.parquet", tmp_path / "to", Quick(), shard_size=2000)  # type: ignore[arg-type]
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100_000_000

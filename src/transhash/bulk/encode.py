@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.bulk.files import Place, place, replacing
 from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
@@ -16,7 +16,7 @@ from transhash.progress import Progress, silent
 from transhash.system import needs, processors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from transhash.model import Encoded
 
 
 def encode(
@@ -59,34 +59,47 @@ def encode(
     return finish(folder, plan, len(waiting))
 
 
+class _Row(NamedTuple):
+    """What is kept of a picture until its shard is written."""
+
+    uri: str
+    code: bytes | None
+    width: int
+    height: int
+    error: str | None
+
+    @classmethod
+    def of(cls, one: Encoded) -> _Row:
+        code = None if one.code is None else one.code.tobytes()
+        error = None if one.error is None else utf8(f"{one.error.reason}; {one.error.remedy}")
+        return cls(one.item.uri, code, one.width, one.height, error)
+
+
 def write_shard(plan: Plan, to: Place, model: HashModel, number: int, threads: int) -> int:
     """Encode one shard into its file; returns how many pictures it has."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     piece = plan.shards[number]
-    done = [
-        one for batch in model.stream(items(piece), source=lambda item: item.source(), threads=threads) for one in batch
-    ]
-    names = [one.item.uri for one in done]
+    stream = model.stream(items(piece), source=lambda item: item.source(), threads=threads)
+    done = [_Row.of(one) for batch in stream for one in batch]
     arrays = {
-        "uri": pa.array(map(utf8, names), pa.string()),
-        "code": pa.array([None if one.code is None else one.code.tobytes() for one in done], pa.binary(plan.bits // 8)),
-        "width": pa.array([one.width for one in done], pa.int32()),
-        "height": pa.array([one.height for one in done], pa.int32()),
-        "error": pa.array([one.error and utf8(f"{one.error.reason}; {one.error.remedy}") for one in done], pa.string()),
+        "uri": pa.array([utf8(row.uri) for row in done], pa.string()),
+        "code": pa.array([row.code for row in done], pa.binary(plan.bits // 8)),
+        "width": pa.array([row.width for row in done], pa.int32()),
+        "height": pa.array([row.height for row in done], pa.int32()),
+        "error": pa.array([row.error for row in done], pa.string()),
     }
     if plan.has_bytes:
-        found = [(name, os.fsencode(name)) for name in names]
-        arrays["uri_bytes"] = pa.array(
-            [None if utf8(name).encode() == path else path for name, path in found], pa.binary()
-        )
+        paths = [os.fsencode(row.uri) for row in done]
+        odd = [None if utf8(row.uri).encode() == path else path for row, path in zip(done, paths, strict=True)]
+        arrays["uri_bytes"] = pa.array(odd, pa.binary())
     own = known(piece)
     if own.num_columns and len(own) != len(done):
         raise DataError(piece["source"], CHANGED, "choose another --to")
     arrays |= {name: own[name] for name in own.column_names}
     arrays["fingerprint"] = pa.array([plan.fingerprint] * len(done), pa.string()).dictionary_encode()
-    failed = sum(one.error is not None for one in done)
+    failed = sum(row.error is not None for row in done)
     said = {"model": plan.model, "fingerprint": plan.fingerprint, "bits": plan.bits, "failed": failed}
     table = pa.table(arrays).replace_schema_metadata({f"transhash.{key}": str(value) for key, value in said.items()})
     with replacing(to.below(shard_name(number))) as file:
