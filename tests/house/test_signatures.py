@@ -18,6 +18,7 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
     "any public name of a package": ["__init__.py: __getattr__", "model/__init__.py: __getattr__"],
     "types that Typer does not export": [
         "cli/verbs.py: Verbs.__init__", "cli/verbs.py: Verbs.format_help", "cli/verbs.py: Verbs.invoke",
+        "cli/verbs.py: Verbs.parse_args",
     ],
     "Pillow's: keys and values of any kind": ["images/formats.py: Reader.info", "images/pillow.py: PillowReader.info"],
     "arrays of any kind of number": ["images/pixels.py: to_levels", "model/directory.py: read_linear"],
@@ -31,8 +32,8 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "library/catalogue/database.py: Database.rows",
     ],
     "pyarrow has no types": [
-        "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: plain",
-        "library/exchange/parquet_file.py: pyarrow",
+        "bulk/sources.py: known", "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: plain",
+        "library/exchange/parquet_file.py: pyarrow", "library/exchange/parquet_file.py: values",
     ],
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
     "one of two kinds of service, which each route asks for": ["server/routes/common.py: service"],
