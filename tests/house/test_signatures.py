@@ -32,7 +32,8 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "library/catalogue/database.py: Database.rows",
     ],
     "pyarrow has no types": [
-        "bulk/sources.py: known", "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: plain",
+        "bulk/sources.py: known",
+        "library/exchange/parquet_file.py: parquet", "library/exchange/parquet_file.py: plain",
         "library/exchange/parquet_file.py: pyarrow", "library/exchange/parquet_file.py: values",
     ],
     "a picture, several, or queries; `search` has overloads": ["library/ranking.py: answer"],
