@@ -84,7 +84,7 @@ def use(program: Path, home: Path) -> None:
         sys.exit("the copy is no duplicate")
     print("search and duplicates find the copy")
     now = subprocess.run(
-        [program.parent / "python", "-c", "import json, same_codes; print(json.dumps(same_codes.codes()))"],
+        [program.parent / "python", "-c", "import json, same_codes; print(json.dumps(same_codes.steps()))"],
         env=environment | {"PYTHONPATH": str(SUPPORT)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     if json.loads(now.stdout) != json.loads((SUPPORT / "same_codes.json").read_text("utf-8")):
