@@ -1,4 +1,4 @@
-"""The hashing network as an ONNX graph of which processors compute the same bits (tried on x86: AVX-512, AVX2, SSE).
+"""The hashing network as an ONNX graph of which processors compute the same bits (docs/encoding.md says on which).
 
 Processors differ in the order in which they add and in the last digits of functions. Here neither has an effect:
 
