@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,14 +87,16 @@ class Part(NamedTuple):
         return Part(self.ids[~known], self.rows[~known], self.has[~known])
 
 
-@dataclass(frozen=True)
 class Ordering:
     """What orders the pictures of a catalogue."""
 
-    catalogue: Catalogue
-    layers: HashLayers | None  # that have a map of their own; None: the embeddings as they are
+    def __init__(self, catalogue: Catalogue, layers: HashLayers | None) -> None:
+        """`layers`: those that have a map of their own; None for embeddings as they are."""
+        self.catalogue = catalogue
+        self.layers = layers
+        self._kept: tuple[Revision | None, dict[int, bytes]] = None, {}  # of a revision, by id
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The fingerprint of the layers, or nothing."""
         return self.layers.fingerprint if self.layers else ""
@@ -106,6 +109,19 @@ class Ordering:
         """What orders some pictures, by id; those without an embedding are left out."""
         kept = self.catalogue.embeddings.of(ids)
         return dict(zip(kept, self._mapped(list(kept.values())), strict=True))
+
+    def kept(self, ids: Iterable[int], revision: Revision) -> Mapping[int, bytes]:
+        """The same, remembered while the catalogue is at that revision: the next search asks for many of them again.
+
+        Nothing stands for a picture without an embedding.
+        """
+        if self._kept[0] != revision or len(self._kept[1]) > MAPPED:
+            self._kept = revision, {}
+        known = self._kept[1]
+        if missing := [id_ for id_ in ids if id_ not in known]:
+            with self.catalogue.reading():
+                known.update({**dict.fromkeys(missing, b""), **self.of(missing)})
+        return known
 
     def _mapped(self, kept: Sequence[bytes]) -> Sequence[bytes]:
         if self.layers is None or not kept:

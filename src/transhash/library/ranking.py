@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.pictures import Written
     from transhash.model import Encoder, HashModel
-    from transhash.model.fitted import Head
     from transhash.model.likeness import Likeness
     from transhash.search import HammingIndex
 
@@ -124,25 +123,17 @@ def vector_of(model: Embedder, query: One) -> NDArray[np.floating]:
 
 
 def likeness_of(
-    embeddings: NDArray[np.int8],
-    ids: NDArray[np.int64],
-    kept_of: Callable[[list[int]], Mapping[int, bytes]],
-    head: Head | None,
+    embeddings: NDArray[np.int8], ids: NDArray[np.int64], kept_of: Callable[[list[int]], Mapping[int, bytes]]
 ) -> NDArray[np.float32]:
-    """Cosines of queries [Q, V] with pictures of ids [Q, C], float32; NaN for one without an embedding as long.
-
-    They are those after the map of hash layers, if these have one (`Head.ordered`).
-    """
+    """Cosines of queries [Q, V] with pictures of ids [Q, C], float32; NaN for one without an embedding as long."""
     wanted = np.unique(ids)
     kept = kept_of(wanted[wanted >= 0].tolist())
-    good = [id_ for id_, each in kept.items() if len(each) == embeddings.shape[1]]
-    rows = np.frombuffer(b"".join(kept[id_] for id_ in good), np.int8).reshape(len(good), embeddings.shape[1])
-    rows, queries = (rows, embeddings) if head is None else (head.ordered(rows), head.ordered(embeddings))
-    places = {id_: place for place, id_ in enumerate(good)}
     likeness = np.full(ids.shape, np.nan, np.float32)
-    for row, query in enumerate(queries):
-        at = np.array([places.get(id_, -1) for id_ in ids[row].tolist()], np.int64)
-        likeness[row, at >= 0] = cosines(query, rows[at[at >= 0]])
+    for row, query in enumerate(embeddings):
+        known = [kept.get(id_, b"") for id_ in ids[row].tolist()]
+        have = np.array([len(each) == len(query) for each in known], bool)
+        rows = b"".join(each for each, has in zip(known, have, strict=True) if has)
+        likeness[row, have] = cosines(query, np.frombuffer(rows, np.int8).reshape(-1, len(query)))
     return likeness
 
 

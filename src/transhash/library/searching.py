@@ -86,14 +86,14 @@ class Snapshot:
         for first in range(0, max(1, len(kept)), step):
             some = queries.some(slice(first, first + step))
             near = nearest(self.index, some, max(k, compared), allowed)
-            own = slice(first, first + step)
-            if held:
-                likeness = held.likeness(ordered[own], near.ids)
-            else:
-                likeness = likeness_of(kept[own], near.ids, self.searching.embeddings, head)
+            rows = ordered[first : first + step], near.ids
+            likeness = held.likeness(*rows) if held else likeness_of(*rows, self._ordered)
             parts.append(by_likeness(near, likeness, k, compared))
         distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
         return Near(distances, ids, likeness, fitted=head is not None and head.order is not None)
+
+    def _ordered(self, ids: list[int]) -> Mapping[int, bytes]:
+        return self.searching.ordering(self.layers).kept(ids, self.revision)
 
     def embeddings(self, ids: list[int]) -> dict[int, NDArray[np.int8]]:
         """Embeddings of pictures, int8 [V], by id; those that have none are left out."""
@@ -126,6 +126,7 @@ class LocalSearch:
             raise
         self.index = CodeIndex(self.own.facts.bits, path / CODES)
         self.embedding_index = EmbeddingIndex(self.own.facts.bits, path / EMBEDDINGS)
+        self._ordering = Ordering(catalogue, None)
         self._last: tuple[tuple[str, Revision], NDArray[np.int64]] | None = None  # filter, and what passed it
 
     @property
@@ -165,7 +166,11 @@ class LocalSearch:
 
     def ordering(self, layers: HashLayers | None) -> Ordering:
         """What orders hits where codes come from these hash layers."""
-        return Ordering(self._catalogue, layers if layers and layers.head.order else None)
+        own = layers if layers and layers.head.order else None
+        found = self._ordering  # kept, for to compute its name takes longer than a search may
+        if found.layers is not own:
+            found = self._ordering = Ordering(self._catalogue, own)
+        return found
 
     def ranked(
         self,
