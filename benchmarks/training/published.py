@@ -1,6 +1,6 @@
 """DSH on the terms of its published figures: its own small network, from random weights, on all of CIFAR-10.
 
-    python -m benchmarks.training.published CIFAR10 [--bits 24,48] [--iterations 70000] [--to FILE]
+    python -m benchmarks.training.published CIFAR10 [--bits 24,48] [--iterations 70000] [--state FOLDER] [--to FILE]
 
 Liu, Wang, Shan and Chen, "Deep Supervised Hashing for Fast Image Retrieval", CVPR 2016, and the code that its authors
 published: three convolutions and two linear layers, pixels from 0 to 255 with mirrored copies, batches of 200 of the
@@ -33,7 +33,6 @@ from transhash.evaluation import evaluate
 from transhash.losses.dsh import DSHLoss
 from transhash.losses.hash_loss import Task
 from transhash.system import machine
-from transhash.training.device import autocast, precision_of
 
 PUBLISHED = {24: 0.6512, 48: 0.6755}
 TRAINING = 50_000  # images; then the test images
@@ -88,8 +87,13 @@ def network(bits: int) -> nn.Sequential:
     return layers
 
 
-def learn(images: NDArray[np.uint8], labels: NDArray[np.int64], bits: int, iterations: int) -> nn.Sequential:
-    """A network that learned from images (N, 32, 32, 3)."""
+def learn(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], bits: int, iterations: int, state: Path | None = None
+) -> nn.Sequential:
+    """A network that learned from images (N, 32, 32, 3).
+
+    `state` keeps it after every fourth pass over them; a run that was stopped goes on from there, and gives the same.
+    """
     torch.manual_seed(0)
     made, loss = network(bits), DSHLoss(Task((bits,)))
     weights = [value for value in made.parameters() if value.ndim > 1]
@@ -97,32 +101,45 @@ def learn(images: NDArray[np.uint8], labels: NDArray[np.int64], bits: int, itera
     groups = [{"params": weights, "weight_decay": DECAY}, {"params": biases, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=RATE, momentum=MOMENTUM)
     pixels, classes = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
-    context = autocast(torch.device("cpu"), precision_of("auto"))
-    random, order, began = np.random.default_rng(0), np.empty(0, np.int64), time.perf_counter()
-    for step in range(iterations):
-        if len(order) < BATCH:
+    first, a_pass, began = _restored(made, optimizer, state), len(images) // BATCH, time.perf_counter()
+    for step in range(first, iterations):
+        if step % a_pass == 0:
+            random = np.random.default_rng((0, step // a_pass))
             order = random.permutation(len(images))
-        rows, order = torch.from_numpy(order[:BATCH]), order[BATCH:]
+        rows = torch.from_numpy(order[step % a_pass * BATCH :][:BATCH])
         rate = RATE * 0.1 ** (sum(14 * step >= part * iterations for part in (12, 13)))
         for group, times in zip(optimizer.param_groups, (1, 2), strict=True):
             group["lr"] = times * rate
         batch = pixels[rows].float()
         mirrored = torch.from_numpy(random.random(BATCH) < 0.5)
         batch[mirrored] = batch[mirrored].flip(3)
-        with context:
-            relaxed = made(batch.contiguous(memory_format=torch.channels_last))
-        value = loss(relaxed, classes[rows])
+        value = loss(made(batch.contiguous(memory_format=torch.channels_last)), classes[rows])
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
-        if (step + 1) % 1000 == 0:
+        if (step + 1) % (4 * a_pass) == 0:
+            _keep(made, optimizer, step + 1, state)
             seconds = time.perf_counter() - began
-            print(
-                f"{bits} bits: {step + 1:,} steps, loss {value.item():.3f}, {seconds:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            told = f"{bits} bits: {step + 1:,} steps, loss {value.item():.3f}, {seconds:.0f} s"
+            print(told, file=sys.stderr, flush=True)
     return made.eval()
+
+
+def _restored(made: nn.Module, optimizer: torch.optim.Optimizer, state: Path | None) -> int:
+    """The step that a run goes on from, whose weights are taken; 0 where none was kept."""
+    if state is None or not state.is_file():
+        return 0
+    kept = torch.load(state, weights_only=True)
+    made.load_state_dict(kept["network"])
+    optimizer.load_state_dict(kept["optimizer"])
+    return int(kept["step"])
+
+
+def _keep(made: nn.Module, optimizer: torch.optim.Optimizer, step: int, state: Path | None) -> None:
+    if state is not None:
+        part = state.with_name(f"{state.name}.part")
+        torch.save({"network": made.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, part)
+        part.rename(state)
 
 
 def codes(made: nn.Sequential, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -139,6 +156,7 @@ def main() -> None:
         "--bits", default="24,48", help="code lengths, with commas; of those published 12 and 36 are no whole bytes"
     )
     parser.add_argument("--iterations", type=int, default=70_000)
+    parser.add_argument("--state", type=Path, help="folder that keeps what was learned, for a run that is stopped")
     parser.add_argument("--to", type=Path, help="also write the figures there, as JSON")
     asked = parser.parse_args()
     images = load_dataset("cifar10", asked.data)
@@ -146,7 +164,8 @@ def main() -> None:
     labels = images.labels.astype(np.int64)
     found = {}
     for bits in map(int, asked.bits.split(",")):
-        made = learn(pixels[:TRAINING], labels[:TRAINING], bits, asked.iterations)
+        state = asked.state and asked.state / f"{bits}-{asked.iterations}.pt"
+        made = learn(pixels[:TRAINING], labels[:TRAINING], bits, asked.iterations, state)
         test, train = codes(made, pixels[TRAINING:]), codes(made, pixels[:TRAINING])
         of_test, of_train = labels[TRAINING:], labels[:TRAINING]
         among, in_training = evaluate(test, of_test, test, of_test), evaluate(test, of_test, train, of_train)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.training import published
@@ -32,14 +36,39 @@ def test_the_derivative_of_normalisation_is_that_of_its_values() -> None:
     assert torch.autograd.gradcheck(published.Normalised(), (maps,), eps=1e-4, atol=1e-4)  # type: ignore[no-untyped-call]
 
 
-def test_it_learns_classes_that_differ_in_colour() -> None:
+def coloured() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """400 images of three classes, and which."""
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 400)
     images = np.clip(random.normal(90, 40, (400, 32, 32, 3)), 0, 255).astype(np.uint8)
     images[np.arange(400), :, :, labels] = np.clip(images[np.arange(400), :, :, labels] + 60.0, 0, 255).astype(np.uint8)
+    return images, labels
+
+
+def test_it_learns_classes_that_differ_in_colour() -> None:
+    images, labels = coloured()
     found = published.codes(published.learn(images, labels, 24, 30), images)
     assert found.shape == (400, 3)
     assert evaluate(found, labels, found, labels).map > 0.8  # chance is a third
+
+
+def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, labels = coloured()
+    whole = published.learn(images, labels, 24, 20)
+    kept, step = published._keep, []
+
+    def stopping(made: nn.Module, optimizer: torch.optim.Optimizer, at: int, state: Path | None) -> None:
+        kept(made, optimizer, at, state)
+        step.append(at)
+        if at == 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(published, "_keep", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        published.learn(images, labels, 24, 20, tmp_path / "state")
+    again = published.learn(images, labels, 24, 20, tmp_path / "state")
+    assert step == [8, 16]
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
 
 
 def test_the_documents_have_what_was_found() -> None:
