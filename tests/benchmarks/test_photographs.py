@@ -53,8 +53,8 @@ def test_what_is_said_of_the_order_of_hits_is_so() -> None:
     first = {name: gain("ours", name, "precision_10") for name in sets}
     said = (
         f"{min(drawn):.1f} to {max(drawn):.1f} points on paintings and cartoons, "
-        f"{min(rest):.1f} to {max(rest):.1f} elsewhere. Of our first ten hits up to {max(first.values()):.1f} points more "
-        f"are right, {-first['Style transfer']:.1f} points fewer on Style transfer and as many on sketches"
+        f"{min(rest):.1f} to {max(rest):.1f} elsewhere. Of our first ten hits up to {max(first.values()):.1f} points "
+        f"more are right, {-first['Style transfer']:.1f} points fewer on Style transfer and as many on sketches"
     )
     assert said in " ".join((ROOT / "docs/models.md").read_text("utf-8").split())
     assert all(gain(network, "Style transfer", "map") < 0 for network in networks)
