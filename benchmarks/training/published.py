@@ -118,7 +118,7 @@ def learn(
         value.backward()
         optimizer.step()
         if (step + 1) % (4 * a_pass) == 0:
-            _keep(made, optimizer, step + 1, state)
+            keep_state(made, optimizer, step + 1, state)
             seconds = time.perf_counter() - began
             told = f"{bits} bits: {step + 1:,} steps, loss {value.item():.3f}, {seconds:.0f} s"
             print(told, file=sys.stderr, flush=True)
@@ -135,7 +135,7 @@ def _restored(made: nn.Module, optimizer: torch.optim.Optimizer, state: Path | N
     return int(kept["step"])
 
 
-def _keep(made: nn.Module, optimizer: torch.optim.Optimizer, step: int, state: Path | None) -> None:
+def keep_state(made: nn.Module, optimizer: torch.optim.Optimizer, step: int, state: Path | None) -> None:
     if state is not None:
         part = state.with_name(f"{state.name}.part")
         torch.save({"network": made.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, part)

@@ -55,7 +55,7 @@ def test_it_learns_classes_that_differ_in_colour() -> None:
 def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, labels = coloured()
     whole = published.learn(images, labels, 24, 20)
-    kept, step = published._keep, []
+    kept, step = published.keep_state, []
 
     def stopping(made: nn.Module, optimizer: torch.optim.Optimizer, at: int, state: Path | None) -> None:
         kept(made, optimizer, at, state)
@@ -63,7 +63,7 @@ def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path, monke
         if at == 8:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(published, "_keep", stopping)
+    monkeypatch.setattr(published, "keep_state", stopping)
     with pytest.raises(KeyboardInterrupt):
         published.learn(images, labels, 24, 20, tmp_path / "state")
     again = published.learn(images, labels, 24, 20, tmp_path / "state")

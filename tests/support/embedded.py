@@ -9,8 +9,9 @@ import pytest
 from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
-from transhash.library.embedding_index import EmbeddingIndex, Held, Ordering
+from transhash.library.embedding_index import EmbeddingIndex, Held
 from transhash.library.opening import EMBEDDINGS
+from transhash.library.ordering import Ordering
 
 COUNT = 40  # pictures
 

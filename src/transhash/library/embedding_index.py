@@ -12,23 +12,18 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.library import embedding_file
-from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
+from transhash.library.ordering import Ordering
 from transhash.system import aligned, free_memory
-
-if TYPE_CHECKING:
-    from transhash.library.catalogue.embeddings import HashLayers
 
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
 MOST_BYTES = 1 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
@@ -85,52 +80,6 @@ class Part(NamedTuple):
             own, theirs = self.rows[here], places[here]
             known[here] = (own == other.rows[theirs]).all(axis=1) & (self.has[here] == other.has[theirs])
         return Part(self.ids[~known], self.rows[~known], self.has[~known])
-
-
-class Ordering:
-    """What orders the pictures of a catalogue."""
-
-    def __init__(self, catalogue: Catalogue, layers: HashLayers | None) -> None:
-        """`layers`: those that have a map of their own; None for embeddings as they are."""
-        self.catalogue = catalogue
-        self.layers = layers
-        self._kept: tuple[Revision | None, dict[int, bytes]] = None, {}  # of a revision, by id
-
-    @cached_property
-    def name(self) -> str:
-        """The fingerprint of the layers, or nothing."""
-        return self.layers.fingerprint if self.layers else ""
-
-    def all(self) -> Iterator[tuple[Sequence[int], Sequence[bytes]]]:
-        """Ids and what orders them, by id, in pages; of one moment inside `Catalogue.reading`."""
-        return ((ids, self._mapped(kept)) for ids, kept in self.catalogue.embeddings.all())
-
-    def of(self, ids: Iterable[int]) -> dict[int, bytes]:
-        """What orders some pictures, by id; those without an embedding are left out."""
-        kept = self.catalogue.embeddings.of(ids)
-        return dict(zip(kept, self._mapped(list(kept.values())), strict=True))
-
-    def kept(self, ids: Iterable[int], revision: Revision) -> Mapping[int, bytes]:
-        """The same, remembered while the catalogue is at that revision: the next search asks for many of them again.
-
-        Nothing stands for a picture without an embedding.
-        """
-        if self._kept[0] != revision or len(self._kept[1]) > MAPPED:
-            self._kept = revision, {}
-        known = self._kept[1]
-        if missing := [id_ for id_ in ids if id_ not in known]:
-            with self.catalogue.reading():
-                known.update({**dict.fromkeys(missing, b""), **self.of(missing)})
-        return known
-
-    def _mapped(self, kept: Sequence[bytes]) -> Sequence[bytes]:
-        if self.layers is None or not kept:
-            return kept
-        values = len(self.layers.head.weights)
-        if set(map(len, kept)) != {values}:  # nothing that is as long as it should be
-            return [b""] * len(kept)
-        rows = self.layers.head.ordered(np.frombuffer(b"".join(kept), np.int8).reshape(-1, values))
-        return [row.tobytes() for row in rows]
 
 
 @dataclass(frozen=True)

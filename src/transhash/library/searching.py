@@ -15,10 +15,11 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import Revision
 from transhash.library.code_index import CodeIndex
-from transhash.library.embedding_index import EmbeddingIndex, Held, Ordering
+from transhash.library.embedding_index import EmbeddingIndex, Held
 from transhash.library.files.paths import Places
 from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES, EMBEDDINGS
+from transhash.library.ordering import Ordering
 from transhash.library.pictures import Written, described, written
 from transhash.library.ranking import Near, Ranked, by_likeness, candidates, likeness_of, nearest, ranked
 from transhash.library.searchable import Hit, Options, Picture, Queries
