@@ -137,10 +137,8 @@ def measure(sets: dict[str, Some], count: int, bits: int, seed: int) -> dict[str
     """One round: a library of so many photographs, and what becomes of its codes when it grows into other kinds."""
     random = np.random.default_rng(seed)
     order = random.permutation(list(sets))
-    whole, half = (
-        together([sets[name] for name in order]),
-        sum(len(sets[name].kept) for name in order[: len(order) // 2]),
-    )
+    whole = together([sets[name] for name in order])
+    half = sum(len(sets[name].kept) for name in order[: len(order) // 2])
     rows, ask = drawn(whole, np.arange(half), count, random)
     more, ask_more = drawn(whole, np.arange(half, len(whole.kept)), len(rows) - 1, random)
     library, asking = whole.of(rows), whole.of(ask)

@@ -67,10 +67,11 @@ VIEWS = {
         "views/grocerystore/dataset", "*/Packages/**/*.jpg", lambda name: name.rpartition("/")[2].rpartition("_")[0], 12
     ),
 }
-"""250 things at home from four sides (dmiruke/Python-Pyimagesearch-IP at e590bc79); the covers of 100 films, with four
-cameras (kdatsenko/scalable-vocabulary-tree-image-recognition at d4516d0a); 293 books, landmarks and paintings, twice
-(shubharthaksangharsha/trimester2 at 2254f665); ten things of each of eight kinds, turned (Kai-Xuan/ETH-80 at 9243466b);
-31 packed goods, as people photograph them in shelves (marcusklasson/GroceryStoreDataset at fc80ba90)."""
+"""250 things at home from four sides (dmiruke/Python-Pyimagesearch-IP at e590bc79); the covers of 100 films, as they
+are and with four cameras (kdatsenko/scalable-vocabulary-tree-image-recognition at d4516d0a); 293 books, landmarks and
+paintings, twice (shubharthaksangharsha/trimester2 at 2254f665); ten things of each of eight kinds, turned
+(Kai-Xuan/ETH-80 at 9243466b); 31 packed goods, as people photograph them in shelves
+(marcusklasson/GroceryStoreDataset at fc80ba90)."""
 
 
 def found(distances: NDArray[Any], things: NDArray[np.int64]) -> tuple[float, float]:

@@ -33,6 +33,7 @@ from transhash.evaluation import evaluate
 from transhash.losses.dsh import DSHLoss
 from transhash.losses.hash_loss import Task
 from transhash.system import machine
+from transhash.training import checkpoint
 
 PUBLISHED = {24: 0.6512, 48: 0.6755}
 TRAINING = 50_000  # images; then the test images
@@ -92,7 +93,8 @@ def learn(
 ) -> nn.Sequential:
     """A network that learned from images (N, 32, 32, 3).
 
-    `state` keeps it after every fourth pass over them; a run that was stopped goes on from there, and gives the same.
+    The folder `state` keeps it after every fourth pass over them; a run that was stopped goes on from there, and gives
+    the same.
     """
     torch.manual_seed(0)
     made, loss = network(bits), DSHLoss(Task((bits,)))
@@ -101,7 +103,10 @@ def learn(
     groups = [{"params": weights, "weight_decay": DECAY}, {"params": biases, "weight_decay": 0.0}]
     optimizer = torch.optim.SGD(groups, lr=RATE, momentum=MOMENTUM)
     pixels, classes = torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)
-    first, a_pass, began = _restored(made, optimizer, state), len(images) // BATCH, time.perf_counter()
+    last, first = state and checkpoint.latest(state), 0
+    if last:
+        first = checkpoint.restore(last, {"network": made}, optimizer)["step"]
+    a_pass, began = len(images) // BATCH, time.perf_counter()
     for step in range(first, iterations):
         if step % a_pass == 0:
             random = np.random.default_rng((0, step // a_pass))
@@ -118,28 +123,12 @@ def learn(
         value.backward()
         optimizer.step()
         if (step + 1) % (4 * a_pass) == 0:
-            keep_state(made, optimizer, step + 1, state)
+            if state:
+                checkpoint.save(state, step + 1, {"network": made}, optimizer, {"history": []})
             seconds = time.perf_counter() - began
             told = f"{bits} bits: {step + 1:,} steps, loss {value.item():.3f}, {seconds:.0f} s"
             print(told, file=sys.stderr, flush=True)
     return made.eval()
-
-
-def _restored(made: nn.Module, optimizer: torch.optim.Optimizer, state: Path | None) -> int:
-    """The step that a run goes on from, whose weights are taken; 0 where none was kept."""
-    if state is None or not state.is_file():
-        return 0
-    kept = torch.load(state, weights_only=True)
-    made.load_state_dict(kept["network"])
-    optimizer.load_state_dict(kept["optimizer"])
-    return int(kept["step"])
-
-
-def keep_state(made: nn.Module, optimizer: torch.optim.Optimizer, step: int, state: Path | None) -> None:
-    if state is not None:
-        part = state.with_name(f"{state.name}.part")
-        torch.save({"network": made.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, part)
-        part.rename(state)
 
 
 def codes(made: nn.Sequential, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -164,7 +153,7 @@ def main() -> None:
     labels = images.labels.astype(np.int64)
     found = {}
     for bits in map(int, asked.bits.split(",")):
-        state = asked.state and asked.state / f"{bits}-{asked.iterations}.pt"
+        state = asked.state and asked.state / f"{bits}-{asked.iterations}"
         made = learn(pixels[:TRAINING], labels[:TRAINING], bits, asked.iterations, state)
         test, train = codes(made, pixels[TRAINING:]), codes(made, pixels[:TRAINING])
         of_test, of_train = labels[TRAINING:], labels[:TRAINING]

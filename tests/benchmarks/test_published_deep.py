@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from benchmarks.common import RESULTS, ROOT
 from benchmarks.training import published
 from transhash.evaluation import evaluate
+from transhash.training import checkpoint
 
 
 def test_the_network_has_the_published_layers() -> None:
@@ -55,15 +56,16 @@ def test_it_learns_classes_that_differ_in_colour() -> None:
 def test_a_run_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images, labels = coloured()
     whole = published.learn(images, labels, 24, 20)
-    kept, step = published.keep_state, []
+    kept, step = checkpoint.save, []
 
-    def stopping(made: nn.Module, optimizer: torch.optim.Optimizer, at: int, state: Path | None) -> None:
-        kept(made, optimizer, at, state)
+    def stopping(run: Path, at: int, *rest: Any) -> Path:
         step.append(at)
+        folder = kept(run, at, *rest)
         if at == 8:
             raise KeyboardInterrupt
+        return folder
 
-    monkeypatch.setattr(published, "keep_state", stopping)
+    monkeypatch.setattr(checkpoint, "save", stopping)
     with pytest.raises(KeyboardInterrupt):
         published.learn(images, labels, 24, 20, tmp_path / "state")
     again = published.learn(images, labels, 24, 20, tmp_path / "state")

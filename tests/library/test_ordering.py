@@ -127,6 +127,17 @@ def test_a_file_of_other_hash_layers_is_found_by_verify_and_made_again(
     assert not library.verify().mended
 
 
+def test_a_picture_whose_embedding_has_another_length_leaves_the_order_of_others_as_it_is(library: Library) -> None:
+    order, found = expected(library, 7)
+    odd = order[3]
+    id_ = library.search(odd, k=1)[0].id
+    with library.catalogue.writing():
+        library.catalogue.embeddings.put([(id_, b"\0")])
+    hits = library.search(paths(library)[7], k=20)
+    assert [hit.path for hit in hits if hit.path != odd][:10] == [path for path in order if path != odd][:10]
+    assert hits[1].probability == pytest.approx(float(NEARNESS.probability(found[1])))
+
+
 def test_an_exported_library_takes_its_order_along(library: Library, tmp_path: Path) -> None:
     library.export(tmp_path / "all.parquet")
     again, _ = Library.import_(tmp_path / "all.parquet", tmp_path / "again", model())  # type: ignore[arg-type]

@@ -57,7 +57,9 @@ class Ordering:
         if self.layers is None or not kept:
             return kept
         values = len(self.layers.head.weights)
-        if set(map(len, kept)) != {values}:  # nothing that is as long as it should be
-            return [b""] * len(kept)
-        rows = self.layers.head.ordered(np.frombuffer(b"".join(kept), np.int8).reshape(-1, values))
-        return [row.tobytes() for row in rows]
+        good = [place for place, each in enumerate(kept) if len(each) == values]
+        rows = np.frombuffer(b"".join(kept[place] for place in good), np.int8).reshape(-1, values)
+        found = [b""] * len(kept)  # nothing stands for an embedding of another length
+        for place, row in zip(good, self.layers.head.ordered(rows), strict=True):
+            found[place] = row.tobytes()
+        return found
