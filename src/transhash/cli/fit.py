@@ -37,7 +37,7 @@ def fit(
 ) -> None:
     """Make a model for your own pictures, without labels.
 
-    For one library you do not need it: transhash index fits the codes of 300 pictures and more by itself. It is for
+    For one library you do not need it: transhash index fits the codes of 100 pictures and more by itself. It is for
     codes of another length, for several libraries with the same codes, and for models of the Hugging Face hub.
 
     The network is that of --model, or the one that comes with transhash; the bits are chosen so that they tell your

@@ -19,7 +19,7 @@ from transhash.model.fitted import fit_head
 if TYPE_CHECKING:
     from transhash.library.searching import LocalSearch
 
-LEAST = 300  # pictures, from which on codes are fitted to them
+LEAST = 100  # pictures, from which on codes are fitted to them
 
 
 def fit(catalogue: Catalogue, model: LibraryModel) -> int:

@@ -72,10 +72,10 @@ class OwnVectors:
         """Take vectors in, float (N, F), each in place of the one with its id; returns how many.
 
         `ids`: names, or paths of pictures, by default row numbers; `Picture.stored_path` gives them back, written as
-        paths are (`a//b/` as `a/b`). `columns`: N values for each of your own columns, by name. From 300 vectors on,
-        codes are fitted to them, and again when their number has doubled. Raises `LibraryError` for a library of a
-        model that gives codes alone, and `DataError` for ids, columns or vectors that do not fit, before anything is
-        written.
+        paths are (`a//b/` as `a/b`). `columns`: N values for each of your own columns, by name. Codes are
+        fitted to the vectors once there are more than bits, and 100 at least, and again when their number has doubled.
+        Raises `LibraryError` for a library of a model that gives codes alone, and `DataError` for ids, columns or
+        vectors that do not fit, before anything is written.
         """
         model = of_vectors(self._searching.model, self._searching.address)
         return self.take(checked_rows(model, self._places, vectors, ids, columns), progress)
