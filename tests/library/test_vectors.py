@@ -63,13 +63,13 @@ def test_the_nearest_vectors_are_those_of_the_greatest_cosines(vectors: np.ndarr
 
 
 def test_few_vectors_are_found_all_in_order(vectors: np.ndarray, tmp_path: Path) -> None:
-    some = vectors[:100].astype(np.float16)
-    with Library.create(tmp_path / "library", vectors=some, ids=[f"row {n}" for n in range(100)]) as library:
+    some = vectors[:99].astype(np.float16)
+    with Library.create(tmp_path / "library", vectors=some, ids=[f"row {n}" for n in range(99)]) as library:
         assert library.fitted_to == 0
-        hits = library.search(some[3].astype(float) * 9, 100)
+        hits = library.search(some[3].astype(float) * 9, 99)
     found = [int(hit.picture.stored_path.removeprefix("row ")) for hit in hits]
     unit = some.astype(float) / np.linalg.norm(some.astype(float), axis=1, keepdims=True)
-    assert sorted(found) == list(range(100))
+    assert sorted(found) == list(range(99))
     assert (np.diff((unit @ unit[3])[found]) < 0.01).all()  # a byte a value
 
 

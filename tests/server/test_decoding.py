@@ -21,12 +21,14 @@ SLOW = many_scans()
 
 
 def test_a_picture_that_takes_too_long_or_too_much_is_refused(library: Library, model: FakeModel, photos: Path) -> None:
-    with serving(library.path, model, decode_seconds=2.0, decode_memory=64 << 20) as server:
+    with serving(library.path, model, decode_seconds=4.0, decode_memory=64 << 20) as server:
         late, large = server.send(SLOW), server.send(many_pixels())
-        both = server.send(SLOW, photos / "cat" / "cat-00.png").json()["results"]
+        answer = server.send(SLOW, photos / "cat" / "cat-00.png")
 
     assert (late.status_code, late.json()["reason"]) == (422, "takes too long to decode")
     assert (large.status_code, large.json()["reason"]) == (422, "not enough memory to decode it")
+    assert answer.status_code == 200, answer.text
+    both = answer.json()["results"]
     assert both[0]["fault"]["reason"] == "takes too long to decode"
     assert both[1]["hits"][0]["path"] == "cat/cat-00.png"
 
