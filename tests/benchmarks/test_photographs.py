@@ -31,10 +31,12 @@ def test_the_card_of_the_model_in_the_box_has_the_stored_figures() -> None:
 
 def test_the_readme_has_the_stored_figures_of_caltech_101() -> None:
     rows = json.loads((ROOT / "benchmarks/results/photographs.json").read_text("utf-8"))["rows"]
-    asked = {"set": "Caltech-101", "bits": 64, "network": "ours"}
-    found = {row["kind"]: row["map"] for row in rows if asked.items() <= row.items()}
-    shown = f"{found['fitted']:.3f} with codes fitted to the library, {found['general']:.3f} with general codes"
-    shown = shown.replace("0.", ".")
+    asked = {"set": "Caltech-101", "network": "ours"}
+    found = {(row["kind"], row["bits"]): row["map"] for row in rows if asked.items() <= row.items()}
+    shown = (
+        f"{found['ordered', None]:.3f} as a library orders its hits; of codes alone {found['fitted', 64]:.3f} where they "
+        f"are fitted to the library, {found['general', 64]:.3f} general"
+    ).replace("0.", ".")
     assert shown in (ROOT / "README.md").read_text("utf-8")
 
 
