@@ -69,7 +69,7 @@ def test_who_takes_nothing_of_an_answer_is_let_go(library: Library, model: FakeM
     library.index(photos)
     (id_,) = library.passing("name = 'noise.png'").tolist()
     path = f"/pictures/{id_}/original"
-    with serving(library.path, model, drain_seconds=12.0, max_sending=20_000_000) as server:
+    with serving(library.path, model, drain_seconds=20.0, max_sending=20_000_000) as server:
         size = len(server.get(path).content)
         assert 10_000_000 > size > 7_000_000
         greedy = [connect(server) for _ in range(2)]

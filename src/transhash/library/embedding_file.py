@@ -14,9 +14,10 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from transhash.library.catalogue.records import Revision
 from transhash.plain import parsed
-from transhash.system import replacing
+from transhash.system import aligned, replacing
 
 MAGIC = b"THvalues"
 PREFIX = struct.Struct("<8sII")
@@ -50,7 +51,7 @@ class Kept(NamedTuple):
 
     head: Head
     ids: NDArray[np.int64]  # [N], ascending
-    rows: NDArray[np.int8]  # [N, V], mapped
+    rows: NDArray[np.int8]  # [N, V], mapped or in memory
 
 
 def write(path: Path, revision: Revision, layers: str, pages: Iterable[tuple[Sequence[int], Sequence[bytes]]]) -> None:
@@ -110,21 +111,40 @@ def _head(file: BinaryIO) -> Head:
     return head
 
 
-def read(path: Path) -> Kept | None:
+def read(path: Path, held: Callable[[int], bool] = lambda _: False) -> Kept | None:
     """What a file has, its embeddings mapped; None where there is none, or another than `write` makes.
 
-    Its ids are checked, not its embeddings (`is_whole`): to read them all takes longer than a search.
+    They are read into memory where `held` says so of as many bytes. Its ids are checked, not its embeddings
+    (`is_whole`): to read them all takes longer than a search.
     """
-    with suppress(OSError, ValueError, struct.error, LookupError, TypeError), open(path, "rb") as file:
+    with suppress(OSError, ValueError, struct.error, LookupError, TypeError), open(path, "rb", buffering=0) as file:
         head = _head(file)
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if hasattr(mmap, "MADV_RANDOM"):  # else the disk reads a hundred rows for each that is asked for
-            data.madvise(mmap.MADV_RANDOM)
-        rows = np.frombuffer(data, np.int8, head.count * head.values, START).reshape(head.count, head.values)
-        ids = np.frombuffer(data, "<i8", head.count, START + rows.size)
+        size = head.count * head.values
+        rows = _in_memory(file, size) if held(size) else _mapped(file, size)
+        ids = np.fromfile(file, "<i8", head.count, offset=START + size - file.tell())
         if zlib.crc32(ids.data) == head.ids_crc and (ids[1:] > ids[:-1]).all():
-            return Kept(head, ids.astype(np.int64), rows)
+            return Kept(head, ids.astype(np.int64), rows.reshape(head.count, head.values))
     return None
+
+
+def _mapped(file: FileIO, size: int) -> NDArray[np.int8]:
+    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    if hasattr(mmap, "MADV_RANDOM"):  # else the disk reads a hundred rows for each that is asked for
+        data.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(data, np.int8, size, START)
+
+
+def _in_memory(file: FileIO, size: int) -> NDArray[np.int8]:
+    """A copy: memory may have large pages, a file has not."""
+    rows, done = aligned((size,), np.int8), 0
+    file.seek(START)
+    while done < size:  # a system reads two gigabytes at most at a time
+        some = file.readinto(rows[done:].data)
+        if not some:
+            raise ValueError
+        done += some
+    rows.flags.writeable = False  # as those that are mapped
+    return rows
 
 
 def is_whole(kept: Kept) -> bool:

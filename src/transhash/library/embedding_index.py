@@ -26,7 +26,7 @@ from transhash.library.ordering import Ordering
 from transhash.system import aligned, free_memory
 
 MAPPED = 1 << 14  # embeddings, from which on they are mapped from a file
-MOST_BYTES = 1 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
+MOST_BYTES = 4 << 30  # of embeddings that are held in memory; more are mapped, or read from the catalogue
 MEMORY_SHARE = 4  # nor are they held when they take more than one in so many bytes of what is free
 SHARE = 16  # the small part is merged into the large one when it is one in so many of it
 SAVED_SHARE = 256  # the file is written when more than one in so many of its embeddings may have changed since
@@ -132,8 +132,8 @@ class EmbeddingIndex:
         """Hold the embeddings from now on; raises `LibraryError` when the catalogue cannot be read."""
         self.save(source)
         with source.catalogue.reading():  # for seconds, in which others go on without
-            revision, mapped = source.catalogue.revision(), self._opened(source)
-            held = _in_memory(mapped[0]) if mapped else self._read(source)
+            revision, mapped = source.catalogue.revision(), self._opened(source, None, in_memory=True)
+            held = mapped[0] if mapped else self._read(source)
         with self._lock:
             self._revision, self._held, self._mapped = revision, held, mapped[1] if mapped else None
             self._is_loaded, self._of = True, source.name
@@ -210,18 +210,21 @@ class EmbeddingIndex:
             if held is not None and self._mapped is None:
                 large, small = held.parts
                 held = Held.of_one(large.under(small))
-            elif (mapped := self._opened(source)) and (held is None or mapped[1] != self._mapped):
-                held, self._mapped = _in_memory(mapped[0]) if self._is_loaded else mapped[0], mapped[1]
+            elif mapped := self._opened(source, self._mapped if held else None, in_memory=self._is_loaded):
+                held, self._mapped = mapped
         if held is None and self._is_loaded and self._mapped is None:
             held = self._read(source)
         self._held = held
 
-    def _opened(self, source: Ordering) -> tuple[Held, Revision] | None:
-        """From the file, and of which revision it is; None where there is none that can be followed from soon."""
+    def _opened(self, source: Ordering, known: Revision | None, *, in_memory: bool) -> tuple[Held, Revision] | None:
+        """From the file, and of which revision it is; None where there is none that can be followed from soon.
+
+        Nor from one of a revision that is `known`. `in_memory`: where there is room.
+        """
         head = embedding_file.head_of(self.file)
-        if head is None or not _can_follow(head, source, SHARE):
+        if head is None or head.revision == known or not _can_follow(head, source, SHARE):
             return None
-        kept = embedding_file.read(self.file)
+        kept = embedding_file.read(self.file, _fits) if in_memory else embedding_file.read(self.file)
         if kept is None or not _can_follow(kept.head, source, SHARE):  # another one meanwhile
             return None
         held = self._followed(kept, source)
@@ -277,17 +280,6 @@ def _fits(size: int) -> bool:
     """Whether so many bytes of embeddings are to be held in memory."""
     free = free_memory()
     return size <= MOST_BYTES and (free is None or MEMORY_SHARE * size <= free)
-
-
-def _in_memory(held: Held) -> Held:
-    """The same with a copy of mapped rows, where there is room: memory may have large pages, a file has not."""
-    large, small = held.parts
-    if not _fits(large.rows.nbytes):
-        return held
-    rows = aligned(large.rows.shape, np.int8)
-    rows[:] = large.rows
-    rows.flags.writeable = False  # as those that are mapped
-    return Held((large._replace(rows=rows), small))
 
 
 def _can_follow(head: embedding_file.Head, source: Ordering, share: int) -> bool:

@@ -18,6 +18,7 @@ from transhash.library.catalogue.migrations import MIGRATIONS
 CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
+JOURNAL = 64 << 20  # bytes of the file "-wal" that stay for the next writing: to fit codes writes every page at once
 PAGE = 4096  # rows held at a time
 ASKED = (1, 10, 50, 100, 200, 350, 500)  # keys in a query
 ASKED_AT_ONCE = ASKED[-1]  # SQLite's limit on parameters was 999
@@ -132,6 +133,7 @@ class Database:
         self.execute("PRAGMA synchronous = FULL")  # what was reported as saved survives a power cut
         # Pages; digests are random, so that a batch touches many, and later batches the same ones again.
         self.execute("PRAGMA wal_autocheckpoint = 8192")
+        self.execute(f"PRAGMA journal_size_limit = {JOURNAL}")
         return own
 
     def execute(self, sql: str, parameters: Iterable[str | bytes | float | None] = ()) -> sqlite3.Cursor:
