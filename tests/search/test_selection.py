@@ -9,7 +9,7 @@ from transhash.search import selection
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 50, selection.SHORT, selection.SHORT + 1, 40_000])
-@pytest.mark.parametrize("distances", [1, 2, 65, 513])
+@pytest.mark.parametrize("distances", [1, 2, 65, 513, 1025, 2049])
 @pytest.mark.parametrize("ranks", [1, 2**11, 2**22 + 5, 2**32])
 @pytest.mark.parametrize("ascending", [False, True])
 def test_keys_of_any_size_are_sorted(count: int, distances: int, ranks: int, ascending: bool) -> None:

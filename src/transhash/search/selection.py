@@ -138,7 +138,10 @@ def sort_beside(keys, spare):  # type: ignore[no-untyped-def]
 
 @kernel
 def _sort_by_digits(keys, target):  # type: ignore[no-untyped-def]
-    """Radix sort. Digits in which all agree are passed over, and those of the rank when ranks ascend already."""
+    """Radix sort of ranks below 2³² and distances below 2²⁰.
+
+    Digits in which all agree are skipped, and those of the rank when ranks ascend already.
+    """
     differing = np.int64(0)
     ascending = True
     for i in range(1, len(keys)):
@@ -146,7 +149,7 @@ def _sort_by_digits(keys, target):  # type: ignore[no-untyped-def]
         ascending &= (keys[i] & 0xFFFFFFFF) >= (keys[i - 1] & 0xFFFFFFFF)
     places = np.empty(2048, np.int64)
     source = keys
-    for shift, digit in ((0, 2047), (11, 2047), (22, 1023), (32, 1023)):
+    for shift, digit in ((0, 2047), (11, 2047), (22, 1023), (32, 1023), (42, 1023)):
         if (differing >> shift) & digit == 0 or (ascending and shift < 32):
             continue
         places[:] = 0
