@@ -129,7 +129,10 @@ def test_a_limit_that_is_none_is_one_clear_error(filled: Library, photos: Path, 
         filled.search(next(photos.rglob("*.png")), **{name: value})  # type: ignore[arg-type]
 
 
-def test_far_down_a_ranking_ids_order_equal_distances_and_nothing_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("left", [300, 21, 20, 19, 0])
+def test_far_down_a_ranking_ids_order_equal_distances_and_nothing_comes_twice(
+    monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
     monkeypatch.setattr(ranking, "RERANKED", 20)
     random = np.random.default_rng(0)
     codes, values = random.integers(0, 256, (300, 1), np.uint8), random.standard_normal((3, 8)).astype(np.float32)
@@ -137,12 +140,13 @@ def test_far_down_a_ranking_ids_order_equal_distances_and_nothing_comes_twice(mo
     index.add(codes)
     queries = Queries(np.packbits(values > 0, axis=1), values)
 
-    near = ranking.nearest(index, queries, 200, None)
+    near = ranking.nearest(index, queries, 200, np.arange(left) if left < 300 else None)
 
-    first = index.search(queries.codes, 20, values=values)
+    first = index.search(queries.codes, 20, ids=np.arange(left), values=values)
     for row, query in enumerate(queries.codes):
-        distances = np.bitwise_count(codes[:, 0] ^ query[0]).tolist()
-        taken = first[1][row].tolist()
+        distances = np.bitwise_count(codes[:left, 0] ^ query[0]).tolist()
+        taken = first[1][row][: min(20, left)].tolist()
         rest = sorted((distance, id_) for id_, distance in enumerate(distances) if id_ not in taken)[:180]
-        assert near.ids[row].tolist() == taken + [id_ for _, id_ in rest]
-        assert near.distances[row].tolist() == [distances[id_] for id_ in near.ids[row]]
+        padding = [-1] * max(0, 200 - left)
+        assert near.ids[row].tolist() == taken + [id_ for _, id_ in rest] + padding
+        assert near.distances[row].tolist() == [distances[id_] if id_ >= 0 else -1 for id_ in near.ids[row]]

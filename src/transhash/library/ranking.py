@@ -287,7 +287,7 @@ def nearest(index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.i
     first = index.search(codes, RERANKED, ids=allowed, values=values)
     distances, ids = index.search(codes, k, ids=allowed)
     for row in range(len(codes)):
-        after = ~np.isin(ids[row], first[1][row])
+        after = ~np.isin(ids[row], first[1][row]) | (ids[row] < 0)
         distances[row] = np.concatenate([first[0][row], distances[row][after][: k - RERANKED]])
         ids[row] = np.concatenate([first[1][row], ids[row][after][: k - RERANKED]])
     return Near(distances, ids)
