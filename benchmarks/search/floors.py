@@ -13,8 +13,7 @@ from benchmarks.common import seconds
 from transhash.kernels import inlined, kernel
 from transhash.search import mih, scan, tables
 from transhash.search.bitops import prefetch
-from transhash.search.mih import AHEAD, LINES
-from transhash.search.rings import following, ring_cost, table_starts
+from transhash.search.rings import AHEAD, LINES, following, ring_cost, table_starts
 from transhash.search.segment import WORTH_TABLES
 from transhash.search.store import ALL, Store, flat
 from transhash.search.words import PADDING, Words, to_words

@@ -171,10 +171,11 @@ def test_no_codes_are_looked_for_where_none_are_asked_for(monkeypatch: pytest.Mo
 def test_blocks_of_hits_are_what_one_answer_has(compact: bool | None, at_once: int) -> None:
     made = filled(CODES[:2900], compact=compact)
     made.add(CODES[2900:2950])
-    queries, allowed = CODES[:40], np.arange(0, 2950, 3)
+    queries, allowed = CODES[:40].copy(), np.arange(0, 2950, 3)
     blocks = made.range_blocks(queries, 26, at_once=at_once, ids=allowed)
     lims, *expected = made.range_search(queries, 26, ids=allowed)
     made.remove(allowed)  # a block is of the moment of the call
+    queries[:] = 0
     seen = list(blocks)
 
     for place, each in enumerate(expected, 2):

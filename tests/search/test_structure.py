@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from transhash.errors import HammingIndexError
-from transhash.search import HammingIndex, file, segment, structure
+from transhash.search import HammingIndex, clusters, file, segment, structure
+from transhash.search.words import PADDING
 
 
 @pytest.fixture
@@ -105,6 +106,16 @@ def put(name: str, place: Any, value: Any) -> Callable[[Any, dict[str, np.ndarra
     return change
 
 
+def of_one_table(arrays: dict[str, np.ndarray], width: int) -> None:
+    """With one table, of a substring of `width` bits, that has all codes in its last bucket."""
+    rows = len(arrays["0.codes"]) // (len(arrays["0.cuts"]) - 1)
+    for name in ("0.codes", "0.labels"):
+        arrays[name] = arrays[name][:rows]
+    arrays["0.offsets"] = np.zeros((1 << width) + 1, np.uint32)
+    arrays["0.offsets"][-1] = rows - PADDING
+    arrays["0.cuts"] = np.array([0, width])
+
+
 ENTRIES: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
     "ids not ascending": put("0.ids", 5, 3),
     "negative id": put("0.ids", 0, -1),
@@ -130,6 +141,10 @@ ENTRIES: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
     "codes in one dimension": lambda _, arrays: arrays.update({"1.codes": arrays["1.codes"].ravel()}),
     "marks too few": lambda _, arrays: arrays.update({"0.alive": arrays["0.alive"][:-1]}),
     "no marks": lambda _, arrays: arrays.pop("0.alive"),
+    "a run of ids without tables": lambda _, arrays: arrays.update(
+        {"1.run": np.array([70_002, len(arrays.pop("1.ids"))])}
+    ),
+    "a substring that is too wide": lambda _, arrays: of_one_table(arrays, 23),
     "no labels": lambda _, arrays: arrays.pop("0.labels"),
     "an array too many": lambda _, arrays: arrays.update({"other": arrays["0.ids"]}),
 }
@@ -141,9 +156,37 @@ def test_odd_arrays_are_refused(saved: Path, change: Callable[[Any, dict[str, np
     assert_refused(saved)
 
 
+@pytest.mark.parametrize("width", [21, 22])
+def test_a_substring_may_be_as_wide_as_tables_have_them(saved: Path, width: int) -> None:
+    rewritten(saved, lambda _, arrays: of_one_table(arrays, width))
+    assert len(HammingIndex.open(saved)) == 70_298
+
+
+@pytest.mark.parametrize("name", ["0.codes", "0.centres", "1.codes"])
+def test_bits_behind_the_end_of_a_code_are_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment, "WORTH_TABLES", 1000)
+    monkeypatch.setattr(clusters, "WORTH", 1000)
+    monkeypatch.setattr(clusters, "cost_of_tables", lambda *_: np.inf)
+    rng = np.random.default_rng(0)
+    index = HammingIndex(40)
+    index.add(rng.integers(0, 256, (70_000, 5), dtype=np.uint8))
+    index.add(rng.integers(0, 256, (300, 5), dtype=np.uint8))
+    index.save(tmp_path / "i.index")
+    assert len(HammingIndex.open(tmp_path / "i.index")) == 70_300
+    rewritten(tmp_path / "i.index", put(name, (3, 0), 1 << 40))
+    assert_refused(tmp_path / "i.index")
+
+
 def test_more_entries_than_a_segment_can_have_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure, "MOST", 69_999)
     assert_refused(saved)
+
+
+def move_a_mark(marks: np.ndarray) -> None:
+    """From the last entry with a code of its own to behind the end."""
+    last = int(np.flatnonzero(marks)[-1])
+    marks[last] &= marks[last] - np.uint64(1)
+    marks[-1] |= np.uint64(1 << 63)
 
 
 PACKED: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
@@ -159,6 +202,7 @@ PACKED: dict[str, Callable[[Any, dict[str, np.ndarray]], object]] = {
     "a mark too many": put("0.marks", 0, 2**64 - 1),
     "no first mark": put("0.marks", 0, 2**64 - 2),
     "a mark behind the end": put("0.marks", -1, 2**63),
+    "a mark behind the end for one before it": lambda _, arrays: move_a_mark(arrays["0.marks"]),
     "marks too few": lambda _, arrays: arrays.update({"0.marks": arrays["0.marks"][:-1]}),
     "fields too few": lambda _, arrays: arrays.update({"0.fields": arrays["0.fields"][:-1]}),
     "ranks too few": lambda _, arrays: arrays.update({"0.ranks": arrays["0.ranks"][:-1]}),

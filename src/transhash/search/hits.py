@@ -60,11 +60,6 @@ def resolved(counts: Numbers, keys: Numbers, ids: Ids) -> Hits:
     return Hits(counts, (keys >> 32).astype(np.int32), ids[keys & 0xFFFFFFFF])
 
 
-def joined(parts: list[Hits]) -> Hits:
-    """The hits of one group of queries after those of another."""
-    return parts[0] if len(parts) == 1 else Hits(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-
 def merged(a: Hits, b: Hits, *, ordered: bool = True) -> Hits:
     """The hits of the same queries in two places, by (distance, id) if they are, or one place's behind the other's."""
     if len(a.ids) == 0 or len(b.ids) == 0:

@@ -24,19 +24,27 @@ from transhash.search.bitops import borrow, load, lowest, near_some, ones, prefe
 from transhash.search.expanding import Found, Shared
 from transhash.search.hits import Hits
 from transhash.search.packed import Packed
-from transhash.search.rings import DECODED, PATIENCE, SCANNED, SCANNED_ALONE, following, ring_cost, table_starts
+from transhash.search.rings import (
+    AHEAD,
+    CHUNK,
+    DECODED,
+    LINES,
+    NEVER,
+    PATIENCE,
+    SCANNED,
+    SCANNED_ALONE,
+    following,
+    ring_cost,
+    table_starts,
+)
 from transhash.search.runs import Ids
 from transhash.search.selection import BOUND, WITHIN, Keys
 from transhash.search.small import NONE
-from transhash.search.store import Bitmap, Store
-from transhash.search.tables import WIDEST, substring
+from transhash.search.store import WIDEST, Bitmap, Store
+from transhash.search.tables import substring
 from transhash.search.words import Words
 from transhash.threads import cuts, spread, workers
 
-AHEAD = 4  # buckets whose codes are asked for before it is their turn
-LINES = 48  # cache lines of each, at most
-CHUNK = 1024
-NEVER = np.int64(1) << 40
 FOUND_AT_ONCE = 1 << 20  # codes that a thread finds before they are given on; more if those of one query are more
 
 T = TypeVar("T")

@@ -63,11 +63,6 @@ class Packed(NamedTuple):
         """As `Store.width`: a code is one word."""
         return (0,)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self)
-
 
 def fits(bits: int) -> bool:
     """Whether codes of `bits` bits can be held so."""
@@ -88,7 +83,9 @@ def completed(kept: Arrays, count: int, unique: int) -> Packed:
             raise ValueError("marks")
         each = np.add.reduceat(np.bitwise_count(marks), np.arange(0, len(marks), BLOCK // 64), dtype=np.uint32)
         before = np.concatenate((np.zeros(1, np.uint32), np.cumsum(each, dtype=np.uint32)))
-        if before[-1] != unique or not int(marks[0]) & 1:
+        behind = marks[count // 64 :].copy()
+        behind[:1] >>= np.uint64(count % 64)
+        if before[-1] != unique or not int(marks[0]) & 1 or behind.any():
             raise ValueError("marks")
         wanted = np.arange(0, unique, SAMPLED)
         blocks = np.searchsorted(before, wanted, side="right") - 1

@@ -15,17 +15,12 @@ from transhash.search import selection
 from transhash.search.bitops import bits_at, borrow, ones, prefetch
 from transhash.search.packed import FLAG, RANK_BITS
 from transhash.search.packing import first_entry, low_bits, number_of, rank_of, rotated
-from transhash.search.rings import following, ring_cost, table_starts
+from transhash.search.rings import AHEAD, CHUNK, LINES, NEVER, PATIENCE, following, ring_cost, table_starts
 from transhash.search.selection import BOUND, SIZE, WITHIN
 from transhash.search.small import NONE
-from transhash.search.tables import WIDEST
+from transhash.search.store import WIDEST
 
 FIELD = 2  # what looking at a field costs, in words of a candidate
-CHUNK = 1024
-AHEAD = 4  # buckets whose fields are asked for before it is their turn
-LINES = 48  # cache lines of each, at most
-PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
-NEVER = np.int64(1) << 40
 DISTANCE, CODE, NUMBER = 0, 1, 2  # what is held of a candidate; a number is -1 until it is looked up
 
 

@@ -17,6 +17,10 @@ SCANNED, SCANNED_ALONE = 0.06 if slices.FAST else 0.11 if planes.FAST else 0.3, 
 # and of clusters: a word of a code that is read in sequence, a word of a centre, a cluster of which something is read
 ROW, CENTRE, CLUSTER = 0.2, 0.4, 20.0
 PATIENCE = 4  # queries of a piece that may give up before the rest does so unheard
+AHEAD = 4  # buckets whose codes are asked for before it is their turn
+LINES = 48  # cache lines of each, at most
+CHUNK = 1024  # buckets with codes that are listed before the first is looked into
+NEVER = np.int64(1) << 40  # a step that does not come
 COUNTED = 2000  # buckets in a ring up to which their sizes are added up; larger rings are reckoned from the mean
 
 

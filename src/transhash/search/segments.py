@@ -163,9 +163,13 @@ def count_within(parts: Sequence[Segment], queries: Words, bounds: Ids, bits: in
 def blocks_within(
     parts: Sequence[Segment], queries: Words, bounds: Ids, bits: int, at_once: int, *, ordered: bool
 ) -> Iterator[Block]:
-    """As `within`, for as many queries at a time as have `at_once` hits together."""
-    for own in hits.blocks(count_within(parts, queries, bounds, bits, None), at_once):
-        yield Block(own.start, *within(parts, queries[own], bounds[own], bits, None, ordered=ordered))
+    """As `within`, for as many queries at a time as have `at_once` hits together; those are counted at once."""
+    queries = queries.copy()  # whoever gave them may write to them between the blocks
+    queries.flags.writeable = False
+    return (
+        Block(own.start, *within(parts, queries[own], bounds[own], bits, None, ordered=ordered))
+        for own in hits.blocks(count_within(parts, queries, bounds, bits, None), at_once)
+    )
 
 
 def nearest_by(effort: float, parts: Sequence[Segment], queries: Words, k: int, bits: int) -> Budgeted:

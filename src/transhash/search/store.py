@@ -16,6 +16,7 @@ Bitmap = npt.NDArray[np.uint64]
 
 SHARED = 1 << 31  # flag of a label
 MOST = SHARED - 1  # entries of a store: a greater rank is no label, and has no room next to the flag of a candidate
+WIDEST = 22  # bits of a substring: 16 MB of offsets
 _WORDS_AT_ONCE = 1 << 14  # of a bitmap, that are taken apart
 _NO_CENTRES, _NO_REACH = np.empty((0, 1), np.uint64), np.empty(0, np.uint32)
 

@@ -11,10 +11,9 @@ from transhash.errors import HammingIndexError
 from transhash.plain import JsonObject
 from transhash.search import packed
 from transhash.search.checks import LAST_ID, check_compact, check_meta
-from transhash.search.store import MOST, SHARED
-from transhash.search.words import PADDING, Arrays, check_bits, word_count
+from transhash.search.store import MOST, SHARED, WIDEST
+from transhash.search.words import PADDING, Arrays, Words, check_bits, to_words, word_count
 
-_WIDEST = 32  # bits of a substring
 _KINDS = {"ids": "i8", "alive": "u8", "codes": "u8"}
 _KINDS_OF_PACKED = {"ids": "i8", "alive": "u8", "fields": "u8", "offsets": "u4", "cuts": "i8", "ranks": "u8"}
 _KINDS_OF_PACKED |= {"marks": "u8", "sizes": "i8"}
@@ -51,6 +50,7 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
                 f"{name} in kind",
             )
         if "run" in parts:
+            _must("cuts" in parts, "run of ids")
             _check_run(parts["run"], next_id)
         _must(_count(parts) <= MOST, "number of entries")
         if "fields" in parts:
@@ -59,6 +59,7 @@ def check(head: JsonObject, arrays: Arrays, content: bool) -> None:
             _check_sizes(parts, bits)
         if content:
             _check_entries(parts, next_id)
+            _must(all(_ends(parts[name], bits) for name in ("codes", "centres") if name in parts), "length of a code")
             if "cuts" in parts and "fields" not in parts:
                 _check_tables(parts)
     _must(named == len(arrays), "set of arrays")
@@ -85,7 +86,7 @@ def _check_sizes(parts: Arrays, bits: int) -> None:
         _must(parts["centres"].shape == (centres + PADDING, word_count(bits)), "number of centres")
         offsets = centres * (bits + 1) + 1
     else:
-        _must(widths.min() >= 1 and widths.max() <= _WIDEST, "cuts")
+        _must(widths.min() >= 1 and widths.max() <= WIDEST, "cuts")
         offsets = int(((1 << widths) + 1).sum())
     _must(rows % tables == 0 and PADDING <= rows // tables <= count + PADDING, "number of codes")
     _must(len(parts["labels"]) == rows and len(parts["rows"]) == count, "number of labels")
@@ -109,6 +110,12 @@ def _check_entries(parts: Arrays, next_id: int) -> None:
         _must(int(alive[-1]) >> (count % 64) == 0, "marks")
 
 
+def _ends(codes: Words, bits: int) -> bool:
+    """Whether codes have no bit set behind their end: a distance would be greater than any that there is room for."""
+    within = to_words(np.full((1, bits // 8), 255, np.uint8), bits)[0]
+    return bool((within == ~np.uint64(0)).all()) or not (np.bitwise_or.reduce(codes, axis=0) & ~within).any()
+
+
 def _check_packed(parts: Arrays, bits: int, content: bool) -> None:
     """Any field is some code: only where fields begin, and ranks, can lead a kernel astray."""
     count, sizes, cuts = _count(parts), parts["sizes"], parts["cuts"]
@@ -118,7 +125,7 @@ def _check_packed(parts: Arrays, bits: int, content: bool) -> None:
     _must(len(parts["alive"]) in (0, -(-count // 64)), "number of marks")
     widths = np.diff(cuts)
     _must(len(cuts) >= 2 and cuts[0] == 0 and cuts[-1] == bits, "cuts")
-    _must(widths.min() >= max(1, bits - packed.FIELD) and widths.max() <= min(_WIDEST, bits - 8), "cuts")
+    _must(widths.min() >= max(1, bits - packed.FIELD) and widths.max() <= min(WIDEST, bits - 8), "cuts")
     ends = np.cumsum((1 << widths) + 1)
     _must(len(parts["offsets"]) == ends[-1], "number of offsets")
     made = packed.completed(parts, entries, unique)

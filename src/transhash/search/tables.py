@@ -9,12 +9,11 @@ import numpy as np
 from transhash.kernels import inlined, kernel
 from transhash.search import clusters
 from transhash.search.bitops import LONG
-from transhash.search.store import SHARED, U32, Ranks, Store, flat, frozen
+from transhash.search.store import SHARED, U32, WIDEST, Ranks, Store, flat, frozen
 from transhash.search.words import PADDING, Words
 from transhash.threads import cuts, spread, workers
 
 CODES_IN_A_BUCKET = 6  # log2 of the mean that is aimed at: below, visiting buckets costs more than what is in them
-WIDEST = 22  # bits of a substring: 16 MB of offsets
 MOST = 16  # tables: each holds all codes again
 
 

@@ -16,7 +16,7 @@ from transhash.library.catalogue.embeddings import Embeddings
 from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Revision
 
-MAX_BITS = 512  # that an index takes
+MAX_BITS = 512  # that models give
 REVISIONS = 4096  # that are kept: an index older than all of them is built again
 
 
