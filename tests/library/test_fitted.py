@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from transhash import Library
 from transhash.errors import LibraryError, UncalibratedError
 from transhash.library import Queries
 from transhash.library.fitting import LEAST
-from transhash.model.fitted import cosines, embedding
+from transhash.model.fitted import Head, cosines, embedding
 
 
 class Bytes:
@@ -58,6 +59,28 @@ def test_a_fitted_library_opens_with_its_model_and_with_no_other(fitted: Library
         assert again.fitted_to == 90
     with pytest.raises(LibraryError, match="cannot be"):
         Library.open(fitted.path, FittableModel("another"))  # type: ignore[arg-type]
+
+
+def test_a_fit_while_the_model_is_opened_leaves_no_model_of_before(
+    fitted: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted.close()
+    with Library.open(fitted.path, FittableModel()) as here, Library.open(fitted.path, FittableModel()) as other:  # type: ignore[arg-type]
+        looks = Thread(target=here.searching.own.refresh)
+
+        def while_opened(self: FittableModel, head: Head) -> FittableModel:
+            monkeypatch.undo()
+            draw(tmp_path / "pictures", 20, seed=5)
+            other.index(tmp_path / "pictures")
+            other.fit()
+            looks.start()
+            looks.join(0.2)  # it waits for this, or has seen the fit
+            return self.fitted(head)
+
+        monkeypatch.setattr(FittableModel, "fitted", while_opened)
+        before = here.model
+        looks.join()
+        assert before.fingerprint != here.model.fingerprint == here.fingerprint == other.fingerprint
 
 
 def test_a_picture_finds_itself_first_and_then_by_the_cosine_of_embeddings(fitted: Library, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ class LibraryModel:
         self.facts = catalogue.facts()
         self._catalogue = catalogue
         self._address = address
+        self._lock = threading.RLock()  # of what follows, which belongs together
         self._known: tuple[HashLayers | None] | None = None  # read when they are needed
         self._unfitted: Encoder | None = getattr(model, "unfitted", model)
         self._model = model if model and model.fingerprint == self.facts.fingerprint else None
@@ -68,20 +70,25 @@ class LibraryModel:
 
     def open(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it cannot be found."""
-        if self._model is None:
-            folder = Path(os.fsdecode(self.facts.model_folder)) if self.facts.model_folder else None
+        with self._lock:
             if self._unfitted is None:
-                self._unfitted = own_vectors(self._catalogue, self.facts, self.base)
-            if self._unfitted is None and self.facts.model == VECTORS and self._catalogue.embeddings.values() is None:
-                raise LibraryError(self._address, "it holds no vectors yet", "import them (`transhash import`)")
-            from transhash.model.hub import is_pretrained
+                self._unfitted = self._found()
+            if self._model is None:
+                self._model = self._with_layers(self._unfitted)
+            return self._model
 
-            if self._unfitted is None and folder and is_pretrained(folder):
-                self._unfitted = checkpoint(folder, self.facts, self.base)
-            if self._unfitted is None:
-                self._unfitted = model_of(self._address, self.facts.model, self.base, self.facts.bits, folder)
-            self._model = self._with_layers(self._unfitted)
-        return self._model
+    def _found(self) -> Encoder:
+        """The model itself, with the library, with the package or in its folder."""
+        facts, base = self.facts, self.base
+        folder = Path(os.fsdecode(facts.model_folder)) if facts.model_folder else None
+        found: Encoder | None = own_vectors(self._catalogue, facts, base)
+        if found is None and facts.model == VECTORS and self._catalogue.embeddings.values() is None:
+            raise LibraryError(self._address, "it holds no vectors yet", "import them (`transhash import`)")
+        from transhash.model.hub import is_pretrained
+
+        if found is None and folder and is_pretrained(folder):
+            found = checkpoint(folder, facts, base)
+        return model_of(self._address, facts.model, base, facts.bits, folder) if found is None else found
 
     def orders(self) -> bool:
         """Whether hash layers are fitted with a map that orders hits: where the model tells probabilities after it."""
@@ -112,8 +119,9 @@ class LibraryModel:
         facts = self._catalogue.facts()
         if facts.fingerprint == self.facts.fingerprint:
             return False
-        self._read(facts)
-        self._model = None
+        with self._lock:
+            self._read(facts)
+            self._model = None
         return True
 
 
