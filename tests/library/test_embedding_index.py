@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from embedded import draw_more, index_of, load, ordered_library, present, source, with_a_file
 from fittable_model import FittableModel
 from kinds import LIKENESS
 from transhash import Library
 from transhash.library import Options, Queries, embedding_file
-from transhash.library.embedding_index import Held
+from transhash.library.embedding_index import Held, Part
 from transhash.library.opening import EMBEDDINGS, disk_bytes
 from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates
 from transhash.model.fitted import cosines
@@ -253,6 +255,20 @@ def test_embeddings_of_two_lengths_are_in_no_file_and_an_old_one_is_not_used(map
     forget(mapped, 7)  # a change, so that it is looked at
     mapped.catalogue.database.execute("INSERT INTO embedding VALUES (7, x'01')")
     assert index_of(mapped).misfit(source(mapped)) == "its embeddings are of another length"
+
+
+LAYOUTS = [np.asfortranarray, lambda rows: np.repeat(rows, 2, axis=1)[:, ::2], lambda rows: rows.astype(np.int64)]
+
+
+@pytest.mark.parametrize("laid_out", LAYOUTS)
+def test_the_embeddings_of_queries_may_lie_in_memory_in_any_way(
+    laid_out: Callable[[NDArray[np.int8]], NDArray[np.int8]],
+) -> None:
+    queries = np.random.default_rng(0).integers(-127, 128, (6, 40)).astype(np.int8)
+    held = Held.of_one(Part(np.arange(6), queries[::-1].copy(), np.ones(6, np.bool_)))
+    ids = np.tile(np.arange(6), (6, 1))
+    expected = [cosines(query, queries[::-1]) for query in queries]
+    np.testing.assert_array_equal(held.likeness(laid_out(queries), ids), expected)
 
 
 def test_more_are_compared_of_more_pictures() -> None:

@@ -109,6 +109,7 @@ class Held:
         from transhash.search import cosines  # which compiles kernels
 
         found = np.full(ids.shape, np.nan, np.float32)
+        queries = np.ascontiguousarray(queries, np.int8)  # a kernel takes them for that
         for part in self.parts:
             cosines.compare(queries, ids, *part, found)
         return found
