@@ -117,6 +117,13 @@ def test_info_tells_the_facts(filled: Library, model: FakeModel) -> None:
     assert info.bytes > 4096
 
 
+@pytest.mark.parametrize("id_", [-1, 2**63, -(2**63) - 1, 10**30, np.uint64(2**63)])
+def test_ids_that_no_library_can_have_are_unknown(filled: Library, id_: int) -> None:
+    (known,) = filled.pictures([1])
+    assert list(filled.pictures([id_, known])) == [known]
+    assert filled.remove([id_, known]) == 1
+
+
 NO_LIMITS = [
     *product(("k", "max_distance", "min_probability"), (float("nan"), "3", [3], {})),
     ("k", True), ("k", None), ("max_distance", 2.5), ("max_distance", -1),

@@ -62,6 +62,11 @@ def test_the_nearest_vectors_are_those_of_the_greatest_cosines(vectors: np.ndarr
     assert np.mean(shared) > 9.5  # the 512 nearest codes are ordered, by vectors of a byte a value
 
 
+def test_no_queries_have_no_hits(vectors: np.ndarray, tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", vectors=vectors[:50]) as library:
+        assert library.search([]) == []
+
+
 def test_few_vectors_are_found_all_in_order(vectors: np.ndarray, tmp_path: Path) -> None:
     some = vectors[:99].astype(np.float16)
     with Library.create(tmp_path / "library", vectors=some, ids=[f"row {n}" for n in range(99)]) as library:

@@ -23,7 +23,7 @@ from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import reopened
 from transhash.library.opening import exists, folder_of, located, made
-from transhash.library.pictures import described, facts
+from transhash.library.pictures import described, facts, ids_of
 from transhash.library.ranking import answer
 from transhash.library.searchable import Hit, Limits, One, Options, Picture, Several
 from transhash.library.searching import LocalSearch
@@ -256,7 +256,7 @@ class Library:
     def pictures(self, ids: Iterable[int]) -> dict[int, Picture]:
         """What is known of pictures, by id; ids that search cannot find, or not any more, are left out."""
         with self.catalogue.reading():
-            return described(self.catalogue, self.places, (int(id_) for id_ in ids))  # SQLite takes NumPy's for bytes
+            return described(self.catalogue, self.places, ids_of(ids))
 
     def add(self, pictures: Iterable[Source], *, max_pixels: int | None = None) -> list[int]:
         """Take pictures in: each is put next to the library, in the folder `added`, and indexed; gives their ids.
@@ -277,7 +277,7 @@ class Library:
         """
         from transhash.library.files.adding import remove
 
-        return remove(self.catalogue, self.places, map(int, ids))
+        return remove(self.catalogue, self.places, ids_of(ids))
 
     def duplicates(
         self,

@@ -74,6 +74,8 @@ def answer(query: Any, model: Callable[[], Encoder], hits_of: Callable[[Queries]
     if isinstance(query, Queries):
         return hits_of(query)
     several = isinstance(query, list | tuple)
+    if several and not query:
+        return []
     hits = hits_of(encoded(model(), query if several else [query]))
     return hits if several else hits[0]
 
