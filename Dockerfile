@@ -1,7 +1,8 @@
 # A server of one library, or any verb:
 #   docker build -t transhash .
 #   docker run --rm -v "$PWD/photos:/photos" --user "$(id -u)" transhash index /photos
-#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8017:8017 -e TRANSHASH_TOKEN -v "$PWD/photos:/photos" transhash
+#   docker run --rm --read-only --tmpfs /tmp -p 127.0.0.1:8017:8017 -e TRANSHASH_TOKEN \
+#       -v "$PWD/photos:/photos" --user "$(id -u)" transhash
 FROM python:3.13-slim AS built
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
