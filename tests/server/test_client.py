@@ -207,4 +207,6 @@ def test_the_command_line_searches_and_goes_on_after_a_bad_picture(
     assert [(hit["id"], hit["distance"], hit["path"]) for hit in told_["hits"]] == [
         (hit.id, hit.distance, hit.picture.stored_path) for hit in here
     ]
+    assert [hit["same"] for hit in told_["hits"]] == [hit["path"] == "cat/cat-07.png" for hit in told_["hits"]]
+    assert any(hit["same"] for hit in told_["hits"])
     assert "pictures  40" in transhash("info", "--library", server.url).stdout

@@ -64,10 +64,12 @@ def search(
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Find the most similar pictures of a library, nearest first.
+    """Find the most similar pictures of a library, most similar first.
 
     Each line has the number of bits that differ, the probability that both show the same kind of thing (if the model
-    is calibrated for such pictures), and the path. A file with the same bytes is marked "the same picture".
+    is calibrated for such pictures), and the path. A file with the same bytes is marked "the same picture". The
+    nearest codes are ordered by finer numbers, if the library has them: then a hit may differ in more bits than the
+    next one.
 
     Words ("red car in snow") need a library whose model has a text tower, such as CLIP; the rows of a .npy file need
     one of such vectors. `transhash help filters` explains --where.
@@ -96,7 +98,7 @@ def search(
                 failed += 1
                 say(query.unusable(hits))
                 continue
-            same = same_pictures(opened, query, hits)
+            same = same_pictures(query, hits)
             if as_json:
                 told = [{**hit.to_dict(), "same": hit.id in same} for hit in hits]
                 print_json({"query": query.name, "hits": told})
