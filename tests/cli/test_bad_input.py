@@ -165,7 +165,7 @@ def test_a_damaged_library(run, photos: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("index",), ("search",), ("search", "a.png", "-k", "0"), ("nonsense",), ("index", "--nonsense")]
+    "arguments", [("index",), ("search",), ("search", "a.png", "-k", "0"), ("index", "--nonsense")]
 )
 def test_wrong_usage(run, photos: Path, arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
@@ -173,6 +173,27 @@ def test_wrong_usage(run, photos: Path, arguments: tuple[str, ...]) -> None:
     assert (result.code, result.out) == (2, "")
     assert "Traceback" not in result.err
     assert "Usage: transhash" in result.err
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("serch", "no verb is called 'serch'; did you mean search or "),
+        ("xyzzy", "no verb is called 'xyzzy'; `transhash --help` lists the verbs\n"),
+    ],
+)
+def test_a_verb_that_does_not_exist(run, name: str, sentence: str) -> None:
+    result = run(name, "photos")
+
+    assert (result.code, result.out) == (2, "")
+    assert_one_sentence(result.err, sentence)
+
+
+def test_an_option_that_does_not_exist_before_the_verb(run) -> None:
+    result = run("--nothing", "info")
+
+    assert result.code == 2
+    assert result.err.startswith("Usage: transhash [--version] [--install-completion] VERB [OPTIONS]\n")
 
 
 def test_an_empty_name_is_not_the_current_folder(run, photos: Path) -> None:

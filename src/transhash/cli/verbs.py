@@ -45,6 +45,17 @@ class Verbs(TyperGroup):
             raise typer.BadParameter(said)
         return super().parse_args(ctx, args)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the verb that the command line names; of one that does not exist, those with a name like it."""
+        name = args[0]
+        if name not in self.verbs and not name.startswith("-") and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            like = " or ".join(get_close_matches(name, self.verbs))
+            remedy = f"did you mean {like}?" if like else "`transhash --help` lists the verbs"
+            raise TransHashError("", f"no verb is called {name!r}", remedy)
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: Any) -> object:
         """Run the verb that the command line names."""
         try:
@@ -66,9 +77,14 @@ class Verbs(TyperGroup):
         finally:
             sys.stdout.flush()  # a reader that has gone is noticed here, where it is handled, and not at exit
 
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """Write how the program is called."""
+        del ctx
+        formatter.write("Usage: transhash [--version] [--install-completion] VERB [OPTIONS]\n")
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the verbs by group, a line each; a first line that does not fit is an error of its docstring."""
-        formatter.write("Usage: transhash [--version] [--install-completion] VERB [OPTIONS]\n")
+        self.format_usage(ctx, formatter)
         width = max(map(len, self.verbs))
         for heading, names in self.groups.items():
             formatter.write(f"{heading}\n")
