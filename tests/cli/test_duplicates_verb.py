@@ -184,6 +184,19 @@ def test_a_plan_is_applied_and_undone(run, copied: Path) -> None:
     assert len(photos_of(copied)) == 9
 
 
+@pytest.mark.parametrize("empty", [False, True])
+def test_what_cannot_be_brought_back_is_not_promised(run, copied: Path, empty: bool) -> None:
+    run("duplicates", "photos", "--plan", "plan.jsonl")
+    if empty:
+        head = Path("plan.jsonl").read_text().splitlines()[0]
+        Path("plan.jsonl").write_text(f"{head}\n")
+    applied = run("apply", "plan.jsonl", "--to", "removed" if empty else "delete")
+
+    assert applied.err.startswith("0 files removed, " if empty else "3 files removed, ")
+    assert ("deleted files cannot come back" in applied.err) == (not empty)
+    assert "transhash undo" not in applied.err
+
+
 def test_a_plan_names_what_only_the_removed_file_has(run, copied: Path) -> None:
     for picture in photos_of(copied):
         if picture.name.startswith(("zero", "two")):

@@ -50,7 +50,8 @@ def apply(
         done = apply_plan(read_plan(plan), to, path, merge_metadata=merge_metadata, progress=progress)
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
-    say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB; to bring them back: transhash undo {path}")
+    back = "deleted files cannot come back" if to == "delete" else f"to bring them back: transhash undo {path}"
+    say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB{f'; {back}' if done.done else ''}")
     if done.done:
         say("run `transhash index` on their folders: until then a library still finds the removed files")
     raise typer.Exit(PARTLY if done.skipped else DONE)
