@@ -21,6 +21,7 @@ class TransHashError(Exception):
     """Something a user can remedy. `str(error)` is the whole message: `where: reason; remedy`, what there is of it.
 
     `where` is a file, an address, or nothing; `reason` is what is wrong, in a phrase; `remedy` is what to do.
+    `code` names the kind of error for programs, and stays the same when the sentence changes.
     """
 
     code = "error"

@@ -6,8 +6,12 @@ import json
 import re
 
 from pages import ROOT
+from transhash.cli.index import index
 from transhash.comparison.cells import FITTED
 from transhash.data.protocols import PROTOCOLS
+from transhash.evaluation.metrics import PRECISION_AT, evaluate
+from transhash.library import Library
+from transhash.library.fitting import LEAST
 from transhash.losses import METHODS
 
 
@@ -27,6 +31,13 @@ def test_every_protocol_has_a_row_with_its_cut() -> None:
 def test_the_notice_and_the_model_card_name_the_same_labels() -> None:
     assert "labels of Tiny-ImageNet-200." in text("NOTICE")
     assert "no label of CIFAR-10 was used" in " ".join(text("docs/models.md").split())
+
+
+def test_docstrings_and_help_state_the_numbers_of_the_code() -> None:
+    *first, last = map("{:,}".format, PRECISION_AT)
+    assert f"{', '.join(first)} and {last}, as far as" in " ".join((evaluate.__doc__ or "").split())
+    assert f"Once search can find {LEAST} pictures" in (Library.index.__doc__ or "")
+    assert f"From {LEAST} pictures on (129 with codes of 128 bits)" in (index.__doc__ or "")
 
 
 def test_every_decision_has_a_date() -> None:

@@ -84,8 +84,8 @@ def duplicates(
     the line below says why. Elsewhere --json and --csv do.
 
     In a library whose codes are fitted, the pictures with the nearest embeddings are compared. In others, those whose
-    codes differ in at most --max-distance bits. With --max-distance 64 all pictures of a 64-bit library are looked at,
-    which finds more copies and takes longer.
+    codes differ in at most --max-distance bits. With --max-distance 64 all pictures of any 64-bit library are looked
+    at, which finds more copies and takes longer.
     """
     from transhash.cli.sheet import Sheet, check_name
 

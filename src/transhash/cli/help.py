@@ -42,8 +42,8 @@ docs/catalogue.md describes the language.
     "options": """\
 Options that several verbs have
   -l, --library LIB   The library to use (`transhash help library`).
-  -m, --model MODEL   A model: a name that `transhash models` lists, or the
-                      folder that `fit` or `train` wrote.
+  -m, --model MODEL   A model: a name that `transhash models` lists, the folder
+                      that `fit` or `train` wrote, or OWNER/NAME on the hub.
   --bits N            Code length in bits, for a model that has several.
                       A library keeps its model and its code length.
   --dataset NAME      cifar10, imagenet100-64, …; folder for class folders of

@@ -64,8 +64,8 @@ def index(
     A file .transhashignore in a folder says what to skip there and below, one pattern a line, as in .gitignore: *.png
     (by name), drafts/ (folders only), /scans (only here), a/**/b (at any depth), !keep.png (do not skip this one).
 
-    From 100 pictures on, codes are fitted to the pictures of the library, and again when their number has doubled. The
-    codes of a model that `transhash fit` made stay as they are.
+    From 100 pictures on (129 with codes of 128 bits), codes are fitted to the pictures of the library, and again when
+    their number has doubled. The codes of a model that `transhash fit` made stay as they are.
 
     The library is the one named by --library, else the nearest .transhash at or above DIR, else the one in
     TRANSHASH_LIBRARY, else a new one, DIR/.transhash.

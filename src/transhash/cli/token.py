@@ -38,8 +38,8 @@ class Rights(StrEnum):
 
 
 def token(
-    action: Annotated[Action, typer.Argument(help="add NAME, remove NAME, or list.", show_default=False)],
-    name: Annotated[str | None, typer.Argument(help="Whose token it is.", show_default=False)] = None,
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="add, remove or list.", show_default=False)],
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Whose token it is.", show_default=False)] = None,
     *,
     file: Annotated[Path, typer.Option(metavar="FILE", help="The file of tokens; `add` makes it.", show_default=False)],
     rights: Annotated[Rights, typer.Option(help="Look at pictures, or also add and remove them.")] = Rights.LOOK,

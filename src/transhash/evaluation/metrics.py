@@ -35,8 +35,9 @@ def evaluate(
     Codes are packed, uint8 [Q, B/8] and [N, B/8]. Labels are integer classes [Q] and [N], relevant if equal, or 0/1
     columns [Q, C] and [N, C] for several labels an item, relevant if one is shared. mAP is cut at the first `topk`
     items (default, and when there are fewer: the whole database). `precision_at` lists the N of precision@N (default:
-    those of `PRECISION_AT` that the database reaches). With the queries' relaxed codes, `query_values` float [Q, B], it
-    also tells what asymmetric re-ranking gains, `Scores.map_reranked`. Memory grows with Q + N, not with Q·N.
+    1, 5, 10, 50, 100, 500, 1,000 and 5,000, as far as the database reaches). With the queries' relaxed codes,
+    `query_values` float [Q, B], it also tells what asymmetric re-ranking gains, `Scores.map_reranked`. Memory grows
+    with Q + N, not with Q·N.
 
     Raises DataError for arrays that are not of this form or do not fit one another.
     """

@@ -248,7 +248,7 @@ class Searchable(Protocol):
     @overload
     def search(self, query: Source, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
     def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
-        """The k pictures most like one, nearest first (`Library.search`)."""
+        """The k pictures most like one, most similar first (`Library.search`)."""
 
     def close(self) -> None:
         """The library is not used any more."""
