@@ -40,6 +40,9 @@ class Searcher:
             raise faults.library()  # another library took its place meanwhile
         codes = codes_of(index, queries)
         kept = embeddings_of(snapshot, {number: queries[number] for number in codes})
+        if snapshot.layers is not None:  # codes may have been fitted since these relaxed codes were made
+            sent = [number for number in kept if queries[number].values is not None]
+            codes |= {number: snapshot.layers.head.codes(kept[number][None])[0] for number in sent}
         allowed = None if passing is None else passing.ids
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
         total = len(index) if allowed is None else len(allowed)
