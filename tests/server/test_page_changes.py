@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,22 @@ from typing import Any
 import pytest
 
 from fake_model import FakeModel
+from fittable_model import FittableModel
 from gallery import Gallery, fill, forty
+from kinds import draw
 from serving import API, Running, eventually, serving
 from transhash import Library
 from visiting import CHROMIUM, Visit, expect
 
 pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
+
+
+LATE = """() => {
+  const own = setTimeout;
+  window.late = [];
+  window.setTimeout = (action, ms, ...more) => (ms >= 10000 ? window.late.push(action) : own(action, ms, ...more));
+}"""  # what a page does after ten seconds waits for the test
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +174,89 @@ def test_what_waits_to_be_removed_is_not_removed_from_another_library(
     searched_with(visit)
     assert "like" not in page.url
     visit.context.close()
+
+
+def remove_at(page: Any, index: int) -> None:
+    """Remove the picture at a place of the grid, with the open picture's button."""
+    page.locator("#grid li").nth(index).locator(".view").evaluate("each => each.click()")
+    page.click("#remove")
+    expect(page.locator("#viewer")).to_be_hidden()
+
+
+def test_each_of_several_removals_stays_marked_and_can_be_taken_back(visit: Visit) -> None:
+    page = visit.page
+    page.evaluate(LATE)
+    for index in range(4):
+        remove_at(page, index)
+    page.select_option("#sort", "name")
+    expect(page.locator("#summary")).to_contain_text("by name")
+    expect(page.locator("#grid li.gone")).to_have_count(4)  # in another order, too
+    for left in (3, 2, 1, 0):
+        page.locator("#troubles button", has_text="Undo").first.click()
+        expect(page.locator("#grid li.gone")).to_have_count(left)
+
+
+def test_the_keyboard_and_the_open_picture_keep_their_place_when_another_is_removed(visit: Visit) -> None:
+    page = visit.page
+    count = len(visit.names())
+    page.evaluate(LATE)
+    remove_at(page, 2)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    held = str(page.evaluate("document.activeElement.title"))
+    page.evaluate("late.splice(0).forEach((action) => action())")
+    expect(page.locator("#grid li")).to_have_count(count - 1)
+    expect(page.locator(f"#grid .picture[title='{held}']")).to_be_focused()
+
+    names = visit.names()
+    remove_at(page, 1)
+    page.locator("#grid li").nth(6).locator(".view").evaluate("each => each.click()")
+    page.evaluate("late.splice(0).forEach((action) => action())")
+    expect(page.locator("#grid li")).to_have_count(count - 2)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer-name")).to_have_text(names[7])
+
+
+def test_an_archive_says_what_it_has_only_small_or_not_at_all(visit: Visit, changing: Gallery) -> None:
+    page = visit.page
+    small, gone, whole = (f"dog/dog-{number:02d}.png" for number in (7, 8, 9))
+    for path in (small, gone, whole):
+        page.locator(f"#grid li:has([title='{path}']) .pick").evaluate("each => each.click()")
+    known = ids(changing.server)
+    assert changing.server.get(f"/pictures/{known[small]}/thumbnail").status_code == 200
+    (changing.photos / small).unlink()
+    remove(changing.server, known[gone])
+    with page.expect_download() as files:
+        page.click("#picks-files")
+    with zipfile.ZipFile(files.value.path()) as archive:
+        assert archive.namelist() == [Path(small).name, Path(whole).name]
+    expect(page.locator("#troubles")).to_contain_text(f"no longer in the library: {Path(gone).name}")
+    expect(page.locator("#troubles")).to_contain_text(f"only small copies of: {Path(small).name}")
+
+
+def test_a_picture_that_was_sent_is_not_looked_for_by_a_code_from_before_a_fit(browser: Any, tmp_path: Path) -> None:
+    draw(tmp_path / "pictures", 70)
+    (new,) = draw(tmp_path / "new", 1, seed=5)
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        library.index(tmp_path / "pictures")
+        library.fit()
+        with serving(library.path, FittableModel()) as server:
+            sender = Visit(browser, server.url, pictures=False).ready()
+            sender.drop(new)
+            searched_with(sender, new.name)
+            before = sender.page.url
+            draw(tmp_path / "pictures", 90, seed=7)
+            library.index(tmp_path / "pictures")
+            library.fit()
+            assert eventually(lambda: server.get("/library").json()["fingerprint"] == library.info().fingerprint)
+
+            sender.page.reload()  # which knows the relaxed code still
+            searched_with(sender.ready(), new.name)
+            assert sender.page.url != before
+            reader = Visit(browser, sender.page.url, pictures=False).ready()
+            searched_with(reader, new.name)
+            late = Visit(browser, before, pictures=False).ready()
+            searched_with(late)
+            expect(late.page.locator("#troubles")).to_contain_text(f"{new.name}: the codes of this library were fitted")
+            for visit in (sender, reader, late):
+                visit.context.close()

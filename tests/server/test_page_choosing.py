@@ -39,7 +39,9 @@ def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, tmp_pa
 
     with page.expect_download() as table:
         page.locator("#picks-table").click()
-    rows = list(csv.DictReader(io.StringIO(Path(table.value.path()).read_text("utf-8"))))
+    written = Path(table.value.path()).read_bytes()
+    assert written.startswith(b"\xef\xbb\xbf")  # otherwise spreadsheets take it for another encoding
+    rows = list(csv.DictReader(io.StringIO(written.decode("utf-8-sig"))))
     assert [Path(row["path"]).name for row in rows] == names[2:6]
     assert rows[0]["width"] == str(Image.open(gallery.photos / rows[0]["path"]).width)
 

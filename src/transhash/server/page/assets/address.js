@@ -1,19 +1,22 @@
 // What is shown, as an address: it can be kept, sent, reloaded, and gone back to.
 //
 //   #like=12&like=9f03…~mine.jpg&active=1&folder=cat&where=width>800&text.label=tabby&cut=20&show=45&sort=-taken
+//   #like=9f03…~mine.jpg&of=03dc02ad1b73: the code is of the model whose fingerprint begins so.   &each=1: copies are not one
 //   #like=12&like=34&joined=1&not=1: like 12, but not like 34.   &rule=["width","least","800"]: a rule that was built
 //
 // A picture of the library is its id; one that was sent is its code, and its name behind a ~.
 
 const FIELDS = ["folder", "from", "to", "size", "where"];
 const ORDERS = /^-?(taken|modified|name|path|bytes|pixels)$/;
-export const NOTHING = { view: "pictures", queries: [], active: 0, filters: {}, sort: "", joined: false, cut: null, viewing: null, place: null };
+export const NOTHING = { view: "pictures", queries: [], active: 0, filters: {}, sort: "", joined: false, each: false, cut: null, viewing: null, place: null };
 
 /** The address of a state, beginning with #, or "" for the whole library. */
-export function addressOf({ view, queries, active, filters, sort, joined, cut, viewing }) {
+export function addressOf({ view, queries, active, filters, sort, joined, each, cut, viewing }) {
   const parts = new URLSearchParams();
   if (view === "duplicates") parts.append("view", view);
   for (const query of queries) parts.append("like", query.id ?? `${query.code}~${query.name}`);
+  const { of } = queries.find((query) => query.of) ?? {};
+  if (of) parts.append("of", of);
   if (active && !joined) parts.append("active", active);
   if (joined) {
     parts.append("joined", 1);
@@ -23,6 +26,7 @@ export function addressOf({ view, queries, active, filters, sort, joined, cut, v
   for (const rule of filters.rules ?? []) parts.append("rule", JSON.stringify(rule));
   for (const field of FIELDS) if (filters[field]) parts.append(field, filters[field]);
   for (const [column, value] of Object.entries(filters.texts ?? {})) if (value) parts.append(`text.${column}`, value);
+  if (each && queries.length) parts.append("each", 1);
   if (cut !== null && queries.length) parts.append("cut", cut);
   if (viewing) parts.append("show", viewing.id);
   return parts.size ? `#${parts}` : "";
@@ -31,10 +35,11 @@ export function addressOf({ view, queries, active, filters, sort, joined, cut, v
 /** The state of an address; `picture(id)` asks what is known of a picture, and `failed(error)` is told what is not. */
 export async function stateOf(hash, picture, failed) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));
+  const of = parts.get("of") ?? undefined;
   const queries = []; // null for a picture that cannot be had: it keeps its place until `active` and `not` have been read
   for (const like of parts.getAll("like")) {
     const [code, ...name] = like.split("~");
-    if (name.length) queries.push({ code, name: name.join("~") || "a picture" });
+    if (name.length) queries.push({ code, name: name.join("~") || "a picture", of });
     else queries.push(/^\d{1,18}$/.test(like) ? await picture(like).then(asQuery, (error) => { failed(error); return null; }) : null);
   }
   const filters = Object.fromEntries(FIELDS.filter((field) => parts.get(field)).map((field) => [field, parts.get(field)]));
@@ -50,6 +55,7 @@ export async function stateOf(hash, picture, failed) {
     ...without({ queries, active: whole("active") ?? 0, joined: parts.has("joined") }, (query) => !query),
     filters,
     sort: ORDERS.test(parts.get("sort") ?? "") ? parts.get("sort") : "",
+    each: parts.has("each"),
     cut: whole("cut"),
     viewing: whole("show") === null ? null : { id: whole("show"), index: null },
   };

@@ -23,16 +23,24 @@ let onUnknown = () => {};
 /** Call `action` when the server asks for a token. */
 export function whenUnknown(action) { onUnknown = action; }
 
+let isThere = true; // whether the server answered last
+/** Ask again for the images that could not be had. */
+function lookAgain() { for (const image of document.querySelectorAll(".broken > img")) image.dispatchEvent(new Event("again")); }
+addEventListener("online", lookAgain);
+
 async function ask(path, options = {}, patience = PATIENCE) {
   let response;
   try {
     response = await fetch(API + path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    isThere = false;
     reachable(false);
     throw new Fault(0, { reason: "the server cannot be reached", remedy: "check the network and that it runs" });
   }
   reachable(true);
+  if (!isThere) lookAgain();
+  isThere = true;
   if (response.status === 429 && patience > 0) {
     await wait(1000 * Number(response.headers.get("Retry-After") || 1));
     return ask(path, options, patience - 1);
@@ -90,13 +98,13 @@ export const add = (files) => ask("/pictures", { ...form(files), headers: served
 export const thumbnail = (picture) => `${API}/pictures/${picture.id}/thumbnail?v=${picture.version}`;
 export const original = (picture) => `${API}/pictures/${picture.id}/original?v=${picture.version}`;
 
-/** The bytes of a picture: in full size, or where that is not shown, its small copy. */
+/** The bytes of a picture: in full size, or where that is not to be had, its small copy. */
 export async function content(picture) {
   let failed = null;
-  for (const address of [original(picture), thumbnail(picture)]) {
+  for (const [isSmall, address] of [[false, original(picture)], [true, thumbnail(picture)]]) {
     for (let tries = 0; tries <= PATIENCE; tries++) {
       const response = await fetch(address);
-      if (response.ok) return response.blob();
+      if (response.ok) return { content: await response.blob(), isSmall };
       failed = new Fault(response.status, await response.json().catch(() => ({})));
       if (response.status !== 429) break;
       await wait(1000 * Number(response.headers.get("Retry-After") || 1));
@@ -119,6 +127,11 @@ export function image(picture, alt = "") {
   element.decoding = "async";
   element.draggable = false;
   element.addEventListener("load", () => element.classList.add("there"));
+  element.addEventListener("again", () => {
+    tries = 0;
+    element.parentElement.classList.remove("broken");
+    element.src = thumbnail(picture);
+  });
   element.addEventListener("error", async () => {
     if (++tries > 2) return element.parentElement?.classList.add("broken");
     await wait(700 * tries);

@@ -20,7 +20,7 @@ import { entering, wire } from "./wiring.js";
 import { $, bits, bytes, count, make } from "./words.js";
 import { Zoom } from "./zooming.js";
 
-let facts = { originals: true, writable: false, probabilities: null, limits: { pictures: 16, ranked: 100000 } };
+let facts = { originals: true, writable: false, probabilities: null, fingerprint: "", limits: { pictures: 16, ranked: 100000, upload_bytes: 2 ** 25 } };
 
 /** What is shown: kept in the browser's history and in the address, so that going back is going back. */
 let state = { ...NOTHING };
@@ -49,7 +49,13 @@ const viewer = new Viewer(grid, () => facts, {
 });
 viewer.query = () => (state.view === "pictures" && active() ? active().code : null);
 const duplicates = new DuplicatesView((picture) => viewer.show(picture).catch(trouble), () => facts);
-const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => { await tell(); await refresh(grid.place); });
+const removals = new Removals((id, isGone) => grid.mark(id, isGone), async () => {
+  await tell();
+  const { held } = grid;
+  await refresh(grid.place);
+  grid.hold(held);
+  if (viewer.index !== null) viewer.index = grid.indexOf(viewer.picture) ?? viewer.index;
+});
 
 const saved = new Saved(() => addressOf({ ...state, viewing: null }), (address) => { remember(); location.hash = address; });
 
@@ -63,10 +69,16 @@ choosing(grid, { search: (pictures) => searchWith(pictures.map(asQuery), false, 
 function searchWith(queries, besides = false, joined = besides && state.joined) {
   const kept = besides ? state.queries : [];
   if (queries.length > facts.limits.pictures) note(`Only the first ${facts.limits.pictures} are searched with`);
+  for (const query of queries) if (query.id === undefined) query.of = ours();
   go({ ...state, view: "pictures", joined: joined && !api.lacks("searches with several at once"), queries: [...kept, ...queries.slice(0, facts.limits.pictures)].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
 }
 
-const send = (list, besides) => sending.send(list, facts.limits.pictures, searchWith, besides);
+const send = (list, besides) => sending.send(list, facts.limits, searchWith, besides);
+
+/** What tells codes of this library's model from others in an address. */
+const ours = () => facts.fingerprint.slice(0, 12);
+/** Whether all that is known of a picture that was sent is its code, and that comes from another model than codes of now. */
+const isOld = ({ id, values, of }) => id === undefined && !values && Boolean(of && ours()) && of !== ours();
 
 /** Show something else, and remember what was shown. */
 function go(next) {
@@ -152,6 +164,7 @@ function showHead() {
     isNew: (query) => facts.writable && sending.isNew(query),
   });
   $("sort").value = state.sort;
+  $("collapse").checked = !state.each;
   $("order").hidden = state.queries.length > 0 || api.lacks("other orders");
   if (api.lacks("searches with several at once")) $("together").hidden = true;
 }
@@ -159,6 +172,12 @@ function showHead() {
 /** Ask for what is to be shown, from its first page, and go to a place in it. */
 let turn = 0, failed = null;
 async function refresh(place = null) {
+  const old = state.queries.filter(isOld);
+  if (old.length) {
+    note(`${old.map(({ name }) => name).join(" and ")}: the codes of this library were fitted again since; send the picture again`);
+    amend(without(state, isOld));
+    return show();
+  }
   const mine = ++turn;
   const query = active(), where = filters.where || null;
   const done = waiting(query ? "Searching…" : "Looking through the library…");
@@ -181,7 +200,10 @@ async function refresh(place = null) {
       const began = performance.now();
       const { results: [found], milliseconds } = await ask({ k: 120, where, histogram: true });
       if (mine !== turn) return;
-      query.code ??= found.code;
+      if (query.code !== found.code) { // or its codes were fitted again
+        Object.assign(query, { code: found.code, ...(query.of ? { of: ours() } : {}) });
+        amend({});
+      }
       shown = { total: found.searched };
       $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
@@ -308,7 +330,7 @@ async function start() {
   await show();
 }
 
-$("collapse").addEventListener("change", () => refresh());
+$("collapse").addEventListener("change", () => { amend({ each: !$("collapse").checked }); refresh(); });
 wire({ state: () => state, active, go, send, refresh, remember, watch, filters, grid, viewer, removals, nothing: NOTHING });
 if (!entering()) {
   history.scrollRestoration = "manual";

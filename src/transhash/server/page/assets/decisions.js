@@ -17,14 +17,20 @@ export class Decisions {
   /** Take up what was decided on the pictures of a library before. */
   open(library) {
     this.key = `decisions:${library}`;
-    try { this.all = new Map(Object.entries(JSON.parse(kept(this.key) ?? "{}")).filter(([key]) => PAIR.test(key))); } catch { this.all = new Map(); }
+    this.read();
     this.done = [];
+  }
+
+  /** What is kept by now: another window of this browser may have decided too. */
+  read() {
+    try { this.all = new Map(Object.entries(JSON.parse(kept(this.key) ?? "{}")).filter(([key]) => PAIR.test(key))); } catch { this.all = new Map(); }
   }
 
   /** The verdict on a pair, or undefined. */
   of(left, right) { return this.all.get(keyOf(left, right))?.verdict; }
 
   set(left, right, verdict) {
+    this.read();
     const gone = verdict === "left" ? right : verdict === "right" ? left : null;
     this.all.set(keyOf(left, right), { verdict, gone: gone?.id, bytes: gone?.bytes ?? 0 });
     this.done.push([left, right]);
@@ -33,6 +39,7 @@ export class Decisions {
 
   forget(left, right) {
     const key = keyOf(left, right);
+    this.read();
     this.all.delete(key);
     this.done = this.done.filter((pair) => keyOf(...pair) !== key);
     this.keep();
@@ -48,6 +55,7 @@ export class Decisions {
   /** Forget what was decided on other contents than pictures have now; returns of how many pairs. `versions`: by id, null for what has gone. */
   settle(versions) {
     const isOld = (key) => picturesOf(key).some(({ id, version }) => versions.has(id) && versions.get(id) !== version);
+    this.read();
     const old = [...this.all.keys()].filter(isOld);
     for (const key of old) this.all.delete(key);
     this.done = this.done.filter((pair) => this.all.has(keyOf(...pair)));

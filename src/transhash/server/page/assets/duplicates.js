@@ -21,6 +21,7 @@ export class DuplicatesView {
     $("duplicates-again").addEventListener("click", () => this.open(true));
     $("groups-next").addEventListener("click", () => this.page(this.first + AT_ONCE));
     $("groups-previous").addEventListener("click", () => this.page(this.first - AT_ONCE));
+    addEventListener("storage", (event) => { if (event.key === this.decisions.key) { this.decisions.read(); this.draw(); } });
     $("decide").addEventListener("click", () => this.decide());
     $("plan").addEventListener("click", () => this.plan());
     $("apply").addEventListener("click", () => this.apply());

@@ -121,9 +121,10 @@ export class Filters {
     parts.push(...this.rules.filters);
     const own = filterOf(typed, this.rules.kinds);
     if (own) parts.push(parts.length ? `(${own})` : own);
-    $("filter-count").textContent = parts.length ? ` · ${parts.length}` : "";
+    $("filter-count").textContent = parts.length ? `\u00a0· ${parts.length}` : "";
     $("clear-filters").hidden = !parts.length;
-    this.where = parts.join(" and ");
-    this.wrong("");
+    const where = parts.join(" and ");
+    if (where !== this.where) this.wrong("");
+    this.where = where;
   }
 }

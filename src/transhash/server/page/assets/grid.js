@@ -21,6 +21,7 @@ export class Grid {
     this.shown = new Map(); // index -> element
     this.rows = new Rows();
     this.current = 0; // the picture that the keyboard is at
+    this.gone = new Set(); // ids of pictures that are being removed, shown or not
     this.clear();
     const onChange = () => this.schedule();
     addEventListener("scroll", onChange, { passive: true });
@@ -43,7 +44,6 @@ export class Grid {
     this.ranks = []; // of each the hits before it, those that were collapsed into others among them
     this.ranked = 0; // hits that were loaded
     this.rows.clear();
-    this.gone = new Set(); // ids of pictures that are being removed
     this.stall(null);
     this.limit = Infinity; // pictures to show at most: those within the cut-off
     this.next = null;
@@ -263,6 +263,23 @@ export class Grid {
     const row = this.rows.of(Math.min(index, this.length - 1));
     if (row) scrollTo({ top: row.top - this.base + this.top - offset, behavior: "instant" });
     this.render();
+  }
+
+  /** The picture that the keyboard is at, if it is at one. */
+  get held() { return this.element.contains(document.activeElement) ? this.here(this.current) : null; }
+
+  /** Give the keyboard back to a picture, or to what is in its place, when the list was shown again. */
+  hold(picture) {
+    if (picture && this.length && document.activeElement === document.body) this.focus(this.indexOf(picture) ?? this.current);
+  }
+
+  /** Where a picture is, of those that are loaded, or null. */
+  indexOf({ id }) {
+    for (const { start, pictures } of this.pages) {
+      const at = pictures?.findIndex((picture) => picture.id === id) ?? -1;
+      if (at >= 0) return start + at;
+    }
+    return null;
   }
 
   setCurrent(index) {

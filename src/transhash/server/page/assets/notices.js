@@ -20,12 +20,12 @@ export function note(text, { action, label, seconds = SECONDS, className = "trou
     if (held) (document.querySelector("dialog[open] .panel") ?? $("results")).focus({ preventScroll: true });
   };
   const close = make("button", { type: "button", className: "icon quiet", "aria-label": "Dismiss", onclick: away }, "×");
-  const box = make("div", { className }, make("p", {}, text));
+  const box = make("div", { className: action ? `${className} lasting` : className }, make("p", {}, text));
   if (action) box.append(make("button", { type: "button", onclick: () => { away(); action(); } }, label));
   box.append(close);
   raise();
   $("troubles").append(box);
-  while ($("troubles").childElementCount > 3) $("troubles").firstElementChild.remove();
+  for (const old of [...$("troubles").querySelectorAll(":scope > :not(.lasting)")].slice(0, -3)) old.remove(); // what can be undone stays its time
   const timer = setTimeout(away, 1000 * seconds);
   return away;
 }

@@ -5,6 +5,7 @@ import { $ } from "./words.js";
 
 const STEP = 0.02; // of the picture, for a press of a key
 const LEAST = 0.05; // of either side
+const MOST = 1600; // pixels of either side that are sent: networks see fewer, and requests have a largest size
 
 /** Let a part of the open picture be searched with; `search(file)` is given it as the file of a picture. */
 export class Region {
@@ -106,9 +107,11 @@ export class Region {
     const image = $("viewer-picture"), { left, top, right, bottom } = this.box;
     const { naturalWidth: wide, naturalHeight: high } = image;
     const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.round((right - left) * wide));
-    canvas.height = Math.max(1, Math.round((bottom - top) * high));
-    canvas.getContext("2d").drawImage(image, left * wide, top * high, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    const part = [(right - left) * wide, (bottom - top) * high], scale = Math.min(1, MOST / Math.max(...part));
+    [canvas.width, canvas.height] = part.map((side) => Math.max(1, Math.round(side * scale)));
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(image, left * wide, top * high, ...part, 0, 0, canvas.width, canvas.height);
     const content = await new Promise((done) => { canvas.toBlob(done, "image/png"); });
     if (!content) return note("This part cannot be read; try a larger one");
     const name = `part of ${this.picture.name}`;

@@ -43,8 +43,9 @@ export class Removals {
       await api.remove(id);
       await this.done();
     } catch (error) {
-      this.mark(id, false);
       trouble(error);
+    } finally {
+      this.mark(id, false);
     }
   }
 }

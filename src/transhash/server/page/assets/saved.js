@@ -12,31 +12,38 @@ export class Saved {
     $("save").addEventListener("click", () => (this.name ? this.forget() : $("ask-name").showModal()));
     $("ask-name").addEventListener("close", () => {
       const name = $("search-name").value.trim();
-      if ($("ask-name").returnValue === "save" && name) this.keep({ ...this.all, [name]: here() });
+      if ($("ask-name").returnValue === "save" && name) this.keep((all) => ({ ...all, [name]: here() }));
       $("search-name").value = "";
       $("ask-name").returnValue = "";
     });
+    addEventListener("storage", (event) => { if (event.key === this.key) { this.read(); this.tell(); } });
   }
 
   /** Take up what was saved of a library. */
   open(library) {
     if (this.key === `searches:${library}`) return;
     this.key = `searches:${library}`;
-    try { this.all = Object.fromEntries(Object.entries(JSON.parse(kept(this.key)) ?? {}).filter(([, address]) => /^#/.test(address))); } catch { this.all = {}; }
+    this.read();
     this.tell();
+  }
+
+  read() {
+    try { this.all = Object.fromEntries(Object.entries(JSON.parse(kept(this.key)) ?? {}).filter(([, address]) => /^#/.test(address))); } catch { this.all = {}; }
   }
 
   /** The name of what is shown, if it was given one. */
   get name() { return Object.keys(this.all).find((name) => this.all[name] === this.here()); }
 
   forget() {
-    const { [this.name]: _, ...others } = this.all;
-    this.keep(others);
+    const { name } = this;
+    this.keep(({ [name]: _, ...others }) => others);
   }
 
-  keep(all) {
-    this.all = all;
-    keep(this.key, JSON.stringify(all));
+  /** Keep what `change(all)` makes of what is saved by now, in other windows too. */
+  keep(change) {
+    this.read();
+    this.all = change(this.all);
+    keep(this.key, JSON.stringify(this.all));
     this.tell();
   }
 

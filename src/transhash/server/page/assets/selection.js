@@ -6,6 +6,7 @@ import { $, bytes, count, make } from "./words.js";
 import { MOST_BYTES, zip } from "./zip.js";
 
 const MOST = 1000; // pictures
+const MARK = "\ufeff"; // by which spreadsheets know that a table is UTF-8
 const MOST_FILES = 200; // in one download, which is made in memory
 const chosen = new Map(); // id -> picture
 
@@ -65,7 +66,7 @@ export function choosing(grid, { search }) {
   $("picks-none").addEventListener("click", clear);
   $("picks-search").addEventListener("click", () => { const pictures = [...chosen.values()]; clear(); search(pictures); });
   $("picks-paths").addEventListener("click", copyPaths);
-  $("picks-table").addEventListener("click", () => save(new Blob([table([...chosen.values()])], { type: "text/csv" }), "pictures.csv"));
+  $("picks-table").addEventListener("click", () => save(new Blob([MARK, table([...chosen.values()])], { type: "text/csv" }), "pictures.csv"));
   $("picks-files").addEventListener("click", () => download().catch(trouble));
 }
 
@@ -104,20 +105,28 @@ async function download() {
   if (pictures.length > MOST_FILES) return note(`At most ${MOST_FILES} pictures can be downloaded at once; choose fewer`);
   const done = waiting(`Getting ${count(pictures.length, "picture")}…`);
   try {
-    const files = [], names = new Set();
+    const files = [], names = new Set(), gone = [], small = [];
     let size = 0;
     for (const picture of pictures) {
-      const content = await api.content(picture);
+      const { content, isSmall } = await api.content(picture).catch((error) => { if (error.status === 404) return {}; throw error; });
+      if (!content) { gone.push(picture.name); continue; }
+      if (isSmall) small.push(picture.name);
       size += content.size;
       if (pictures.length > 1 && size > MOST_BYTES) return note(`At most ${bytes(MOST_BYTES)} can be downloaded at once; choose fewer`);
       files.push({ name: unused(named(picture.name, content.type), names), content });
     }
+    if (gone.length) note(`Left out, for they are no longer in the library: ${few(gone)}`);
+    if (small.length) note(`The server has only small copies of: ${few(small)}`);
+    if (!files.length) return;
     if (files.length === 1) save(files[0].content, files[0].name);
     else save(await zip(files), "pictures.zip");
   } finally {
     done();
   }
 }
+
+/** Names, the first few of many. */
+const few = (names) => names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 
 /** The name of a file; the server gives some kinds of pictures as PNG. */
 function named(name, type) {

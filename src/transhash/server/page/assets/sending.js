@@ -2,7 +2,9 @@
 
 import * as api from "./api.js";
 import { note, trouble, waiting } from "./notices.js";
-import { count } from "./words.js";
+import { bytes, count } from "./words.js";
+
+const HEADS = 2 ** 16; // bytes of a request that are no pictures, at most
 
 const files = new Map(); // pictures that were sent, by the keys of their queries: they can be added to the library
 // keys are of this opening of the page: the history keeps those of openings before, whose files are gone
@@ -17,28 +19,54 @@ export function present({ url, key, ...query }) {
   return key?.startsWith?.(`${opening}/`) ? { ...query, url, key } : query;
 }
 
-/** Send pictures, at most so many, and call `search(queries, besides)`; of several, those that cannot be used are named. */
-export async function send(list, most, search, besides) {
-  const chosen = [...list].slice(0, most);
-  if (list.length > chosen.length) trouble(said(`only the first ${chosen.length} pictures are searched with; choose fewer`));
+/** Send pictures, within the server's limits, and call `search(queries, besides)`; those that cannot be used are named. */
+export async function send(list, limits, search, besides) {
+  const first = [...list].slice(0, limits.pictures), most = limits.upload_bytes - HEADS;
+  if (list.length > first.length) trouble(said(`only the first ${first.length} pictures are searched with; choose fewer`));
+  const chosen = first.filter(({ size }) => size <= most), queries = [];
+  for (const { name, size } of first) if (size > most) trouble(said(`${name || "the picture"}: it has ${bytes(size)}; send a smaller copy, of at most ${bytes(most)}`));
   if (!chosen.length) return;
   const done = waiting(`Sending ${chosen.length === 1 ? chosen[0].name || "the picture" : count(chosen.length, "picture")}…`);
   try {
-    const answer = await api.upload(chosen, { k: 1 });
-    const queries = [];
-    answer.results.forEach((result, at) => {
-      if (result.fault) return trouble(said(`${chosen[at].name || "the picture"}: ${result.fault.reason}; ${result.fault.remedy}`));
-      const key = `${opening}/${++sent}`;
-      files.set(key, chosen[at]);
-      queries.push({ key, values: result.values, embedding: result.embedding, version: result.version, code: result.code, name: chosen[at].name || "pasted picture", url: URL.createObjectURL(chosen[at]) });
-    });
-    if (queries.length) search(queries, besides);
+    for (const some of requests(chosen, most)) queries.push(...(await sentTogether(some)));
   } catch (error) {
-    if (chosen.length === 1 && error.status === 422) error.message = `${chosen[0].name || "the picture"}: ${error.message}`;
     trouble(error);
   } finally {
     done();
   }
+  if (queries.length) search(queries, besides);
+}
+
+/** Files in as few requests as they go into, each of at most so many bytes. */
+function requests(chosen, most) {
+  const all = [];
+  let room = 0;
+  for (const file of chosen) {
+    if (!all.length || file.size > room) { all.push([]); room = most; }
+    all.at(-1).push(file);
+    room -= file.size;
+  }
+  return all;
+}
+
+/** Send some files; gives the queries of those that can be used, and tells of the others. */
+async function sentTogether(some) {
+  const queries = [];
+  const tell = (file, text) => trouble(said(`${file.name || "the picture"}: ${text}`));
+  try {
+    const { results } = await api.upload(some, { k: 1 });
+    results.forEach((result, at) => {
+      if (result.fault) return tell(some[at], `${result.fault.reason}; ${result.fault.remedy}`);
+      const key = `${opening}/${++sent}`;
+      files.set(key, some[at]);
+      queries.push({ key, values: result.values, embedding: result.embedding, version: result.version, code: result.code, name: some[at].name || "pasted picture", url: URL.createObjectURL(some[at]) });
+    });
+  } catch (error) {
+    if (error.status !== 422) throw error;
+    if (some.length === 1) tell(some[0], error.message);
+    else trouble(error);
+  }
+  return queries;
 }
 
 const said = (text) => Object.assign(new Error(text), { status: 0 });

@@ -74,10 +74,11 @@ function keys({ state, filters, grid }) {
     if (event.target.matches("input, select, textarea") || event.ctrlKey || event.metaKey) return;
     if (event.key === "?") return help();
     if (document.querySelector("dialog[open]")) return;
+    if (state().view !== "pictures") return;
     if (event.key === "Escape" && state().queries.length) $("clear").click();
     if (event.key === "/") { event.preventDefault(); filters.toggle(true); $("filter-where").focus(); }
     const isFree = document.activeElement === document.body || document.activeElement === $("results");
-    if (event.key.startsWith("Arrow") && state().view === "pictures" && grid.length && isFree) {
+    if (event.key.startsWith("Arrow") && grid.length && isFree) {
       event.preventDefault();
       grid.focus(grid.current);
     }
