@@ -19,7 +19,7 @@ from fittable_model import FittableModel
 from kinds import draw as draw_kinds
 from serving import Running, serving
 from transhash import Library, open_library
-from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.errors import DataError, FilterError, ImageError, LibraryError
 from transhash.library import Hit, Queries
 from transhash.library.fitting import LEAST
 from transhash.model.calibration import Calibration
@@ -166,6 +166,18 @@ def test_what_goes_wrong_is_what_goes_wrong_here(server: Running, library: Libra
             opened.search(photos / "cat" / "cat-00.png", where="width >> 3")
     with pytest.raises(LibraryError, match="this server only reads; start it with --writable"):
         remote.remove([1])
+
+
+def test_rows_and_limits_are_those_that_a_library_takes(writable: Running, library: Library, photos: Path) -> None:
+    remote, cat = open_library(writable.url), "cat/cat-00.png"
+    assert remote.annotate([{"path": cat, "stars": np.int64(4)}]).matched == 1
+    assert library.search(photos / cat, k=1)[0].picture.columns["stars"] == 4
+    for opened in (remote, library):
+        with pytest.raises(DataError, match="row 1, column 'stars': expected a number, but found 'many'; change it"):
+            opened.annotate([{"path": cat, "stars": "many"}])
+        assert len(opened.search(photos / cat, k=3, max_distance=600)) == 3
+    with pytest.raises(LibraryError, match=r"query\.where cannot be used"):  # the picture can be
+        remote.search(photos / cat, where=" or ".join(["width > 1"] * 500))
 
 
 def test_a_token_is_needed_where_one_is_asked(library: Library, model: FakeModel, monkeypatch) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
+import numpy as np
+
 from transhash.images import Source, file_of
 from transhash.plain import JsonObject
 
@@ -47,9 +49,11 @@ def form(contents: list[bytes]) -> tuple[bytes, str]:
 
 
 def as_json(body: JsonObject) -> tuple[bytes, str]:
-    """A body of JSON, with dates and paths as texts, and its type."""
+    """A body of JSON, with dates and paths as texts, numbers of NumPy as numbers, and its type."""
     return json.dumps(body, default=_plain).encode(), "application/json"
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
     return value.isoformat() if isinstance(value, date) else os.fspath(value)

@@ -11,11 +11,12 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from transhash.errors import FilterError, ImageError, LibraryError
+from transhash.errors import DataError, FilterError, ImageError, LibraryError
 from transhash.plain import parsed
 
 TOKEN = "TRANSHASH_TOKEN"
 SECONDS = 120.0
+OF_CODE = {"picture": ImageError, "data": DataError}
 PATIENCE = 30.0  # seconds for which a busy server is asked again
 
 
@@ -54,7 +55,8 @@ class Connection:
         """The answer to a request below /api/v1: what its JSON says, None when it has no content.
 
         `where` is the filter that it carries, for the error. With `missing`, False when there is nothing of that name.
-        Raises `FilterError`, `ImageError` for pictures that cannot be used, and `LibraryError` for everything else.
+        Raises `FilterError`, `ImageError` for pictures and `DataError` for rows that cannot be used, and `LibraryError`
+        for everything else.
         """
         headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
         until = time.monotonic() + PATIENCE
@@ -76,8 +78,8 @@ class Connection:
             remedy = f"set {TOKEN} to the server's"
         if position := answer.get("position"):
             raise FilterError(where or "", int(position), remedy.removeprefix("write "))
-        if status == 422 and kind.startswith("multipart/"):
-            raise ImageError(self.url, reason, remedy)
+        if status == 422 and (error := OF_CODE.get(answer.get("code"))):
+            raise error(self.url, reason, remedy)
         raise LibraryError(self.url, reason or "no proper answer", remedy or "check the address")
 
     def _exchange(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, float, bytes]:

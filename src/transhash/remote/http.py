@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_HITS = 1000
 MOST_ROWS = 5000
+MOST_BITS = 512  # by which a server may be asked how far hits lie
 
 
 class HttpLibrary:
@@ -237,7 +238,7 @@ class HttpLibrary:
 def _asked(options: Options, k: int) -> dict[str, Any]:
     asked = {
         "k": k,
-        "max_distance": options.max_distance,
+        "max_distance": None if options.max_distance is None else min(options.max_distance, MOST_BITS),
         "min_probability": options.min_probability,
         "where": options.where,
         "collapse": options.collapse or None,

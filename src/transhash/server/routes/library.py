@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import Request
 
+from transhash.errors import DataError
 from transhash.library.pictures import facets as facets_of
 from transhash.model import Embedder, Kind, calibration_of, reads
 from transhash.server import schemas
@@ -49,7 +50,11 @@ async def annotate(served: Served, body: schemas.Annotations) -> schemas.Annotat
             raise Fault(422, "columns", "too many columns", f"use at most {MOST_COLUMNS} in a library, or remove some")
         return library.annotate(rows, key=body.key)
 
-    report = await served.write(annotated)
+    try:
+        report = await served.write(annotated)
+    except DataError as error:  # in the rows that were sent
+        reason = f"{error.where}: {error.reason}" if error.where else error.reason
+        raise Fault(422, "data", reason, error.remedy) from None
     return schemas.AnnotationOutcome(
         rows=report.rows, matched=report.matched, columns=report.columns, left_out=report.left_out
     )
