@@ -9,7 +9,19 @@ import pytest
 
 import oracle
 from transhash.errors import HammingIndexError
-from transhash.search import HammingIndex, hits, index, packed_scan, packing, rerank, segment, segments
+from transhash.search import (
+    HammingIndex,
+    expanding,
+    hits,
+    index,
+    mih,
+    packed_scan,
+    packing,
+    rerank,
+    scan,
+    segment,
+    segments,
+)
 
 RNG = np.random.default_rng(0)
 CODES = RNG.integers(0, 256, (3000, 8), dtype=np.uint8)
@@ -118,6 +130,27 @@ def test_hits_that_memory_cannot_hold_are_refused_before_they_are_written(
     with pytest.raises(HammingIndexError, match=r"9,000 hits need 0\.0 GB of memory, .*; ask for fewer queries"):
         made.range_search(CODES[:3], 64)
     assert made.count_within(CODES[:3], 64).tolist() == [3000] * 3
+
+
+@pytest.mark.parametrize("strategy", ["scan", "mih"])
+def test_hits_that_memory_cannot_hold_are_not_all_looked_for_first(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = filled()
+    monkeypatch.setattr(hits, "LARGE", 6001)
+    monkeypatch.setattr(hits, "free_memory", lambda: 8000 * hits.BYTES)
+    monkeypatch.setattr(scan, "COUNTED", 1)
+    monkeypatch.setattr(mih, "FOUND_AT_ONCE", 3000)
+    found, take = [], expanding.Gathered.take
+
+    def noted(gathered: expanding.Gathered, some: expanding.Found) -> None:
+        found.append(len(some.keys))
+        take(gathered, some)
+
+    monkeypatch.setattr(expanding.Gathered, "take", noted)
+    with pytest.raises(HammingIndexError, match=r"more than .* hits need 0\.0 GB of memory"):
+        made.range_search(CODES[:200], 64, strategy=strategy)
+    assert sum(found) < 200 * 3000 / 4
 
 
 def test_compact_ties_are_re_ranked_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

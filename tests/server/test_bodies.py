@@ -70,3 +70,11 @@ def test_a_date_that_no_column_holds_is_refused(writable: Running, when: str) ->
     body = {"rows": [{"path": "cat/cat-01.png", "when": when}], "dates": ["when"]}
 
     assert writable.post("/annotations", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "asked", [{"ids": [True]}, {"ids": ["1"]}, {"ids": [1], "k": True}, {"ids": [1], "max_distance": "3"}]
+)
+def test_what_is_to_be_a_number_is_one(server: Running, asked: dict[str, object]) -> None:
+    answer = server.post("/search/by-id", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "value")

@@ -15,7 +15,7 @@ import numpy as np
 from transhash.kernels import inlined, kernel
 from transhash.search import selection
 from transhash.search.bitops import borrow
-from transhash.search.hits import Hits, unwritten
+from transhash.search.hits import Hits, check_memory, unwritten
 from transhash.search.packed import Packed
 from transhash.search.runs import Ids, Numbers, Run
 from transhash.search.selection import EVERY, Keys, passes
@@ -34,6 +34,20 @@ class Found(NamedTuple):
     first: int  # the first of these queries
     keys: Keys
     ends: Numbers  # where each query's end
+
+
+class Gathered:
+    """All codes found for some queries; raises `HammingIndexError` where memory has no room for hits of so many."""
+
+    def __init__(self) -> None:
+        self.parts: list[Found] = []
+        self._count = 0
+
+    def take(self, found: Found) -> None:
+        """The codes found for some of the queries."""
+        self.parts.append(found)
+        self._count += len(found.keys)
+        check_memory(self._count, f"more than {self._count:,} hits")
 
 
 class Shared(NamedTuple):

@@ -31,17 +31,23 @@ def none(queries: int) -> Hits:
     return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
 
 
+def check_memory(total: int, found: str) -> None:
+    """Raises `HammingIndexError` where memory has no room for so many hits; `found` says how many they are."""
+    if total < LARGE:
+        return
+    free = free_memory()
+    if free is not None and total * BYTES > free:
+        raise HammingIndexError(
+            "",
+            f"{found} need {total * BYTES / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
+            "ask for fewer queries at a time (HammingIndex.range_blocks does), or for a smaller radius",
+        )
+
+
 def unwritten(counts: Numbers) -> Hits:
     """Room for so many hits of each query; raises `HammingIndexError` where memory has none."""
     total = int(counts.sum())
-    if total >= LARGE:
-        free = free_memory()
-        if free is not None and total * BYTES > free:
-            raise HammingIndexError(
-                "",
-                f"{total:,} hits need {total * BYTES / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
-                "ask for fewer queries at a time (HammingIndex.range_blocks does), or for a smaller radius",
-            )
+    check_memory(total, f"{total:,} hits")
     return Hits(counts, np.empty(total, np.int32), np.empty(total, np.int64))
 
 

@@ -88,9 +88,9 @@ def within(
     store: Store | Packed, alive: Bitmap, ids: Ids, queries: Words, bounds: Counts, bits: int, ordered: bool
 ) -> Hits:
     """As `scan.within`."""
-    parts: list[Found] = []
-    _each_found(store, alive, queries, bounds, bits, parts.append)
-    return expanding.hits(parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
+    found = expanding.Gathered()
+    _each_found(store, alive, queries, bounds, bits, found.take)
+    return expanding.hits(found.parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
 
 
 def count_within(store: Store | Packed, alive: Bitmap, queries: Words, bounds: Counts, bits: int) -> Counts:

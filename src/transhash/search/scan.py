@@ -76,9 +76,9 @@ def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds
 
 def within(store: Store, alive: Bitmap, ids: Ids, queries: Words, bounds: Numbers, ordered: bool) -> Hits:
     """All entries within `bounds` [Q], each query's by (distance, id) or in any order."""
-    parts: list[Found] = []
-    _each_found(store, queries, bounds, FOUND_AT_ONCE, parts.append)
-    return expanding.hits(parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
+    found = expanding.Gathered()
+    _each_found(store, queries, bounds, FOUND_AT_ONCE, found.take)
+    return expanding.hits(found.parts, Shared.of(store, alive), ids, len(queries), ordered=ordered)
 
 
 def count_within(store: Store, alive: Bitmap, queries: Words, bounds: Numbers) -> Numbers:

@@ -25,7 +25,7 @@ def _unicode(value: object) -> object:
 T = TypeVar("T")
 Several: TypeAlias = Annotated[list[T], Field(fail_fast=True)]
 """What a request has many of: the first that is wrong is told, and no more are looked at."""
-Id: TypeAlias = Annotated[int, Field(ge=0, le=LAST_ID)]
+Id: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=LAST_ID)]
 Text: TypeAlias = Annotated[str, BeforeValidator(_unicode)]
 Value: TypeAlias = Annotated[str | int | float | bool, BeforeValidator(_unicode)]
 ColumnName: TypeAlias = Annotated[str, Field(max_length=200)]
@@ -176,10 +176,12 @@ class Facets(BaseModel):
 class Asked(Strict):
     """What may be asked about every query."""
 
-    k: int = Field(50, ge=1, le=MOST_HITS, description="How many hits, at most.")
-    offset: int = Field(0, ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")
-    max_distance: int | None = Field(None, ge=0, le=512, description="How many bits may differ, at most.")
-    min_probability: float | None = Field(None, ge=0, le=1, description="How probable relevance must be, at least.")
+    k: int = Field(50, strict=True, ge=1, le=MOST_HITS, description="How many hits, at most.")
+    offset: int = Field(0, strict=True, ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")
+    max_distance: int | None = Field(None, strict=True, ge=0, le=512, description="How many bits may differ, at most.")
+    min_probability: float | None = Field(
+        None, strict=True, ge=0, le=1, description="How probable relevance must be, at least."
+    )
     where: str | None = Field(None, max_length=MOST_TEXT, description="A filter, such as width >= 800.")
     histogram: bool = Field(False, description="Whether to count the pictures at each distance.")
     collapse: bool = Field(False, description=COLLAPSE)
