@@ -62,10 +62,9 @@ class Library:
     ) -> Library:
         """Make a library, a folder at `path`; with `exist_ok` open the one that is there.
 
-        `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`, for a
-        library of your own vectors: `vectors`, float (N, F), and `ids`, `columns` and `progress`, as `vectors.add`
-        takes them. Raises `LibraryError` when there is one already, or it cannot be made, or is of another model, and
-        `ModelError` for something that is no encoder.
+        `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`, of your
+        own: `vectors`, float (N, F), and `ids`, `columns`, `progress` as `vectors.add` takes them. Raises `LibraryError`
+        when it is there, cannot be made, or is of another model, and `ModelError` for something that is no encoder.
         """
         encoder = own.encoder_of(model, rows.get("vectors"))
         path = Path(path).absolute()
@@ -190,11 +189,10 @@ class Library:
         transaction with the files judged so far: what it counts is saved. Interrupted at any moment, the library is
         whole, and the next run goes on.
 
-        Pictures without an embedding are encoded again. Once search can find 100 pictures, and more of them than a code
-        has bits, and again whenever their number has doubled, the hash layers are fitted to them and all codes written
-        again (`fit`). When most of these are gone, and others came, that is a doubling, too. With `general`, given
-        before that, or a model of `transhash fit`, codes stay the model's own: they can be compared with those of other
-        libraries.
+        Pictures without an embedding are encoded again. Once search can find 100 pictures, and more than a code has
+        bits, and whenever their number has doubled, the hash layers are fitted to them and all codes written again
+        (`fit`). When most of these are gone, and others came, that is a doubling, too. With `general`, given before
+        that, or a model of `transhash fit`, codes stay the model's own, as those of other libraries.
 
         Raises `LibraryError` when a folder is missing or `general` is late, or when the library cannot be written.
         """
@@ -230,9 +228,8 @@ class Library:
         """The k pictures most like one picture, most similar first; for a list of pictures, a list of hits for each.
 
         A query may be a vector, float (F,), `Words("red car")`, or a `Mixture` of these, where the model reads them;
-        or encoded already: `Queries(codes)`, `Queries.of(values)`. The nearest by code are ordered by the cosines of
-        embeddings, where the library and the query have these. Otherwise the order is that of distances; equal ones
-        are ordered by how sure a query is of the bits that differ (of packed codes nothing tells that), then by id.
+        or encoded already: `Queries(codes)`, `Queries.of(values)`. The nearest by code are ordered by cosines, where the
+        library and the query have embeddings; else by distance, then how sure a query is of the bits that differ, then id.
 
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
