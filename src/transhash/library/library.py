@@ -62,9 +62,9 @@ class Library:
     ) -> Library:
         """Make a library, a folder at `path`; with `exist_ok` open the one that is there.
 
-        `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`, of your
-        own: `vectors`, float (N, F), and `ids`, `columns`, `progress` as `vectors.add` takes them. Raises `LibraryError`
-        when it is there, cannot be made, or is of another model, and `ModelError` for something that is no encoder.
+        `model`: a `HashModel`, an encoder of your own, or what made `vectors`, if it is to read queries. `rows`:
+        `vectors`, float (N, F), with `ids`, `columns` and `progress` as `vectors.add` takes them. Raises `LibraryError`
+        when it is there, cannot be made, or is of another model, and `ModelError` for what is no encoder.
         """
         encoder = own.encoder_of(model, rows.get("vectors"))
         path = Path(path).absolute()
@@ -228,8 +228,8 @@ class Library:
         """The k pictures most like one picture, most similar first; for a list of pictures, a list of hits for each.
 
         A query may be a vector, float (F,), `Words("red car")`, or a `Mixture` of these, where the model reads them;
-        or encoded already: `Queries(codes)`, `Queries.of(values)`. The nearest by code are ordered by cosines, where the
-        library and the query have embeddings; else by distance, then how sure a query is of the bits that differ, then id.
+        or encoded already: `Queries(codes)`, `Queries.of(values)`. Cosines order the nearest by code, where the library
+        and the query have embeddings; else distances, then how sure a query is of the bits that differ, then ids.
 
         At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
         least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
