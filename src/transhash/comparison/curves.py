@@ -52,12 +52,12 @@ def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
     drawing, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     drawing.suptitle(f"{results['dataset']}, protocol {results['protocol']}")
     lines: dict[int, Any] = {}
+    lengths = sorted({bits for one in found for row in one.rows.values() for bits in row})
     for one, panel in zip(found, panels.flat, strict=False):
-        lengths = sorted({bits for row in one.rows.values() for bits in row})
-        for number, bits in enumerate(lengths):
+        for bits in sorted({bits for row in one.rows.values() for bits in row}):
             points = [(place, *row[bits][:2]) for place, row in enumerate(one.rows.values()) if bits in row]
             places, means, deviations = zip(*points, strict=True)
-            lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(number))
+            lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(lengths.index(bits)))
         for own in set(one.own.values()):
             panel.axvline(list(one.rows).index(own), color="0.6", linestyle=":", zorder=0)
         panel.set_xticks(range(len(one.rows)), [str(value) for value in one.rows])
@@ -67,7 +67,8 @@ def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
         row[0].set(ylabel="mAP, mean over the orders of ties")
     for panel in list(panels.flat)[len(found) :]:
         panel.remove()
-    drawing.legend(lines.values(), [f"{bits} bits" for bits in lines], frameon=False, loc="outside right center")
+    shown = [lines[bits] for bits in lengths], [f"{bits} bits" for bits in lengths]
+    drawing.legend(*shown, frameon=False, loc="outside right center")
     return save(drawing, out / "ablation")
 
 
