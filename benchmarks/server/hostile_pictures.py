@@ -7,8 +7,8 @@ import io
 from PIL import Image
 
 
-def many_scans(side: int = 4000, scans: int = 400) -> bytes:
-    """A JPEG file of some kilobytes that takes half a minute to decode: its last scan comes again and again."""
+def many_scans(side: int = 4000, scans: int = 4000) -> bytes:
+    """A JPEG file of less than a megabyte that takes half a minute to decode: its last scan comes again and again."""
     file = io.BytesIO()
     Image.new("L", (side, side), 90).save(file, "JPEG", progressive=True)
     data = file.getvalue()

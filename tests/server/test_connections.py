@@ -93,7 +93,7 @@ def test_the_page_is_there_although_others_hold_all_connections(library: Library
 
 
 def test_one_address_has_so_many_connections(library: Library, model: FakeModel) -> None:
-    with serving(library.path, model, max_connections_of_one=8) as server:
+    with serving(library.path, model, max_connections_of_one=8, header_seconds=60.0) as server:
         held = [connect(server) for _ in range(20)]
         for connection in held:
             connection.sendall(b"GET / HT")
