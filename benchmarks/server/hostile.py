@@ -98,7 +98,7 @@ async def long_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 async def slow_pictures(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Sends pictures of some kilobytes that take minutes to decode."""
+    """Sends pictures of some kilobytes that take four seconds to decode."""
     writer.write(request(port, "/search", SLOW, "image/jpeg"))
     await answered(reader)
 

@@ -34,8 +34,8 @@ def test_the_readme_has_the_stored_figures_of_caltech_101() -> None:
     asked = {"set": "Caltech-101", "network": "ours"}
     found = {(row["kind"], row["bits"]): row["map"] for row in rows if asked.items() <= row.items()}
     shown = (
-        f"{found['ordered', None]:.3f} as a library orders its hits; of codes alone {found['fitted', 64]:.3f} where "
-        f"they are fitted to the library, {found['general', 64]:.3f} general"
+        f"{found['ordered', None]:.3f} as a library orders its hits, {found['fitted', 64]:.3f} by its fitted codes "
+        f"alone, {found['general', 64]:.3f} by general codes"
     ).replace("0.", ".")
     assert shown in (ROOT / "README.md").read_text("utf-8")
 

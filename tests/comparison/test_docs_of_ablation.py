@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from stored import STORED, TEXT, assert_says, gain, lead, results, values
+from stored import STORED, TEXT, assert_says, gain, is_ahead, lead, results, values
 from transhash.comparison import ablation, curves
 
 NAME = "cifar10-ablation"
@@ -48,17 +48,25 @@ def test_what_it_says_of_each_setting() -> None:
         max(abs(gain(NAME, f"transhash: gamma = {scale}", "transhash", 64)) for scale in ("40.0", "80.0")),
     )
     assert_says(
-        "is worth {} points at 64 bits and {} at 16, where ten times its weight gains {} more",
-        worth("lambda = 0.0", 64), worth("lambda = 0.0", 16), worth("lambda = 1.0", 16, -1),
+        "is worth {} points at 16 bits, where ten times its weight gains {} more. "
+        "At 64 bits three seeds show no lead: {}.",
+        worth("lambda = 0.0", 16), worth("lambda = 1.0", 16, -1), worth("lambda = 0.0", 64),
     )  # fmt: skip
-    assert_says("change nothing: {} points at 64 bits", worth("self-pairs = True", 64, -1))
+    both = worth("self-pairs = True", 64, -1), worth("self-pairs = True", 16, -1)
+    assert_says("three seeds show no difference, {} points at 64 bits and {} at 16", *both)
     ours, weighed = "ours-cifar10", "ours-cifar10: loss.anchor = {}"
     assert_says(
         "a weight of 2 is {} points ahead of none, {} behind a weight of 1 and {} ahead of 4",
         lead(NAME, ours, weighed.format(0), 64), lead(NAME, weighed.format(1), ours, 64),
         lead(NAME, ours, weighed.format(4), 64),
     )  # fmt: skip
-    assert_says("with 512 {} points at 64 bits and {} at 16", worth("batch = 512", 64), worth("batch = 512", 16))
+    assert_says("loses {} points at 64 bits and {} at 16.", worth("batch = 512", 64), worth("batch = 512", 16))
+    unlike = {(f"transhash: {change}", bits) for change in ("lambda = 0.0", "self-pairs = True") for bits in (16, 64)}
+    unlike |= {(weighed.format(weight), 64) for weight in (0, 1, 4)}
+    for change, bits in unlike - {("transhash: lambda = 0.0", 16)}:
+        base = ours if change.startswith(ours) else "transhash"
+        assert not is_ahead(NAME, base, change, bits)
+        assert not is_ahead(NAME, change, base, bits)
 
 
 def test_a_length_has_one_colour_in_all_panels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fittable_model import FittableModel
 from kinds import draw
-from layered import stale
+from layered import fitted_to_more, stale
 from serving import answering, eventually, serving
 from transhash import Library
 from transhash.library import LiveLibrary
@@ -17,31 +17,23 @@ HITS = 1000
 
 
 def test_uploads_have_codes_of_the_present_layers(tmp_path: Path) -> None:
-    draw(tmp_path / "pictures", 70)
     (new,) = draw(tmp_path / "new", 1, seed=5)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
-        library.index(tmp_path / "pictures")
-        library.fit()
+        fitted_to_more(library, 70, seed=0)
         live = LiveLibrary(library.path, FittableModel(), interval=3600)  # type: ignore[arg-type]
         with live, answering(live, writable=True) as server:
-            draw(tmp_path / "pictures", 20, seed=7)
-            library.index(tmp_path / "pictures")
-            library.fit()
+            fitted_to_more(library, 20, seed=7)
             assert server.send(new, path="/pictures").status_code == 201
         assert (len(library), stale(library)) == (91, 0)
 
 
 def test_what_was_sent_before_a_fit_is_counted_by_its_present_code(tmp_path: Path) -> None:
-    draw(tmp_path / "pictures", 70)
     (new,) = draw(tmp_path / "new", 1, seed=5)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
-        library.index(tmp_path / "pictures")
-        library.fit()
+        fitted_to_more(library, 70, seed=0)
         with serving(library.path, FittableModel()) as server:
             (before,) = server.send(new).json()["results"]
-            draw(tmp_path / "pictures", 90, seed=7)
-            library.index(tmp_path / "pictures")
-            library.fit()
+            fitted_to_more(library, 90, seed=7)
             assert eventually(lambda: server.send(new).json()["results"][0]["code"] != before["code"])
 
             (now,) = server.send(new, k=HITS, histogram=True).json()["results"]

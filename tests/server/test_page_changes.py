@@ -14,6 +14,7 @@ from fake_model import FakeModel
 from fittable_model import FittableModel
 from gallery import Gallery, fill, forty
 from kinds import draw
+from layered import fitted_to_more
 from serving import API, Running, eventually, serving
 from transhash import Library
 from visiting import CHROMIUM, Visit, expect
@@ -235,19 +236,15 @@ def test_an_archive_says_what_it_has_only_small_or_not_at_all(visit: Visit, chan
 
 
 def test_a_picture_that_was_sent_is_not_looked_for_by_a_code_from_before_a_fit(browser: Any, tmp_path: Path) -> None:
-    draw(tmp_path / "pictures", 70)
     (new,) = draw(tmp_path / "new", 1, seed=5)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
-        library.index(tmp_path / "pictures")
-        library.fit()
+        fitted_to_more(library, 70, seed=0)
         with serving(library.path, FittableModel()) as server:
             sender = Visit(browser, server.url, pictures=False).ready()
             sender.drop(new)
             searched_with(sender, new.name)
             before = sender.page.url
-            draw(tmp_path / "pictures", 90, seed=7)
-            library.index(tmp_path / "pictures")
-            library.fit()
+            fitted_to_more(library, 90, seed=7)
             assert eventually(lambda: server.get("/library").json()["fingerprint"] == library.info().fingerprint)
 
             sender.page.reload()  # which knows the relaxed code still

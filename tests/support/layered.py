@@ -1,11 +1,20 @@
-"""Whether the codes of a library are those that its hash layers make of its embeddings."""
+"""Libraries whose codes are fitted, and whether their codes are those that the hash layers make of embeddings."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from kinds import draw
 from transhash import Library
 from transhash.model.fitted import Head
+
+
+def fitted_to_more(library: Library, count: int, seed: int) -> None:
+    """Draw so many pictures more into `pictures`, next to the library, index them, and fit the codes again."""
+    pictures = library.path.parent / "pictures"
+    draw(pictures, count, seed=seed)
+    library.index(pictures)
+    library.fit()
 
 
 def stale(library: Library) -> int:

@@ -51,13 +51,12 @@ def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
     size = (3.6 * columns + 1, 3.2 * rows + 0.6)
     drawing, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     drawing.suptitle(f"{results['dataset']}, protocol {results['protocol']}")
-    lines: dict[int, Any] = {}
-    lengths = sorted({bits for one in found for row in one.rows.values() for bits in row})
+    lines: dict[int, Any] = dict.fromkeys(sorted({bits for one in found for row in one.rows.values() for bits in row}))
     for one, panel in zip(found, panels.flat, strict=False):
-        for bits in sorted({bits for row in one.rows.values() for bits in row}):
-            points = [(place, *row[bits][:2]) for place, row in enumerate(one.rows.values()) if bits in row]
-            places, means, deviations = zip(*points, strict=True)
-            lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(lengths.index(bits)))
+        for number, bits in enumerate(lines):
+            if points := [(place, *row[bits][:2]) for place, row in enumerate(one.rows.values()) if bits in row]:
+                places, means, deviations = zip(*points, strict=True)
+                lines[bits] = panel.errorbar(places, means, deviations, capsize=2, **_style(number))
         for own in set(one.own.values()):
             panel.axvline(list(one.rows).index(own), color="0.6", linestyle=":", zorder=0)
         panel.set_xticks(range(len(one.rows)), [str(value) for value in one.rows])
@@ -67,8 +66,7 @@ def draw_ablations(results: JsonObject, out: Path) -> list[Path]:
         row[0].set(ylabel="mAP, mean over the orders of ties")
     for panel in list(panels.flat)[len(found) :]:
         panel.remove()
-    shown = [lines[bits] for bits in lengths], [f"{bits} bits" for bits in lengths]
-    drawing.legend(*shown, frameon=False, loc="outside right center")
+    drawing.legend(lines.values(), [f"{bits} bits" for bits in lines], frameon=False, loc="outside right center")
     return save(drawing, out / "ablation")
 
 

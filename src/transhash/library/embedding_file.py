@@ -14,7 +14,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import FileIO
@@ -111,16 +111,15 @@ def _head(file: BinaryIO) -> Head:
     return head
 
 
-def read(path: Path, held: Callable[[int], bool] = lambda _: False) -> Kept | None:
-    """What a file has, its embeddings mapped; None where there is none, or another than `write` makes.
+def read(path: Path, *, in_memory: bool = False) -> Kept | None:
+    """What a file has, its embeddings mapped or in memory; None where there is none, or another than `write` makes.
 
-    They are read into memory where `held` says so of as many bytes. Its ids are checked, not its embeddings
-    (`is_whole`): to read them all takes longer than a search.
+    Its ids are checked, not its embeddings (`is_whole`): to read them all takes longer than a search.
     """
     with suppress(OSError, ValueError, struct.error, LookupError, TypeError), open(path, "rb", buffering=0) as file:
         head = _head(file)
         size = head.count * head.values
-        rows = _in_memory(file, size) if held(size) else _mapped(file, size)
+        rows = _in_memory(file, size) if in_memory else _mapped(file, size)
         ids = np.fromfile(file, "<i8", head.count, offset=START + size - file.tell())
         if zlib.crc32(ids.data) == head.ids_crc and (ids[1:] > ids[:-1]).all():
             return Kept(head, ids.astype(np.int64), rows.reshape(head.count, head.values))

@@ -225,7 +225,7 @@ class EmbeddingIndex:
         head = embedding_file.head_of(self.file)
         if head is None or head.revision == known or not _can_follow(head, source, SHARE):
             return None
-        kept = embedding_file.read(self.file, _fits) if in_memory else embedding_file.read(self.file)
+        kept = embedding_file.read(self.file, in_memory=in_memory and _fits(head.count * head.values))
         if kept is None or not _can_follow(kept.head, source, SHARE):  # another one meanwhile
             return None
         held = self._followed(kept, source)

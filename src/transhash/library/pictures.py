@@ -20,7 +20,7 @@ MOST_VALUES = 1000  # that `facets` gives
 
 
 def ids_of(ids: Iterable[int]) -> list[int]:
-    """Ids that a user gives as SQLite takes them: not NumPy's, and none of more than 64 bits, which nothing has."""
+    """Ids that a user gives as SQLite takes them: not NumPy's, and none that no picture can have."""
     return [id_ for id_ in map(int, ids) if 0 <= id_ < 1 << 63]
 
 

@@ -40,9 +40,6 @@ class Searcher:
             raise faults.library()  # another library took its place meanwhile
         codes = codes_of(index, queries)
         kept = embeddings_of(snapshot, {number: queries[number] for number in codes})
-        if snapshot.layers is not None:  # codes may have been fitted since these relaxed codes were made
-            sent = [number for number in kept if queries[number].values is not None]
-            codes |= {number: snapshot.layers.head.codes(kept[number][None])[0] for number in sent}
         allowed = None if passing is None else passing.ids
         limits = LibraryOptions(options.k, options.max_distance, options.min_probability, offset=options.offset)
         total = len(index) if allowed is None else len(allowed)
@@ -55,6 +52,8 @@ class Searcher:
             values = [queries[number].values for number in numbers]
             relaxed = None if values[0] is None else np.stack([each for each in values if each is not None])
             embeddings = np.stack([kept[number] for number in numbers]) if values_each else None
+            if snapshot.layers and embeddings is not None and relaxed is not None:
+                packed = snapshot.layers.head.codes(embeddings)  # codes may have been fitted since these were sent
             asked = Queries(packed, relaxed, embeddings)
             in_json = not options.collapse  # which asks for more than what is sent
             answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later, in_json=in_json)
