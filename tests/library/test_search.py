@@ -127,6 +127,7 @@ def test_ids_that_no_library_can_have_are_unknown(filled: Library, id_: int) -> 
 NO_LIMITS = [
     *product(("k", "max_distance", "min_probability"), (float("nan"), "3", [3], {})),
     ("k", True), ("k", None), ("max_distance", 2.5), ("max_distance", -1),
+    *product(("min_probability",), (-0.1, 1.5, 10**400)),
 ]  # fmt: skip
 
 

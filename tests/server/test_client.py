@@ -123,7 +123,7 @@ def test_pictures_are_added_and_removed(writable: Running, library: Library, pho
     while remote.search(new[0], 1)[0].distance and time.monotonic() < until:
         time.sleep(0.05)
     assert remote.search(new[0], 1)[0].id == ids[0]
-    assert remote.remove([*ids, 12345]) == 2
+    assert remote.remove([*ids, 12345, -1, 2**63]) == 2
     assert len(remote) == len(library) == 40
 
 

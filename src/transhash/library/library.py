@@ -23,9 +23,9 @@ from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import reopened
 from transhash.library.opening import exists, folder_of, located, made
-from transhash.library.pictures import described, facts, ids_of
+from transhash.library.pictures import described, facts
 from transhash.library.ranking import answer
-from transhash.library.searchable import Hit, Limits, One, Options, Picture, Several
+from transhash.library.searchable import Hit, Limits, One, Options, Picture, Several, ids_of
 from transhash.library.searching import LocalSearch
 from transhash.model.encoder import checked
 from transhash.progress import Progress, silent

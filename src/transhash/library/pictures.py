@@ -19,11 +19,6 @@ from transhash.library.searchable import Picture, in_json
 MOST_VALUES = 1000  # that `facets` gives
 
 
-def ids_of(ids: Iterable[int]) -> list[int]:
-    """Ids that a user gives as SQLite takes them: not NumPy's, and none that no picture can have."""
-    return [id_ for id_ in map(int, ids) if 0 <= id_ < 1 << 63]
-
-
 def described(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[int, Picture]:
     """Pictures by id, inside `catalogue.reading()`; those that search cannot find, or not any more, are left out."""
     known = catalogue.pictures.described(ids)

@@ -93,7 +93,7 @@ Several: TypeAlias = "list[Source] | list[Words] | list[Mixture] | list[NDArray[
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a search. Raises `HammingIndexError` for a `k` below 1, and for limits that are no numbers."""
+    """The options of a search. Raises `HammingIndexError` for a `k` below 1, and for limits that nothing can have."""
 
     k: int = 10  # hits, at most
     max_distance: int | None = None  # bits that may differ
@@ -108,13 +108,20 @@ class Options:
         distance, probability = self.max_distance, self.min_probability
         if distance is not None and ((bits := whole(distance)) is None or bits < 0):
             raise HammingIndexError("", f"max_distance is {distance!r:.40}", "give a whole number of bits, 0 or more")
-        if probability is not None and (not isinstance(probability, int | float | np.number) or np.isnan(probability)):
+        if probability is not None and (
+            not isinstance(probability, int | float | np.number) or not 0 <= probability <= 1
+        ):
             raise HammingIndexError("", f"min_probability is {probability!r:.40}", "give a number from 0 to 1")
 
     @property
     def ranked(self) -> int:
         """How many of the nearest pictures have to be found."""
         return self.offset + int(self.k)
+
+
+def ids_of(ids: Iterable[int]) -> list[int]:
+    """Ids that a user gives as Python's numbers, without those that no picture can have."""
+    return [id_ for id_ in map(int, ids) if 0 <= id_ < 1 << 63]
 
 
 def in_json(columns: Mapping[str, Value]) -> JsonObject:

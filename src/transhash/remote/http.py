@@ -23,7 +23,7 @@ from transhash.library.exchange.annotation import Annotations
 from transhash.library.exchange.tables import kinds, read
 from transhash.library.ranking import is_picture
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
-from transhash.library.searchable import Hit, Limits, One, Options, Picture, Queries, Several, Words
+from transhash.library.searchable import Hit, Limits, One, Options, Picture, Queries, Several, Words, ids_of
 from transhash.remote.bodies import as_json, batches, form, name_of
 from transhash.remote.connection import Connection
 
@@ -153,7 +153,7 @@ class HttpLibrary:
 
     def remove(self, ids: Iterable[int]) -> int:
         """Forget pictures, as `Library.remove`; the server must have been started with --writable."""
-        return sum(self._connection.ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids)
+        return sum(self._connection.ask("DELETE", f"/pictures/{id_}", missing=True) is None for id_ in ids_of(ids))
 
     def annotate(self, rows: Annotations, *, key: str = "path") -> AnnotationReport:
         """Add your own columns to pictures, as `Library.annotate`; the server must be --writable."""

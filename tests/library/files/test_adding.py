@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL.ImageFile import ImageFile
 from collection import draw
 from transhash import Library
 from transhash.errors import ImageError, LibraryError
+from transhash.library.catalogue.catalogue import Catalogue
 
 
 def test_all_kinds_of_pictures_are_put_away_and_found(library: Library, photos: Path, tmp_path: Path) -> None:
@@ -81,6 +85,68 @@ def test_only_own_files_are_deleted(library: Library, photos: Path, tmp_path: Pa
     assert len(list(photos.rglob("*.png"))) == 6
     assert len(library) == 5
     assert library.index(photos).added == 1  # the user's file is still there
+
+
+@pytest.fixture
+def other(library: Library) -> Iterator[Library]:
+    """The same library, as another process has it open."""
+    with Library.open(library.path, library.model) as opened:
+        yield opened
+
+
+def before_writing(monkeypatch: pytest.MonkeyPatch, turn: int, happens: Callable[[], object]) -> None:
+    """Something happens just before a catalogue is written to for the given time."""
+    begin, times = Catalogue.writing, itertools.count(1)
+
+    def writing(self: Catalogue) -> AbstractContextManager[None]:
+        if next(times) == turn:
+            happens()
+        return begin(self)
+
+    monkeypatch.setattr(Catalogue, "writing", writing)
+
+
+def test_content_that_is_added_while_it_is_removed_keeps_its_file(
+    library: Library, other: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw(tmp_path / "a.png", 30)
+    (id_,) = library.add([path])
+    before_writing(monkeypatch, 2, lambda: other.add([path]))
+
+    assert library.remove([id_]) == 1
+
+    (picture,) = library.pictures(range(10)).values()
+    assert picture.path.read_bytes() == path.read_bytes()
+
+
+def test_content_that_is_removed_while_it_is_added_has_its_file(
+    library: Library, other: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw(tmp_path / "a.png", 30)
+    (id_,) = library.add([path])
+    before_writing(monkeypatch, 1, lambda: other.remove([id_]))
+
+    (again,) = library.add([path])
+
+    assert library.pictures([again])[again].path.read_bytes() == path.read_bytes()
+
+
+def test_who_could_not_add_leaves_the_file_to_who_could(
+    library: Library, other: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw(tmp_path / "a.png", 30)
+
+    def fails() -> None:
+        other.add([path])
+        raise LibraryError(library.path, "another process is writing to this library", "try again")
+
+    before_writing(monkeypatch, 1, fails)
+
+    with pytest.raises(LibraryError, match="another process"):
+        library.add([path])
+
+    (picture,) = library.pictures(range(10)).values()
+    assert picture.path.read_bytes() == path.read_bytes()
 
 
 def test_a_picture_is_decoded_once(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

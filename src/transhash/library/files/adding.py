@@ -16,7 +16,7 @@ from typing import NamedTuple
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, file_of, suffix_of
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.catalogue.records import Coded, File
+from transhash.library.catalogue.records import Coded, File, Indexed
 from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded, origin_of
 from transhash.library.files.paths import Places, modified
@@ -66,19 +66,19 @@ def put(catalogue: Catalogue, places: Places, pictures: list[Prepared]) -> list[
     """The ids of pictures, in order, put away if they were not yet."""
     digests = [content_hash(each.content).digest() for each in pictures]
     new = dict(zip(digests, pictures, strict=True))
-    written: list[Path] = []
+    written: list[tuple[bytes, bytes]] = []
     try:
         files = {digest: _put_away(places, digest, each, written) for digest, each in new.items()}
         with catalogue.writing():
             ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
             known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
-            for digest, file in files.items():
+            for digest, each in new.items():
                 if ids[digest] not in known:
-                    catalogue.pictures.put(file, new[digest].coded)
+                    file = _put_away(places, digest, each, written)  # once more: another process may have removed it
+                    catalogue.pictures.put(file, each.coded)
                     ids[digest] = catalogue.pictures.at(file.folder, file.name)
     except LibraryError:  # all of them or none; a full disk has no room for what nobody knows of
-        for path in written:
-            path.unlink(missing_ok=True)
+        _delete(catalogue, places, written)
         raise
     return [id_ for digest in digests if (id_ := ids[digest]) is not None]
 
@@ -89,17 +89,31 @@ def remove(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> int:
         known = catalogue.pictures.described(set(ids))
         for id_ in known:
             catalogue.pictures.forget(id_)
-    for each in known.values():
-        shard = each.digest[:1].hex().encode()
-        is_ours = each.folder == os.path.join(ADDED.encode(), shard) and _OURS.fullmatch(each.name)
-        if is_ours and each.name.startswith(each.digest.hex().encode()):
-            with suppress(OSError):  # the next run of `index` will find it again
-                os.unlink(os.path.join(places.on_disk(each.folder), each.name))
+    _delete(catalogue, places, [(each.folder, each.name) for each in known.values() if _is_ours(each)])
     return len(known)
 
 
-def _put_away(places: Places, digest: bytes, picture: Prepared, written: list[Path]) -> File:
-    """The file of a picture, which is `written` if it was not there."""
+def _is_ours(picture: Indexed) -> bool:
+    """Whether `add` made a picture's file."""
+    digest = picture.digest.hex().encode()
+    in_place = picture.folder == os.path.join(ADDED.encode(), digest[:2])
+    return in_place and _OURS.fullmatch(picture.name) is not None and picture.name.startswith(digest)
+
+
+def _delete(catalogue: Catalogue, places: Places, files: list[tuple[bytes, bytes]]) -> None:
+    """Delete files, by folder and name, that no picture has: another process may just have added the same content.
+
+    What cannot be deleted now the next run of `index` will find again.
+    """
+    with suppress(LibraryError), catalogue.writing():
+        for folder, name in files:
+            if catalogue.pictures.at(folder, name) is None:
+                with suppress(OSError):
+                    os.unlink(os.path.join(places.on_disk(folder), name))
+
+
+def _put_away(places: Places, digest: bytes, picture: Prepared, written: list[tuple[bytes, bytes]]) -> File:
+    """The file of a picture; its folder and name are among `written` if it was not there."""
     folder = os.path.join(ADDED, digest[:1].hex())
     name = f"{digest.hex()}{picture.suffix}"
     base = os.fsdecode(places.base)
@@ -111,7 +125,7 @@ def _put_away(places: Places, digest: bytes, picture: Prepared, written: list[Pa
         if not path.is_file():
             with replacing(path) as file:
                 file.write(picture.content)
-            written.append(path)
+            written.append((os.fsencode(folder), os.fsencode(name)))
         status = path.stat()
     except OSError as error:
         raise LibraryError(path, f"cannot be written ({error.strerror})", "check permissions and the disk") from error
