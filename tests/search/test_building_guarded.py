@@ -139,3 +139,15 @@ def test_a_part_that_memory_cannot_sort_is_refused_and_the_same_call_goes_on(
         with pytest.raises(HammingIndexError, match=r"sorted together, .* free memory and make the same call again"):
             build_index(tmp_path / "i.index", source)
     assert_holds(build_index(tmp_path / "i.index", source), CODES)
+
+
+def test_a_build_keeps_few_files_open(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "PART", 10)
+    resource = pytest.importorskip("resource")  # of Unix
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(map(int, os.listdir("/dev/fd"))) + 20, limits[1]))
+    try:
+        index = build_index(tmp_path / "i.index", source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert_holds(index, CODES)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,16 +36,13 @@ class Parts:
         """Distribute chunks: sorted keys, and arrays that go with them."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        with ExitStack() as stack:
-            files: dict[tuple[int, int], BinaryIO] = {}
-            for chunk in chunks:
-                ends = [0, *np.searchsorted(chunk[0], self.bounds).tolist(), len(chunk[0])]
-                for part in range(len(self)):
-                    for number, array in enumerate(chunk):
-                        if ends[part] < ends[part + 1]:
-                            if (part, number) not in files:
-                                files[part, number] = stack.enter_context(open(self._file(part, number), "wb"))
-                            files[part, number].write(array[ends[part] : ends[part + 1]].data)
+        for chunk in chunks:
+            ends = [0, *np.searchsorted(chunk[0], self.bounds).tolist(), len(chunk[0])]
+            for part, own in enumerate(map(slice, ends, ends[1:])):
+                for number, array in enumerate(chunk):
+                    if own.start < own.stop:  # opened each time: some systems allow 256 open files
+                        with open(self._file(part, number), "ab") as file:
+                            file.write(array[own].data)
 
     def mapped(self, part: int, number: int, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
         """One array of a part, as it lies in its file."""
