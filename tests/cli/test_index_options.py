@@ -118,10 +118,10 @@ def test_pictures_without_an_embedding_are_encoded_again(run, photos: Path, monk
     assert run("import", "../codes.parquet").code == 0
     part = run("index", "cat", "-l", ".transhash")
     assert (part.code, part.out) == (0, "6 pictures in .transhash: 3 unchanged\n")
-    assert "3 pictures had no embedding and were encoded again" in part.err
+    assert "3 pictures had no embedding, encoded again" in part.err
     assert "3 pictures have no embedding, which fitted codes need; index their folders as well" in part.err
     whole = run("index", ".", "-l", ".transhash").err
-    assert "3 pictures had no embedding and were encoded again" in whole
+    assert "3 pictures had no embedding, encoded again" in whole
     assert "have no embedding" not in whole
 
 

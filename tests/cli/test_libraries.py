@@ -124,7 +124,7 @@ class TestWhichLibrary:
         """`index` never takes a folder into a library that is only guessed."""
         draw(tmp_path / "far" / "new" / "a.png", 5)
 
-        assert run("index", "far/new").out == "1 pictures in far/new/.transhash: 1 added\n"
+        assert run("index", "far/new").out == "1 picture in far/new/.transhash: 1 added\n"
 
     def test_index_without_a_folder_takes_that_of_the_library(self, run, indexed: Path) -> None:
         draw(indexed / "new.png", 5)

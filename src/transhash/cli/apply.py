@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import DONE, PARTLY, say
+from transhash.cli.output import DONE, PARTLY, counted, say
 from transhash.cli.terminal import stages
 
 EXAMPLES = """\
@@ -51,7 +51,7 @@ def apply(
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
     back = "deleted files cannot come back" if to == "delete" else f"to bring them back: transhash undo {path}"
-    say(f"{done.done} files removed, {done.freed / 1e6:,.1f} MB{f'; {back}' if done.done else ''}")
+    say(f"{counted(done.done, 'file')} removed, {done.freed / 1e6:,.1f} MB{f'; {back}' if done.done else ''}")
     if done.done:
         say("run `transhash index` on their folders: until then a library still finds the removed files")
     raise typer.Exit(PARTLY if done.skipped else DONE)

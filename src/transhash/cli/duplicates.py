@@ -12,7 +12,7 @@ import typer
 
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
-from transhash.cli.output import DONE, PARTLY, print_json, say, say_skipped, shown
+from transhash.cli.output import DONE, PARTLY, counted, print_json, say, say_skipped, shown
 from transhash.cli.terminal import stages
 from transhash.errors import TransHashError
 
@@ -138,11 +138,8 @@ def _say_what_was_found(report: DuplicatesReport) -> None:
     groups = [group for group in report.groups if group.keep.id != NO_ID]
     copies = [copy for group in groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
-    say(
-        f"{len(groups)} groups with {len(copies)} copies of what is kept, {size / 1e6:,.1f} MB"
-        if groups
-        else _none(report)
-    )
+    found = f"{counted(len(groups), 'group')} with {counted(len(copies), 'copy', 'copies')} of what is kept"
+    say(f"{found}, {size / 1e6:,.1f} MB" if groups else _none(report))
     if len(groups) < len(report.groups):
         say(f"{len(report.groups) - len(groups)} RAW files with pictures of their names, which no plan removes")
     if report.others:
@@ -170,7 +167,8 @@ def _write_plan(
     plan = plan_of(report, digests, real, [os.path.realpath(folder) for folder in reference or []])
     write_plan(path, plan)
     freed = sum(action.frees for action in plan.removals)
-    say(f"{path}: a plan to remove {len(plan.removals)} files, {freed / 1e6:,.1f} MB; `transhash apply` does it")
+    removals = counted(len(plan.removals), "file")
+    say(f"{path}: a plan to remove {removals}, {freed / 1e6:,.1f} MB; `transhash apply` does it")
 
 
 def _remember(opened: Library, one: Path, other: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from transhash.cli.options import BitsOption, JsonOption, ModelOption
-from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.output import DONE, PARTLY, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 
 EXAMPLES = """\
@@ -63,5 +63,5 @@ def encode(
         print_json({"to": to, **asdict(report)})
     else:
         failed = f", {report.failed} without a code (column `error` says why)" if report.failed else ""
-        print(f"{report.pictures} pictures in {report.shards} files in {shown(to)}{failed}")
+        print(f"{counted(report.pictures, 'picture')} in {counted(report.shards, 'file')} in {shown(to)}{failed}")
     raise typer.Exit(PARTLY if report.failed else DONE)

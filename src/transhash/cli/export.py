@@ -9,7 +9,7 @@ import typer
 
 from transhash.cli.libraries import Address, address, find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
-from transhash.cli.output import DONE, print_json, shown
+from transhash.cli.output import DONE, counted, print_json, shown
 from transhash.cli.terminal import stages
 
 EXAMPLES = """\
@@ -72,5 +72,5 @@ def export(
     if as_json:
         print_json({"file": to, "pictures": count})
     else:
-        print(f"{count} pictures in {shown(to)}")
+        print(f"{counted(count, 'picture')} in {shown(to)}")
     raise typer.Exit(DONE)

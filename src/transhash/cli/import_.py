@@ -10,7 +10,7 @@ import typer
 
 from transhash.cli.libraries import find_library, model_at, named_encoder, open_library, remember
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, print_json, say, shown
+from transhash.cli.output import DONE, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def import_(
             print_json({"library": opened.path, "pictures": len(opened), **asdict(report)})
         else:
             parts = f"{report.added} added" + (f", {report.replaced} replaced" if report.replaced else "")
-            print(f"{len(opened)} pictures in {shown(opened.path)}: {parts}")
+            print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {parts}")
     raise typer.Exit(DONE)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from transhash.cli.libraries import find_library, named_encoder, open_library, remember
 from transhash.cli.options import BitsOption, JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, say_skipped, shown
+from transhash.cli.output import DONE, NOTHING, PARTLY, counted, print_json, say, say_skipped, shown
 from transhash.cli.report import check_report, write_report
 from transhash.cli.terminal import on_terminal, stages
 from transhash.errors import LibraryError
@@ -122,7 +122,8 @@ def _first_run(
         with stages(total) as progress:
             return opened.index(folders, prune=prune, retry=retry, general=general, progress=progress)
     except KeyboardInterrupt:
-        say(f"interrupted: {len(opened)} pictures are in {shown(opened.path)}; run the same command again to go on")
+        saved = counted(len(opened), "picture is", "pictures are")
+        say(f"interrupted: {saved} in {shown(opened.path)}; run the same command again to go on")
         raise typer.Exit(on_interrupt) from None
 
 
@@ -196,16 +197,17 @@ def _no_pictures(folders: list[Path]) -> LibraryError:
 def _print(done: IndexReport, opened: Library) -> None:
     counts = ("added", "updated", "moved", "removed", "pruned", "unchanged")
     parts = [_count(getattr(done, name), name) for name in counts] + [_count(len(done.skipped), "skipped")]
-    print(f"{len(opened)} pictures in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
+    print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.fitted:
         say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
         _tell_what_is_lost(opened.model)
     if done.embedded:
-        say(f"{done.embedded} pictures had no embedding and were encoded again")
+        say(f"{counted(done.embedded, 'picture')} had no embedding, encoded again")
     if done.unembedded:
-        say(f"{done.unembedded} pictures have no embedding, which fitted codes need; index their folders as well")
+        without = counted(done.unembedded, "picture has", "pictures have")
+        say(f"{without} no embedding, which fitted codes need; index their folders as well")
     if done.first_frames:
-        say(f"{done.first_frames} animated or multi-page files: the first frame is taken")
+        say(f"{counted(done.first_frames, 'animated or multi-page file')}: the first frame is taken")
     if done.unread:
         say(f"not read: {_kinds(done.unread)}; transhash does not read these kinds, convert them to JPEG or PNG")
 

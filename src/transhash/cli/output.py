@@ -21,6 +21,11 @@ DONE, PARTLY, NOTHING = 0, 1, 2  # exit codes; a verb that is interrupted did a 
 NAMED = 5  # skipped files named for each reason
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things in words: 1 picture, 2,000 pictures."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def say(message: str) -> None:
     """Print a message that is not the result, on standard error."""
     print(shown(message), file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ import typer
 
 from transhash.cli.libraries import MILVUS, Address, find_library, model_at, open_library
 from transhash.cli.options import CollectionOption, ModelOption
-from transhash.cli.output import say
+from transhash.cli.output import counted, say
 from transhash.errors import TransHashError
 from transhash.system import needs
 
@@ -139,9 +139,10 @@ def serve(
             gc.enable()
             print(f"{where}#token={quote(token, safe='')}" if token else where, flush=True)
             if isinstance(served, LiveLibrary):
-                say(f"{len(served.index):,} pictures of {served.path}; Ctrl-C ends the server")
+                say(f"{counted(len(served.index), 'picture')} of {served.path}; Ctrl-C ends the server")
             else:
-                say(f"{served.count(None):,} pictures of {served.address}, without {', '.join(LACKS)}; Ctrl-C ends it")
+                pictures = counted(served.count(None), "picture")
+                say(f"{pictures} of {served.address}, without {', '.join(LACKS)}; Ctrl-C ends it")
 
         run.server(served, settings, started).run([listening])
     run.leave()

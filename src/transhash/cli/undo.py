@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import DONE, PARTLY, say
+from transhash.cli.output import DONE, PARTLY, counted, say
 
 EXAMPLES = """\
   transhash undo plan.jsonl.log
@@ -27,7 +27,7 @@ def undo(
     done = undo_log(log)
     for skipped in done.skipped:
         say(f"{skipped.path}: not brought back: {skipped.reason}; {skipped.remedy}")
-    say(f"{done.back} files brought back, {done.there} were in their places")
+    say(f"{counted(done.back, 'file')} brought back, {counted(done.there, 'was in its place', 'were in their places')}")
     if done.back:
         say("run `transhash index` on their folders: a library that was indexed meanwhile does not know them")
     raise typer.Exit(PARTLY if done.skipped else DONE)

@@ -10,7 +10,7 @@ import typer
 
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, PARTLY, print_json, say, shown
+from transhash.cli.output import DONE, PARTLY, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 from transhash.errors import LibraryError
 
@@ -56,6 +56,6 @@ def verify(
         for problem in result.problems:
             print(shown(f"{problem.what}; {problem.remedy}"))
         if not result.problems:
-            looked = f", {result.files:,} files read, {result.encoded:,} encoded again" if deep else ""
-            print(f"{shown(path)}: {result.pictures:,} pictures, all is well{looked}")
+            looked = f", {counted(result.files, 'file')} read, {result.encoded:,} encoded again" if deep else ""
+            print(f"{shown(path)}: {counted(result.pictures, 'picture')}, all is well{looked}")
     raise typer.Exit(PARTLY if result.problems else DONE)
