@@ -13,6 +13,7 @@ from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
 from transhash.library import Queries, embedding_file
+from transhash.library.embedding_index import Held
 from transhash.library.fitting import LEAST
 from transhash.library.opening import EMBEDDINGS
 from transhash.model.fitted import Head, cosines, embedding
@@ -88,6 +89,26 @@ def test_what_is_held_in_memory_or_mapped_from_a_file_gives_the_same(
     with Library.open(library.path, model()) as again:  # type: ignore[arg-type]
         assert [(hit.path, hit.probability) for hit in again.search(query, k=50)] == before
         assert again.searching.snapshot().held is not None
+
+
+@pytest.mark.parametrize("has_map", [True, False])
+def test_after_the_map_few_of_many_embeddings_are_compared_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_map: bool
+) -> None:
+    draw(tmp_path / "pictures", LEAST)
+    library = Library.create(tmp_path / "library", model() if has_map else FittableModel())  # type: ignore[arg-type]
+    library.index(tmp_path / "pictures")
+    library.searching.hold_embeddings()
+    compare, given = Held.likeness, []
+
+    def noted(held: Held, queries: np.ndarray, ids: np.ndarray, few: int) -> np.ndarray:
+        given.append(few)
+        return compare(held, queries, ids, few)
+
+    monkeypatch.setattr(Held, "likeness", noted)
+    for k in (1, 10, 40):
+        library.search(paths(library)[7], k=k)
+    assert given == ([512, 512, 640] if has_map else [0, 0, 0])
 
 
 def source_rows(library: Library) -> np.ndarray:

@@ -104,14 +104,17 @@ class Held:
         large, small = self.parts
         return SHARE * len(small.ids) > len(large.ids)
 
-    def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Cosines of queries [Q, V] with the pictures of ids [Q, C], float32; NaN where there is no embedding."""
+    def likeness(self, queries: NDArray[np.int8], ids: NDArray[np.int64], few: int = 0) -> NDArray[np.float32]:
+        """Cosines of queries [Q, V] with the pictures of ids [Q, C], float32; NaN where there is no embedding.
+
+        `few`: how many are needed, with the rest below all cosines where that saves work; 0 for all (`compare`).
+        """
         from transhash.search import cosines  # which compiles kernels
 
         found = np.full(ids.shape, np.nan, np.float32)
         queries = np.ascontiguousarray(queries, np.int8)  # a kernel takes them for that
         for part in self.parts:
-            cosines.compare(queries, ids, *part, found)
+            cosines.compare(queries, ids, *part, found, few)
         return found
 
 

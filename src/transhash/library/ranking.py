@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from transhash.search import HammingIndex
 
 FEWEST, MOST, PER_ROOT = 512, 8192, 4  # codes that embeddings are compared of: `candidates`
+PER_HIT = 16  # embeddings that are compared whole for each hit: `read_whole`
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
 
@@ -146,6 +147,14 @@ def candidates(count: int) -> int:
     the root miss about one in a hundred of the hits of a query's kind (docs/models.md, "How many are ordered").
     """
     return min(MOST, max(FEWEST, PER_ROOT * math.isqrt(count)))
+
+
+def read_whole(k: int) -> int:
+    """How many embeddings after a library's own map are compared whole, for the first k by cosine to be among them.
+
+    The map ends in a random turn, so that a quarter of the values shows which of thousands come near a query.
+    """
+    return max(FEWEST, PER_HIT * k)
 
 
 def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int) -> Near:

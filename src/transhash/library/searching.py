@@ -21,7 +21,16 @@ from transhash.library.models import LibraryModel
 from transhash.library.opening import CODES, EMBEDDINGS
 from transhash.library.ordering import Ordering
 from transhash.library.pictures import Written, described, written
-from transhash.library.ranking import Near, Ranked, by_likeness, candidates, likeness_of, nearest, ranked
+from transhash.library.ranking import (
+    Near,
+    Ranked,
+    by_likeness,
+    candidates,
+    likeness_of,
+    nearest,
+    ranked,
+    read_whole,
+)
 from transhash.library.searchable import Hit, Options, Picture, Queries
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model, made_by_fit
@@ -83,15 +92,17 @@ class Snapshot:
         ordered = kept if head is None else head.ordered(kept)
         compared = candidates(len(self.index) if allowed is None else len(allowed))
         held = self.held if self.held is not None and self.held.values == ordered.shape[1] else None
+        is_mapped = head is not None and head.order is not None
+        few = read_whole(k) if is_mapped else 0
         parts, step = [], max(1, (COMPARED if held else READ) // max(k, compared))
         for first in range(0, max(1, len(kept)), step):
             some = queries.some(slice(first, first + step))
             near = nearest(self.index, some, max(k, compared), allowed)
             rows = ordered[first : first + step], near.ids
-            likeness = held.likeness(*rows) if held else likeness_of(*rows, self._ordered)
+            likeness = held.likeness(*rows, few) if held else likeness_of(*rows, self._ordered)
             parts.append(by_likeness(near, likeness, k, compared))
         distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
-        return Near(distances, ids, likeness, fitted=head is not None and head.order is not None)
+        return Near(distances, ids, likeness, fitted=is_mapped)
 
     def _ordered(self, ids: list[int]) -> Mapping[int, bytes]:
         return self.searching.ordering(self.layers).kept(ids, self.revision)

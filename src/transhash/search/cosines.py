@@ -1,4 +1,8 @@
-"""Cosines of a few embeddings of many, compiled: rows are found by their ids, and compared in whole numbers."""
+"""Cosines of a few embeddings of many, compiled: rows are found by their ids, and compared in whole numbers.
+
+To read thousands of rows, each elsewhere in memory, takes longest. Where only the first hits count, a line of the cache
+of each tells which can be among them, and these are read whole.
+"""
 
 # ruff: noqa: PLR0917 -- compiled functions take their arguments by position
 
@@ -21,7 +25,11 @@ from transhash.system import LINE
 from transhash.threads import cuts, spread, workers
 
 AHEAD = 8  # rows that are asked for before it is their turn
+GLANCES_AHEAD = 32  # and first lines of rows
 PIECE = 32  # values that are multiplied at once
+GLANCE = 64  # values that tell which rows are read whole: a line of the cache
+LEVELS = 1024  # of cosines of these
+UNLIKE = -2.0  # below all cosines
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _BYTES, _WIDE = ir.VectorType(ir.IntType(8), PIECE), ir.VectorType(ir.IntType(16), PIECE)
@@ -36,28 +44,31 @@ def compare(
     rows: npt.NDArray[np.int8],
     has: npt.NDArray[np.bool_],
     likeness: npt.NDArray[np.float32],
+    few: int = 0,
 ) -> None:
     """Write the cosines of queries [Q, V] with the rows of `wanted` ids [Q, C] into `likeness` [Q, C].
 
     Row i [V] is that of `ids[i]`, which ascend; where it has none (`has`), NaN is written. What is not among the ids
-    stays as it is.
+    stays as it is. `few`: how many rows of a query, at least, are compared in more than their first 64 values, those
+    with the highest cosines of these; the others have `UNLIKE`. With 0 all are compared whole.
     """
 
     def run(piece: tuple[int, int]) -> None:
         own = slice(*piece)
-        _compare(queries[own], wanted[own], ids, rows, has, likeness[own])
+        _compare(queries[own], wanted[own], ids, rows, has, likeness[own], few)
 
     if len(ids):
         spread(run, cuts(len(queries), workers()))
 
 
 @kernel
-def _compare(queries, wanted, ids, rows, has, likeness):  # type: ignore[no-untyped-def]
+def _compare(queries, wanted, ids, rows, has, likeness, few):  # type: ignore[no-untyped-def]
     queries, wanted, ids, rows, has = borrow(queries), borrow(wanted), borrow(ids), borrow(rows), borrow(has)
     V = rows.shape[1]
     values = rows.reshape(-1)  # to be asked for a cache line at a time
     has_gaps = ids[-1] - ids[0] >= len(ids)
     places, columns = np.empty(wanted.shape[1], np.int64), np.empty(wanted.shape[1], np.int64)
+    levels, counts = np.empty(wanted.shape[1], np.int16), np.empty(LEVELS, np.int64)
     for q in range(len(queries)):
         query = queries[q]
         own, _ = _products(query, query)
@@ -71,6 +82,9 @@ def _compare(queries, wanted, ids, rows, has, likeness):  # type: ignore[no-unty
                 continue
             places[count], columns[count] = at, c
             count += 1
+        if 0 < 2 * few <= count and V > GLANCE:
+            least = _glance(query, values, rows, places[:count], levels, counts, few)
+            count = _likeliest(levels, least, places[:count], columns, likeness[q])
         for i in range(min(AHEAD, count)):
             _ask_for(values, places[i], V)
         for i in range(count):
@@ -82,6 +96,43 @@ def _compare(queries, wanted, ids, rows, has, likeness):  # type: ignore[no-unty
             else:
                 lengths = math.sqrt(np.float64(own)) * math.sqrt(np.float64(other))
                 likeness[q, columns[i]] = np.float64(both) / max(lengths, 1e-12)
+
+
+@inlined
+def _glance(query, values, rows, places, levels, counts, few):  # type: ignore[no-untyped-def]
+    """Write the level of each row by its first values, and return the one that `few` rows or more reach."""
+    V = rows.shape[1]
+    own, _ = _of_pieces(query, query, GLANCE // PIECE)
+    scale = np.float32(LEVELS / 2) / np.float32(math.sqrt(np.float32(max(own, 1))))
+    counts[:] = 0
+    for i in range(min(GLANCES_AHEAD, len(places))):
+        prefetch(values, places[i] * V)
+    for i in range(len(places)):
+        if i + GLANCES_AHEAD < len(places):
+            prefetch(values, places[i + GLANCES_AHEAD] * V)
+        both, other = _of_pieces(query, rows[places[i]], GLANCE // PIECE)
+        level = np.float32(both) * scale / np.float32(math.sqrt(np.float32(max(other, 1)))) + np.float32(LEVELS / 2)
+        levels[i] = min(np.int64(level), LEVELS - 1)
+        counts[levels[i]] += 1
+    least = LEVELS
+    reached = 0
+    while reached < few:
+        least -= 1
+        reached += counts[least]
+    return least
+
+
+@inlined
+def _likeliest(levels, least, places, columns, likeness):  # type: ignore[no-untyped-def]
+    """Leave the rows that reach a level, and return how many; the others are written."""
+    count = 0
+    for i in range(len(places)):
+        if levels[i] < least:
+            likeness[columns[i]] = UNLIKE
+        else:
+            places[count], columns[count] = places[i], columns[i]
+            count += 1
+    return count
 
 
 @inlined
