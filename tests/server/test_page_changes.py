@@ -257,3 +257,16 @@ def test_a_picture_that_was_sent_is_not_looked_for_by_a_code_from_before_a_fit(b
             expect(late.page.locator("#troubles")).to_contain_text(f"{new.name}: the codes of this library were fitted")
             for visit in (sender, reader, late):
                 visit.context.close()
+
+
+def test_filters_offer_what_came_after_the_page_was_opened(visit: Visit, changing: Gallery) -> None:
+    page = visit.page
+    expect(page.locator("#rule-column option", has_text="mood")).to_have_count(0)
+    path = next(changing.photos.rglob(visit.names()[0]))
+    with Library.open(changing.library.path, FakeModel()) as other:
+        assert other.annotate({path: {"mood": "calm"}}).matched == 1
+    assert eventually(lambda: "mood" in changing.server.get("/library").json()["columns"])
+    page.click("#toggle-filters")
+    page.locator("#filter-texts label", has_text="Mood").locator("select").select_option("calm")
+    expect(page.locator("#summary")).to_have_text("1 picture, the newest first")
+    expect(page.locator("#rule-column option", has_text="mood")).to_have_count(1)

@@ -240,6 +240,7 @@ def test_on_a_phone_the_head_makes_room_and_a_finger_turns_the_picture(browser: 
     head = page.locator(".top")
     visit.drop(gallery.photos / "cat" / "cat-03.png")
     expect(page.locator("#cutoff")).to_be_visible()
+    expect(page.locator("#save")).to_be_visible()
     page.click("#toggle-filters")
     expect(page.locator("#filter-where")).to_be_visible()
     assert head.evaluate("each => each.offsetHeight") <= 844 / 4

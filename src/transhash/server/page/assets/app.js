@@ -30,7 +30,7 @@ const cutoff = new CutOff((within) => {
   grid.setLimit(within);
   announce();
 }, (cut) => amend({ cut }));
-const filters = new Filters((values) => go({ ...state, filters: values, viewing: null, place: null }));
+const filters = new Filters((values) => go({ ...state, filters: values, viewing: null, place: null }), () => tell().then(choices).catch(trouble));
 const grid = new Grid($("grid"), {
   search: (picture, event) => searchWith([asQuery(picture)], event.ctrlKey || event.metaKey || event.shiftKey),
   view: (index) => viewer.open(index).catch(trouble),
@@ -320,6 +320,13 @@ async function watch() {
   if (facts.pictures !== before && browsing && !$("grid").contains(document.activeElement)) await refresh();
 }
 
+/** Offer what filters can choose from: when the page opens, and whenever they do, for others may be indexing. */
+async function choices() {
+  const found = await api.facets(), before = filters.where;
+  filters.offer({ ...found, columns: facts.columns });
+  if (filters.where !== before) await refresh(state.place); // a rule of the address means something else now
+}
+
 /** Begin with what the address says; after a reload the history knows more. */
 async function start() {
   const known = history.state?.queries && !isOther(history.state) ? history.state : null;
@@ -338,11 +345,7 @@ if (!entering()) {
   Promise.all([told, told.catch(() => {}).then(start)]).then(() => {
     document.documentElement.dataset.ready = "true";
     showHead();
-    api.facets().then((found) => {
-      const before = filters.where;
-      filters.offer({ ...found, columns: facts.columns });
-      if (filters.where !== before) refresh(state.place); // a rule of the address means something else now
-    }).catch(trouble);
+    choices().catch(trouble);
     setInterval(watch, 5000);
   }).catch(trouble);
 }

@@ -31,9 +31,10 @@ function filterOf(text, columns) {
 }
 
 export class Filters {
-  /** `onChange(values)` is called with what was chosen; `where` is then the filter, or "" for none. */
-  constructor(onChange) {
+  /** `onChange(values)` is called with what was chosen; `where` is then the filter, or "" for none. `onOpen()`: it is to be seen what can be chosen. */
+  constructor(onChange, onOpen) {
     this.onChange = onChange;
+    this.onOpen = onOpen;
     this.where = "";
     this.texts = [];
     this.rules = new Rules(() => this.change());
@@ -44,6 +45,7 @@ export class Filters {
   }
 
   toggle(open = !$("filters").classList.contains("open")) {
+    if (open && !$("filters").classList.contains("open")) this.onOpen();
     $("filters").classList.toggle("open", open);
     $("toggle-filters").setAttribute("aria-expanded", open);
   }
@@ -53,6 +55,9 @@ export class Filters {
 
   /** Offer the folders, and a choice for each of the users' own columns of texts. */
   offer({ folders, texts, columns }) {
+    const said = JSON.stringify([folders, texts, columns]);
+    if (said === this.offered) return; // whoever is choosing is not disturbed
+    this.offered = said;
     const all = new Set(folders);
     for (const folder of folders) { // those that contain others have perhaps no pictures of their own
       for (let at = folder.indexOf("/", 1); at > 0; at = folder.indexOf("/", at + 1)) all.add(folder.slice(0, at));
