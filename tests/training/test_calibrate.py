@@ -21,10 +21,10 @@ from transhash.errors import DataError
 from transhash.library import Library
 from transhash.model import HashModel
 from transhash.model.fitted import cosines, embedding
-from transhash.model.likeness import fit
+from transhash.model.likeness import fit, of_embeddings
 from transhash.nn.tables import UnsafeStepsError
 from transhash.training import export
-from transhash.training.calibrate import calibrate, left_over, of_embeddings
+from transhash.training.calibrate import calibrate, left_over
 from transhash.training.loop import Trained, train
 from transhash.training.ship import ship
 

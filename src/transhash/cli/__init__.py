@@ -21,6 +21,7 @@ from transhash.cli.annotate import annotate
 from transhash.cli.apply import apply
 from transhash.cli.backbone import backbone
 from transhash.cli.bench import bench
+from transhash.cli.calibrate import calibrate
 from transhash.cli.compare import compare
 from transhash.cli.doctor import doctor
 from transhash.cli.duplicates import duplicates
@@ -45,7 +46,7 @@ from transhash.cli.verify import verify
 from transhash.errors import TransHashWarning
 
 GROUPS: dict[str, tuple[Callable[..., object], ...]] = {  # verbs in the order in which people need them
-    "Your pictures": (index, search, duplicates, apply, undo, info, annotate, verify),
+    "Your pictures": (index, search, duplicates, apply, undo, info, annotate, calibrate, verify),
     "Train and measure": (models, fit, train, evaluate, compare, bench, backbone),
     "Move data": (export, import_, encode),
     "Run a service": (serve, token, mcp, doctor),

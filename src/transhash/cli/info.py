@@ -32,6 +32,8 @@ def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
         print(f"codes     fitted to {facts.fitted_to} pictures of this library")
     if facts.general:
         print("codes     general: they stay the model's own (--general)")
+    if facts.calibrated_by:
+        print(f"percent   calibrated by {shown(facts.calibrated_by)} (transhash calibrate)")
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
     if facts.created:  # of a library elsewhere neither is known

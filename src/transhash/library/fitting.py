@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transhash.errors import DataError, LibraryError
+from transhash.library import calibrating
 from transhash.library.catalogue import recoding
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
@@ -35,9 +36,11 @@ def fit(catalogue: Catalogue, model: LibraryModel) -> int:
     orders = model.orders()
     try:
         with catalogue.writing():
-            return recoding.fit(catalogue, base, model.facts.bits, orders=orders).pictures
+            pictures = recoding.fit(catalogue, base, model.facts.bits, orders=orders).pictures
     except DataError as error:
         raise LibraryError(folder, error.reason, error.remedy) from error
+    calibrating.again(catalogue, model)
+    return pictures
 
 
 def begin(catalogue: Catalogue, searching: LocalSearch) -> None:

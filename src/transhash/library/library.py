@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from transhash.errors import LibraryError
 from transhash.library import results
 from transhash.library import vectors as own
+from transhash.library.calibrating import calibrated
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.exchange.annotation import Annotations, annotate, drop
 from transhash.library.files.indexing import IndexRun
 from transhash.library.files.paths import Places
-from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import fit, fit_if_due
 from transhash.library.models import reopened
@@ -70,11 +70,7 @@ class Library:
         path = Path(path).absolute()
         if not exist_ok and exists(path):
             raise LibraryError(path, "there is a library already", "open it, or choose another place")
-        checked_rows = None
-        if "vectors" in rows:  # before anything is made
-            places = Places(os.fsencode(os.path.realpath(path.parent)))
-            given = rows["vectors"], rows.get("ids"), rows.get("columns")
-            checked_rows = own.checked_rows(own.of_vectors(encoder, path), places, *given, is_new=True)
+        checked_rows = own.first_rows(encoder, path, rows)  # before anything is made
         library = cls(path, made(path, encoder.name, encoder.fingerprint, encoder.bits, folder_of(encoder)), encoder)
         if checked_rows:
             library.vectors.take(checked_rows, rows.get("progress", silent))
@@ -201,9 +197,6 @@ class Library:
         encoder = own.pictured(self.model, self.path)
         self.searching.own.check(general=general)
         report = IndexRun(self.catalogue, self.places, encoder, retry=retry, progress=progress).run(found, prune=prune)
-        if report.pruned:
-            self.catalogue.database.shrink()
-            Thumbnails(self.path).sweep(self.catalogue.pictures.known_digests)
         report.fitted = fit_if_due(self.catalogue, self.searching, added=report.added, general=general)
         return report
 
@@ -212,13 +205,21 @@ class Library:
 
         Codes of one length find more of what belongs together when they are spent on what tells these pictures apart.
         Nothing is decoded: embeddings are kept with the pictures. The library has another fingerprint afterwards, and
-        codes from before are not compared with those from after. Returns how many pictures there are.
-
-        Raises `LibraryError` when some pictures have no embedding, or there are fewer pictures than bits.
+        codes from before are not compared with those from after. Returns how many pictures there are. Raises
+        `LibraryError` when some pictures have no embedding, or there are fewer pictures than bits.
         """
         pictures = fit(self.catalogue, self.searching.own)
         self.searching.settle()
         return pictures
+
+    def calibrate(self, by: str | None) -> results.CalibrationReport | None:
+        """Fit the probabilities of hits to your own kinds of pictures; with None they are the model's again.
+
+        `by`: a column of your own, or `folder`. A probability is then that of having the same value there, also after
+        hash layers are fitted again. 50 pictures with a value are needed, up to 2,000 are compared. Raises
+        `LibraryError` for a column that does not tell pictures apart, and where hits are ordered by distances.
+        """
+        return calibrated(self.catalogue, self.searching, by)
 
     @overload
     def search(self, query: Several, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
@@ -297,11 +298,10 @@ class Library:
         `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all". `keep`: rules for
         the one to keep, of which the first that tells two pictures apart decides: "best" (pixels, compression, the
         camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference` are kept, whatever the
-        rules say. `within`: only pictures of the same folder. With `folders` only pictures below these count.
-        Pairs that somebody has told apart (`transhash duplicates --not-duplicates`) are left out.
+        rules say. `within`: only pictures of the same folder. With `folders` only pictures below these count. What
+        `transhash duplicates --not-duplicates` has noted is left out.
 
-        Raises `LibraryError` when a folder is missing or a kind or a rule is none, `HammingIndexError` for a distance
-        below 0.
+        Raises `LibraryError` for a folder, kind or rule that there is not, `HammingIndexError` for a distance below 0.
         """
         from transhash.library.duplicates.asking import search_for, wishes_of
 

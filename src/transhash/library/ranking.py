@@ -19,7 +19,7 @@ from transhash.model.fitted import cosines
 if TYPE_CHECKING:
     from transhash.images import Source
     from transhash.library.pictures import Written
-    from transhash.model import Encoder, HashModel
+    from transhash.model import Encoder
     from transhash.model.likeness import Likeness
     from transhash.search import HammingIndex
 
@@ -35,11 +35,12 @@ class Near(NamedTuple):
     ids: NDArray[np.int64]  # [Q, k]
     likeness: NDArray[np.float32] | None = None  # [Q, k], cosines of embeddings where they were compared, else NaN
     fitted: bool = False  # cosines are those after the library's own map (`Head.ordered`)
+    curve: Likeness | None = None  # of cosines, which the library has of its own
 
     def after(self, offset: int) -> Near:
         """Without the first `offset` of each query."""
         likeness = None if self.likeness is None else self.likeness[:, offset:]
-        return Near(self.distances[:, offset:], self.ids[:, offset:], likeness, self.fitted)
+        return self._replace(distances=self.distances[:, offset:], ids=self.ids[:, offset:], likeness=likeness)
 
 
 class Backend(Protocol):
@@ -171,7 +172,7 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int
     if k > count:
         order = np.concatenate([order, np.tile(np.arange(count, min(k, rest)), (len(order), 1))], axis=1)
     rows = np.arange(len(order))[:, None]
-    return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order], near.fitted)
+    return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
 
 
 def _around(ids: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
@@ -246,11 +247,15 @@ def _permitted(near: Near, likely: NDArray[np.float64], options: Options, backen
 
 def _calibrated(near: Near, model: Encoder) -> bool:
     """Whether a model tells probabilities of what was found: from cosines where embeddings order, else distances."""
-    return is_hash_model(model) and _curve(near, model) is not None
+    return _curve(near, model) is not None
 
 
-def _curve(near: Near, model: HashModel) -> Calibration | Likeness | None:
+def _curve(near: Near, model: Encoder) -> Calibration | Likeness | None:
     """What turns distances, cosines, or cosines after a library's own map into probabilities."""
+    if near.curve and near.likeness is not None:
+        return near.curve
+    if not is_hash_model(model):
+        return None
     if near.likeness is None:
         return model.calibration
     return model.nearness if near.fitted else model.likeness
@@ -271,12 +276,11 @@ def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
 
 def _probabilities(near: Near, model: Encoder) -> NDArray[np.float64]:
     """The probability of relevance of each of the nearest, float64 [Q, k]; NaN where nothing tells it."""
-    if is_hash_model(model):
-        curve = _curve(near, model)
-        if isinstance(curve, Calibration):
-            return curve.probability(np.maximum(near.distances, 0))
-        if curve is not None and near.likeness is not None:
-            return curve.probability(near.likeness)
+    curve = _curve(near, model)
+    if isinstance(curve, Calibration):
+        return curve.probability(np.maximum(near.distances, 0))
+    if curve is not None and near.likeness is not None:
+        return curve.probability(near.likeness)
     return np.full(near.ids.shape, np.nan)
 
 

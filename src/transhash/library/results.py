@@ -90,6 +90,21 @@ class AnnotationReport:
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationReport:
+    """How well the probabilities of a library hold for its own pictures.
+
+    An error is the mean difference of what is stated of the 50 nearest pictures and what is so, in ten steps of
+    probability: expected calibration error.
+    """
+
+    by: str  # the column in which pictures of one kind are equal
+    pictures: int  # that were compared with one another
+    values: int  # different ones, of the column
+    error: float  # of the library's own probabilities, each half judged by those of the other half
+    error_before: float | None  # of the model's, on the same pictures; None where it gives none
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryInfo:
     """The facts of a library."""
 
@@ -105,6 +120,7 @@ class LibraryInfo:
     columns: dict[str, str] = field(default_factory=dict, hash=False)  # the user's own: name and kind
     fitted_to: int = 0  # pictures that its hash layers were fitted to; 0: its codes are the model's own
     general: bool = False  # and are to stay so: nothing is fitted by itself
+    calibrated_by: str = ""  # the column that its probabilities are calibrated by; "": they are the model's
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from transhash.model.encoder import is_hash_model, made_by_fit
 if TYPE_CHECKING:
     from transhash.library.catalogue.embeddings import HashLayers
     from transhash.model import Encoder
+    from transhash.model.likeness import Likeness
     from transhash.search import HammingIndex
 
 
@@ -58,6 +59,7 @@ class Snapshot:
     revision: Revision
     layers: HashLayers | None
     held: Held | None = None  # its embeddings, where they are in memory or mapped
+    curve: Likeness | None = None  # its own, of cosines
     allowed: NDArray[np.int64] | None = None  # ids that pass a filter
     in_json: bool = False  # pictures are found `written`
     is_last: bool = False  # what has changed meanwhile is left out
@@ -102,7 +104,7 @@ class Snapshot:
             likeness = held.likeness(*rows, few) if held else likeness_of(*rows, self._ordered)
             parts.append(by_likeness(near, likeness, k, compared))
         distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
-        return Near(distances, ids, likeness, fitted=is_mapped)
+        return Near(distances, ids, likeness, fitted=is_mapped, curve=self.curve)
 
     def _ordered(self, ids: list[int]) -> Mapping[int, bytes]:
         return self.searching.ordering(self.layers).kept(ids, self.revision)
@@ -167,7 +169,12 @@ class LocalSearch:
             index, revision = self.index.refresh(self._catalogue)
             held = self.embedding_index.refresh(self.ordering(layers), len(index))
             if not self.own.refresh() and self.own.layers is layers:  # nothing was fitted while the codes were read
-                return Snapshot(self, index, revision, layers, held)
+                return Snapshot(self, index, revision, layers, held, self._own_curve())
+
+    def _own_curve(self) -> Likeness | None:
+        """What the library tells probabilities by, where it was calibrated with the hash layers that it has."""
+        own = self._catalogue.calibrations.present()
+        return own.curve if own and own.fingerprint == self.own.facts.fingerprint else None
 
     def hold_embeddings(self) -> None:
         """Hold the embeddings in memory from now on, where there is room: for a program that searches often.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import islice, repeat
+from pathlib import Path
 from typing import NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
@@ -136,6 +137,15 @@ class Checked(NamedTuple):
         """The rows of columns, with their ids."""
         for key, row in zip(self.keys, self.rows() if self.rows else (), strict=True):
             yield {**row, KEY: key}
+
+
+def first_rows(encoder: Encoder, path: Path, rows: Rows) -> Checked | None:
+    """The same of what a new library at `path` begins with; None where these are no vectors."""
+    if "vectors" not in rows:
+        return None
+    places = Places(os.fsencode(os.path.realpath(path.parent)))
+    given = rows["vectors"], rows.get("ids"), rows.get("columns")
+    return checked_rows(of_vectors(encoder, path), places, *given, is_new=True)
 
 
 def checked_rows(

@@ -13,8 +13,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transhash.evaluation.cosine import unit
 from transhash.plain import JsonObject
 
+SHOWN = 50  # nearest pictures of each, whose cosines are calibrated, at least
 _STEPS = 50  # of Newton's method, at most
 _RIDGE = 1e-6  # keeps pairs that a threshold parts without error from an endless slope
 
@@ -57,6 +59,30 @@ def fit(cosines: Sequence[NDArray[np.floating]], relevant: Sequence[NDArray[np.b
             break
     slope, offset = point.tolist()
     return Likeness(slope, offset, len(c), data)
+
+
+def of_embeddings(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
+    """The most likely curve for embeddings [N, V], of each picture with its nearest; `same` [N, N]: of one kind.
+
+    These are `SHOWN`, or twice as many as are of its kind: the nearest of a good model are all of one kind, and would
+    not show at which cosines pictures are not.
+    """
+    count = np.maximum(SHOWN, 2 * (same.sum(axis=1, keepdims=True) - 1))
+    cosines, relevant = nearest(kept, same)
+    shown = np.arange(cosines.shape[1]) < count
+    return fit([cosines[shown]], [relevant[shown]], data)
+
+
+def nearest(kept: NDArray[np.int8], same: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Of each of some pictures, its cosines with the others, the greatest first, and whether they are of one kind.
+
+    Embeddings [N, V], `same` [N, N]: two arrays [N, N - 1].
+    """
+    directions = unit(kept.astype(np.float32))
+    cosines = directions @ directions.T
+    np.fill_diagonal(cosines, -np.inf)
+    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]  # without the picture itself, which comes last
+    return np.take_along_axis(cosines, order, 1), np.take_along_axis(same, order, 1)
 
 
 def expected_error(stated: NDArray[np.floating], relevant: NDArray[np.bool_], bins: int = 10) -> float:

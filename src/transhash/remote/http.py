@@ -83,8 +83,9 @@ class HttpLibrary:
         """The facts of the library; `path` is its name."""
         self._facts = facts = self._connection.ask("GET", "/library")
         names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
-        newer = {name: facts[name] for name in ("fitted_to", "general") if name in facts}  # older servers say neither
-        return LibraryInfo(path=facts["name"], **{name: facts[name] for name in names}, **newer)
+        newer = ("fitted_to", "general", "calibrated_by")  # of which older servers say nothing
+        known = {name: facts[name] for name in (*names, *newer) if name in names or name in facts}
+        return LibraryInfo(path=facts["name"], **known)
 
     @property
     def fingerprint(self) -> str:

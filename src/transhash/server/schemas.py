@@ -152,6 +152,7 @@ class LibraryFacts(BaseModel):
     fingerprint: str = Field(description="Of the model: codes of different models are never compared.")
     fitted_to: int = Field(0, description="Pictures that its codes were fitted to; 0: they are the model's own.")
     general: bool = Field(False, description="Whether its codes are to stay the model's own.")
+    calibrated_by: str = Field("", description="The column that probabilities are of; empty: they are the model's.")
     created: str = Field(description="ISO 8601, UTC.")
     bytes: int = Field(description="On disk; 0 where nobody knows.")
     columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")

@@ -13,13 +13,12 @@ from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split
 from transhash.data.trained import own_seed, trained_rows
 from transhash.errors import DataError
-from transhash.evaluation.cosine import related, unit
-from transhash.model import HashModel, collect, likeness
+from transhash.evaluation.cosine import related
+from transhash.model import HashModel, collect
 from transhash.model.calibration import Calibration, fit
-from transhash.model.likeness import Likeness
+from transhash.model.likeness import Likeness, of_embeddings
 
 MOST = 2000  # images: two million pairs
-SHOWN = 50  # nearest images of each, whose cosines are calibrated, at least
 
 
 class Calibrated(NamedTuple):
@@ -71,22 +70,6 @@ def calibrate(model: HashModel, images: ImageSet, rows: NDArray[np.int64]) -> Ca
         calibrations[bits] = fit(near, np.bincount(distances, minlength=bits + 1), images.name)
     kept = np.stack([each.embedding for each in encoded if each.embedding is not None])
     return Calibrated(calibrations, of_embeddings(kept, same, images.name))
-
-
-def of_embeddings(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
-    """Fit the probability of relevance to the cosines of embeddings [N, V], of each image with its nearest.
-
-    These are `SHOWN`, or twice as many as are relevant to it: the nearest of a good model are all relevant, and would
-    not show at which cosines images are not.
-    """
-    directions = unit(kept.astype(np.float32))
-    cosines = directions @ directions.T
-    np.fill_diagonal(cosines, -np.inf)
-    order = np.argsort(-cosines, axis=1, kind="stable")[:, :-1]  # without the image itself, which comes last
-    count = np.maximum(SHOWN, 2 * (same.sum(axis=1, keepdims=True) - 1))
-    shown = np.arange(order.shape[1]) < count
-    found = np.take_along_axis(cosines, order, 1)[shown], np.take_along_axis(same, order, 1)[shown]
-    return likeness.fit(found[:1], found[1:], data)
 
 
 def _drawn(rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transhash.errors import LibraryError
+from transhash.library.catalogue.calibrations import Calibrations
 from transhash.library.catalogue.columns import Columns
 from transhash.library.catalogue.database import Database, Facts, NewLayers
 from transhash.library.catalogue.embeddings import Embeddings
@@ -37,6 +38,7 @@ class Catalogue:
         self.embeddings = Embeddings(self.database)
         self.pictures = Pictures(self.database, self.embeddings)
         self.columns = Columns(self.database)
+        self.calibrations = Calibrations(self.database, self.columns)
 
     def close(self) -> None:
         """Close the file for all threads."""

@@ -72,4 +72,12 @@ MIGRATIONS = (
         pictures INTEGER NOT NULL -- in the collection when they were fitted
     );
     """,
+    """
+    -- probabilities fitted to what users say of the collection's pictures; no row: those of the model
+    CREATE TABLE calibration (
+        by_column TEXT NOT NULL, -- in which pictures of one kind are equal: users' own, or folder
+        fingerprint TEXT NOT NULL, -- the library's at that time: other hash layers give other cosines
+        slope REAL NOT NULL, shift REAL NOT NULL, pairs INTEGER NOT NULL, data TEXT NOT NULL
+    );
+    """,
 )

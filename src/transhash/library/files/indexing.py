@@ -26,6 +26,7 @@ from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import seconds
 from transhash.library.catalogue.records import Coded, File, Known, Origin
 from transhash.library.files.paths import Places, modified
+from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folder, walk
 from transhash.library.results import IndexReport, Skipped
 from transhash.model.encoder import stream
@@ -90,6 +91,9 @@ class IndexRun:
                 for root in roots:
                     for folder in self._catalogue.pictures.folders(self._places.ranges(root)):
                         self.report.pruned += self._catalogue.pictures.prune(folder)
+        if self.report.pruned:
+            self._catalogue.database.shrink()
+            Thumbnails(self._catalogue.path.parent).sweep(self._catalogue.pictures.known_digests)
         self.report.unembedded = self._catalogue.embeddings.missing() if self._embeds else 0
         return self.report
 

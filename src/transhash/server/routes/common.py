@@ -138,6 +138,7 @@ def facts_of(
         fingerprint=info.fingerprint,
         fitted_to=info.fitted_to,
         general=info.general,
+        calibrated_by=info.calibrated_by,
         created=info.created,
         bytes=info.bytes,
         columns=info.columns,

@@ -1,0 +1,76 @@
+"""Probabilities fitted to what users say of a collection's pictures, and which pictures are of one kind by that."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transhash.errors import LibraryError
+from transhash.library.catalogue.columns import Columns
+from transhash.library.catalogue.database import Database
+from transhash.model.likeness import Likeness
+
+FOLDER = "folder"  # the built-in column that pictures can be told apart by
+_FOUND = "code IS NOT NULL AND vanished IS NULL ORDER BY picture.id"  # by search
+_EMBEDDED = "JOIN embedding ON embedding.picture = picture.id"
+
+
+class OwnCalibration(NamedTuple):
+    """A curve of the collection's own."""
+
+    by: str  # the column in which pictures of one kind are equal
+    fingerprint: str  # of the codes when it was fitted: other hash layers give other cosines
+    curve: Likeness
+
+
+class Calibrations:
+    """The calibration of a catalogue. Whatever writes is called inside `Catalogue.writing`."""
+
+    def __init__(self, database: Database, columns: Columns) -> None:
+        self._database = database
+        self._columns = columns
+
+    def present(self) -> OwnCalibration | None:
+        """The one that was kept last, whatever hash layers the library has now."""
+        rows = self._database.rows("SELECT by_column, fingerprint, slope, shift, pairs, data FROM calibration")
+        if not rows:
+            return None
+        if [*map(type, rows[0])] != [str, str, float, float, int, str] or not all(map(math.isfinite, rows[0][2:4])):
+            raise self._database.damaged()
+        by, fingerprint, *curve = rows[0]
+        return OwnCalibration(by, fingerprint, Likeness(*curve))
+
+    def keep(self, own: OwnCalibration) -> None:
+        """From now on this is the one."""
+        self.forget()
+        curve = own.curve
+        row = own.by, own.fingerprint, curve.slope, curve.offset, curve.pairs, curve.data
+        self._database.execute("INSERT INTO calibration VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def forget(self) -> None:
+        """From now on probabilities are those of the model."""
+        self._database.execute("DELETE FROM calibration")
+
+    def kinds(self, by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids of the pictures with an embedding and a value in a column, ascending, and numbers of these values.
+
+        Raises `LibraryError` for a column that there is not.
+        """
+        if by.lower() == FOLDER:
+            pages = self._database.pages(f"SELECT picture.id, folder FROM picture {_EMBEDDED} WHERE {_FOUND}")
+        elif own := self._columns.by_lower().get(by.lower()):
+            sql = f"SELECT picture.id, value FROM own_value JOIN picture ON picture.id = own_value.picture {_EMBEDDED}"
+            pages = self._database.pages(f"{sql} WHERE own_column = ? AND {_FOUND}", (own.id,))
+        else:
+            raise LibraryError(
+                self._database.path.parent,
+                f"no column {by!r} of your own",
+                "name one that `transhash info` lists, or folder; `transhash annotate` adds columns",
+            )
+        numbers: dict[object, int] = {}
+        rows = [(id_, numbers.setdefault(value, len(numbers))) for page in pages for id_, value in page]
+        found = np.array(rows, np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
