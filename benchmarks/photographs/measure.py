@@ -28,15 +28,13 @@ from benchmarks.common import write
 from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
-from transhash.evaluation.cosine import cosine_map, related, unit
+from transhash.evaluation.cosine import cosine_map, unit
 from transhash.model.directory import EMBEDDING, read_config, write_config
 from transhash.model.fitted import fit_head
-from transhash.model.likeness import Likeness, expected_error
 from transhash.shallow import itq, nearness, smoothed_itq
 
 LENGTHS = (16, 32, 64, 128)
 PEERS = {"EfficientNet-Lite0": 0, "EfficientNet-Lite2": 2}
-SHOWN = 50  # nearest pictures of a query whose probabilities are judged
 Floats = NDArray[np.float32]
 
 
@@ -56,8 +54,6 @@ def main() -> None:
     others = other_photographs(settings.photographs)
     elsewhere = {one: read(one, "other kinds", others, model, settings.cache) for one in networks}
     rows: list[dict[str, Any]] = []
-    errors: dict[str, float] = {}
-    reported: list[tuple[NDArray[np.float64], NDArray[np.bool_]]] = []
     for name in settings.only:
         photos = SETS[name](settings.photographs)
         if photos is None:
@@ -66,20 +62,12 @@ def main() -> None:
         for network in networks:
             values = read(network, name, photos.files, model, settings.cache)
             rows += measured(photos, network, values, elsewhere[network], model)
-            if network == "ours" and model.nearness:
-                pairs = stated(photos, values, model, model.nearness)
-                errors[name] = expected_error(*pairs)
-                reported += [pairs] if photos.reports else []
-    if reported:
-        pooled, so = zip(*reported, strict=True)
-        errors["all that report"] = expected_error(np.concatenate(pooled), np.concatenate(so))
     settings.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"model": model.name, "fingerprint": model.fingerprint, "rows": rows, "probabilities": errors}
-    write(settings.out, result)
+    write(settings.out, {"model": model.name, "fingerprint": model.fingerprint, "rows": rows})
     if settings.into:
         config = read_config(settings.into)
         write_config(settings.into, {**config, "about": {**config["about"], "measured": for_the_card(rows)}})
-    print(table(rows), probabilities(errors), sep="\n\n")
+    print(table(rows))
 
 
 def for_the_card(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -159,18 +147,6 @@ def measured(
     return [{"set": photos.name, "reports": photos.reports, "network": network, **row} for row in rows]
 
 
-def stated(
-    photos: PhotoSet, values: Floats, model: transhash.HashModel, likeness: Likeness
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Of each query's nearest pictures, as the library orders them: what probability is stated, and what is so."""
-    kept = ordered(embedded(np.load(model.folder / EMBEDDING), values[:, sum(model.lengths) :]), photos.queries)
-    cosines = unit(kept[: photos.queries]) @ unit(kept[photos.queries :]).T
-    nearest = np.argsort(-cosines, axis=1)[:, :SHOWN]
-    one, other = photos.labels[: photos.queries], photos.labels[photos.queries :]
-    so = [related(label, other[near]) for label, near in zip(one, nearest, strict=True)]
-    return likeness.probability(np.take_along_axis(cosines, nearest, axis=1)), np.stack(so)
-
-
 def ordered(kept: NDArray[np.int8], queries: int) -> Floats:
     """What cosines are taken of where a library of all but the first pictures, which ask, orders its hits."""
     return fit_head(kept[queries:], 64, orders=len(kept) - queries).ordered(kept).astype(np.float32)
@@ -181,13 +157,6 @@ def after_its_map(features: Floats, queries: int) -> Floats:
     linear = nearness(features[queries:])
     assert linear is not None
     return np.asarray(features @ linear[:-1] + linear[-1], np.float32)
-
-
-def probabilities(errors: dict[str, float]) -> str:
-    """Markdown: the expected calibration error on each set, and on all pairs of those that report together."""
-    names = " | ".join(errors)
-    figures = " | ".join(f"{error:.3f}".lstrip("0") for error in errors.values())
-    return f"| set | {names} |\n|---|{'---:|' * len(errors)}\n| expected calibration error | {figures} |"
 
 
 def hashed(head: Floats, features: Floats) -> NDArray[np.uint8]:
