@@ -71,6 +71,8 @@ class Calibrations:
                 "name one that `transhash info` lists, or folder; `transhash annotate` adds columns",
             )
         numbers: dict[object, int] = {}
-        rows = [(id_, numbers.setdefault(value, len(numbers))) for page in pages for id_, value in page]
-        found = np.array(rows, np.int64).reshape(-1, 2)
-        return found[:, 0], found[:, 1]
+        found = [np.empty((0, 2), np.int64)]
+        for page in pages:  # there may be ten million
+            found.append(np.array([(id_, numbers.setdefault(value, len(numbers))) for id_, value in page], np.int64))
+        ids, kinds = np.concatenate(found).T
+        return ids, kinds
