@@ -13,7 +13,7 @@ from transhash.cli.help import TOPICS
 
 ADDRESSES = {"http": "http://127.0.0.1:9", "milvus": "milvus://127.0.0.1:9/photos"}  # where nobody listens
 ARGUMENTS = {"search": ["a.png"], "index": ["photos"], "annotate": ["a.csv"], "import": ["a.parquet"]}
-ARGUMENTS |= {"export": ["--to", "a.parquet"]}
+ARGUMENTS |= {"export": ["--to", "a.parquet"], "calibrate": ["label"]}
 VERBS = {
     verb.__name__.rstrip("_"): verb
     for verbs in GROUPS.values()
