@@ -46,6 +46,7 @@ with atheris.instrument_imports(include=["transhash"], exclude=KERNELS, enable_l
     from transhash.data.lists import read_lists
     from transhash.errors import TransHashError
     from transhash.images import load_picture
+    from transhash.images.ignore import Ignore
     from transhash.library import LiveLibrary
     from transhash.library.catalogue.kinds import Kind
     from transhash.library.catalogue.where import parse
@@ -53,7 +54,6 @@ with atheris.instrument_imports(include=["transhash"], exclude=KERNELS, enable_l
     from transhash.library.duplicates.verdicts import read_verdicts
     from transhash.library.exchange import parquet, tables
     from transhash.library.exchange.vector_files import read_vectors
-    from transhash.library.files.ignore import Ignore
     from transhash.model import HashModel
     from transhash.model.directory import CONFIG, checked_files, read_config
     from transhash.search.file import MAGIC, PREFIX, VERSION

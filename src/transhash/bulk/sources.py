@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from transhash.bulk.files import GO_ON, Place, place, reason
+from transhash.bulk.ignoring import left
 from transhash.errors import DataError, ImageError, TransHashWarning
 from transhash.images import IMAGE_SUFFIXES, read_file
 from transhash.plain import JsonObject
@@ -85,7 +86,8 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
             found += 1
             yield piece
     else:
-        paths = [root.path] if root.files.isfile(root.path) else sorted(root.files.find(root.path))
+        is_file = root.files.isfile(root.path)
+        paths = [root.path] if is_file else sorted(left(root, root.files.find(root.path)))
         names = [name for path in paths if _is_picture(name := path[len(root.path) :].lstrip("/"))]
         for path in paths:
             if not path.endswith(".parquet") or _is_hidden(path, root.path, (".", "_")):

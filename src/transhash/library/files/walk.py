@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from transhash.errors import LibraryError
 from transhash.images import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from transhash.images.ignore import IGNORE_FILE, Ignore, around, inside
 from transhash.library.catalogue.database import CATALOGUE, is_catalogue
-from transhash.library.files.ignore import IGNORE_FILE, Ignore, around, inside
 
 _SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 _CATALOGUE = CATALOGUE.encode()
