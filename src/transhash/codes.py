@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transhash.errors import DataError
 
+MOST_BITS = 512  # of a code that a model gives; an index takes longer ones
 BLOCK_BYTES = 64 << 20  # of intermediate results in `hamming`
 
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.codes import pack, whole
+from transhash.codes import MOST_BITS, pack, whole
 from transhash.errors import ModelError, VectorsError
 from transhash.images import Source
 from transhash.model.encoding import Encoded
@@ -241,7 +241,7 @@ def random_head(dim: int, bits: int) -> Head:
 
     Raises `ModelError` for a number of bits that no codes have.
     """
-    if bits % 8 or not 8 <= bits <= 512:
-        raise ModelError("", f"codes of {bits} bits", "use a multiple of 8 from 8 to 512")
+    if bits % 8 or not 8 <= bits <= MOST_BITS:
+        raise ModelError("", f"codes of {bits} bits", f"use a multiple of 8 from 8 to {MOST_BITS}")
     drawn = np.random.Generator(np.random.PCG64(0)).uniform(-1, 1, (dim, bits))
     return Head(np.rint(drawn * LARGEST).astype(np.int16), np.zeros(bits, np.int64))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from transhash.codes import whole
+from transhash.codes import MOST_BITS, whole
 from transhash.errors import ModelError
 from transhash.images import Source
 from transhash.model.embedder import Embedder, VectorEncoder
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from transhash.model.calibration import Calibration
     from transhash.model.hash_model import HashModel
 
-MOST_BITS = 512
 _MEMBERS = ("name", "bits", "fingerprint", "encode")
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from transhash.codes import MOST_BITS
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source
 from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 MOST_HITS = 1000
 MOST_ROWS = 5000
-MOST_BITS = 512  # by which a server may be asked how far hits lie
 
 
 class HttpLibrary:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from transhash.codes import MOST_BITS
 from transhash.errors import TransHashError
 from transhash.server import faults
 from transhash.server.found import results
@@ -24,7 +25,7 @@ from transhash.server.settings import MOST_HITS, MOST_RANKED
 ROUTE = SimpleNamespace(path=f"{API}/pictures/{{id}}/similar")  # as the counters name it
 _PATH = re.compile(rf"{API}/pictures/([0-9]{{1,18}})/similar")
 LONGEST = 64  # bytes of what is kept
-_BOUNDS = {b"k": (1, MOST_HITS), b"offset": (0, MOST_RANKED), b"max_distance": (0, 512)}
+_BOUNDS = {b"k": (1, MOST_HITS), b"offset": (0, MOST_RANKED), b"max_distance": (0, MOST_BITS)}
 
 
 class Quick:

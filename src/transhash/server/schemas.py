@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from transhash.codes import MOST_BITS
 from transhash.model.embedder import MOST_VALUES, Kind
 from transhash.plain import unicode
 from transhash.server.settings import MOST_HITS, MOST_QUERIES, MOST_RANKED
@@ -179,7 +180,7 @@ class Asked(Strict):
 
     k: int = Field(50, strict=True, ge=1, le=MOST_HITS, description="How many hits, at most.")
     offset: int = Field(0, strict=True, ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")
-    max_distance: int | None = Field(None, strict=True, ge=0, le=512, description="How many bits may differ, at most.")
+    max_distance: int | None = Field(None, strict=True, ge=0, le=MOST_BITS, description="How many bits may differ.")
     min_probability: float | None = Field(
         None, strict=True, ge=0, le=1, description="How probable relevance must be, at least."
     )
@@ -203,7 +204,7 @@ class ByValues(Asked):
     """A search by relaxed codes, as a search by pictures gives them."""
 
     version: str | None = Field(None, max_length=64, description="Of the picture that one relaxed code is of.")
-    values: Several[Annotated[Several[float], Field(max_length=512)]] = Field(
+    values: Several[Annotated[Several[float], Field(max_length=MOST_BITS)]] = Field(
         min_length=1, max_length=MOST_QUERIES, description="A number for each bit."
     )
     embeddings: Several[Annotated[str, Field(max_length=2 * MOST_VALUES)]] | None = Field(
@@ -236,7 +237,7 @@ class Part(Strict):
 
     id: Id | None = Field(None, description="Of a picture of the library.")
     code: str | None = Field(None, max_length=128, description="In hex.")
-    values: Annotated[Several[float], Field(max_length=512)] | None = Field(None, description="A relaxed code.")
+    values: Annotated[Several[float], Field(max_length=MOST_BITS)] | None = Field(None, description="A relaxed code.")
     embedding: str | None = Field(None, max_length=2 * MOST_VALUES, description="Along with `values`, if it is known.")
     words: str | None = Field(None, min_length=1, max_length=MOST_TEXT, description="Where the model reads them.")
     vector: Vector | None = Field(None, description="Where the model gives vectors.")

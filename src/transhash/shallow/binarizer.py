@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.codes import pack, whole
+from transhash.codes import MOST_BITS, pack, whole
 from transhash.errors import DataError, VectorsError
 from transhash.plain import JsonObject, parsed
 from transhash.shallow.functions import HashFunction, Labels, Linear
@@ -33,7 +33,6 @@ from transhash.system import replacing
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-MOST_BITS = 512
 _FORMAT = "transhash binarizer 1"
 
 

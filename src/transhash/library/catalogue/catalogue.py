@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from transhash.codes import MOST_BITS
 from transhash.errors import LibraryError
 from transhash.library.catalogue.calibrations import Calibrations
 from transhash.library.catalogue.columns import Columns
@@ -17,7 +18,6 @@ from transhash.library.catalogue.embeddings import Embeddings
 from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Revision
 
-MAX_BITS = 512  # that models give
 REVISIONS = 4096  # that are kept: an index older than all of them is built again
 
 
@@ -74,7 +74,7 @@ class Catalogue:
         if len(rows) != 1 or [*map(type, rows[0])] != [str, str, int, bytes, str]:
             raise self.database.damaged()
         facts = Facts(*rows[0])
-        if not 0 < facts.bits <= MAX_BITS or facts.bits % 8 or b"\0" in facts.model_folder:
+        if not 0 < facts.bits <= MOST_BITS or facts.bits % 8 or b"\0" in facts.model_folder:
             raise self.database.damaged()
         return facts
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from transhash.codes import MOST_BITS
 from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
 from transhash.library.catalogue.catalogue import Catalogue
@@ -299,7 +300,7 @@ def _head(path: Path, schema: Any) -> Head:
     except (KeyError, ValueError, AttributeError, TypeError, RecursionError, ZeroDivisionError) as error:
         remedy = "give that, or vectors: a column of lists"
         raise DataError(path, "not a library that transhash has exported", remedy) from error
-    sound = 0 <= found.embedding <= MOST_VALUES and found.bits % 8 == 0 and 8 <= found.bits <= 512
+    sound = 0 <= found.embedding <= MOST_VALUES and found.bits % 8 == 0 and 8 <= found.bits <= MOST_BITS
     sound &= len(found.fingerprint) == 64 and len(found.model) <= 1000
     sound &= len({name.lower() for name in columns}) == len(columns) and not {n.lower() for n in columns} & RESERVED
     sound &= all(name.isprintable() and 1 <= len(name) <= MAX_NAME for name in columns)

@@ -8,7 +8,7 @@ from typing import Annotated, TypeAlias
 from fastapi import Depends, Query, Request
 from starlette.responses import Response
 
-from transhash.codes import pack
+from transhash.codes import MOST_BITS, pack
 from transhash.errors import ImageError
 from transhash.server import faults, schemas, uploads
 from transhash.server.found import Found
@@ -27,7 +27,7 @@ async def asked(  # noqa: PLR0917 - FastAPI calls it by name
     where: Where,
     k: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits, at most.")] = 50,
     offset: Annotated[int, Query(ge=0, le=MOST_RANKED, description="How many of the nearest to leave out.")] = 0,
-    max_distance: Annotated[int | None, Query(ge=0, le=512, description="How many bits may differ, at most.")] = None,
+    max_distance: Annotated[int | None, Query(ge=0, le=MOST_BITS, description="How many bits may differ.")] = None,
     min_probability: Annotated[float | None, Query(ge=0, le=1, description="How probable, at least.")] = None,
     histogram: Annotated[bool, Query(description="Whether to count the pictures at each distance.")] = False,
     collapse: Annotated[bool, Query(description=schemas.COLLAPSE)] = False,
