@@ -77,7 +77,7 @@ class LibraryError(TransHashError):
 
 
 class UncalibratedError(LibraryError):
-    """A probability was asked for, of a model that has no calibration."""
+    """A probability was asked for that neither the model nor the library is calibrated to tell."""
 
     code = "uncalibrated"
 

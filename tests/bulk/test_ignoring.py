@@ -8,17 +8,25 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from fake_model import FakeModel
+from transhash import Library
 from transhash.bulk.sources import pieces
 from transhash.errors import DataError
 from transhash.library.files.walk import walk
 from tree import touch
 
 FILES = {
-    "a.jpg": "", "b.png": "", "sub/c.jpg": "", "sub/deep/d.png": "", "keep/e.png": "", "@eaDir/a.jpg/thumb.jpg": "",
-    "$RECYCLE.BIN/f.jpg": "", "sub/@eaDir/g.jpg": "", "drafts/h.jpg": "", "sub/drafts/i.jpg": "", "other/j.jpg": "",
-    "other/drafts": "", ".transhashignore": "*.png\n!/keep/*.png\ndrafts/\n", "other/.transhashignore": "!drafts/\n",
-    "other/drafts.d/k.jpg": "", "sub/.transhashignore": "!@eaDir/\n", ".hidden/l.jpg": "",
-}  # fmt: skip
+    ".transhashignore": "*.png\n!/keep/*.png\ndrafts/\n",
+    "sub/.transhashignore": "!@eaDir/\n",
+    "other/.transhashignore": "!drafts/\n",
+} | dict.fromkeys(
+    [
+        "a.jpg", "b.png", "sub/c.jpg", "sub/deep/d.png", "keep/e.png", "@eaDir/a.jpg/thumb.jpg", "$RECYCLE.BIN/f.jpg",
+        "sub/@eaDir/g.jpg", "drafts/h.jpg", "sub/drafts/i.jpg", "other/j.jpg", "other/drafts", "other/drafts.d/k.jpg",
+        "library/thumbnails/ab/m.jpg", ".hidden/l.jpg", ".hidden/.transhashignore",
+    ],
+    "",
+)  # fmt: skip
 LEFT = ["a.jpg", "keep/e.png", "other/drafts.d/k.jpg", "other/j.jpg", "sub/@eaDir/g.jpg", "sub/c.jpg"]
 
 
@@ -27,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     for name, text in FILES.items():
         touch(tmp_path / "photos", name)
         (tmp_path / "photos" / name).write_text(text)
+    Library.create(tmp_path / "photos" / "library", FakeModel()).close()
     return tmp_path / "photos"
 
 
@@ -39,6 +48,8 @@ def test_on_a_disk_it_is_what_index_takes(folder: Path) -> None:
     indexed = [f"{each.path.decode()}/{name.decode()}" for each in walk(root) for name in each.names]
     assert sorted(indexed) == [str(folder.resolve() / name) for name in LEFT]
     assert names(str(folder)) == LEFT
+    (folder.parent / "link").symlink_to(folder / "sub")
+    assert names(str(folder.parent / "link")) == ["@eaDir/g.jpg", "c.jpg"]  # patterns of what is above it hold
 
 
 def test_in_an_object_store_it_is_the_same(folder: Path) -> None:

@@ -107,7 +107,8 @@ def test_the_readme_prints_what_make_demo_prints(give, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["index", "search", "duplicates", "info", "annotate", "verify", "models", "fit", "export", "import_"]
+    "verb",
+    ["index", "search", "duplicates", "info", "annotate", "calibrate", "verify", "models", "fit", "export", "import_"],
 )
 def test_the_examples_of_a_verb_run(give, indexed: Path, verb: str) -> None:
     shutil.copytree(indexed, ".", dirs_exist_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from fittable_model import FittableModel
 from kinds import KINDS, LIKENESS, draw
 from transhash import Library
 from transhash.errors import LibraryError, UncalibratedError
-from transhash.library import LiveLibrary
+from transhash.library import LiveLibrary, Mixture, calibrating
 from transhash.library.calibrating import FEWEST
 from transhash.library.fitting import LEAST
 from transhash.model.fitted import cosines, embedding
@@ -115,9 +117,94 @@ def test_those_of_other_hash_layers_are_not_used(library: Library, tmp_path: Pat
         library.catalogue.database.execute("UPDATE calibration SET fingerprint = 'of before'")
     np.testing.assert_array_equal(stated(library, 7), before)
     assert library.info().calibrated_by == ""
+
+
+def test_a_column_that_is_dropped_takes_its_calibration_along(library: Library) -> None:
+    before = stated(library, 7)
+    library.calibrate("Kind")
+    library.drop_column("one")
+    assert library.info().calibrated_by == "Kind"
     library.drop_column("kind")
-    assert library.fit()  # there is no such column any more: nothing is fitted to it, and nothing fails
-    assert library.info().calibrated_by == ""
+    assert library.catalogue.calibrations.present() is None
+    np.testing.assert_array_equal(stated(library, 7), before)
+
+
+def test_where_the_column_does_not_serve_any_more_a_fit_forgets_it(library: Library) -> None:
+    library.calibrate("kind")
+    library.annotate({path: {"kind": None} for path in paths(library)[40:]})
+    assert library.fit()
+    assert library.catalogue.calibrations.present() is None
+
+
+def test_hash_layers_that_another_process_fits_meanwhile_are_calibrated(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(library.path.parent / "pictures", 10, seed=9)
+    compared, fits = calibrating.sample_of, []
+
+    def sample_of(*given: Any) -> Any:
+        found = compared(*given)
+        if given[0] is library.catalogue and not fits:
+            fits.append(True)
+            threading.Thread(target=fit_elsewhere).start()
+        return found
+
+    def fit_elsewhere() -> None:
+        with Library.open(library.path, model()) as other:  # type: ignore[arg-type]
+            other.index(library.path.parent / "pictures")
+            other.fit()
+        done.set()
+
+    done, curve = threading.Event(), calibrating.Sample.curve
+
+    def slow(sample: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            assert done.wait(60)
+        return curve(sample)
+
+    monkeypatch.setattr(calibrating, "sample_of", sample_of)
+    monkeypatch.setattr(calibrating.Sample, "curve", slow)
+    before = library.fingerprint
+    library.calibrate("kind")
+    own = library.catalogue.calibrations.present()
+    assert own is not None
+    assert own.fingerprint == library.catalogue.facts().fingerprint != before
+    assert library.info().calibrated_by == "kind"
+
+
+def test_shards_of_uploads_are_no_kinds(library: Library, tmp_path: Path) -> None:
+    library.add(draw(tmp_path / "sent", 60, seed=5))
+    with pytest.raises(LibraryError, match="folder is the same for all pictures"):
+        library.calibrate("folder")
+
+
+def test_words_have_no_probabilities_of_pictures(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kinds = np.arange(200) % 5
+    vectors = (random.standard_normal((5, 64))[kinds] + 0.6 * random.standard_normal((200, 64))).astype(np.float32)
+    columns = {"kind": [f"kind {kind}" for kind in kinds]}
+    library = Library.create(tmp_path / "vectors", vectors=vectors, columns=columns)
+    library.calibrate("kind")
+    assert library.search(vectors[0])[1].probability is not None
+    assert library.search(Mixture([vectors[0]], minus=[vectors[1]]))[0].probability is None
+    with pytest.raises(UncalibratedError, match="cannot have one"):
+        library.search(Mixture([vectors[0]], minus=[vectors[1]]), min_probability=0.5)
+
+
+def test_a_library_that_takes_hash_layers_with_an_import_is_calibrated_for_them(tmp_path: Path) -> None:
+    paths = draw(tmp_path / "few", LEAST - 10)
+    own = Library.create(tmp_path / "own", model())  # type: ignore[arg-type]
+    own.index(tmp_path / "few")
+    own.annotate(labelled(paths))
+    own.calibrate("kind")
+    draw(tmp_path / "many", LEAST, seed=2)
+    other = Library.create(tmp_path / "other", model())  # type: ignore[arg-type]
+    assert other.index(tmp_path / "many").fitted
+    other.export(tmp_path / "other.parquet")
+    own.close()
+    with Library.import_(tmp_path / "other.parquet", tmp_path / "own", model())[0] as own:  # type: ignore[arg-type]
+        assert own.fingerprint == other.fingerprint
+        assert own.info().calibrated_by == "kind"
 
 
 def test_a_program_that_follows_the_library_has_them_too(library: Library) -> None:
@@ -191,5 +278,9 @@ def test_a_damaged_calibration_is_found(library: Library, change: str) -> None:
     library.calibrate("kind")
     with library.catalogue.writing():
         library.catalogue.database.execute(f"UPDATE calibration SET {change}")
-    with pytest.raises(LibraryError, match="the catalogue is damaged"):
+    with pytest.raises(LibraryError, match="calibration of its probabilities is damaged; transhash calibrate --forget"):
         library.search(paths(library)[0])
+    assert [each.what for each in library.verify().problems] == ["the calibration of its probabilities is damaged"]
+    library.calibrate(None)
+    assert library.search(paths(library)[0])
+    assert library.verify().problems == []

@@ -270,3 +270,23 @@ def test_filters_offer_what_came_after_the_page_was_opened(visit: Visit, changin
     page.locator("#filter-texts label", has_text="Mood").locator("select").select_option("calm")
     expect(page.locator("#summary")).to_have_text("1 picture, the newest first")
     expect(page.locator("#rule-column option", has_text="mood")).to_have_count(1)
+
+
+def test_what_is_being_typed_while_choices_come_is_a_filter_when_it_is_entered(visit: Visit, changing: Gallery) -> None:
+    page, held = visit.page, []
+    name = visit.names()[0]
+    with Library.open(changing.library.path, FakeModel()) as other:
+        other.annotate({next(changing.photos.rglob(name)): {"weather": "rain"}})
+    assert eventually(lambda: "weather" in changing.server.get("/library").json()["columns"])
+    page.route("**/library/facets", lambda route: held.append(route))  # noqa: PLW0108 -- playwright marks functions
+    page.click("#toggle-filters")
+    page.locator("#filter-where").press_sequentially(name)
+    assert eventually(lambda: page.wait_for_timeout(50) or held)
+    held[0].continue_()
+    expect(page.locator("#filter-texts label", has_text="Weather")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#summary")).to_have_text("1 picture, the newest first")
+    assert "where" in page.url
+    page.unroute("**/library/facets")
+    page.reload()
+    expect(page.locator("#summary")).to_have_text("1 picture, the newest first")

@@ -7,47 +7,66 @@ from collections.abc import Iterable, Iterator
 
 from transhash.bulk.files import GO_ON, Place, reason
 from transhash.errors import DataError
-from transhash.images.ignore import DEFAULTS, IGNORE_FILE, Ignore, around
+from transhash.images.ignore import DEFAULTS, IGNORE_FILE, MAX_BYTES, Ignore, around
+
+LIBRARY = "catalogue.sqlite"  # in a folder that is a library, with small copies of its pictures
 
 
 def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
-    """The paths below a folder, of all that there are, that no `.transhashignore` names, nor `DEFAULTS`.
+    """The paths below a folder, of all that there are, that are neither hidden nor below a library nor to be ignored.
 
-    Raises `DataError` for such a file that cannot be read.
+    Raises `DataError` for a `.transhashignore` that cannot be read.
     """
-    paths = list(paths)
-    name = f"/{os.fsdecode(IGNORE_FILE)}"
-    lists = {path.removesuffix(name) for path in paths if path.endswith(name)}
-    known: dict[str, Ignore | None] = {}
     top = root.path.rstrip("/")
+    place = os.path.realpath(top) if root.is_local else top
+    found = {path: path[len(top) :].lstrip("/") for path in paths}
+    known: dict[str, Ignore | None] = {}
+    lists, libraries = (
+        {folder_of(below) for below in found.values() if below.rpartition("/")[2] == name}
+        for name in (os.fsdecode(IGNORE_FILE), LIBRARY)
+    )
+
+    def whole(below: str) -> bytes:
+        return os.fsencode(f"{place}/{below}" if place and below else place or below)
 
     def inside(folder: str) -> Ignore | None:
         """The patterns that hold in a folder; None where it is skipped itself."""
         if folder not in known:
-            above = _above(root, top) if folder == top else inside(folder.rpartition("/")[0])
-            if above is not None and folder != top and (os.fsencode(folder), True) in above:
+            above = inside(folder_of(folder)) if folder else _above(root, place)
+            if folder and (folder.rpartition("/")[2].startswith(".") or folder in libraries):
+                above = None
+            if folder and above is not None and (whole(folder), True) in above:
                 above = None
             if above is not None and folder in lists:
-                above = Ignore(os.fsencode(folder), _read(root, folder + name), above)
+                above = Ignore(whole(folder), _read(root, folder), above)
             known[folder] = above
         return known[folder]
 
-    for path in paths:
-        patterns = inside(path.rpartition("/")[0])
-        if patterns is not None and not (patterns.concerns_files and (os.fsencode(path), False) in patterns):
+    for path, below in found.items():
+        patterns = inside(folder_of(below))
+        if patterns is not None and not (patterns.concerns_files and (whole(below), False) in patterns):
             yield path
 
 
-def _above(root: Place, top: str) -> Ignore:
+def folder_of(below: str) -> str:
+    """The folder of something below a root, itself below it; empty for the root."""
+    return below.rpartition("/")[0]
+
+
+def _above(root: Place, place: str) -> Ignore:
     try:
-        return around(os.fsencode(top)) if root.is_local else Ignore(b"", DEFAULTS, None)
+        return around(os.fsencode(place)) if root.is_local else Ignore(b"", DEFAULTS, None)
     except OSError as error:
         raise DataError(root.url, f"what to skip cannot be read ({reason(error)})", GO_ON) from error
 
 
-def _read(root: Place, path: str) -> bytes:
+def _read(root: Place, folder: str) -> bytes:
+    at = root.below(f"{folder}/{os.fsdecode(IGNORE_FILE)}".lstrip("/"))
     try:
-        found: bytes = root.files.cat_file(path)
+        with at.files.open(at.path, "rb") as file:
+            found: bytes = file.read(MAX_BYTES + 1)
     except Exception as error:  # of a network, perhaps, and each file system has errors of its own
-        raise DataError(path, f"cannot be read ({reason(error)})", GO_ON) from error
+        raise DataError(at.url, f"cannot be read ({reason(error)})", GO_ON) from error
+    if len(found) > MAX_BYTES:
+        raise DataError(at.url, "longer than 1 MB", "shorten it")
     return found

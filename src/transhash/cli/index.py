@@ -200,7 +200,8 @@ def _print(done: IndexReport, opened: Library) -> None:
     print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.fitted:
         say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
-        _tell_what_is_lost(opened.model)
+        if not opened.info().calibrated_by:
+            _tell_what_is_lost(opened.model)
     if done.embedded:
         say(f"{counted(done.embedded, 'picture')} had no embedding, encoded again")
     if done.unembedded:
@@ -219,7 +220,8 @@ def _tell_what_is_lost(model: Encoder) -> None:
     if is_hash_model(model) and model.likeness is None and model.unfitted.calibration:
         say(
             f"searches give no probabilities from now on, as {model.name} is calibrated for distances alone; "
-            f"calibrate it for embeddings too: transhash evaluate {shown(model.folder)} --calibrate"
+            f"calibrate it for embeddings too: transhash evaluate {shown(model.folder)} --calibrate; or this library: "
+            "transhash calibrate COLUMN"
         )
 
 

@@ -38,7 +38,7 @@ lost+found/
 # archives made on a Mac
 __MACOSX/
 """
-_MAX_BYTES = 1 << 20  # what is longer is no list that someone wrote
+MAX_BYTES = 1 << 20  # what is longer is no list that someone wrote
 
 _CLASSES = {  # of ASCII, as git has them
     "alnum": r"0-9A-Za-z",
@@ -84,8 +84,8 @@ class Ignore:
 def inside(folder: bytes, above: Ignore | None) -> Ignore:
     """What holds in a folder with an ignore file; raises `OSError` when that cannot be read."""
     with open(os.path.join(folder, IGNORE_FILE), "rb") as file:
-        lines = file.read(_MAX_BYTES + 1)
-    if len(lines) > _MAX_BYTES:
+        lines = file.read(MAX_BYTES + 1)
+    if len(lines) > MAX_BYTES:
         raise OSError(f"{os.fsdecode(IGNORE_FILE)} is longer than 1 MB")
     return Ignore(folder, lines, above)
 

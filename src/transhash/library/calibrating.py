@@ -7,7 +7,7 @@ is that of an average collection. Where some hundred pictures have a label, they
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,30 @@ from numpy.typing import NDArray
 from transhash.errors import LibraryError
 from transhash.library.catalogue.calibrations import OwnCalibration
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.models import LibraryModel
+from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.results import CalibrationReport
 from transhash.model.encoder import is_hash_model
 from transhash.model.likeness import SHOWN, Likeness, expected_error, nearest, of_embeddings
 
 if TYPE_CHECKING:
+    from transhash.library.models import LibraryModel
     from transhash.library.searching import LocalSearch
 
 FEWEST, MOST = 50, 2000  # pictures that are compared with one another
+TRIES = 3  # where another process fits hash layers meanwhile
+
+
+class Sample(NamedTuple):
+    """Some pictures that have a value in a column."""
+
+    by: str
+    kept: NDArray[np.int8]  # [N, V], what their cosines are taken of
+    kinds: NDArray[np.int64]  # [N], numbers of their values
+    same: NDArray[np.bool_]  # [N, N], whether these are the same
+
+    def curve(self) -> Likeness:
+        """The probability of having the same value, by the cosine."""
+        return of_embeddings(self.kept, self.same, f"{len(self.kinds)} pictures of the library, by {self.by}")
 
 
 def calibrated(catalogue: Catalogue, searching: LocalSearch, by: str | None) -> CalibrationReport | None:
@@ -35,43 +50,46 @@ def calibrated(catalogue: Catalogue, searching: LocalSearch, by: str | None) -> 
     if not searching.by_embeddings:
         reason = "its hits are ordered by distances, of which the model's probabilities are"
         raise LibraryError(searching.path, reason, "calibrate the model: transhash evaluate MODEL --calibrate")
-    return calibrate(catalogue, searching.own, by)
+    model = searching.own
+    for _ in range(TRIES):
+        model.refresh()
+        layers, fingerprint = model.layers, model.facts.fingerprint
+        with catalogue.reading():
+            sample = sample_of(catalogue, layers, by)
+        curve = sample.curve()
+        _check_curve(catalogue, by, curve)
+        with catalogue.writing():
+            if catalogue.facts().fingerprint == fingerprint:
+                catalogue.calibrations.keep(OwnCalibration(by, fingerprint, curve))
+                return _report(sample, _general(model))
+    raise LibraryError(catalogue.path.parent, "its codes are fitted again and again by others", "try again")
 
 
-def calibrate(catalogue: Catalogue, model: LibraryModel, by: str) -> CalibrationReport:
-    """Fit probabilities to the pictures of a library; raises `LibraryError` (`Library.calibrate`)."""
-    model.refresh()
-    layers, fingerprint = model.layers, model.facts.fingerprint
-    with catalogue.reading():
-        ids, kinds = catalogue.calibrations.kinds(by)
-        rows = np.random.Generator(np.random.PCG64(0)).permutation(len(ids))[:MOST]
-        ids, kinds = ids[rows], kinds[rows]
-        known = catalogue.embeddings.of(ids.tolist())
-        kept = catalogue.embeddings.array(known[id_] for id_ in ids.tolist())
+def renew(catalogue: Catalogue, layers: HashLayers) -> None:
+    """Fit probabilities to the same column after hash layers were fitted, inside the same transaction.
+
+    Where the column does not serve any more, they are the model's again.
+    """
+    if own := catalogue.calibrations.present():
+        catalogue.calibrations.forget()
+        with suppress(LibraryError):
+            curve = sample_of(catalogue, layers, own.by).curve()
+            _check_curve(catalogue, own.by, curve)
+            catalogue.calibrations.keep(OwnCalibration(own.by, layers.fingerprint, curve))
+
+
+def sample_of(catalogue: Catalogue, layers: HashLayers | None, by: str) -> Sample:
+    """Up to `MOST` pictures, inside a transaction; raises `LibraryError` for a column that does not tell them apart."""
+    ids, kinds = catalogue.calibrations.kinds(by)
+    rows = np.random.Generator(np.random.PCG64(0)).permutation(len(ids))[:MOST]
+    ids, kinds = ids[rows], kinds[rows]
+    known = catalogue.embeddings.of(ids.tolist())
+    kept = catalogue.embeddings.array(known[id_] for id_ in ids.tolist())
     same = kinds[:, None] == kinds
     _check(catalogue, by, same)
-    mapped = layers.head.ordered(kept) if layers else kept
-    curve = of_embeddings(mapped, same, f"{len(ids)} pictures of the library, by {by}")
-    if curve.slope <= 0:
-        reason = f"pictures with one {by} look no more alike than others"
-        raise LibraryError(catalogue.path.parent, reason, "name a column that says what pictures show")
-    with catalogue.writing():
-        catalogue.calibrations.keep(OwnCalibration(by, fingerprint, curve))
-    before = _general(model)
-    return CalibrationReport(
-        by=by,
-        pictures=len(ids),
-        values=len(np.unique(kinds)),
-        error=_by_halves(mapped, same),
-        error_before=None if before is None else _error(before, mapped, same),
-    )
-
-
-def again(catalogue: Catalogue, model: LibraryModel) -> None:
-    """Fit probabilities to the same column after hash layers were fitted; where it does not serve any more, not."""
-    if own := catalogue.calibrations.present():
-        with suppress(LibraryError):
-            calibrate(catalogue, model, own.by)
+    if layers and kept.shape[1] != len(layers.head.weights):
+        raise catalogue.damaged()
+    return Sample(by, layers.head.ordered(kept) if layers else kept, kinds, same)
 
 
 def _check(catalogue: Catalogue, by: str, same: NDArray[np.bool_]) -> None:
@@ -84,6 +102,12 @@ def _check(catalogue: Catalogue, by: str, same: NDArray[np.bool_]) -> None:
         raise LibraryError(folder, reason, "name a column in which pictures of one kind are equal, and others are not")
 
 
+def _check_curve(catalogue: Catalogue, by: str, curve: Likeness) -> None:
+    if curve.slope <= 0:
+        reason = f"pictures with one {by} look no more alike than others"
+        raise LibraryError(catalogue.path.parent, reason, "name a column that says what pictures show")
+
+
 def _general(model: LibraryModel) -> Likeness | None:
     """The curve of the model."""
     with suppress(LibraryError):  # a model that is gone
@@ -93,17 +117,21 @@ def _general(model: LibraryModel) -> Likeness | None:
     return None
 
 
-def _by_halves(kept: NDArray[np.int8], same: NDArray[np.bool_]) -> float:
-    """The error of the curve of one half of the pictures on the other half, the mean of both ways."""
-    one, other = slice(None, None, 2), slice(1, None, 2)
-    errors = [
-        _error(of_embeddings(kept[seen], same[seen, seen], ""), kept[judged], same[judged, judged])
-        for seen, judged in ((one, other), (other, one))
-    ]
-    return sum(errors) / len(errors)
-
-
-def _error(curve: Likeness, kept: NDArray[np.int8], same: NDArray[np.bool_]) -> float:
-    """The expected calibration error of a curve for the nearest of each picture."""
-    cosines, relevant = nearest(kept, same)
-    return expected_error(curve.probability(cosines[:, :SHOWN]), relevant[:, :SHOWN])
+def _report(sample: Sample, before: Likeness | None) -> CalibrationReport:
+    """Each half of the pictures is judged by the curve of the other, and by that of before."""
+    errors, errors_before = [], []
+    halves = slice(None, None, 2), slice(1, None, 2)
+    for seen, judged in (halves, halves[::-1]):
+        curve = of_embeddings(sample.kept[seen], sample.same[seen, seen], "")
+        cosines, relevant = nearest(sample.kept[judged], sample.same[judged, judged])
+        cosines, relevant = cosines[:, :SHOWN], relevant[:, :SHOWN]
+        errors.append(expected_error(curve.probability(cosines), relevant))
+        if before:
+            errors_before.append(expected_error(before.probability(cosines), relevant))
+    return CalibrationReport(
+        by=sample.by,
+        pictures=len(sample.kinds),
+        values=len(np.unique(sample.kinds)),
+        error=sum(errors) / 2,
+        error_before=sum(errors_before) / 2 if before else None,
+    )

@@ -36,11 +36,11 @@ def fit(catalogue: Catalogue, model: LibraryModel) -> int:
     orders = model.orders()
     try:
         with catalogue.writing():
-            pictures = recoding.fit(catalogue, base, model.facts.bits, orders=orders).pictures
+            layers = recoding.fit(catalogue, base, model.facts.bits, orders=orders)
+            calibrating.renew(catalogue, layers)
+            return layers.pictures
     except DataError as error:
         raise LibraryError(folder, error.reason, error.remedy) from error
-    calibrating.again(catalogue, model)
-    return pictures
 
 
 def begin(catalogue: Catalogue, searching: LocalSearch) -> None:

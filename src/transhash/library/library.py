@@ -232,8 +232,8 @@ class Library:
         or encoded already: `Queries(codes)`, `Queries.of(values)`. Cosines order the nearest by code, where the library
         and the query have embeddings; else distances, then how sure a query is of the bits that differ, then ids.
 
-        At most `max_distance` bits may differ, and the probability of relevance, by the model's calibration, must be at
-        least `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
+        At most `max_distance` bits may differ, and the probability of relevance (`Hit`) must be at least
+        `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
         and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared
         with absolute paths; others with paths relative to the folder that contains the library.
 

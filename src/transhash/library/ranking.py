@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
@@ -36,6 +37,7 @@ class Near(NamedTuple):
     likeness: NDArray[np.float32] | None = None  # [Q, k], cosines of embeddings where they were compared, else NaN
     fitted: bool = False  # cosines are those after the library's own map (`Head.ordered`)
     curve: Likeness | None = None  # of cosines, which the library has of its own
+    of_words: bool = False  # what was asked
 
     def after(self, offset: int) -> Near:
         """Without the first `offset` of each query."""
@@ -98,7 +100,8 @@ def encoded(model: Encoder, queries: Iterable[One]) -> Queries:
             "openai/clip-vit-base-patch32; or one of vectors (docs/vectors.md)",
         )
     kept = model.embed(np.stack([vector_of(model, each) for each in asked]))
-    return Queries.of(model.head.values(kept).astype(np.float32), kept)
+    found = Queries.of(model.head.values(kept).astype(np.float32), kept)
+    return replace(found, of_words=any(isinstance(each, Words | Mixture) for each in asked))
 
 
 def is_picture(query: One) -> TypeGuard[Source]:
@@ -265,12 +268,16 @@ def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
     """Why nothing tells the probability of what was found, and what to do."""
     remedy = "give a distance instead (--max-distance)"
     if not is_hash_model(model):
-        return f"its model {model.name} has no calibration, and cannot have one", remedy
+        if near.likeness is None or near.of_words:
+            return f"its model {model.name} has no calibration, and cannot have one", remedy
+        return f"its model {model.name} has no calibration", f"calibrate by a column (transhash calibrate), or {remedy}"
     if near.likeness is None and model.likeness:
         reason = f"its model {model.name} gives probabilities of embeddings, which a code alone does not have"
         return reason, f"search with the picture, or {remedy}"
     kind = f"distances of {model.bits} bits" if near.likeness is None else "embeddings, which order its pictures"
     remedy += ", or calibrate the model (`transhash evaluate MODEL --calibrate`)"
+    if near.likeness is not None:
+        remedy += " or the library (`transhash calibrate COLUMN`)"
     return f"its model {model.name} has no calibration for {kind}, so it cannot give probabilities", remedy
 
 

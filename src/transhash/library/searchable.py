@@ -29,7 +29,7 @@ class Limits(TypedDict, total=False):
     """Which hits a search may give."""
 
     max_distance: int | None  # bits that may differ, at most
-    min_probability: float | None  # of relevance, by the model's calibration
+    min_probability: float | None  # of relevance, where the model or the library is calibrated
     where: str | None  # a filter (`transhash.library.catalogue.where`)
     collapse: bool  # hits that are copies of one another become one (`Hit.copies`)
 
@@ -41,6 +41,7 @@ class Queries:
     codes: NDArray[np.uint8]  # packed, (Q, bits/8)
     values: NDArray[np.float32] | None = None  # relaxed, (Q, bits): they order what is at equal distances
     embeddings: NDArray[np.int8] | None = None  # (Q, V): they order the nearest, where the library keeps its pictures'
+    of_words: bool = False  # their cosines with pictures are others than those of pictures
 
     @classmethod
     def of(cls, values: NDArray[np.float32], embeddings: NDArray[np.int8] | None = None) -> Queries:
@@ -60,7 +61,8 @@ class Queries:
     def some(self, own: slice) -> Queries:
         """Some of them."""
         values = None if self.values is None else self.values[own]
-        return Queries(self.codes[own], values, None if self.embeddings is None else self.embeddings[own])
+        embeddings = None if self.embeddings is None else self.embeddings[own]
+        return Queries(self.codes[own], values, embeddings, self.of_words)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Options:
 
     k: int = 10  # hits, at most
     max_distance: int | None = None  # bits that may differ
-    min_probability: float | None = None  # of relevance, by the model's calibration
+    min_probability: float | None = None  # of relevance, where the model or the library is calibrated
     where: str | None = None  # a filter (`transhash.library.catalogue.where`)
     offset: int = 0  # hits to leave out at the beginning
     collapse: bool = False  # hits that are copies of one another become one (`Hit.copies`)
@@ -185,8 +187,9 @@ class Picture:
 class Hit:
     """A picture found, and how far from the query: bits that differ.
 
-    `probability` is that of being relevant to the query, in a collection like the one that the model was calibrated
-    on; None when it was on none.
+    `probability` is that of having the same value as the query in the column that the library was calibrated by
+    (`Library.calibrate`), else of being relevant in a collection like the one that the model was calibrated on; None
+    where neither was.
     """
 
     picture: Picture

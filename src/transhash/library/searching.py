@@ -88,7 +88,8 @@ class Snapshot:
         kept = queries.embeddings
         if kept is None or not self.searching.by_embeddings:
             return nearest(self.index, queries, k, allowed)
-        head = self.layers.head if self.layers else None
+        head, of_words = self.layers.head if self.layers else None, queries.of_words
+        curve = None if of_words else self.curve  # which is of pictures
         if head:  # those of this moment: another process may have fitted since
             queries = Queries(head.codes(kept), None, kept)
         ordered = kept if head is None else head.ordered(kept)
@@ -104,7 +105,7 @@ class Snapshot:
             likeness = held.likeness(*rows, few) if held else likeness_of(*rows, self._ordered)
             parts.append(by_likeness(near, likeness, k, compared))
         distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
-        return Near(distances, ids, likeness, fitted=is_mapped, curve=self.curve)
+        return Near(distances, ids, likeness, fitted=is_mapped, curve=curve, of_words=of_words)
 
     def _ordered(self, ids: list[int]) -> Mapping[int, bytes]:
         return self.searching.ordering(self.layers).kept(ids, self.revision)

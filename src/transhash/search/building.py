@@ -32,7 +32,7 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 AT_ONCE = 1 << 21  # codes that are read and sorted at a time
 PART = 1 << 22  # codes that a part should have
-PARTS = 256  # files that are open at a time, at most
+PARTS = 256  # at most
 SAMPLE = 1 << 16  # codes of which the bounds of the parts are taken
 
 

@@ -154,7 +154,8 @@ def of(error: TransHashError) -> Fault:
         reason = "a code that is not in the index, or does not fit it"
         return Fault(422, "code", reason, "use codes of this library's model")
     if isinstance(error, UncalibratedError):
-        return Fault(422, "uncalibrated", "the model has no calibration", "give a distance instead of a probability")
+        reason = "neither the model nor the library is calibrated for this"
+        return Fault(422, "uncalibrated", reason, "give a distance instead of a probability")
     if isinstance(error, LibraryError):
         return library(error)
     return Fault(422, "value", "a value that cannot be used", "see the API's description")

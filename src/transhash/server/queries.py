@@ -39,5 +39,6 @@ class Query:
     code: NDArray[np.uint8] | None = field(default=None, compare=False)
     values: NDArray[np.float32] | None = field(default=None, compare=False)
     embedding: NDArray[np.int8] | None = field(default=None, compare=False)
+    of_words: bool = False
     version: str | None = None  # of the content of a picture that was sent
     allowed: Passing | None = field(default=None, compare=False)  # what passes the filter, if there is one

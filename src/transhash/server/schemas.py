@@ -85,7 +85,7 @@ class Hit(Picture):
 
     distance: int = Field(description="Bits in which the codes differ.")
     probability: float | None = Field(
-        None, description="Of being relevant, by the model's calibration; null where that does not hold."
+        None, description="Of being relevant; null where neither model nor library is calibrated for it."
     )
     identical: bool = Field(False, description="The file has the same bytes as the picture searched with.")
     copies: list[int] = Field([], description="Ids of further hits that are copies of it, and are left out.")

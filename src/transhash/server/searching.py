@@ -54,7 +54,7 @@ class Searcher:
             embeddings = np.stack([kept[number] for number in numbers]) if values_each else None
             if snapshot.layers and embeddings is not None and relaxed is not None:
                 packed = snapshot.layers.head.codes(embeddings)  # codes may have been fitted since these were sent
-            asked = Queries(packed, relaxed, embeddings)
+            asked = Queries(packed, relaxed, embeddings, queries[numbers[0]].of_words)
             in_json = not options.collapse  # which asks for more than what is sent
             answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later, in_json=in_json)
             counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
@@ -70,9 +70,9 @@ def answered(
 ) -> list[Found | Exception]:
     """The answers to queries, in order; `alike` answers those with equal options, by their numbers."""
     answers: list[Found | Exception] = [faults.unknown_picture()] * len(queries)
-    groups: dict[tuple[Options, bool, bool, int], list[int]] = {}
+    groups: dict[tuple[Options, bool, bool, bool, int], list[int]] = {}
     for number, query in enumerate(queries):
-        kind = query.options, query.values is not None, query.embedding is not None, id(query.allowed)
+        kind = query.options, query.values is not None, query.embedding is not None, query.of_words, id(query.allowed)
         groups.setdefault(kind, []).append(number)
     for (options, *_), numbers in groups.items():
         together = max(1, MOST_RANKED // options.ranked)  # what is in memory at once stays bounded

@@ -15,6 +15,7 @@ from transhash.model.likeness import Likeness
 
 FOLDER = "folder"  # the built-in column that pictures can be told apart by
 _FOUND = "code IS NOT NULL AND vanished IS NULL ORDER BY picture.id"  # by search
+_SHARD = "CAST(path AS TEXT) GLOB 'added/[0-9a-f][0-9a-f]'"  # where what was uploaded lies, whatever it shows
 _EMBEDDED = "JOIN embedding ON embedding.picture = picture.id"
 
 
@@ -34,12 +35,13 @@ class Calibrations:
         self._columns = columns
 
     def present(self) -> OwnCalibration | None:
-        """The one that was kept last, whatever hash layers the library has now."""
+        """The one that was kept last, whatever hash layers the library has now; raises `LibraryError` for none."""
         rows = self._database.rows("SELECT by_column, fingerprint, slope, shift, pairs, data FROM calibration")
         if not rows:
             return None
         if [*map(type, rows[0])] != [str, str, float, float, int, str] or not all(map(math.isfinite, rows[0][2:4])):
-            raise self._database.damaged()
+            where, remedy = self._database.path.parent, "transhash calibrate --forget, or calibrate it again"
+            raise LibraryError(where, "the calibration of its probabilities is damaged", remedy)
         by, fingerprint, *curve = rows[0]
         return OwnCalibration(by, fingerprint, Likeness(*curve))
 
@@ -50,17 +52,20 @@ class Calibrations:
         row = own.by, own.fingerprint, curve.slope, curve.offset, curve.pairs, curve.data
         self._database.execute("INSERT INTO calibration VALUES (?, ?, ?, ?, ?, ?)", row)
 
-    def forget(self) -> None:
-        """From now on probabilities are those of the model."""
-        self._database.execute("DELETE FROM calibration")
+    def forget(self, by: str | None = None) -> None:
+        """From now on probabilities are those of the model; with `by`, where they were of that column."""
+        where, column = ("", ()) if by is None else (" WHERE by_column = ? COLLATE NOCASE", (by,))
+        self._database.execute(f"DELETE FROM calibration{where}", column)
 
     def kinds(self, by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of the pictures with an embedding and a value in a column, ascending, and numbers of these values.
 
+        Pictures that `Library.add` has put away have no folder that says anything.
         Raises `LibraryError` for a column that there is not.
         """
         if by.lower() == FOLDER:
-            pages = self._database.pages(f"SELECT picture.id, folder FROM picture {_EMBEDDED} WHERE {_FOUND}")
+            sql = f"SELECT picture.id, folder.path FROM picture JOIN folder ON folder.id = picture.folder {_EMBEDDED}"
+            pages = self._database.pages(f"{sql} WHERE NOT {_SHARD} AND {_FOUND}")
         elif own := self._columns.by_lower().get(by.lower()):
             sql = f"SELECT picture.id, value FROM own_value JOIN picture ON picture.id = own_value.picture {_EMBEDDED}"
             pages = self._database.pages(f"{sql} WHERE own_column = ? AND {_FOUND}", (own.id,))

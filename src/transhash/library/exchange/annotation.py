@@ -209,3 +209,4 @@ def drop(catalogue: Catalogue, name: str) -> None:
             known = ", ".join(columns) or "none yet"
             raise LibraryError(catalogue.path.parent, f"no column {name!r} of your own", f"there are: {known}")
         catalogue.columns.drop(columns[name].id)
+        catalogue.calibrations.forget(by=name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError
+from transhash.library import calibrating
 from transhash.library.catalogue import recoding
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
@@ -79,3 +80,4 @@ def _take(file: Path, head: Head, catalogue: Catalogue) -> None:
     with catalogue.writing():
         recoding.recode(catalogue, layers.head)
         embeddings.use(layers)
+        calibrating.renew(catalogue, layers)

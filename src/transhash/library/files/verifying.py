@@ -64,6 +64,10 @@ def verify(
         return result
     result.pictures = catalogue.pictures.counts()[0]
     result.problems.extend(layer_problems(catalogue, searching.bits))
+    try:
+        catalogue.calibrations.present()
+    except LibraryError as error:
+        result.problems.append(Problem(error.reason, error.remedy))
     found: Encoder | None = None
     if not any(problem.remedy == REMADE for problem in result.problems):
         try:

@@ -49,6 +49,9 @@ async def described(served: Service, asked: Sequence[One], options: Options) -> 
         assert found.values is not None
         assert found.embeddings is not None
         rows = zip(found.codes, found.values, found.embeddings, strict=True)
-        return [Query(options, code=code, values=values, embedding=kept) for code, values, kept in rows]
+        of_words = found.of_words
+        return [
+            Query(options, code=code, values=values, embedding=kept, of_words=of_words) for code, values, kept in rows
+        ]
 
     return await served.draw(read) if asked else []

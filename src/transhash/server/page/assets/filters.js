@@ -36,6 +36,7 @@ export class Filters {
     this.onChange = onChange;
     this.onOpen = onOpen;
     this.where = "";
+    this.given = {}; // what the filter was made of
     this.texts = [];
     this.rules = new Rules(() => this.change());
     $("filters").addEventListener("submit", (event) => { event.preventDefault(); this.change(); });
@@ -73,7 +74,7 @@ export class Filters {
       return { column, select };
     });
     $("filter-texts").replaceChildren(...this.texts.map(({ column, select }) => make("label", {}, column[0].toUpperCase() + column.slice(1), select)));
-    this.compose(this.values); // what kind of value a rule has is known now
+    this.compose(this.given); // what kind of value a rule has is known now; what is being typed is no filter yet
   }
 
   clear() {
@@ -101,6 +102,7 @@ export class Filters {
 
   /** Choose what an address says. */
   set(values) {
+    this.given = values;
     this.wanted = values.texts ?? {};
     this.rules.set(values.rules ?? []);
     for (const field of FIELDS) $(`filter-${field}`).value = values[field] ?? "";
@@ -110,7 +112,7 @@ export class Filters {
 
   change() {
     const before = this.where;
-    this.compose(this.values);
+    this.compose(this.given = this.values);
     if (this.where !== before) this.onChange(this.values);
   }
 
