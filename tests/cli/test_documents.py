@@ -12,6 +12,7 @@ import pytest
 
 import pages
 import transhash
+from kinds import KINDS, draw
 from pages import ROOT
 from transhash import Library
 from transhash.cli import main
@@ -106,12 +107,24 @@ def test_the_readme_prints_what_make_demo_prints(give, tmp_path: Path) -> None:
     assert len(set(paths) & set(expected)) >= 3
 
 
+def of_kinds(folder: Path) -> None:
+    """Put pictures of a few kinds into folders, a folder for each kind, and their labels into a file."""
+    rows = ["path,label"]
+    for number, path in enumerate(draw(folder, 120)):
+        kind = folder / f"kind {number % KINDS}"
+        kind.mkdir(exist_ok=True)
+        rows.append(f"{path.rename(kind / path.name)},{kind.name}")
+    Path("labels.csv").write_text("\n".join(rows))
+
+
 @pytest.mark.parametrize(
     "verb",
     ["index", "search", "duplicates", "info", "annotate", "calibrate", "verify", "models", "fit", "export", "import_"],
 )
 def test_the_examples_of_a_verb_run(give, indexed: Path, verb: str) -> None:
     shutil.copytree(indexed, ".", dirs_exist_ok=True)
+    if verb == "calibrate":
+        of_kinds(Path("photos"))
     give("transhash index photos/ --model vits14-photographs")
     if verb == "search":
         give("transhash annotate labels.csv")

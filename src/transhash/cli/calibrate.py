@@ -14,7 +14,8 @@ from transhash.cli.output import counted, print_json, say, shown
 
 EXAMPLES = """\
   transhash calibrate folder        # pictures in one folder are of one kind
-  transhash annotate labels.csv && transhash calibrate label
+  transhash annotate labels.csv     # columns: path,label
+  transhash calibrate label
   transhash calibrate --forget
 """
 
