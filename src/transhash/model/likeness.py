@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.evaluation.cosine import unit
 from transhash.plain import JsonObject
 
 SHOWN = 50  # nearest pictures of each, whose cosines are calibrated, at least
@@ -78,6 +77,8 @@ def nearest(kept: NDArray[np.int8], same: NDArray[np.bool_]) -> tuple[NDArray[np
 
     Embeddings [N, V], `same` [N, N]: two arrays [N, N - 1].
     """
+    from transhash.evaluation.cosine import unit  # which a search does without
+
     directions = unit(kept.astype(np.float32))
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, -np.inf)
