@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 import transhash
 from benchmarks.common import RESULTS, program, write
 from benchmarks.photographs.box.embedding import embedded
-from benchmarks.photographs.measure import read
+from benchmarks.photographs.measure import ordered, read
 from benchmarks.photographs.sets import SETS, PhotoSet
 from transhash.evaluation.cosine import related, unit
 from transhash.library.calibrating import MOST
 from transhash.model.directory import EMBEDDING
-from transhash.model.fitted import fit_head
 from transhash.model.likeness import SHOWN, expected_error, of_embeddings
 
 FEW = 200  # pictures with a label
@@ -40,8 +39,8 @@ Pairs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.bool_]]"  # what is st
 def stated(photos: PhotoSet, kept: NDArray[np.int8], model: transhash.HashModel) -> dict[str, Pairs]:
     """What each curve states of the nearest pictures of each query, and what is so; embeddings [N, V]."""
     q, labels = photos.queries, photos.labels
-    mapped = fit_head(kept[q:], 64, orders=len(kept) - q).ordered(kept)
-    cosines = unit(mapped[:q].astype(np.float32)) @ unit(mapped[q:].astype(np.float32)).T
+    mapped = ordered(kept, q)
+    cosines = unit(mapped[:q]) @ unit(mapped[q:]).T
     near = np.argsort(-cosines, axis=1)[:, :SHOWN]
     so = np.stack([related(label, labels[q:][rows]) for label, rows in zip(labels[:q], near, strict=True)])
     assert model.nearness is not None

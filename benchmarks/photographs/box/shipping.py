@@ -18,7 +18,6 @@ from transhash.nn.mgvt import MGVT
 from transhash.training.export import export_model
 
 NAME = "vits14-photographs"
-SHOWN = 50  # nearest pictures of a query, whose cosines are calibrated
 ASKING = 400  # pictures of a set, at most, where the order of a library is calibrated
 PAIRS = 1_000_000  # that each set counts for, where distances are calibrated
 
@@ -59,7 +58,7 @@ def calibrate_order(folder: Path, judged: Kept) -> None:
         ask, rest = np.split(rows, [min(ASKING, len(rows) // 4)])
         mapped = unit(fit_head(kept[rest], 64, orders=len(rest)).ordered(kept).astype(np.float32))
         cosines = mapped[ask] @ mapped[rest].T
-        nearest = np.argsort(-cosines, axis=1)[:, : min(SHOWN, len(rest))]
+        nearest = np.argsort(-cosines, axis=1)[:, : min(likeness.SHOWN, len(rest))]
         shown.append(np.take_along_axis(cosines, nearest, 1))
         kind.append(classes[rest][nearest] == classes[ask][:, None])
     data = f"{len(judged)} sets of photographs, weighed alike"
@@ -83,12 +82,9 @@ def calibrate(folder: Path, layers: Layers, judged: Kept) -> None:
             distances = np.rint((bits - signs @ signs.T) / 2).astype(np.int64)[one, other]
             for row, chosen in enumerate((distances[same], distances)):
                 near[bits][row] += np.bincount(chosen, minlength=bits + 1) * (PAIRS / len(distances))
-        directions = unit(kept.astype(np.float32))
-        cosines = directions @ directions.T
-        np.fill_diagonal(cosines, -np.inf)
-        nearest = np.argsort(-cosines, axis=1)[:, : min(SHOWN, len(kept) - 1)]
-        shown.append(np.take_along_axis(cosines, nearest, 1))
-        kind.append(classes[nearest] == classes[:, None])
+        cosines, alike = likeness.nearest(kept, classes[:, None] == classes)
+        shown.append(cosines[:, : likeness.SHOWN])
+        kind.append(alike[:, : likeness.SHOWN])
     config = read_config(folder)
     config["calibrations"] = {
         str(bits): calibration.fit(counts[0], counts[1], data).to_dict()

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator
 
 from transhash.bulk.files import GO_ON, Place, reason
 from transhash.errors import DataError
-from transhash.images.ignore import DEFAULTS, IGNORE_FILE, MAX_BYTES, Ignore, around
+from transhash.images.ignore import DEFAULTS, IGNORE_FILE, Ignore, around, listed
 
 LIBRARY = "catalogue.sqlite"  # in a folder that is a library, with small copies of its pictures
 
 
 def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
-    """The paths below a folder, of all that there are, that are neither hidden nor below a library nor to be ignored.
+    """The paths below a root without what patterns name, and without those in hidden folders and in libraries.
 
     Raises `DataError` for a `.transhashignore` that cannot be read.
     """
@@ -21,10 +21,12 @@ def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
     place = os.path.realpath(top) if root.is_local else top
     found = {path: path[len(top) :].lstrip("/") for path in paths}
     known: dict[str, Ignore | None] = {}
-    lists, libraries = (
-        {folder_of(below) for below in found.values() if below.rpartition("/")[2] == name}
-        for name in (os.fsdecode(IGNORE_FILE), LIBRARY)
-    )
+
+    def with_a(name: str) -> set[str]:
+        """The folders that have a file of this name."""
+        return {folder_of(below) for below in found.values() if below.rpartition("/")[2] == name}
+
+    lists, libraries = with_a(os.fsdecode(IGNORE_FILE)), with_a(LIBRARY)
 
     def whole(below: str) -> bytes:
         return os.fsencode(f"{place}/{below}" if place and below else place or below)
@@ -38,7 +40,7 @@ def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
             if folder and above is not None and (whole(folder), True) in above:
                 above = None
             if above is not None and folder in lists:
-                above = Ignore(whole(folder), _read(root, folder), above)
+                above = _read(root, folder, whole(folder), above)
             known[folder] = above
         return known[folder]
 
@@ -60,13 +62,10 @@ def _above(root: Place, place: str) -> Ignore:
         raise DataError(root.url, f"what to skip cannot be read ({reason(error)})", GO_ON) from error
 
 
-def _read(root: Place, folder: str) -> bytes:
+def _read(root: Place, folder: str, whole: bytes, above: Ignore) -> Ignore:
     at = root.below(f"{folder}/{os.fsdecode(IGNORE_FILE)}".lstrip("/"))
     try:
         with at.files.open(at.path, "rb") as file:
-            found: bytes = file.read(MAX_BYTES + 1)
+            return listed(whole, file, above)
     except Exception as error:  # of a network, perhaps, and each file system has errors of its own
         raise DataError(at.url, f"cannot be read ({reason(error)})", GO_ON) from error
-    if len(found) > MAX_BYTES:
-        raise DataError(at.url, "longer than 1 MB", "shorten it")
-    return found

@@ -38,7 +38,7 @@ def encode(
 
     The files have uri, code, size, label and other columns, and the model's fingerprint. When the command was
     interrupted, the same command continues it, and each picture is in the result once. A picture that cannot be used
-    has a reason instead of a code. Of a folder what `transhash index` skips is skipped, also what .transhashignore
+    has a reason instead of a code. In a folder it skips what `transhash index` skips, also what .transhashignore
     names. URLs are those that fsspec knows (s3://…, gs://…, memory://…). Ray runs at RAY_ADDRESS, else on this machine
     (docs/scale.md).
     """

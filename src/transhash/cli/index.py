@@ -21,7 +21,6 @@ from transhash.errors import LibraryError
 
 if TYPE_CHECKING:
     from transhash.library import IndexReport, Library, Skipped
-    from transhash.model import Encoder
 
 EXAMPLES = """\
   transhash index photos/
@@ -200,8 +199,7 @@ def _print(done: IndexReport, opened: Library) -> None:
     print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.fitted:
         say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
-        if not opened.info().calibrated_by:
-            _tell_what_is_lost(opened.model)
+        _tell_what_is_lost(opened)
     if done.embedded:
         say(f"{counted(done.embedded, 'picture')} had no embedding, encoded again")
     if done.unembedded:
@@ -213,11 +211,14 @@ def _print(done: IndexReport, opened: Library) -> None:
         say(f"not read: {_kinds(done.unread)}; transhash does not read these kinds, convert them to JPEG or PNG")
 
 
-def _tell_what_is_lost(model: Encoder) -> None:
+def _tell_what_is_lost(opened: Library) -> None:
     """Say when a model was calibrated for its own codes alone, which have given way to fitted ones."""
     from transhash.model import is_hash_model
 
-    if is_hash_model(model) and model.likeness is None and model.unfitted.calibration:
+    model = opened.model
+    if not is_hash_model(model) or model.likeness is not None or not model.unfitted.calibration:
+        return
+    if not opened.info().calibrated_by:
         say(
             f"searches give no probabilities from now on, as {model.name} is calibrated for distances alone; "
             f"calibrate it for embeddings too: transhash evaluate {shown(model.folder)} --calibrate; or this library: "

@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import re
 from functools import lru_cache
+from typing import BinaryIO
 
 IGNORE_FILE = b".transhashignore"
 DEFAULTS = b"""
@@ -38,7 +39,7 @@ lost+found/
 # archives made on a Mac
 __MACOSX/
 """
-MAX_BYTES = 1 << 20  # what is longer is no list that someone wrote
+_MAX_BYTES = 1 << 20  # what is longer is no list that someone wrote
 
 _CLASSES = {  # of ASCII, as git has them
     "alnum": r"0-9A-Za-z",
@@ -84,8 +85,13 @@ class Ignore:
 def inside(folder: bytes, above: Ignore | None) -> Ignore:
     """What holds in a folder with an ignore file; raises `OSError` when that cannot be read."""
     with open(os.path.join(folder, IGNORE_FILE), "rb") as file:
-        lines = file.read(MAX_BYTES + 1)
-    if len(lines) > MAX_BYTES:
+        return listed(folder, file, above)
+
+
+def listed(folder: bytes, file: BinaryIO, above: Ignore | None) -> Ignore:
+    """What holds in a folder whose ignore file is open; raises `OSError` when that is no list that someone wrote."""
+    lines = file.read(_MAX_BYTES + 1)
+    if len(lines) > _MAX_BYTES:
         raise OSError(f"{os.fsdecode(IGNORE_FILE)} is longer than 1 MB")
     return Ignore(folder, lines, above)
 

@@ -59,9 +59,10 @@ def calibrated(catalogue: Catalogue, searching: LocalSearch, by: str | None) -> 
         curve = sample.curve()
         _check_curve(catalogue, by, curve)
         with catalogue.writing():
-            if catalogue.facts().fingerprint == fingerprint:
+            if is_present := catalogue.facts().fingerprint == fingerprint:
                 catalogue.calibrations.keep(OwnCalibration(by, fingerprint, curve))
-                return _report(sample, _general(model))
+        if is_present:
+            return _report(sample, _general(model))
     raise LibraryError(catalogue.path.parent, "its codes are fitted again and again by others", "try again")
 
 

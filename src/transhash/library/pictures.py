@@ -81,7 +81,7 @@ def facts(path: Path, catalogue: Catalogue, index: CodeIndex, fitted_to: int) ->
         pictures, skipped, vanished = catalogue.pictures.counts(index.count(catalogue.revision()))
         columns = {name: str(column.kind) for name, column in catalogue.columns.all().items()}
         own, general = catalogue.facts(), catalogue.embeddings.are_general()
-        calibration = catalogue.calibrations.present()
+        calibration = catalogue.calibrations.of(own.fingerprint)
     return LibraryInfo(
         path=path,
         pictures=pictures,
@@ -93,7 +93,7 @@ def facts(path: Path, catalogue: Catalogue, index: CodeIndex, fitted_to: int) ->
         created=own.created,
         fitted_to=fitted_to,
         general=general,
-        calibrated_by=calibration.by if calibration and calibration.fingerprint == own.fingerprint else "",
+        calibrated_by=calibration.by if calibration else "",
         bytes=disk_bytes(path),
         columns=columns,
     )

@@ -174,8 +174,8 @@ class LocalSearch:
 
     def _own_curve(self) -> Likeness | None:
         """What the library tells probabilities by, where it was calibrated with the hash layers that it has."""
-        own = self._catalogue.calibrations.present()
-        return own.curve if own and own.fingerprint == self.own.facts.fingerprint else None
+        own = self._catalogue.calibrations.of(self.own.facts.fingerprint)
+        return own.curve if own else None
 
     def hold_embeddings(self) -> None:
         """Hold the embeddings in memory from now on, where there is room: for a program that searches often.

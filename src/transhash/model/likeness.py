@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from transhash.plain import JsonObject
 
+Embeddings = NDArray[np.int8] | NDArray[np.float32]
+
 SHOWN = 50  # nearest pictures of each, whose cosines are calibrated, at least
 _STEPS = 50  # of Newton's method, at most
 _RIDGE = 1e-6  # keeps pairs that a threshold parts without error from an endless slope
@@ -60,7 +62,7 @@ def fit(cosines: Sequence[NDArray[np.floating]], relevant: Sequence[NDArray[np.b
     return Likeness(slope, offset, len(c), data)
 
 
-def of_embeddings(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) -> Likeness:
+def of_embeddings(kept: Embeddings, same: NDArray[np.bool_], data: str) -> Likeness:
     """The most likely curve for embeddings [N, V], of each picture with its nearest; `same` [N, N]: of one kind.
 
     These are `SHOWN`, or twice as many as are of its kind: the nearest of a good model are all of one kind, and would
@@ -72,7 +74,7 @@ def of_embeddings(kept: NDArray[np.int8], same: NDArray[np.bool_], data: str) ->
     return fit([cosines[shown]], [relevant[shown]], data)
 
 
-def nearest(kept: NDArray[np.int8], same: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def nearest(kept: Embeddings, same: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Of each of some pictures, its cosines with the others, the greatest first, and whether they are of one kind.
 
     Embeddings [N, V], `same` [N, N]: two arrays [N, N - 1].

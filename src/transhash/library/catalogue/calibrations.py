@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from transhash.errors import LibraryError
 from transhash.library.catalogue.columns import Columns
 from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.records import ADDED
 from transhash.model.likeness import Likeness
 
 FOLDER = "folder"  # the built-in column that pictures can be told apart by
 _FOUND = "code IS NOT NULL AND vanished IS NULL ORDER BY picture.id"  # by search
-_SHARD = "CAST(path AS TEXT) GLOB 'added/[0-9a-f][0-9a-f]'"  # where what was uploaded lies, whatever it shows
+_SHARD = f"CAST(path AS TEXT) GLOB '{ADDED}/[0-9a-f][0-9a-f]'"  # by the digest of a picture, whatever it shows
 _EMBEDDED = "JOIN embedding ON embedding.picture = picture.id"
 
 
@@ -35,7 +36,10 @@ class Calibrations:
         self._columns = columns
 
     def present(self) -> OwnCalibration | None:
-        """The one that was kept last, whatever hash layers the library has now; raises `LibraryError` for none."""
+        """The one that was kept last, whatever hash layers the library has now.
+
+        Raises `LibraryError` for one that is damaged.
+        """
         rows = self._database.rows("SELECT by_column, fingerprint, slope, shift, pairs, data FROM calibration")
         if not rows:
             return None
@@ -44,6 +48,11 @@ class Calibrations:
             raise LibraryError(where, "the calibration of its probabilities is damaged", remedy)
         by, fingerprint, *curve = rows[0]
         return OwnCalibration(by, fingerprint, Likeness(*curve))
+
+    def of(self, fingerprint: str) -> OwnCalibration | None:
+        """The same, where it is of the codes of this fingerprint."""
+        own = self.present()
+        return own if own and own.fingerprint == fingerprint else None
 
     def keep(self, own: OwnCalibration) -> None:
         """From now on this is the one."""
@@ -60,8 +69,8 @@ class Calibrations:
     def kinds(self, by: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids of the pictures with an embedding and a value in a column, ascending, and numbers of these values.
 
-        Pictures that `Library.add` has put away have no folder that says anything.
-        Raises `LibraryError` for a column that there is not.
+        Pictures that `Library.add` has put away are in no folder that says what they show. Raises `LibraryError` for a
+        column that there is not.
         """
         if by.lower() == FOLDER:
             sql = f"SELECT picture.id, folder.path FROM picture JOIN folder ON folder.id = picture.folder {_EMBEDDED}"

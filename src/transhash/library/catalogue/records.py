@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+ADDED = "added"  # the folder of pictures that `Library.add` has put away
+
 
 class Revision(NamedTuple):
     """A state of a catalogue: the next transaction has the next number, and another name in a copy of the catalogue."""

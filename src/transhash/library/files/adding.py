@@ -16,7 +16,7 @@ from typing import NamedTuple
 from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, file_of, suffix_of
 from transhash.library.catalogue.catalogue import Catalogue
-from transhash.library.catalogue.records import Coded, File, Indexed
+from transhash.library.catalogue.records import ADDED, Coded, File, Indexed
 from transhash.library.digests import content_hash
 from transhash.library.files.indexing import coded, origin_of
 from transhash.library.files.paths import Places, modified
@@ -26,7 +26,6 @@ from transhash.library.vectors import pictured
 from transhash.model.encoder import stream
 from transhash.system import make_folders, replacing
 
-ADDED = "added"
 _OURS = re.compile(rb"[0-9a-f]{32}\.[a-z0-9]{1,5}")
 
 
