@@ -63,7 +63,7 @@ def test_a_proxy_is_believed_on_a_socket_of_both_kinds(
 
 def test_of_many_connections_that_come_at_once_each_costs_another_one() -> None:
     admission = Admission(Settings(max_connections_of_one=8))
-    guests = [Guest(since) for since in range(30)]
+    guests = [Guest() for _ in range(30)]
 
     for guest in guests:  # those that are closed leave later, as they do in a loop
         admission.enter(guest)
@@ -72,7 +72,7 @@ def test_of_many_connections_that_come_at_once_each_costs_another_one() -> None:
             admission.leave(guest)
 
     assert [guest.closed for guest in guests] == [1] * 22 + [0] * 8
-    admission.enter(Guest(30))
+    admission.enter(Guest())
     assert [guest.closed for guest in guests] == [1] * 23 + [0] * 7
 
 
@@ -80,8 +80,8 @@ class Guest:
     client: tuple[str, int] | None = ("192.0.2.7", 1)
     gives_way = True
 
-    def __init__(self, since: float) -> None:
-        self.since, self.closed = since, 0
+    def __init__(self) -> None:
+        self.closed = 0
 
     def abort(self) -> None:
         self.closed += 1

@@ -16,7 +16,6 @@ class Guest(Protocol):
     """A connection that is counted."""
 
     client: tuple[str, int] | None
-    since: float  # by the clock of the event loop
 
     @property
     def gives_way(self) -> bool:
@@ -31,13 +30,13 @@ class Admission:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._all: set[Guest] = set()
+        self._all: dict[Guest, None] = {}  # the oldest first; many have one time, by the clock of an event loop
         self._of: Counter[str] = Counter()
 
     def enter(self, guest: Guest) -> None:
         """Count a connection that begins, and waits for its client; another one may have to give way."""
         settings, address = self._settings, address_of(guest)
-        self._all.add(guest)
+        self._all[guest] = None
         self._of[address] += 1
         is_proxy = guest.client is not None and guest.client[0] in settings.proxies
         if self._of[address] > settings.max_connections_of_one and not is_proxy:
@@ -48,7 +47,7 @@ class Admission:
     def leave(self, guest: Guest) -> None:
         """Count it no longer; nothing happens the second time."""
         if guest in self._all:
-            self._all.discard(guest)
+            del self._all[guest]
             address = address_of(guest)
             self._of[address] -= 1
             if not self._of[address]:
@@ -60,7 +59,7 @@ class Admission:
         of: Counter[str] = Counter(map(address_of, giving_way))
         most = max(of.values())  # the connection that enters is one of them
         addresses = {address} if address else {each for each, count in of.items() if count == most}
-        oldest = min((each for each in giving_way if address_of(each) in addresses), key=lambda each: each.since)
+        oldest = next(each for each in giving_way if address_of(each) in addresses)
         self.leave(oldest)  # now: it learns later that it was closed, and of many that come at once each needs another
         oldest.abort()
 

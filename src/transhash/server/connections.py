@@ -54,7 +54,6 @@ class Connection(HttpToolsProtocol):
 
     settings: ClassVar[Settings]
     admission: ClassVar[Admission]  # the connections of a server
-    since = 0.0
     answering: asyncio.Task[Any] | None = None
     left = False  # the client has closed it
     _turn: asyncio.TimerHandle | None = None
@@ -69,7 +68,6 @@ class Connection(HttpToolsProtocol):
         super().connection_made(_Outlet(transport))  # type: ignore[arg-type]
         if self.client:
             self.client = plain(self.client[0]), self.client[1]  # as proxies are named, which are believed
-        self.since = self.loop.time()
         self._wait(self.settings.header_seconds)
         self.admission.enter(self)
 

@@ -27,7 +27,6 @@ class Handshake(asyncio.Protocol):
     connection: ClassVar[type[Connection]]
     context: ClassVar[ssl.SSLContext]
     client: tuple[str, int] | None = None
-    since = 0.0
     gives_way = True  # it waits for its client
     _transport: asyncio.Transport
 
@@ -41,7 +40,6 @@ class Handshake(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         peer = transport.get_extra_info("peername")
         self.client = (plain(str(peer[0])), int(peer[1])) if isinstance(peer, tuple) else None
-        self.since = loop.time()
         self._transport = transport
         self._connections.add(self)
         self.connection.admission.enter(self)
