@@ -10,7 +10,7 @@ from transhash.kernels import inlined, kernel
 from transhash.search import clusters, scan, selection
 from transhash.search.bitops import borrow, load, lowest, near32, near_some, prefetch
 from transhash.search.rings import CENTRE, CLUSTER, PATIENCE, ROW
-from transhash.search.selection import BOUND
+from transhash.search.selection import BOUND, EVERY, WITHIN
 
 AHEAD = 4  # clusters whose codes are asked for before it is their turn
 LINES = 4  # cache lines of each, at most
@@ -24,6 +24,7 @@ def search(  # type: ignore[no-untyped-def]
     bits = len(counts) - 1
     apart = np.empty(len(store.reach), np.int64)
     order = np.empty(len(store.reach), np.int64)
+    turns = np.full(len(store.reach), -1, np.int64)  # the last query for which each cluster was read
     found = 0
     given_up = 0
     for q in range(len(queries)):
@@ -36,9 +37,15 @@ def search(  # type: ignore[no-untyped-def]
         apart[order[0]] = away
         found, spent, seen = _read(
             store.codes, store.labels, store.offsets, store.starts, store.members, alive, bits, order, 1, apart,
-            len(apart) * len(query) * CENTRE, np.inf, query, every, k, keys, found, counts, state,
+            turns, q, len(apart) * len(query) * CENTRE, np.inf, EVERY, query, every, k, keys, found, counts, state,
         )  # fmt: skip
-        held, ahead = _left(store, bits, query, order[0], state[BOUND], apart, order)
+        held, ahead = _left(store, bits, query, turns, q, state[BOUND], apart, order)
+        if not every and state[BOUND] == bits:  # while there are fewer than k, nothing tells how much is left
+            found, spent, seen = _read(
+                store.codes, store.labels, store.offsets, store.starts, store.members, alive, bits, order, held, apart,
+                turns, q, spent, limit, k, query, every, k, keys, found, counts, state,
+            )  # fmt: skip
+            held, ahead = _left(store, bits, query, turns, q, state[BOUND], apart, order)
         if not partial and spent + ahead > limit:
             given_up += 1
             bounds[q] = state[BOUND]
@@ -46,7 +53,7 @@ def search(  # type: ignore[no-untyped-def]
             continue
         found, spent, seen = _read(
             store.codes, store.labels, store.offsets, store.starts, store.members, alive, bits, order, held, apart,
-            spent, limit if partial else np.inf, query, every, k, keys, found, counts, state,
+            turns, q, spent, limit if partial else np.inf, EVERY, query, every, k, keys, found, counts, state,
         )  # fmt: skip
         if found > len(keys) > 0:
             return
@@ -60,8 +67,9 @@ def plan(store, queries, first, last, width, bounds, costs):  # type: ignore[no-
     bits = len(store.offsets) // len(store.reach) - 1
     apart = np.empty(len(store.reach), np.int64)
     order = np.empty(len(store.reach), np.int64)
+    turns = np.full(len(store.reach), -1, np.int64)
     for q in range(first, last):
-        _, costs[q] = _left(store, bits, load(queries, q, width), -1, bounds[q], apart, order)
+        _, costs[q] = _left(store, bits, load(queries, q, width), turns, q, bounds[q], apart, order)
         costs[q] += len(apart) * len(width) * CENTRE
 
 
@@ -76,12 +84,12 @@ def _rows(offsets, bits, c, away, bound):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _left(store, bits, query, seen, bound, apart, order):  # type: ignore[no-untyped-def]
-    """Into `order` the clusters but `seen` of which something is to be read, the nearest first; how many, their cost.
+def _left(store, bits, query, turns, turn, bound, apart, order):  # type: ignore[no-untyped-def]
+    """Into `order` the clusters of which something is still to be read, the nearest first; how many, their cost.
 
     And into `apart` how far their centres lie from the query.
     """
-    centres, reach, offsets = borrow(store.centres), borrow(store.reach), borrow(store.offsets)
+    centres, reach, offsets, turns = borrow(store.centres), borrow(store.reach), borrow(store.offsets), borrow(turns)
     picked = np.empty(len(reach), np.int64)
     places = np.zeros(bits + 2, np.int64)
     held = 0
@@ -95,7 +103,7 @@ def _left(store, bits, query, seen, bound, apart, order):  # type: ignore[no-unt
             near &= near - 1
             away = scan.distance_to(centres, c, query)
             begin, end = _rows(offsets, bits, c, away, bound)
-            if begin < end and c != seen:
+            if begin < end and turns[c] != turn:
                 apart[c] = away
                 picked[held] = c
                 held += 1
@@ -113,16 +121,19 @@ def _left(store, bits, query, seen, bound, apart, order):  # type: ignore[no-unt
 @kernel
 def _read(  # type: ignore[no-untyped-def]
     codes, labels, offsets, starts, members, alive, bits, order, held, apart,
-    spent, limit, query, every, k, keys, found, counts, state,
+    turns, turn, spent, limit, enough, query, every, k, keys, found, counts, state,
 ):  # fmt: skip
-    """Look at the first `held` clusters in `order` till `limit` is spent: `found`, `spent`, and how many were seen."""
+    """Look at the first `held` clusters in `order` till `limit` is spent, or there are `enough` within the bound.
+
+    Returns `found`, `spent`, and how many were seen.
+    """
     codes, labels, offsets, starts, members = (
         borrow(codes), borrow(labels), borrow(offsets), borrow(starts), borrow(members)
     )  # fmt: skip
-    alive, order, apart = borrow(alive), borrow(order), borrow(apart)
+    alive, order, apart, turns = borrow(alive), borrow(order), borrow(apart), borrow(turns)
     keys, counts, state = borrow(keys), borrow(counts), borrow(state)
     for seen in range(held):
-        if spent > limit:
+        if spent > limit or state[WITHIN] >= enough:
             return found, spent, seen
         if seen + AHEAD < held:
             c = order[seen + AHEAD]
@@ -131,6 +142,7 @@ def _read(  # type: ignore[no-untyped-def]
             for row in range(begin, min(end, begin + LINES * line), line):
                 prefetch(codes, row)
         c = order[seen]
+        turns[c] = turn
         row, end = _rows(offsets, bits, c, apart[c], state[BOUND])
         spent += CLUSTER + max(0, end - row) * len(query) * ROW
         bound = state[BOUND]
