@@ -42,7 +42,7 @@ ROUNDS, BATCHES, REQUESTS = 7, 20, 2000
 LAYERS: dict[str, tuple[Any, str]] = {
     "nearest codes": (HammingIndex, "search"),
     "their embeddings compared": (Held, "likeness"),
-    "the most alike chosen": (searching, "by_likeness"),
+    "the most alike chosen": (searching, "most_alike"),
     "rows of the catalogue": (searching.Snapshot, "rows"),
     "JSON": (Found, "written"),
 }

@@ -17,7 +17,7 @@ from transhash import Library
 from transhash.library import Options, Queries, embedding_file
 from transhash.library.embedding_index import Held, Part
 from transhash.library.opening import EMBEDDINGS, disk_bytes
-from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates
+from transhash.library.ranking import FEWEST, MOST, Near, by_likeness, candidates, most_alike
 from transhash.model.fitted import cosines
 from transhash.system import LINE
 
@@ -305,6 +305,28 @@ def test_the_most_alike_are_those_that_a_stable_sort_of_all_puts_first(found: in
         places += [place for place in first if near.ids[row, place] < 0] + list(range(COMPARED, found))
         assert ordered.ids[row].tolist() == near.ids[row][places[:k]].tolist()
         assert ordered.distances[row].tolist() == near.distances[row][places[:k]].tolist()
+
+
+@pytest.mark.parametrize("none", [0.0, 0.1])
+@pytest.mark.parametrize("found", [1, 7, 300])
+@pytest.mark.parametrize("k", [1, 10, 64])
+def test_the_order_in_which_candidates_come_makes_no_difference(k: int, found: int, none: float) -> None:
+    rng = np.random.default_rng(found + k)
+    k = min(k, found)
+    distances = rng.integers(0, 5, (9, found)).astype(np.int32)
+    ids = rng.permuted(np.tile(np.arange(found), (9, 1)), axis=1)
+    last = np.arange(found) >= found - rng.integers(0, found, 9)[:, None]
+    distances[last], ids[last] = -1, -1
+    likeness = (rng.integers(-3, 4, (9, found)) / 4).astype(np.float32)  # many are equal
+    likeness[(rng.random((9, found)) < none) | last] = np.nan
+
+    picked = most_alike(Near(distances, ids), likeness, k)
+
+    order = np.lexsort((ids, distances, ids < 0))
+    in_order = (np.take_along_axis(each, order, 1) for each in (distances, ids))
+    expected = by_likeness(Near(*in_order), np.take_along_axis(likeness, order, 1), k, found)
+    for one, other in zip(picked[:3], expected[:3], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_there_may_be_more_only_where_the_last_hit_asked_for_is_within_the_limits(library: Library) -> None:

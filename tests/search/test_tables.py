@@ -78,6 +78,9 @@ def assert_all(
             expected = oracle.nearest(queries, codes, ids, k)
             np.testing.assert_array_equal(D, expected[0])
             np.testing.assert_array_equal(I, expected[1])
+            D, I = oracle.in_order(made.search(queries, k, ids=allowed, sort=False, strategy=strategy))  # noqa: E741
+            np.testing.assert_array_equal(D, expected[0])
+            np.testing.assert_array_equal(I, expected[1])
             values = values_of(queries)
             D, I = made.search(queries, k, ids=allowed, values=values, strategy=strategy)  # noqa: E741
             expected = oracle.reranked(queries, values, codes, ids, k)

@@ -30,9 +30,9 @@ def test_tables_that_never_pay_are_tried_now_and_then_only(monkeypatch: pytest.M
     tried = []
     nearest = mih.nearest
 
-    def counted(*arguments: object) -> object:
+    def counted(*arguments: object, **options: object) -> object:
         tried.append(1)
-        return nearest(*arguments)
+        return nearest(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(mih, "nearest", counted)
     monkeypatch.setattr(mih, "scan_cost", lambda *_: 0.0)
@@ -53,9 +53,9 @@ def test_tables_that_pay_for_the_fewest_queries_are_tried_now_and_then_only(monk
     tried = []
     nearest = mih.nearest
 
-    def one_of_three(*arguments: object) -> object:
+    def one_of_three(*arguments: object, **options: object) -> object:
         tried.append(arguments[-1])  # its limit
-        keys, done = nearest(*arguments)
+        keys, done = nearest(*arguments, **options)  # type: ignore[arg-type]
         done[1:] = False
         return keys, done
 
@@ -78,9 +78,9 @@ def test_a_filter_makes_a_scan_cheaper_only_where_it_leads_to_codes(
     codes, limits = codes_of(np.random.default_rng(3), 1000, 64, "uniform"), []
     nearest = mih.nearest
 
-    def noted(*arguments: object) -> object:
+    def noted(*arguments: object, **options: object) -> object:
         limits.append(arguments[-1])
-        return nearest(*arguments)
+        return nearest(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(mih, "nearest", noted)
     monkeypatch.setattr(segment, "ALLOWED_TO_SCAN", 10)

@@ -19,6 +19,13 @@ def nearest(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, k: int) -> 
     return D, I
 
 
+def in_order(found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of each query by (distance, id), where they came in any order."""
+    distances, ids = found
+    order = np.lexsort((ids, distances, ids < 0))
+    return np.take_along_axis(distances, order, 1), np.take_along_axis(ids, order, 1)
+
+
 def within(queries: np.ndarray, codes: np.ndarray, ids: np.ndarray, radius: int) -> list[tuple[np.ndarray, np.ndarray]]:
     found = []
     for row in distances(queries, codes):

@@ -296,7 +296,11 @@ def _can_follow(head: embedding_file.Head, source: Ordering, share: int) -> bool
 
 def prepare() -> None:
     """Compile what compares embeddings: once on a machine, for those in memory and for those that are mapped."""
+    from transhash.search import cosines
+
     part = Part.of({}, set(), 8).under(Part.of({1: bytes(8)}, set(), 8))
     mapped = part._replace(rows=part.rows.copy())
     mapped.rows.flags.writeable = False
-    Held((part, mapped)).likeness(np.zeros((2, 8), np.int8), np.ones((2, 4), np.int64))
+    ids = np.ones((2, 4), np.int64)
+    found = Held((part, mapped)).likeness(np.zeros((2, 8), np.int8), ids)
+    cosines.first(found, np.zeros(ids.shape, np.int32), ids, 2)

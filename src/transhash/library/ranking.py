@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FEWEST, MOST, PER_ROOT = 512, 8192, 4  # codes that embeddings are compared of: `candidates`
 PER_HIT = 16  # embeddings that are compared whole for each hit: `read_whole`
+FEW = 64  # hits, up to which the most alike are picked out of candidates in any order
 RERANKED = 10_000  # hits among which equal distances are ordered by how sure a query is of its bits
 
 
@@ -178,6 +179,19 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int
     return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
 
 
+def most_alike(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
+    """The same of what came in any order, all of it compared, for a small k."""
+    from transhash.search import cosines  # which compiles kernels
+
+    order, whole = cosines.first(likeness, near.distances, near.ids, k)
+    rows = np.arange(len(order))[:, None]
+    if whole.all():
+        return Near(near.distances[rows, order], near.ids[rows, order], likeness[rows, order])
+    order = np.lexsort((near.ids, near.distances, near.ids < 0))
+    in_order = Near(near.distances[rows, order], near.ids[rows, order])
+    return by_likeness(in_order, likeness[rows, order], k, order.shape[1])
+
+
 def _around(ids: NDArray[np.int64], likeness: NDArray[np.float32]) -> NDArray[np.int64]:
     """The order of one row, int64 [C]: by likeness, around those of which there is none; places without id last."""
     order = np.flatnonzero(ids >= 0)
@@ -297,15 +311,17 @@ def _or_none(likely: NDArray[np.float64]) -> list[list[float | None]]:
     return found
 
 
-def nearest(index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.int64] | None) -> Near:
-    """The k nearest in an index, of those with `allowed` ids if given.
+def nearest(
+    index: HammingIndex, queries: Queries, k: int, allowed: NDArray[np.int64] | None, *, sort: bool = True
+) -> Near:
+    """The k nearest in an index, of those with `allowed` ids if given; in any order unless they are to be sorted.
 
     Far down a ranking ids order equal distances: to order all by the relaxed codes would cost more than it tells.
     """
     codes, values = queries.codes, queries.values
     k = min(k, max(1, len(index)))
     if values is None or k <= RERANKED:
-        return Near(*index.search(codes, k, ids=allowed, values=values))
+        return Near(*index.search(codes, k, ids=allowed, values=values, sort=sort))
     first = index.search(codes, RERANKED, ids=allowed, values=values)
     distances, ids = index.search(codes, k, ids=allowed)
     for row in range(len(codes)):

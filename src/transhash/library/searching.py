@@ -22,11 +22,13 @@ from transhash.library.opening import CODES, EMBEDDINGS
 from transhash.library.ordering import Ordering
 from transhash.library.pictures import Written, described, written
 from transhash.library.ranking import (
+    FEW,
     Near,
     Ranked,
     by_likeness,
     candidates,
     likeness_of,
+    most_alike,
     nearest,
     ranked,
     read_whole,
@@ -97,13 +99,14 @@ class Snapshot:
         held = self.held if self.held is not None and self.held.values == ordered.shape[1] else None
         is_mapped = head is not None and head.order is not None
         few = read_whole(k) if is_mapped else 0
+        picked = held is not None and queries.values is None and k <= FEW
         parts, step = [], max(1, (COMPARED if held else READ) // max(k, compared))
         for first in range(0, max(1, len(kept)), step):
             some = queries.some(slice(first, first + step))
-            near = nearest(self.index, some, max(k, compared), allowed)
+            near = nearest(self.index, some, max(k, compared), allowed, sort=not picked)
             rows = ordered[first : first + step], near.ids
             likeness = held.likeness(*rows, few) if held else likeness_of(*rows, self._ordered)
-            parts.append(by_likeness(near, likeness, k, compared))
+            parts.append(most_alike(near, likeness, k) if picked else by_likeness(near, likeness, k, compared))
         distances, ids, likeness = map(np.concatenate, zip(*(part[:3] for part in parts), strict=True))
         return Near(distances, ids, likeness, fitted=is_mapped, curve=curve, of_words=of_words)
 

@@ -37,6 +37,53 @@ _BYTES, _WIDE = ir.VectorType(ir.IntType(8), PIECE), ir.VectorType(ir.IntType(16
 Ids = npt.NDArray[np.int64]
 
 
+def first(
+    likeness: npt.NDArray[np.float32], distances: npt.NDArray[np.int32], ids: Ids, k: int
+) -> tuple[Ids, npt.NDArray[np.bool_]]:
+    """The columns of the k most alike of each row, int64 [Q, k], equal cosines by (distance, id); k is small.
+
+    Where fewer have an id (those without are the last), their columns follow. And which rows have a cosine of all that
+    have an id, bool [Q]: the others are not in order.
+    """
+    order, whole = np.empty((len(ids), k), np.int64), np.empty(len(ids), np.bool_)
+    _first(likeness, distances, ids, order, whole)
+    return order, whole
+
+
+@kernel
+def _first(likeness, distances, ids, order, whole):  # type: ignore[no-untyped-def]
+    k = order.shape[1]
+    for q in range(len(ids)):
+        held = 0
+        whole[q] = True
+        for c in range(ids.shape[1]):
+            if ids[q, c] < 0:
+                continue
+            if np.isnan(likeness[q, c]):
+                whole[q] = False
+                continue
+            if held == k and not _is_before(likeness[q], distances[q], ids[q], c, order[q, k - 1]):
+                continue
+            place = min(held, k - 1)
+            while place > 0 and _is_before(likeness[q], distances[q], ids[q], c, order[q, place - 1]):
+                order[q, place] = order[q, place - 1]
+                place -= 1
+            order[q, place] = c
+            held = min(held + 1, k)
+        for place in range(held, k):
+            order[q, place] = place
+
+
+@inlined
+def _is_before(likeness, distances, ids, a, b):  # type: ignore[no-untyped-def]
+    """Whether the hit in column a comes before that in column b."""
+    if likeness[a] != likeness[b]:
+        return likeness[a] > likeness[b]
+    if distances[a] != distances[b]:
+        return distances[a] < distances[b]
+    return ids[a] < ids[b]
+
+
 def compare(
     queries: npt.NDArray[np.int8],
     wanted: Ids,

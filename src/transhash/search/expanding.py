@@ -17,15 +17,13 @@ from transhash.search import selection
 from transhash.search.bitops import borrow
 from transhash.search.hits import Hits, check_memory, unwritten
 from transhash.search.packed import Packed
-from transhash.search.runs import Ids, Numbers, Run
+from transhash.search.runs import Ids, Numbers, by_rank
 from transhash.search.selection import EVERY, Keys, passes
 from transhash.search.store import ALL, SHARED, U32, Bitmap, Store
 from transhash.threads import spread
 
 _NONE = np.empty(0, np.uint32)
-_NO_IDS = np.empty(0, np.int64)
-for _array in (_NONE, _NO_IDS):
-    _array.flags.writeable = False
+_NONE.flags.writeable = False
 
 
 class Found(NamedTuple):
@@ -69,7 +67,7 @@ def hits(found: list[Found], shared: Shared, ids: Ids, queries: int, *, ordered:
     spread(lambda part: weigh(part.keys, part.ends, *shared, EVERY, counts[part.first :]), found)
     ends = np.cumsum(counts)
     result = unwritten(counts)
-    first_id, known = (ids.first, _NO_IDS) if isinstance(ids, Run) else (0, ids)
+    first_id, known = by_rank(ids)
 
     def write(part: Found) -> None:
         last = part.first + len(part.ends)

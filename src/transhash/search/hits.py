@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.errors import HammingIndexError
-from transhash.search.runs import Ids, Numbers
+from transhash.search.runs import Ids, Numbers, by_rank
+from transhash.search.small import NONE
 from transhash.system import free_memory
 from transhash.threads import cuts, spread, workers
 
@@ -64,6 +65,20 @@ def blocks(counts: Numbers, at_once: int) -> Iterator[slice]:
 def resolved(counts: Numbers, keys: Numbers, ids: Ids) -> Hits:
     """Hits from sorted keys `distance << 32 | rank`, where `ids` has the id of each rank."""
     return Hits(counts, (keys >> 32).astype(np.int32), ids[keys & 0xFFFFFFFF])
+
+
+def told(keys: Numbers, ids: Ids) -> tuple[Numbers, Numbers]:
+    """Keys `distance << 32 | rank`, where `ids` has the id of each rank, as distances and ids; NONE has the id -1."""
+    if keys.size > FEW:
+        from transhash.search import merging
+
+        distances, found = np.empty_like(keys), np.empty_like(keys)
+        merging.tell(keys.ravel(), *by_rank(ids), distances.ravel(), found.ravel())
+        return distances, found
+    here = keys != NONE
+    found = np.full(keys.shape, -1, np.int64)
+    found[here] = ids[keys[here] & 0xFFFFFFFF]
+    return np.where(here, keys >> 32, NONE), found
 
 
 def merged(a: Hits, b: Hits, *, ordered: bool = True) -> Hits:

@@ -172,6 +172,7 @@ class HammingIndex:
         *,
         ids: npt.ArrayLike | set[int] | None = None,
         values: npt.ArrayLike | None = None,
+        sort: bool = True,
         strategy: str | None = None,
     ) -> tuple[npt.NDArray[np.int32], Ids]:
         """The k nearest of each query, uint8 [Q, bits/8] -> (distances int32 [Q, k], ids int64 [Q, k]).
@@ -179,9 +180,9 @@ class HammingIndex:
         Ordered by distance, equal distances by id; -1 pads when there are fewer than k. `ids` restricts the search: ids
         as an array or a set, or a boolean array in which entry i allows id i. `values`, the queries' relaxed codes
         float [Q, bits] (`HashModel.values`), order equal distances by their inner product with the ±1 codes, the
-        greatest first, before ids do: a better ranking, for some more time. `strategy` "scan" or "mih" (multi-index
-        hashing or clusters, in segments that have them) is for measurements: None takes what costs less. Raises
-        HammingIndexError, and DataError for values of something else.
+        greatest first, before ids do: a better ranking, for some more time. `sort=False` lets the same k come in any
+        order, in less time. `strategy` "scan" or "mih" (multi-index hashing or clusters, in segments that have them) is
+        for measurements: None takes what costs less. Raises HammingIndexError, and DataError for other values.
         """
         check_strategy(strategy)
         queries = to_words(codes, self.bits)
@@ -190,7 +191,7 @@ class HammingIndex:
         if len(parts) == 1 and values is None and strategy is None and parts[0].takes_few(queries):
             return parts[0].few(queries, k, self.bits)
         relaxed = None if values is None else check_values(values, codes)
-        return segments.search(parts, queries, relaxed, k, self.bits, strategy=strategy)
+        return segments.search(parts, queries, relaxed, k, self.bits, ordered=sort, strategy=strategy)
 
     def search_by(
         self,

@@ -61,10 +61,11 @@ def nearest(
     limit: float,
     *,
     partial: bool = False,
+    ordered: bool = True,
 ) -> tuple[Keys, npt.NDArray[np.bool_]]:
     """As `scan.nearest`, and which queries are done: the others met the cost limit and have narrower `bounds` now.
 
-    When `partial`, those have what was found till then.
+    When `partial`, those have what was found till then. Unless `ordered`, each query's may come in any order.
     """
     order = queries[:, 0].argsort()  # what is alike looks into the same buckets, and then finds them in the cache
     queries, limits = queries[order], bounds[order]
@@ -74,7 +75,7 @@ def nearest(
         best = np.full((piece[1] - piece[0], k), NONE)
         done = np.zeros(len(best), np.bool_)
         keys, counts, state = (part[0] for part in selection.begin(limits[own][:1], k, bits))
-        given = (queries[own], store.width, False, k, limits[own], limit, partial, keys, counts, state)
+        given = (queries[own], store.width, False, k, limits[own], limit, partial, ordered, keys, counts, state)
         _compiled(store)(store, alive, *given, best, np.empty(len(best), np.int64), done)
         return best, done
 
@@ -146,7 +147,7 @@ def _find(
     And how many they are into `counts` [Q]; without any room, how many entries they have.
     """
     _, seen, state = (part[0] for part in selection.begin(bounds[:1], 0, bits))
-    given = (queries, store.width, True, 0, bounds, np.inf, False, keys, seen, state)
+    given = (queries, store.width, True, 0, bounds, np.inf, False, True, keys, seen, state)
     done = np.zeros(len(queries), np.bool_)
     _compiled(store)(store, alive, *given, np.empty((len(queries), 0), np.int64), counts, done)
     return int(np.count_nonzero(done))
@@ -186,7 +187,7 @@ def _pieces(run: Callable[[tuple[int, int]], T], queries: Words) -> list[T]:
 
 @kernel
 def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
-    store, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
+    store, alive, queries, width, every, k, bounds, limit, partial, ordered, keys, counts, state, best, numbers, done
 ):
     """Each query's k best into `best`; or `every` code within its bound into `keys`, `numbers` of them (`expanding`).
 
@@ -248,7 +249,7 @@ def _search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a 
             return
         else:
             done[q], numbers[q] = nearer > state[BOUND], found - before
-            selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q])
+            selection.finish(labels, rows, starts, members, alive, keys, state, k, best[q], ordered)
         q += 1
 
 

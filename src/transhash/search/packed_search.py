@@ -26,7 +26,7 @@ DISTANCE, CODE, NUMBER = 0, 1, 2  # what is held of a candidate; a number is -1 
 
 @kernel
 def search(  # type: ignore[no-untyped-def] # noqa: PLR0915 -- one loop with a dozen small arrays
-    packed, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
+    packed, alive, queries, width, every, k, bounds, limit, partial, ordered, keys, counts, state, best, numbers, done
 ):
     """As the search of `mih`."""
     offsets, ends = packed.offsets, packed.cuts

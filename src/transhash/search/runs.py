@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 
+_NONE = np.empty(0, np.int64)
+_NONE.flags.writeable = False
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,6 +45,11 @@ def held(ids: Numbers) -> Ids:
     """The same ids (ascending, at least one), without an array where they are consecutive."""
     run = int(ids[-1]) - int(ids[0]) + 1 == len(ids)
     return Run(int(ids[0]), len(ids)) if run else ids
+
+
+def by_rank(ids: Ids) -> tuple[int, Numbers]:
+    """What kernels read: (first, known), where the id of a rank is known[rank], or first + rank if none are known."""
+    return (ids.first, _NONE) if isinstance(ids, Run) else (0, ids)
 
 
 def ranks_of(ids: Ids, wanted: Numbers) -> tuple[npt.NDArray[np.bool_], Numbers]:

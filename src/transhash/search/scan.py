@@ -253,7 +253,7 @@ def _nearest(store, alive, begin, end, block, room, queries, width, k, keys, cou
             other, waiting, last = 1 - other, count, q
     _take(labels, starts, members, alive, some[other, :waiting], keys[last], counts[last], state[last], k)
     for q in range(len(queries)):
-        selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q])
+        selection.finish(labels, store.rows, starts, members, alive, keys[q], state[q], k, best[q], True)
 
 
 @inlined

@@ -145,7 +145,16 @@ class Segment:
         words[: len(ranks)] = self.words(ranks)
         return Segment(self.ids[ranks], flat(words), ALL, 0)
 
-    def nearest(self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None) -> Found:
+    def nearest(
+        self,
+        queries: Words,
+        k: int,
+        bits: int,
+        bounds: npt.NDArray[np.int64],
+        strategy: str | None,
+        *,
+        ordered: bool = True,
+    ) -> Found:
         """The k nearest within `bounds` [Q]: (distances, ids), int64 [Q, k], padded with `small.NONE` and -1."""
         wanted = min(k, len(self))
         keys = np.full((len(queries), k), small.NONE)
@@ -153,8 +162,8 @@ class Segment:
         if wanted and strategy != "mih" and few is not None:
             keys[:, :wanted] = small.nearest(few.codes, len(self.ids), queries, wanted)
         elif wanted:
-            keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy)
-        return self._results(keys)
+            keys[:, :wanted] = self._nearest(queries, wanted, bits, bounds, strategy, ordered=ordered)
+        return hits.told(keys, self.ids)
 
     def nearest_by(
         self, effort: float, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64]
@@ -168,7 +177,7 @@ class Segment:
         wanted = min(k, len(self))
         given = self.store, self.alive, queries, wanted, bits, bounds.copy()
         keys[:, :wanted], exact = mih.nearest(*given, effort, partial=True)
-        return self._results(keys), exact
+        return hits.told(keys, self.ids), exact
 
     def takes_few(self, queries: Words) -> bool:
         """Whether `few` is the quickest way: few codes, all there and without tables, and few queries."""
@@ -283,7 +292,7 @@ class Segment:
         return strategy == "mih" or mih.is_worth_it(store, queries, bounds, cost)
 
     def _nearest(
-        self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None
+        self, queries: Words, k: int, bits: int, bounds: npt.NDArray[np.int64], strategy: str | None, *, ordered: bool
     ) -> npt.NDArray[np.int64]:
         from transhash.search import mih
 
@@ -293,7 +302,7 @@ class Segment:
             return scanned(queries, k, bits, bounds)
         limit = np.inf if strategy == "mih" else mih.scan_cost(store, len(self), len(queries))
         bounds = bounds.copy()
-        keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit)
+        keys, done = mih.nearest(store, self.alive, queries, k, bits, bounds, limit, ordered=ordered)
         if strategy is None:  # what is not done is paid for twice
             self.misses[k.bit_length()] = 0 if done.mean() >= 0.5 else self.misses.get(k.bit_length(), 0) + 1
         if done.all():
@@ -338,9 +347,3 @@ class Segment:
         if isinstance(store, Packed) or store.tables or len(self.alive):
             return None
         return store if small.is_small(store.codes, len(self.ids), queries) else None
-
-    def _results(self, keys: npt.NDArray[np.int64]) -> Found:
-        here = keys != small.NONE
-        ids = np.full(keys.shape, -1, np.int64)
-        ids[here] = self.ids[keys[here] & 0xFFFFFFFF]
-        return np.where(here, keys >> 32, small.NONE), ids

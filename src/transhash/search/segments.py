@@ -113,10 +113,12 @@ def words(parts: Sequence[Segment], ids: Ids, bits: int) -> Words:
     return found
 
 
-def nearest(parts: Sequence[Segment], queries: Words, k: int, bits: int, strategy: str | None) -> Found:
+def nearest(
+    parts: Sequence[Segment], queries: Words, k: int, bits: int, strategy: str | None, *, ordered: bool = True
+) -> Found:
     """The k nearest over all segments; each starts from the bounds that the ones before it have set."""
     bounds = np.full(len(queries), bits)
-    distances, ids = parts[0].nearest(queries, k, bits, bounds, strategy)
+    distances, ids = parts[0].nearest(queries, k, bits, bounds, strategy, ordered=ordered or len(parts) > 1)
     for part in parts[1:]:
         bounds = np.minimum(distances[:, -1], bits)
         more = part.nearest(queries, k, bits, bounds, strategy)
@@ -131,12 +133,13 @@ def search(
     k: int,
     bits: int,
     *,
+    ordered: bool,
     strategy: str | None,
 ) -> tuple[npt.NDArray[np.int32], Ids]:
     """The k nearest over all segments, by `values` where they are given: int32 and int64 [Q, k], -1 pads."""
     D, I, useful = _answer(parts, len(queries), k)  # noqa: E741
     for own in _at_once(len(queries), useful):
-        best = nearest(parts, queries[own], useful, bits, strategy)
+        best = nearest(parts, queries[own], useful, bits, strategy, ordered=ordered or values is not None)
         if values is not None:
             best = reranked(parts, queries[own], values[own], best[0], bits, strategy=strategy)
         D[own, :useful], I[own, :useful] = best

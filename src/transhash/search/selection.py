@@ -184,68 +184,80 @@ def _make_room(keys, state, k):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def finish(labels, rows, starts, members, alive, keys, state, k, best):  # type: ignore[no-untyped-def]
-    """Write the keys of the k best entries in order into `best` [k], padded with NONE."""
-    size = 0
-    for i in range(state[SIZE]):
-        if keys[i] >> 32 <= state[BOUND]:
-            keys[size] = keys[i]
-            size += 1
-    found = keys[:size]
-    sort(found)
-    if len(starts):
-        done = _expand(labels, rows, starts, members, alive, found, k, best)
-    else:  # each candidate is one entry
-        done = min(size, k)
-        for i in range(done):
-            best[i] = (found[i] >> 32 << 32) | (found[i] & 0xFFFFFFFF) >> 1
-    best[done:] = NONE
-
-
-@kernel
-def _expand(labels, rows, starts, members, alive, found, k, best):  # type: ignore[no-untyped-def]
-    """Replace each candidate by its entries: at each distance the first ranks of all codes there."""
+def finish(labels, rows, starts, members, alive, keys, state, k, best, ordered):  # type: ignore[no-untyped-def]
+    """Write the keys of the k best entries, in order or not, into `best` [k], padded with NONE."""
     labels, rows, starts, members = borrow(labels), borrow(rows), borrow(starts), borrow(members)
-    alive, found, best = borrow(alive), borrow(found), borrow(best)
-    pool = np.empty(2 * k, np.int64)
-    done = 0
-    begin = 0
-    while begin < len(found) and done < k:
-        distance = found[begin] >> 32
-        pooled = 0
-        mixed = False
-        while begin < len(found) and found[begin] >> 32 == distance:
-            rank = (found[begin] & 0xFFFFFFFF) >> 1
-            first = np.int64(0)
-            last = np.int64(1)
-            shared = found[begin] & 1
-            if shared:
-                group = np.int64(labels[rows[rank]]) - SHARED
-                first = np.int64(starts[group])
-                last = np.int64(starts[group + 1])
-                mixed = True
-            taken = 0
-            for i in range(first, last):
-                if shared:
-                    rank = np.int64(members[i])
-                    if not passes(alive, rank):
-                        continue
-                if pooled == len(pool):
-                    sort(pool)
-                    pooled = k
-                pool[pooled] = (distance << 32) | rank
-                pooled += 1
-                taken += 1
-                if taken == k - done:
-                    break
-            begin += 1
-        level = pool[:pooled]
-        if mixed:
-            sort(level)
-        pooled = min(pooled, k - done)
-        best[done : done + pooled] = level[:pooled]
-        done += pooled
-    return done
+    alive, keys, best = borrow(alive), borrow(keys), borrow(best)
+    bound = state[BOUND]
+    shared = np.empty(state[SIZE], np.int64)
+    done = sharing = last = np.int64(0)
+    for i in range(state[SIZE]):  # no branch, for none could be guessed; `best` has room, since fewer than k are nearer
+        key = keys[i]
+        distance = key >> 32
+        best[done] = _entry(key)
+        done += (distance < bound) & (key & 1 == 0)
+        shared[sharing] = key
+        sharing += (distance < bound) & (key & 1)
+        keys[last] = key
+        last += distance == bound
+    for i in range(sharing):  # where their groups are: many misses of the cache at once
+        shared[i] = (shared[i] >> 32 << 32) | _group(labels, rows, shared[i])
+    for i in range(sharing):
+        group = shared[i] & 0xFFFFFFFF
+        for place in range(np.int64(starts[group]), np.int64(starts[group + 1])):
+            rank = np.int64(members[place])
+            if passes(alive, rank):
+                best[done] = (shared[i] >> 32 << 32) | rank
+                done += 1
+    done += _first(labels, rows, starts, members, alive, keys[:last], best[done:])
+    best[done:] = NONE
+    if ordered:
+        sort(best[:done])
+
+
+@inlined
+def _entry(key):  # type: ignore[no-untyped-def]
+    """The first entry of a candidate."""
+    return (key >> 32 << 32) | (key & 0xFFFFFFFF) >> 1
+
+
+@inlined
+def _group(labels, rows, key):  # type: ignore[no-untyped-def]
+    """The group of entries of a candidate that is shared."""
+    return np.int64(labels[rows[(key & 0xFFFFFFFF) >> 1]]) - SHARED
+
+
+@inlined
+def _first(labels, rows, starts, members, alive, found, best):  # type: ignore[no-untyped-def]
+    """Write the first entries of candidates, all at one distance, as far as there is room; how many there are."""
+    k = len(best)
+    pool = np.empty(max(2 * k, len(found)), np.int64)
+    pooled = np.int64(0)
+    for key in found:
+        if pooled == len(pool):
+            sort(pool)
+            pooled = np.int64(k)
+        if key & 1 == 0:
+            pool[pooled] = _entry(key)
+            pooled += 1
+            continue
+        group = _group(labels, rows, key)
+        taken = 0
+        for place in range(np.int64(starts[group]), np.int64(starts[group + 1])):
+            rank = np.int64(members[place])
+            if taken == k or not passes(alive, rank):
+                continue
+            if pooled == len(pool):
+                sort(pool)
+                pooled = np.int64(k)
+            pool[pooled] = (key >> 32 << 32) | rank
+            pooled += 1
+            taken += 1
+    if pooled > k:
+        sort(pool[:pooled])
+        pooled = np.int64(k)
+    best[:pooled] = pool[:pooled]
+    return pooled
 
 
 @inlined

@@ -18,7 +18,7 @@ LINES = 4  # cache lines of each, at most
 
 @kernel
 def search(  # type: ignore[no-untyped-def]
-    store, alive, queries, width, every, k, bounds, limit, partial, keys, counts, state, best, numbers, done
+    store, alive, queries, width, every, k, bounds, limit, partial, ordered, keys, counts, state, best, numbers, done
 ):
     """As `mih._search`."""
     bits = len(counts) - 1
@@ -58,7 +58,7 @@ def search(  # type: ignore[no-untyped-def]
         if found > len(keys) > 0:
             return
         done[q], numbers[q] = seen == held, found - before
-        selection.finish(store.labels, store.rows, store.starts, store.members, alive, keys, state, k, best[q])
+        selection.finish(store.labels, store.rows, store.starts, store.members, alive, keys, state, k, best[q], ordered)
 
 
 @kernel
