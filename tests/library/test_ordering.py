@@ -12,7 +12,7 @@ from fake_model import FakeModel
 from fittable_model import FittableModel
 from kinds import LIKENESS, draw
 from transhash import Library
-from transhash.library import Queries, embedding_file
+from transhash.library import Options, Queries, embedding_file
 from transhash.library.embedding_index import Held
 from transhash.library.fitting import LEAST
 from transhash.library.opening import EMBEDDINGS
@@ -65,6 +65,22 @@ def test_hits_are_in_the_order_of_cosines_after_the_map(library: Library) -> Non
         assert [hit.path for hit in hits] == order
         told = [hit.probability for hit in hits]
         np.testing.assert_allclose(told, NEARNESS.probability(found), rtol=1e-6)
+
+
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("k", [3, 100])
+def test_a_limit_in_bits_leaves_the_most_alike_of_what_is_within_it(library: Library, k: int, held: bool) -> None:
+    if held:
+        library.searching.hold_embeddings()
+    every = library.search(paths(library)[7], k=LEAST)
+    limit = sorted(hit.distance for hit in every)[20]
+    within = [hit for hit in every if hit.distance <= limit]
+    assert len(within) < LEAST
+    assert any(hit.distance > limit for hit in every[: len(within)])  # which the limit makes room for
+
+    found = library.search(paths(library)[7], k=k, max_distance=limit)
+
+    assert found == within[:k]
 
 
 def test_that_is_another_order_than_the_one_of_embeddings_as_they_are(library: Library) -> None:
@@ -170,7 +186,7 @@ def test_an_exported_library_takes_its_order_along(library: Library, tmp_path: P
 def test_pictures_of_the_library_ask_with_their_embeddings(library: Library) -> None:
     snapshot = library.searching.snapshot()
     kept = snapshot.embeddings([8])[8]
-    near = snapshot.nearest(Queries(head(library).codes(kept[None]), None, kept[None]), 5, None)
+    near = snapshot.nearest(Queries(head(library).codes(kept[None]), None, kept[None]), Options(5))
     assert near.fitted
     assert near.ids[0, 0] == 8
     assert near.likeness is not None

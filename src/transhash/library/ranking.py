@@ -40,6 +40,11 @@ class Near(NamedTuple):
     curve: Likeness | None = None  # of cosines, which the library has of its own
     of_words: bool = False  # what was asked
 
+    def within(self, bits: int) -> Near:
+        """With nothing in the place of what differs in more bits."""
+        fits = self.distances <= bits
+        return self._replace(distances=np.where(fits, self.distances, -1), ids=np.where(fits, self.ids, -1))
+
     def after(self, offset: int) -> Near:
         """Without the first `offset` of each query."""
         likeness = None if self.likeness is None else self.likeness[:, offset:]
@@ -61,10 +66,11 @@ class Backend(Protocol):
     def model(self) -> Encoder:
         """The model that the codes come from."""
 
-    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        """The k nearest of each query that pass a filter, by distance, then by the relaxed codes if given, then by id.
+    def nearest(self, queries: Queries, options: Options) -> Near:
+        """The nearest of each query that options allow, as many as are `ranked`.
 
-        Raises `FilterError`.
+        By distance, then by the relaxed codes if given, then by id: what the limits of options exclude may then be
+        among them, behind all else. Raises `FilterError`.
         """
 
     def rows(self, ids: list[int]) -> Mapping[int, Picture | Written]:
@@ -236,7 +242,7 @@ def ranked(backend: Backend, queries: Queries, options: Options) -> Ranked:
 
     Raises `FilterError`, and `UncalibratedError` for a probability that the model was not calibrated to tell.
     """
-    near = backend.nearest(queries, options.ranked, options.where).after(options.offset)
+    near = backend.nearest(queries, options).after(options.offset)
     likely = _probabilities(near, backend.model)
     ids = _permitted(near, likely, options, backend)
     pictures = backend.rows(np.unique(ids[ids >= 0]).tolist())

@@ -81,12 +81,14 @@ class Snapshot:
         """The model that the codes come from; raises `LibraryError` when it cannot be found."""
         return self.searching.model
 
-    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures.
+    def nearest(self, queries: Queries, options: Options) -> Near:
+        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest pictures, as many as are `ranked`.
 
-        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `candidates`.
+        Nearest by code. Where embeddings order (`by_embeddings`), they do so for the first `candidates` within the
+        distance that is allowed.
         """
-        allowed = self.allowed if where is None else self.searching.filtered(where)
+        k = options.ranked
+        allowed = self.allowed if options.where is None else self.searching.filtered(options.where)
         kept = queries.embeddings
         if kept is None or not self.searching.by_embeddings:
             return nearest(self.index, queries, k, allowed)
@@ -104,6 +106,8 @@ class Snapshot:
         for first in range(0, max(1, len(kept)), step):
             some = queries.some(slice(first, first + step))
             near = nearest(self.index, some, max(k, compared), allowed, sort=not picked)
+            if options.max_distance is not None:
+                near = near.within(options.max_distance)
             rows = ordered[first : first + step], near.ids
             likeness = held.likeness(*rows, few) if held else likeness_of(*rows, self._ordered)
             parts.append(most_alike(near, likeness, k) if picked else by_likeness(near, likeness, k, compared))

@@ -130,9 +130,9 @@ class MilvusLibrary:
             raise LibraryError(self.address, "a collection has no pictures to compare", "search without `collapse`")
         return answer(query, lambda: self.model, lambda queries: ranked(self, queries, options).hits)
 
-    def nearest(self, queries: Queries, k: int, where: str | None) -> Near:
-        """The distances int32 [Q, k] and ids int64 [Q, k] of the k nearest codes."""
-        filtered = self._expression(where)
+    def nearest(self, queries: Queries, options: Options) -> Near:
+        """The distances int32 [Q, k] and ids int64 [Q, k] of the nearest codes, as many as are `ranked`."""
+        k, filtered = options.ranked, self._expression(options.where)
         codes, values = queries.codes, queries.values
         exact = [None] * len(codes) if values is None else list(check_values(values, codes))
         found: list[list[tuple[int, int]]] = []

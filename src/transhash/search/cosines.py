@@ -42,8 +42,8 @@ def first(
 ) -> tuple[Ids, npt.NDArray[np.bool_]]:
     """The columns of the k most alike of each row, int64 [Q, k], equal cosines by (distance, id); k is small.
 
-    Where fewer have an id (those without are the last), their columns follow. And which rows have a cosine of all that
-    have an id, bool [Q]: the others are not in order.
+    Where fewer have an id, the column of one without follows. And which rows have a cosine of all that have an id,
+    bool [Q]: the others are not in order.
     """
     order, whole = np.empty((len(ids), k), np.int64), np.empty(len(ids), np.bool_)
     _first(likeness, distances, ids, order, whole)
@@ -55,9 +55,11 @@ def _first(likeness, distances, ids, order, whole):  # type: ignore[no-untyped-d
     k = order.shape[1]
     for q in range(len(ids)):
         held = 0
+        none = 0  # a column without an id: there is one where fewer than k have an id
         whole[q] = True
         for c in range(ids.shape[1]):
             if ids[q, c] < 0:
+                none = c
                 continue
             if np.isnan(likeness[q, c]):
                 whole[q] = False
@@ -70,8 +72,7 @@ def _first(likeness, distances, ids, order, whole):  # type: ignore[no-untyped-d
                 place -= 1
             order[q, place] = c
             held = min(held + 1, k)
-        for place in range(held, k):
-            order[q, place] = place
+        order[q, held:] = none
 
 
 @inlined
