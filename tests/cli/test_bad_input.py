@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import struct
 import zlib
@@ -40,6 +42,35 @@ BROKEN = {
     "truncated.jpg": truncated,
     "link.jpg": lambda path: path.symlink_to(path.parent / "nowhere.jpg"),
 }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["annotate", "closed/labels.csv"],
+        ["export", "--to", "closed/all.parquet"],
+        ["index", "photos", "--report", "closed/report.csv"],
+        ["duplicates", "photos", "--verdicts", "closed/verdicts.jsonl"],
+        ["index", "photos", "--library", "closed"],
+    ],
+    ids=["annotate", "export", "report", "verdicts", "library"],
+)
+def test_a_folder_that_may_not_be_entered_is_named(
+    run, indexed: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    stat = os.stat
+
+    def refused(path: object, *given: object, **options: object) -> os.stat_result:
+        if not isinstance(path, int) and "/closed/" in f"/{path}/":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, *given, **options)  # type: ignore[arg-type]
+
+    (indexed.parent / "closed").mkdir()
+    monkeypatch.setattr(os, "stat", refused)
+    result = run(*arguments)
+    assert result.code == 2
+    assert "closed" in result.err
+    assert "ermission denied; allow it, or choose another place" in result.err
 
 
 @pytest.mark.parametrize("name", BROKEN)

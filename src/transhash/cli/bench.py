@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.options import BitsOption, JsonOption, ModelOption
+from transhash.cli.options import BitsOption, JsonOption, LocalModelOption
 from transhash.cli.output import print_json, say
 from transhash.cli.terminal import stages
 from transhash.cli.train import settings_of
@@ -27,7 +27,7 @@ def bench(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="train: a setting; repeatable.")
     ] = None,
-    model: ModelOption = None,
+    model: LocalModelOption = None,
     bits: BitsOption = None,
     device: Annotated[str, typer.Option("--device", metavar="D", help="auto, cpu, cuda or cuda:1.")] = "auto",
     pictures: Annotated[int | None, typer.Option("--pictures", min=1, metavar="N", help="Drawn pictures.")] = None,

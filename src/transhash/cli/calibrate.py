@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from transhash.cli.libraries import find_library, open_library
-from transhash.cli.options import JsonOption, LibraryOption
+from transhash.cli.options import JsonOption, LibraryOption, ModelOption
 from transhash.cli.output import counted, print_json, say, shown
 
 EXAMPLES = """\
@@ -27,6 +27,7 @@ def calibrate(
     ] = None,
     *,
     library: LibraryOption = None,
+    model: ModelOption = None,
     forget: Annotated[bool, typer.Option("--forget", help="Give the model's own probabilities again.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,7 +41,7 @@ def calibrate(
     """
     if (by is None) != forget:
         raise typer.BadParameter("give a COLUMN, or --forget")
-    with open_library(find_library(library, [Path.cwd()])) as opened:
+    with open_library(find_library(library, [Path.cwd()]), model) as opened:
         report = opened.calibrate(by)
     if report is None:
         say("probabilities are the model's again")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.options import BitsOption, JsonOption, ModelOption
+from transhash.cli.options import BitsOption, JsonOption, LocalModelOption
 from transhash.cli.output import DONE, PARTLY, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 
@@ -30,7 +30,7 @@ def encode(
     ] = None,
     shard_size: Annotated[int, typer.Option(min=1, help="Pictures in a file of the result.")] = 1000,
     column: Annotated[str | None, typer.Option(metavar="NAME", help="The column of pictures.")] = None,
-    model: ModelOption = None,
+    model: LocalModelOption = None,
     bits: BitsOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -28,6 +28,12 @@ ModelOption = Annotated[
         help="A model: its name (`transhash models`), its folder, or OWNER/NAME on the hub.",
     ),
 ]
+LocalModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", metavar="MODEL", help="A model that gives codes: its name (`transhash models`), or its folder."
+    ),
+]
 BitsOption = Annotated[
     int | None,
     typer.Option("--bits", metavar="N", help="Code length, for a model that has several.", show_default=False),

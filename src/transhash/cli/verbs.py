@@ -18,6 +18,9 @@ from transhash.errors import TransHashError
 _REMEDIES = {  # of what a machine has run out of, or does not allow, wherever that happens
     errno.ENOSPC: "make room and run again",
     errno.EDQUOT: "make room and run again",
+    errno.EACCES: "allow it, or choose another place",
+    errno.EPERM: "allow it, or choose another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EROFS: "choose a place that can be written",
     errno.EIO: "check the drive and run again",
     errno.EMFILE: "allow more (`ulimit -n`) and run again",

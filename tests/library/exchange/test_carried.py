@@ -100,12 +100,29 @@ def test_moved_copied_and_returned_pictures_get_their_embeddings_too(tmp_path: P
         third.rename(tmp_path / "away.png")
         report = other.index(tmp_path / "b")
         assert (report.moved, report.added, report.removed, report.unchanged) == (1, 1, 1, 38)
-        assert (report.embedded, report.unembedded) == (39, 1)
+        assert (report.embedded, report.unembedded) == (39, 0)
         (tmp_path / "away.png").rename(third)
         report = other.index(tmp_path / "b")
         assert (report.added, report.embedded, report.unembedded) == (1, 1, 0)
         (hit,) = other.search(tmp_path / "b" / "moved.png", k=1)
         assert (hit.path.name, hit.id) == ("moved.png", ids[first.name])
+
+
+def test_a_vanished_picture_without_an_embedding_hinders_no_fit_and_comes_back_with_a_code_of_it(
+    tmp_path: Path,
+) -> None:
+    with filled(tmp_path / "a", 40) as library:
+        other, _ = carried(library, tmp_path / "b", vectors=False)
+    with other:
+        away = tmp_path / "b" / "0-0003.png"
+        away.rename(tmp_path / "away.png")
+        draw(tmp_path / "b", LEAST, seed=3)
+        assert other.index(tmp_path / "b").fitted == LEAST + 39
+        assert other.verify().problems == []
+        (tmp_path / "away.png").rename(away)
+        assert other.index(tmp_path / "b").added == 1
+        (hit,) = other.search(away, k=1)
+        assert (hit.path, hit.distance) == (away, 0)
 
 
 def test_a_picture_that_cannot_be_read_any_more_keeps_its_code(tmp_path: Path) -> None:

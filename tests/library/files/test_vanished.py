@@ -55,6 +55,21 @@ def test_prune_gives_the_space_back(library: Library, photos: Path) -> None:
     assert library.index(photos).unchanged == 6
 
 
+def test_a_library_that_was_moved_next_to_its_pictures_has_each_of_them_once(photos: Path, model: FakeModel) -> None:
+    with Library.create(photos.parent / "elsewhere", model) as library:
+        library.index(photos)
+        library.annotate({photos / "cat" / "cat-2.png": {"kind": "a cat"}})
+    shutil.move(photos.parent / "elsewhere", photos / ".transhash")
+    with Library.open(photos / ".transhash", model) as library:
+        model.decoded.clear()
+        (photos / "dog" / "dog-1.png").unlink()
+        assert counts(library.index(photos)) == {"moved": 5, "removed": 1}
+        assert model.decoded == []
+        (hit,) = library.search(photos / "cat" / "cat-2.png", k=1)
+        assert (hit.picture.path, hit.columns) == (photos / "cat" / "cat-2.png", {"kind": "a cat"})
+        assert counts(library.index(photos, prune=True)) == {"unchanged": 5, "pruned": 1}
+
+
 def test_only_what_is_below_the_indexed_folder_vanishes(library: Library, photos: Path) -> None:
     library.index(photos)
     shutil.rmtree(photos / "dog")

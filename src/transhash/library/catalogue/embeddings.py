@@ -84,10 +84,10 @@ class Embeddings:
         self._database.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
 
     def missing(self) -> int:
-        """How many pictures have a code and no embedding: from an older transhash, or another source."""
+        """How many pictures that are there have a code and no embedding: from an older transhash, or another source."""
         (count,) = self._database.rows(
             "SELECT COUNT(*) FROM picture LEFT JOIN embedding ON embedding.picture = picture.id"
-            " WHERE code IS NOT NULL AND kept IS NULL"
+            " WHERE code IS NOT NULL AND vanished IS NULL AND kept IS NULL"
         )[0]
         return int(count)
 

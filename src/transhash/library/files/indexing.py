@@ -174,7 +174,8 @@ class IndexRun:
 
     def _same(self, path: bytes, row: Known, stored: bytes) -> _Wanted | None:
         """Count a file whose content is known; it is handed back where its embedding is missing."""
-        if row.vanished:
+        is_lacking = row.reason is None and not row.is_embedded and self._embeds
+        if row.vanished and not is_lacking:  # whose code may be of other hash layers: it is back when it is encoded
             self._later(partial(self._catalogue.pictures.restore, row.id))
         if row.reason is not None:
             self._skip(path, row.reason, row.remedy or "")
@@ -182,7 +183,7 @@ class IndexRun:
             self.report.added += 1
         else:
             self.report.unchanged += 1
-        if row.reason is not None or row.is_embedded or not self._embeds:
+        if not is_lacking:
             return None
         return _Wanted(path, File(stored, row.name, row.size, row.mtime_ns, row.digest), True, True, is_known=True)
 
@@ -193,7 +194,8 @@ class IndexRun:
             return wanted
         for twin in twins if may_move else []:
             path = os.path.join(self._places.on_disk(twin.folder), twin.name)
-            if twin.id not in self._moving and _is_gone(path):
+            # gone, or the same file: the library was moved next to its pictures, or away from them
+            if twin.id not in self._moving and (path == wanted.path or _is_gone(path)):
                 self._moving.add(twin.id)
                 self._later(partial(self._catalogue.pictures.move, twin.id, wanted.file))
                 if twin.coded.reason is None:

@@ -39,14 +39,11 @@ class Places:
 
     def ranges(self, root: bytes) -> list[tuple[bytes, bytes]]:
         """Half-open ranges that together hold exactly the stored folders at or below an absolute folder."""
-        stored = self.stored(root)
+        stored, found = self.stored(root), [_only(root), _tree(root)]  # absolute: also from before a library was moved
         if not os.path.isabs(stored) and stored:
-            return [_only(stored), _tree(stored)]
+            return [_only(stored), _tree(stored), *found]
         everything_relative = [(b"", _SEP), (_AFTER_SEP, _PAST_ALL)]
-        if root == self.base:
-            return everything_relative
-        found = [_only(root), _tree(root)]
-        return found + everything_relative if self.base.startswith(_below(root)) else found
+        return found + everything_relative if _below(self.base).startswith(_below(root)) else found
 
 
 def _below(folder: bytes) -> bytes:
