@@ -244,8 +244,10 @@ def _first(labels, rows, starts, members, alive, found, best):  # type: ignore[n
         group = _group(labels, rows, key)
         taken = 0
         for place in range(np.int64(starts[group]), np.int64(starts[group + 1])):
+            if taken == k:
+                break
             rank = np.int64(members[place])
-            if taken == k or not passes(alive, rank):
+            if not passes(alive, rank):
                 continue
             if pooled == len(pool):
                 sort(pool)
