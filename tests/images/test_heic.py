@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from image_files import assert_close, photo, reason
+from image_files import assert_close, heic, photo, reason
 from transhash.errors import ImageError
 from transhash.images import load_picture, load_square
 
@@ -21,20 +20,6 @@ def test_heic_without_its_reader_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     with pytest.raises(ImageError, match=r"HEIC needs pillow-heif; run `pip install 'transhash\[pictures\]'`"):
         load_picture(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(40), 20)
-
-
-def heic(*pictures: Image.Image, **settings: object) -> bytes:
-    """A HEIC file; skips the test without the extra."""
-    file = io.BytesIO()
-    pillow_heif = pytest.importorskip("pillow_heif")
-    heif = pillow_heif.from_pillow(pictures[0])
-    for picture in pictures[1:]:
-        heif.add_from_pillow(picture)
-    try:
-        heif.save(file, quality=90, **settings)
-    except (RuntimeError, OSError):
-        pytest.skip("this pillow-heif does not write HEIC")
-    return file.getvalue()
 
 
 def test_heic_is_read_upright(tmp_path: Path) -> None:

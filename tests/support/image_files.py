@@ -31,6 +31,20 @@ def encoded(image: Image.Image, kind: str, **settings: object) -> bytes:
     return buffer.getvalue()
 
 
+def heic(*pictures: Image.Image, **settings: object) -> bytes:
+    """A HEIC file; skips the test without the extra."""
+    file = io.BytesIO()
+    pillow_heif = pytest.importorskip("pillow_heif")
+    heif = pillow_heif.from_pillow(pictures[0])
+    for picture in pictures[1:]:
+        heif.add_from_pillow(picture)
+    try:
+        heif.save(file, quality=90, **settings)
+    except (RuntimeError, OSError):
+        pytest.skip("this pillow-heif does not write HEIC")
+    return file.getvalue()
+
+
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk with its length and checksum."""
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))

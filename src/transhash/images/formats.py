@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from transhash.errors import ImageError
 from transhash.images import png
@@ -14,7 +14,7 @@ from transhash.images.kinds import is_text, unread_kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from PIL import Image
+    from PIL import Image, ImageFile
     from PIL.Image import Exif
 
 SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2000": ".jp2", "HEIF": ".heic"}
@@ -23,6 +23,7 @@ SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm", "JPEG2
 # that of the extra `pictures`; TGA comes last because it has no signature.
 _READERS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "HEIF", "ICO", "TGA")
 _HEIC = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # brands, in its header
+_BRANDS = slice(8, 64)
 _LEAST = 16  # bytes that tell a format
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -54,16 +55,11 @@ class Reader(Protocol):
 
 
 def reader(data: bytes, name: str) -> Reader:
-    """The reader for a file's bytes; raises `ImageError` for what is in no format that is read.
-
-    In place of `Image.open`, which knows no limit but the one that Pillow keeps for the whole process.
-    """
+    """The reader for a file's bytes; raises `ImageError` for what is in no format that is read."""
     from PIL import Image
 
     from transhash.images.pillow import PillowReader
 
-    claimed = len(data) < _LEAST
-    Image.preinit()
     if data.startswith(_TIFF):
         from transhash.images.tiff import TiffReader, layout
 
@@ -73,28 +69,53 @@ def reader(data: bytes, name: str) -> Reader:
             return TiffReader(found, data)
     if data.startswith(png.SIGNATURE):
         data = png.lean(data)
-    brands = data[8:64] if data[4:8] == b"ftyp" else b""
-    is_heic = brands[:4] in _HEIC and b"avif" not in brands
-    if is_heic and "HEIF" not in Image.OPEN:
-        with suppress(ImportError):
-            from pillow_heif import register_heif_opener
-
-            register_heif_opener()
-    start = data[:16].ljust(16, b"\0")  # some compare numbers, which must be there
-    for kind in _READERS:
-        if kind not in Image.OPEN:
-            Image.init()
-        factory, accepts = Image.OPEN.get(kind, (None, None))
-        if factory and (accepts is None or accepts(start) is True):
-            with suppress(*UNLIKE):
-                return PillowReader(factory(BytesIO(data), ""), data)
-            claimed |= accepts is not None
-    if is_heic and "HEIF" not in Image.OPEN:
+    image, claimed = opened(BytesIO(data))
+    if image:
+        return PillowReader(image, data)
+    brands = _brands(data)
+    if _is_heic(brands) and "HEIF" not in Image.OPEN:
         remedy = "run `pip install 'transhash[pictures]'` and index with --retry, or convert it to JPEG"
         raise ImageError(name, "HEIC needs pillow-heif", remedy)
     if b"avif" in brands and "AVIF" not in Image.OPEN:
         raise ImageError(name, "AVIF needs Pillow 11.3", "run `pip install -U pillow`, or convert it to JPEG")
     raise ImageError(name, *_refusal(data, claimed=claimed))
+
+
+def opened(file: IO[bytes]) -> tuple[ImageFile.ImageFile | None, bool]:
+    """A file as Pillow opens it, its header read and its pixels not; and whether it begins like a picture.
+
+    In place of `Image.open`, which knows no limit but the one that Pillow keeps for the whole process, and no HEIC.
+    """
+    from PIL import Image
+
+    head = file.read(_BRANDS.stop)
+    claimed = len(head) < _LEAST
+    Image.preinit()
+    if _is_heic(_brands(head)) and "HEIF" not in Image.OPEN:
+        with suppress(ImportError):
+            from pillow_heif import register_heif_opener
+
+            register_heif_opener()
+    start = head[:16].ljust(16, b"\0")  # some compare numbers, which must be there
+    for kind in _READERS:
+        if kind not in Image.OPEN:
+            Image.init()
+        factory, accepts = Image.OPEN.get(kind, (None, None))
+        if factory and (accepts is None or accepts(start) is True):
+            file.seek(0)
+            with suppress(*UNLIKE):
+                return factory(file, ""), True
+            claimed |= accepts is not None
+    return None, claimed
+
+
+def _brands(head: bytes) -> bytes:
+    """The brands that a file of the family of HEIC and AVIF names in its header."""
+    return head[_BRANDS] if head[4:8] == b"ftyp" else b""
+
+
+def _is_heic(brands: bytes) -> bool:
+    return brands[:4] in _HEIC and b"avif" not in brands
 
 
 def _refusal(data: bytes, *, claimed: bool) -> tuple[str, str]:

@@ -6,8 +6,8 @@ import os
 import re
 import stat
 import warnings
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import BytesIO
 from types import TracebackType
@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError
 from transhash.images.faults import READER_ERRORS
-from transhash.images.formats import SUFFIXES, reader
+from transhash.images.formats import SUFFIXES, opened, reader
 from transhash.images.limits import check_bytes, check_count, check_shape
-from transhash.images.metadata import orientation, taken
+from transhash.images.metadata import exif_of, orientation, taken
 from transhash.images.pixels import to_rgb, turned
+from transhash.images.png import SIGNATURE
 from transhash.images.profiles import in_srgb
 
 if TYPE_CHECKING:
@@ -129,6 +130,25 @@ def open_picture(
         image = found.image.copy() if turn == 1 else turned(found.image, turn)
         image.info = {}  # a second reader would apply the orientation again
         return found._replace(image=image)
+
+
+@contextmanager
+def described(path: str | os.PathLike[str]) -> Iterator[tuple[str, Exif]]:
+    """Pillow's name for the format of a picture's file, such as "JPEG", and its EXIF data, which may be used inside.
+
+    The pixels are left alone, unless the data may lie behind them. Raises `ImageError` for whatever cannot be used.
+    """
+    with _Guard(path) as name, open(path, "rb") as file:
+        is_png = file.read(len(SIGNATURE)) == SIGNATURE  # whose comments may be broken, and its pixels come first
+        file.seek(0)
+        image = None if is_png else opened(file)[0]
+        if image:
+            yield image.format or "", exif_of(image)
+            return
+        found = reader(_read(path, name), name)
+        if is_png:
+            check_count(found.size, name, None)
+        yield found.format, found.exif()
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:

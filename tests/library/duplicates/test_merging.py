@@ -9,8 +9,11 @@ import pytest
 from PIL import Image
 
 from collection import draw
+from image_files import encoded, heic, png_chunk
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.applying import apply_plan
+from transhash.library.duplicates.merging import additions
+from transhash.library.duplicates.metadata import Folders
 from transhash.library.duplicates.plan import Action, Plan
 from transhash.library.duplicates.undoing import undo_log
 
@@ -101,6 +104,42 @@ def plan_of_moved(photos: Path, kept: Path, folders: tuple[str, ...], reference:
     (action,) = plan_of(photos).actions
     (photos / "kept.jpg").unlink()
     return Plan(folders, reference, (Action(**{**vars_of(action), "keep": str(kept)}),))
+
+
+def test_what_a_heic_file_says_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Image.new("RGB", (64, 48), "teal")
+    image.save(tmp_path / "kept.jpg")
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = DATE
+    (tmp_path / "copy.heic").write_bytes(heic(image, exif=exif.tobytes()))
+    monkeypatch.setattr(Image, "OPEN", {kind: found for kind, found in Image.OPEN.items() if kind != "HEIF"})
+
+    assert has_kept_date(tmp_path / "copy.heic", tmp_path / "kept.jpg")
+
+
+def test_what_large_photographs_say_is_kept(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    for most in (3_000, 100):  # pixels, above which Pillow warns, and refuses twice as many
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        assert has_kept_date(photos / "copy.jpg", photos / "kept.jpg")
+    assert not recwarn.list
+
+
+def test_what_a_png_with_a_broken_comment_says_is_kept(photos: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9003] = DATE
+    data = encoded(Image.new("RGB", (9, 9)), "PNG", exif=exif.tobytes())
+    (photos / "copy.png").write_bytes(data[:33] + png_chunk(b"tEXt", b"Comment\0hello")[:-1] + b"?" + data[33:])
+
+    assert has_kept_date(photos / "copy.png", photos / "kept.jpg")
+
+
+def has_kept_date(removed: Path, kept: Path) -> bool:
+    """Whether a plan names the date that only the removed picture has, and what is kept of that has it."""
+    assert "the camera's date" in Folders().only_here(removed, kept)
+    made = [each.content for each in additions(removed, kept) if each.source is None]
+    return len(made) == 1 and b"2024-05-01T10:00:02" in made[0]
 
 
 def vars_of(action: Action) -> dict:

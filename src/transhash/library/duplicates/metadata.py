@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from transhash.images.faults import READER_ERRORS
+from transhash.errors import ImageError
+from transhash.images import described
 from transhash.images.kinds import RAW_SUFFIXES
 
 if TYPE_CHECKING:
@@ -41,16 +42,13 @@ NOTHING = Metadata()
 
 def metadata(path: str | os.PathLike[str]) -> Metadata:
     """What a picture's file says of itself; nothing where it cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            exif = image.getexif()
+        with described(path) as (form, exif):
             maker, model = (_text(exif.get(tag)) for tag in (_MAKER, _MODEL))
             camera = model if model.lower().startswith(maker.lower()) else f"{maker} {model}".strip()
             taken, place = _text(exif.get_ifd(_EXPOSURE).get(_DATE)), exif.get_ifd(_PLACE)
-            return Metadata(image.format or "", camera, taken, bool(place), _degrees(place))
-    except (*READER_ERRORS, OSError, Warning, Image.DecompressionBombError):
+            return Metadata(form, camera, taken, bool(place), _degrees(place))
+    except ImageError:
         return NOTHING
 
 
