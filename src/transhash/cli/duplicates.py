@@ -48,7 +48,7 @@ def duplicates(
     ] = "best",
     reference: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Keep all pictures below this folder.", show_default=False),
+        typer.Option(metavar="DIR", help="List only copies of the pictures below this folder.", show_default=False),
     ] = None,
     within: Annotated[
         str | None,

@@ -298,8 +298,8 @@ class Library:
         `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all". `keep`: rules for
         the one to keep, of which the first that tells two pictures apart decides: "best" (pixels, compression, the
         camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference` are kept, whatever the
-        rules say. `within`: only pictures of the same folder. With `folders` only pictures below these count. What
-        `transhash duplicates --not-duplicates` has noted is left out.
+        rules say, and only their copies are listed. `within`: only pictures of the same folder. With `folders` only
+        pictures below these and `reference` count. What `transhash duplicates --not-duplicates` has noted is left out.
 
         Raises `LibraryError` for a folder, kind or rule that there is not, `HammingIndexError` for a distance below 0.
         """

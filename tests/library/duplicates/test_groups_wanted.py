@@ -11,9 +11,11 @@ from PIL import Image, ImageDraw, ImageOps
 from collection import draw
 from fake_model import FakeModel
 from grouped import EXAMPLES, OneCode, groups_of, names
-from transhash import Library
+from transhash import Library, find_duplicates
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
+from transhash.library.duplicates.confirmation import Finding
+from transhash.library.duplicates.pairing import Pairing
 from transhash.library.duplicates.verdicts import Verdicts
 
 
@@ -84,6 +86,54 @@ def test_pictures_of_a_reference_folder_are_kept(pictures: Path) -> None:
     shutil.copy(pictures / "old" / "small.png", pictures / "old" / "again.png")
     (group,) = groups_of(pictures, reference=[pictures / "old"])
     assert (group.keep.path.parent.name, [copy.path.name for copy in group.same]) == ("old", ["05.png"])
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """A master folder with `a.png`, and an inbox with a copy of that, and with `b.png` and its copy."""
+    for number, path in enumerate(["master/a.png", "inbox/a2.png", "inbox/b.png", "inbox/b2.png"]):
+        draw(tmp_path / "home" / path, number // 2 + 1, 64)
+    return tmp_path / "home"
+
+
+def test_only_copies_of_what_a_reference_folder_has_are_listed(inbox: Path) -> None:
+    found = groups_of(inbox, reference=[inbox / "master"])
+    assert names(found) == [["a.png", "a2.png"]]
+    assert names(groups_of(inbox, folders=[inbox / "inbox"], reference=[inbox / "master"])) == names(found)
+    assert names(groups_of(inbox, folders=[inbox / "inbox"])) == [["b.png", "b2.png"]]
+
+
+def test_files_without_a_library_are_compared_with_a_reference_folder(inbox: Path) -> None:
+    report = find_duplicates(inbox / "inbox", reference=[inbox / "master"])
+    assert names(report.groups) == [["a.png", "a2.png"]]
+    (inbox / "empty").mkdir()
+    with pytest.raises(LibraryError, match="empty: no picture lies below it"):
+        find_duplicates(inbox / "inbox", reference=[inbox / "empty"])
+
+
+def test_pictures_of_a_reference_folder_are_not_compared_with_one_another(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pictures / "old").mkdir()
+    Image.open(pictures / "05.png").save(pictures / "old" / "one.jpg", quality=80)
+    Image.open(pictures / "05.png").save(pictures / "old" / "two.jpg", quality=60)
+    confirmed: list[set[Path]] = []
+    confirm = Pairing.confirm
+
+    def noted(self: Pairing, pairs: list[tuple[int, int]]) -> list[Finding]:
+        confirmed.extend({self._picture(each).path for each in pair} for pair in pairs)
+        return confirm(self, pairs)
+
+    monkeypatch.setattr(Pairing, "confirm", noted)
+    groups_of(pictures, folders=[pictures / "old"], reference=[pictures / "old"])
+    assert confirmed == []
+
+
+def test_a_reference_folder_that_was_never_indexed_is_named(inbox: Path, tmp_path: Path) -> None:
+    draw(tmp_path / "elsewhere" / "c.png", 1, 64)
+    for folders in (None, [inbox / "inbox"]):
+        with pytest.raises(LibraryError, match=r"elsewhere: no picture of the library .* `transhash index`"):
+            groups_of(inbox, folders=folders, reference=[inbox / "master", tmp_path / "elsewhere"])
 
 
 def test_within_compares_pictures_of_one_folder_only(pictures: Path) -> None:

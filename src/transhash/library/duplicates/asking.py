@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from transhash.library.duplicates.groups import Search, Wishes
 from transhash.library.duplicates.kinds import kinds_of
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.verdicts import Verdicts
+from transhash.library.files.paths import Places
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folders, roots
 from transhash.library.fitting import are_fitted
@@ -46,17 +47,19 @@ def search_for(
 ) -> DuplicatesReport:
     """The groups that `Library.duplicates` describes."""
     catalogue, places = library.catalogue, library.places
-    ranges = None if folders is None else [each for folder in roots(folders) for each in places.ranges(folder)]
+    named = [] if folders is None else [roots(folders)]
+    references = [[os.fsencode(each)] for each in wishes.reference]
     with catalogue.reading():
+        for some in (*named, *references):
+            if not any(catalogue.pictures.contents(_ranges(places, some))):
+                shown = ", ".join(map(os.fsdecode, some))
+                reason = f"no picture of the library {library.path} lies below it"
+                raise LibraryError(shown, reason, "run `transhash index` on the folder")
+        every = roots(os.fsdecode(each) for some in (*named, *references) for each in some)
         try:
-            contents = Contents.of(catalogue.pictures.contents(ranges))
+            contents = Contents.of(catalogue.pictures.contents(_ranges(places, every) if named else None))
         except ValueError as error:
             raise catalogue.damaged() from error
-    if folders is not None and not len(contents.ids):
-        named = ", ".join(map(os.fsdecode, roots(folders)))
-        raise LibraryError(
-            named, f"no picture of the library {library.path} lies below it", "run `transhash index` on the folder"
-        )
 
     def paths(ids: list[int]) -> dict[int, str]:
         with catalogue.reading():
@@ -67,6 +70,10 @@ def search_for(
     embeddings = _embeddings(library, contents) if are_fitted(library.searching.own) else None
     thumbnails = Thumbnails(library.path)
     return Search(contents, join, paths, progress, wishes=wishes, thumbnails=thumbnails, embeddings=embeddings).run()
+
+
+def _ranges(places: Places, folders: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+    return [each for folder in folders for each in places.ranges(folder)]
 
 
 def _embeddings(library: Library, contents: Contents) -> NDArray[np.int8] | None:

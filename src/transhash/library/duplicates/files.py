@@ -44,13 +44,17 @@ def find_duplicates(
     """Groups of pictures that repeat one another, among files and all pictures below folders; nothing is changed.
 
     Arguments as in `Library.duplicates`. Ids are places in the order of the paths. Raises `LibraryError` when a path is
-    not there, or a kind or a rule is none.
+    not there, a reference has no picture, or a kind or a rule is none.
     """
-    files = _files([paths] if isinstance(paths, str | os.PathLike) else paths)
+    references = [os.fsdecode(root) for root in roots(reference)]
+    for folder in references:
+        if not _files([folder]):
+            raise LibraryError(folder, "no picture lies below it", "name a folder that has some")
+    files = _files([*([paths] if isinstance(paths, str | os.PathLike) else paths), *references])
     wishes = Wishes(
         kinds=kinds_of(kinds),
         keep=tuple(keep),
-        reference=tuple(os.fsdecode(root) for root in roots(reference)),
+        reference=tuple(references),
         within=within,
     )
     rows: list[Row] = []

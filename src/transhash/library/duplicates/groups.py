@@ -52,7 +52,7 @@ class Wishes:
 
     kinds: tuple[Kind, ...] = KINDS
     keep: tuple[str, ...] = ("best",)  # rules
-    reference: tuple[str, ...] = ()  # folders whose pictures are kept; real paths
+    reference: tuple[str, ...] = ()  # folders of which only copies are listed; real paths
     within: bool = False  # only pictures of the same folder
     not_duplicates: frozenset[tuple[str, str]] = field(default_factory=frozenset)  # pairs of digests, the lesser first
 
@@ -113,6 +113,8 @@ class Search:
         groups = self._groups()
         if Kind.RAW_JPEG in self._wishes.kinds:
             groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._presence.present(every))
+        if self._wishes.reference:
+            groups = [group for group in groups if self._is_referred(group.keep.path)]
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
         skipped = [each for _, each in sorted(self._presence.skipped.items(), key=lambda item: os.fsencode(item[0]))]
         others = {kind: counts[kind] for kind in map(str, Kind) if counts[kind]}
@@ -162,10 +164,12 @@ class Search:
         """Whether a pair must still be looked at: it is not one picture yet, and nobody has said that it differs."""
         if self._same.leader(one) == self._same.leader(other) or self._is_refused(one, other):
             return False
-        if not self._wishes.within or self._held[one] > 1 or self._held[other] > 1:
-            return True  # of several files of one content each may lie in the folder of the other picture
+        if not (self._wishes.within or self._wishes.reference) or self._held[one] > 1 or self._held[other] > 1:
+            return True  # of several files of one content each may lie in another folder
+        if self._is_reference(one) and self._is_reference(other):
+            return False
         paths = self._presence.paths
-        return os.path.dirname(paths[one]) == os.path.dirname(paths[other])
+        return not self._wishes.within or os.path.dirname(paths[one]) == os.path.dirname(paths[other])
 
     def _is_refused(self, one: int, other: int) -> bool:
         a, b = sorted((self._contents.digest(one), self._contents.digest(other)))
@@ -296,7 +300,10 @@ class Search:
         return ordered, "it is in a reference folder" if referred else whys[1]
 
     def _is_reference(self, picture: int) -> bool:
-        return below(os.path.realpath(self._presence.paths[picture]), self._wishes.reference)
+        return self._is_referred(self._presence.paths[picture])
+
+    def _is_referred(self, path: str | Path) -> bool:
+        return below(os.path.realpath(path), self._wishes.reference)
 
     def _copy(self, picture: int, kept: int, finding: Finding) -> Copy:
         contents = self._contents
