@@ -33,7 +33,7 @@ from transhash.system import settle
 WAYS = ("trash", "hardlink", "symlink", "delete")  # or a folder
 LOG_FORMAT = 1
 HEADER = json.dumps({"transhash log": LOG_FORMAT}).encode() + b"\n"  # the first line of a log
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(slots=True)
@@ -243,7 +243,7 @@ def check_place(plan: Plan, path: str) -> None:
 def locked(path: str, what: str = "the file") -> Iterator[os.stat_result]:
     """A plain file, locked against other runs; raises `LeftError` when it is none, or another run holds it."""
     try:
-        handle = os.open(path, os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0))
+        handle = os.open(path, os.O_RDONLY | _FLAGS)
     except FileNotFoundError:
         raise LeftError(f"{what} is not there any more") from None
     except OSError as error:
@@ -254,24 +254,38 @@ def locked(path: str, what: str = "the file") -> Iterator[os.stat_result]:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise LeftError(f"{what} is not a plain file any more")
-        _lock(handle, what)
-        now = os.lstat(path)  # it may have gone while we waited for nothing but its lock
-        if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
-            raise LeftError(f"{what} is another one now")
-        yield os.fstat(handle)
+        with _lock(handle, path, what):
+            now = os.lstat(path)  # it may have gone while we waited for nothing but its lock
+            if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):
+                raise LeftError(f"{what} is another one now")
+            yield os.fstat(handle)
     finally:
         os.close(handle)
 
 
-def _lock(handle: int, what: str) -> None:
+@contextmanager
+def _lock(handle: int, path: str, what: str) -> Iterator[None]:
+    """Hold the lock of an open file; a drive that knows no locks is no reason to leave a file alone."""
     try:
         import fcntl
     except ImportError:  # Windows does not let go of a file that is open
+        yield
         return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise LeftError(f"{what} is in use by another run", "wait for it, then apply the plan again") from None
+    with ExitStack() as opened:
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno != errno.EBADF:
+                    raise
+                handle = os.open(path, os.O_RDWR | _FLAGS)  # NFS locks what is open for writing
+                opened.callback(os.close, handle)
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LeftError(f"{what} is in use by another run", "wait for it, then apply the plan again") from None
+        except OSError:
+            pass
+        yield
 
 
 def _check(path: str, status: os.stat_result, size: int, digest: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import math
 import multiprocessing
 import os
@@ -128,6 +129,46 @@ def test_a_copy_to_a_full_drive_leaves_the_file_where_it_is(
     assert [skipped.reason for skipped in done.skipped] == ["no space left on device"] * 4
     assert len(names(photos)) == 8
     assert [path for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()] == []
+
+
+def locks_as_nfs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have only files locked that are open for writing."""
+    flock = fcntl.flock
+
+    def locked(file: int, operation: int) -> None:
+        if operation & fcntl.LOCK_EX and fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", locked)
+
+
+def test_on_a_network_drive_files_are_removed_and_locked(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks_as_nfs(monkeypatch)
+    with applying.locked(str(photos / "kept0.jpg")):
+        done = apply_plan(plan_for(photos), "elsewhere", tmp_path / "log")
+    assert [each.reason for each in done.skipped] == ["the file that is kept is in use by another run"]
+    assert done.done == 3
+
+
+def test_files_that_cannot_be_locked_are_removed(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_locks(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    opened = os.open
+
+    def may_only_be_read(path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        if flags & os.O_RDWR and str(path).startswith(str(photos)):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, flags, *rest, **named)
+
+    monkeypatch.setattr(os, "open", may_only_be_read)
+    locks_as_nfs(monkeypatch)
+    assert apply_plan(plan_for(photos, ("copy0.jpg", "kept0.jpg")), "elsewhere", tmp_path / "log0").done == 1
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    assert apply_plan(plan_for(photos, ("copy1.jpg", "kept1.jpg")), "elsewhere", tmp_path / "log1").done == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to read-only folders")
