@@ -144,10 +144,10 @@ class _Place:
 
 def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int, merge_metadata: bool) -> None:  # noqa: PLR0917
     check_place(plan, action.path)
-    if os.path.exists(action.keep) and os.path.samestat(os.lstat(action.path), os.lstat(action.keep)):
-        raise LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
     with ExitStack() as held:
         status = held.enter_context(locked(action.path, "the file"))
+        if os.path.exists(action.keep) and os.path.samestat(status, os.lstat(action.keep)):
+            raise LeftError("is the very file that is kept, under another name", "leave it: removing it frees nothing")
         kept = held.enter_context(locked(action.keep, "the file that is kept"))
         _check(action.path, status, action.size, action.digest, "")
         _check(action.keep, kept, action.keep_size, action.keep_digest, "the file that is kept ")

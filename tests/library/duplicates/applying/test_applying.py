@@ -67,6 +67,14 @@ def test_a_pair_that_is_not_as_planned_any_more_is_left_alone(
     assert {path.name: path.lstat().st_ino for path in photos.iterdir()} == before
 
 
+@pytest.mark.parametrize(("gone", "what"), [("copy0.jpg", "the file"), ("kept0.jpg", "the file that is kept")])
+def test_a_file_that_has_gone_needs_another_plan(photos: Path, tmp_path: Path, gone: str, what: str) -> None:
+    plan = plan_for(photos, ("copy0.jpg", "kept0.jpg"))
+    (photos / gone).unlink()
+    (skipped,) = apply_plan(plan, "elsewhere", tmp_path / "log").skipped
+    assert (skipped.reason, skipped.remedy) == (f"{what} is not there any more", "write the plan again")
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_two_plans_that_contradict_each_other_leave_one_copy(photos: Path, tmp_path: Path, way: str) -> None:
     one, other = plan_for(photos, ("copy0.jpg", "kept0.jpg")), plan_for(photos, ("kept0.jpg", "copy0.jpg"))
