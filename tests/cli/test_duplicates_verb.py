@@ -184,6 +184,29 @@ def test_a_plan_is_applied_and_undone(run, copied: Path) -> None:
     assert len(photos_of(copied)) == 9
 
 
+def test_the_exit_code_says_whether_anything_was_done(run, copied: Path) -> None:
+    run("duplicates", "photos", "--plan", "plan.jsonl")
+    removed = [line for line in map(json.loads, Path("plan.jsonl").read_text().splitlines()) if "keep" in line]
+    paths = [Path(line["path"]) for line in removed if line["action"] == "remove"]
+    before = [path.read_bytes() for path in paths]
+
+    for path in paths:
+        path.write_bytes(b"another one")
+    nothing = run("apply", "plan.jsonl", "--to", "removed", "--log", "0.log")
+    paths[0].write_bytes(before[0])
+    part = run("apply", "plan.jsonl", "--to", "removed", "--log", "1.log")
+    paths[0].write_bytes(b"another one")
+    undone = run("undo", "1.log")
+    paths[0].unlink()
+
+    assert [(each.code, "0 files" in each.err) for each in (nothing, part, undone)] == [
+        (2, True),
+        (1, False),
+        (2, True),
+    ]
+    assert run("undo", "1.log").code == 0
+
+
 @pytest.mark.parametrize("empty", [False, True])
 def test_what_cannot_be_brought_back_is_not_promised(run, copied: Path, empty: bool) -> None:
     run("duplicates", "photos", "--plan", "plan.jsonl")

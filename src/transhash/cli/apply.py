@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import DONE, PARTLY, counted, say
+from transhash.cli.output import DONE, NOTHING, PARTLY, counted, say
 from transhash.cli.terminal import stages
 
 EXAMPLES = """\
@@ -54,4 +54,4 @@ def apply(
     say(f"{counted(done.done, 'file')} removed, {done.freed / 1e6:,.1f} MB{f'; {back}' if done.done else ''}")
     if done.done:
         say("run `transhash index` on their folders: until then a library still finds the removed files")
-    raise typer.Exit(PARTLY if done.skipped else DONE)
+    raise typer.Exit(DONE if not done.skipped else PARTLY if done.done else NOTHING)

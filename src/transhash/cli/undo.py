@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from transhash.cli.output import DONE, PARTLY, counted, say
+from transhash.cli.output import DONE, NOTHING, PARTLY, counted, say
 
 EXAMPLES = """\
   transhash undo plan.jsonl.log
@@ -30,4 +30,4 @@ def undo(
     say(f"{counted(done.back, 'file')} brought back, {counted(done.there, 'was in its place', 'were in their places')}")
     if done.back:
         say("run `transhash index` on their folders: a library that was indexed meanwhile does not know them")
-    raise typer.Exit(PARTLY if done.skipped else DONE)
+    raise typer.Exit(DONE if not done.skipped else PARTLY if done.back or done.there else NOTHING)
