@@ -47,6 +47,21 @@ def test_annotate(run, indexed: Path, tmp_path: Path) -> None:
     assert "columns" not in run("info", "-l", "photos").out
 
 
+def test_columns_are_dropped_all_or_none(run, indexed: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("path,label\ncat-0.png,tabby\n")
+    (tmp_path / "wrong.csv").write_text("name,label\ncat-0.png,tabby\n")
+    run("annotate", "own.csv", "-l", "photos")
+
+    none = run("annotate", "-l", "photos", "--drop", "label", "--drop", "nope")
+    assert (none.code, "removed" in none.err) == (2, False)
+    assert none.err.endswith("no column 'nope' of your own; there are: label\n")
+    part = run("annotate", "wrong.csv", "-l", "photos", "--drop", "label", "--drop", "label")
+    assert part.code == 1
+    assert part.err.startswith("column label removed\n")
+    assert "row 1 has no column 'path'" in part.err
+    assert part.err.count("\n") == 2
+
+
 def test_annotate_json(run, indexed: Path, tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("path,score\ncat-0.png,1\n")
     result = run("annotate", "own.csv", "-l", "photos", "--json")

@@ -11,6 +11,7 @@ import typer
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
 from transhash.cli.output import DONE, NOTHING, PARTLY, print_json, say, shown
+from transhash.errors import TransHashError
 
 EXAMPLES = """\
   transhash annotate labels.csv                    # columns: path,label,rating
@@ -36,16 +37,25 @@ def annotate(
     dates (2024-05-01), true and false are recognised; everything else is text. A row that is imported again replaces
     the old values; an empty value removes them.
     """
+    from transhash.library.exchange.annotation import drop as remove
+
     if file is None and not drop:
         raise typer.BadParameter("give a FILE, or a column to --drop")
     place = find_library(library, [Path.cwd()], [file.parent] if file else [])
     with open_library(place) as opened:
-        for column in drop or []:
-            opened.drop_column(column)
+        if drop:
+            remove(opened.catalogue, drop)
+        for column in dict.fromkeys(drop or []):
             say(f"column {column} removed")
         if file is None:
             raise typer.Exit(DONE)
-        report = opened.annotate(file, key=key)
+        try:
+            report = opened.annotate(file, key=key)
+        except TransHashError as error:
+            if not drop:
+                raise
+            say(str(error))
+            raise typer.Exit(PARTLY) from error
     if as_json:
         print_json(asdict(report))
     else:

@@ -323,7 +323,7 @@ class Library:
 
     def drop_column(self, name: str) -> None:
         """Remove one of your own columns with all its values; raises `LibraryError` when there is none of that name."""
-        drop(self.catalogue, name)
+        drop(self.catalogue, [name])
 
     def export(self, to: StrPath, *, vectors: bool = True, progress: Progress = silent) -> int:
         """Write every picture that search can find to a Parquet file, with its code and all that is known of it.

@@ -201,12 +201,17 @@ def annotate(
     return Annotation(catalogue, places, key, None).run(partial(iter, list(rows)), written=False)
 
 
-def drop(catalogue: Catalogue, name: str) -> None:
-    """Remove a user's own column with all its values; raises `LibraryError` when there is none of that name."""
+def drop(catalogue: Catalogue, names: Iterable[str]) -> None:
+    """Remove some of a user's own columns with all their values.
+
+    Raises `LibraryError`, before any is removed, when there is none of a name.
+    """
     with catalogue.writing():
         columns = catalogue.columns.all()
-        if name not in columns:
+        wanted = list(dict.fromkeys(names))
+        if missing := [name for name in wanted if name not in columns]:
             known = ", ".join(columns) or "none yet"
-            raise LibraryError(catalogue.path.parent, f"no column {name!r} of your own", f"there are: {known}")
-        catalogue.columns.drop(columns[name].id)
-        catalogue.calibrations.forget(by=name)
+            raise LibraryError(catalogue.path.parent, f"no column {missing[0]!r} of your own", f"there are: {known}")
+        for name in wanted:
+            catalogue.columns.drop(columns[name].id)
+            catalogue.calibrations.forget(by=name)
