@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from transhash import Library
+from transhash.cli import sheet
 
 
 @pytest.fixture
@@ -154,6 +155,23 @@ def test_a_sheet_shows_each_group_in_a_line(run, copied: Path, tmp_path: Path) -
     with Image.open(tmp_path / "copies.png") as drawn:
         assert 3 * 160 < drawn.width < 4 * 160  # the larger group: one to keep, two copies
         assert 2 * 160 < drawn.height < 3 * 160
+
+
+def test_groups_that_do_not_fit_on_a_sheet_are_counted(run, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "HIGHEST", 300)
+    result = run("duplicates", "photos", "--sheet", "copies.png")
+
+    assert (result.code, Path("copies.png").exists()) == (0, True)
+    assert result.err.startswith("the sheet has 1 group, 1 more does not fit on one page; ask for fewer pictures\n")
+    assert "2 groups with 3 copies of what is kept" in result.err
+
+
+def test_what_was_found_is_said_although_no_sheet_can_be_written(run, copied: Path) -> None:
+    result = run("duplicates", "photos", "--sheet", "nowhere/copies.png")
+
+    assert (result.code, result.out.count("same-file")) == (1, 3)
+    assert result.err.startswith("nowhere/copies.png: the sheet cannot be written (")
+    assert "2 groups with 3 copies of what is kept" in result.err
 
 
 def test_without_groups_no_sheet_is_made(run, photos: Path, tmp_path: Path) -> None:

@@ -131,9 +131,16 @@ def test_no_letter_is_drawn_as_a_box(fonts: tuple[str, ...], monkeypatch: pytest
         sheet.font.cache_clear()
 
 
-def test_a_page_too_high_is_refused_with_the_remedy(hits: list[Hit], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_on_a_page_is_left_out_and_counted(hits: list[Hit], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sheet, "HIGHEST", 2 * LINE)
+    monkeypatch.setattr(sheet, "COLUMNS", 3)
     page = sheet.Sheet()
-    page.add("one", np.zeros((9, 9), np.uint8), hits)
+    page.add("too large", np.zeros((9, 9), np.uint8), hits)
     with pytest.raises(TransHashError, match="fewer pictures"):
-        page.add("two", np.zeros((9, 9), np.uint8), hits)
+        page.draw()
+    page.add("one", np.zeros((9, 9), np.uint8), hits[:3])
+    page.add("two", np.zeros((9, 9), np.uint8), hits[:3])
+    assert page.draw().height == sheet.GAP + LINE
+    assert page.left("query", "queries") == (
+        "the sheet has 1 query, 2 more do not fit on one page; ask for fewer pictures"
+    )

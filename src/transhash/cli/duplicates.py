@@ -87,7 +87,7 @@ def duplicates(
     codes differ in at most --max-distance bits. With --max-distance 64 all pictures of any 64-bit library are looked
     at, which finds more copies and takes longer.
     """
-    from transhash.cli.sheet import Sheet, check_name
+    from transhash.cli.sheet import check_name
 
     if sheet:
         check_name(sheet)
@@ -122,13 +122,26 @@ def duplicates(
     else:
         for number, group in enumerate(report.groups):
             print_json(asdict(group)) if as_json else _print(group, first=number == 0)
-    if sheet and report.groups:
-        page = Sheet()
-        for group in report.groups:
-            page.add_group(group.keep, group.same)
-        page.save(sheet)
+    is_drawn = _draw(report.groups, sheet) if sheet and report.groups else True
     _say_what_was_found(report)
-    raise typer.Exit(PARTLY if report.skipped else DONE)
+    raise typer.Exit(PARTLY if report.skipped or not is_drawn else DONE)
+
+
+def _draw(groups: list[Duplicates], file: Path) -> bool:
+    """Draw groups on one page; returns whether there is a page, and says why not."""
+    from transhash.cli.sheet import Sheet
+
+    page = Sheet()
+    for group in groups:
+        page.add_group(group.keep, group.same)
+    try:
+        page.save(file)
+    except TransHashError as error:
+        say(str(error))
+        return False
+    if left := page.left("group", "groups"):
+        say(left)
+    return True
 
 
 def _say_what_was_found(report: DuplicatesReport) -> None:

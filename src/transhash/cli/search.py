@@ -121,6 +121,8 @@ def _show(page: Sheet, file: Path | None, *, in_terminal: bool) -> None:
         page.save(file)
     if in_terminal:
         terminal.show(page.draw())
+    if left := page.left("query", "queries"):
+        say(left)
 
 
 def _print(query: str, hits: list[Hit], same: set[int], *, heading: bool) -> None:

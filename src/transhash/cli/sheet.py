@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from transhash.cli.output import counted
 from transhash.errors import ImageError, TransHashError
 from transhash.system import replacing
 from transhash.threads import spread
@@ -28,6 +29,7 @@ FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gi
 TILE = 160  # pixels a side that a picture may take
 CAPTION = 34  # below it: two lines
 GAP = 10
+LINE = TILE + CAPTION + GAP
 COLUMNS = 10  # hits side by side; more of them make further lines
 HIGHEST = 30_000  # pixels: what every viewer opens
 TEXT = 12
@@ -41,12 +43,12 @@ class Sheet:
 
     def __init__(self) -> None:
         self._rows: list[tuple[_Tile, list[_Tile]]] = []
+        self.left_out = 0  # queries or groups that the page has no room for
 
     def add(self, name: str, query: Source, hits: Iterable[Hit], same: Collection[int] = ()) -> None:
         """Add a query and its hits; `same` has the ids of hits that are the same picture.
 
-        A picture that cannot be read gets an empty tile that says why. Raises `TransHashError` when the page would
-        become too high.
+        A picture that cannot be read gets an empty tile that says why. What would make the page too high is left out.
         """
         self._add(
             (query, "query", os.path.basename(name)), [(hit.path, _title(hit, same), hit.path.name) for hit in hits]
@@ -60,19 +62,25 @@ class Sheet:
         )
 
     def _add(self, first: _Wanted, others: list[_Wanted]) -> None:
+        if self._height() + _lines(others) * LINE > HIGHEST:
+            self.left_out += 1
+            return
         tiles = spread(lambda each: _Tile(*each), [first, *others])
         self._rows.append((tiles[0], tiles[1:]))
-        if self._height() > HIGHEST:
-            raise TransHashError(
-                "",
-                f"the sheet would be {self._height():,} pixels high, more than {HIGHEST:,}",
-                "ask for fewer pictures",
-            )
+
+    def left(self, one: str, several: str) -> str:
+        """A sentence on what was left out, such as a "group" of "groups"; empty when everything is on the page."""
+        if not self.left_out:
+            return ""
+        more = f"{self.left_out:,} more {'does' if self.left_out == 1 else 'do'} not fit on one page"
+        return f"the sheet has {counted(len(self._rows), one, several)}, {more}; ask for fewer pictures"
 
     def draw(self) -> Image.Image:
-        """The page."""
+        """The page; raises `TransHashError` when there was no room for anything."""
         from PIL import Image, ImageDraw
 
+        if self.left_out and not self._rows:
+            raise TransHashError("", f"the sheet would be more than {HIGHEST:,} pixels high", "ask for fewer pictures")
         columns = 1 + min(COLUMNS, max((len(hits) for _, hits in self._rows), default=0))
         page = Image.new("RGB", (columns * (TILE + GAP) + 2 * GAP, self._height()), BACKGROUND)
         pen = ImageDraw.Draw(page)
@@ -81,8 +89,8 @@ class Sheet:
             query.draw(page, pen, GAP, top, framed=True)
             for number, hit in enumerate(hits):
                 line, column = divmod(number, COLUMNS)
-                hit.draw(page, pen, 2 * GAP + (1 + column) * (TILE + GAP), top + line * (TILE + CAPTION + GAP))
-            top += _lines(hits) * (TILE + CAPTION + GAP)
+                hit.draw(page, pen, 2 * GAP + (1 + column) * (TILE + GAP), top + line * LINE)
+            top += _lines(hits) * LINE
         return page
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -96,7 +104,7 @@ class Sheet:
             raise TransHashError(path, f"the sheet cannot be written ({reason})", "choose another place") from error
 
     def _height(self) -> int:
-        return GAP + sum(_lines(hits) for _, hits in self._rows) * (TILE + CAPTION + GAP)
+        return GAP + sum(_lines(hits) for _, hits in self._rows) * LINE
 
 
 def _title(hit: Hit, same: Collection[int]) -> str:
@@ -142,7 +150,7 @@ class _Tile:
         pen.text((left, top + TILE + 18), fitting(pen, self._name, TILE), FAINT, font())
 
 
-def _lines(hits: list[_Tile]) -> int:
+def _lines(hits: Sequence[object]) -> int:
     return max(1, -(-len(hits) // COLUMNS))
 
 
