@@ -261,6 +261,17 @@ def test_two_pictures_that_are_no_duplicates_are_remembered_and_taken_along(run,
     assert len(Path("told.txt").read_text().splitlines()) == 1
 
 
+def test_files_with_equal_bytes_cannot_be_told_apart(run, copied: Path) -> None:
+    told = run("duplicates", "photos", "--not-duplicates", "photos/cat/zero.png", "photos/cat/cat-0.png")
+    assert (told.code, told.err.count("\n")) == (2, 1)
+    assert told.err.startswith("both files have the same bytes, and a verdict is on two contents; keep both: ")
+
+    Path("told.txt").write_text(f"{'0' * 32} {'0' * 32}\n{'1' * 32} {'0' * 32}\n")  # as an earlier version wrote it
+    run("duplicates", "photos", "--verdicts", "told.txt")
+    assert Path("told.txt").read_text() == f"{'0' * 32} {'1' * 32}\n"
+    assert "zero.png" not in run("duplicates", "photos", "--kinds", "same-pixels,copy").out
+
+
 @pytest.mark.parametrize(
     "words", [("--kinds", "twins"), ("--keep", "nicest"), ("--within", "drive"), ("--reference", "nowhere")]
 )

@@ -25,9 +25,16 @@ class Verdicts:
         return read_verdicts(self.path) if self.path.exists() else frozenset()
 
     def add(self, pairs: Iterable[tuple[str, str]]) -> int:
-        """Remember pairs of digests, in whatever order: how many are new; raises `LibraryError` when it cannot."""
+        """Remember pairs of digests, in whatever order: how many are new.
+
+        Raises `LibraryError` when it cannot, and for a pair of equal ones: a verdict is on two contents.
+        """
         known = self.pairs()
-        every = known | {(min(pair), max(pair)) for pair in pairs}
+        new = {(min(pair), max(pair)) for pair in pairs}
+        if any(one == other for one, other in new):
+            remedy = "keep both: `--kinds same-pixels,copy` does not list files with equal bytes"
+            raise LibraryError("", "both files have the same bytes, and a verdict is on two contents", remedy)
+        every = known | new
         if every != known:
             write_verdicts(self.path, every)
         return len(every) - len(known)
@@ -42,7 +49,7 @@ class Verdicts:
 
 
 def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
-    """The pairs of digests in a file; raises `LibraryError` when there is none or a line is no pair."""
+    """The pairs of different digests in a file; raises `LibraryError` when there is none or a line is no pair."""
     try:
         lines = path.read_text("ascii").splitlines()
     except (OSError, ValueError) as error:
@@ -52,7 +59,9 @@ def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
         match = _LINE.fullmatch(line)
         if not match:
             raise LibraryError(f"{path}, line {number}", "not two digests", "remove that line")
-        found.add((min(match.groups()), max(match.groups())))
+        one, other = sorted(match.groups())
+        if one != other:  # earlier versions noted equal files, which says nothing
+            found.add((one, other))
     return frozenset(found)
 
 
