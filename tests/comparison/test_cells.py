@@ -11,6 +11,7 @@ import pytest
 from tiny_cells import SMALL, cells
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare
+from transhash.comparison import tokens as token_files
 from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
@@ -67,6 +68,30 @@ def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:
     moved = matrix.Cell(one.method, one.bits, one.seed, one.recipe.model_copy(update={"data": Path("elsewhere")}))
     assert one.key(facts) == moved.key(facts)
     assert len({one.key(facts), other.key(facts), one.key({"split_sha256": "b"})}) == 3
+
+
+@pytest.mark.parametrize("change", [{"heads": 2}, {"centre_crop": 0.5}, {"precision": "bfloat16"}])
+def test_what_changes_the_features_changes_the_key_and_the_place_of_the_tokens(
+    change: dict[str, object], place: Path
+) -> None:
+    [cell] = cells(place, "lsh", precision="auto")
+    other = replace(cell, recipe=cell.recipe.model_copy(update=change))
+    assert cell.key({}) != other.key({})
+    augmented = [False] if "centre_crop" in change else [False, True]  # views are not cropped so
+    for each in augmented:
+        names = {token_files.place(one.recipe, {}, augmented=each, rows=np.arange(3)) for one in (cell, other)}
+        assert len(names) == 2 or change == {"precision": "bfloat16"}  # which auto may mean
+
+
+def test_keys_and_places_of_what_is_stored_stay(place: Path) -> None:
+    about = {"data": Path("data"), "backbone": "", "dataset": "cifar10", "protocol": "cifar10", "image_size": 70}
+    network, shallow = matrix.cells(["transhash", "lsh"], [64], 1, about, changes={"precision": "float32"})
+    auto = replace(shallow, recipe=shallow.recipe.model_copy(update={"precision": "auto"}))
+    assert (network.key({"a": "b"}), auto.key({"a": "b"})) == ("994c7e3ef82c1931", "c5b6c6d13f4a18cd")
+    places = [
+        token_files.place(network.recipe, {"a": "b"}, augmented=each, rows=np.arange(3)) for each in (False, True)
+    ]
+    assert places == ["all-d87ad072280a", "views-fc462de0eabf"]
 
 
 def test_a_method_that_is_normalised_since_has_another_key_than_before(

@@ -46,6 +46,7 @@ LATER = (
     "coarse",
     "heads",
 )  # settings that count where they are used: the keys of older cells stay
+_OF_FEATURES = ("heads", "centre_crop", "precision")  # the same of methods without a network, but for their defaults
 _START = ("backbone", "heads", "image_size")  # what says which network all cells start from
 VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three ablations
     "transhash": {},
@@ -97,7 +98,9 @@ class Cell:
             if not settings[name]:
                 del settings[name]
         if self.is_shallow:
-            settings = {name: settings[name] for name in ("dataset", "protocol", "split_seed", "image_size", "bits")}
+            used = [name for name in _OF_FEATURES if getattr(self.recipe, name) != Recipe.model_fields[name].default]
+            names = ("dataset", "protocol", "split_seed", "image_size", "bits", *used)
+            settings = {name: settings[name] for name in names}
             if self.recipe.validation:
                 settings["validation"] = self.recipe.validation
             if self.reads_views:

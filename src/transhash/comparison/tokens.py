@@ -154,6 +154,7 @@ def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArr
         "image_size": recipe.image_size,
         "freeze": recipe.freeze,
         "precision": str(precision_of(recipe.precision, device_of(recipe.device))),
+        **({"heads": recipe.heads} if recipe.heads else {}),  # which came later, too
         **(
             {"views": recipe.cached_views, "augmentation": augmentation, "seed": recipe.split_seed}
             if augmented
