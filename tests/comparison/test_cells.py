@@ -12,7 +12,7 @@ from tiny_cells import SMALL, cells
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare
 from transhash.comparison import tokens as token_files
-from transhash.comparison.tokens import Tokens
+from transhash.comparison.run import Prepared
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.errors import RecipeError
@@ -52,7 +52,7 @@ def test_an_unknown_method_is_named(place: Path) -> None:
 def test_a_method_that_the_labels_do_not_suit_is_told_or_left_out(place: Path) -> None:
     images = load_dataset("folder", place / "data")
     several = replace(images, labels=np.eye(2, dtype=np.uint8)[images.labels])
-    prepared = compare.Prepared(several, split("folder", images), Tokens(place, np.arange(1)), place)
+    prepared = Prepared(several, split("folder", images), {}, place)
     greedy, plain = cells(place, "greedyhash,transhash")
     with pytest.raises(RecipeError, match="one class each"):
         compare.is_defined(greedy, prepared, None)

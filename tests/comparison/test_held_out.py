@@ -13,6 +13,7 @@ import pytest
 from tiny_cells import cells
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare
+from transhash.comparison.run import prepare
 from transhash.comparison.run import run as run_cell
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import PROTOCOLS, split, validation_split
@@ -30,8 +31,8 @@ def test_validation_cuts_the_ranking_at_the_share_of_the_protocol(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [cell] = cells(place, "lsh", validation=0.4)
-    prepared, _ = compare.prepare(cell.recipe, tmp_path)
-    prepared.tokens.build(cell.recipe, prepared.images, silent)
+    prepared = prepare(cell.recipe, tmp_path)
+    prepared.tokens(cell.recipe).build(cell.recipe, prepared.images, silent)
     searched = len(prepared.split.database)
     monkeypatch.setitem(PROTOCOLS, "folder", replace(PROTOCOLS["folder"], topk=searched // 2))
     scores = run_cell(cell, prepared, tmp_path, tmp_path)["scores"]
@@ -83,7 +84,7 @@ def test_methods_without_labels_are_one_word_and_get_none(
 
 def test_a_probe_learns_from_the_features_of_the_views_of_its_training_images(place: Path, tmp_path: Path) -> None:
     [cell] = cells(place, "crovca-unsupervised", validation=0.4)
-    prepared, _ = compare.prepare(cell.recipe, tmp_path / "tokens")
+    prepared = prepare(cell.recipe, tmp_path / "tokens")
     compare.compare([cell], tmp_path, jobs=0, progress=silent)
     [folder] = (tmp_path / "tokens").glob("views-*")
     path, rows = folder / "features.npy", prepared.split.train
@@ -92,7 +93,7 @@ def test_a_probe_learns_from_the_features_of_the_views_of_its_training_images(pl
     still, _ = cells(place, "crovca-unsupervised,lsh", crop_scale=1, crop_ratio=1, flip=False, jitter=0)
     compare.compare([still], tmp_path / "still", jobs=0, progress=silent)
     [unchanged] = (tmp_path / "still" / "tokens").glob("views-*/features.npy")
-    own = prepared.tokens.features()[prepared.places(rows)]
+    own = prepared.tokens(cell.recipe).features()[prepared.places(rows)]
     np.testing.assert_allclose(np.load(unchanged), np.stack([own, own]), atol=2e-3)
 
     used, held_out = validation_split(rows, prepared.images.labels, 0.4, seed=0)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from transhash.comparison.cells import Cell
+from transhash.comparison.cells import FLAGS, Cell
 from transhash.comparison.tables import Spread, spread_text, spreads, title
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
@@ -50,10 +50,19 @@ class Setting:
 
 
 def settings(given: Iterable[str]) -> list[Setting]:
-    """From NAME or NAME=VALUE,… words; "all" stands for every key of `VALUES`. Raises `RecipeError`."""
+    """From NAME or NAME=VALUE,… words; "all" stands for every key of `VALUES`.
+
+    Raises `RecipeError` for what is no such word, and for a setting that all cells of a comparison have alike.
+    """
     found = []
     for word in given:
         name, equals, values = word.partition("=")
+        if name in FLAGS and name != "image_size":
+            raise RecipeError(
+                f"--ablate {word}",
+                f"{name} is the same for all of a comparison",
+                f"give {FLAGS[name]}, and a command with a folder (--out) of its own for each value",
+            )
         if word == "all":
             found += [Setting(*each, is_one_of_all=True) for each in VALUES.items()]
         elif equals:

@@ -48,6 +48,20 @@ LATER = (
 )  # settings that count where they are used: the keys of older cells stay
 _OF_FEATURES = ("heads", "centre_crop", "precision")  # the same of methods without a network, but for their defaults
 _START = ("backbone", "heads", "image_size")  # what says which network all cells start from
+FLAGS = {  # settings that a comparison has by an option of its own
+    "dataset": "--dataset",
+    "data": "--data",
+    "protocol": "--protocol",
+    "split_seed": "--split-seed",
+    "backbone": "--backbone",
+    "heads": "--heads",
+    "image_size": "--image-size",
+    "device": "--device",
+    "bits": "--bits",
+    "seed": "--seeds",
+    "method": "--methods",
+}
+_OF_ALL = ("dataset", "data", "protocol", "split_seed", "backbone", "heads", "validation")  # or no table has sense
 VARIANTS: dict[str, JsonObject] = {  # the method of the paper and its three ablations
     "transhash": {},
     "transhash-sigmoid": {"loss.likelihood": "sigmoid"},
@@ -158,6 +172,19 @@ def cells(
         for length in bits
         for name in wanted
     ]
+
+
+def check_alike(cells: Sequence[Cell]) -> None:
+    """Raise `RecipeError` unless all have one data set, split and backbone, and are scored on the same images."""
+    for name in _OF_ALL:
+        values = list(dict.fromkeys(str(getattr(cell.recipe, name)) for cell in cells))
+        if len(values) > 1:
+            flag = FLAGS.get(name, f"--set {name}=…")
+            raise RecipeError(
+                "",
+                f"{name} is {values[0]} for {cells[0].method} and {values[1]} for another method: no table has both",
+                f"compare each by itself: a command with {flag} and a folder (--out) for each",
+            )
 
 
 def _is_file(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import multiprocessing
@@ -22,11 +21,8 @@ import torch
 
 from transhash.comparison import choosing, kept
 from transhash.comparison import tokens as token_files
-from transhash.comparison.cells import Cell
-from transhash.comparison.run import Prepared, run
-from transhash.comparison.tokens import Tokens
-from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split
+from transhash.comparison.cells import Cell, check_alike
+from transhash.comparison.run import Prepared, prepare, run
 from transhash.errors import RecipeError, TransHashError
 from transhash.losses import METHODS, Task
 from transhash.nn.mgvt import branch_bits
@@ -34,7 +30,6 @@ from transhash.plain import JsonObject
 from transhash.progress import Progress
 from transhash.system import machine, processors, replacing
 from transhash.training.device import described, device_of, precision_of
-from transhash.training.network import backbone_digest
 from transhash.training.recipe import Recipe
 
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
@@ -61,21 +56,23 @@ def compare(
     than that; those under way are finished. `trials`: for each method with a network and each code length as many
     settings are tried on held-out training images first, with the first seed, and more learning rates where the best is
     at an end, and its cells have the best (`choosing`); a method and length whose trials are not finished has none.
-    All cells are of one data set, protocol, split and backbone. `tokens`: folder for the tokens, `out`/tokens by
-    default. `jobs`: processes, which share the cores; by default one for each core, on a GPU `GPU_JOBS` for each, which
-    share it; 0: this process, one cell after the other. `skipped`: gets each cell whose method is not defined for such
-    labels, and why; without it that is an error.
+    All cells are of one data set, protocol, split and backbone, and scored on the same images, or `RecipeError` says
+    so; how many blocks are frozen and how large pictures are may differ, and each cell has the tokens of its own.
+    `tokens`: folder for the tokens, `out`/tokens by default. `jobs`: processes, which share the cores; by default one
+    for each core, on a GPU `GPU_JOBS` for each, which share it; 0: this process, one cell after the other. `skipped`:
+    gets each cell whose method is not defined for such labels, and why; without it that is an error.
     Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
     """
     until = None if seconds is None else time.monotonic() + seconds
-    first = next((cell for cell in cells if cell.reads_tokens), cells[0]).recipe
-    tokens = tokens or out / "tokens"
+    check_alike(cells)
+    first = cells[0].recipe
     out.mkdir(parents=True, exist_ok=True)
-    prepared, facts = prepare(first, tokens)
+    prepared = prepare(first, tokens or out / "tokens")
+    facts = prepared.facts
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
     kept.restore(out)
     kept.check_alike(out, cells, about, prepared.queries(first))
-    runner = _Runner(out, tokens, first, prepared, facts, about, jobs, until, progress, report)
+    runner = _Runner(out, first, prepared, about, jobs, until, progress, report)
     cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
     if not cells:
         raise RecipeError("", "no method is left to run", "name one that suits these images (--methods)")
@@ -90,10 +87,8 @@ class _Runner:
     """What all cells of a comparison have in common."""
 
     out: Path
-    tokens: Path
     first: Recipe  # of a cell, whose data and device all have
     prepared: Prepared
-    facts: JsonObject
     about: JsonObject
     jobs: int | None
     until: float | None  # of time.monotonic()
@@ -117,37 +112,33 @@ class _Runner:
 
     def _results(self, trials: Sequence[Cell]) -> list[JsonObject]:
         """Of those trials that have one."""
-        paths = [kept.file_of(self.out, trial.key(self.facts), "trials") for trial in trials]
+        paths = [kept.file_of(self.out, trial.key(self.prepared.facts), "trials") for trial in trials]
         return [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
 
     def finish(self, cells: Sequence[Cell], into: str = "cells") -> None:
         """Run those without a result. `into`: the folder of results."""
-        keys = {cell.key(self.facts): cell for cell in cells}
+        keys = {cell.key(self.prepared.facts): cell for cell in cells}
         of_matrix = set(keys) if into == "cells" else set()
         waiting = {key: cell for key, cell in keys.items() if not kept.file_of(self.out, key, into).exists()}
         done = len(keys) - len(waiting)
         self.progress(into, done, len(keys), "")
         if not waiting or (self.until is not None and time.monotonic() >= self.until):
             return
-        if any(cell.reads_tokens for cell in waiting.values()):
-            self.prepared.tokens.build(self.first, self.prepared.images, self.progress)
-        views = {
-            key: _views(cell, self.prepared, self.tokens, self.facts, self.progress)
-            for key, cell in waiting.items()
-            if cell.reads_views
-        }
+        for recipe in _of_each_token(waiting.values(), self.prepared):
+            self.prepared.tokens(recipe).build(recipe, self.prepared.images, self.progress)
+        views = {key: _views(cell, self.prepared, self.progress) for key, cell in waiting.items() if cell.reads_views}
         _decode(waiting.values(), self.prepared, self.progress)
 
         device = device_of(self.first.device)
         here = {"machine": machine(), "device": described(device)}
-        also = {**here, "precision": str(precision_of(self.first.precision, device)), **self.about}
         with self._pool(len(waiting)) as pool:
             futures: dict[Future[JsonObject], str] = {
                 pool.submit(_run, cell, views.get(key), self.out / "runs" / key): key for key, cell in waiting.items()
             }
             try:
                 for future in _ended(futures, self.until):
-                    result = future.result()
+                    result, precision = future.result(), waiting[futures[future]].recipe.precision
+                    also = {**here, "precision": str(precision_of(precision, device)), **self.about}
                     with replacing(kept.file_of(self.out, futures[future], into)) as file:
                         file.write(json.dumps({**result, **also}).encode())
                     kept.collect(self.out, of_matrix, self.about)
@@ -175,7 +166,7 @@ class _Runner:
         for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
             os.environ.setdefault(name, str(max(1, processors() // jobs)))
         context = multiprocessing.get_context("spawn")
-        given = (self.first, self.tokens, self.facts, context.Value("i", 0), gpus)
+        given = (self.first, self.prepared.folder, self.prepared.facts, context.Value("i", 0), gpus)
         return ProcessPoolExecutor(jobs, context, _start_worker, given)
 
 
@@ -188,27 +179,6 @@ def _ended(futures: Iterable[Future[JsonObject]], until: float | None) -> Iterat
         yield from ended
         if until is not None and time.monotonic() >= until:
             waiting, until = {future for future in waiting if not future.cancel()}, None
-
-
-def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> tuple[Prepared, JsonObject]:
-    """The data of the cells, and the facts that a result depends on besides its cell's settings, unless they are known.
-
-    Among them are digests of all that is read: pictures, labels and the backbone's weights. Neither results nor tokens
-    of other content are ever taken for these.
-    """
-    images = load_dataset(recipe.dataset, recipe.data)
-    parts = split(recipe.protocol, images, seed=recipe.split_seed)
-    facts = facts or {
-        "dataset": recipe.dataset,
-        "protocol": recipe.protocol,
-        "split_sha256": parts.checksum,
-        "data_sha256": hashlib.sha256((images.labels_sha256 + images.images.sha256).encode()).hexdigest(),
-        "backbone_sha256": backbone_digest(recipe.backbone),
-    }
-    rows = np.union1d(np.union1d(parts.query, parts.database), parts.train)
-    folder = tokens / token_files.place(recipe, facts, augmented=False, rows=rows)
-    squares = f"pictures-{hashlib.sha256((facts['data_sha256'] + rows.tobytes().hex()).encode()).hexdigest()[:12]}"
-    return Prepared(images, parts, Tokens(folder, rows), tokens / squares), facts
 
 
 def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
@@ -240,10 +210,15 @@ def _decode(cells: Iterable[Cell], prepared: Prepared, progress: Progress) -> No
                 progress("pictures", min(start + _PICTURES, len(decoded)), len(decoded), "")
 
 
-def _views(cell: Cell, prepared: Prepared, tokens: Path, facts: JsonObject, progress: Progress) -> Path:
+def _of_each_token(cells: Iterable[Cell], prepared: Prepared) -> Iterable[Recipe]:
+    """Of all tokens that some cells read one recipe each."""
+    return {prepared.tokens(cell.recipe).folder: cell.recipe for cell in cells if cell.reads_tokens}.values()
+
+
+def _views(cell: Cell, prepared: Prepared, progress: Progress) -> Path:
     """The folder of the views of all training images, those held out among them, built unless they are there."""
     recipe, rows = cell.recipe, prepared.split.train
-    folder = tokens / token_files.place(recipe, facts, augmented=True, rows=rows)
+    folder = prepared.folder / token_files.place(recipe, prepared.facts, augmented=True, rows=rows)
     token_files.views(folder, recipe, prepared.images, rows, progress)
     if cell.is_shallow:
         token_files.view_features(folder, recipe, len(rows), progress)
@@ -259,7 +234,7 @@ def _start_worker(recipe: Recipe, tokens: Path, facts: JsonObject, started: Any,
             number, started.value = started.value, started.value + 1
         os.environ["CUDA_VISIBLE_DEVICES"] = one_of(os.environ.get("CUDA_VISIBLE_DEVICES", ""), gpus, number)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _set_prepared(prepare(recipe, tokens, facts)[0])
+    _set_prepared(prepare(recipe, tokens, facts))
 
 
 def _set_prepared(prepared: Prepared) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transhash.codes import pack
+from transhash.comparison import tokens as token_files
 from transhash.comparison.cells import FEATURES, PROBES, UNSUPERVISED, Cell
 from transhash.comparison.tokens import Tokens, encode, view_features
-from transhash.data.datasets import ImageSet
-from transhash.data.protocols import PROTOCOLS, Split, validation_split
+from transhash.data.datasets import ImageSet, load_dataset
+from transhash.data.protocols import PROTOCOLS, Split, split, validation_split
 from transhash.errors import RecipeError
 from transhash.evaluation import Scores, evaluate
 from transhash.plain import JsonObject
@@ -22,6 +25,7 @@ from transhash.progress import silent
 from transhash.shallow import HashFunction
 from transhash.training.device import device_of, precision_of
 from transhash.training.loop import train
+from transhash.training.network import backbone_digest
 from transhash.training.recipe import MACHINE, Recipe
 from transhash.training.source import Decoded
 from transhash.training.tokens import TokenCache
@@ -33,16 +37,26 @@ _DIGITS = 6  # of the curves, that a file of hundreds of cells stays small
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the cells of one data set share: its images, the split, and where tokens lie."""
+    """What the cells of one data set share: its images, the split, and where tokens and pictures lie."""
 
     images: ImageSet
     split: Split
-    tokens: Tokens
-    squares: Path  # folder where pictures lie once they are decoded, for cells that read no tokens
+    facts: JsonObject
+    """What a result depends on besides its cell's settings: digests of all that is read."""
+    folder: Path
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The rows of the data set that a cell reads or is scored on, ascending: int64 (n,)."""
+        return np.union1d(np.union1d(self.split.query, self.split.database), self.split.train)
 
     def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where some rows of the data set are among the tokens."""
-        return np.searchsorted(self.tokens.rows, rows)
+        """Where some rows of the data set are among `rows`."""
+        return np.searchsorted(self.rows, rows)
+
+    def tokens(self, recipe: Recipe) -> Tokens:
+        """The tokens of `rows` as a recipe's frozen blocks compute them; those of other settings are others."""
+        return Tokens(self.folder / token_files.place(recipe, self.facts, augmented=False, rows=self.rows), self.rows)
 
     def queries(self, recipe: Recipe) -> int:
         """How many images query at a time: those of the split, or half of those that are held out for validation."""
@@ -53,8 +67,27 @@ class Prepared:
 
     def decoded(self, recipe: Recipe) -> Decoded:
         """All pictures that are scored, as a recipe's network sees them: decoded once, by whichever cell needs them."""
-        folder = self.squares / f"{recipe.image_size}-{recipe.centre_crop}"
-        return Decoded(self.images, self.tokens.rows, recipe.image_size, folder, crop=recipe.centre_crop)
+        of = hashlib.sha256((self.facts["data_sha256"] + self.rows.tobytes().hex()).encode()).hexdigest()[:12]
+        folder = self.folder / f"pictures-{of}" / f"{recipe.image_size}-{recipe.centre_crop}"
+        return Decoded(self.images, self.rows, recipe.image_size, folder, crop=recipe.centre_crop)
+
+
+def prepare(recipe: Recipe, tokens: Path, facts: JsonObject | None = None) -> Prepared:
+    """The data of all cells, by the recipe of any; `facts`: what a result depends on besides, where it is known.
+
+    Among them are digests of all that is read: pictures, labels and the backbone's weights. Neither results nor tokens
+    of other content are ever taken for these. `tokens`: the folder for tokens and decoded pictures.
+    """
+    images = load_dataset(recipe.dataset, recipe.data)
+    parts = split(recipe.protocol, images, seed=recipe.split_seed)
+    facts = facts or {
+        "dataset": recipe.dataset,
+        "protocol": recipe.protocol,
+        "split_sha256": parts.checksum,
+        "data_sha256": hashlib.sha256((images.labels_sha256 + images.images.sha256).encode()).hexdigest(),
+        "backbone_sha256": backbone_digest(recipe.backbone),
+    }
+    return Prepared(images, parts, facts, tokens)
 
 
 def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> JsonObject:
@@ -71,7 +104,7 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
     if cell.is_shallow:
         fitted = _fitted(cell, prepared, views, train_rows)
         trained = time.perf_counter()
-        values = fitted.values(prepared.tokens.features())
+        values = fitted.values(prepared.tokens(recipe).features())
         history = []
     else:
         places = _places_of(train_rows, prepared.split.train)
@@ -79,11 +112,11 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
         result = train(recipe, folder, images=prepared.images, cache=cache)
         trained = time.perf_counter()
         history = result.history
-        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.tokens.rows))
-        values = np.zeros((len(prepared.tokens.rows), recipe.bits), np.float32)
+        scored = np.sort(prepared.places(held_out if recipe.validation else prepared.rows))
+        values = np.zeros((len(prepared.rows), recipe.bits), np.float32)
         precision = precision_of(recipe.precision, device_of(recipe.device))
         if cache is not None:
-            values[scored] = encode(result.network, prepared.tokens, scored, recipe.freeze, precision)
+            values[scored] = encode(result.network, prepared.tokens(recipe), scored, recipe.freeze, precision)
         else:
             values[scored] = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
         shutil.rmtree(folder)
@@ -125,10 +158,11 @@ def _fitted(cell: Cell, prepared: Prepared, views: Path | None, rows: NDArray[np
     if cell.method in PROBES:
         if views is None:
             raise RecipeError(cell.method, "learns from views", "give the folder that they are in")
-        features = view_features(views, cell.recipe, len(prepared.split.train), silent)
-        return PROBES[cell.method](features[:, _places_of(rows, prepared.split.train)], cell.bits, seed=cell.seed)
+        of_views = view_features(views, cell.recipe, len(prepared.split.train), silent)
+        return PROBES[cell.method](of_views[:, _places_of(rows, prepared.split.train)], cell.bits, seed=cell.seed)
     labels = None if cell.method in UNSUPERVISED else prepared.images.labels[rows]
-    return FEATURES[cell.method](prepared.tokens.features()[prepared.places(rows)], labels, cell.bits, seed=cell.seed)
+    features = prepared.tokens(cell.recipe).features()[prepared.places(rows)]
+    return FEATURES[cell.method](features, labels, cell.bits, seed=cell.seed)
 
 
 def _places_of(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
