@@ -102,6 +102,18 @@ def test_what_cannot_be_run_is_one_sentence(place: Path, tmp_path: Path, more: t
     assert "Traceback" not in result.stderr
 
 
+def test_a_run_that_fails_is_named_and_the_others_have_their_table(place: Path, tmp_path: Path) -> None:
+    result = compare(place, tmp_path, "--methods", "itq,lsh", "--bits", "16,128")
+    assert result.returncode == 1
+    said = " ".join(result.stderr.split())
+    assert "itq, 128 bits, seed 0: failed (128 bits need more than 128 pictures" in said
+    assert "runs that failed: 1; give the same command again" in said
+    assert [cell["method"] for cell in json.loads((tmp_path / "results.json").read_text())["cells"]] == [
+        "itq", "lsh", "lsh",
+    ]  # fmt: skip
+    assert result.stdout == (tmp_path / "table.md").read_text()
+
+
 def started(place: Path, out: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """A comparison in the middle of a long cell, and its workers."""
     program = subprocess.Popen(

@@ -12,9 +12,7 @@ from tiny_cells import SMALL, cells
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare
 from transhash.comparison import tokens as token_files
-from transhash.comparison.run import Prepared
 from transhash.data.datasets import load_dataset
-from transhash.data.protocols import split
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 
@@ -52,14 +50,13 @@ def test_an_unknown_method_is_named(place: Path) -> None:
 def test_a_method_that_the_labels_do_not_suit_is_told_or_left_out(place: Path) -> None:
     images = load_dataset("folder", place / "data")
     several = replace(images, labels=np.eye(2, dtype=np.uint8)[images.labels])
-    prepared = Prepared(several, split("folder", images), {}, place)
     greedy, plain = cells(place, "greedyhash,transhash")
     with pytest.raises(RecipeError, match="one class each"):
-        compare.is_defined(greedy, prepared, None)
+        compare.is_defined(greedy, several, 9, None)
     told: list[str] = []
-    assert not compare.is_defined(greedy, prepared, lambda cell, reason: told.append(f"{cell.method}: {reason}"))
+    assert not compare.is_defined(greedy, several, 9, lambda cell, reason: told.append(f"{cell.method}: {reason}"))
     assert told[0].startswith("greedyhash: GreedyHash is defined for images with one class each")
-    assert compare.is_defined(plain, prepared, None)
+    assert compare.is_defined(plain, several, 9, None)
 
 
 def test_keys_tell_cells_apart_and_do_not_depend_on_places(place: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tiny_cells import cells
-from transhash.comparison import choosing, compare, tables
+from transhash.comparison import choosing, compare, processes, tables
 from transhash.comparison.cells import Cell
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
@@ -119,7 +119,7 @@ def test_trials_beyond_the_grid_are_run_and_choose(
         about = {"method": cell.method, "bits": cell.bits, "seed": cell.seed, "recipe": recipe}
         return {**about, "scores": scores, "seconds": {"train": 0.0}}
 
-    monkeypatch.setattr(compare, "run", result)
+    monkeypatch.setattr(processes, "run", result)
     wanted = cells(place, "dch,lsh", learning_rate=0.001)
     results = compare.compare(wanted, tmp_path, jobs=0, progress=silent, trials=3)
     rates = sorted(trial["recipe"]["learning_rate"] for trial in results["trials"])

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tiny_cells import cells
 from transhash.codes import pack
 from transhash.comparison import cells as matrix
-from transhash.comparison import compare, kept
+from transhash.comparison import compare, kept, processes
 from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
@@ -93,8 +93,8 @@ def test_results_are_whole_after_every_cell(place: Path, tmp_path: Path) -> None
 
 
 def test_workers_have_the_gpus_in_turn() -> None:
-    assert [compare.one_of("", 2, number) for number in range(3)] == ["0", "1", "0"]
-    assert [compare.one_of("3,5", 2, number) for number in range(3)] == ["3", "5", "3"]
+    assert [processes.one_of("", 2, number) for number in range(3)] == ["0", "1", "0"]
+    assert [processes.one_of("3,5", 2, number) for number in range(3)] == ["3", "5", "3"]
 
 
 def test_what_is_done_is_not_run_again_and_a_larger_matrix_adds_to_it(

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from transhash.cli.options import DataOption, DatasetOption, JsonOption, ProtocolOption, SplitSeedOption
-from transhash.cli.output import print_json, say
+from transhash.cli.output import NOTHING, PARTLY, print_json, say
 from transhash.cli.terminal import on_terminal, stages
 from transhash.cli.train import settings_of
+from transhash.errors import TransHashError
 from transhash.system import needs
 
 EXAMPLES = """\
@@ -164,24 +165,40 @@ def compare(
             say(f"{cell.method}: left out ({reason})")
             told.add(cell.method)
 
+    failures: list[TransHashError] = []
+
+    def failed(name: str, error: TransHashError) -> None:
+        say(f"{name}: failed ({error})")
+        failures.append(error)
+
     try:
         with stages() as progress:
             results = comparison.compare(
                 cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
-                skipped=skipped if ablate or "all" in named else None, trials=trials,
+                skipped=skipped if ablate or "all" in named else None, failed=failed, trials=trials,
                 seconds=None if minutes is None else minutes * 60,
             )  # fmt: skip
     except KeyboardInterrupt:
         say(f"interrupted; give the same command again to go on with what is not yet in {out}")
         raise
-    if not results["cells"]:
+    _show(results, out, failures, as_json=as_json, cite=cite)
+
+
+def _show(results: dict[str, Any], out: Path, failures: list[TransHashError], *, as_json: bool, cite: bool) -> None:
+    """Write and print the table, if there is one, and say how to go on."""
+    if results["cells"]:
+        table = _write(results, out)
+        if not as_json:
+            print(table)
+            if cite:
+                print("\n" + _cited(results))
+    elif not failures:
         say(f"no run has ended yet; give the same command again, with more --minutes, to go on in {out}")
-        return
-    table = _write(results, out)
-    if not as_json:
-        print(table)
-        if cite:
-            print("\n" + _cited(results))
+    if failures:
+        say(
+            f"runs that failed: {len(failures)}; give the same command again to try these, what the others found is in {out}"
+        )
+        raise typer.Exit(PARTLY if results["cells"] else NOTHING)
 
 
 def _cited(results: dict[str, Any]) -> str:

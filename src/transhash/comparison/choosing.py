@@ -15,6 +15,7 @@ from transhash.comparison.cells import Cell
 from transhash.errors import RecipeError
 from transhash.losses import METHODS
 from transhash.plain import JsonObject
+from transhash.training.recipe import MACHINE
 
 HELD_OUT = 0.2  # share of the training images that trials are scored on
 RATES, CONSTANTS = (1.0, 2.0, 0.5), (1.0, 4.0, 0.25)  # multiples; the first of both is what a method has by itself
@@ -92,6 +93,14 @@ def _best(found: Sequence[Mapping[str, JsonObject]]) -> int:
     return max(range(len(found)), key=lambda number: found[number]["scores"]["map"])
 
 
+def diverged(cell: Cell, error: RecipeError) -> JsonObject:
+    """What is kept of a trial whose loss was no longer finite: it found nothing, and is not tried again."""
+    recipe = cell.recipe.model_dump(mode="json", exclude={"data", "backbone", *MACHINE})
+    scores = {"map": 0.0, "queries": 0, "database": 0}
+    about = {"method": cell.method, "bits": cell.bits, "seed": cell.seed, "recipe": recipe}
+    return {**about, "scores": scores, "seconds": {}, "failed": error.reason}
+
+
 def is_around(trial: JsonObject, recipe: JsonObject) -> bool:
     """Whether a trial is one of the settings around those of a cell's recipe, and not of what the method was before."""
     own, constant = trial["recipe"], _constant(recipe["method"], recipe["loss"])[0]
@@ -105,4 +114,5 @@ def summary(result: JsonObject) -> JsonObject:
     settings = {name: value for name, value in result["recipe"].items() if name in KEPT}
     scores = {name: result["scores"][name] for name in ("map", "queries", "database")}
     about = {name: result[name] for name in ("key", "method", "bits", "seed", "machine", "precision", "seconds")}
-    return {**about, "recipe": settings, "scores": scores}
+    failed = {"failed": result["failed"]} if "failed" in result else {}
+    return {**about, "recipe": settings, "scores": scores, **failed}

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import multiprocessing
-import multiprocessing.connection
-import os
-import threading
+import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from transhash.comparison import choosing, kept
 from transhash.comparison import tokens as token_files
 from transhash.comparison.cells import Cell, check_alike
-from transhash.comparison.run import Prepared, prepare, run
+from transhash.comparison.processes import Work, Workers
+from transhash.comparison.run import Prepared, prepare
+from transhash.data.sets import ImageSet
 from transhash.errors import RecipeError, TransHashError
 from transhash.losses import METHODS, Task
 from transhash.nn.mgvt import branch_bits
 from transhash.plain import JsonObject
 from transhash.progress import Progress
-from transhash.system import machine, processors, replacing
+from transhash.system import machine, replacing
 from transhash.training.device import described, device_of, precision_of
+from transhash.training.loop import DIVERGED
 from transhash.training.recipe import Recipe
 
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
 _PICTURES = 1024  # decoded at a time
-GPU_JOBS = 4  # cells side by side on one GPU, of which a small network uses little
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def compare(
@@ -47,6 +42,7 @@ def compare(
     progress: Progress,
     report: Callable[[JsonObject], None] = lambda result: None,
     skipped: Callable[[Cell, str], None] | None = None,
+    failed: Callable[[str, TransHashError], None] | None = None,
     seconds: float | None = None,
     trials: int = 0,
 ) -> JsonObject:
@@ -61,7 +57,9 @@ def compare(
     `tokens`: folder for the tokens, `out`/tokens by default. `jobs`: processes, which share the cores; by default one
     for each core, on a GPU `GPU_JOBS` for each, which share it; 0: this process, one cell after the other. `skipped`:
     gets each cell whose method is not defined for such labels, and why; without it that is an error.
-    Raises `TransHashError` when a process dies; what was finished is kept, and the same call goes on.
+    `failed`: gets the name of each cell and trial that failed or whose process died, and why; the others go on, and a
+    trial whose loss was no longer finite has found nothing. Without it the first such failure is raised in the end, as
+    a `TransHashError`. What was finished is kept, and the same call tries the rest again.
     """
     until = None if seconds is None else time.monotonic() + seconds
     check_alike(cells)
@@ -72,14 +70,17 @@ def compare(
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
     kept.restore(out)
     kept.check_alike(out, cells, about, prepared.queries(first))
-    runner = _Runner(out, first, prepared, about, jobs, until, progress, report)
-    cells = [cell for cell in cells if is_defined(cell, prepared, skipped)]
+    there = prepared.learning(max(first.validation, choosing.HELD_OUT if trials else 0), first.split_seed)
+    cells = [cell for cell in cells if is_defined(cell, prepared.images, there, skipped)]
     if not cells:
         raise RecipeError("", "no method is left to run", "name one that suits these images (--methods)")
+    runner = _Runner(out, first, prepared, about, jobs, until, progress, report, failed)
     if trials:
         cells = runner.choose(cells, trials)
     runner.finish(cells)
-    return kept.collect(out, {cell.key(facts) for cell in cells}, about)
+    results = kept.collect(out, {cell.key(facts) for cell in cells}, about)
+    runner.end()
+    return results
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,9 @@ class _Runner:
     until: float | None  # of time.monotonic()
     progress: Progress
     report: Callable[[JsonObject], None]
+    failed: Callable[[str, TransHashError], None] | None
+    failures: dict[str, tuple[str, Exception]] = field(default_factory=dict)
+    """Of cells and trials, by their keys: the name and why."""
 
     def choose(self, cells: Sequence[Cell], count: int) -> list[Cell]:
         """The cells with the settings that trials are in favour of, those whose trials are finished."""
@@ -119,7 +123,8 @@ class _Runner:
         """Run those without a result. `into`: the folder of results."""
         keys = {cell.key(self.prepared.facts): cell for cell in cells}
         of_matrix = set(keys) if into == "cells" else set()
-        waiting = {key: cell for key, cell in keys.items() if not kept.file_of(self.out, key, into).exists()}
+        there = {key for key in keys if kept.file_of(self.out, key, into).exists()}
+        waiting = {key: cell for key, cell in keys.items() if key not in there | self.failures.keys()}
         done = len(keys) - len(waiting)
         self.progress(into, done, len(keys), "")
         if not waiting or (self.until is not None and time.monotonic() >= self.until):
@@ -129,68 +134,64 @@ class _Runner:
         views = {key: _views(cell, self.prepared, self.progress) for key, cell in waiting.items() if cell.reads_views}
         _decode(waiting.values(), self.prepared, self.progress)
 
-        device = device_of(self.first.device)
-        here = {"machine": machine(), "device": described(device)}
-        with self._pool(len(waiting)) as pool:
-            futures: dict[Future[JsonObject], str] = {
-                pool.submit(_run, cell, views.get(key), self.out / "runs" / key): key for key, cell in waiting.items()
-            }
-            try:
-                for future in _ended(futures, self.until):
-                    result, precision = future.result(), waiting[futures[future]].recipe.precision
-                    also = {**here, "precision": str(precision_of(precision, device)), **self.about}
-                    with replacing(kept.file_of(self.out, futures[future], into)) as file:
-                        file.write(json.dumps({**result, **also}).encode())
-                    kept.collect(self.out, of_matrix, self.about)
-                    done += 1
-                    if into == "cells":
-                        self.report(result)
-                    word = f"{result['method']}, {result['bits']} bits, seed {result['seed']}"
-                    self.progress(into, done, len(keys), f"{word}: mAP {result['scores']['map']:.4f}")
-            except BrokenProcessPool as error:
-                raise TransHashError(
-                    self.out,
-                    "a process ended before its cell did, perhaps for want of memory",
-                    "give the same command again to go on, with fewer --jobs if it happens again",
-                ) from error
-            finally:
-                pool.shutdown(cancel_futures=True)
+        here = {"machine": machine(), "device": described(device_of(self.first.device))}
+        works = [Work(key, cell, views.get(key), self.out / "runs" / key) for key, cell in waiting.items()]
+        with closing(Workers(self.prepared, self.first, self.jobs).outcomes(works, self.until)) as outcomes:
+            for work, outcome in outcomes:
+                done += 1
+                result = self._result(work, outcome, into)
+                if result is None:
+                    self.progress(into, done, len(keys), f"{name_of(work.cell)}: failed")
+                    continue
+                precision = precision_of(work.cell.recipe.precision, device_of(self.first.device))
+                also = {**here, "precision": str(precision), **self.about}
+                with replacing(kept.file_of(self.out, work.key, into)) as file:
+                    file.write(json.dumps({**result, **also}).encode())
+                kept.collect(self.out, of_matrix, self.about)
+                if into == "cells":
+                    self.report(result)
+                self.progress(into, done, len(keys), f"{name_of(work.cell)}: mAP {result['scores']['map']:.4f}")
 
-    def _pool(self, most: int) -> Executor:
-        """Processes for at most so many cells, which share the cores and the GPUs; or a thread of this one."""
-        if self.jobs == 0:
-            return ThreadPoolExecutor(1, "transhash-cells", _set_prepared, (self.prepared,))
-        device = device_of(self.first.device)
-        gpus = torch.cuda.device_count() if self.first.device in ("auto", "cuda") and device.type == "cuda" else 1
-        jobs = min(self.jobs or (GPU_JOBS * gpus if device.type == "cuda" else processors()), most)
-        for name in _THREADS:  # read when a process starts; those of linear algebra get in each other's way
-            os.environ.setdefault(name, str(max(1, processors() // jobs)))
-        context = multiprocessing.get_context("spawn")
-        given = (self.first, self.prepared.folder, self.prepared.facts, context.Value("i", 0), gpus)
-        return ProcessPoolExecutor(jobs, context, _start_worker, given)
+    def _result(self, work: Work, outcome: JsonObject | Exception, into: str) -> JsonObject | None:
+        """What is kept of a cell; None for one that failed. A trial that diverged is one that found nothing."""
+        if not isinstance(outcome, Exception):
+            return outcome
+        if into == "trials" and isinstance(outcome, RecipeError) and outcome.code == DIVERGED:
+            shutil.rmtree(work.folder, ignore_errors=True)
+            return choosing.diverged(work.cell, outcome)
+        name = name_of(work.cell) + (", a trial" if into == "trials" else "")
+        self.failures[work.key] = name, outcome
+        if self.failed and isinstance(outcome, TransHashError):
+            self.failed(name, outcome)
+        return None
 
-
-def _ended(futures: Iterable[Future[JsonObject]], until: float | None) -> Iterator[Future[JsonObject]]:
-    """Each future when it has ended. At the time `until` those that were not begun are cancelled and left out."""
-    waiting = set(futures)
-    while waiting:
-        left = None if until is None else max(0.0, until - time.monotonic())
-        ended, waiting = wait(waiting, left, FIRST_COMPLETED)
-        yield from ended
-        if until is not None and time.monotonic() >= until:
-            waiting, until = {future for future in waiting if not future.cancel()}, None
+    def end(self) -> None:
+        """Raise what nobody foresaw, and without `failed` the first of all failures."""
+        for name, error in self.failures.values():
+            if not isinstance(error, TransHashError):
+                error.add_note(f"in {name}; what other cells found is in {self.out}")
+                raise error
+        for name, error in self.failures.values() if self.failed is None else ():
+            raise TransHashError(
+                self.out,
+                f"cells that failed: {len(self.failures)}, the first of them {name} ({error})",
+                "what the others found is there; give the same command again to try these",
+            ) from error
 
 
-def is_defined(cell: Cell, prepared: Prepared, skipped: Callable[[Cell, str], None] | None) -> bool:
-    """Whether a cell's method is defined for the labels of the data set, and its batch is not more than the images."""
-    images = prepared.images
+def name_of(cell: Cell) -> str:
+    """A cell in words."""
+    return f"{cell.method}, {cell.bits} bits, seed {cell.seed}"
+
+
+def is_defined(cell: Cell, images: ImageSet, training: int, skipped: Callable[[Cell, str], None] | None) -> bool:
+    """Whether a method is defined for the labels of a data set, and its batch not more than the `training` images."""
     if cell.is_shallow:
         return True
-    bits = branch_bits(cell.bits, cell.recipe.groups)
-    size, images_there = cell.recipe.batch_size, len(prepared.split.train)
+    bits, size = branch_bits(cell.bits, cell.recipe.groups), cell.recipe.batch_size
     try:
-        if size > images_there:
-            raise RecipeError("", f"batch_size {size} is more than the {images_there} training images", "lower it")
+        if size > training:
+            raise RecipeError("", f"batch_size {size} is more than the {training} training images", "lower it")
         METHODS[cell.recipe.method](Task(bits, len(images.classes), 1, images.labels.ndim == 2), **cell.recipe.loss)
     except RecipeError as error:
         if skipped is None:
@@ -223,38 +224,3 @@ def _views(cell: Cell, prepared: Prepared, progress: Progress) -> Path:
     if cell.is_shallow:
         token_files.view_features(folder, recipe, len(rows), progress)
     return folder
-
-
-_prepared: Prepared  # of a worker process, read once
-
-
-def _start_worker(recipe: Recipe, tokens: Path, facts: JsonObject, started: Any, gpus: int) -> None:
-    if gpus > 1:  # each has one of them, in turn
-        with started.get_lock():
-            number, started.value = started.value, started.value + 1
-        os.environ["CUDA_VISIBLE_DEVICES"] = one_of(os.environ.get("CUDA_VISIBLE_DEVICES", ""), gpus, number)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    _set_prepared(prepare(recipe, tokens, facts))
-
-
-def _set_prepared(prepared: Prepared) -> None:
-    global _prepared  # noqa: PLW0603 - a worker's own, set before its first cell
-    _prepared = prepared
-
-
-def one_of(visible: str, gpus: int, number: int) -> str:
-    """Of the GPUs that a process may see (none named: all), the one for a worker of that number."""
-    names = visible.split(",") if visible else [str(gpu) for gpu in range(gpus)]
-    return names[number % gpus]
-
-
-def _leave_with_parent() -> None:
-    """End this worker when the program that it works for was killed, which its pool would not notice within a cell."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _run(cell: Cell, views: Path | None, folder: Path) -> JsonObject:
-    return run(cell, _prepared, views, folder)

@@ -58,6 +58,10 @@ class Prepared:
         """The tokens of `rows` as a recipe's frozen blocks compute them; those of other settings are others."""
         return Tokens(self.folder / token_files.place(recipe, self.facts, augmented=False, rows=self.rows), self.rows)
 
+    def learning(self, held_out: float, seed: int) -> int:
+        """How many of the training images are left to learn from, without the share that is held out."""
+        return len(validation_split(self.split.train, self.images.labels, held_out, seed=seed)[0])
+
     def queries(self, recipe: Recipe) -> int:
         """How many images query at a time: those of the split, or half of those that are held out for validation."""
         if not recipe.validation:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from transhash.data.datasets import ImageSet, load_dataset
 from transhash.data.protocols import split, validation_split
@@ -43,6 +43,7 @@ CHECKPOINT_SECONDS = 60.0
 WITHIN = 5  # times as long may a checkpoint within an epoch take to come, for one takes time and disk
 LOG = "log.jsonl"  # the history, in the folder of the run
 VALIDATIONS = 10  # times that a run looks at its validation images
+DIVERGED = "diverged"  # the code of the error of a loss that is no longer finite, which other settings may keep finite
 LOOK = 10  # steps from one look at the loss to the next, for which a GPU must be waited for
 
 
@@ -224,7 +225,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
             if step % LOOK == 0 or ended or step == first + 1:
                 shown = running.item()
                 if not math.isfinite(shown):
-                    raise _broken(recipe, network, codes, step, first)
+                    raise _broken(recipe, network, step)
                 progress("training", step, total, f"epoch {epoch + 1}/{recipe.epochs}, loss {shown:.3f}")
             if ended:
                 validating = len(validation_rows) > 1 and not ready  # one half queries the other
@@ -261,9 +262,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     return Trained(average.eval(), recipe, history, images, held_out, train_rows)
 
 
-def _broken(recipe: Recipe, network: MGVT, h: Tensor, step: int, first: int) -> RecipeError:
+def _broken(recipe: Recipe, network: MGVT, step: int) -> RecipeError:
     """Why a loss is not finite, as far as can be told."""
-    if step == first + 1:  # no step was made that the learning rate could have spoilt
+    if step == 1:  # no step was made that the learning rate could have spoilt
         name, largest = max(
             ((name, value.abs().max().item()) for name, value in network.named_parameters() if "norm" not in name),
             key=lambda one: one[1],
@@ -275,4 +276,4 @@ def _broken(recipe: Recipe, network: MGVT, h: Tensor, step: int, first: int) -> 
             "take another backbone, or precision float32",
         )
     reason = f"the loss is not finite at step {step}"
-    return RecipeError("", reason, f"lower learning_rate (now {recipe.learning_rate})")
+    return RecipeError("", reason, f"lower learning_rate (now {recipe.learning_rate})", code=DIVERGED)
