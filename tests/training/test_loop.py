@@ -244,6 +244,12 @@ def test_a_loss_that_breaks_ends_the_run_with_the_remedy(
     monkeypatch.setattr(BayesianLoss, "forward", breaks)
     with pytest.raises(RecipeError, match="lower learning_rate"):
         train(recipe(place), tmp_path / "run")
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "LOOK", 1)
+    with pytest.raises(RecipeError, match="lower learning_rate"):
+        train(recipe(place), tmp_path / "again")
+    with pytest.raises(RecipeError, match="lower learning_rate"):  # in the first step after a checkpoint
+        train(recipe(place), tmp_path / "again")
 
 
 def test_a_backbone_with_enormous_weights_is_named_and_not_the_learning_rate(place: Path, tmp_path: Path) -> None:

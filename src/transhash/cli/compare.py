@@ -195,9 +195,7 @@ def _show(results: dict[str, Any], out: Path, failures: list[TransHashError], *,
     elif not failures:
         say(f"no run has ended yet; give the same command again, with more --minutes, to go on in {out}")
     if failures:
-        say(
-            f"runs that failed: {len(failures)}; give the same command again to try these, what the others found is in {out}"
-        )
+        say(f"runs that failed: {len(failures)}; the others are in {out}, and the same command tries these again")
         raise typer.Exit(PARTLY if results["cells"] else NOTHING)
 
 
