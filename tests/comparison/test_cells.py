@@ -42,6 +42,33 @@ def test_a_recipe_file_is_a_method_of_its_own_name(place: Path, tmp_path: Path) 
         cells(place, str(tmp_path / "mine.yaml"))
 
 
+def test_a_recipe_file_with_the_name_of_another_method_is_refused(place: Path, tmp_path: Path) -> None:
+    text = "\n".join(f"{name}: {value}" for name, value in {**SMALL, "freeze": 2}.items())
+    files = [tmp_path / name for name in ("csq.yaml", "csq-dual.yaml", "itq.yml", "a/mine.yaml", "b/mine.yml")]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+    for file in files[:3]:
+        with pytest.raises(RecipeError, match=f"a method is called '{file.stem}', too; give the file another name"):
+            cells(place, str(file))
+    with pytest.raises(RecipeError, match=f"b/mine.yml: has the name of {files[3]}"):
+        cells(place, f"{files[3]},{files[4]}")
+    assert len(cells(place, f"{files[3]},{files[3]}")) == 1
+
+
+@pytest.mark.parametrize("name", matrix.FLAGS)
+def test_a_setting_that_has_an_option_is_refused_with_its_name(place: Path, name: str) -> None:
+    with pytest.raises(RecipeError, match=f"--set {name}: .*use {matrix.FLAGS[name]}$"):
+        matrix.cells(["lsh"], [16], 1, {}, changes={name: 1})
+
+
+def test_groups_are_for_methods_of_transhash_and_streams_for_the_others(place: Path) -> None:
+    assert cells(place, "transhash", groups=1)[0].recipe.groups == 1
+    for method in ("csq", "transhash,csq-dual"):
+        with pytest.raises(RecipeError, match=r"--set groups: csq.* use --streams"):
+            cells(place, method, groups=1)
+
+
 def test_an_unknown_method_is_named(place: Path) -> None:
     with pytest.raises(RecipeError, match=r"'nohash'.*transhash-sigmoid"):
         cells(place, "nohash")

@@ -142,14 +142,16 @@ def cells(
     `BASE`, or of `WHOLE` where all blocks are trained: `train` is "last" or "all"; of a recipe file only those of the
     machine, and `validation`.
     `streams`: whether named methods other than TransHash's own have one stream, two, or a cell for each. Shallow ones
-    are fitted to the backbone's own features in every case. Raises `RecipeError` for what is no method, and for a
-    setting that cannot be.
+    are fitted to the backbone's own features in every case. Raises `RecipeError` for what is no method, for a file
+    with the name of another one, and for a setting that cannot be or that `common` has.
     """
     if train not in ("last", "all"):
         raise RecipeError("", f"no such blocks to train: {train!r}", "use last or all")
     if not streams or not {1, 2}.issuperset(streams):
         raise RecipeError("", "a network has one stream or two", "use 1, 2 or 1,2")
     given = [name for method in methods for name in GROUPS.get(method, (method,))]
+    _check_names(given)
+    _check_changes(given, changes)
     endings = [DUAL if count == 2 else "" for count in streams]
     wanted = dict.fromkeys(name + end for name in given for end in (endings if name in PEERS else ("",)))
     start = settled(Recipe.read(None, **{name: common[name] for name in _START if name in common}))
@@ -172,6 +174,32 @@ def cells(
         for length in bits
         for name in wanted
     ]
+
+
+def _check_names(given: Sequence[str]) -> None:
+    """Raise `RecipeError` where a recipe file would be taken for another method: results go by its name."""
+    names: dict[str, str] = {}
+    for file in dict.fromkeys(name for name in given if _is_file(name)):
+        name = Path(file).stem
+        if name in (*NAMED, *GROUPS):
+            raise RecipeError(file, f"a method is called {name!r}, too", "give the file another name")
+        if other := names.get(name):
+            raise RecipeError(file, f"has the name of {other}, and both would be {name!r}", "give it another name")
+        names[name] = file
+
+
+def _check_changes(given: Sequence[str], changes: JsonObject) -> None:
+    """Raise `RecipeError` for changes that no method would have, because an option or its name says otherwise."""
+    for name in changes:
+        if name in FLAGS:
+            raise RecipeError(f"--set {name}", "a comparison has an option for that", f"use {FLAGS[name]}")
+    peers = [name for name in given if name.removesuffix(DUAL) in PEERS]
+    if "groups" in changes and peers:
+        raise RecipeError(
+            "--set groups",
+            f"{peers[0]} has the streams that --streams gives it",
+            "use --streams, or compare TransHash's own methods alone (--methods transhash)",
+        )
 
 
 def check_alike(cells: Sequence[Cell]) -> None:
