@@ -22,6 +22,8 @@ from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
 from transhash.errors import RecipeError
 from transhash.evaluation import evaluate
+from transhash.nn.mgvt import MGVT
+from transhash.nn.preprocessing import normalise
 from transhash.progress import silent
 from transhash.system import machine
 from transhash.training.export import export_model
@@ -32,16 +34,8 @@ def test_a_cell_scores_as_training_and_encoding_by_hand_do(place: Path, tmp_path
     [cell] = cells(place)
     results = compare.compare([cell], tmp_path, jobs=1, progress=silent)
     trained = train(cell.recipe, tmp_path / "by hand")
-    images = load_dataset("folder", place / "data")
-    parts = split("folder", images)
-    from transhash.nn.preprocessing import normalise
-
-    x = normalise(images.images.decode(np.arange(len(images.labels)), 28))
-    codes = pack(trained.network(x).detach().numpy())
-    expected = evaluate(
-        codes[parts.query], images.labels[parts.query], codes[parts.database], images.labels[parts.database]
-    )
-    assert results["cells"][0]["scores"]["map"] == pytest.approx(expected.map, abs=1e-6)
+    expected = map_of(pack(relaxed_of(trained.network, place)), place)
+    assert results["cells"][0]["scores"]["map"] == pytest.approx(expected, abs=1e-6)
     assert not list((tmp_path / "runs").iterdir())
 
 
@@ -63,6 +57,32 @@ def test_with_all_blocks_a_cell_is_training_and_encoding_from_pictures(place: Pa
     assert not list((tmp_path / "runs").iterdir())
     [lsh] = compare.compare(cells(place, "lsh", centre_crop=0.9), tmp_path / "last", jobs=0, progress=silent)["cells"]
     assert lsh["scores"] == results["cells"][1]["scores"]  # fitted to the backbone's features either way
+
+
+@pytest.mark.parametrize("blocks", ["last", "all"])
+def test_of_a_network_with_several_lengths_each_cell_is_scored_on_its_own(
+    blocks: str, place: Path, tmp_path: Path
+) -> None:
+    """A cell is what training and encoding by hand give, of the length that it is of."""
+    for bits in (16, 32):
+        [cell] = cells(place, bits=bits, lengths=(16, 32), blocks=blocks, epochs=1)
+        [result] = compare.compare([cell], tmp_path / str(bits), jobs=0, progress=silent)["cells"]
+        network = train(cell.recipe, tmp_path / f"by hand {bits}").network
+        values = relaxed_of(network, place)
+        assert values.shape == (28, 48)
+        codes = pack(values[:, :16] if bits == 16 else values[:, 16:])
+        assert result["scores"]["map"] == pytest.approx(map_of(codes, place), abs=1e-6)
+
+
+def relaxed_of(network: MGVT, place: Path) -> np.ndarray:
+    pictures = load_dataset("folder", place / "data").images.decode(np.arange(28), 28)
+    return network(normalise(torch.from_numpy(pictures))).detach().numpy()
+
+
+def map_of(codes: np.ndarray, place: Path) -> float:
+    images = load_dataset("folder", place / "data")
+    query, database = split("folder", images).query, split("folder", images).database
+    return evaluate(codes[query], images.labels[query], codes[database], images.labels[database]).map
 
 
 def test_without_a_method_that_reads_tokens_none_are_computed(

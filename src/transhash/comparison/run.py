@@ -120,9 +120,10 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
         values = np.zeros((len(prepared.rows), recipe.bits), np.float32)
         precision = precision_of(recipe.precision, device_of(recipe.device))
         if cache is not None:
-            values[scored] = encode(result.network, prepared.tokens(recipe), scored, recipe.freeze, precision)
+            h = encode(result.network, prepared.tokens(recipe), scored, recipe.freeze, precision)
         else:
-            values[scored] = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
+            h = relaxed(result.network, prepared.decoded(recipe).take, scored, precision)
+        values[scored] = h[:, result.network.config.columns]
         shutil.rmtree(folder)
     codes = pack(values)
     encoded = time.perf_counter()

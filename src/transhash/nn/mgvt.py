@@ -74,6 +74,12 @@ class HashConfig:
         return self.lengths or (self.bits,)
 
     @property
+    def columns(self) -> slice:
+        """Where the relaxed code of `bits` bits is among those of all lengths."""
+        start = sum(self.code_lengths[: self.code_lengths.index(self.bits)])
+        return slice(start, start + self.bits)
+
+    @property
     def layer_bits(self) -> tuple[int, ...]:
         """Outputs of each hash layer, global first: its bits of every code length."""
         return tuple(map(sum, zip(*(branch_bits(bits, self.groups) for bits in self.code_lengths), strict=True)))

@@ -21,12 +21,9 @@ _BATCH = 256  # images
 
 def validate(network: MGVT, images: ImageSet, rows: np.ndarray, crop: float, precision: torch.dtype) -> float:
     """Tie-aware mAP among the images of some rows: each half queries the other. Leaves the network in `eval`."""
-    lengths = network.config.code_lengths
-    start = sum(lengths[: lengths.index(network.config.bits)])
     size = network.config.vit.image_size
     values = relaxed(network, lambda part: images.images.decode(part, size, crop=crop), rows, precision)
-    h = values[:, start : start + network.config.bits]
-    codes, labels = pack(h), images.labels[rows]
+    codes, labels = pack(values[:, network.config.columns]), images.labels[rows]
     one, two = slice(0, None, 2), slice(1, None, 2)
     there = evaluate(codes[one], labels[one], codes[two], labels[two])
     back = evaluate(codes[two], labels[two], codes[one], labels[one])
