@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from tiny_run import SHAPE, STILL, recipe
 from transhash.data.augment import Augmentation
+from transhash.data.protocols import split
 from transhash.data.sets import Images, ImageSet
 from transhash.errors import RecipeError
 from transhash.losses import BayesianLoss, CroVCALoss
@@ -113,6 +114,26 @@ def test_one_picture_held_out_is_not_measured(place: Path, tmp_path: Path) -> No
     trained = train(recipe(place, data=tmp_path / "data", validation=0.1, batch_size=2, epochs=1), tmp_path / "run")
     assert len(trained.held_out) == 1
     assert [entry.keys() for entry in trained.history] == [{"epoch", "loss"}]
+
+
+def test_what_is_held_out_is_no_query_though_it_is_searched_or_among_the_training_images(
+    place: Path, tmp_path: Path
+) -> None:
+    lines = [
+        f"{each.relative_to(place / 'data')} {1 - n} {n}"
+        for n in (0, 1)
+        for each in sorted(place.glob(f"data/{('blue', 'red')[n]}/*"))
+    ]
+    (tmp_path / "lists").mkdir()
+    for name, part in (("database", lines), ("train", lines[4:22]), ("test", lines[::2])):
+        (tmp_path / "lists" / f"{name}.txt").write_text("\n".join(part))
+    for color in ("blue", "red"):
+        (tmp_path / color).symlink_to(place / "data" / color)
+    wanted = recipe(place, dataset="lists", protocol="lists", data=tmp_path, validation=0.3, epochs=1)
+    trained = train(wanted, tmp_path / "run")
+    parts = split("lists", trained.images)
+    assert len(trained.held_out) > 4
+    assert not set(trained.held_out) & {*parts.query, *trained.seen}
 
 
 def test_what_a_user_should_know_of_the_data_is_said_before_it_is_trained_on(place: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     rows = split(recipe.protocol, images, seed=recipe.split_seed)
     images = replace(images, notes=images.notes + rows.notes)
     train_rows, validation_rows = validation_split(rows.train, images.labels, recipe.validation, seed=recipe.split_seed)
-    held_out = np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows)
+    held_out = np.setdiff1d(np.union1d(np.setdiff1d(rows.database, rows.train), validation_rows), rows.query)
     for note in images.notes if rank == 0 else ():
         say(note)
     labels = torch.from_numpy(images.labels[train_rows]).to(device)
