@@ -22,7 +22,8 @@ from transhash.progress import Progress
 from transhash.system import replacing
 from transhash.training.device import autocast, device_of, precision_of
 from transhash.training.network import initial_network
-from transhash.training.recipe import Recipe
+from transhash.training.recipe import RANDOM, Recipe
+from transhash.training.seeds import seed_everything
 from transhash.training.source import Decoded, side_of
 from transhash.training.tokens import TokenCache
 
@@ -85,7 +86,8 @@ def _write(path: Path, array: NDArray[np.generic]) -> None:
 
 
 def _frozen_network(recipe: Recipe) -> MGVT:
-    """The network that a recipe starts from, where it computes fastest."""
+    """The network that a recipe starts from, where it computes fastest; of random weights always the same."""
+    seed_everything(0)
     return initial_network(recipe).eval().to(device_of(recipe.device))
 
 
@@ -155,6 +157,7 @@ def place(recipe: Recipe, facts: dict[str, str], *, augmented: bool, rows: NDArr
         "freeze": recipe.freeze,
         "precision": str(precision_of(recipe.precision, device_of(recipe.device))),
         **({"heads": recipe.heads} if recipe.heads else {}),  # which came later, too
+        **({"weights": "seed 0"} if recipe.backbone == RANDOM else {}),  # once each file had its own
         **(
             {"views": recipe.cached_views, "augmentation": augmentation, "seed": recipe.split_seed}
             if augmented
