@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tiny_cells import cells
 from transhash.codes import pack
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare, kept, processes
+from transhash.comparison.run import prepare
 from transhash.comparison.tokens import Tokens
 from transhash.data.datasets import load_dataset
 from transhash.data.protocols import split
@@ -110,6 +112,20 @@ def test_results_are_whole_after_every_cell(place: Path, tmp_path: Path) -> None
     count = lambda result: seen.append(len(kept.read(tmp_path)["cells"]))  # noqa: E731
     compare.compare(cells(place, "lsh,itq,sh"), tmp_path, jobs=0, progress=silent, report=count)
     assert seen == [1, 2, 3]
+
+
+def test_what_a_user_should_know_is_said_once(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "data", tmp_path / "place" / "data")
+    shutil.copyfile(place / "vit.safetensors", tmp_path / "place" / "vit.safetensors")
+    (tmp_path / "place" / "data" / "alone").mkdir()
+    shutil.copy(next(place.glob("data/*/*")), tmp_path / "place" / "data" / "alone")
+    said: list[str] = []
+    wanted = cells(tmp_path / "place", "csq,dch,lsh", seeds=2, warmup_steps=20)
+    compare.compare(wanted, tmp_path, jobs=0, progress=silent, say=said.append, seconds=0)
+    assert [sentence.partition(",")[0].partition(" (")[0] for sentence in said] == [
+        "classes with one picture",
+        "all 6 steps of training",
+    ]
 
 
 def test_workers_have_the_gpus_in_turn() -> None:
@@ -250,6 +266,18 @@ def test_lost_tokens_are_computed_again(place: Path, tmp_path: Path, part: str) 
     second = compare.compare(cells(place, "transhash,itq"), tmp_path, jobs=0, progress=silent)
     for one, other in zip(first["cells"], second["cells"], strict=True):
         assert one["scores"] == other["scores"]
+
+
+def test_of_a_backbone_with_random_weights_all_tokens_are_of_the_same_ones(place: Path, tmp_path: Path) -> None:
+    """Views without augmentation are the pictures as they are scored."""
+    found = cells(place, "csq", epochs=1, cached_views=1, freeze=2, crop_scale=1, crop_ratio=1, flip=False, jitter=0)
+    [cell] = [replace(one, recipe=one.recipe.model_copy(update={"backbone": "random"})) for one in found]
+    compare.compare([cell], tmp_path, jobs=0, progress=silent)
+    prepared = prepare(cell.recipe, tmp_path / "tokens")
+    [views] = (tmp_path / "tokens").glob("views-*/view-000.npy")
+    places = prepared.places(prepared.split.train)
+    scored = np.concatenate(list(prepared.tokens(cell.recipe).batches(places)))
+    np.testing.assert_allclose(np.load(views), scored, atol=2e-3)
 
 
 def test_every_named_method_runs(place: Path, tmp_path: Path) -> None:

@@ -145,6 +145,16 @@ def test_what_a_user_should_know_of_the_data_is_said_before_it_is_trained_on(pla
     assert [sentence for sentence in said if "one picture" in sentence and "alone" in sentence]
 
 
+@pytest.mark.parametrize(("warm_up", "is_said"), [(15, True), (14, False)])
+def test_a_run_that_ends_within_its_warm_up_says_so(warm_up: int, is_said: bool, place: Path, tmp_path: Path) -> None:
+    """Five epochs of three batches."""
+    said: list[str] = []
+    train(recipe(place, warmup_steps=warm_up), tmp_path / "run", say=said.append, stop_at=0)
+    assert [sentence.startswith("all 15 steps of training") for sentence in said if "warm-up" in sentence] == (
+        [True] if is_said else []
+    )
+
+
 def test_epochs_that_are_run_again_are_logged_once(place: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train(recipe(place), run, stop_at=8)

@@ -174,7 +174,7 @@ def compare(
     try:
         with stages() as progress:
             results = comparison.compare(
-                cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report,
+                cells, out, tokens=tokens, jobs=jobs, progress=progress, report=report, say=say,
                 skipped=skipped if ablate or "all" in named else None, failed=failed, trials=trials,
                 seconds=None if minutes is None else minutes * 60,
             )  # fmt: skip

@@ -27,6 +27,7 @@ from transhash.progress import Progress
 from transhash.system import machine, replacing
 from transhash.training.device import described, device_of, precision_of
 from transhash.training.loop import DIVERGED
+from transhash.training.optimizer import warm_up_said
 from transhash.training.recipe import Recipe
 
 _PACKAGES = ("transhash", "torch", "numpy", "numba", "pillow", "accelerate")
@@ -41,6 +42,7 @@ def compare(
     jobs: int | None = None,
     progress: Progress,
     report: Callable[[JsonObject], None] = lambda result: None,
+    say: Callable[[str], None] = lambda sentence: None,
     skipped: Callable[[Cell, str], None] | None = None,
     failed: Callable[[str, TransHashError], None] | None = None,
     seconds: float | None = None,
@@ -55,8 +57,9 @@ def compare(
     All cells are of one data set, protocol, split and backbone, and scored on the same images, or `RecipeError` says
     so; how many blocks are frozen and how large pictures are may differ, and each cell has the tokens of its own.
     `tokens`: folder for the tokens, `out`/tokens by default. `jobs`: processes, which share the cores; by default one
-    for each core, on a GPU `GPU_JOBS` for each, which share it; 0: this process, one cell after the other. `skipped`:
-    gets each cell whose method is not defined for such labels, and why; without it that is an error.
+    for each core, on a GPU `GPU_JOBS` for each, which share it; 0: this process, one cell after the other. `say` gets
+    what a user should know of the data and the cells, once. `skipped`: gets each cell whose method is not defined for
+    such labels, and why; without it that is an error.
     `failed`: gets the name of each cell and trial that failed or whose process died, and why; the others go on, and a
     trial whose loss was no longer finite has found nothing. Without it the first such failure is raised in the end, as
     a `TransHashError`. What was finished is kept, and the same call tries the rest again.
@@ -68,12 +71,17 @@ def compare(
     prepared = prepare(first, tokens or out / "tokens")
     facts = prepared.facts
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
+    for note in prepared.images.notes + prepared.split.notes:
+        say(note)
     kept.restore(out)
     kept.check_alike(out, cells, about, prepared.queries(first))
     there = prepared.learning(max(first.validation, choosing.HELD_OUT if trials else 0), first.split_seed)
     cells = [cell for cell in cells if is_defined(cell, prepared.images, there, skipped)]
     if not cells:
         raise RecipeError("", "no method is left to run", "name one that suits these images (--methods)")
+    for sentence in {warm_up_said(cell.recipe, there): None for cell in cells if not cell.is_shallow}:
+        if sentence:
+            say(sentence)
     runner = _Runner(out, first, prepared, about, jobs, until, progress, report, failed)
     if trials:
         cells = runner.choose(cells, trials)

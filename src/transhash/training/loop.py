@@ -31,7 +31,7 @@ from transhash.training.balance import centre, normalised
 from transhash.training.compiling import compiled
 from transhash.training.device import autocast, device_of, left_out, precision_of, precision_said
 from transhash.training.network import initial_network, settled
-from transhash.training.optimizer import WeightAverage, optimizer_of, share_of_rate
+from transhash.training.optimizer import WeightAverage, optimizer_of, share_of_rate, warm_up_said
 from transhash.training.processes import average_gradients, gather
 from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
@@ -108,6 +108,8 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         raise RecipeError(
             "", f"batch_size {recipe.batch_size} is more than the {len(labels)} training images", "lower it"
         )
+    if rank == 0 and (sentence := warm_up_said(recipe, len(labels))):
+        say(sentence)
     ready = cache is not None
     found = None if ready else facts.facts_of(recipe, images, rows)
     if found:

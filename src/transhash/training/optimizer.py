@@ -46,6 +46,18 @@ def share_of_rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
+def warm_up_said(recipe: Recipe, images: int) -> str:
+    """A sentence when training on so many images ends within the warm-up; empty where it does not."""
+    steps = recipe.epochs * (images // recipe.batch_size)
+    if steps > recipe.warmup_steps:
+        return ""
+    return (
+        f"all {steps} steps of training ({images:,} images, batches of {recipe.batch_size}, {recipe.epochs} epochs) are "
+        f"in the warm-up of {recipe.warmup_steps} steps, so that the learning rate only rises; set warmup_steps to "
+        f"{steps // 10}, or more epochs"
+    )
+
+
 class WeightAverage:
     """An average of a network's weights over its steps; what is frozen is the same in both."""
 
