@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,19 @@ def test_a_class_with_one_picture_is_searched_and_that_is_said() -> None:
     assert split("folder", image_set(30)).notes == ()
 
 
+@pytest.mark.parametrize("protocol", ["folder", "folder-20"])
+def test_a_class_without_a_picture_is_left_out_and_that_is_said(protocol: str) -> None:
+    """A Parquet file names all classes of its set, whichever its rows are of."""
+    labels = np.array([0] * 20 + [2] * 20)
+    images = ImageSet("toy", Images([b""] * 40), labels, ("many", "none", "more", "nothing"), 40)
+    parts = split(protocol, images)
+    assert parts.notes == ("classes without a picture, which are left out: none, nothing",)
+    without = split(protocol, replace(images, labels=labels // 2, classes=("many", "more")))
+    assert parts.checksum == without.checksum
+
+
 def test_a_set_of_classes_with_one_picture_each_is_refused() -> None:
-    with pytest.raises(DataError, match="every class has one picture"):
+    with pytest.raises(DataError, match="no class has two pictures"):
         split("folder", image_set(1))
 
 

@@ -114,12 +114,13 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
     random = np.random.Generator(np.random.PCG64(seed))
     parts: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
     alone: list[str] = []  # classes with one picture
+    empty: list[str] = []  # and with none, as a file of all names may have them
     for number, name in enumerate(images.classes):
         members = random.permutation(np.flatnonzero(images.labels == number))
         queries, training = (100, 500)
         if protocol in _OWN:
-            if len(members) == 1:
-                alone.append(name)
+            if len(members) < 2:
+                (alone if len(members) else empty).append(name)
                 parts[2].append(members)
                 continue
             queries = max(1, len(members) // 10)
@@ -131,12 +132,20 @@ def drawn_queries(protocol: str, images: ImageSet, seed: int) -> Split:
         parts[2].append(members[queries + (training if protocol == "cifar10" else 0) :])
     if not parts[0]:
         raise DataError(
-            images.name, "every class has one picture", "give each class two or more: one to query and one to find"
+            images.name, "no class has two pictures", "give each class two or more: one to query and one to find"
         )
     query, train, database = (np.sort(np.concatenate(part)) for part in parts)
-    shown = ", ".join(alone[:3]) + (f" and {len(alone) - 3:,} more" if len(alone) > 3 else "")
-    notes = (f"classes with one picture, which is only searched, and not trained on: {shown}",) if alone else ()
+    notes = (
+        *_noted("classes with one picture, which is only searched, and not trained on", alone),
+        *_noted("classes without a picture, which are left out", empty),
+    )
     return Split(query, train, database, notes)
+
+
+def _noted(what: str, names: list[str]) -> tuple[str, ...]:
+    """A sentence on some classes, the first three of them by name; none where there are no such."""
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    return (f"{what}: {shown}",) if names else ()
 
 
 def _some_of_each_class(count: int, rows: Rows, images: ImageSet, protocol: str, seed: int) -> Rows:
