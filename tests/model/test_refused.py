@@ -16,9 +16,9 @@ from transhash.model.fit import fit
 from transhash.model.foreign import fit_encoder
 
 
-@pytest.mark.parametrize("bits", [0, 4, 12])
-def test_codes_of_no_whole_bytes_are_not_fitted(bits: int, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="use a multiple of 8"):
+@pytest.mark.parametrize("bits", [0, 4, 12, 520])
+def test_codes_of_no_whole_bytes_or_that_no_library_takes_are_not_fitted(bits: int, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="use a multiple of 8 from 8 to 512"):
         fit(load(), [], bits, tmp_path / "mine")
 
 

@@ -49,6 +49,8 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
         ("epochs: 0", "epochs"),
         ("loss: {likelihood: gauss}", "cauchy"),
         ("bits: 20", "cannot be packed"),
+        ("bits: 520", "codes of 520 bits; use a multiple of 8 up to 512"),
+        ("lengths: [64, 1024]", "codes of 1024 bits"),
         ("bits: 16\ngroups: 4", "cannot be split"),
         ("cached_views: 3", "needs frozen blocks"),
         ("lengths: [16, 32]", "contain bits"),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
+from transhash.codes import MOST_BITS
 from transhash.errors import DataError, ImageError, ModelError
 from transhash.images import Source
 from transhash.model.directory import EMBEDDING, GRAPH, HEAD, WEIGHTS, check_name, file_hash, write_config
@@ -32,7 +33,7 @@ def fit(
     progress: Progress = silent,
     skipped: Callable[[ImageError], None] | None = None,
 ) -> HashModel:
-    """Fit codes of `bits` bits (a multiple of 8) to pictures, and write the model directory `folder`.
+    """Fit codes of `bits` bits (a multiple of 8, up to 512) to pictures, and write the model directory `folder`.
 
     Smoothed ITQ takes the place of the base model's hash layers. It learns from `model.fitted.SAMPLE` of the pictures
     at most. It reads the embeddings of a base that has a file for these; the model keeps them, and what turns their
@@ -42,8 +43,8 @@ def fit(
     Raises `DataError` for too few pictures, `ModelError` when the model cannot be written.
     """
     folder = Path(folder)
-    if bits < 8 or bits % 8:
-        raise DataError("", f"codes of {bits} bits", "use a multiple of 8")
+    if bits % 8 or not 8 <= bits <= MOST_BITS:
+        raise DataError("", f"codes of {bits} bits", f"use a multiple of 8 from 8 to {MOST_BITS}")
     if folder.exists():
         raise ModelError(folder, "is there already", "choose another place")
     check_name(folder)

@@ -17,6 +17,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from transhash.codes import MOST_BITS
 from transhash.errors import RecipeError
 from transhash.nn.vit import Block, ViT, ViTConfig
 
@@ -26,10 +27,12 @@ MIN_LOCAL_BITS = 4  # a local head with fewer bits does not converge (section 4.
 def branch_bits(bits: int, groups: int) -> tuple[int, ...]:
     """Bits of each hash layer, global first: `(B/2, B/2K, …)`, or `(B,)` when there is no local stream (K = 0).
 
-    Raises `RecipeError` for a code length that the dual stream cannot split.
+    Raises `RecipeError` for a code length that the dual stream cannot split, or that no library takes.
     """
     if bits <= 0 or bits % 8:
         raise RecipeError("", f"a code length of {bits} bits cannot be packed in bytes", "use a positive multiple of 8")
+    if bits > MOST_BITS:
+        raise RecipeError("", f"codes of {bits} bits", f"use a multiple of 8 up to {MOST_BITS}")
     if groups == 0:
         return (bits,)
     if groups < 0:
