@@ -52,8 +52,8 @@ def warm_up_said(recipe: Recipe, images: int) -> str:
     if steps > recipe.warmup_steps:
         return ""
     return (
-        f"all {steps} steps of training ({images:,} images, batches of {recipe.batch_size}, {recipe.epochs} epochs) are "
-        f"in the warm-up of {recipe.warmup_steps} steps, so that the learning rate only rises; set warmup_steps to "
+        f"all {steps} steps of training ({images:,} images, batches of {recipe.batch_size}, {recipe.epochs} epochs) "
+        f"are in the warm-up of {recipe.warmup_steps} steps, so that the learning rate only rises; set warmup_steps to "
         f"{steps // 10}, or more epochs"
     )
 
