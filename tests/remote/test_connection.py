@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -12,6 +14,46 @@ from transhash.remote import connection
 from transhash.remote.connection import Connection
 
 
+class Handler(BaseHTTPRequestHandler):
+    """Answers of a server of which tests say what they are."""
+
+    def answer(self, status: int, body: bytes, pause: str = "1") -> None:
+        self.send_response(status)
+        self.send_header("Retry-After", pause)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def answering(handler: type[Handler]) -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("path", "below"), [("", ""), ("/", ""), ("/photos", "/photos"), ("/a/b/", "/a/b")])
+def test_a_server_is_asked_below_the_path_of_its_address(path: str, below: str) -> None:
+    paths = []
+
+    class Library(Handler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.answer(200, b"{}")
+
+    with answering(Library) as address:
+        asked = Connection(address + path)
+        asked.ask("GET", "/library")
+        asked.close()
+        assert (paths, asked.url) == ([f"{below}/api/v1/library"], address + below)
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
     status: int, monkeypatch: pytest.MonkeyPatch
@@ -19,29 +61,18 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
     pauses: list[float] = []
     monkeypatch.setattr(connection.time, "sleep", pauses.append)
 
-    class Busy(BaseHTTPRequestHandler):
+    class Busy(Handler):
         answers = iter([status, status, 200])
 
         def do_GET(self) -> None:
-            body = b'{"reason": "too much at once", "remedy": "wait"}'
-            self.send_response(next(self.answers))
-            self.send_header("Retry-After", "7")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(next(self.answers), b'{"reason": "too much at once", "remedy": "wait"}', "7")
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Busy) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        asked = Connection(f"http://127.0.0.1:{server.server_port}")
+    with answering(Busy) as address:
+        asked = Connection(address)
         assert asked.ask("GET", "/library")["remedy"] == "wait"
         assert pauses == [7.0, 7.0]
         Busy.answers = iter([status] * 9)
         monkeypatch.setattr(connection, "PATIENCE", -1.0)
         with pytest.raises(LibraryError, match="too much at once; wait"):
             asked.ask("GET", "/library")
-        server.shutdown()
-        thread.join()
+        asked.close()

@@ -24,7 +24,10 @@ class Connection:
     """A connection to one server. Used from one thread."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        """`token` is the server's, by default that in TRANSHASH_TOKEN; raises `LibraryError` for no such address."""
+        """`url` has the path that a proxy shows the server below, if it does (https://photos.example/photos).
+
+        `token` is the server's, by default that in TRANSHASH_TOKEN. Raises `LibraryError` for no such address.
+        """
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -32,7 +35,8 @@ class Connection:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise LibraryError(url, "not the address of a server", "give one such as http://host:8017")
-        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._path = parts.path.rstrip("/")  # below which a proxy shows the server (`transhash serve --prefix`)
+        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._path}"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, port, timeout=SECONDS)
         token = token or os.environ.get(TOKEN)
@@ -61,7 +65,7 @@ class Connection:
         headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
         until = time.monotonic() + PATIENCE
         while True:
-            status, pause, content = self._exchange(method, f"/api/v1{path}", body, headers)
+            status, pause, content = self._exchange(method, f"{self._path}/api/v1{path}", body, headers)
             if status not in (429, 503) or time.monotonic() > until:
                 break
             time.sleep(pause)
