@@ -29,6 +29,7 @@ from transhash.library.catalogue.where import parse
 from transhash.library.files.paths import Places
 from transhash.library.fitting import LEAST
 from transhash.library.searchable import HasModel, Queries
+from transhash.remote import milvus_model
 from transhash.remote.milvus import send
 from transhash.remote.milvus_collection import Address, Collection
 from transhash.remote.milvus_filter import expression
@@ -135,6 +136,87 @@ def test_a_collection_of_a_fitted_library_is_served(fitted: Library, tmp_path: P
         assert (found["hits"][0]["name"], found["hits"][0]["distance"], found["searched"]) == (query.name, 0, LEAST)
         asked = {"codes": [found["code"]], "fingerprint": FittableModel().fingerprint}
         assert running.post("/search/by-code", json=asked).json()["code"] == "fingerprint"
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever searches sees what was exported, without a second in between."""
+    monkeypatch.setattr(milvus_model, "LOOK_SECONDS", 0.0)
+
+
+def refitted(library: Library, address: str) -> None:
+    """Fit a library of drawn pictures again, with a column more, and put it in the place of its collection."""
+    library.add([np.random.default_rng(seed).integers(0, 255, (9, 9, 3), np.uint8) for seed in range(40)])
+    library.fit()
+    library.annotate({library.pictures([1])[1].path: {"label": "first"}})
+    send(library, address, replace=True)
+
+
+@pytest.mark.usefixtures("shipped", "at_once")
+@pytest.mark.parametrize("model", [None, FittableModel()])
+def test_a_collection_that_was_exported_again_after_a_fit_is_searched_by_its_new_layers(
+    fitted: Library, tmp_path: Path, address: str, model: Any
+) -> None:
+    send(fitted, address)
+    query, before = sorted((tmp_path / "kinds").glob("*.png"))[5], fitted.fingerprint
+    with open_library(address, model) as opened:
+        assert opened.search(query, 1)[0].distance == 0
+        refitted(fitted, address)
+        hits = opened.search(query, 400)
+        expected = fitted.search(Queries.of(fitted.model.values([query])), 400)[0]
+        assert [(hit.id, hit.distance) for hit in hits] == [(hit.id, hit.distance) for hit in expected]
+        assert opened.fingerprint == opened.info().fingerprint == fitted.fingerprint != before
+        assert [hit.id for hit in opened.search(query, where="label = 'first'")] == [1]
+
+
+@pytest.mark.usefixtures("shipped", "at_once")
+def test_a_server_sees_that_its_collection_was_exported_again(fitted: Library, tmp_path: Path, address: str) -> None:
+    serving = pytest.importorskip("serving", reason="no server: pip install 'transhash[server]'")
+    send(fitted, address)
+    query = sorted((tmp_path / "kinds").glob("*.png"))[5]
+    with open_collection(address) as opened, serving.answering(opened) as running:
+        before = running.get("/library").json()
+        code = {"codes": [running.send(query).json()["results"][0]["code"]], "fingerprint": before["fingerprint"]}
+        refitted(fitted, address)
+
+        refused = running.post("/search/by-code", json=code)  # the first to ask
+        assert (refused.status_code, refused.json()["code"]) == (503, "replaced")
+        assert running.post("/search/by-code", json=code).json()["code"] == "fingerprint"
+        (found,) = running.send(query, k=400).json()["results"]
+        expected = fitted.search(Queries.of(fitted.model.values([query])), 400)[0]
+        assert [(hit["id"], hit["distance"]) for hit in found["hits"]] == [(hit.id, hit.distance) for hit in expected]
+        facts = running.get("/library").json()
+        assert facts["fingerprint"] == fitted.fingerprint != before["fingerprint"]
+        assert facts["id"] != before["id"]
+        assert running.get("/pictures", params={"where": "label = 'first'"}).json()["total"] == 1
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_collection_of_another_model_in_its_place_is_not_searched(
+    library: Library, photos: Path, tmp_path: Path, model: FakeModel, address: str
+) -> None:
+    library.index(photos)
+    send(library, address)
+    other = FakeModel("other")
+    with open_library(address, model) as opened, Library.create(tmp_path / "other", other) as another:
+        another.index(photos)
+        send(another, address, replace=True)
+        with pytest.raises(LibraryError, match="codes come from model other"):
+            opened.search(photos / "cat" / "cat-0.png")
+
+
+def test_a_collection_is_looked_at_once_a_second(
+    library: Library, photos: Path, model: FakeModel, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(photos)
+    send(library, address)
+    looks: list[str] = []
+    with open_library(address, model) as opened:
+        label = Collection.label
+        monkeypatch.setattr(Collection, "label", lambda self: looks.append("") or label(self))
+        for _ in range(5):
+            opened.search(photos / "cat" / "cat-0.png")
+    assert len(looks) <= 1
 
 
 def test_an_export_that_ends_in_the_first_moment_is_done_again(

@@ -21,15 +21,13 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.kinds import Kind, UnfitError, moment, to_value
 from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.where import parse
-from transhash.library.models import model_of, of_vectors
 from transhash.library.ranking import Near, answer, ranked
 from transhash.library.results import LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
-from transhash.model.embedder import Embedder
-from transhash.model.encoder import is_hash_model
 from transhash.progress import Progress, silent
 from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description, UnfinishedError
 from transhash.remote.milvus_filter import ASCII_LOWER, EVERY, NEVER, expression, number, stored_text
+from transhash.remote.milvus_model import Made
 from transhash.search.hits import Hits
 from transhash.search.rerank import best
 
@@ -49,7 +47,8 @@ class MilvusLibrary:
     """A collection in Milvus, to be searched (`Searchable`).
 
     Order and distances are those of the library that was exported, if the index is BIN_FLAT, up to 16,384 pictures of
-    equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits.
+    equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits. Where
+    another export replaces the collection, what is asked a second later is asked of that.
     """
 
     def __init__(self, address: str, model: Encoder | None = None) -> None:
@@ -58,20 +57,10 @@ class MilvusLibrary:
         self.address = str(where)
         self._collection = Collection(where)
         try:
-            self._description = about = self._collection.describe()
-            given: Encoder | None = getattr(model, "unfitted", model)
-            if model and given and about.fingerprint != model.fingerprint and about.unfitted != given.fingerprint:
-                raise LibraryError(
-                    self.address,
-                    f"its codes come from model {about.model} ({about.fingerprint[:12]}) and cannot be compared with "
-                    f"those of {model.name} ({model.fingerprint[:12]})",
-                    "use its own, or export a library of this model to another collection",
-                )
+            self._made = Made(self._collection, model)
         except BaseException:
             self.close()
             raise
-        self._given = given
-        self._model = model if model and model.fingerprint == about.fingerprint else None
 
     def close(self) -> None:
         """Leave the server; the library is not used any more."""
@@ -103,21 +92,15 @@ class MilvusLibrary:
     @property
     def model(self) -> Encoder:
         """The model that the codes come from; raises `LibraryError` when it does not ship with the package."""
-        if self._model is None:
-            about, head = self._description, self._description.head
-            unfitted = self._given
-            if unfitted is None and head:
-                unfitted = of_vectors(about.model, len(head.weights), about.bits, about.unfitted)
-            if unfitted is None:
-                unfitted = model_of(self.address, about.model, about.unfitted, about.bits)
-            if head is None:
-                self._model = unfitted
-            elif is_hash_model(unfitted) or isinstance(unfitted, Embedder):
-                self._model = unfitted.fitted(head)
-            else:
-                reason = f"its hash layers read embeddings, which {unfitted.name} does not give"
-                raise LibraryError(self.address, reason, "open it with the model that they were fitted with")
-        return self._model
+        return self._made.model
+
+    @property
+    def _description(self) -> Description:
+        return self._made.about
+
+    def refresh(self) -> None:
+        """Look whether another export took the collection's place, at most once a second; raises `LibraryError`."""
+        self._made.look()
 
     @overload
     def search(self, query: list[Source] | Queries, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
@@ -126,6 +109,7 @@ class MilvusLibrary:
     def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
         """As `Library.search`; Milvus gives at most 16,384 hits a query."""
         options = Options(k, **limits)
+        self.refresh()
         if options.collapse:
             raise LibraryError(self.address, "a collection has no pictures to compare", "search without `collapse`")
         return answer(query, lambda: self.model, lambda queries: ranked(self, queries, options).hits)
@@ -154,10 +138,12 @@ class MilvusLibrary:
 
     def count(self, where: str | None = None) -> int:
         """How many pictures pass a filter, or None all; raises `FilterError`."""
+        self.refresh()
         return self._collection.count(self._expression(where))
 
     def newest(self, where: str | None, before: int | None, limit: int) -> list[Picture]:
         """The pictures of the highest ids, below `before` if given, that pass a filter; raises `FilterError`."""
+        self.refresh()
         found = self._collection.highest(self._expression(where), before, limit)
         return [self._picture(row) for row in found]
 
@@ -222,9 +208,9 @@ class MilvusLibrary:
 
     def info(self) -> LibraryInfo:
         """The facts of the collection; how many bytes it takes only the server knows."""
-        about = self._description
+        pictures, about = len(self), self._description
         return LibraryInfo(
-            self.address, len(self), 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns),
+            self.address, pictures, 0, 0, about.model, about.bits, about.fingerprint, "", 0, dict(about.columns),
             about.fitted_to,
         )  # fmt: skip
 

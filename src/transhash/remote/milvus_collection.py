@@ -190,14 +190,18 @@ class Collection:
 
     def describe(self) -> Description:
         """What it says of itself; raises `LibraryError` when there is none."""
+        return self.read(self.label())
+
+    def read(self, label: str) -> Description:
+        """The description that its label stands for; raises `LibraryError` when no `transhash export` made it."""
+        return Description.read(self.address, self._whole(label))
+
+    def label(self) -> str:
+        """What the server keeps as its description; raises `LibraryError` when there is no collection."""
         if not self.exists():
             raise LibraryError(
                 self.address, "no such collection", f"fill it with `transhash export --to {self.address}`"
             )
-        return Description.read(self.address, self._whole(self.label()))
-
-    def label(self) -> str:
-        """What the server keeps as its description."""
         with self.asking():
             return str(self.client.describe_collection(self.name, timeout=_SECONDS)["description"])
 

@@ -26,6 +26,7 @@ from transhash.server.workers import Batches, each
 
 if TYPE_CHECKING:
     from transhash.library import LibraryInfo, Picture
+    from transhash.model import HashModel
 
 R = TypeVar("R")
 LACKS = ["thumbnails", "originals", "duplicates", "explanations", "counts by distance", "folders to choose from"]
@@ -38,6 +39,9 @@ class Collection(Backend, Protocol):
     @property
     def most_hits(self) -> int:
         """How many hits it gives for a query, at most."""
+
+    def refresh(self) -> None:
+        """Look whether another export took its place, at most once a second; raises `LibraryError`."""
 
     def info(self) -> LibraryInfo:
         """Its facts."""
@@ -57,14 +61,11 @@ class CollectionService:
 
     def __init__(self, collection: Collection, settings: Settings, metrics: Metrics) -> None:
         """Raises `LibraryError` for a collection whose encoder gives codes alone."""
-        if not is_hash_model(collection.model):
-            reason = f"{collection.model.name} gives codes alone, and a server asks for more"
-            raise LibraryError(collection.address, reason, "serve a collection of a `HashModel`")
         self.collection = collection
-        self.model = model = collection.model
+        self.model = _model_of(collection)
         self.settings = settings
         self.metrics = metrics
-        self._encoder = Encoding(lambda: model, settings, metrics)
+        self._encoder = Encoding(lambda: self.model, settings, metrics)
         self._search: Batches[Query, Found] = Batches(
             "searches", self._searched, threads=2, batch=SEARCHED_AT_ONCE, waiting=SEARCHES_WAITING
         )
@@ -98,15 +99,27 @@ class CollectionService:
         self._look.close(self.settings.stop_seconds)
         self._encoder.close()
 
+    async def refresh(self) -> None:
+        """Take up what the collection is now, whose place another export may have taken; raises `LibraryError`."""
+        self.model = await self.look(_model_of)
+
     async def encode(self, pictures: list[bytes], sender: str) -> list[Upload | ImageError]:
         """Pictures of a sender encoded, or what is wrong with them."""
-        return await self._encoder.encode(pictures, sender)
+        await self.refresh()
+        encoded = await self._encoder.encode(pictures, sender)
+        if any(isinstance(each, Upload) and each.fingerprint != self.fingerprint for each in encoded):
+            raise faults.replaced()
+        return encoded
 
     async def search(self, queries: list[Query]) -> list[Found]:
         """The answers to queries, all with the same options; raises the first `Fault`."""
         faults.check_depth(len(queries), queries[0].options.ranked, self.collection.most_hits)
         if queries[0].options.collapse:
             raise faults.lacking("pictures to compare")
+        before = self.fingerprint  # of the model that the request was understood with
+        await self.refresh()
+        if self.fingerprint != before and any(query.id is None for query in queries):
+            raise faults.replaced()
         self.metrics.searches.inc(len(queries))
         return await within(self.settings.seconds, asyncio.gather(*self._search.put(queries)))
 
@@ -154,6 +167,16 @@ class CollectionService:
             for number, id_ in by_id.items()
             if id_ in known
         }
+
+
+def _model_of(collection: Collection) -> HashModel:
+    """The model of a collection as it is now; raises `LibraryError` where it gives codes alone."""
+    collection.refresh()
+    model = collection.model
+    if not is_hash_model(model):
+        reason = f"{model.name} gives codes alone, and a server asks for more"
+        raise LibraryError(collection.address, reason, "serve a collection of a `HashModel`")
+    return model
 
 
 def id_of(info: LibraryInfo) -> str:

@@ -128,6 +128,12 @@ def read_only() -> Fault:
     return Fault(403, "read-only", "this server only reads", "start it with --writable")
 
 
+def replaced() -> Fault:
+    """A collection was exported again while something was sent that was encoded for the one before."""
+    reason = "another export took the place of the collection"
+    return Fault(503, "replaced", reason, "send it again", retry=RETRY_SECONDS)
+
+
 def library(error: LibraryError | None = None) -> Fault:
     """The library cannot be used; the log says more, under the request's id."""
     if error is not None and _is_full(error):

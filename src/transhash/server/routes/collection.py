@@ -37,6 +37,7 @@ async def picture(served: Served, id: Id) -> schemas.Picture:
 @router.get("/library", summary="The collection")
 async def facts(served: Served) -> schemas.LibraryFacts:
     """The facts of the collection, what this server allows, and what a collection lacks."""
+    await served.refresh()
     info = await served.look(lambda collection: collection.info())
     return facts_of(
         info,
