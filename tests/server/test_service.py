@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -51,6 +54,53 @@ def test_what_is_prepared_gives_way_to_requests(
             asyncio.run(begun(service))
         finally:
             service.close()
+
+
+class Held:
+    """Annotations that wait until they are let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun, self.let = threading.Event(), threading.Event()
+        annotate = Library.annotate
+
+        def slow(library: Library, *given: Any, **named: Any) -> Any:
+            self.begun.set()
+            assert self.let.wait(20)
+            return annotate(library, *given, **named)
+
+        monkeypatch.setattr(Library, "annotate", slow)
+
+
+@pytest.fixture
+def held(library: Library, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held = Held(monkeypatch)
+    yield held
+    held.let.set()
+
+
+def rows(stars: int) -> dict[str, Any]:
+    return {"rows": [{"path": "cat/cat-00.png", "stars": stars}]}
+
+
+def test_what_has_begun_to_be_written_is_answered_when_it_is_done(
+    library: Library, model: FakeModel, held: Held
+) -> None:
+    with serving(library.path, model, writable=True, seconds=0.1, upload_seconds=0.1) as server:
+        threading.Timer(1, held.let.set).start()
+        answer = server.post("/annotations", json=rows(7))
+        assert (answer.status_code, answer.json()["matched"]) == (200, 1)
+
+
+def test_what_has_not_begun_in_time_is_not_written(library: Library, model: FakeModel, held: Held) -> None:
+    with serving(library.path, model, writable=True, seconds=0.2) as server, ThreadPoolExecutor() as pool:
+        first = pool.submit(server.post, "/annotations", json=rows(7))
+        assert held.begun.wait(20)
+        second = server.post("/annotations", json=rows(8))
+        held.let.set()
+        assert (second.status_code, second.json()["code"]) == (503, "late")
+        assert first.result().status_code == 200
+        assert server.post("/annotations", json={"rows": []}).status_code == 200  # after all that waited
+        assert server.get("/pictures/1").json()["columns"]["stars"] == 7
 
 
 def test_a_long_list_lets_others_go_first_again_and_again(

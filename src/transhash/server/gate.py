@@ -26,7 +26,7 @@ from transhash.server.log import Log
 from transhash.server.metrics import Metrics
 from transhash.server.settings import Settings
 from transhash.server.tokens import NAME, Tokens
-from transhash.server.workers import SENDER
+from transhash.server.workers import DEADLINE, SENDER
 
 SMALL = 64 << 10  # bytes of a body that finds room however full it is
 LEFT = 499  # the status, in the log and the counters, of a request whose client left before its answer
@@ -139,6 +139,7 @@ class Gate:
         try:
             async with asyncio.timeout(self._settings.upload_seconds + self._settings.seconds) as deadline:
                 answer.deadline = deadline
+                DEADLINE.set(deadline)
                 with under_way:
                     await self._app(scope, receive, answer.send)
         finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +27,7 @@ from transhash.server.queries import Query
 from transhash.server.searching import Searcher
 from transhash.server.settings import MOST_RANKED, Settings
 from transhash.server.warming import warm
-from transhash.server.workers import FREE_SECONDS, Batches, GivingWay, each
+from transhash.server.workers import DEADLINE, FREE_SECONDS, Batches, GivingWay, each
 from transhash.system import processors
 
 if TYPE_CHECKING:
@@ -179,11 +181,29 @@ class Service:
         return found
 
     async def write(self, function: Callable[[Library], R]) -> R:
-        """The same for what writes to the library; one at a time, and never broken off."""
+        """The same for what writes to the library; one at a time. Raises a `Fault` for what has not begun in time.
+
+        That is not done. What has begun comes to its end, and its answer is waited for: to say that it failed would
+        make somebody do it twice.
+        """
         if not self.settings.writable:
             raise faults.read_only()
-        written: R = await asyncio.shield(self._write.do(lambda: function(self.live.here())))
-        return written
+        begins = threading.Lock()  # taken by who is first: the thread, or the end of the time
+
+        def begun() -> R:
+            if not begins.acquire(blocking=False):
+                raise faults.late()
+            return function(self.live.here())
+
+        (work,) = self._write.put([begun])
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # though its client may have gone
+        with _unhurried():
+            await asyncio.wait([work], timeout=self.settings.seconds)
+            if not work.done() and begins.acquire(blocking=False):
+                work.cancel()
+                raise faults.late()
+            written: R = await asyncio.shield(work)
+            return written
 
     async def check(self) -> None:
         """Read the library as somebody would who opens it now; raises what is wrong with it, or still to be done."""
@@ -211,6 +231,22 @@ class Service:
 
     async def _within(self, work: Awaitable[R]) -> R:
         return await within(self.settings.seconds, work)
+
+
+@contextmanager
+def _unhurried() -> Iterator[None]:
+    """Without the deadline of the request, which is a new one afterwards."""
+    deadline = DEADLINE.get()
+    if deadline is None or deadline.expired() or (until := deadline.when()) is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    left = until - loop.time()
+    deadline.reschedule(None)
+    try:
+        yield
+    finally:
+        deadline.reschedule(loop.time() + left)
 
 
 def version(content: bytes) -> str:

@@ -23,6 +23,7 @@ NAMED = "transhash-"  # what the names of these threads begin with
 FREE_SECONDS = 0.02  # of work before it gives way to others
 LOOK_SECONDS = 0.004  # between looks whether they have work
 SENDER: ContextVar[str] = ContextVar("SENDER", default="")  # the address that a request came from
+DEADLINE: ContextVar[asyncio.Timeout | None] = ContextVar("DEADLINE", default=None)  # of a request
 GIVE_WAY: ContextVar[GivingWay] = ContextVar("GIVE_WAY")  # what a job that takes long calls again and again
 
 
