@@ -299,12 +299,19 @@ def test_what_is_meant_for_another_library_is_not_done(applying: Running, photos
     here, elsewhere = {"X-Library": applying.get("/library").json()["id"]}, {"X-Library": 32 * "0"}
     path = f"{API}/pictures/{other['id']}"
 
+    files = {"pictures": ("new.png", (photos / "cat" / "cat-00.png").read_bytes())}
+    rows = [{"path": "cat/cat-00.png", "stars": 7}]
     answers = [
         applying.post("/duplicates/apply", json=body, headers=elsewhere),
+        applying.post("/duplicates/undo", json={"name": "20261127-000000-00000000"}, headers=elsewhere),
+        applying.post("/duplicates/plan", json=body, headers=elsewhere),
+        applying.post("/duplicates/verdicts", json={"ids": [1, 2]}, headers=elsewhere),
+        applying.post("/annotations", json={"rows": rows}, headers=elsewhere),
+        applying.post("/pictures", files=files, headers=elsewhere),
         applying.client.delete(path, headers=elsewhere),
     ]
 
-    assert [(each.status_code, each.json()["code"]) for each in answers] == [(412, "another-library")] * 2
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(412, "another-library")] * 7
     assert (photos / other["path"]).exists()
     assert applying.client.delete(path, headers=here).status_code == 204
     assert applying.post("/duplicates/apply", json=body, headers=here).status_code == 200

@@ -39,6 +39,8 @@ def test_who_may_look_may_not_change(library: Library, model: FakeModel, file: P
             assert (facts["writable"], facts["applies"]) == (may, may)
             undone = server.post("/duplicates/undo", json={"name": "unknown"}, headers=as_(rights))
             assert undone.json()["code"] == ("applying" if may else "rights")
+            told = server.get("/duplicates/applied/another", headers=as_(rights))
+            assert told.json()["code"] == ("no-plan" if may else "rights")
             assert server.post("/search/by-id", json={"ids": [2]}, headers=as_(rights)).status_code == 200
             changed = server.post("/annotations", json={"rows": []}, headers=as_(rights))
             assert changed.status_code == (200 if may else 403)

@@ -61,6 +61,11 @@ class Run:
     error: TransHashError | None = None
     thread: threading.Thread | None = field(default=None, repr=False)
 
+    @property
+    def over(self) -> bool:
+        """Whether it is done, or has failed."""
+        return self.report is not None or self.error is not None
+
 
 class _StoppedError(Exception):
     """The server is asked to stop."""
@@ -86,7 +91,7 @@ class DuplicateSearches:
                 del self._runs[wanted]
             elif run and not (again and run.report is not None):
                 return run
-            if any(each.report is None and each.error is None for each in self._runs.values()):
+            if any(not each.over for each in self._runs.values()):
                 raise Fault(
                     429, "busy", "another search for duplicates is under way", "try again when it is done", retry=5
                 )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from transhash.server.schemas import Id, Picture, Several, Strict, Text
+from transhash.server.schemas import Id, Picture, Progress, Several, Strict, Text
 
 MOST_DECISIONS = 100_000  # in one plan
 KINDS = "same-file,same-pixels,copy"
@@ -122,9 +122,16 @@ class Applied(BaseModel):
     """What came of a plan."""
 
     name: str = Field(description="By which it is undone; empty where there was nothing to do.")
+    undone: bool = Field(default=False, description="Files were brought back, not removed.")
     done: int = Field(description="Files that were removed, or brought back.")
     freed: int = Field(description="Bytes of the files that were removed.")
     left: list[Left] = Field(description="Files that were left alone.")
+
+
+class UnderWay(Progress):
+    """A plan that is being applied or undone: ask `/duplicates/applied/{name}` what has come of it."""
+
+    name: str = Field(description="By which it is asked about, and undone.")
 
 
 class Undo(Strict):

@@ -298,7 +298,7 @@ class Occlusion(BaseModel):
 
 
 class Progress(BaseModel):
-    """A search for duplicates that is under way: ask again."""
+    """Work that is under way: ask again."""
 
     stage: str = Field(description="In words.")
     done: int = Field(description="Of this stage.")

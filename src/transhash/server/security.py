@@ -14,6 +14,7 @@ API = "/api/v1"
 OPEN = {f"{API}/health", f"{API}/ready"}  # asked by those who watch over servers
 SAFE = {"GET", "HEAD", "OPTIONS"}
 LOOKING = f"{API}/search"  # with POST, and yet nothing is changed
+APPLIED = f"{API}/duplicates/applied/"
 SESSION = f"{API}/session"
 WITH_PICTURES = {f"{API}/search", f"{API}/pictures"}  # bodies, with POST
 
@@ -51,7 +52,9 @@ def check_sender(scope: Scope, headers: Mapping[str, str], settings: Settings) -
 
 
 def changes(scope: Scope) -> bool:
-    """Whether a request wants to change something."""
+    """Whether a request wants to change something, or to know what was changed, with the whole paths of files."""
+    if scope["path"].startswith(APPLIED):
+        return True
     return scope["method"] not in SAFE and not scope["path"].startswith(LOOKING) and scope["path"] != SESSION
 
 

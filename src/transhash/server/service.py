@@ -19,6 +19,7 @@ from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.ranking import hits_of
 from transhash.server import faults
 from transhash.server.duplicates import DuplicateSearches
+from transhash.server.duplicates_changes import Changes
 from transhash.server.encoding import Encoding, Upload, in_time, within
 from transhash.server.filters import Filters, Passing
 from transhash.server.found import Found
@@ -59,6 +60,7 @@ class Service:
         self.guard = Guard(processors(), seconds=settings.decode_seconds, memory=settings.decode_memory)
         self.thumbnails = Thumbnails(live.path, self.guard.small)
         self.duplicates = DuplicateSearches(live)
+        self.changes = Changes(live)
         waiting = settings.max_waiting
         self._search: Batches[Query, Found] = Batches(
             "searches",
@@ -107,6 +109,7 @@ class Service:
         """Finish what is under way."""
         if self._warm is not None:
             self._warm.cancel()
+        self.changes.close(self.settings.stop_seconds)
         for threads in (self._search, self._filter, self._look, self._draw, self._explain, self._write):
             threads.close(self.settings.stop_seconds)
         self.guard.close()
@@ -180,11 +183,11 @@ class Service:
         found: R = await self._explain.do(lambda: function(self.live.here()))
         return found
 
-    async def write(self, function: Callable[[Library], R]) -> R:
+    async def write(self, function: Callable[[Library], R], of: str | None = None) -> R:
         """The same for what writes to the library; one at a time. Raises a `Fault` for what has not begun in time.
 
         That is not done. What has begun comes to its end, and its answer is waited for: to say that it failed would
-        make somebody do it twice.
+        make somebody do it twice. `of`: the `creation` of the library that is meant, if that is said.
         """
         if not self.settings.writable:
             raise faults.read_only()
@@ -193,7 +196,9 @@ class Service:
         def begun() -> R:
             if not begins.acquire(blocking=False):
                 raise faults.late()
-            return function(self.live.here())
+            library = self.live.here()
+            faults.check_library(of, library.creation)
+            return function(library)
 
         (work,) = self._write.put([begun])
         work.add_done_callback(lambda done: done.cancelled() or done.exception())  # though its client may have gone

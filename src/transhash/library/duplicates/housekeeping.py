@@ -17,6 +17,7 @@ from transhash.errors import LibraryError
 from transhash.library.duplicates.applying import WAYS, Applied, apply_plan
 from transhash.library.duplicates.plan import Plan, read_plan, write_plan
 from transhash.library.duplicates.undoing import Undone, undo_log
+from transhash.progress import Progress, silent
 from transhash.system import make_folders
 
 if TYPE_CHECKING:
@@ -36,29 +37,34 @@ def checked_target(to: str) -> str:
     return to if to == "trash" else os.path.abspath(to)
 
 
-def apply_here(library: Library, plan: Plan, to: str) -> tuple[str, Applied]:
+def new_name() -> str:
+    """A name for a plan, by which `undo_here` brings back what it removed."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
+
+
+def apply_here(library: Library, plan: Plan, to: str, name: str, progress: Progress = silent) -> Applied:
     """Apply a plan to files of a library; pictures that have gone are no longer found by search.
 
-    Returns the name by which `undo_here` brings them back, and what came of it. Raises `LibraryError` as `apply_plan`.
+    `name` is a `new_name`. Raises `LibraryError` as `apply_plan`.
     """
-    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(4)}"
     file = _file(library, name)
     make_folders(file.parent)
     write_plan(file, plan)
+    progress("removing", 0, len(plan.removals), "")
     try:
-        return name, apply_plan(plan, to, _log(file))
+        return apply_plan(plan, to, _log(file), progress=progress)
     finally:
         _note(library, plan)
 
 
-def undo_here(library: Library, name: str) -> Undone:
+def undo_here(library: Library, name: str, progress: Progress = silent) -> Undone:
     """Bring back what a plan removed; raises `LibraryError` for a name of no plan that was applied here."""
     file = _file(library, name)
     if not _NAME.fullmatch(name) or not _log(file).is_file():
         raise LibraryError("", "no plan of this name was applied here", "name one that was")
     plan = read_plan(file)
     try:
-        return undo_log(_log(file))
+        return undo_log(_log(file), progress)
     finally:
         _note(library, plan)
 

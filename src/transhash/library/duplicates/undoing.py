@@ -15,6 +15,7 @@ from transhash.library.duplicates.applying import HEADER, LOG_FORMAT, LeftError,
 from transhash.library.duplicates.moving import copied_digest, move
 from transhash.library.results import Skipped
 from transhash.plain import parsed
+from transhash.progress import Progress, silent
 
 
 @dataclass(slots=True)
@@ -26,7 +27,7 @@ class Undone:
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def undo_log(log: Path) -> Undone:
+def undo_log(log: Path, progress: Progress = silent) -> Undone:
     """Bring back what a log tells, the last first; deleted files are named as skipped.
 
     Raises `LibraryError` for what is no log.
@@ -44,7 +45,8 @@ def undo_log(log: Path) -> Undone:
         ) from None
     if not lines or not isinstance(lines[0], dict) or lines[0].get("transhash log") != LOG_FORMAT:
         raise LibraryError(log, "not a log of `transhash apply`", "name the one that it wrote")
-    for line in reversed([line for line in lines[1:] if "do" in line]):
+    steps = [line for line in lines[1:] if "do" in line]
+    for number, line in enumerate(reversed(steps)):
         try:
             if line["do"] == "add":
                 _take_away(line)
@@ -61,6 +63,7 @@ def undo_log(log: Path) -> Undone:
             result.skipped.append(
                 Skipped(Path(line["from"]), reason, "check the drive and the permissions, then undo again")
             )
+        progress("bringing back", number + 1, len(steps), "")
     return result
 
 

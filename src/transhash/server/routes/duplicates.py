@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 
 from transhash.errors import LibraryError
 from transhash.library.duplicates.deciding import decided
-from transhash.library.duplicates.housekeeping import apply_here, undo_here
+from transhash.library.duplicates.housekeeping import apply_here, new_name, undo_here
 from transhash.library.duplicates.plan import Plan, plan_lines
 from transhash.library.duplicates.planning import plan_of
 from transhash.library.duplicates.verdicts import Verdicts
@@ -25,6 +25,9 @@ from transhash.server.settings import MOST_HITS
 if TYPE_CHECKING:
     from transhash.library import Library, Picture
     from transhash.library.results import Duplicates, Skipped
+    from transhash.progress import Progress
+    from transhash.server.duplicates import Run
+    from transhash.server.duplicates_changes import Change
     from transhash.server.service import Service
 
 router = api_router()
@@ -35,8 +38,15 @@ _PLAN: dict[int | str, dict[str, Any]] = {
         "description": "A plan, for `transhash apply`.",
     },
     409: {"model": schemas.Fault, "description": "There is no such search, or it is not done."},
+    **ANOTHER,
+}
+_ASKED: dict[int | str, dict[str, Any]] = {
+    202: {"model": told.UnderWay},
+    403: {"model": schemas.Fault, "description": "This server, or this token, may not do it."},
+    404: {"model": schemas.Fault, "description": "No plan of this name was begun since the server was started."},
 }
 _APPLIED: dict[int | str, dict[str, Any]] = {
+    202: {"model": told.UnderWay},
     403: {"model": schemas.Fault, "description": "This server, or this token, may not do it."},
     **ANOTHER,
     **{status: each for status, each in _PLAN.items() if status == 409},
@@ -56,10 +66,7 @@ async def duplicates(  # noqa: PLR0917 - FastAPI calls it by name
 ) -> told.Duplicates:
     """Groups, each with the one to keep. The first request begins the search; while it runs, the answer is 202."""
     run = served.duplicates.get(Wanted.of(max_distance, kinds, keep), again=again)
-    for _ in range(20):  # most libraries are small
-        if run.report is not None or run.error:
-            break
-        await asyncio.sleep(0.05)
+    await _soon(run)  # most libraries are small
     if run.error:
         raise faults.of(run.error)
     if run.report is None:
@@ -106,8 +113,10 @@ async def pair(served: Served, one: PictureId, other: PictureId) -> told.Pair:
     return await served.draw(compared)
 
 
-@router.post("/duplicates/verdicts", status_code=204, summary="Say that two pictures differ", responses=UNKNOWN)
-async def verdict(served: Served, body: told.Verdict) -> None:
+@router.post(
+    "/duplicates/verdicts", status_code=204, summary="Say that two pictures differ", responses=UNKNOWN | ANOTHER
+)
+async def verdict(served: Served, body: told.Verdict, of: OfLibrary = None) -> None:
     """Remember with the library, by the contents, that two pictures are no duplicates; or forget it again."""
 
     def noted(library: Library) -> None:
@@ -120,17 +129,22 @@ async def verdict(served: Served, body: told.Verdict) -> None:
         else:
             verdicts.remove((first.digest, second.digest))
 
-    await served.write(noted)
+    await served.write(noted, of)
 
 
 @router.post("/duplicates/plan", summary="A plan of what to remove", response_class=Response, responses=_PLAN)
-async def plan(served: Served, body: told.Decisions) -> Response:
+async def plan(served: Served, body: told.Decisions, of: OfLibrary = None) -> Response:
     """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed.
 
     Pictures whose content has changed since they were compared are left out.
     """
     planned = _planning(served, body)
-    content = await served.long(lambda library: b"".join(plan_lines(planned(library).plan)))
+
+    def lines(library: Library) -> bytes:
+        faults.check_library(of, library.creation)
+        return b"".join(plan_lines(planned(library).plan))
+
+    content = await served.long(lines)
     headers = {"Content-Disposition": 'attachment; filename="plan.jsonl"'}
     return Response(content, 200, headers, "application/x-ndjson")
 
@@ -139,49 +153,83 @@ async def plan(served: Served, body: told.Decisions) -> Response:
 async def apply(served: Served, body: told.Decisions, of: OfLibrary = None) -> told.Applied:
     """Apply the plan of what was decided, where the server was started with `--apply-to`, to the trash or the folder.
 
+    What takes longer than a second goes on, and the answer is 202 with its `name`: ask `/duplicates/applied/{name}`.
+
     Each file is checked just before it is moved, and a log is written first. Only pictures of one group may take the
     place of one another, and only while both have the content that was compared.
     """
-    to = _target(served)
+    to, name = _target(served), new_name()
     planned = _planning(served, body, grouped=True)
 
-    def applied(library: Library) -> told.Applied:
+    def removed(library: Library, progress: Progress) -> told.Applied:
         faults.check_library(of, library.creation)
         wanted, changed = planned(library)
         if not wanted.removals:
             return told.Applied(name="", done=0, freed=0, left=changed)
-        name, result = apply_here(library, wanted, to)
-        served.live.refresh()
+        result = apply_here(library, wanted, to, name, progress)
         return told.Applied(name=name, done=result.done, freed=result.freed, left=changed + _left(result.skipped))
 
-    return await _changed(served, applied)
+    return await _begun(served.changes.begin(name, "removing", removed))
 
 
 @router.post("/duplicates/undo", summary="Bring back what was removed", responses=_APPLIED)
-async def undo(served: Served, body: told.Undo) -> told.Applied:
-    """Undo a plan that was applied here."""
+async def undo(served: Served, body: told.Undo, of: OfLibrary = None) -> told.Applied:
+    """Undo a plan that was applied here, also before the server was started again. 202 as with `apply`."""
     _target(served)
 
-    def undone(library: Library) -> told.Applied:
-        result = undo_here(library, body.name)
-        served.live.refresh()
-        return told.Applied(name=body.name, done=result.back, freed=0, left=_left(result.skipped))
+    def undone(library: Library, progress: Progress) -> told.Applied:
+        faults.check_library(of, library.creation)
+        result = undo_here(library, body.name, progress)
+        return told.Applied(name=body.name, undone=True, done=result.back, freed=0, left=_left(result.skipped))
 
-    return await _changed(served, undone)
+    return await _begun(served.changes.begin(body.name, "bringing back", undone))
+
+
+@router.get("/duplicates/applied/{name}", summary="What came of a plan", responses=_ASKED)
+async def applied(served: Served, name: Annotated[str, Path(max_length=40, description="Of a plan.")]) -> told.Applied:
+    """What came of a plan that `apply` or `undo` has begun since the server was started; 202 while it is under way.
+
+    The answer has whole paths, and is for those who may manage.
+    """
+    return _come_of(served.changes.get(name))
+
+
+async def _begun(change: Change) -> told.Applied:
+    """What came of a change; while it is under way, and where files may have gone before it failed, its name."""
+    await _soon(change)
+    if change.error is None or not change.total:
+        return _come_of(change)
+    return _under_way(change)
+
+
+def _come_of(change: Change) -> told.Applied:
+    if isinstance(change.error, LibraryError):
+        raise Fault(422, "applying", change.error.reason, change.error.remedy) from change.error
+    if change.error is not None:
+        raise change.error
+    return change.outcome or _under_way(change)
+
+
+def _under_way(change: Change) -> told.Applied:
+    body = told.UnderWay(name=change.name, stage=change.stage, done=change.done, total=change.total)
+    return faults.answer(body, 202, {"Retry-After": "1"})  # type: ignore[return-value]
+
+
+async def _soon(work: Run | Change) -> None:
+    """Wait until something is over, for a second at most."""
+    for _ in range(20):
+        if work.over:
+            return
+        await asyncio.sleep(0.05)
 
 
 def _target(served: Service) -> str:
+    if not served.settings.writable:
+        raise faults.read_only()
     if served.settings.apply_to is None:
         remedy = "download the plan, or start the server with --writable --apply-to trash"
         raise Fault(403, "no-applying", "this server applies no plans", remedy)
     return served.settings.apply_to
-
-
-async def _changed(served: Service, change: Callable[[Library], told.Applied]) -> told.Applied:
-    try:
-        return await served.write(change)
-    except LibraryError as error:
-        raise Fault(422, "applying", error.reason, error.remedy) from error
 
 
 def _left(skipped: list[Skipped]) -> list[told.Left]:

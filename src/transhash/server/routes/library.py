@@ -12,7 +12,7 @@ from transhash.library.pictures import facets as facets_of
 from transhash.model import Embedder, Kind, calibration_of, reads
 from transhash.server import schemas
 from transhash.server.faults import Fault
-from transhash.server.routes.common import Served, api_router, facts_of
+from transhash.server.routes.common import ANOTHER, OfLibrary, Served, api_router, facts_of
 from transhash.server.settings import MOST_COLUMNS
 from transhash.server.tokens import MAY_MANAGE
 
@@ -26,8 +26,8 @@ router = api_router()
 SAMPLE = 20  # rows of a library of vectors whose files are looked for
 
 
-@router.post("/annotations", summary="Add own columns")
-async def annotate(served: Served, body: schemas.Annotations) -> schemas.AnnotationOutcome:
+@router.post("/annotations", summary="Add own columns", responses=ANOTHER)
+async def annotate(served: Served, body: schemas.Annotations, of: OfLibrary = None) -> schemas.AnnotationOutcome:
     """Set values of users' own columns; an empty one is removed."""
     names = {name for row in body.rows for name in row} - {body.key}
     if len(names) > schemas.MOST_NEW_COLUMNS:
@@ -51,7 +51,7 @@ async def annotate(served: Served, body: schemas.Annotations) -> schemas.Annotat
         return library.annotate(rows, key=body.key)
 
     try:
-        report = await served.write(annotated)
+        report = await served.write(annotated, of)
     except DataError as error:  # in the rows that were sent
         reason = f"{error.where}: {error.reason}" if error.where else error.reason
         raise Fault(422, "data", reason, error.remedy) from None

@@ -89,8 +89,10 @@ async def pictures(  # noqa: PLR0917 - FastAPI calls it by name
     return Response(await served.look(found), media_type="application/json")
 
 
-@router.post("/pictures", status_code=201, summary="Add pictures", responses=UNTYPED, openapi_extra=uploads.BODY)
-async def add(request: Request, served: Served) -> schemas.Added:
+@router.post(
+    "/pictures", status_code=201, summary="Add pictures", responses=UNTYPED | ANOTHER, openapi_extra=uploads.BODY
+)
+async def add(request: Request, served: Served, of: OfLibrary = None) -> schemas.Added:
     """Store pictures in `added/`, next to the library, and index them: all that are sent, or none."""
     if not served.settings.writable:
         raise faults.read_only()
@@ -109,7 +111,7 @@ async def add(request: Request, served: Served) -> schemas.Added:
         served.live.refresh()
         return ids
 
-    return schemas.Added(ids=await served.write(added))
+    return schemas.Added(ids=await served.write(added, of))
 
 
 def _coded(upload: Upload, base: str) -> Coded:
@@ -134,14 +136,13 @@ async def remove(served: Served, id: Id, of: OfLibrary = None) -> None:
     """Forget a picture. Its file is deleted only if it was added here; any other is found again when it is indexed."""
 
     def removed(library: Library) -> int:
-        faults.check_library(of, library.creation)
         digests = {each.digest for each in library.pictures([id]).values()}
         count = library.remove([id])
         served.live.refresh()
         served.thumbnails.forget(digests - library.catalogue.pictures.known_digests(digests))
         return count
 
-    if not await served.write(removed):
+    if not await served.write(removed, of):
         raise faults.unknown_picture()
 
 
