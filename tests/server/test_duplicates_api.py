@@ -139,8 +139,9 @@ def test_a_plan_of_decisions_can_be_applied(running: Running, photos: Path, tmp_
 
 def test_a_plan_is_not_made_of_a_circle_nor_without_a_search(running: Running) -> None:
     asked = {**ALL, "kinds": "same-file"}
-    groups(running, kinds="same-file")
-    circle = [{"keep": 1, "remove": 2}, {"keep": 2, "remove": 1}]
+    (group,) = groups(running, kinds="same-file")["groups"]
+    one, other = group["keep"]["id"], group["same"][0]["id"]
+    circle = [{"keep": one, "remove": other}, {"keep": other, "remove": one}]
 
     assert running.post("/duplicates/plan", json={**asked, "decisions": circle}).json()["code"] == "decisions"
 
@@ -208,13 +209,31 @@ def test_a_file_that_changed_is_left_alone(applying: Running, photos: Path) -> N
 
 
 def test_only_pictures_of_one_group_take_the_place_of_one_another(applying: Running, photos: Path) -> None:
-    found = groups(applying)["groups"]
-    body = {**ALL, "decisions": [{"keep": found[0]["keep"]["id"], "remove": found[1]["keep"]["id"]}]}
+    one, other = groups(applying)["groups"]
+    across = {"keep": one["keep"]["id"], "remove": other["keep"]["id"]}
+    within = {"keep": one["keep"]["id"], "remove": one["same"][0]["id"]}
+    body = {**ALL, "decisions": [across, within]}
 
-    answer = applying.post("/duplicates/apply", json=body)
+    answer = applying.post("/duplicates/apply", json=body).json()
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "decisions")
-    assert (photos / found[1]["keep"]["path"]).exists()
+    left = [(each["id"], each["path"]) for each in answer["left"]]
+    assert (answer["done"], left) == (1, [(across["remove"], str(photos / other["keep"]["path"]))])
+    assert "no group of this search" in answer["left"][0]["reason"]
+    assert (photos / other["keep"]["path"]).exists()
+    assert not (photos / one["same"][0]["path"]).exists()
+
+
+def test_what_was_decided_in_another_search_does_not_go_with_the_rest(applying: Running, photos: Path) -> None:
+    ids = {each["name"]: each["id"] for each in applying.get("/pictures").json()["pictures"]}
+    groups(applying, kinds="same-file")
+    elsewhere = [{"keep": ids["again.png"], "remove": ids["cat-01.png"]}]
+
+    body = {**ALL, "kinds": "same-file", "rest": True, "decisions": elsewhere}
+    answer = applying.post("/duplicates/apply", json=body).json()
+
+    assert (answer["name"], [each["id"] for each in answer["left"]]) == ("", [ids["cat-01.png"]])
+    assert (photos / "again.png").exists()
+    assert (photos / "dog" / "dog-04.png").exists()
 
 
 @pytest.mark.parametrize("name", ["../../plan", "20261127-000000-00000000", ""])
@@ -289,7 +308,8 @@ def test_pictures_that_no_search_compared_are_not_planned(running: Running) -> N
 
     answer = running.post("/duplicates/plan", json={**ALL, "kinds": "same-file", "decisions": decisions})
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "decisions")
+    assert answer.status_code == 200
+    assert '"remove"' not in answer.text
 
 
 def test_what_is_meant_for_another_library_is_not_done(applying: Running, photos: Path) -> None:
@@ -315,3 +335,15 @@ def test_what_is_meant_for_another_library_is_not_done(applying: Running, photos
     assert (photos / other["path"]).exists()
     assert applying.client.delete(path, headers=here).status_code == 204
     assert applying.post("/duplicates/apply", json=body, headers=here).status_code == 200
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_search_that_was_interrupted_is_no_wrong_request(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "duplicates", fail)
+        answer = running.get("/duplicates", params=ALL)
+    assert (answer.status_code, answer.json()["code"]) == (503, "interrupted")
+    assert len(groups(running)["groups"]) > 0

@@ -13,6 +13,7 @@ from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.contents import Contents
 from transhash.library.duplicates.kinds import Kind
+from transhash.server import faults
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
 
@@ -58,7 +59,7 @@ class Run:
     total: int = 0
     digests: dict[int, str] = field(default_factory=dict)  # of the contents that were compared, hex, by id
     report: DuplicatesReport | None = None
-    error: TransHashError | None = None
+    error: TransHashError | Fault | None = None
     thread: threading.Thread | None = field(default=None, repr=False)
 
     @property
@@ -134,7 +135,7 @@ class DuplicateSearches:
             pass
         finally:
             if run.report is None and run.error is None:  # whatever it was, nobody waits for it any longer
-                run.error = TransHashError("", "the search for duplicates was interrupted", "ask for it again")
+                run.error = faults.interrupted()
 
 
 def _contents(library: Library) -> Contents:

@@ -113,6 +113,10 @@ class Decision(BaseModel):
 class Left(BaseModel):
     """A file that was left alone."""
 
+    id: int | None = Field(
+        default=None,
+        description="Of a picture that shall go and is in no group of this search: that can still be done.",
+    )
     path: Text = Field(description="Its whole path.")
     reason: str = Field(description="Why.")
     remedy: str = Field(description="What to do.")

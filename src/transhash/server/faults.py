@@ -74,6 +74,12 @@ def starting() -> Fault:
     return Fault(503, "starting", "the first searches are being prepared", remedy, retry=RETRY_SECONDS)
 
 
+def interrupted() -> Fault:
+    """A search for duplicates that failed, or that the end of the server stopped."""
+    reason = "the search for duplicates was interrupted"
+    return Fault(503, "interrupted", reason, "ask for it again", retry=RETRY_SECONDS)
+
+
 def stopping() -> Fault:
     """The server was asked to end."""
     return Fault(503, "stopping", "the server stops", "try again when it runs again", retry=5)

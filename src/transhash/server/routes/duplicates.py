@@ -68,7 +68,7 @@ async def duplicates(  # noqa: PLR0917 - FastAPI calls it by name
     run = served.duplicates.get(Wanted.of(max_distance, kinds, keep), again=again)
     await _soon(run)  # most libraries are small
     if run.error:
-        raise faults.of(run.error)
+        raise run.error if isinstance(run.error, Fault) else faults.of(run.error)
     if run.report is None:
         progress = schemas.Progress(stage=run.stage, done=run.done, total=run.total)
         return faults.answer(progress, 202, {"Retry-After": "1"})  # type: ignore[return-value]
@@ -136,7 +136,7 @@ async def verdict(served: Served, body: told.Verdict, of: OfLibrary = None) -> N
 async def plan(served: Served, body: told.Decisions, of: OfLibrary = None) -> Response:
     """A plan of what was decided, for `transhash apply`. It has whole paths. Nothing is removed.
 
-    Pictures whose content has changed since they were compared are left out.
+    Pictures whose content has changed since they were compared are left out, and pairs that no search has compared.
     """
     planned = _planning(served, body)
 
@@ -156,18 +156,18 @@ async def apply(served: Served, body: told.Decisions, of: OfLibrary = None) -> t
     What takes longer than a second goes on, and the answer is 202 with its `name`: ask `/duplicates/applied/{name}`.
 
     Each file is checked just before it is moved, and a log is written first. Only pictures of one group may take the
-    place of one another, and only while both have the content that was compared.
+    place of one another, and only while both have the content that was compared; others are left alone.
     """
     to, name = _target(served), new_name()
     planned = _planning(served, body, grouped=True)
 
     def removed(library: Library, progress: Progress) -> told.Applied:
         faults.check_library(of, library.creation)
-        wanted, changed = planned(library)
+        wanted, left = planned(library)
         if not wanted.removals:
-            return told.Applied(name="", done=0, freed=0, left=changed)
+            return told.Applied(name="", done=0, freed=0, left=left)
         result = apply_here(library, wanted, to, name, progress)
-        return told.Applied(name=name, done=result.done, freed=result.freed, left=changed + _left(result.skipped))
+        return told.Applied(name=name, done=result.done, freed=result.freed, left=left + _left(result.skipped))
 
     return await _begun(served.changes.begin(name, "removing", removed))
 
@@ -237,10 +237,10 @@ def _left(skipped: list[Skipped]) -> list[told.Left]:
 
 
 class _Planned(NamedTuple):
-    """A plan, and the pictures that are left alone because their content is not what was compared."""
+    """A plan, and the pictures that are left alone: others than were compared, or in no group of the search."""
 
     plan: Plan
-    changed: list[told.Left]
+    left: list[told.Left]
 
 
 def _planning(served: Service, body: told.Decisions, *, grouped: bool = False) -> Callable[[Library], _Planned]:
@@ -250,28 +250,31 @@ def _planning(served: Service, body: told.Decisions, *, grouped: bool = False) -
     if report is None:
         raise Fault(409, "no-search", "the search for duplicates is not done", "ask for the groups first")
     groups, compared = report.groups, served.duplicates.compared(run)
-    if any(id_ not in compared for each in body.decisions for id_ in (each.keep, each.remove)):
-        raise Fault(422, "decisions", "no search has compared two of the pictures", "search again, and decide again")
-    if grouped:
-        group_of = {copy.id: number for number, group in enumerate(groups) for copy in (group.keep, *group.same)}
-        if any(group_of.get(each.keep, -1) != group_of.get(each.remove, -2) for each in body.decisions):
-            raise Fault(422, "decisions", "two pictures are in no group together", "search again, and decide again")
+    group_of = {copy.id: number for number, group in enumerate(groups) for copy in (group.keep, *group.same)}
+    group_of = group_of if grouped else dict.fromkeys(compared, 0)
+    decisions: list[told.Decision] = []
+    others: list[told.Decision] = []  # on pairs that this search has not found
+    for each in body.decisions:
+        is_found = group_of.get(each.keep, -1) == group_of.get(each.remove, -2)
+        (decisions if is_found else others).append(each)
 
     def planned(library: Library) -> _Planned:
-        ids = {id_ for each in body.decisions for id_ in (each.keep, each.remove)}
+        ids = {id_ for each in decisions for id_ in (each.keep, each.remove)}
         ids |= {copy.id for group in groups for copy in (group.keep, *group.same)} if body.rest else set()
         every = library.pictures(ids)
         pictures = _as_compared(every, compared)
         members = {id_: _member(each) for id_, each in pictures.items()}
         changed = every.keys() - pictures.keys()
-        removed = {each.remove: each.keep for each in body.decisions if not {each.keep, each.remove} & changed}
-        undecided = {(each.keep, each.remove) for each in body.decisions if {each.keep, each.remove} & changed}
+        removed = {each.remove: each.keep for each in decisions if not {each.keep, each.remove} & changed}
+        undecided = {(each.keep, each.remove) for each in decisions if {each.keep, each.remove} & changed}
+        undecided |= {(each.keep, each.remove) for each in others}
         refused = _refused(library, pictures, groups) if body.rest else set()
         try:
             chosen = decided(report, members, removed, {*body.apart, *refused, *undecided}, rest=body.rest)
         except LibraryError as error:
             raise Fault(422, "decisions", error.reason, error.remedy) from None
         left = [_changed_since(every[id_]) for id_ in sorted(changed)]
+        left += [_not_found(each) for each in library.pictures({each.remove for each in others}).values()]
         return _Planned(plan_of(chosen, compared, None, ()), left)
 
     return planned
@@ -285,6 +288,12 @@ def _as_compared(pictures: dict[int, Picture], digests: dict[int, str]) -> dict[
 def _changed_since(picture: Picture) -> told.Left:
     reason = "its content has changed since it was compared"
     return told.Left(path=str(picture.path), reason=reason, remedy="search for duplicates again")
+
+
+def _not_found(picture: Picture) -> told.Left:
+    reason = "is in no group of this search together with the one that shall stay"
+    remedy = "search with the kinds and the distance with which you decided, then go on"
+    return told.Left(id=picture.id, path=str(picture.path), reason=reason, remedy=remedy)
 
 
 def _described(library: Library, groups: list[Duplicates], digests: dict[int, str]) -> list[told.Group]:
