@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from fake_model import FakeModel
+from plans import Held
 from serving import Running, eventually, serving
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.library.duplicates import housekeeping
 from transhash.library.duplicates.applying import Applied, apply_plan
-from transhash.progress import Progress, silent
+from transhash.progress import Progress
 
 ASKED = {"max_distance": 0, "kinds": "same-file"}
 COPIES = ["one.png", "three.png", "two.png"]
@@ -32,22 +33,6 @@ def start(
         (photos / name).write_bytes((photos / "dog" / "dog-04.png").read_bytes())
     library.index(photos)
     return partial(serving, library.path, model, writable=True, apply_to=str(tmp_path / "gone"))
-
-
-class Held:
-    """Plans that wait after each file until they are let go."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.moved, self.let = threading.Event(), threading.Event()
-        monkeypatch.setattr(housekeeping, "apply_plan", self.apply)
-
-    def apply(self, *given: Any, progress: Progress = silent) -> Applied:
-        def wait(stage: str, done: int, total: int, note: str, /) -> None:
-            progress(stage, done, total, note)
-            self.moved.set()
-            assert self.let.wait(20)
-
-        return apply_plan(*given, progress=wait)
 
 
 @pytest.fixture

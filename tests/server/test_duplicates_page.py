@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from collection import draw
 from fake_model import FakeModel
+from plans import Held
 from serving import Running, eventually, serving
 from transhash import Library
 from visiting import CHROMIUM, Visit, expect
@@ -193,6 +194,88 @@ def test_what_was_decided_on_other_contents_is_decided_again(
         page.click("#plan")
     assert asked.value.headers["x-library"] == copies.creation
     ended(visit)
+
+
+def told(page: Any, text: str) -> Any:
+    return page.locator(".told", has_text=text)
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True], ids=["known", "forgotten"])
+def test_a_removal_that_takes_long_outlasts_a_reload_and_is_undone(
+    browser: Any, running: Running, photos: Path, monkeypatch: pytest.MonkeyPatch, is_forgotten: bool
+) -> None:
+    held = Held(monkeypatch)
+    visit = Visit(browser, running.url).ready()
+    page = visit.page
+    page.click("#show-duplicates")
+    expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
+    page.check("#plan-rest")
+    page.click("#apply")
+    expect(page.locator("#activity-text")).to_have_text("Removing files… 1 of 3", timeout=SLOW)
+    expect(page.locator("#apply")).to_be_disabled()
+    page.reload()
+    expect(page.locator("#activity-text")).to_have_text("Removing files… 1 of 3", timeout=SLOW)
+    if is_forgotten:  # as by a server that was started again
+        page.route("**/duplicates/applied/*", lambda route: route.fulfill(status=404, json={"code": "no-plan"}))
+    held.let.set()
+    end = "The server was started again" if is_forgotten else "3 files removed"
+    expect(told(page, end)).to_be_visible(timeout=SLOW)
+    assert eventually(lambda: not (photos / "cat" / "cat-19.png").exists())
+    assert eventually(lambda: running.get("/pictures").json()["total"] == 40)
+    page.unroute_all()
+    told(page, end).get_by_role("button", name="Undo").click()
+    expect(told(page, "3 files brought back")).to_be_visible(timeout=SLOW)
+    page.reload()
+    expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
+    expect(page.locator("#apply")).to_be_enabled()
+    visit.context.close()
+
+
+def test_what_was_decided_in_another_search_is_named_and_can_still_be_done(
+    browser: Any, running: Running, copies: Library, photos: Path
+) -> None:
+    image = Image.open(photos / "dog" / "dog-07.png").resize((400, 400), Image.Resampling.NEAREST)
+    image.save(photos / "dog" / "dog-07.png")
+    ImageDraw.Draw(image).rectangle((20, 30, 200, 42), fill=(255, 255, 255))
+    image.save(photos / "marked.png")
+    copies.index(photos)
+    visit = opened(browser, running.url)
+    page = visit.page
+    page.select_option("#duplicates-kinds", "all")
+    page.locator(".group", has_text="marked.png").locator(".compare").click(timeout=30_000)
+    expect(page.locator("#pair-facts tr").first).to_contain_text("pixels")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(page.locator("#tally")).to_contain_text("1 pair decided")
+    page.select_option("#duplicates-kinds", "same-file,same-pixels,copy")
+    expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
+    attached = {"Content-Disposition": "attachment"}  # as of a server that was started again, and knows this search alone
+    page.route("**/duplicates/plan", lambda route: route.fulfill(status=200, headers=attached, body="{}\n"))
+    page.click("#plan")
+    expect(told(page, "1 file that you decided on is not in it")).to_be_visible(timeout=SLOW)
+    page.check("#plan-rest")
+    page.click("#apply")
+    expect(told(page, "3 files removed")).to_contain_text("1 file left alone, the first:", timeout=SLOW)
+    expect(told(page, "3 files removed")).to_contain_text("is in no group of this search")
+    expect(page.locator("#tally")).to_contain_text("1 pair decided: 1 file to remove")
+    ended(visit)
+
+
+def test_a_search_waits_while_the_server_looks_for_others(browser: Any, running: Running) -> None:
+    visit = opened(browser, running.url)
+    page, busy = visit.page, iter(range(7))  # more than a request is sent again
+
+    def answer(route: Any) -> None:
+        if next(busy, None) is None:
+            return route.continue_()
+        body = {"code": "busy", "reason": "another search for duplicates is under way", "remedy": "try again"}
+        return route.fulfill(status=429, headers={"Retry-After": "0"}, json=body)
+
+    page.route("**/api/v1/duplicates?*", answer)
+    page.select_option("#duplicates-keep", "newest")
+    expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
+    assert next(busy, None) is None
+    visit.context.close()
 
 
 def test_ten_thousand_groups_are_turned_in_pages(browser: Any, library: Library, model: FakeModel) -> None:

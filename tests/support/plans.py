@@ -1,11 +1,18 @@
-"""Plans for a folder with copyN.jpg and keptN.jpg, and what is in it afterwards."""
+"""Plans for a folder with copyN.jpg and keptN.jpg, what is in it afterwards, and plans that wait."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from transhash.library.digests import file_digest
+from transhash.library.duplicates import housekeeping
+from transhash.library.duplicates.applying import Applied, apply_plan
 from transhash.library.duplicates.plan import Action, Plan
+from transhash.progress import Progress, silent
 
 WAYS = ("trash", "elsewhere", "hardlink", "symlink", "delete")
 
@@ -41,3 +48,19 @@ def contents(*folders: Path) -> set[bytes]:
 
 def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+class Held:
+    """Plans that a library applies: they wait after each file until they are let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.moved, self.let = threading.Event(), threading.Event()
+        monkeypatch.setattr(housekeeping, "apply_plan", self.apply)
+
+    def apply(self, *given: Any, progress: Progress = silent) -> Applied:
+        def wait(stage: str, done: int, total: int, note: str, /) -> None:
+            progress(stage, done, total, note)
+            self.moved.set()
+            assert self.let.wait(20)
+
+        return apply_plan(*given, progress=wait)

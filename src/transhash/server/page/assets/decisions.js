@@ -32,6 +32,7 @@ export class Decisions {
   set(left, right, verdict) {
     this.read();
     const gone = verdict === "left" ? right : verdict === "right" ? left : null;
+    this.all.delete(keyOf(right, left)); // of another search, which had them the other way round: they would contradict
     this.all.set(keyOf(left, right), { verdict, gone: gone?.id, bytes: gone?.bytes ?? 0 });
     this.done.push([left, right]);
     this.keep();
@@ -42,6 +43,14 @@ export class Decisions {
     this.read();
     this.all.delete(key);
     this.done = this.done.filter((pair) => keyOf(...pair) !== key);
+    this.keep();
+  }
+
+  /** Forget pairs that were decided for a plan, but for those whose picture, by its id, can still go. */
+  applied(pairs, still) {
+    this.read();
+    for (const key of pairs) if (!still.has(this.all.get(key)?.gone)) this.all.delete(key);
+    this.done = this.done.filter((pair) => this.all.has(keyOf(...pair)));
     this.keep();
   }
 

@@ -3,7 +3,8 @@
 import * as api from "./api.js";
 import { Comparing } from "./comparing.js";
 import { Decisions } from "./decisions.js";
-import { note, trouble, waiting } from "./notices.js";
+import { keep, kept } from "./kept.js";
+import { note, reachable, trouble, waiting } from "./notices.js";
 import { $, bytes, count, make, number, wait } from "./words.js";
 
 const AT_ONCE = 60; // groups of a page
@@ -34,10 +35,11 @@ export class DuplicatesView {
     const mine = ++this.turn;
     Object.assign(this, { total: 0, first: 0, pages: new Map() });
     this.decisions.open(this.facts().id);
+    this.resume();
     $("groups").replaceChildren();
     $("duplicates-again").hidden = $("deciding").hidden = $("pager").hidden = true;
     try {
-      let answer = await this.ask({ again });
+      let answer = await this.begun(again);
       while (answer.underWay) {
         if (mine !== this.turn) return;
         const bar = $("duplicates-progress");
@@ -45,11 +47,13 @@ export class DuplicatesView {
         if (answer.total) { bar.max = answer.total; bar.value = answer.done; } else bar.removeAttribute("value");
         $("duplicates-title").textContent = `Looking for duplicates: ${answer.stage}`;
         await wait(400);
-        answer = await this.ask({});
+        if (mine !== this.turn) return;
+        answer = answer.waits ? await this.begun(again) : await this.ask({});
       }
       if (mine === this.turn) this.show(answer);
     } catch (error) {
       $("duplicates-title").textContent = "Duplicates";
+      if (mine === this.turn) $("duplicates-again").hidden = false;
       trouble(error);
     } finally {
       if (mine === this.turn) $("duplicates-progress").hidden = true;
@@ -58,6 +62,17 @@ export class DuplicatesView {
 
   get search() { return { max_distance: Number($("duplicates-distance").value), kinds: $("duplicates-kinds").value, keep: $("duplicates-keep").value }; }
   ask(more) { return api.duplicates({ ...this.search, limit: AT_ONCE, ...more }); }
+
+  /** The answer to the first question; while the server looks for other duplicates, this search waits. */
+  async begun(again) {
+    $("duplicates-title").textContent = "Looking for duplicates";
+    try {
+      return await this.ask({ again });
+    } catch (error) {
+      if (error.status !== 429) throw error;
+      return { underWay: true, waits: true, stage: "another search comes first" };
+    }
+  }
 
   show({ groups, total, copies, bytes: size, others, skipped, stale }) {
     const unread = skipped ? `; ${count(skipped, "picture")} could not be read` : "";
@@ -182,14 +197,10 @@ export class DuplicatesView {
     $("apply").disabled = true;
     try {
       if (!(await this.holds())) return;
-      const { name, done: files, freed, left } = await api.apply(this.decided);
-      if (!name) return note("There is nothing to remove yet: decide, or take what is proposed.");
-      this.decisions.clear();
-      const alone = left.length ? `; ${count(left.length, "file")} left alone, the first: ${left[0].path}: ${left[0].reason}` : "";
-      note(`${count(files, "file")} removed, ${bytes(freed)}${alone}`, { label: "Undo", seconds: 60, action: () => this.undo(name) });
-      await this.open(true);
+      const pairs = [...this.decisions.all.keys()];
+      await this.follow(await api.apply(this.decided), pairs);
     } catch (error) {
-      trouble(error);
+      this.failed(error);
     } finally {
       $("apply").disabled = false;
       done();
@@ -197,13 +208,72 @@ export class DuplicatesView {
   }
 
   async undo(name) {
+    const done = waiting("Bringing files back…");
     try {
-      const { done: files, left } = await api.undo(name);
-      note(`${count(files, "file")} brought back${left.length ? `; ${left[0].path}: ${left[0].reason}` : ""}`);
-      await this.open(true);
+      await this.follow(await api.undo(name), []);
     } catch (error) {
       trouble(error);
+    } finally {
+      done();
     }
+  }
+
+  /** What this browser keeps while files are removed or brought back: whoever loads the page again is told, too. */
+  get place() { return `applying:${this.facts().id}`; }
+
+  async resume() {
+    const { name, pairs } = JSON.parse(kept(this.place) || "{}");
+    if (!name || this.followed) return;
+    $("apply").disabled = true;
+    await this.follow({ name, underWay: true }, pairs).catch(trouble);
+    $("apply").disabled = false;
+  }
+
+  /** Wait until a plan is done or undone, and tell it. `pairs`: what was decided for it. */
+  async follow(answer, pairs) {
+    const { name } = answer, back = { label: "Undo", seconds: 60, action: () => this.undo(name) };
+    const { place } = this, { key } = this.decisions;
+    let done = () => {};
+    this.followed = true;
+    try {
+      if (answer.underWay) keep(place, JSON.stringify({ name, pairs }));
+      while (answer?.underWay) {
+        const { stage = "removing", done: files = 0, total } = answer;
+        const before = done;
+        done = waiting(`${stage === "removing" ? "Removing files" : "Bringing files back"}…${total ? ` ${number(files)} of ${number(total)}` : ""}`);
+        await wait(1000);
+        before();
+        answer = await cameOf(answer);
+      }
+    } catch (error) {
+      keep(place, "");
+      return note(error.message, { ...back, className: "trouble" });
+    } finally {
+      this.followed = false;
+      done();
+    }
+    keep(place, "");
+    if (key === this.decisions.key) this.told(answer, pairs, back);
+  }
+
+  /** Tell what came of a plan: null when the server knows nothing of it, for it was started again. */
+  told(answer, pairs, back) {
+    if (!answer) return note("The server was started again while files were removed or brought back. Undo brings back what is gone.", back);
+    const { name, undone, done: files, freed, left } = answer;
+    const alone = left.length ? `; ${count(left.length, "file")} left alone, the first: ${left[0].path}: ${left[0].reason}; ${left[0].remedy}` : "";
+    if (undone) note(`${count(files, "file")} brought back${alone}`);
+    else if (!name) return note(alone ? `Nothing was removed${alone}` : "There is nothing to remove yet: decide, or take what is proposed.");
+    else {
+      this.decisions.applied(pairs, new Set(left.map(({ id }) => id)));
+      note(`${count(files, "file")} removed, ${bytes(freed)}${alone}`, back);
+    }
+    return this.open(true);
+  }
+
+  /** Tell what is wrong; where the server has forgotten the groups, look for them again. */
+  failed(error) {
+    trouble(error);
+    if (error.status === 409) this.open();
   }
 
   async plan() {
@@ -211,14 +281,16 @@ export class DuplicatesView {
     try {
       if (!(await this.holds())) return;
       const content = await api.plan(this.decided);
+      const rest = $("plan-rest").checked, { files } = this.decisions.tally;
       const removals = (await content.text()).split("\n").filter((line) => line.includes('"action": "remove"')).length;
-      if (!removals) return note("There is nothing to remove yet: decide, or take what is proposed.");
+      const missing = !rest && removals < files ? ` ${count(files - removals, "file")} that you decided on ${files - removals === 1 ? "is" : "are"} not in it: look with the kinds and the distance with which you decided.` : "";
+      if (!removals) return note(missing ? `The plan would remove nothing.${missing}` : "There is nothing to remove yet: decide, or take what is proposed.");
       const link = make("a", { href: URL.createObjectURL(content), download: "plan.jsonl" });
       link.click();
       setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-      note(`The plan removes ${count(removals, "file")}. Do it with: transhash apply plan.jsonl --to trash`);
+      note(`The plan removes ${count(removals, "file")}. Do it with: transhash apply plan.jsonl --to trash.${missing}`);
     } catch (error) {
-      trouble(error);
+      this.failed(error);
     } finally {
       done();
     }
@@ -233,4 +305,15 @@ async function versionOf(id) {
     if (error.status === 404) return null;
     throw error;
   }
+}
+
+/** What has come of a plan by now: what is known already where the server cannot be reached, null where it has forgotten it. */
+async function cameOf(known) {
+  const response = await fetch(new URL(`api/v1/duplicates/applied/${known.name}`, document.baseURI)).catch(() => null);
+  reachable(response !== null);
+  if (response === null || [429, 502, 503, 504].includes(response.status)) return known; // it or a proxy: later
+  if (response.status === 404) return null;
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw Object.assign(new Error(`${body.reason}; ${body.remedy}`), { status: response.status });
+  return response.status === 202 ? { ...body, underWay: true } : body;
 }
