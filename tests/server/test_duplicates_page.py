@@ -249,7 +249,7 @@ def test_what_was_decided_in_another_search_is_named_and_can_still_be_done(
     expect(page.locator("#tally")).to_contain_text("1 pair decided")
     page.select_option("#duplicates-kinds", "same-file,same-pixels,copy")
     expect(page.locator("#duplicates-title")).to_contain_text("2 groups", timeout=SLOW)
-    attached = {"Content-Disposition": "attachment"}  # as of a server that was started again, and knows this search alone
+    attached = {"Content-Disposition": "attachment"}  # as a server answers that knows this search alone
     page.route("**/duplicates/plan", lambda route: route.fulfill(status=200, headers=attached, body="{}\n"))
     page.click("#plan")
     expect(told(page, "1 file that you decided on is not in it")).to_be_visible(timeout=SLOW)
