@@ -32,15 +32,15 @@ export function addressOf({ view, queries, active, filters, sort, joined, each, 
   return parts.size ? `#${parts}` : "";
 }
 
-/** The state of an address; `picture(id)` asks what is known of a picture, and `failed(error)` is told what is not. */
-export async function stateOf(hash, picture, failed) {
+/** The state of an address. Of the library's pictures it has the ids alone: what they are is asked when they are searched with. */
+export function stateOf(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));
   const of = parts.get("of") ?? undefined;
-  const queries = []; // null for a picture that cannot be had: it keeps its place until `active` and `not` have been read
+  const queries = []; // null for what is no picture: it keeps its place until `active` and `not` have been read
   for (const like of parts.getAll("like")) {
     const [code, ...name] = like.split("~");
     if (name.length) queries.push({ code, name: name.join("~") || "a picture", of });
-    else queries.push(/^\d{1,18}$/.test(like) ? await picture(like).then(asQuery, (error) => { failed(error); return null; }) : null);
+    else queries.push(/^\d{1,18}$/.test(like) ? { id: Number(like), name: `picture ${like}` } : null);
   }
   const filters = Object.fromEntries(FIELDS.filter((field) => parts.get(field)).map((field) => [field, parts.get(field)]));
   const texts = [...parts].filter(([name]) => name.startsWith("text.")).map(([name, value]) => [name.slice(5), value]);

@@ -179,10 +179,13 @@ async function refresh(place = null) {
     return show();
   }
   const mine = ++turn;
-  const query = active(), where = filters.where || null;
-  const done = waiting(query ? "Searching…" : "Looking through the library…");
+  const where = filters.where || null;
+  const done = waiting(state.queries.length ? "Searching…" : "Looking through the library…");
   document.body.classList.add("turning");
   try {
+    await know(mine);
+    if (mine !== turn) return;
+    const query = active();
     if (!query) {
       cutoff.hide();
       $("collapsing").hidden = true;
@@ -224,15 +227,25 @@ async function refresh(place = null) {
     else scrollTo({ top: 0, behavior: "instant" });
     announce();
   } catch (error) {
-    if (mine === turn && error.name !== "AbortError") await unshown(error, query);
+    if (mine === turn && error.name !== "AbortError") await unshown(error);
   } finally {
     done();
     if (mine === turn) document.body.classList.remove("turning");
   }
 }
 
+/** Ask what the pictures are that an address only names; raises the fault of the first that is not answered. */
+async function know(mine) {
+  const named = state.queries.filter(({ id, code }) => id !== undefined && code === undefined);
+  if (!named.length) return;
+  const known = new Map(await Promise.all(named.map(async ({ id }) => [id, asQuery(await api.picture(id))])));
+  if (mine !== turn) return;
+  amend({ queries: state.queries.map((query) => ({ ...query, ...known.get(query.id) })) });
+  showHead();
+}
+
 /** Nothing can be shown: say why, rather than what was shown before. */
-async function unshown(error, query) {
+async function unshown(error) {
   const isFilter = error.code === "filter" || error.code === "slow-filter";
   shown = { total: 0 };
   failed = error;
@@ -240,7 +253,7 @@ async function unshown(error, query) {
   cutoff.hide();
   $("summary").textContent = "";
   if (isFilter) filters.wrong(error.message);
-  if (error.status === 404 && query && (await leaveOut(error))) return;
+  if (error.status === 404 && state.queries.length && (await leaveOut(error))) return;
   const again = make("button", { type: "button", onclick: () => refresh() }, "Try again");
   $("empty").hidden = false;
   $("empty").replaceChildren(isFilter ? "Nothing is shown, for the filter cannot be used." : `Nothing can be shown: ${error.message}.`, ...(isFilter ? [] : [again]));
@@ -331,7 +344,7 @@ async function choices() {
 async function start() {
   const known = history.state?.queries && !isOther(history.state) ? history.state : null;
   if (history.state && !known) history.replaceState(null, "", location.pathname); // ids of another library
-  state = known ? { ...NOTHING, ...known, isPushed: false } : await stateOf(location.hash, api.picture, trouble);
+  state = known ? { ...NOTHING, ...known, isPushed: false } : stateOf(location.hash);
   state.queries = state.queries.map(sending.present);
   history.replaceState(marked(state), "", addressOf(state) || location.pathname);
   await show();

@@ -28,7 +28,7 @@ export function showQueries({ queries, active, joined, view }, { go, add, isNew 
   const isJoined = joined && queries.length > 1;
   $("queries").classList.toggle("joined", isJoined);
   $("queries").replaceChildren(...queries.map((query, at) => {
-    const shown = query.words ? make("span", { className: "said" }, query.words) : query.url ? make("img", { src: query.url, alt: "" }) : query.id !== undefined && lacks("thumbnails") ? make("span", { className: "said" }, query.name) : query.id !== undefined ? image(query) : make("img", { alt: "" });
+    const shown = query.words ? make("span", { className: "said" }, query.words) : query.url ? make("img", { src: query.url, alt: "" }) : query.id !== undefined && lacks("thumbnails") ? make("span", { className: "said" }, query.name) : query.id !== undefined && query.code !== undefined ? image(query) : make("img", { alt: "" });
     shown.addEventListener("error", () => { shown.hidden = true; });
     const button = make("button", { type: "button", className: "query", title: query.name, "aria-label": `Results for ${query.name}`, "aria-pressed": at === active && !isJoined && view === "pictures", onclick: () => go({ active: at, joined: false }) }, shown);
     const item = make("li", { className: isJoined && query.unlike ? "unlike" : "" }, button);
