@@ -67,3 +67,49 @@ def test_screen_readers_hear_that_the_page_is_busy(visit: Visit) -> None:
     held[0].continue_()
     expect(page.locator("#grid .badge").first).to_have_text("same")
     expect(page.locator("body")).to_have_attribute("aria-busy", "false")
+
+
+def test_a_link_to_a_search_keeps_its_pictures_until_a_token_is_given(browser: Any, gallery: Gallery) -> None:
+    with serving(gallery.library.path, FakeModel(), token="a secret of the tests") as server:
+        visit = Visit(browser, f"{server.url}/#like=3&like=5&joined=1&not=1")
+        page = visit.page
+        page.fill("#token", "a secret of the tests")
+        page.keyboard.press("Enter")
+        visit.ready()
+        expect(page.locator("#queries .query")).to_have_count(2)
+        expect(page.locator("#queries .unlike .query")).to_have_attribute("title", name_of(gallery, 5))
+        expect(page.locator("#announce")).to_have_text(f"40 pictures like {name_of(gallery, 3)}, but not {name_of(gallery, 5)}")
+        assert "like=3&like=5" in page.url
+        visit.context.close()
+
+
+def name_of(gallery: Gallery, id_: int) -> str:
+    return gallery.library.pictures([id_])[id_].path.relative_to(gallery.photos).as_posix()
+
+
+def test_a_picture_that_the_server_was_too_busy_to_name_stays_in_the_search(troubled: Visit, gallery: Gallery) -> None:
+    page = troubled.page
+    page.route("**/api/v1/pictures/3", lambda route: route.fulfill(status=503, json={"reason": "busy", "remedy": "wait"}))
+    page.evaluate("() => { location.hash = 'like=3&like=5&active=1'; }")
+    expect(page.locator("#empty")).to_contain_text("Nothing can be shown: busy; wait.")
+    assert "like=3&like=5" in page.url
+    page.unroute("**/api/v1/pictures/3")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#queries .query").first).to_have_attribute("title", name_of(gallery, 3))
+    expect(page.locator("#grid .picture").first).to_have_attribute("title", name_of(gallery, 5))
+
+
+def test_a_page_whose_first_look_at_the_library_fails_opens_with_the_next(browser: Any, gallery: Gallery) -> None:
+    context = browser.new_context(viewport=WIDE)
+    context.clock.install()
+    context.route("**/api/v1/library", lambda route: route.fulfill(status=503, json={}), times=1)
+    visit = Visit(context, f"{gallery.server.url}/#like=3&cut=30")
+    page = visit.page
+    expect(page.locator("#grid .picture").first).to_be_visible()
+    expect(page.locator("#name")).to_have_text("transhash")
+    page.clock.run_for(6_000)
+    visit.ready()
+    expect(page.locator("#name")).to_have_text(gallery.photos.name)
+    expect(page.locator("#folders option")).to_have_count(2)
+    expect(page.locator("#queries .query")).to_have_attribute("title", name_of(gallery, 3))
+    context.close()

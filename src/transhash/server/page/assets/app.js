@@ -8,6 +8,7 @@ import { dragging } from "./dragging.js";
 import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
+import { showLibrary } from "./library.js";
 import { note, trouble, waiting } from "./notices.js";
 import { showQueries, together } from "./queries.js";
 import { Region } from "./region.js";
@@ -17,7 +18,7 @@ import { choosing } from "./selection.js";
 import * as sending from "./sending.js";
 import { Viewer } from "./viewer.js";
 import { entering, wire } from "./wiring.js";
-import { $, bits, bytes, count, make } from "./words.js";
+import { $, bits, count, make } from "./words.js";
 import { Zoom } from "./zooming.js";
 
 let facts = { originals: true, writable: false, probabilities: null, fingerprint: "", limits: { pictures: 16, ranked: 100000, upload_bytes: 2 ** 25 } };
@@ -310,23 +311,16 @@ async function tell() {
   api.lack(facts.lacks);
   filters.know(facts.columns);
   saved.open(facts.id);
-  $("show-duplicates").hidden = api.lacks("duplicates");
-  const reads = (what) => facts.reads.includes(what);
-  $("described").hidden = !reads("words");
-  $("wordless").hidden = reads("words");
-  document.querySelector(".choose").hidden = !reads("pictures");
-  $("lacks").hidden = !api.lacks("duplicates");
-  $("lacks").textContent = `${reads("vectors") ? "These are vectors: there are" : "This is a collection in Milvus: it has"} no ${facts.lacks.join(", ")}.`;
-  document.title = `${facts.name} · transhash`;
-  $("name").textContent = facts.name;
-  $("log-out").hidden = !facts.guarded;
-  $("status-library").textContent = count(facts.pictures, "picture");
-  $("status-model").textContent = [facts.model, `${facts.bits} bits`, ...(facts.bytes ? [bytes(facts.bytes)] : [])].join(", ");
+  showLibrary(facts);
 }
 
 async function watch() {
   const before = facts.pictures;
   try { await tell(); } catch { return; }
+  if (!hasBegun) { // the first look had failed, and all that was shown without the facts may be shown wrongly
+    begin();
+    return show();
+  }
   grid.retry();
   if (failed && (failed.status === 0 || failed.status >= 429)) return refresh(state.place);
   const browsing = state.view === "pictures" && !active() && scrollY < 200 && !$("viewer").open;
@@ -350,15 +344,20 @@ async function start() {
   await show();
 }
 
+let hasBegun = false;
+/** What needs the facts of the library, at the first of them that come. */
+function begin() {
+  if (hasBegun) return;
+  hasBegun = true;
+  document.documentElement.dataset.ready = "true";
+  showHead();
+  choices().catch(trouble);
+}
+
 $("collapse").addEventListener("change", () => { amend({ each: !$("collapse").checked }); refresh(); });
 wire({ state: () => state, active, go, send, refresh, remember, watch, filters, grid, viewer, removals, nothing: NOTHING });
 if (!entering()) {
   history.scrollRestoration = "manual";
   const told = tell(); // what can be shown is known before it is
-  Promise.all([told, told.catch(() => {}).then(start)]).then(() => {
-    document.documentElement.dataset.ready = "true";
-    showHead();
-    choices().catch(trouble);
-    setInterval(watch, 5000);
-  }).catch(trouble);
+  told.catch(() => {}).then(start).then(() => told).then(begin).catch(trouble).finally(() => setInterval(watch, 5000));
 }
