@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from embedded import COUNT, ordered_library
 from fake_model import FakeModel
 from gallery import Gallery, forty
 from serving import Running, eventually, serving
@@ -316,3 +317,17 @@ def test_what_is_new_is_reached_by_screen_readers_and_in_forced_colours(visit: V
     colours = "each => [getComputedStyle(each).backgroundColor, getComputedStyle(each).color]"
     picked = page.locator("#grid .pick[aria-pressed=true]").first.evaluate(colours)
     assert picked[0] != picked[1]
+
+
+def test_the_cut_off_leaves_what_is_near_where_cosines_order(browser: Any, tmp_path: Path) -> None:
+    """The nearest codes are not the first hits there."""
+    with ordered_library(tmp_path) as library, serving(library.path, library.model) as server:
+        every = library.search(library.path.parent / "pictures" / "0-0003.png", COUNT)
+        near = {cut: [hit.path.name for hit in every if hit.distance <= cut] for cut in range(64)}
+        cut = next(at for at, some in near.items() if some != [hit.path.name for hit in every[: len(some)]])
+        visit = Visit(browser, f"{server.url}#like={every[0].id}&cut={cut}").ready()
+        expect(visit.page.locator("#grid .picture")).to_have_count(len(near[cut]))
+        assert visit.names() == near[cut]
+        visit.cut(0)
+        expect(visit.page.locator("#grid .picture")).to_have_count(1)
+        visit.context.close()

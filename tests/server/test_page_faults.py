@@ -265,3 +265,37 @@ def test_nothing_is_likely_where_that_does_not_hold(visit: Visit, gallery: Galle
     expect(visit.page.locator("#grid .badge").nth(1)).to_have_text(re.compile(r"^\d+$"))
     open_first(visit.page)
     expect(visit.page.locator("#facts")).to_contain_text("the same picture")
+
+
+def test_all_that_is_within_the_cut_off_is_loaded_and_nothing_else(scrolled: Visit, crowd: Running) -> None:
+    page = scrolled.page
+    page.evaluate("() => { location.hash = 'like=1&cut=3'; }")
+    expect(page.locator("#grid li").first).to_be_visible()
+    [found] = crowd.post("/search/by-id", json={"ids": [1], "max_distance": 3, "k": 1000}).json()["results"]
+    assert 240 < len(found["hits"]) < 1000  # several pages
+    expect(page.locator("#cutoff-text")).to_have_text(f"{len(found['hits'])} pictures within 3 bits")
+    page.wait_for_function(
+        "count => { scrollTo(0, document.documentElement.scrollHeight);"
+        " return Math.max(...[...document.querySelectorAll('#grid li')].map(each => each.index)) === count - 1; }",
+        arg=len(found["hits"]),
+    )
+    expect(page.locator("#grid .picture").last).to_have_attribute("title", re.compile(found["hits"][-1]["name"]))
+
+
+def test_the_cut_off_is_searched_with_when_it_rests(visit: Visit) -> None:
+    page = visit.page
+    page.locator("#grid .picture").nth(5).click()
+    expect(page.locator("#cutoff-text")).to_have_text("40 pictures, any distance")
+    asked: list[Any] = []
+    page.on("request", lambda request: asked.append(request.post_data_json) if "/search/" in request.url else None)
+    page.locator("#distance").evaluate(
+        "each => { for (let at = 60; at >= 30; at--) { each.value = at; each.dispatchEvent(new Event('input')); } }"
+    )
+    expect(page.locator("#cutoff-text")).to_contain_text("within 30 bits")  # at once
+    within = int(page.locator("#cutoff-text").inner_text().split()[0])
+    assert 1 < within < 40
+    expect(page.locator("#grid .picture")).to_have_count(within)
+    assert [each["max_distance"] for each in asked] == [30]
+    visit.cut(64)
+    expect(page.locator("#grid .picture")).to_have_count(40)
+    assert "max_distance" not in asked[-1]

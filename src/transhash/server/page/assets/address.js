@@ -61,6 +61,14 @@ export function stateOf(hash) {
   };
 }
 
+/** The queries of an address with what is known of their pictures; the same list where nothing was to be asked. Raises the first fault. */
+export async function known(queries, picture) {
+  const named = queries.filter(({ id, code }) => id !== undefined && code === undefined);
+  if (!named.length) return queries;
+  const found = new Map(await Promise.all(named.map(async ({ id }) => [id, asQuery(await picture(id))])));
+  return queries.map((query) => ({ ...query, ...found.get(query.id) }));
+}
+
 /** What is searched with without the pictures that have gone; places are those of the list as it was. */
 export function without({ queries, active, joined }, hasGone) {
   const left = queries.filter((query) => !hasGone(query));

@@ -68,7 +68,7 @@ export const picture = (id) => ask(`/pictures/${id}`);
 export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { signal });
 export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
-export const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
+const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
 export const byWords = (words, asked) => ask("/search/by-words", json({ words, ...asked }));
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
@@ -80,8 +80,14 @@ export const remove = (id) => ask(`/pictures/${id}`, { method: "DELETE", headers
 /** Remove a picture although the page is being left. */
 export const removeNow = (id) => fetch(`${API}/pictures/${id}`, { method: "DELETE", headers: served, keepalive: true }).catch(() => {});
 /** Search with several together: {like, unlike}, each a list of pictures by id, code or relaxed code. */
-export const joined = (parts, asked, signal) => ask("/search/joined", { ...json({ ...parts, ...tidy(asked) }), signal });
-export const byCode = (code, asked, signal) => ask("/search/by-code", { ...json({ codes: [code], ...tidy(asked) }), signal });
+const joined = (parts, asked, signal) => ask("/search/joined", { ...json({ ...parts, ...tidy(asked) }), signal });
+const byCode = (code, asked, signal) => ask("/search/by-code", { ...json({ codes: [code], ...tidy(asked) }), signal });
+/** Search with what the page searches with: several together, what was sent or said, a code, or a picture of the library. */
+export function search(query, asked, signal) {
+  if (query.parts) return joined(query.parts, asked, signal);
+  if (query.values) return byValues(query, asked, signal);
+  return query.id === undefined ? byCode(query.code, asked, signal) : byId(query.id, asked, signal);
+}
 export const leave = () => ask("/session", { method: "DELETE" });
 export const begin = (token) => ask("/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
 

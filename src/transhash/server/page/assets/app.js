@@ -1,6 +1,6 @@
 // The page: what is searched with, what is shown of it, and the history of both.
 
-import { addressOf, asQuery, NOTHING, stateOf, without } from "./address.js";
+import { addressOf, asQuery, known, NOTHING, stateOf, without } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
 import { describing } from "./describing.js";
@@ -9,6 +9,7 @@ import { DuplicatesView } from "./duplicates.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { showLibrary } from "./library.js";
+import { ofLibrary, ofSearch } from "./listing.js";
 import { note, trouble, waiting } from "./notices.js";
 import { showQueries, together } from "./queries.js";
 import { Region } from "./region.js";
@@ -27,10 +28,7 @@ let facts = { originals: true, writable: false, probabilities: null, fingerprint
 let state = { ...NOTHING };
 const active = () => (state.joined && state.queries.length > 1 ? together(state.queries) : state.queries[state.active]);
 
-const cutoff = new CutOff((within) => {
-  grid.setLimit(within);
-  announce();
-}, (cut) => amend({ cut }));
+const cutoff = new CutOff((cut) => amend({ cut }), () => refresh(grid.place));
 const filters = new Filters((values) => go({ ...state, filters: values, viewing: null, place: null }), () => tell().then(choices).catch(trouble));
 const grid = new Grid($("grid"), {
   search: (picture, event) => searchWith([asQuery(picture)], event.ctrlKey || event.metaKey || event.shiftKey),
@@ -170,6 +168,9 @@ function showHead() {
   if (api.lacks("searches with several at once")) $("together").hidden = true;
 }
 
+/** How many bits may differ, or null for any: where nobody has counted how many pictures that are, there is no cut-off. */
+const mostBits = () => (state.cut === null || state.cut >= facts.bits || api.lacks("counts by distance") ? null : state.cut);
+
 /** Ask for what is to be shown, from its first page, and go to a place in it. */
 let turn = 0, failed = null;
 async function refresh(place = null) {
@@ -181,28 +182,25 @@ async function refresh(place = null) {
   }
   const mine = ++turn;
   const where = filters.where || null;
+  cutoff.rest(); // what is asked for now is within it
   const done = waiting(state.queries.length ? "Searching…" : "Looking through the library…");
   document.body.classList.add("turning");
   try {
-    await know(mine);
+    const queries = await known(state.queries, api.picture);
     if (mine !== turn) return;
+    if (queries !== state.queries) { amend({ queries }); showHead(); }
     const query = active();
     if (!query) {
       cutoff.hide();
       $("collapsing").hidden = true;
-      const { sort } = state;
       let total = 0;
-      await grid.open(async (at, limit, signal) => {
-        const page = await api.browse({ ...(sort ? { sort, offset: at } : { before: at || null }), limit, where }, signal);
-        total = page.total;
-        return { pictures: page.pictures, next: page.more ? (sort ? at + limit : page.pictures.at(-1)?.id ?? null) : null };
-      });
+      await grid.open(ofLibrary(state.sort, where, (all) => { total = all; }));
       if (mine === turn) shown = { total };
     } else {
       const collapse = $("collapse").checked && !api.lacks("duplicates");
-      const ask = (limits, signal, asked = { ...limits, collapse }) => (query.parts ? api.joined(query.parts, asked, signal) : query.values ? api.byValues(query, asked, signal) : query.id === undefined ? api.byCode(query.code, asked, signal) : api.byId(query.id, asked, signal));
+      const limits = { where, collapse, max_distance: mostBits() };
       const began = performance.now();
-      const { results: [found], milliseconds } = await ask({ k: 120, where, histogram: true });
+      const { results: [found], milliseconds } = await api.search(query, { ...limits, k: 120, histogram: true });
       if (mine !== turn) return;
       if (query.code !== found.code) { // or its codes were fitted again
         Object.assign(query, { code: found.code, ...(query.of ? { of: ours() } : {}) });
@@ -214,12 +212,7 @@ async function refresh(place = null) {
       $("collapsing").hidden = api.lacks("duplicates");
       if (found.histogram) cutoff.show(found.histogram, facts.probabilities);
       else cutoff.hide(); // nobody has counted
-      const limit = cutoff.within;
-      await grid.open(async (offset, k, signal) => {
-        const { results: [page] } = await ask({ k, offset, where }, signal);
-        return { pictures: page.hits, next: page.more && offset + 2 * k <= facts.limits.ranked ? offset + k : null };
-      }, { pictures: found.hits, next: found.more ? 120 : null });
-      grid.setLimit(limit);
+      await grid.open(ofSearch(query, limits, facts.limits.ranked), { pictures: found.hits, next: found.more ? 120 : null });
     }
     if (mine !== turn) return;
     failed = null;
@@ -233,16 +226,6 @@ async function refresh(place = null) {
     done();
     if (mine === turn) document.body.classList.remove("turning");
   }
-}
-
-/** Ask what the pictures are that an address only names; raises the fault of the first that is not answered. */
-async function know(mine) {
-  const named = state.queries.filter(({ id, code }) => id !== undefined && code === undefined);
-  if (!named.length) return;
-  const known = new Map(await Promise.all(named.map(async ({ id }) => [id, asQuery(await api.picture(id))])));
-  if (mine !== turn) return;
-  amend({ queries: state.queries.map((query) => ({ ...query, ...known.get(query.id) })) });
-  showHead();
 }
 
 /** Nothing can be shown: say why, rather than what was shown before. */
@@ -288,9 +271,9 @@ function announce() {
   clearTimeout(spoken);
   spoken = setTimeout(() => { if ($("announce").textContent !== text) $("announce").textContent = text; }, 300);
   const empty = $("empty");
-  empty.hidden = !(none || (active() && cutoff.within === 0));
-  if (empty.hidden) return;
-  if (active() && cutoff.within === 0 && shown.total) {
+  empty.hidden = !none;
+  if (!none) return;
+  if (active() && shown.total) {
     empty.replaceChildren(`Nothing within ${bits(cutoff.distance)}.`, make("button", { type: "button", onclick: () => cutoff.widen() }, "Allow more"));
   } else if (filters.where) empty.replaceChildren("No picture passes the filter.", make("button", { type: "button", onclick: () => filters.clear() }, "No filter"));
   else empty.replaceChildren("The library has no pictures yet. Index a folder, and they appear here.");
@@ -336,9 +319,9 @@ async function choices() {
 
 /** Begin with what the address says; after a reload the history knows more. */
 async function start() {
-  const known = history.state?.queries && !isOther(history.state) ? history.state : null;
-  if (history.state && !known) history.replaceState(null, "", location.pathname); // ids of another library
-  state = known ? { ...NOTHING, ...known, isPushed: false } : stateOf(location.hash);
+  const kept = history.state?.queries && !isOther(history.state) ? history.state : null;
+  if (history.state && !kept) history.replaceState(null, "", location.pathname); // ids of another library
+  state = kept ? { ...NOTHING, ...kept, isPushed: false } : stateOf(location.hash);
   state.queries = state.queries.map(sending.present);
   history.replaceState(marked(state), "", addressOf(state) || location.pathname);
   await show();

@@ -2,17 +2,15 @@
 
 import { $, bits, count, draw, number, percent } from "./words.js";
 
+const PAUSE = 150; // ms without a move, until what is within it is asked for
+
 export class CutOff {
-  /** `onChange(pictures)` tells how many pictures are within the cut-off, `onChoice(distance)` that it was moved. */
-  constructor(onChange, onChoice) {
-    this.onChange = onChange;
+  /** `onChoice(distance)` tells that it was moved, `onRest()` that it rests there. */
+  constructor(onChoice, onRest) {
+    this.onRest = onRest;
     this.onChoice = onChoice;
     this.chosen = null; // by the user, kept from search to search
-    $("distance").addEventListener("input", () => {
-      this.chosen = Number($("distance").value);
-      this.change();
-      this.onChoice(this.chosen);
-    });
+    $("distance").addEventListener("input", () => this.choose(this.distance));
   }
 
   hide() {
@@ -46,16 +44,26 @@ export class CutOff {
   }
 
   get distance() { return Number($("distance").value); }
+  /** How many pictures are within it. */
   get within() { return this.histogram ? this.sums[this.distance] : Infinity; }
 
   /** Let more in: up to the nearest picture that is not. */
   widen() {
     const at = this.sums.findIndex((sum) => sum > this.within);
-    this.chosen = at < 0 ? this.histogram.length - 1 : at;
-    $("distance").value = this.chosen;
-    this.change();
-    this.onChoice(this.chosen);
+    $("distance").value = at < 0 ? this.histogram.length - 1 : at;
+    this.choose(this.distance);
   }
+
+  choose(distance) {
+    this.chosen = distance;
+    this.change();
+    this.onChoice(distance);
+    this.rest();
+    this.moved = setTimeout(this.onRest, PAUSE);
+  }
+
+  /** Nothing more comes of its last move. */
+  rest() { clearTimeout(this.moved); }
 
   change() {
     const at = this.distance;
@@ -65,6 +73,5 @@ export class CutOff {
     const text = at === most ? `${count(this.within, "picture")}, any distance` : `${count(this.within, "picture")} within ${bits(at)}${likely}`;
     $("cutoff-text").value = text;
     $("distance").setAttribute("aria-valuetext", text);
-    this.onChange(this.within);
   }
 }

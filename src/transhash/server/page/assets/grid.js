@@ -41,11 +41,8 @@ export class Grid {
     this.fetchPage = null;
     this.pages = []; // {cursor, start, count, pictures or null}
     this.ratios = []; // of all pictures ever loaded; few bytes each
-    this.ranks = []; // of each the hits before it, those that were collapsed into others among them
-    this.ranked = 0; // hits that were loaded
     this.rows.clear();
     this.stall(null);
-    this.limit = Infinity; // pictures to show at most: those within the cut-off
     this.next = null;
     this.loading = null;
     this.base = 0;
@@ -67,15 +64,8 @@ export class Grid {
     this.schedule();
   }
 
-  /** Show only so many of them. */
-  setLimit(limit) {
-    if (limit === this.limit) return;
-    this.limit = limit;
-    this.relayout();
-  }
-
-  /** How many pictures are loaded and within the limit. */
-  get length() { return this.ranked <= this.limit ? this.ratios.length : this.limit && atOrBefore(this.ranks, (rank) => rank < this.limit) + 1; }
+  /** How many pictures are loaded. */
+  get length() { return this.ratios.length; }
 
   /** The picture at an index, loaded if it must be. */
   async at(index) {
@@ -130,11 +120,7 @@ export class Grid {
 
   take({ pictures, next }, cursor) {
     this.pages.push({ cursor, start: this.ratios.length, count: pictures.length, pictures });
-    for (const picture of pictures) {
-      this.ratios.push(ratioOf(picture));
-      this.ranks.push(this.ranked);
-      this.ranked += 1 + (picture.copies?.length ?? 0);
-    }
+    for (const picture of pictures) this.ratios.push(ratioOf(picture));
     this.next = next;
     this.atEnd = next === null;
     if (this.target === null && pictures.length) {
@@ -184,8 +170,7 @@ export class Grid {
     if (!this.width || !this.ratios.length) return; // how high rows are is for the first pictures to say
     const narrow = this.width < 560;
     this.target = Math.max(narrow ? 84 : 104, Math.min(narrow ? 128 : 190, 1.8 * (this.smallest ?? 400)));
-    const isComplete = this.atEnd || this.length < this.ratios.length || this.ranked >= this.limit;
-    this.rows.extend(this.ratios, this.length, isComplete, this.width, this.target);
+    this.rows.extend(this.ratios, this.length, this.atEnd, this.width, this.target);
     this.element.style.height = `${Math.min(this.rows.total - this.base, HIGHEST)}px`;
   }
 
@@ -232,7 +217,7 @@ export class Grid {
     }
     this.setCurrent(Math.min(this.current, Math.max(0, this.length - 1)));
     const bottom = this.rows.total - this.base - at - innerHeight;
-    if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled && this.ranked < this.limit) this.load().catch(() => {});
+    if (bottom < 2 * AHEAD && !this.atEnd && !this.stalled) this.load().catch(() => {});
   }
 
   item(picture, index) {
