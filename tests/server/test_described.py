@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,4 +148,57 @@ def test_words_on_the_page(browser: Any, coloured: Path, of_vectors: Path) -> No
         visit.page.locator("#grid .picture").first.press("Space")
         expect(visit.page.locator("#viewer-picture")).to_be_visible()  # not of 0 pixels
         expect(visit.page.locator("#part")).to_be_hidden()
+        visit.context.close()
+
+
+@pytest.fixture
+def calibrated(tmp_path: Path) -> Path:
+    """Pictures of three kinds, whose probabilities the library tells."""
+    random, kinds = np.random.default_rng(0), list(COLOURS)
+    rows = {}
+    for number in range(60):
+        path = tmp_path / "photos" / f"{number:02d}.png"
+        path.parent.mkdir(exist_ok=True)
+        pixels = random.integers(0, 120, (8, 8, 3)) + np.array(COLOURS[kinds[number % 3]]) * 130
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+        rows[path] = {"kind": kinds[number % 3]}
+    with Library.create(tmp_path / "photos" / ".transhash", Colours()) as library:
+        library.index(tmp_path / "photos")
+        library.annotate(rows)
+        library.calibrate("kind")
+    return tmp_path / "photos"
+
+
+def test_only_what_pictures_find_has_a_probability(calibrated: Path) -> None:
+    with serving(calibrated, Colours()) as server:
+
+        def likely(way: str, **body: Any) -> set[bool]:
+            answer = server.post(f"/search/{way}", json={"k": 9, **body})
+            assert answer.status_code == 200, answer.text
+            return {hit["probability"] is not None for hit in answer.json()["results"][0]["hits"]}
+
+        sent = server.post("/search/by-words", json={"words": ["red"], "k": 1}).json()["results"][0]
+        values = {"values": [sent["values"]], "embeddings": [sent["embedding"]]}
+        assert likely("by-values", **values) == {True}  # as if they were of a picture
+        assert likely("by-values", **values, of_words=True) == {False}
+        assert likely("joined", like=[{"id": 1}]) == {True}
+        assert likely("joined", like=[{"words": "red"}]) == {False}
+        assert likely("joined", like=[{"id": 1}, {"id": 2}]) == {False}
+        assert likely("joined", like=[{"id": 1}], unlike=[{"id": 2}]) == {False}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
+def test_the_page_calls_nothing_likely_that_words_find(browser: Any, calibrated: Path) -> None:
+    with serving(calibrated, Colours()) as server:
+        visit = Visit(browser, server.url).ready()
+        page = visit.page
+        page.fill("#words", "red")
+        page.press("#words", "Enter")
+        expect(page.locator("#announce")).to_have_text("60 pictures like “red”")
+        expect(page.locator("#grid .badge").first).to_have_text(re.compile(r"^\d+$"))
+        page.reload()
+        expect(page.locator("#grid .badge").first).to_have_text(re.compile(r"^\d+$"))
+        page.locator("#grid .picture").first.click()
+        expect(page.locator("#grid .badge").nth(1)).to_have_text(re.compile("%"))
+        assert visit.errors == []
         visit.context.close()

@@ -22,7 +22,8 @@ AGAINST = 0.5  # of the weight of what is looked for: what is like both is not l
 def joined(snapshot: Snapshot, options: Options, like: list[Query], unlike: list[Query]) -> Query:
     """The query in the middle of those that are `like` it, away from the middle of the others (Rocchio, 1971).
 
-    Each counts the same, however sure its bits are. Raises a `Fault` for an id of no picture.
+    Each counts the same, however sure its bits are. Hits of several, or of words, have no probability: their cosines
+    with pictures are others than those of pictures. Raises a `Fault` for an id of no picture.
     """
     every = dict(enumerate([*like, *unlike]))
     codes = codes_of(snapshot.index, every)
@@ -40,7 +41,8 @@ def joined(snapshot: Snapshot, options: Options, like: list[Query], unlike: list
     if len(kept) == len(every) and len({len(each) for each in kept.values()}) == 1:
         vectors = np.stack([kept[number] for number in every]).astype(np.float64)
         own = embedding(_between(vectors, len(like))[None])[0]
-    return Query(options, code=np.ravel(pack(values[None])), values=values, embedding=own)
+    of_words = len(every) > 1 or any(each.of_words for each in every.values())
+    return Query(options, code=np.ravel(pack(values[None])), values=values, embedding=own, of_words=of_words)
 
 
 def _between(vectors: NDArray[np.float64], like: int) -> NDArray[np.float64]:

@@ -210,6 +210,7 @@ class ByValues(Asked):
     embeddings: Several[Annotated[str, Field(max_length=2 * MOST_VALUES)]] | None = Field(
         None, max_length=MOST_QUERIES, description="Of each, as a search by pictures gives them."
     )
+    of_words: bool = Field(False, description="Whether they are of words, whose hits have no probability.")
 
 
 class ByWords(Asked):

@@ -103,7 +103,14 @@ async def search_by_values(served: Anything, body: schemas.ByValues) -> Response
     values = [as_values(each, bits) for each in body.values]
     kept = as_embeddings(body.embeddings, len(values))
     queries = [
-        Asked(options, code=pack(each[None])[0], values=each, embedding=own, version=body.version)
+        Asked(
+            options,
+            code=pack(each[None])[0],
+            values=each,
+            embedding=own,
+            of_words=body.of_words,
+            version=body.version,
+        )
         for each, own in zip(values, kept, strict=True)
     ]
     return await _results(served, queries, began)

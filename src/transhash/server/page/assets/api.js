@@ -68,7 +68,7 @@ export const picture = (id) => ask(`/pictures/${id}`);
 export const occlusion = (id, signal) => ask(`/pictures/${id}/occlusion`, { signal });
 export const browse = (asked, signal) => ask("/pictures" + query(asked), { signal });
 export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids: [id], ...tidy(asked) }), signal });
-const byValues = ({ values, embedding, version }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, version, ...tidy(asked) }), signal });
+const byValues = ({ values, embedding, version, words }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, of_words: Boolean(words), version, ...tidy(asked) }), signal });
 export const byWords = (words, asked) => ask("/search/by-words", json({ words, ...asked }));
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));

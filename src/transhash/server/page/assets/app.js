@@ -210,7 +210,7 @@ async function refresh(place = null) {
       $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
       $("collapsing").hidden = api.lacks("duplicates");
-      if (found.histogram) cutoff.show(found.histogram, facts.probabilities);
+      if (found.histogram) cutoff.show(found.histogram, query.parts || query.words ? null : facts.probabilities);
       else cutoff.hide(); // nobody has counted
       await grid.open(ofSearch(query, limits, facts.limits.ranked), { pictures: found.hits, next: found.more ? 120 : null });
     }
