@@ -202,3 +202,24 @@ def test_the_page_calls_nothing_likely_that_words_find(browser: Any, calibrated:
         expect(page.locator("#grid .badge").nth(1)).to_have_text(re.compile("%"))
         assert visit.errors == []
         visit.context.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
+@pytest.mark.parametrize("words", ["- red", "- red - blue"])
+def test_words_that_say_only_what_is_not_wanted_find_nothing(browser: Any, coloured: Path, words: str) -> None:
+    with serving(coloured, Colours()) as server:
+        visit = Visit(browser, server.url).ready()
+        page = visit.page
+        page.fill("#words", words)
+        page.press("#words", "Enter")
+        expect(page.locator("#troubles")).to_contain_text("One picture or word at least has to be like what is found")
+        expect(page.locator("#queries .query")).to_have_count(0)
+        expect(page.locator("#words")).to_have_value(words)
+        page.fill("#words", "green")
+        page.press("#words", "Enter")
+        expect(page.locator("#announce")).to_have_text("4 pictures like “green”")
+        page.fill("#words", words)
+        page.press("#words", "Enter")  # besides that, it can be left out
+        expect(page.locator("#queries .unlike")).to_have_count(words.count("-"))
+        assert visit.errors == []
+        visit.context.close()

@@ -11,7 +11,7 @@ import { Grid } from "./grid.js";
 import { showLibrary } from "./library.js";
 import { ofLibrary, ofSearch } from "./listing.js";
 import { note, trouble, waiting } from "./notices.js";
-import { showQueries, together } from "./queries.js";
+import { isOfLike, showQueries, together } from "./queries.js";
 import { Region } from "./region.js";
 import { Removals } from "./removals.js";
 import { Saved } from "./saved.js";
@@ -64,12 +64,15 @@ dragging(grid, viewer, () => facts.originals);
 describing(searchWith);
 choosing(grid, { search: (pictures) => searchWith(pictures.map(asQuery), false, true) });
 
-/** Search with pictures, in place of what was searched with or besides it. */
+/** Search with pictures, in place of what was searched with or besides it; false where they say only what is not wanted. */
 function searchWith(queries, besides = false, joined = besides && state.joined) {
-  const kept = besides ? state.queries : [];
-  if (queries.length > facts.limits.pictures) note(`Only the first ${facts.limits.pictures} are searched with`);
+  const kept = besides ? state.queries : [], most = facts.limits.pictures;
+  const all = [...kept, ...queries.slice(0, most)].slice(-most);
+  if (!isOfLike(all)) return false;
+  if (queries.length > most) note(`Only the first ${most} are searched with`);
   for (const query of queries) if (query.id === undefined) query.of = ours();
-  go({ ...state, view: "pictures", joined: joined && !api.lacks("searches with several at once"), queries: [...kept, ...queries.slice(0, facts.limits.pictures)].slice(-facts.limits.pictures), active: Math.min(kept.length, facts.limits.pictures - 1), viewing: null, place: null });
+  go({ ...state, view: "pictures", joined: joined && !api.lacks("searches with several at once"), queries: all, active: Math.min(kept.length, most - 1), viewing: null, place: null });
+  return true;
 }
 
 const send = (list, besides) => sending.send(list, facts.limits, searchWith, besides);

@@ -13,7 +13,7 @@ function partsOf(text) {
   return found.parts;
 }
 
-/** Connect the field of words; `search(queries, besides, joined)` searches with them. */
+/** Connect the field of words; `search(queries, besides, joined)` searches with them, and gives false where it cannot. */
 export function describing(search) {
   $("described").addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -22,8 +22,8 @@ export function describing(search) {
     const done = waiting(`Reading ${text}…`);
     try {
       const { results } = await api.byWords(parts.map(({ said }) => said), { k: 1 });
-      search(parts.map(({ said, unlike }, at) => ({ words: said, name: `“${said}”`, unlike, values: results[at].values, embedding: results[at].embedding, code: results[at].code })), besides, besides || parts.length > 1);
-      $("words").value = "";
+      const isDone = search(parts.map(({ said, unlike }, at) => ({ words: said, name: `“${said}”`, unlike, values: results[at].values, embedding: results[at].embedding, code: results[at].code })), besides, besides || parts.length > 1);
+      if (isDone) $("words").value = "";
     } catch (error) {
       trouble(error);
     } finally {

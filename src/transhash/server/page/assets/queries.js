@@ -44,6 +44,12 @@ export function showQueries({ queries, active, joined, view }, { go, add, isNew 
 
 function turn(queries, query, go) {
   const next = queries.map((each) => (each === query ? { ...each, unlike: !each.unlike } : each));
-  if (next.every((each) => each.unlike)) return note("One picture at least has to be like what is found");
-  go({ queries: next });
+  if (isOfLike(next)) go({ queries: next });
+}
+
+/** Whether results are to be like one of the queries at least; says so where they are not. */
+export function isOfLike(queries) {
+  const isLike = queries.some((each) => !each.unlike);
+  if (!isLike) note("One picture or word at least has to be like what is found");
+  return isLike;
 }
