@@ -18,6 +18,7 @@ from visiting import CHROMIUM, Visit, expect
 pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: install it (apt-get install chromium)")
 
+UNREADABLE = "a folder, or a file that is gone; choose pictures that are there"
 DECIDED = """async () => {
   const { Decisions } = await import(new URL("assets/decisions.js", document.baseURI));
   const picture = (id) => ({ id, version: "v", bytes: 1 });
@@ -164,4 +165,33 @@ def test_a_part_of_a_large_picture_is_sent_small(browser: Any, large: Library) -
         page.keyboard.press("Enter")
         expect(page.locator("#queries .query")).to_have_attribute("title", "part of wide.png")
         assert page.evaluate("sent") == [1600, 200]  # all of its width, half of its height
+        visit.context.close()
+
+
+def test_a_folder_among_dropped_files_is_named_and_the_others_searched_with(
+    browser: Any, gallery: Gallery, tmp_path: Path
+) -> None:
+    """Browsers make a file of it that cannot be read, with which no request goes out."""
+    picture, folder = tmp_path / "there.png", tmp_path / "holidays"
+    picture.write_bytes((gallery.photos / "cat" / "cat-03.png").read_bytes())
+    folder.mkdir()
+    with serving(gallery.library.path, FakeModel(), writable=True) as server:
+        visit = Visit(browser, server.url, pictures=False).ready()
+        page = visit.page
+        page.locator("#files").evaluate("each => { window.own = each.cloneNode(); own.id = 'own'; each.after(own); }")
+        chrome = page.context.new_cdp_session(page)
+        root = chrome.send("DOM.getDocument")["root"]["nodeId"]
+        own = chrome.send("DOM.querySelector", {"nodeId": root, "selector": "#own"})["nodeId"]
+        chrome.send("DOM.setFileInputFiles", {"nodeId": own, "files": [str(folder), str(picture)]})
+        page.evaluate(
+            "() => { const dataTransfer = new DataTransfer(); for (const file of own.files) dataTransfer.items.add(file);"
+            " document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, dataTransfer})); }"
+        )
+        expect(page.locator("#queries .query")).to_have_attribute("title", "there.png")
+        expect(page.locator(".trouble p")).to_have_text(f"{folder.name}: {UNREADABLE}")
+        expect(page.locator("#offline")).to_be_hidden()
+        picture.unlink()
+        page.click("#queries .add")
+        expect(page.locator(".trouble p").last).to_have_text(f"{picture.name}: {UNREADABLE}")
+        assert visit.errors == []
         visit.context.close()

@@ -23,8 +23,12 @@ export function present({ url, key, ...query }) {
 export async function send(list, limits, search, besides) {
   const first = [...list].slice(0, limits.pictures), most = limits.upload_bytes - HEADS;
   if (list.length > first.length) trouble(said(`only the first ${first.length} pictures are searched with; choose fewer`));
-  const chosen = first.filter(({ size }) => size <= most), queries = [];
-  for (const { name, size } of first) if (size > most) trouble(said(`${name || "the picture"}: it has ${bytes(size)}; send a smaller copy, of at most ${bytes(most)}`));
+  const chosen = [], queries = [];
+  for (const [file, isThere] of await Promise.all(first.map(async (each) => [each, await isReadable(each)]))) {
+    if (!isThere) trouble(said(unreadable(file)));
+    else if (file.size > most) trouble(said(`${file.name || "the picture"}: it has ${bytes(file.size)}; send a smaller copy, of at most ${bytes(most)}`));
+    else chosen.push(file);
+  }
   if (!chosen.length) return;
   const done = waiting(`Sending ${chosen.length === 1 ? chosen[0].name || "the picture" : count(chosen.length, "picture")}…`);
   try {
@@ -36,6 +40,10 @@ export async function send(list, limits, search, besides) {
   }
   if (queries.length) search(queries, besides);
 }
+
+/** Whether a file can be read: of a folder that is dropped, browsers make one that cannot, with which no request goes out. */
+const isReadable = (file) => file.slice(0, 1).arrayBuffer().then(() => true, () => false);
+const unreadable = (file) => `${file.name || "the picture"}: a folder, or a file that is gone; choose pictures that are there`;
 
 /** Files in as few requests as they go into, each of at most so many bytes. */
 function requests(chosen, most) {
@@ -75,7 +83,9 @@ const said = (text) => Object.assign(new Error(text), { status: 0 });
 export async function add(query, added) {
   const done = waiting(`Adding ${query.name}…`);
   try {
-    await api.add([files.get(query.key)]);
+    const file = files.get(query.key);
+    if (!(await isReadable(file))) throw said(unreadable(file));
+    await api.add([file]);
     files.delete(query.key);
     note(`${query.name} is in the library now`);
     await added();
