@@ -195,3 +195,29 @@ def test_a_folder_among_dropped_files_is_named_and_the_others_searched_with(
         expect(page.locator(".trouble p").last).to_have_text(f"{picture.name}: {UNREADABLE}")
         assert visit.errors == []
         visit.context.close()
+
+
+def test_shift_chooses_from_the_picture_that_was_chosen_last_wherever_it_is(visit: Visit) -> None:
+    page = visit.page
+
+    def chosen() -> list[str]:
+        return [each.rpartition("/")[2] for each in page.locator("#grid .chosen .picture").evaluate_all("all => all.map(each => each.title)")]
+
+    page.locator("#grid .pick").nth(2).click()
+    first = visit.names()[2]
+    page.select_option("#sort", "name")
+    expect(page.locator("#summary")).to_contain_text("by name")
+    expect(page.locator("body:not(.turning)")).to_have_count(1)
+    names = visit.names()
+    at = names.index(first)
+    page.locator("#grid .pick").nth(at - 3).click(modifiers=["Shift"])
+    expect(page.locator("#picks-count")).to_have_text("4 pictures chosen")
+    assert set(chosen()) == set(names[at - 3 : at + 1])
+    page.keyboard.press("/")
+    page.fill("#filter-where", "cat" if "dog" in names[at - 3] else "dog")
+    page.keyboard.press("Enter")
+    expect(page.locator("#summary")).to_contain_text("20 pictures")
+    expect(page.locator("body:not(.turning)")).to_have_count(1)
+    page.locator("#grid .pick").nth(9).click(modifiers=["Shift"])  # the last one is not here
+    expect(page.locator("#picks-count")).to_have_text("5 pictures chosen")
+    page.locator("#picks-none").click()

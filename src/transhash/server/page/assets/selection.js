@@ -15,10 +15,11 @@ export const isChosen = (id) => chosen.has(id);
 
 /** Let pictures of the grid be chosen; `search(pictures)` searches with several together. */
 export function choosing(grid, { search }) {
-  let last = null;
+  let last = null; // the picture that was chosen or let go last, wherever it is in the list by now
 
   async function toggle(index, isRange) {
-    const from = isRange && last !== null ? last : index, wants = !chosen.has((await grid.at(index))?.id);
+    const here = await grid.at(index), wants = !chosen.has(here?.id);
+    const from = (isRange && last ? grid.indexOf(last) : null) ?? index;
     for (let at = Math.min(from, index); at <= Math.max(from, index); at++) {
       const picture = await grid.at(at);
       if (!picture) continue;
@@ -26,7 +27,7 @@ export function choosing(grid, { search }) {
       else if (chosen.size < MOST) chosen.set(picture.id, picture);
       else { note(`At most ${count(MOST, "picture")} can be chosen`); break; }
     }
-    last = index;
+    last = here;
     tell();
   }
 
