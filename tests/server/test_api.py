@@ -232,6 +232,17 @@ def test_the_occlusion_map_shows_where_the_code_moves(server: Running) -> None:
     assert whole[:4].mean() > 3 * whole[4:].mean()
 
 
+def test_the_revision_changes_with_the_library(server: Running, library: Library) -> None:
+    def told() -> str:
+        return str(server.get("/library").json()["revision"])
+
+    before = told()
+    library.index(library.path.parent)  # which finds nothing new
+    assert told() == before
+    library.annotate({"cat/cat-00.png": {"stars": 7}})
+    assert eventually(lambda: told() != before)
+
+
 def test_pictures_are_added_once_and_removed(writable: Running, library: Library, photos: Path) -> None:
     new = draw(photos.parent / "elsewhere.png", 4242)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -290,3 +291,27 @@ def test_what_is_being_typed_while_choices_come_is_a_filter_when_it_is_entered(v
     page.unroute("**/library/facets")
     page.reload()
     expect(page.locator("#summary")).to_have_text("1 picture, the newest first")
+
+
+def test_the_list_shows_what_has_changed_whoever_saw_it_first(window: Any, changing: Gallery) -> None:
+    visit = Visit(window, changing.server.url).ready()
+    page, known = visit.page, ids(changing.server)
+    page.clock.install()
+    edited, gone = "cat/cat-17.png", "cat/cat-18.png"
+    copy = page.locator(f"#grid li[data-id='{known[edited]}'] img")
+    before = str(copy.get_attribute("src"))
+    shutil.copyfile(changing.photos / "dog" / "dog-19.png", changing.photos / edited)
+    changing.library.index(changing.photos)
+    count = len(changing.library)  # with what other tests have removed
+    version = changing.server.get(f"/pictures/{known[edited]}").json()["version"]
+    assert version not in before
+    page.clock.run_for(6_000)
+    expect(copy).to_have_attribute("src", re.compile(version))
+
+    remove(changing.server, known[gone])
+    page.click("#toggle-filters")  # which asks how the library is
+    expect(page.locator("#status-library")).to_have_text(f"{count - 1} pictures")
+    page.clock.run_for(6_000)
+    expect(page.locator("#grid li")).to_have_count(count - 1)
+    visit.forget()
+    assert visit.errors == []

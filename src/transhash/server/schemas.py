@@ -155,6 +155,7 @@ class LibraryFacts(BaseModel):
     general: bool = Field(False, description="Whether its codes are to stay the model's own.")
     calibrated_by: str = Field("", description="The column that probabilities are of; empty: they are the model's.")
     created: str = Field(description="ISO 8601, UTC.")
+    revision: str = Field("", description="Another one after each change that searches see; empty where nobody knows.")
     bytes: int = Field(description="On disk; 0 where nobody knows.")
     columns: dict[Text, str] = Field(description="Users' own columns and their kinds.")
     probabilities: list[float] | None = Field(description="Of relevance, at each distance.")

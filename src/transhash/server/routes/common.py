@@ -124,6 +124,7 @@ def facts_of(
     applies: bool = False,
     originals: bool = False,
     lacks: Sequence[str] = (),
+    revision: str = "",
     reads: Sequence[Kind] = ("pictures",),
 ) -> schemas.LibraryFacts:
     """The facts of what is served, and what this server allows; `calibration` where distances have probabilities."""
@@ -140,6 +141,7 @@ def facts_of(
         general=info.general,
         calibrated_by=info.calibrated_by,
         created=info.created,
+        revision=revision,
         bytes=info.bytes,
         columns=info.columns,
         probabilities=calibration.probability(range(info.bits + 1)).round(4).tolist() if calibration else None,

@@ -64,11 +64,12 @@ async def annotate(served: Served, body: schemas.Annotations, of: OfLibrary = No
 async def library_facts(request: Request, served: Served) -> schemas.LibraryFacts:
     """The facts of the library, and what this server allows."""
 
-    def looked(library: Library) -> tuple[str, LibraryInfo, Calibration | None, Abilities]:
+    def looked(library: Library) -> tuple[str, str, LibraryInfo, Calibration | None, Abilities]:
+        revision = served.live.now()[1].revision.name  # what searches see; the catalogue may be further by now
         calibration = None if library.searching.by_embeddings else calibration_of(library.model)
-        return library.creation, library.info(), calibration, abilities(library)
+        return library.creation, revision, library.info(), calibration, abilities(library)
 
-    creation, info, calibration, able = await served.look(looked)
+    creation, revision, info, calibration, able = await served.look(looked)
     path, settings = served.live.path, served.settings
     writable = settings.writable and request.scope.get(MAY_MANAGE, True)
     return facts_of(
@@ -81,6 +82,7 @@ async def library_facts(request: Request, served: Served) -> schemas.LibraryFact
         applies=writable and settings.apply_to is not None,
         originals=settings.originals and "originals" not in able.lacks,
         lacks=able.lacks,
+        revision=revision,
         reads=able.reads,
     )
 

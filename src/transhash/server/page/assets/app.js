@@ -184,7 +184,7 @@ async function refresh(place = null) {
     return show();
   }
   const mine = ++turn;
-  const where = filters.where || null;
+  const where = filters.where || null, of = revision();
   cutoff.rest(); // what is asked for now is within it
   const done = waiting(state.queries.length ? "Searching…" : "Looking through the library…");
   document.body.classList.add("turning");
@@ -198,7 +198,7 @@ async function refresh(place = null) {
       $("collapsing").hidden = true;
       let total = 0;
       await grid.open(ofLibrary(state.sort, where, (all) => { total = all; }));
-      if (mine === turn) shown = { total };
+      if (mine === turn) shown = { total, of };
     } else {
       const collapse = $("collapse").checked && !api.lacks("duplicates");
       const limits = { where, collapse, max_distance: mostBits() };
@@ -209,7 +209,7 @@ async function refresh(place = null) {
         Object.assign(query, { code: found.code, ...(query.of ? { of: ours() } : {}) });
         amend({});
       }
-      shown = { total: found.searched };
+      shown = { total: found.searched, of };
       $("status-search").textContent = `Last search: ${milliseconds.toFixed(1)} ms on the server, ${Math.round(performance.now() - began)} ms in all`;
       grid.clear();
       $("collapsing").hidden = api.lacks("duplicates");
@@ -264,7 +264,9 @@ function stalled(error) {
   if (error) $("stalled").replaceChildren(`The rest cannot be shown: ${error.message}. It is tried again. `, make("button", { type: "button", onclick: () => grid.retry() }, "Try now"));
 }
 
-let shown = { total: 0 };
+let shown = { total: 0 }; // how many, `of` which revision
+/** What tells the library from what it was before; of a collection that is how many pictures it has. */
+const revision = () => facts.revision || facts.pictures;
 let spoken;
 /** Tell what is shown: those who do not see it, and those who see nothing. */
 function announce() {
@@ -301,7 +303,6 @@ async function tell() {
 }
 
 async function watch() {
-  const before = facts.pictures;
   try { await tell(); } catch { return; }
   if (!hasBegun) { // the first look had failed, and all that was shown without the facts may be shown wrongly
     begin();
@@ -310,7 +311,7 @@ async function watch() {
   grid.retry();
   if (failed && (failed.status === 0 || failed.status >= 429)) return refresh(state.place);
   const browsing = state.view === "pictures" && !active() && scrollY < 200 && !$("viewer").open;
-  if (facts.pictures !== before && browsing && !$("grid").contains(document.activeElement)) await refresh();
+  if (revision() !== shown.of && browsing && !$("grid").contains(document.activeElement)) await refresh();
 }
 
 /** Offer what filters can choose from: when the page opens, and whenever they do, for others may be indexing. */
