@@ -45,3 +45,26 @@ def test_what_was_sent_before_a_fit_is_counted_by_its_present_code(tmp_path: Pat
                 counted = np.bincount([hit["distance"] for hit in found["hits"]], minlength=len(found["histogram"]))
                 assert found["histogram"] == counted.tolist()
                 assert found["code"] == now["code"]
+
+
+def test_an_explanation_holds_for_a_content_and_a_fit(tmp_path: Path) -> None:
+    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        fitted_to_more(library, 70, seed=0)
+        id_, first = int(library.passing()[0]), tmp_path / "pictures" / "0-0000.png"
+        with serving(library.path, FittableModel()) as server:
+
+            def asked(mark: str = "") -> tuple[int, str]:
+                answer = server.get(f"/pictures/{id_}/occlusion", headers={"If-None-Match": mark})
+                assert "max-age" not in answer.headers["cache-control"]
+                return answer.status_code, answer.headers.get("etag", "")
+
+            status, before = asked()
+            assert (status, asked(before)) == (200, (304, before))
+            fitted_to_more(library, 90, seed=7)
+            assert eventually(lambda: asked(before)[0] == 200)
+            _, fitted = asked()
+            first.write_bytes((tmp_path / "pictures" / "0-0001.png").read_bytes())
+            status, mark = asked()
+            assert (status, mark) == (200, "")  # of what nobody has indexed yet
+            library.index(tmp_path / "pictures")
+            assert eventually(lambda: asked(fitted)[0] == 200 and asked()[1] not in ("", before, fitted))

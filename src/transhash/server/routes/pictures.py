@@ -46,6 +46,7 @@ router = api_router()
 LISTED_AT_ONCE = 100  # pictures of a long list, a millisecond's work, after which others may go first
 FOR_EVER = "private, max-age=31536000, immutable"
 FOR_NOW = "private, no-cache"
+NOT_KEPT = {"Cache-Control": "no-store"}
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _SHOWN: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": _BINARY, "image/png": _BINARY}, "description": "The picture, pixels alone."},
@@ -181,15 +182,24 @@ async def _shown(
     if content is None:
         return Response(status_code=304, headers=headers)
     if not content.current:  # the file has changed since it was indexed
-        headers = {"Cache-Control": "no-store"}
+        headers = NOT_KEPT
     return Response(content.content, 200, headers, content.type)
 
 
-@router.get("/pictures/{id}/occlusion", summary="What its code depends on", responses=UNKNOWN)
-async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlusion:
+@router.get(
+    "/pictures/{id}/occlusion",
+    summary="What its code depends on",
+    responses={304: {"description": "As it was."}, **UNKNOWN},
+    response_model=schemas.Occlusion,
+)
+async def occlusion(request: Request, served: Served, id: Id) -> Response:
     """Each cell of the picture's centred square is covered in turn: how far either stream's part of the code moves."""
 
-    def maps(library: Library) -> schemas.Occlusion | None:
+    def marked(library: Library) -> str | None:
+        each = library.pictures([id]).get(id)
+        return None if each is None else f'"{each.digest[:12]}-{served.live.model.fingerprint[:12]}"'
+
+    def maps(library: Library) -> tuple[schemas.Occlusion, bool] | None:
         each = library.pictures([id]).get(id)
         if each is None:
             return None
@@ -197,13 +207,23 @@ async def occlusion(response: Response, served: Served, id: Id) -> schemas.Occlu
         if isinstance(model, Embedder):
             raise Fault(404, "lacking", f"nothing is known of what a code of {model.name} depends on", "look elsewhere")
         most = 4 * served.settings.max_pixels
-        sent = served.guard.picture(content_of(each)[0], model.image_size, model.crop, max_pixels=most)
+        content, is_current = content_of(each)
+        sent = served.guard.picture(content, model.image_size, model.crop, max_pixels=most)
         found = occlusion_of(model, sent.decoded.pixels, between=GIVE_WAY.get())
         local = None if found.of_local is None else found.of_local.round(4).tolist()
-        return schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
+        body = schemas.Occlusion(of_global=found.of_global.round(4).tolist(), of_local=local, crop=model.crop)
+        return body, is_current
 
-    body = await served.explain(maps)
-    if body is None:
+    mark = await served.look(marked)
+    if mark is None:
         raise faults.unknown_picture()
-    response.headers["Cache-Control"] = "private, max-age=3600"
-    return body
+    headers = {"ETag": mark, "Cache-Control": FOR_NOW}
+    if is_held(mark, request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    answer = await served.explain(maps)
+    if answer is None:
+        raise faults.unknown_picture()
+    body, is_current = answer
+    if not is_current:
+        headers = NOT_KEPT
+    return Response(body.model_dump_json(), 200, headers, "application/json")
