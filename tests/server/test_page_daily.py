@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from fake_model import FakeModel
 from gallery import Gallery
-from serving import eventually
+from serving import eventually, serving
+from transhash import Library
 from visiting import CHROMIUM, Visit, expect
 
 pytest.importorskip("playwright.sync_api", reason="driving the page needs playwright")
@@ -119,3 +122,21 @@ def test_twice_the_size_of_text_in_forced_colours_loses_nothing(browser: Any, ga
     fits("#duplicates-kinds", "#duplicates-keep", "#duplicates-distance")
     visit.context.close()
     assert visit.errors == []
+
+
+def test_what_is_downloaded_is_named_as_what_the_server_gives(window: Any, tmp_path: Path) -> None:
+    """JPEG where the file is one; all else as PNG."""
+    for name in ("one.webp", "two.jpg"):
+        Image.new("RGB", (40, 30), "teal").save(tmp_path / name)
+    with Library.create(tmp_path / ".transhash", FakeModel()) as library:
+        library.index(tmp_path)
+        with serving(library.path, FakeModel()) as server:
+            visit = Visit(window, f"{server.url}#show=1").ready()
+            for id_, name in library.pictures([1, 2]).items():
+                visit.page.evaluate("id => { location.hash = `show=${id}`; }", id_)
+                expect(visit.page.locator("#viewer-name")).to_have_text(name.path.name)
+                with visit.page.expect_download() as download:
+                    visit.page.click("#download")
+                wanted = {"one.webp": "one.webp.png", "two.jpg": "two.jpg"}[name.path.name]
+                assert download.value.suggested_filename == wanted
+            visit.forget()

@@ -1,6 +1,7 @@
 // One picture: in full size, with what is known of it, its code, what that depends on, and its neighbours.
 
 import * as api from "./api.js";
+import { file } from "./dragging.js";
 import { note, raise, trouble } from "./notices.js";
 import { $, bits, bytes, day, draw, make, nearness } from "./words.js";
 
@@ -49,7 +50,7 @@ export class Viewer {
     $("open").hidden = this.fallen;
     $("open").href = $("download").href = api.original(picture);
     $("download").hidden = this.fallen;
-    $("download").download = picture.name;
+    $("download").download = file(picture.name, true)[1];
     $("remove").hidden = !this.facts().writable;
     $("previous").hidden = $("next").hidden = index === null;
     $("part").hidden = api.lacks("searches by picture");
