@@ -78,7 +78,9 @@ def test_a_link_to_a_search_keeps_its_pictures_until_a_token_is_given(browser: A
         visit.ready()
         expect(page.locator("#queries .query")).to_have_count(2)
         expect(page.locator("#queries .unlike .query")).to_have_attribute("title", name_of(gallery, 5))
-        expect(page.locator("#announce")).to_have_text(f"40 pictures like {name_of(gallery, 3)}, but not {name_of(gallery, 5)}")
+        expect(page.locator("#announce")).to_have_text(
+            f"40 pictures like {name_of(gallery, 3)}, but not {name_of(gallery, 5)}"
+        )
         assert "like=3&like=5" in page.url
         visit.context.close()
 
@@ -89,7 +91,9 @@ def name_of(gallery: Gallery, id_: int) -> str:
 
 def test_a_picture_that_the_server_was_too_busy_to_name_stays_in_the_search(troubled: Visit, gallery: Gallery) -> None:
     page = troubled.page
-    page.route("**/api/v1/pictures/3", lambda route: route.fulfill(status=503, json={"reason": "busy", "remedy": "wait"}))
+    page.route(
+        "**/api/v1/pictures/3", lambda route: route.fulfill(status=503, json={"reason": "busy", "remedy": "wait"})
+    )
     page.evaluate("() => { location.hash = 'like=3&like=5&active=1'; }")
     expect(page.locator("#empty")).to_contain_text("Nothing can be shown: busy; wait.")
     assert "like=3&like=5" in page.url

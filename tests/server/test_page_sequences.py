@@ -201,7 +201,10 @@ def test_shift_chooses_from_the_picture_that_was_chosen_last_wherever_it_is(visi
     page = visit.page
 
     def chosen() -> list[str]:
-        return [each.rpartition("/")[2] for each in page.locator("#grid .chosen .picture").evaluate_all("all => all.map(each => each.title)")]
+        return [
+            each.rpartition("/")[2]
+            for each in page.locator("#grid .chosen .picture").evaluate_all("all => all.map(each => each.title)")
+        ]
 
     page.locator("#grid .pick").nth(2).click()
     first = visit.names()[2]
