@@ -184,7 +184,8 @@ def test_a_folder_among_dropped_files_is_named_and_the_others_searched_with(
         own = chrome.send("DOM.querySelector", {"nodeId": root, "selector": "#own"})["nodeId"]
         chrome.send("DOM.setFileInputFiles", {"nodeId": own, "files": [str(folder), str(picture)]})
         page.evaluate(
-            "() => { const dataTransfer = new DataTransfer(); for (const file of own.files) dataTransfer.items.add(file);"
+            "() => { const dataTransfer = new DataTransfer();"
+            " for (const file of own.files) dataTransfer.items.add(file);"
             " document.body.dispatchEvent(new DragEvent('drop', {bubbles: true, dataTransfer})); }"
         )
         expect(page.locator("#queries .query")).to_have_attribute("title", "there.png")

@@ -105,13 +105,14 @@ function amend(change) {
 const marked = (one) => ({ ...one, library: facts.id ?? one.library });
 const isOther = ({ library }) => Boolean(library && facts.id && library !== facts.id);
 
+/** Whether a list is on its way: what is there is not yet it, or not yet where it was. */
+const isTurning = () => document.body.classList.contains("turning");
 /** Keep the place in the list, to come back to. */
 function remember() {
-  const isTurning = document.body.classList.contains("turning"); // the list is not yet where it was
-  if (state.view === "pictures" && grid.length && !state.viewing && !isTurning) amend({ place: grid.place });
+  if (state.view === "pictures" && grid.length && !state.viewing && !isTurning()) amend({ place: grid.place });
 }
 
-const shownAs = (one) => addressOf({ ...one, viewing: null, cut: null });
+const shownAs = (one) => addressOf({ ...one, viewing: null });
 
 addEventListener("popstate", async (event) => {
   if (!event.state && entering(addressOf(state), marked(state))) return;
@@ -234,7 +235,7 @@ async function refresh(place = null) {
 /** Nothing can be shown: say why, rather than what was shown before. */
 async function unshown(error) {
   const isFilter = error.code === "filter" || error.code === "slow-filter";
-  shown = { total: 0 };
+  shown = { total: 0, of: revision() };
   failed = error;
   grid.clear();
   cutoff.hide();
@@ -276,8 +277,7 @@ function announce() {
   clearTimeout(spoken);
   spoken = setTimeout(() => { if ($("announce").textContent !== text) $("announce").textContent = text; }, 300);
   const empty = $("empty");
-  empty.hidden = !none;
-  if (!none) return;
+  empty.hidden = !none; if (!none) return;
   if (active() && shown.total) {
     empty.replaceChildren(`Nothing within ${bits(cutoff.distance)}.`, make("button", { type: "button", onclick: () => cutoff.widen() }, "Allow more"));
   } else if (filters.where) empty.replaceChildren("No picture passes the filter.", make("button", { type: "button", onclick: () => filters.clear() }, "No filter"));
@@ -310,7 +310,7 @@ async function watch() {
   }
   grid.retry();
   if (failed && (failed.status === 0 || failed.status >= 429)) return refresh(state.place);
-  const browsing = state.view === "pictures" && !active() && scrollY < 200 && !$("viewer").open;
+  const browsing = state.view === "pictures" && !active() && !isTurning() && scrollY < 200 && !$("viewer").open;
   if (revision() !== shown.of && browsing && !$("grid").contains(document.activeElement)) await refresh();
 }
 
