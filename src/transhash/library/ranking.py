@@ -274,7 +274,9 @@ def _calibrated(near: Near, model: Encoder) -> bool:
 
 
 def _curve(near: Near, model: Encoder) -> Calibration | Likeness | None:
-    """What turns distances, cosines, or cosines after a library's own map into probabilities."""
+    """What turns distances, cosines, or cosines after a library's own map into probabilities; None for words."""
+    if near.of_words:
+        return None
     if near.curve and near.likeness is not None:
         return near.curve
     if not is_hash_model(model):
@@ -287,8 +289,10 @@ def _curve(near: Near, model: Encoder) -> Calibration | Likeness | None:
 def _uncalibrated(near: Near, model: Encoder) -> tuple[str, str]:
     """Why nothing tells the probability of what was found, and what to do."""
     remedy = "give a distance instead (--max-distance)"
+    if near.of_words:
+        return "words, and several pictures together, have no probability", remedy
     if not is_hash_model(model):
-        if near.likeness is None or near.of_words:
+        if near.likeness is None:
             return f"its model {model.name} has no calibration, and cannot have one", remedy
         return f"its model {model.name} has no calibration", f"calibrate by a column (transhash calibrate), or {remedy}"
     if near.likeness is None and model.likeness:
