@@ -71,6 +71,7 @@ export const byId = (id, asked, signal) => ask("/search/by-id", { ...json({ ids:
 const byValues = ({ values, embedding, version, words }, asked, signal) => ask("/search/by-values", { ...json({ values: [values], embeddings: embedding ? [embedding] : undefined, of_words: Boolean(words), version, ...tidy(asked) }), signal });
 export const byWords = (words, asked) => ask("/search/by-words", json({ words, ...asked }));
 export const duplicates = (asked) => ask("/duplicates" + query(asked));
+export const applied = (name) => ask(`/duplicates/applied/${name}`);
 export const pair = (one, other) => ask("/duplicates/pair" + query({ one, other }));
 export const verdict = (one, other, differ) => ask("/duplicates/verdicts", json({ ids: [one, other], differ }, served));
 export const plan = (asked) => ask("/duplicates/plan", json(asked, served));

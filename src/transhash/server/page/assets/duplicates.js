@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Comparing } from "./comparing.js";
 import { Decisions } from "./decisions.js";
 import { keep, kept } from "./kept.js";
-import { note, reachable, trouble, waiting } from "./notices.js";
+import { note, trouble, waiting } from "./notices.js";
 import { $, bytes, count, make, number, wait } from "./words.js";
 
 const AT_ONCE = 60; // groups of a page
@@ -309,11 +309,11 @@ async function versionOf(id) {
 
 /** What has come of a plan by now: what is known already where the server cannot be reached, null where it has forgotten it. */
 async function cameOf(known) {
-  const response = await fetch(new URL(`api/v1/duplicates/applied/${known.name}`, document.baseURI)).catch(() => null);
-  reachable(response !== null);
-  if (response === null || [429, 502, 503, 504].includes(response.status)) return known; // it or a proxy: later
-  if (response.status === 404) return null;
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw Object.assign(new Error(`${body.reason}; ${body.remedy}`), { status: response.status });
-  return response.status === 202 ? { ...body, underWay: true } : body;
+  try {
+    return await api.applied(known.name);
+  } catch (error) {
+    if (error.status === 404) return null;
+    if ([0, 429, 502, 503, 504].includes(error.status)) return known; // it, or a proxy: later
+    throw error;
+  }
 }
