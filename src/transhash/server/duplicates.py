@@ -68,7 +68,7 @@ class Run:
         return self.report is not None or self.error is not None
 
 
-class _StoppedError(Exception):
+class StoppedError(Exception):
     """The server is asked to stop."""
 
 
@@ -120,7 +120,7 @@ class DuplicateSearches:
     def _run(self, run: Run, wanted: Wanted) -> None:
         def progress(stage: str, done: int, total: int, _: str, /) -> None:
             if self._stop:
-                raise _StoppedError
+                raise StoppedError
             run.stage, run.done, run.total = stage, done, total
 
         try:
@@ -131,7 +131,7 @@ class DuplicateSearches:
             run.report = report
         except TransHashError as error:
             run.error = error
-        except _StoppedError:
+        except StoppedError:
             pass
         finally:
             if run.report is None and run.error is None:  # whatever it was, nobody waits for it any longer

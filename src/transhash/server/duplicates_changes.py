@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from transhash.errors import LibraryError
 from transhash.server import faults
+from transhash.server.duplicates import StoppedError
 from transhash.server.duplicates_schemas import Applied
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
@@ -39,10 +40,6 @@ class Change:
     def over(self) -> bool:
         """Whether it is done, or has failed."""
         return self.outcome is not None or self.error is not None
-
-
-class _StoppedError(Exception):
-    """The server is asked to stop."""
 
 
 class Changes:
@@ -87,14 +84,14 @@ class Changes:
         def progress(_: str, done: int, total: int, __: str, /) -> None:
             change.done, change.total = done, total
             if self._stop:
-                raise _StoppedError
+                raise StoppedError
 
         try:
             outcome = work(self._live.here(), progress)
             with suppress(LibraryError):  # then the next look shows it
                 self._live.refresh()
             change.outcome = outcome
-        except _StoppedError:
+        except StoppedError:
             change.error = faults.stopping()
         except Exception as error:  # whatever it is, whoever asks is told
             change.error = error
