@@ -38,17 +38,22 @@ def test_a_cell_that_fails_is_named_and_the_others_are_kept(place: Path, tmp_pat
     assert kept.read(tmp_path) == results
 
 
-def test_what_nobody_foresaw_is_raised_when_the_others_are_done(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def failing(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:
+    """Let the cells of a method end with an error."""
     real = processes.run
 
     def run(cell: Cell, *rest: Any) -> Any:
-        if cell.method == "itq":
-            raise ZeroDivisionError
+        if cell.method == method:
+            raise error
         return real(cell, *rest)
 
     monkeypatch.setattr(processes, "run", run)
+
+
+def test_what_nobody_foresaw_is_raised_when_the_others_are_done(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing(monkeypatch, "itq", ZeroDivisionError())
     with pytest.raises(ZeroDivisionError) as caught:
         compare.compare(
             cells(place, "itq,lsh"), tmp_path, jobs=0, progress=silent, failed=lambda name, error: pytest.fail(name)
@@ -91,14 +96,7 @@ def test_a_trial_that_diverges_has_found_nothing_and_the_others_choose(
 def test_a_method_whose_trial_fails_otherwise_is_named_and_left_out(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = processes.run
-
-    def run(cell: Cell, *rest: Any) -> Any:
-        if cell.method == "dch":
-            raise RecipeError("", "no room", "make some")
-        return real(cell, *rest)
-
-    monkeypatch.setattr(processes, "run", run)
+    failing(monkeypatch, "dch", RecipeError("", "no room", "make some"))
     told: list[str] = []
     results = compare.compare(
         cells(place, "dch,lsh"), tmp_path, jobs=0, progress=silent, trials=1, failed=lambda name, _: told.append(name)

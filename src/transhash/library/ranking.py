@@ -69,8 +69,8 @@ class Backend(Protocol):
     def nearest(self, queries: Queries, options: Options) -> Near:
         """The nearest of each query that options allow, as many as are `ranked`.
 
-        By distance, then by the relaxed codes if given, then by id: what the limits of options exclude may then be
-        among them, behind all else. Raises `FilterError`.
+        By distance, then by the relaxed codes if given, then by id. Behind these there may be some that the limits of
+        options exclude. Raises `FilterError`.
         """
 
     def rows(self, ids: list[int]) -> Mapping[int, Picture | Written]:
@@ -186,7 +186,7 @@ def by_likeness(near: Near, likeness: NDArray[np.float32], k: int, compared: int
 
 
 def most_alike(near: Near, likeness: NDArray[np.float32], k: int) -> Near:
-    """The same of what came in any order, all of it compared, for a small k."""
+    """As `by_likeness`, of candidates in any order that are all compared; quick for a small k."""
     from transhash.search import cosines  # which compiles kernels
 
     order, whole = cosines.first(likeness, near.distances, near.ids, k)

@@ -47,8 +47,8 @@ class MilvusLibrary:
     """A collection in Milvus, to be searched (`Searchable`).
 
     Order and distances are those of the library that was exported, if the index is BIN_FLAT, up to 16,384 pictures of
-    equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits. Where
-    another export replaces the collection, what is asked a second later is asked of that.
+    equal distance at the end of the hits. BIN_IVF_FLAT looks at some lists of codes only, and may miss hits. When
+    another export replaces the collection, searches a second later are of the new one.
     """
 
     def __init__(self, address: str, model: Encoder | None = None) -> None:
