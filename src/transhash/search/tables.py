@@ -20,12 +20,14 @@ MOST = 16  # tables: each holds all codes again
 def substrings(bits: int, count: int, most: int | None = None) -> Ranks:
     """Where to cut codes of `bits` bits for `count` of them: bit positions [tables + 1].
 
-    Long codes are not covered to their end: the rest takes no part in choosing candidates, only in their distances.
+    Long codes are not covered to their end, unless `most` tables are asked for: the rest takes no part in choosing
+    candidates, only in their distances. A table has no more buckets than there are codes.
     """
-    width = min(float(WIDEST), max(4.0, np.log2(max(2, count)) - CODES_IN_A_BUCKET))
-    most = MOST if most is None else most
-    tables = min(most, max(-(-bits // WIDEST), round(bits / width)))
-    covered = min(bits, tables * WIDEST if bits > most * WIDEST else bits)
+    logarithm = np.log2(max(2, count))
+    width = min(float(WIDEST), max(4.0, logarithm - CODES_IN_A_BUCKET))
+    tables = min(most or MOST, max(-(-bits // WIDEST), round(bits / width)))
+    widest = WIDEST if most else min(WIDEST, max(4, int(np.ceil(logarithm))))
+    covered = min(bits, tables * widest)
     return np.array([covered * t // tables for t in range(tables + 1)], np.int64)
 
 
