@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,23 @@ def test_bits_that_are_no_whole_number_are_refused(bits: object) -> None:
 def test_meta_that_would_not_come_back_is_refused(meta: dict) -> None:
     with pytest.raises(HammingIndexError, match="must be texts"):
         HammingIndex(64, meta)
+
+
+@pytest.mark.parametrize("meta", ["abc", 5, [("a", "b")], 0])
+def test_meta_that_is_no_dict_is_refused(meta: object) -> None:
+    with pytest.raises(HammingIndexError, match=r"meta is .*; give a dict"):
+        HammingIndex(64, meta)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("meta", [{"n": 3}, {"n": np.int64(3)}, "n: 3"])
+def test_meta_that_was_changed_is_refused_before_it_is_written(meta: object, tmp_path: Path) -> None:
+    index = HammingIndex(64, {"model": "m"})
+    index.meta = meta  # type: ignore[assignment]
+    for write in (pickle.dumps, lambda each: each.save(tmp_path / "i.index")):
+        with pytest.raises(HammingIndexError, match=r"meta (holds|is) 'n"):
+            write(index)
+    assert list(tmp_path.iterdir()) == []
+    assert index.nbytes > 0
 
 
 @pytest.mark.parametrize(("bits", "compact"), [(128, True), (24, True), (64, 2), (64, "yes")])

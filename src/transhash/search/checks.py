@@ -80,6 +80,8 @@ def check_strategy(strategy: object) -> None:
 
 def check_meta(meta: Mapping[str, str] | None) -> dict[str, str]:
     """Texts that are saved with an index; raises `HammingIndexError`."""
+    if not isinstance(meta, Mapping | None):
+        raise HammingIndexError("", f"meta is {meta!r:.40}", "give a dict of texts by name, or None")
     texts = dict(meta or {})
     for name, text in texts.items():
         if not (isinstance(name, str) and isinstance(text, str)):

@@ -99,7 +99,7 @@ class HammingIndex:
     @property
     def nbytes(self) -> int:
         """Bytes of all codes, ids and tables, in memory or mapped."""
-        return sum(array.nbytes for array in self._parts()[1].values())
+        return sum(array.nbytes for array in arrays_of(self._state.segments).values())
 
     def add(self, codes: npt.NDArray[np.uint8], ids: npt.ArrayLike | None = None) -> Ids:
         """Add codes uint8 [N, bits/8] under ids int64 [N] (None: continuing numbers) and return their ids.
@@ -285,7 +285,7 @@ class HammingIndex:
         return join.of(*segments.entries(self._state.segments, wanted, self.bits), self.bits, bound)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to one file, atomically; raises HammingIndexError when it cannot be written.
+        """Write the index to one file, atomically; raises HammingIndexError when it, or `meta`, cannot be written.
 
         A file that is there keeps its permissions, and a link stays a link: what it names is replaced.
         """
@@ -311,9 +311,8 @@ class HammingIndex:
     def _parts(self) -> tuple[JsonObject, Arrays]:
         """What the index is, as a header for JSON and arrays by name."""
         state = self._state
-        head = {"bits": self.bits, "next_id": state.next_id, "meta": self.meta, "segments": len(state.segments)}
-        if self.compact is not None:
-            head["compact"] = self.compact
+        head = {"bits": self.bits, "next_id": state.next_id, "segments": len(state.segments)}
+        head |= {"meta": check_meta(self.meta)} | ({} if self.compact is None else {"compact": self.compact})
         return head, arrays_of(state.segments)
 
     @classmethod
