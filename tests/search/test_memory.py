@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -117,6 +118,37 @@ def test_an_answer_takes_little_more_memory_than_its_results(monkeypatch: pytest
     finally:
         tracemalloc.stop()
     assert most < 20 * 4096 * 100  # 12 bytes are a result
+
+
+@pytest.mark.parametrize("codes", [CODES[:2000], CODES[:90]], ids=["tables", "few"])
+@pytest.mark.parametrize("at_once", [1, 1 << 10])
+def test_an_answer_that_memory_cannot_hold_is_refused_before_the_search(
+    codes: np.ndarray, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = filled(codes)
+    queries = CODES[:8]
+    monkeypatch.setattr(hits, "LARGE", 1)
+    monkeypatch.setattr(segments, "RESULTS_AT_ONCE", 1)
+    monkeypatch.setattr(segments, "FEWEST_AT_ONCE", at_once)
+    needed = (8 + 2 * min(8, at_once)) * 80 * 12  # an answer, and twice that for what is searched at a time
+    said = r"80 results of each of 8 queries need .*; ask for fewer queries at a time, or for a smaller k"
+    ways = (made.search, partial(made.search, values=values_of(queries)), partial(made.search_by, 9))
+    monkeypatch.setattr(hits, "free_memory", lambda: needed - 1)
+    for ask in ways:
+        with pytest.raises(HammingIndexError, match=said):
+            ask(queries, 80)
+    monkeypatch.setattr(hits, "free_memory", lambda: needed)
+    for ask in ways:
+        assert ask(queries, 80)[1].shape == (8, 80)
+
+
+def test_a_histogram_that_memory_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = filled()
+    monkeypatch.setattr(hits, "LARGE", 1)
+    monkeypatch.setattr(hits, "free_memory", lambda: 3 * 65 * 8)
+    assert made.histogram(CODES[:3]).shape == (3, 65)
+    with pytest.raises(HammingIndexError, match=r"65 numbers for each of 4 queries need .*; ask for fewer"):
+        made.histogram(CODES[:4])
 
 
 @pytest.mark.parametrize("compact", [None, True])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from transhash.codes import whole
 from transhash.errors import HammingIndexError
-from transhash.search import packed
+from transhash.search import packed, segments
 from transhash.search.segment import Ids, Segment
 
 LAST_ID = np.iinfo(np.int64).max
@@ -31,7 +31,10 @@ def check_compact(compact: object, bits: int) -> bool | None:
 
 
 def check_k(k: object, queries: int, useful: int) -> int:
-    """How many results each of `queries` asks for, of which `useful` exist; raises `HammingIndexError`."""
+    """How many results each of `queries` asks for, of which `useful` exist; raises `HammingIndexError`.
+
+    Also where memory cannot hold them.
+    """
     wanted = whole(k)
     if wanted is None or wanted < 1:
         raise HammingIndexError("", f"k is {k!r:.40}", "ask for 1 result or more, as a whole number")
@@ -42,6 +45,7 @@ def check_k(k: object, queries: int, useful: int) -> int:
             "be padding for the most part",
             f"ask for {max(1, useful):,} or fewer",
         )
+    segments.check_answer(queries, wanted, useful)
     return wanted
 
 
@@ -142,10 +146,10 @@ def new_ids(next_id: int, count: int) -> Ids:
     return np.arange(count, dtype=np.int64) + np.int64(next_id if count else 0)
 
 
-def refuse_repeats(ids: Ids, segments: tuple[Segment, ...]) -> None:
+def refuse_repeats(ids: Ids, parts: tuple[Segment, ...]) -> None:
     """Raises `HammingIndexError` when one of `ids` (ascending) comes twice, or is in a segment."""
     twice = ids[1:][ids[1:] == ids[:-1]]
-    for part in segments:
+    for part in parts:
         if len(part.ids) and ids[0] <= part.ids[-1]:
             here, _ = part.find(ids)
             twice = np.append(twice, ids[here])

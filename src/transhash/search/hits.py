@@ -17,6 +17,7 @@ from transhash.threads import cuts, spread, workers
 FEW = 1 << 12  # results that NumPy sorts in less time than the compiler needs to be imported
 LARGE = 1 << 24  # hits, from which on memory is looked at before it is taken
 BYTES = 12  # of a hit: distance and id
+FEWER = "ask for fewer queries at a time (HammingIndex.range_blocks does), or for a smaller radius"
 
 
 class Hits(NamedTuple):
@@ -32,7 +33,7 @@ def none(queries: int) -> Hits:
     return Hits(np.zeros(queries, np.int64), np.empty(0, np.int32), np.empty(0, np.int64))
 
 
-def check_memory(total: int, found: str) -> None:
+def check_memory(total: int, found: str, remedy: str = FEWER) -> None:
     """Raises `HammingIndexError` where memory has no room for so many hits; `found` says how many they are."""
     if total < LARGE:
         return
@@ -41,7 +42,7 @@ def check_memory(total: int, found: str) -> None:
         raise HammingIndexError(
             "",
             f"{found} need {total * BYTES / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
-            "ask for fewer queries at a time (HammingIndex.range_blocks does), or for a smaller radius",
+            remedy,
         )
 
 

@@ -22,6 +22,7 @@ LARGE = 10_000_000  # codes, from which on memory is looked at before it is take
 RERANKED_AT_ONCE = 256  # queries whose tables are in memory at a time
 RESULTS_AT_ONCE = 1 << 21  # results that are found before they are written to the answer
 FEWEST_AT_ONCE = 1 << 10  # queries that are searched together, however many results they have
+SOUGHT = 2  # times the memory of a result: what it takes, at least, while it is searched for
 
 
 class Budgeted(NamedTuple):
@@ -192,6 +193,17 @@ def nearest_by(effort: float, parts: Sequence[Segment], queries: Words, k: int, 
     return Budgeted(D, I, exact)
 
 
+def check_answer(queries: int, k: int, useful: int) -> None:
+    """Raises `HammingIndexError` where memory cannot hold k results of each query, of which `useful` are found."""
+    useful = min(k, useful)
+    sought = min(queries, _queries_at_once(useful)) * useful
+    hits.check_memory(
+        queries * k + SOUGHT * sought,
+        f"{k:,} results of each of {queries:,} queries",
+        "ask for fewer queries at a time, or for a smaller k",
+    )
+
+
 def _answer(parts: Sequence[Segment], queries: int, k: int) -> tuple[npt.NDArray[np.int32], Ids, int]:
     """Room for distances and ids [Q, k], padded with -1; and how many of k are found."""
     useful = min(k, sum(len(part) for part in parts))
@@ -200,9 +212,13 @@ def _answer(parts: Sequence[Segment], queries: int, k: int) -> tuple[npt.NDArray
 
 def _at_once(queries: int, useful: int) -> Iterator[slice]:
     """The queries, some at a time: what a search holds of each result takes several times what the answer takes."""
-    size = max(FEWEST_AT_ONCE, RESULTS_AT_ONCE // max(1, useful))
+    size = _queries_at_once(useful)
     for first in range(0, queries if useful else 0, size):
         yield slice(first, first + size)
+
+
+def _queries_at_once(useful: int) -> int:
+    return max(FEWEST_AT_ONCE, RESULTS_AT_ONCE // max(1, useful))
 
 
 def entries(parts: Sequence[Segment], wanted: Ids | None, bits: int) -> tuple[Words, Ids]:
@@ -237,6 +253,11 @@ def reranked(
 
 def histogram(parts: Sequence[Segment], queries: Words, wanted: Ids | None, bits: int) -> Ids:
     """How many entries there are at each distance from each query, int64 [Q, bits + 1]; of `wanted` ids if given."""
+    hits.check_memory(
+        len(queries) * (bits + 1) * 8 // hits.BYTES,
+        f"{bits + 1:,} numbers for each of {len(queries):,} queries",
+        "ask for fewer queries at a time",
+    )
     counts = np.zeros((len(queries), bits + 1), np.int64)
     for part in parts:
         for some in part.each_words(None if wanted is None else part.find(wanted)[1], COUNTED_AT_ONCE):
