@@ -132,7 +132,7 @@ class HammingIndex:
             else:
                 parts.append(Segment.merged(waiting, self.bits, self.compact))
             self._state = _State(tuple(parts), max(state.next_id, int(new.max()) + 1))
-        return new
+        return new.copy()  # the index may hold the others
 
     def remove(self, ids: npt.ArrayLike) -> int:
         """Remove ids, int64 [n], and return how many of them there were; unknown ones are skipped."""
