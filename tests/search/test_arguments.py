@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,9 @@ def test_meta_that_was_changed_is_refused_before_it_is_written(meta: object, tmp
     assert index.nbytes > 0
 
 
-@pytest.mark.parametrize(("bits", "compact"), [(128, True), (24, True), (64, 2), (64, "yes")])
+@pytest.mark.parametrize(
+    ("bits", "compact"), [(128, True), (24, True), (64, 2), (64, "yes"), (64, np.ones(2, bool)), (64, [True])]
+)
 def test_compact_tables_that_cannot_be_are_refused(bits: int, compact: object) -> None:
     with pytest.raises(HammingIndexError, match=r"32 to 64 bits|True, False or None"):
         HammingIndex(bits, compact=compact)  # type: ignore[arg-type]
@@ -69,6 +72,31 @@ def test_a_k_that_is_no_count_is_refused(k: object) -> None:
     index.add(CODES)
     with pytest.raises(HammingIndexError, match="k is"):
         index.search(CODES, k)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strategy", ["tables", np.array(["mih", "scan"]), ["mih"], 1])
+def test_a_strategy_that_is_none_is_refused(strategy: object) -> None:
+    index = HammingIndex(64)
+    index.add(CODES)
+    for ask in (
+        partial(index.search, k=1),
+        partial(index.range_search, radius=3),
+        partial(index.count_within, radius=3),
+    ):
+        with pytest.raises(HammingIndexError, match=r"strategy .* is unknown"):
+            ask(CODES, strategy=strategy)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("count", [1, 70_000])
+@pytest.mark.parametrize("ids", [None, "ascending", "descending"])
+def test_ids_that_were_given_out_are_the_caller_s_own(count: int, ids: str | None) -> None:
+    codes = np.random.default_rng(0).integers(0, 256, (count, 8), dtype=np.uint8)
+    index = HammingIndex(64)
+    given = {"ascending": np.arange(count) * 2, "descending": np.arange(count)[::-1].copy(), None: None}[ids]
+    added = index.add(codes, given)
+    expected = np.sort(added)
+    added += 1
+    np.testing.assert_array_equal(index.ids, expected)
 
 
 @pytest.mark.parametrize("k", [2**28, 2**31, 2**70])

@@ -21,10 +21,14 @@ def index() -> HammingIndex:
     return made
 
 
-@pytest.mark.parametrize("effort", [True, None, "many", float("nan"), -1])
+@pytest.mark.parametrize("effort", [True, np.True_, None, "many", b"7", float("nan"), -1, -(10**400)])
 def test_an_effort_that_is_no_number_above_0_is_refused(index: HammingIndex, effort: object) -> None:
     with pytest.raises(HammingIndexError, match=r"effort is .*; give a number of codes"):
         index.search_by(effort, CODES)  # type: ignore[arg-type]
+
+
+def test_an_effort_beyond_all_floats_is_without_end(index: HammingIndex) -> None:
+    assert index.search_by(10**400, CODES, 2).exact.all()
 
 
 def test_codes_that_begin_in_the_middle_of_a_word_are_found() -> None:

@@ -19,7 +19,7 @@ STRATEGIES = (None, "scan", "mih")
 
 def check_compact(compact: object, bits: int) -> bool | None:
     """Whether tables are compact; raises `HammingIndexError`."""
-    if compact not in (None, True, False):
+    if not isinstance(compact, bool | np.bool_ | int | None) or compact not in (None, True, False):
         raise HammingIndexError("", f"compact is {compact!r:.40}", "give True, False or None")
     if compact and not packed.fits(bits):
         raise HammingIndexError(
@@ -63,7 +63,9 @@ def check_effort(effort: object) -> float:
         wanted = float(effort)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         wanted = -1.0
-    if isinstance(effort, bool | str) or not wanted > 0:
+    except OverflowError:  # a whole number beyond all floats
+        wanted = np.inf if effort > 0 else -1.0  # type: ignore[operator]
+    if isinstance(effort, bool | np.bool_ | str | bytes) or not wanted > 0:
         raise HammingIndexError("", f"effort is {effort!r:.40}", "give a number of codes to compare, above 0")
     return wanted
 
@@ -78,8 +80,8 @@ def check_radius(radius: object, bits: int) -> int:
 
 def check_strategy(strategy: object) -> None:
     """Raises `HammingIndexError` for a strategy that does not exist."""
-    if strategy not in STRATEGIES:
-        raise HammingIndexError("", f"strategy {strategy!r} is unknown", "use None, 'scan' or 'mih'")
+    if not isinstance(strategy, str | None) or strategy not in STRATEGIES:
+        raise HammingIndexError("", f"strategy {strategy!r:.40} is unknown", "use None, 'scan' or 'mih'")
 
 
 def check_meta(meta: Mapping[str, str] | None) -> dict[str, str]:
