@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -72,10 +73,9 @@ def test_a_build_that_was_stopped_goes_on(tmp_path: Path, after: int) -> None:
         if calls == 3 * after:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(KeyboardInterrupt):
         build_index(tmp_path / "i.index", tmp_path / "codes.npy", progress=progress)
-    except KeyboardInterrupt:
-        assert (tmp_path / "i.index.building" / "state.json").exists()
+    assert (tmp_path / "i.index.building" / "state.json").exists() is (calls == 3 * after and after > 1)
     assert_finds(build_index(tmp_path / "i.index", tmp_path / "codes.npy"), codes)
 
 
@@ -103,9 +103,54 @@ def test_what_is_no_source_of_codes_is_named(tmp_path: Path) -> None:
     np.save(tmp_path / "wide.npy", np.zeros((100, 16), np.uint8))
     with pytest.raises(HammingIndexError, match=r"uint8 \[N, 8\]"):
         build_index(tmp_path / "i.index", tmp_path / "wide.npy")
-    shutil.rmtree(tmp_path / "i.index.building")
-    np.save(tmp_path / "codes.npy", codes_of(100, 64, equal=True))
     with pytest.raises(HammingIndexError, match="0 codes"):
-        build_index(tmp_path / "none.index", iter([]))
-    with pytest.raises(HammingIndexError, match="an index of other codes was begun here"):
-        build_index(tmp_path / "none.index", tmp_path / "codes.npy")
+        build_index(tmp_path / "i.index", iter([]))
+    for source in (5, None, np.uint8(3), np.array(3)):
+        with pytest.raises(HammingIndexError, match=r"codes are a .*; give an \.npy file, an array"):
+            build_index(tmp_path / "i.index", source)  # type: ignore[arg-type]
+    with pytest.raises(HammingIndexError, match="no codes can be read here"):
+        build_index(tmp_path / "i.index", "a\0b")
+
+
+def test_the_right_call_after_a_refused_one_builds(tmp_path: Path) -> None:
+    codes = codes_of(100, 32, equal=True)
+    np.save(tmp_path / "codes.npy", codes)
+    for source, bits in (
+        (tmp_path / "codes.npy", 64),
+        (iter([]), 32),
+        (iter([codes, codes.astype(int)]), 32),
+        (codes.astype(int), 32),
+        (codes[0], 32),
+    ):
+        with pytest.raises(HammingIndexError):
+            build_index(tmp_path / "i.index", source, bits)
+        assert not (tmp_path / "i.index.building").exists()
+    assert_finds(build_index(tmp_path / "i.index", tmp_path / "codes.npy", 32), codes)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_array_is_taken_some_rows_at_a_time(tmp_path: Path, mapped: bool) -> None:
+    codes = codes_of(3000, 64, equal=True)
+    np.save(tmp_path / "codes.npy", codes)
+    said: list[int] = []
+    index = build_index(
+        tmp_path / "i.index",
+        np.load(tmp_path / "codes.npy", mmap_mode="r") if mapped else codes,
+        progress=lambda stage, done, total, note: said.append(done) if stage == "copy the codes" else None,
+    )
+    assert said == [700, 1400, 2100, 2800, 3000]
+    assert_finds(index, codes)
+
+
+def test_a_place_where_nothing_can_be_built_is_named_with_its_remedy(tmp_path: Path) -> None:
+    codes = codes_of(100, 64, equal=True)
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "j.index.building").write_bytes(b"")
+    for name, remedy in (
+        ("no/i.index", r"No such file or directory\); make the folder .*no$"),
+        ("file/i.index", r"Not a directory\); free space or choose another place"),
+        ("j.index", r"File exists\); remove it"),
+        ("", "this is a folder; give the name of a file in it"),
+    ):
+        with pytest.raises(HammingIndexError, match=remedy):
+            build_index(tmp_path / name, codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -36,9 +37,10 @@ class BuildFolder:
         if isinstance(source, str | os.PathLike):
             try:
                 known = os.stat(source)
-            except OSError as error:
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
                 raise HammingIndexError(
-                    source, f"no codes can be read here ({error.strerror})", "give an .npy file of codes"
+                    source, f"no codes can be read here ({reason})", "give an .npy file of codes"
                 ) from error
             origin = [str(Path(source).absolute()), known.st_size, known.st_mtime_ns]
         self.state: JsonObject = {"bits": bits, "source": origin, "done": []}
@@ -67,6 +69,10 @@ class BuildFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None and not (
+            self.state["done"] and self.state.get("count", 1)
+        ):  # there is nothing to go on from
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.close()
 
     def close(self) -> None:
@@ -196,7 +202,13 @@ def _digest(chunk: Codes) -> list[int]:
 
 
 def _unusable(folder: Path, error: Exception) -> HammingIndexError:
-    return HammingIndexError(folder, f"no index can be built here ({error})", "remove it")
+    remedy = "free space or choose another place"
+    if isinstance(error, ValueError | FileExistsError):  # what is there is of something else
+        remedy = "remove it"
+    elif isinstance(error, FileNotFoundError):
+        remedy = f"make the folder {folder.parent}"
+    reason = getattr(error, "strerror", None) or error
+    return HammingIndexError(folder, f"no index can be built here ({reason})", remedy)
 
 
 def _codes_in(path: str | os.PathLike[str], bits: int) -> Codes:

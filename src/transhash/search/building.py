@@ -46,13 +46,17 @@ def build_index(
 ) -> HammingIndex:
     """Build a compact index in the file `path`, of more codes of 32 to 64 bits than memory holds, and open it.
 
-    `codes` is an .npy file, uint8 [N, bits/8], or gives such arrays one after the other. The ids are 0 … N-1.
+    `codes` is an .npy file, uint8 [N, bits/8], such an array, or gives such arrays one after the other. The ids are
+    0 … N-1.
     `progress` gets what is being done, and how many codes of how many. After a kill the same call goes on; chunks must
     then come again as before, or none if all were copied. Raises HammingIndexError, also when the disk has no room, or
     while another call builds the same file.
     """
     check_compact(True, check_bits(bits))
     path, meta = file.named(path), check_meta(meta)
+    if path.is_dir():
+        raise HammingIndexError(path, "this is a folder", "give the name of a file in it")
+    codes = _given(codes, bits)
     folder = path.with_name(path.name + ".building")
     try:
         with BuildFolder(folder, bits, codes) as work:
@@ -62,6 +66,19 @@ def build_index(
             folder, f"building stopped ({error.strerror or error})", "free space and make the same call again"
         ) from error
     return HammingIndex.open(path)
+
+
+def _given(codes: object, bits: int) -> Given:
+    """Where codes come from: an array is given some rows at a time. Raises `HammingIndexError` for what gives none."""
+    if isinstance(codes, np.ndarray) and codes.ndim in (1, 2):
+        return (codes[first : first + AT_ONCE] for first in range(0, len(codes), AT_ONCE))
+    if not isinstance(codes, str | os.PathLike | Iterable) or (isinstance(codes, np.ndarray) and codes.ndim == 0):
+        raise HammingIndexError(
+            "",
+            f"codes are a {type(codes).__name__}",
+            f"give an .npy file, an array uint8 [N, {bits // 8}], or such arrays one after the other",
+        )
+    return codes
 
 
 def _build(path: Path, work: BuildFolder, codes: Given, meta: dict[str, str], progress: Progress) -> None:
