@@ -311,8 +311,10 @@ class HammingIndex:
     def _parts(self) -> tuple[JsonObject, Arrays]:
         """What the index is, as a header for JSON and arrays by name."""
         state = self._state
-        head = {"bits": self.bits, "next_id": state.next_id, "segments": len(state.segments)}
-        head |= {"meta": check_meta(self.meta)} | ({} if self.compact is None else {"compact": self.compact})
+        head: JsonObject = {"bits": self.bits, "next_id": state.next_id, "meta": check_meta(self.meta)}
+        head["segments"] = len(state.segments)
+        if self.compact is not None:
+            head["compact"] = self.compact
         return head, arrays_of(state.segments)
 
     @classmethod
