@@ -312,9 +312,7 @@ class HammingIndex:
         """What the index is, as a header for JSON and arrays by name."""
         state = self._state
         head: JsonObject = {"bits": self.bits, "next_id": state.next_id, "meta": check_meta(self.meta)}
-        head["segments"] = len(state.segments)
-        if self.compact is not None:
-            head["compact"] = self.compact
+        head |= {"segments": len(state.segments)} | ({} if self.compact is None else {"compact": self.compact})
         return head, arrays_of(state.segments)
 
     @classmethod
