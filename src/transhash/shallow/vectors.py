@@ -45,8 +45,8 @@ def rows_of(vectors: ArrayLike) -> Rows:
             )
     if array.dtype.kind not in "fiub":
         try:
-            array = array.astype(np.float32)
-        except ValueError as error:
+            array = array.astype(np.float64)
+        except (ValueError, OverflowError) as error:
             raise VectorsError("", f"vectors of {array.dtype} are no numbers ({error})", "give real numbers") from error
     return array
 
@@ -73,7 +73,7 @@ def chunks(rows: Rows) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.
 
         spread(prepare, cuts(len(given), workers(), PIECE))
         if not np.isfinite(squares).all():
-            if not np.isfinite(some).all():
+            if not np.isfinite(given).all():
                 raise VectorsError("", "the vectors contain infinity or NaN", "leave these rows out")
             raise VectorsError("", "the vectors are too long for float32", "divide them by their lengths")
         yield slice(start, start + len(some)), some, np.sqrt(squares)[:, None]
