@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transhash.codes import MOST_BITS, pack, whole
+from transhash.codes import pack, whole
 from transhash.errors import DataError, VectorsError
 from transhash.plain import JsonObject, parsed
 from transhash.shallow.functions import HashFunction, Labels, Linear
 from transhash.shallow.ksh import Kernel
 from transhash.shallow.learned import Perceptron
 from transhash.shallow.of_vectors import EITHER, METHODS, SUPERVISED
+from transhash.shallow.settings import generator, plain
 from transhash.shallow.sh import Waves
 from transhash.shallow.signs import signs_of
+from transhash.shallow.similarity import check_labels
 from transhash.shallow.vectors import Rows, chunks, rows_of
 from transhash.system import replacing
 
@@ -45,11 +47,14 @@ class Binarizer:
     """Learns codes from vectors, and gives them: `fit`, `transform`, `save`, `load`.
 
     Follows scikit-learn's conventions: it can be cloned, searched over and put in a pipeline. Learned are
-    `n_features_in_` and `function_`, the hash function.
+    `n_features_in_` and `function_`, the hash function, with `bits_` and `normalize_`, the settings that it was learned
+    with: others that are set later hold from the next `fit` on.
     """
 
     n_features_in_: int
     function_: HashFunction
+    bits_: int
+    normalize_: bool
 
     def __init__(
         self,
@@ -87,17 +92,23 @@ class Binarizer:
         rows = rows_of(X)
         labels = self._labels(rows, y)
         if len(rows) > self.sample:
-            chosen = np.sort(self._random().choice(len(rows), self.sample, replace=False))
+            chosen = np.sort(generator(self.random_state).choice(len(rows), self.sample, replace=False))
             rows, labels = rows[chosen], None if labels is None else labels[chosen]
         self._take(rows, labels)
-        self.function_ = self._learned()
+        self._learn()
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike | None = None) -> Self:
         """Take some more vectors (n, F), float32 or float16, into the sample; codes are learned when they are needed.
 
-        Raises `VectorsError` for vectors that cannot be used.
+        Raises `VectorsError` for vectors that cannot be used, and after `load`: a file holds no sample to go on from.
         """
+        if hasattr(self, "function_") and not hasattr(self, "_sample"):
+            raise VectorsError(
+                "",
+                "this Binarizer was loaded, and its file does not hold the vectors that it learned from",
+                "call `fit` with all vectors, or keep one that is to go on with pickle instead of `save`",
+            )
         rows = rows_of(X)
         self._take(rows, self._labels(rows, y))
         vars(self).pop("function_", None)
@@ -111,8 +122,8 @@ class Binarizer:
         rows = self._fitting(X)
         function = self._fitted()
         if isinstance(function, Linear):
-            return signs_of(function.head, rows, normalize=self.normalize)
-        codes = np.empty((len(rows), self.bits // 8), np.uint8)
+            return signs_of(function.head, rows, normalize=self.normalize_)
+        codes = np.empty((len(rows), self.bits_ // 8), np.uint8)
         for where, some, lengths in chunks(rows):
             codes[where] = pack(self._scaled(some, lengths))
         return codes
@@ -124,22 +135,22 @@ class Binarizer:
     def values(self, X: ArrayLike) -> NDArray[np.float32]:
         """Relaxed codes of vectors (N, F), float32 (N, bits): their signs are the bits. Raises as `transform` does."""
         rows = self._fitting(X)
-        values = np.empty((len(rows), self.bits), np.float32)
+        values = np.empty((len(rows), self.bits_), np.float32)
         for where, some, lengths in chunks(rows):
             values[where] = self._scaled(some, lengths)
-            if self.normalize:
+            if self.normalize_:
                 values[where] /= np.maximum(lengths, np.finfo(np.float32).tiny)
         return values
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was learned to a file (NumPy's `.npz`, without pickle); raises `DataError` when it cannot."""
+        arrays = {"format": np.array(_FORMAT), "about": np.array(self._about()), **self._arrays()}
         try:
             with replacing(path) as file:
-                np.savez(
-                    file, allow_pickle=False, format=np.array(_FORMAT), about=np.array(self._about()), **self._arrays()
-                )
-        except OSError as error:
-            raise DataError(path, f"cannot be written ({error.strerror})", "choose another place") from error
+                np.savez(file, allow_pickle=False, **arrays)
+        except (OSError, TypeError, ValueError) as error:  # of what is no path, too
+            reason = getattr(error, "strerror", None) or error
+            raise DataError(path, f"cannot be written ({reason})", "choose another place") from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -153,13 +164,16 @@ class Binarizer:
                 width = int(about.pop("features"))
                 made = cls(**about)
                 kept = {each.name: arrays[each.name] for each in fields(kind)}
+            if "width" in kept:
+                kept["width"] = float(kept["width"])
+            made._settings, made.n_features_in_ = plain(made.get_params()), width
+            made.function_, made.bits_, made.normalize_ = kind(**kept), made._settings["bits"], made.normalize
+            if made.function_.values(np.zeros((1, width), np.float32)).shape != (1, made.bits_):
+                raise ValueError(f"its function is not of {made.bits_} bits")
         except FileNotFoundError:
             raise DataError(path, "no such file", "check the path") from None
         except Exception as error:  # NumPy, zipfile and json raise errors of many kinds
             raise DataError(path, f"not a saved binarizer ({error})", "write it again with `Binarizer.save`") from error
-        if "width" in kept:
-            kept["width"] = float(kept["width"])
-        made.function_, made.n_features_in_ = kind(**kept), width
         return made
 
     @property
@@ -173,7 +187,7 @@ class Binarizer:
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Names of the bytes of a code, objects (bits/8,); raises `VectorsError` before `fit`."""
         self._fitted()
-        return np.array([f"binarizer{number}" for number in range(self.bits // 8)], object)
+        return np.array([f"binarizer{number}" for number in range(self.bits_ // 8)], object)
 
     def get_params(self, deep: bool = True) -> JsonObject:
         """The settings, by name."""
@@ -200,49 +214,37 @@ class Binarizer:
     # What is kept between calls: a sample of all vectors so far, and how many there were
 
     def _forget(self) -> None:
-        for name in ("function_", "n_features_in_", "_sample", "_generator"):
+        for name in ("function_", "bits_", "normalize_", "n_features_in_", "_settings", "_sample", "_generator"):
             vars(self).pop(name, None)
 
-    def _random(self) -> np.random.Generator:
-        seed = self.random_state
-        if isinstance(seed, np.random.RandomState):
-            seed = int(seed.randint(2**31))
-        return np.random.default_rng(seed)
-
-    def _check_settings(self) -> None:
-        bits = whole(self.bits)
-        if bits is None or not 0 < bits <= MOST_BITS or bits % 8:
-            raise VectorsError("", f"codes of {self.bits!r} bits", f"use a multiple of 8 up to {MOST_BITS}")
-        if self.method not in METHODS:
-            raise VectorsError("", f"no method {self.method!r}", f"use one of {', '.join(METHODS)}")
-        if (whole(self.sample) or 0) < 1:
-            raise VectorsError("", f"a sample of {self.sample!r} vectors", "use 1 or more")
-        if (whole(self.hidden) or 0) < 0 or whole(self.hidden) is None or (self.hidden and self.method != "learned"):
-            raise VectorsError("", f"{self.hidden!r} hidden units for {self.method}", "use 0, or 1 or more for learned")
-
     def _labels(self, rows: Rows, y: ArrayLike | None) -> Labels:
-        """The labels, where the method learns from them."""
-        self._check_settings()
+        """The labels, where the method learns from them. Raises `VectorsError` for settings that cannot be, too."""
+        plain(self.get_params())
         if self.method not in (*SUPERVISED, *EITHER) or (y is None and self.method in EITHER):
             return None
         if y is None:
             raise VectorsError("", f"{self.method} requires y to be passed, but the target y is None", "give labels")
-        labels = np.asarray(y)
-        if labels.ndim not in (1, 2) or len(labels) != len(rows):
-            raise VectorsError(
-                "", f"{len(rows)} vectors, but labels of shape {labels.shape}", "give (N,) classes or (N, C) multi-hot"
-            )
-        return labels
+        try:
+            return check_labels(y, len(rows), self.method)
+        except DataError as error:
+            raise VectorsError(error.where, error.reason, error.remedy) from error
 
     def _take(self, rows: Rows, labels: Labels) -> None:
         """Keep a sample of all vectors so far, in which each is as likely as any other."""
         self._check_width(rows)
-        before = getattr(self, "_sample", None)
+        before, normalize = getattr(self, "_sample", None), bool(self.normalize)
+        if before is not None and normalize is not self.normalize_:
+            raise VectorsError(
+                "",
+                f"normalize is {normalize}, and was {self.normalize_} for the vectors before",
+                "set it back, or call `fit` with all vectors",
+            )
         try:
             for where, some, lengths in chunks(rows):
-                new = np.divide(some, np.maximum(lengths, 1e-38), dtype=np.float32) if self.normalize else some
+                new = np.divide(some, np.maximum(lengths, 1e-38), dtype=np.float32) if normalize else some
                 self._take_chunk(new, None if labels is None else labels[where])
-        except VectorsError:  # in a later chunk: those before it were not taken either
+            self.n_features_in_, self.normalize_ = rows.shape[1], normalize
+        except BaseException:  # in a later chunk: those before it were not taken either
             if before is not None:
                 self._sample = before
             else:
@@ -256,13 +258,18 @@ class Binarizer:
             raise VectorsError(
                 "", "some vectors came with labels and others without", "give labels for all or for none"
             )
+        if labels is not None and kept_labels is not None and labels.shape[1:] != kept_labels.shape[1:]:
+            forms = [f"{each.shape[1]} columns" if each.ndim == 2 else "classes" for each in (labels, kept_labels)]
+            raise VectorsError(
+                "", f"labels came as {forms[0]}, and as {forms[1]} before", "give all labels in the same form"
+            )
         room = max(0, self.sample - len(kept))
         kept = np.concatenate([kept, new[:room]])
         if labels is not None and kept_labels is not None:
             kept_labels = np.concatenate([kept_labels, labels[:room]])
         if len(new) > room:
             if not hasattr(self, "_generator"):
-                self._generator = self._random()
+                self._generator = generator(self.random_state)
             rest = np.arange(seen + room, seen + len(new))
             places = self._generator.integers(0, rest + 1)
             taken = places < self.sample  # of several for one place the last one stays, as if they came one by one
@@ -271,17 +278,19 @@ class Binarizer:
                 kept_labels[places[taken]] = labels[room:][taken]
         self._sample = kept, kept_labels, seen + len(new)
 
-    def _learned(self) -> HashFunction:
-        self._check_settings()
-        sample, labels, _ = self._sample
-        seed = int(self._random().integers(2**31)) if whole(self.random_state) is None else int(self.random_state or 0)
+    def _learn(self) -> None:
+        settings, (sample, labels, _) = plain(self.get_params()), self._sample
+        seed = whole(self.random_state)
+        if seed is None:
+            seed = int(generator(self.random_state).integers(2**31))
         try:
-            settings = {"hidden": self.hidden} if self.hidden else {}
-            found = METHODS[self.method](sample, labels, self.bits, seed=seed, **settings)
+            more = {"hidden": settings["hidden"]} if "hidden" in settings else {}
+            found = METHODS[settings["method"]](sample, labels, settings["bits"], seed=seed, **more)
         except DataError as error:
             of = f"n_samples = {len(sample)}, n_features = {sample.shape[1]}"
             raise VectorsError(error.where, f"{error.reason} ({of})", error.remedy) from error
-        return Linear(found.head.astype(np.float32)) if isinstance(found, Linear) else found
+        self._settings, self.bits_ = {**settings, "normalize": self.normalize_}, settings["bits"]
+        self.function_ = Linear(found.head.astype(np.float32)) if isinstance(found, Linear) else found
 
     # Using it
 
@@ -290,7 +299,7 @@ class Binarizer:
         if not hasattr(self, "function_"):
             if not hasattr(self, "_sample"):
                 raise VectorsError("", "this Binarizer is not fitted yet", "call `fit` first")
-            self.function_ = self._learned()
+            self._learn()
         return self.function_
 
     def _fitting(self, X: ArrayLike) -> Rows:
@@ -300,7 +309,7 @@ class Binarizer:
         return rows
 
     def _check_width(self, rows: Rows) -> None:
-        width = vars(self).setdefault("n_features_in_", rows.shape[1])
+        width = getattr(self, "n_features_in_", rows.shape[1])
         if rows.shape[1] != width:
             raise VectorsError(
                 "",
@@ -316,20 +325,18 @@ class Binarizer:
         """
         function = self._fitted()
         if isinstance(function, Linear):
-            added = function.head[-1] * lengths if self.normalize else function.head[-1]
+            added = function.head[-1] * lengths if self.normalize_ else function.head[-1]
             values: NDArray[np.float32] = some @ function.head[:-1]
             values += added
             return values
-        if not self.normalize:
+        if not self.normalize_:
             return function.values(some)
         scale = np.maximum(lengths, np.finfo(np.float32).tiny)
         return function.values((some / scale).astype(np.float32)) * scale
 
     def _about(self) -> str:
-        settings = {name: value for name, value in self.get_params().items() if name != "random_state"}
-        if not self.hidden:
-            del settings["hidden"]  # as files of older versions have it
-        return json.dumps({**settings, "function": type(self._fitted()).__name__, "features": self.n_features_in_})
+        function = type(self._fitted()).__name__
+        return json.dumps({**self._settings, "function": function, "features": self.n_features_in_})
 
     def _arrays(self) -> dict[str, NDArray[np.floating]]:
         function = self._fitted()
