@@ -253,6 +253,40 @@ def test_rescoring_fills_up_and_refuses(vectors: np.ndarray) -> None:
         rescore(vectors[:1], vectors, [[1500]])
 
 
+@pytest.mark.parametrize("k", [-1, 0, 2.5, True, None])
+def test_rescoring_for_a_k_that_is_no_count_is_refused(k: object, vectors: np.ndarray) -> None:
+    with pytest.raises(VectorsError, match=r"k is .*; ask for 1 result or more"):
+        rescore(vectors[:1], vectors, [[0, 1]], k)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e25, 1e37])
+def test_rescoring_takes_vectors_of_any_length(scale: float, vectors: np.ndarray) -> None:
+    scaled = (vectors * np.float32(scale)).astype(np.float32)
+    cosines, ids = rescore(scaled[:2], scaled, [[0, 1, 2]] * 2, 3)
+    expected = rescore(vectors[:2], vectors, [[0, 1, 2]] * 2, 3)
+    np.testing.assert_allclose(cosines, expected[0], atol=1e-5)
+    np.testing.assert_array_equal(ids, expected[1])
+    assert rescore(np.zeros((1, 48)), vectors, [[3, 2]], 2)[0].tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("queries", "candidates", "words"),
+    [
+        (np.ones((1, 48)), [[0.7, 1.9]], "candidates are float64"),
+        (np.ones((1, 48)), [[0], [1, 2]], "candidates are lists of different lengths"),
+        ([["a"] * 48], [[0]], "queries are <U1; give real numbers"),
+        (np.full((1, 48), np.nan), [[0]], "infinity or NaN"),
+        (np.full((1, 48), 1e300), [[0]], "too large"),
+        (np.ones((1, 48)), np.array([[2**64 - 1]], np.uint64), "in their order"),
+    ],
+)
+def test_rescoring_refuses_what_has_no_cosine(
+    queries: np.ndarray, candidates: object, words: str, vectors: np.ndarray
+) -> None:
+    with pytest.raises(VectorsError, match=words):
+        rescore(queries, vectors, candidates)  # type: ignore[arg-type]
+
+
 def test_the_codes_are_packed_as_everywhere(vectors: np.ndarray) -> None:
     made = Binarizer(24, "lsh").fit(vectors)
     np.testing.assert_array_equal(made.transform(vectors), pack(made.values(vectors)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from transhash.codes import whole
 from transhash.errors import VectorsError
 
 
@@ -18,10 +21,16 @@ def rescore(
     gives them where codes were added in order; -1 is none. Returns cosines, float32 (Q, k), and row numbers, int64
     (Q, k), by cosine, then by number; where there are fewer than k, -1 and a cosine of -inf.
 
-    Raises `VectorsError` for arrays that do not fit.
+    Raises `VectorsError` for arrays that do not fit, and for infinity or NaN.
     """
-    asked, found = np.asarray(queries, np.float32), np.asarray(candidates, np.int64)
-    rows = vectors if isinstance(vectors, np.ndarray) else np.asarray(vectors)
+    count = whole(k)
+    if count is None or count < 1:
+        raise VectorsError("", f"k is {k!r:.40}", "ask for 1 result or more, as a whole number")
+    k = count
+    asked, found = _numbers(queries, "queries").astype(np.float64), _numbers(candidates, "candidates")
+    rows = _numbers(vectors, "vectors")
+    if found.dtype.kind not in "iu" and found.size:
+        raise VectorsError("", f"candidates are {found.dtype}", "give row numbers, int64 (Q, C)")
     if asked.ndim != 2 or found.ndim != 2 or rows.ndim != 2 or len(asked) != len(found):
         raise VectorsError(
             "",
@@ -37,10 +46,28 @@ def rescore(
     cosines = np.full((len(asked), k), -np.inf, np.float32)
     ids = np.full((len(asked), k), -1, np.int64)
     for number, (query, wanted) in enumerate(zip(asked, found, strict=True)):
-        each = np.unique(wanted[wanted >= 0])  # ascending: a mapped file is read from front to back
-        some = np.asarray(rows[each], np.float32)
-        lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(query)
-        likeness = some @ query / np.maximum(lengths, np.finfo(np.float32).tiny)
+        each = np.unique(wanted[wanted >= 0]).astype(np.int64)  # ascending: a mapped file is read from front to back
+        some = rows[each].astype(np.float64)  # in which squares of numbers of float32 are neither infinite nor 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            lengths = np.linalg.norm(some, axis=1) * np.linalg.norm(query)
+            likeness = some @ query / np.maximum(lengths, np.finfo(np.float64).tiny)
+        if not (np.isfinite(likeness) & np.isfinite(lengths)).all():
+            raise VectorsError(
+                "",
+                "queries or vectors contain infinity or NaN, or numbers that are too large",
+                "leave these rows out, or divide them by their lengths",
+            )
         order = np.argsort(-likeness, kind="stable")[:k]
         cosines[number, : len(order)], ids[number, : len(order)] = likeness[order], each[order]
     return cosines, ids
+
+
+def _numbers(given: ArrayLike, what: str) -> NDArray[Any]:
+    """An array of real numbers; raises `VectorsError` for anything else."""
+    try:
+        array = given if isinstance(given, np.ndarray) else np.asarray(given)
+    except ValueError:
+        raise VectorsError("", f"{what} are lists of different lengths", "give rows of the same length") from None
+    if array.dtype.kind not in "fiub":
+        raise VectorsError("", f"{what} are {array.dtype}", "give real numbers")
+    return array
