@@ -20,6 +20,7 @@ from transhash.system import one_blas_thread
 SHARED = 1.0  # of the mean difference of neighbours is added to that in every direction,
 FEW = 3.0  # and as much more as there are values for each pair of them
 RIDGE = 0.3  # of the mean variance of a value
+LEAST = 1e-9  # of the mean length, which is about 1, of the mean directions of neighbours: less is noise of the sums
 PLAIN = 0.25  # of the squared length is that of what was there before, where the whole collection was seen
 
 Floats = NDArray[np.float64]
@@ -29,7 +30,7 @@ def nearness(features: NDArray[np.float32] | NDArray[np.int8], share: float = 1.
     """The map for features (N, F): float32 (F + 1, F), weights and below them what is added.
 
     They are a sample of that `share` of a collection. Compares all pairs of items, so that N should be some thousands.
-    None where neighbours do not differ.
+    None where neighbours do not differ, or lie in opposite directions, as two items alone do.
     """
     with one_blas_thread():
         mean = features.mean(axis=0, dtype=np.float64)
@@ -44,7 +45,10 @@ def nearness(features: NDArray[np.float32] | NDArray[np.int8], share: float = 1.
         variances, directions = np.linalg.eigh(products + shared * np.eye(len(products)))
         evened = directions / np.sqrt(variances)
         towards = evened @ _smoothing(centred @ evened)
-        towards *= np.linalg.norm(centred) / np.linalg.norm(centred @ towards)
+        reached = np.linalg.norm(centred @ towards)
+        if reached < LEAST * len(centred) ** 0.5:
+            return None
+        towards *= np.linalg.norm(centred) / reached
         variances, directions = np.linalg.eigh(towards @ towards.T + PLAIN / share * np.eye(len(towards)))
         # turned, so that no value is much larger than others, and a byte holds each
         random = np.random.Generator(np.random.PCG64(0))
