@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -33,3 +35,22 @@ def test_inside_there_is_one_thread_and_then_as_many_as_before() -> None:
             assert threads() == {1}
         thread.join()
         assert threads() == {2}
+
+
+@pytest.mark.skipif(not threads(), reason="this NumPy has no OpenBLAS of its own")
+@pytest.mark.parametrize(("name", "inner"), [("ksh", "learn"), ("learned", "_descend")])
+def test_methods_of_many_small_products_learn_on_one_thread(
+    name: str, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, seen = importlib.import_module(f"transhash.shallow.{name}"), []
+    learn = getattr(module, inner)
+
+    def noted(*given: object) -> object:
+        seen.append(threads())
+        return learn(*given)
+
+    monkeypatch.setattr(module, inner, noted)
+    features = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    with threadpool_limits(2, "blas"):
+        getattr(module, name)(features, np.arange(60) % 3, 8)
+    assert seen == [{1}]

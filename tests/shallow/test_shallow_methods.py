@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import transhash
 from transhash.codes import pack
 from transhash.errors import DataError
-from transhash.shallow import METHODS, UNSUPERVISED, lsh
+from transhash.shallow import METHODS, UNSUPERVISED, lsh, similarity
 from transhash.shallow.similarity import Similarity
 
 Kinds = tuple[np.ndarray, np.ndarray]
@@ -110,6 +112,32 @@ def test_labels_that_cannot_be_learned_from_are_refused(name: str, kinds: Kinds)
 def test_features_that_do_not_vary_are_refused(name: str) -> None:
     with pytest.raises(DataError, match=f"{name} cannot tell 50 pictures"):
         METHODS[name](np.ones((50, 8), np.float32), np.arange(50) % 3, 8)
+
+
+@pytest.mark.parametrize("name", ["learned", "sh", "ksh", "bre"])
+@pytest.mark.parametrize("count", [1, 50])
+def test_equal_features_are_refused_whatever_they_are(name: str, count: int) -> None:
+    one = np.random.default_rng(0).standard_normal(8).astype(np.float32)
+    with pytest.raises(DataError, match=f"cannot tell {count} pictures with the same features apart"):
+        METHODS[name](np.tile(one, (count, 1)), np.arange(count) % 3, 8)
+
+
+def test_many_kinds_of_labels_take_the_memory_of_those_that_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    topics = (random.random((3000, 40)) < 0.2).astype(np.uint8)
+    vectors, rows = random.standard_normal((100, 3)), random.permutation(3000)[:100]
+    exact = Similarity.of(topics, topics, "ksh")[rows].times(vectors)
+    monkeypatch.setattr(similarity, "GROUPS", 1000)
+    for labels in (topics, np.arange(3000)):
+        tracemalloc.start()
+        some = Similarity.of(labels, topics, "ksh")[rows]
+        product, dense = some.times(vectors), some.dense()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert most < 3000 * 3000  # of 8 bytes would be all groups
+        np.testing.assert_allclose(product, dense @ vectors, atol=1e-9)
+        if labels is topics:
+            np.testing.assert_allclose(product, exact, atol=1e-9)
 
 
 def test_itq_alone_needs_a_feature_for_every_bit(kinds: Kinds) -> None:

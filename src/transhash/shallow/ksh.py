@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from transhash.shallow.functions import Features, Labels, unvarying
 from transhash.shallow.similarity import Similarity
+from transhash.system import one_blas_thread
 
 ANCHORS = 300  # as published, like all numbers below
 LABELLED = 2000
@@ -50,6 +51,7 @@ class Kernel:
         return values
 
 
+@one_blas_thread()
 def ksh(
     features: Features,
     labels: Labels,
@@ -69,7 +71,7 @@ def ksh(
     rows = random.permutation(len(features))[:labelled]
     distances = squared_distances(features, chosen)
     width = float(distances.mean())
-    if width == 0:
+    if width == 0 or (features == features[0]).all():  # of equal ones the distances are noise of the sums
         raise unvarying(features, "ksh")
     kernel = np.exp(-distances / (2 * width))
     mean = kernel.mean(axis=0)

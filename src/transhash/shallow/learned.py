@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from transhash.shallow.functions import Features, Labels, Linear
 from transhash.shallow.itq import itq
 from transhash.shallow.similarity import Similarity
+from transhash.system import one_blas_thread
 
 GAMMA = 20 / 64  # the Cauchy scale, in shares of the bits: the paper's 20 of 64
 BATCH = 256
@@ -60,6 +61,7 @@ class Perceptron:
         return values
 
 
+@one_blas_thread()
 def learned(
     features: Features, labels: Labels, bits: int, *, seed: int = 0, hidden: int = 0, steps: int = STEPS
 ) -> Linear | Perceptron:
