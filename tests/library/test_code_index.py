@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -150,6 +151,36 @@ def test_a_closed_library_says_so_in_any_thread(library: Library) -> None:
     library.close()
     with ThreadPoolExecutor(1) as pool, pytest.raises(LibraryError, match="was closed; open it again"):
         pool.submit(len, library).result()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        len,
+        Library.info,
+        lambda library: library.search(library.path.parent / "cat" / "cat-0.png"),
+        lambda library: library.index(library.path.parent),
+        lambda library: library.annotate({"cat-0.png": {"label": "x"}}),
+        lambda library: library.remove([1]),
+    ],
+)
+def test_a_closed_library_says_so_in_the_thread_that_used_it(
+    library: Library, photos: Path, use: Callable[[Library], object]
+) -> None:
+    library.index(photos)
+    library.search(photos / "cat" / "cat-0.png")
+    library.close()
+    with pytest.raises(LibraryError, match="was closed; open it again"):
+        use(library)
+
+
+def test_a_library_that_is_closed_while_another_thread_reads_says_so(library: Library, photos: Path) -> None:
+    library.index(photos)
+    pages = library.catalogue.database.pages("SELECT id FROM picture", size=1)
+    next(pages)
+    library.close()
+    with pytest.raises(LibraryError, match="was closed; open it again"):
+        next(pages)
 
 
 def test_a_change_seen_by_one_thread_is_seen_by_all(library: Library, photos: Path, model: FakeModel) -> None:

@@ -117,12 +117,13 @@ class Database:
     @property
     def _connection(self) -> sqlite3.Connection:
         """This thread's; raises `LibraryError` when the database was closed."""
+        if self._is_closed:
+            raise self._closed()
         own: _Connection | None = getattr(self._own, "connection", None)
-        if own is None:
-            if self._is_closed:
-                raise LibraryError(self.path, "the library was closed", "open it again")
-            own = self._open(["mode=rw", "mode=ro"])
-        return own.sqlite
+        return (own or self._open(["mode=rw", "mode=ro"])).sqlite
+
+    def _closed(self) -> LibraryError:
+        return LibraryError(self.path, "the library was closed", "open it again")
 
     def _open(self, ways: list[str]) -> _Connection:
         with self._sentences():
@@ -275,6 +276,8 @@ class Database:
                 if name.startswith(beginning):
                     code = "disk-full" if beginning == "SQLITE_FULL" else None
                     raise LibraryError(self.path, reason, remedy, code=code) from error
+            if self._is_closed:  # by another thread, while this one asks
+                raise self._closed() from error
             if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
                 raise
             raise self.damaged() from error  # tables, types or texts that no catalogue has
