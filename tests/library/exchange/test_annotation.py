@@ -253,7 +253,7 @@ def test_numpy_scalars_are_taken_as_what_they_are(filled: Library) -> None:
     report = filled.annotate({np.str_("cat-0.png"): values})
 
     kinds = {"count": "number", "small": "number", "score": "number", "good": "boolean", "label": "text", "day": "date"}
-    assert report.columns == kinds | {"nothing": "number"}
+    assert report.columns == kinds
     assert columns(filled)["cat-0.png"] == {
         "count": 2**60,
         "small": 7,
@@ -262,6 +262,19 @@ def test_numpy_scalars_are_taken_as_what_they_are(filled: Library) -> None:
         "label": "tabby",
         "day": datetime(2024, 5, 1, 12, 30),
     }
+
+
+def test_a_missing_value_of_pandas_does_not_decide_what_a_column_holds(filled: Library) -> None:
+    missing = float("nan")
+    report = filled.annotate(
+        {
+            "cat-0.png": {"flag": True, "day": date(2024, 5, 1), "note": missing},
+            "cat-1.png": {"flag": missing, "day": np.float32(missing), "note": np.float64(missing)},
+        }
+    )
+    assert report.columns == {"flag": "boolean", "day": "date"}
+    assert columns(filled) == {"cat-0.png": {"flag": True, "day": datetime(2024, 5, 1)}}
+    assert filled.annotate({"cat-0.png": {"note": "blurred"}}).columns == {"note": "text"}
 
 
 def test_written_whole_numbers_of_many_digits_stay_as_they_are(filled: Library, photos: Path) -> None:

@@ -126,7 +126,7 @@ def common(kinds: set[Kind]) -> Kind:
 def to_stored(value: object, kind: Kind) -> Stored | None:
     """A value as a column of some kind holds it, None for none; texts are read. Raises `UnfitError`."""
     value = of_python(value)
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return None
     if isinstance(value, str):
         return _read(value, kind)
@@ -136,6 +136,11 @@ def to_stored(value: object, kind: Kind) -> Stored | None:
     if own != kind:
         raise UnfitError(f"a {kind}")
     return _plain(value)
+
+
+def is_missing(value: object) -> bool:
+    """Whether a value of Python is none: nothing, an empty text, or what pandas has for a missing number, NaN."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def to_value(stored: object, kind: Kind) -> Value:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transhash.errors import DataError
-from transhash.library.catalogue.kinds import Kind, UnfitError, common, kind_of, kind_of_text, of_python
+from transhash.library.catalogue.kinds import Kind, UnfitError, common, is_missing, kind_of, kind_of_text, of_python
 from transhash.library.exchange.parquet_file import parquet, values
 
 Row = Mapping[str, object]
@@ -38,7 +38,7 @@ def kinds(rows: Iterator[Row], columns: list[str], *, written: bool) -> dict[str
     for number, row in enumerate(rows, 1):
         for column in columns:
             value = of_python(row.get(column))
-            if value is None or (isinstance(value, str) and not value.strip()):
+            if is_missing(value.strip() if isinstance(value, str) else value):
                 continue
             try:
                 found[column].add(kind_of_text(str(value).strip()) if written else kind_of(value))
