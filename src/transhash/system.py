@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -297,6 +298,26 @@ def lock_file(file: int) -> bool:
         except OSError:
             pass
     return True
+
+
+@contextmanager
+def in_turn(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Around reading a file and replacing it: of several threads and processes one after the other.
+
+    The lock is a file of its own, `path` with `.lock`, which stays. Raises `OSError` where it cannot be made.
+    """
+    handle = os.open(f"{os.fspath(path)}.lock", os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # until this process closes the file
+        elif fcntl:
+            with suppress(OSError):  # a drive that knows no locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _prefix(target: Path) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from transhash.errors import LibraryError
-from transhash.system import replacing
+from transhash.system import in_turn, replacing
 
 FILE = "not-duplicates.txt"
 _LINE = re.compile(r"([0-9a-f]{32}) ([0-9a-f]{32})")
@@ -34,18 +35,28 @@ class Verdicts:
         if any(one == other for one, other in new):
             remedy = "keep both: `--kinds same-pixels,copy` does not list files with equal bytes"
             raise LibraryError("", "both files have the same bytes, and a verdict is on two contents", remedy)
-        every = known | new
-        if every != known:
-            write_verdicts(self.path, every)
-        return len(every) - len(known)
+        if new <= known:
+            return 0
+        with self._in_turn():
+            known = self.pairs()
+            write_verdicts(self.path, known | new)
+        return len(new - known)
 
     def remove(self, pair: tuple[str, str]) -> bool:
         """Forget a pair of digests; returns whether it was known, and raises `LibraryError` when it cannot."""
-        known = self.pairs()
-        rest = known - {(min(pair), max(pair))}
-        if rest != known:
-            write_verdicts(self.path, rest)
-        return rest != known
+        gone = {(min(pair), max(pair))}
+        if not gone & self.pairs():
+            return False
+        with self._in_turn():
+            known = self.pairs()
+            write_verdicts(self.path, known - gone)
+        return bool(gone & known)
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Around a change: another process, or another thread, may be changing the file."""
+        with _cannot_be_written(self.path), in_turn(self.path):
+            yield
 
 
 def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
@@ -67,8 +78,13 @@ def read_verdicts(path: Path) -> frozenset[tuple[str, str]]:
 
 def write_verdicts(path: Path, pairs: Iterable[tuple[str, str]]) -> None:
     """Write pairs of digests; raises `LibraryError` when the file cannot be written."""
+    with _cannot_be_written(path), replacing(path) as file:
+        file.writelines(f"{one} {other}\n".encode() for one, other in sorted(pairs))
+
+
+@contextmanager
+def _cannot_be_written(path: Path) -> Iterator[None]:
     try:
-        with replacing(path) as file:
-            file.writelines(f"{one} {other}\n".encode() for one, other in sorted(pairs))
+        yield
     except (OSError, ValueError) as error:
         raise LibraryError(path, f"verdicts cannot be written ({error})", "check its permissions") from error
