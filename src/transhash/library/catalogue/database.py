@@ -24,7 +24,9 @@ ASKED = (1, 10, 50, 100, 200, 350, 500)  # keys in a query
 ASKED_AT_ONCE = ASKED[-1]  # SQLite's limit on parameters was 999
 STEPS_BETWEEN = 10_000  # of SQLite's machine, of which it does some 50 million a second
 
-DAMAGED = ("the catalogue is damaged", "restore it from a copy, or remove the library and index the folders again")
+# What waits in the first of these files belongs to the damaged catalogue: SQLite would write it into the copy.
+FROM_A_COPY = f"from a copy (remove {CATALOGUE}-wal and {CATALOGUE}-shm first)"
+DAMAGED = ("the catalogue is damaged", f"restore it {FROM_A_COPY}, or remove the library and index the folders again")
 _UNFINISHED = ("its last writing was interrupted and it may not be written here", "make a copy and open that")
 _SENTENCES = {  # reason and remedy by the beginning of SQLite's error name
     "SQLITE_READONLY_CANTINIT": _UNFINISHED,

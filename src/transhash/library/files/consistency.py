@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from transhash.errors import LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.database import FROM_A_COPY
 from transhash.library.catalogue.recoding import recode, stale
 from transhash.library.files.paths import Places
 from transhash.library.results import Problem, Verification
@@ -16,7 +17,7 @@ from transhash.model.encoder import Encoder
 from transhash.model.fitted import Head
 
 EXAMPLES = 5  # paths that a problem names
-REMADE = "restore the catalogue from a copy, or remove the library and index the folders again"
+REMADE = f"restore the catalogue {FROM_A_COPY}, or remove the library and index the folders again"
 
 
 def layer_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
