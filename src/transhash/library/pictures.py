@@ -68,7 +68,7 @@ def facets(catalogue: Catalogue) -> Facets:
     with catalogue.reading():
         folders = catalogue.pictures.some_folders(MOST_VALUES)
         texts = {
-            name: catalogue.columns.some_texts(column.id, MOST_VALUES)
+            name: catalogue.columns.some_texts(column, MOST_VALUES)
             for name, column in catalogue.columns.all().items()
             if column.kind == Kind.TEXT
         }

@@ -95,7 +95,8 @@ class OwnVectors:
             model = model.fitted(layers.head)
         for page in _pages(found):
             files = [_file(self._places, key) for key in keys[page]]
-            self._put(model, found[page], files, list(islice(own, len(files))), None if page.start else layers)
+            values = [*zip(files, islice(own, len(files)), strict=True)]
+            self._put(model, found[page], values, annotation, None if page.start else layers)
             progress("importing", page.stop, len(found), "")
         fit_if_due(self._catalogue, self._searching)
         return len(found)
@@ -104,22 +105,23 @@ class OwnVectors:
         self,
         model: Embedder,
         vectors: NDArray[np.generic],
-        files: list[tuple[bytes, bytes]],
-        own: list[dict[int, Stored | None]],
+        rows: list[tuple[tuple[bytes, bytes], dict[int, Stored | None]]],
+        annotation: Annotation,
         layers: HashLayers | None,
     ) -> None:
         kept, origin = model.embed(vectors), origin_of(model)
         codes, saved = _bytes(model.head.codes(kept)), _bytes(kept)
         pictures = [
             (File(*file, 0, 0, content_hash(row).digest()), Coded(0, 0, code, None, None, None, row, origin))
-            for file, code, row in zip(files, codes, saved, strict=True)
+            for (file, _), code, row in zip(rows, codes, saved, strict=True)
         ]
         embeddings = self._catalogue.embeddings
         with self._catalogue.writing():
             if layers and not embeddings.fitted_to() and not embeddings.are_at_least(1):  # nobody came before
                 embeddings.use(layers)
+            annotation.require()
             ids = self._catalogue.pictures.put_all(pictures)
-            self._catalogue.columns.set_values(zip(ids, own, strict=True))
+            self._catalogue.columns.set_values(zip(ids, (own for _, own in rows), strict=True))
 
 
 class Checked(NamedTuple):

@@ -20,6 +20,7 @@ from fake_model import FakeModel
 from transhash import Library
 from transhash.errors import DataError, LibraryError, TransHashError
 from transhash.library.catalogue.database import CATALOGUE
+from transhash.library.results import Problem
 
 
 def csv(folder: Path, text: str, name: str = "labels.csv") -> Path:
@@ -215,15 +216,35 @@ def test_the_model_is_not_needed(filled: Library) -> None:
         assert columns(library) == {"cat-0.png": {"label": "x"}}
 
 
-@pytest.mark.parametrize("sql", ["UPDATE own_value SET value = x'00'", "UPDATE own_column SET kind = 'x'", "date"])
-def test_what_no_transhash_wrote_is_damage(filled: Library, photos: Path, sql: str) -> None:
-    filled.annotate({"cat-0.png": {"label": "x"}})
-    if sql == "date":
-        sql = "UPDATE own_column SET kind = 'date'; UPDATE own_value SET value = 1 << 62"
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE own_value SET value = x'00'",
+        "UPDATE own_value SET value = 7",
+        "UPDATE own_column SET kind = 'number'",
+        "UPDATE own_column SET kind = 'x'",
+        "UPDATE own_column SET kind = 'date'; UPDATE own_value SET value = 1 << 62",
+    ],
+)
+def test_a_column_with_values_of_another_kind_is_named_and_can_be_removed(
+    filled: Library, photos: Path, tmp_path: Path, sql: str
+) -> None:
+    filled.annotate({"cat-0.png": {"my label": "x"}})
     with sqlite3.connect(filled.path / CATALOGUE) as database:
         database.executescript(sql)
-    with pytest.raises(LibraryError, match="the catalogue is damaged"):
-        filled.search(photos / "cat" / "cat-0.png")
+    said = "values in its column 'my label' are not of the column's kind"
+    remedy = "remove it (`transhash annotate --drop 'my label'`), and annotate again"
+    for use in (
+        lambda: filled.search(photos / "cat" / "cat-0.png"),
+        lambda: filled.export(tmp_path / "all.parquet"),
+    ):
+        with pytest.raises(LibraryError) as error:
+            use()
+        assert str(error.value) == f"{filled.path}: {said}; {remedy}"
+    assert filled.verify().problems == [Problem(f"1 {said}", remedy)]
+    filled.drop_column("my label")
+    assert filled.verify().problems == []
+    assert columns(filled) == {}
 
 
 def test_a_filter_sees_what_is_annotated_here_and_elsewhere(filled: Library, photos: Path) -> None:

@@ -55,8 +55,8 @@ def test_a_sound_library_passes(filled: Library, deep: bool) -> None:
     [
         ("UPDATE picture SET code = x'00' WHERE id = 2", "1 pictures have codes of another length"),
         ("UPDATE picture SET code = '8 bytes.' WHERE id = 2", "1 pictures have codes of another length"),
-        ("UPDATE own_value SET value = 7", "1 pictures have values that do not fit their column"),
-        ("UPDATE own_column SET kind = 'colour'", "1 pictures have values that do not fit their column"),
+        ("UPDATE own_value SET value = 7", "1 values in its column 'label' are not of the column's kind"),
+        ("UPDATE own_column SET kind = 'colour'", "1 values in its column 'label' are not of the column's kind"),
         ("UPDATE picture SET digest = x'00'", "6 pictures have no proper digest"),
         ("UPDATE picture SET name = CAST('../x.png' AS BLOB) WHERE id = 1", "1 pictures have no proper name"),
         ("UPDATE picture SET size = 'much' WHERE id = 1", "1 pictures have sizes or times that are no numbers"),

@@ -37,6 +37,7 @@ BUILT_IN = {
 }
 RESERVED = {*BUILT_IN, "path_bytes", "code", "digest"}  # the columns that `transhash export` writes of itself
 MAX_NAME = 200  # characters
+YEARS = (-62_135_596_800, 253_402_300_800)  # seconds since 1970: from the year 1 to 9999
 
 _DATE = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d))?)?)?)?")
 _INTEGER = re.compile(r"-?(0|[1-9]\d*)")

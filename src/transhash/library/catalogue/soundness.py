@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.kinds import YEARS
 
 
 def damages(database: Database) -> list[str]:
@@ -28,16 +29,21 @@ def misfits(database: Database, width: int) -> dict[str, int]:
         "SELECT COUNT(*) FROM picture JOIN folder ON folder.id = picture.folder WHERE typeof(path) <> 'blob'"
         " OR instr(x'2F' || CAST(path AS TEXT) || '/', '/../') > 0"
     )[0]
-    (values,) = database.rows(
-        "SELECT COUNT(DISTINCT picture) FROM own_value JOIN own_column ON own_column.id = own_column"
-        " WHERE NOT CASE kind WHEN 'text' THEN typeof(value) = 'text'"
-        " WHEN 'number' THEN typeof(value) IN ('integer', 'real')"
-        " WHEN 'boolean' THEN value IN (0, 1) WHEN 'date' THEN typeof(value) = 'integer' ELSE 0 END"
-    )[0]
     counts = {**dict(zip(kinds, map(int, row), strict=True)), "a folder outside the library's": folders}
     (embeddings,) = database.rows(
         "SELECT COUNT(*) FROM embedding WHERE typeof(kept) <> 'blob' OR length(kept) <>"
         " (SELECT length(kept) FROM embedding GROUP BY length(kept) ORDER BY COUNT(*) DESC LIMIT 1)"
     )[0]
-    counts["embeddings of another length"] = embeddings
-    return {**counts, "values that do not fit their column": values}
+    return {**counts, "embeddings of another length": embeddings}
+
+
+def unfit_columns(database: Database) -> dict[str, int]:
+    """Users' own columns with values that are not of the column's kind, and how many."""
+    rows = database.rows(
+        "SELECT name, COUNT(*) FROM own_value JOIN own_column ON own_column.id = own_column"
+        " WHERE NOT CASE kind WHEN 'text' THEN typeof(value) = 'text'"
+        " WHEN 'number' THEN typeof(value) IN ('integer', 'real') WHEN 'boolean' THEN value IN (0, 1)"
+        f" WHEN 'date' THEN typeof(value) = 'integer' AND value >= {YEARS[0]} AND value < {YEARS[1]} ELSE 0 END"
+        " GROUP BY own_column.id ORDER BY own_column.id"
+    )
+    return {str(name): count for name, count in rows}

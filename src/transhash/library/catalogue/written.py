@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from transhash.library.catalogue.database import Database
+from transhash.library.catalogue.kinds import YEARS
 
 _BLOBS, _NUMBERS = ("path", "name", "digest", "code"), ("size", "mtime_ns", "width", "height")
 _CONDITIONS = [
@@ -20,7 +21,7 @@ _CONDITIONS = [
     # no NUL, no two dots, no colon; and no slash at its end
     *(f"instr(path, x'{each}') = 0" for each in ("00", "2E2E", "3A")),
     "substr(path, -1) <> x'2F'",
-    "(taken IS NULL OR (typeof(taken) = 'integer' AND taken BETWEEN -62135596800 AND 253402300799))",
+    f"(taken IS NULL OR (typeof(taken) = 'integer' AND taken >= {YEARS[0]} AND taken < {YEARS[1]}))",
 ]
 _PATH = "CASE length(path) WHEN 0 THEN name ELSE path || '/' || name END"
 

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from transhash.errors import DataError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.columns import OwnColumn
 from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
 from transhash.library.exchange.tables import Row, Rows, kinds, read, unfit
 from transhash.library.files.paths import Places
@@ -21,7 +22,7 @@ Annotations: TypeAlias = str | os.PathLike[str] | Mapping[str, Row] | Mapping[Pa
 """Rows of a user's own columns: a file, mappings by picture, or mappings of which each names its picture."""
 
 EXAMPLES = 20  # unmatched rows that a report names
-_BATCH = 2048  # rows a transaction
+BATCH = 2048  # rows a transaction
 
 
 class Annotation:
@@ -37,6 +38,7 @@ class Annotation:
         self._bases = [places.base, *([beside] if beside else [])]
         self._report = AnnotationReport()
         self._kinds: dict[str, Kind] = {}
+        self._own: dict[str, OwnColumn] = {}  # as the catalogue has them
         self._names_ready = False
         self._composed: dict[str, set[int]] | None = None  # ids by paths and names that are not ASCII
         # A folder is looked at once, not for each of its pictures.
@@ -68,23 +70,37 @@ class Annotation:
 
     def import_(self, rows: Rows) -> AnnotationReport:
         """Import rows that were checked."""
-        found = self._kinds
-        with self._catalogue.writing():
-            own = self._catalogue.columns.added(found)
-        waiting = self._checked(rows(), found)
-        while batch := list(islice(waiting, _BATCH)):
+        self._add()
+        waiting = self._checked(rows(), self._kinds)
+        while batch := list(islice(waiting, BATCH)):
+            found = [self._find(key) for key, _ in batch]  # before the lock is held: it may take long
             with self._catalogue.writing():
-                for key, values in batch:
-                    self._put(key, {own[column].id: value for column, value in values.items()})
-        self._report.columns = {own[column].name: str(kind) for column, kind in found.items()}
+                self.require()
+                there = self._catalogue.columns.pictures(id_ for id_ in found if id_ is not None)
+                for (key, values), id_ in zip(batch, found, strict=True):
+                    self._put(key, id_ if id_ in there else None, self._by_id(values))
+        self._report.columns = {column.name: str(column.kind) for column in self._own.values()}
         return self._report
 
     def values(self, rows: Rows) -> Iterator[dict[int, Stored | None]]:
-        """What rows that were checked say, by column id: for those who know which pictures they are about."""
-        with self._catalogue.writing():
-            own = self._catalogue.columns.added(self._kinds)
+        """What rows that were checked say, by column id: for those who know which pictures they are about.
+
+        Who writes them calls `require` before that.
+        """
+        self._add()
         for _, values in self._checked(rows(), self._kinds):
-            yield {own[column].id: value for column, value in values.items()}
+            yield self._by_id(values)
+
+    def require(self) -> None:
+        """Look at the columns again (`Columns.require`), inside the transaction that writes their values."""
+        self._catalogue.columns.require(self._own.values())
+
+    def _add(self) -> None:
+        with self._catalogue.writing():
+            self._own = self._catalogue.columns.added(self._kinds)
+
+    def _by_id(self, values: Mapping[str, Stored | None]) -> dict[int, Stored | None]:
+        return {self._own[column].id: value for column, value in values.items()}
 
     def _columns(self, rows: Iterator[Row]) -> list[str]:
         """The columns to import; those that pictures have anyway are left out and named in the report."""
@@ -123,9 +139,8 @@ class Annotation:
                 raise DataError(f"row {number}", f"the picture is {key!r:.40}, not a path or a name", "change it")
             yield os.fsdecode(key), values
 
-    def _put(self, key: str, values: dict[int, Stored | None]) -> None:
+    def _put(self, key: str, picture: int | None, values: dict[int, Stored | None]) -> None:
         self._report.rows += 1
-        picture = self._find(key)
         if picture is not None:
             self._report.matched += 1
             self._catalogue.columns.set_values([(picture, values)])
@@ -207,11 +222,11 @@ def drop(catalogue: Catalogue, names: Iterable[str]) -> None:
     Raises `LibraryError`, before any is removed, when there is none of a name.
     """
     with catalogue.writing():
-        columns = catalogue.columns.all()
+        columns = catalogue.columns.ids()
         wanted = list(dict.fromkeys(names))
         if missing := [name for name in wanted if name not in columns]:
             known = ", ".join(columns) or "none yet"
             raise LibraryError(catalogue.path.parent, f"no column {missing[0]!r} of your own", f"there are: {known}")
         for name in wanted:
-            catalogue.columns.drop(columns[name].id)
+            catalogue.columns.drop(columns[name])
             catalogue.calibrations.forget(by=name)

@@ -20,7 +20,7 @@ from transhash.errors import DataError, LibraryError
 from transhash.images import MAX_SIDE
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.database import NewLayers
-from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, Kind, Stored, UnfitError, to_stored
+from transhash.library.catalogue.kinds import MAX_NAME, RESERVED, YEARS, Kind, Stored, UnfitError, to_stored
 from transhash.library.catalogue.records import Coded, File, Indexed, Origin
 from transhash.library.exchange.merging import prepare
 from transhash.library.exchange.parquet_file import parquet, plain, pyarrow
@@ -40,7 +40,6 @@ FORMAT = 2  # of the file, with embeddings; 1 without. A newer one needs a newer
 BATCH = 8192  # rows in memory at a time
 GROUP = 1 << 17  # rows of a row group: a million pictures are eight of them
 _PREFIX = b"transhash."
-_YEARS = (-62_135_596_800, 253_402_300_800)  # seconds since 1970: from the year 1 to 9999
 
 
 class Carried(NamedTuple):
@@ -180,6 +179,7 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
         own = catalogue.columns.added(found.columns)
     for batch in rows(path):
         with catalogue.writing():
+            catalogue.columns.require(own.values())
             for one in batch:
                 file = one.file._replace(folder=places.stored(one.file.folder))
                 id_ = catalogue.pictures.at(file.folder, file.name)
@@ -338,7 +338,7 @@ def _own(value: Any, kind: Kind) -> Any:
     """A value as the catalogue stores it; moments come in milliseconds."""
     if kind != Kind.DATE or value is None:
         return to_stored(value, kind)
-    _require(_YEARS[0] <= value // 1000 < _YEARS[1], "a date from the year 1 to 9999")
+    _require(YEARS[0] <= value // 1000 < YEARS[1], "a date from the year 1 to 9999")
     return value // 1000
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from transhash.errors import ImageError, LibraryError
 from transhash.library.catalogue.catalogue import Catalogue
+from transhash.library.catalogue.columns import MISFIT, remedy
 from transhash.library.catalogue.records import Indexed
-from transhash.library.catalogue.soundness import damages, misfits
+from transhash.library.catalogue.soundness import damages, misfits, unfit_columns
 from transhash.library.digests import content_hash, file_digest
 from transhash.library.files.consistency import EXAMPLES, REMADE, head_of, layer_problems, repair
 from transhash.library.files.indexing import unfit
@@ -106,6 +107,8 @@ def catalogue_problems(catalogue: Catalogue, bits: int) -> Iterator[Problem]:
         for what, count in misfits(catalogue.database, bits // 8).items():
             if count:
                 yield Problem(f"{count:,} pictures have {what}", REMADE)
+        for name, count in unfit_columns(catalogue.database).items():
+            yield Problem(f"{count:,} {MISFIT.format(name)}", remedy(name))
         return
     yield Problem("the catalogue cannot be read to its end", REMADE)
 
