@@ -19,6 +19,7 @@ from transhash.errors import LibraryError
 from transhash.library.catalogue.database import CATALOGUE
 
 NOBODY = 65534
+OLD = Path(__file__).resolve().parents[1] / "formats" / "0.1" / "library"  # which has no calibration
 
 
 @pytest.fixture
@@ -60,6 +61,16 @@ def test_a_library_that_may_only_be_read_is_searched(elsewhere: Path) -> None:
             assert [hit.path for hit in library.search(elsewhere / "b.png", k=1)] == [elsewhere / "b.png"]
             assert library.index(elsewhere).unchanged == 2
         assert sorted(path.name for path in (elsewhere / ".transhash").iterdir()) == [CATALOGUE, "codes.hamming"]
+
+
+def test_a_library_of_an_older_format_that_may_only_be_read_is_used_as_it_is(elsewhere: Path) -> None:
+    old = Path(shutil.copytree(OLD, elsewhere / "old"))
+    with read_only(elsewhere), Library.open(old, FakeModel()) as library:
+        assert library.info().pictures == len(library.passing()) == len(library.search(elsewhere / "b.png", k=99)) > 2
+        assert library.verify().problems == []
+        with pytest.raises(LibraryError, match="may not be written"):
+            library.annotate([{"path": "nowhere", "label": "x"}])
+    assert (old / CATALOGUE).read_bytes() == (OLD / CATALOGUE).read_bytes()
 
 
 def test_indexing_into_a_library_that_may_only_be_read_is_one_sentence(elsewhere: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import formats
 from fake_model import FakeModel
 from transhash import HammingIndex, Library
 from transhash.codes import hamming
+from transhash.library.catalogue.database import CATALOGUE
+from transhash.library.catalogue.migrations import MIGRATIONS
 from transhash.model import HashModel
 
 STORED = Path(__file__).resolve().parents[1] / "formats"
@@ -36,6 +39,34 @@ def test_libraries(stored: Path) -> None:
         assert library.codes().reconstruct(np.array(ids)).tolist() == answers(stored)["codes"]
         assert library.passing("rating >= 3 and label like 'name*'").tolist() == ids[3:]
         assert library.verify().problems == []
+
+
+def test_what_is_only_read_stays_as_it_is_until_something_is_written(stored: Path, tmp_path: Path) -> None:
+    catalogue = stored / "library" / CATALOGUE
+    before = catalogue.read_bytes()
+    with Library.open(stored / "library", FakeModel()) as library:
+        library.info()
+        library.search(formats.pictures()[0])
+        library.export(tmp_path / "all.parquet")
+        assert library.verify().problems == []
+    assert catalogue.read_bytes()[:100] == before[:100]
+    assert version(catalogue) == int.from_bytes(before[60:64])
+    with Library.open(stored / "library", FakeModel()) as library, Library.open(stored / "library") as reader:
+        assert reader.info().calibrated_by == ""
+        library.annotate([{"path": "nowhere", "label": "x"}])
+        assert version(catalogue) == len(MIGRATIONS)
+        library.catalogue.database.execute(
+            "INSERT INTO calibration VALUES ('label', ?, 1.0, 0.0, 9, '')", [library.fingerprint]
+        )
+        assert reader.info().calibrated_by == "label"
+
+
+def version(catalogue: Path) -> int:
+    """The format of a catalogue."""
+    with sqlite3.connect(catalogue) as database:
+        ((found,),) = database.execute("PRAGMA user_version")
+    database.close()
+    return int(found)
 
 
 @pytest.mark.parametrize("mapped", [False, True])

@@ -40,6 +40,8 @@ class Calibrations:
 
         Raises `LibraryError` for one that is damaged.
         """
+        if not self._database.rows("SELECT 1 FROM sqlite_schema WHERE name = 'calibration'"):  # of an older format
+            return None
         rows = self._database.rows("SELECT by_column, fingerprint, slope, shift, pairs, data FROM calibration")
         if not rows:
             return None

@@ -50,8 +50,12 @@ class Catalogue:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """All writes inside happen, or none does; if anything was written, there is a new revision."""
+        """All writes inside happen, or none does; if anything was written, there is a new revision.
+
+        A catalogue of an older format is brought to the present one before.
+        """
         with self.database.transaction("IMMEDIATE"):  # the only one, of all threads and processes
+            self.database.migrate()
             number = self.revision().number + 1
             self.pictures.begin(number)
             before = self.database.written()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from weakref import WeakSet
 
 from transhash.errors import LibraryError
-from transhash.library.catalogue.migrations import MIGRATIONS
+from transhash.library.catalogue.migrations import MIGRATIONS, READABLE
 
 CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
@@ -234,9 +234,8 @@ class Database:
         with self.transaction("DEFERRED"):  # one moment: another process may be making the file
             version, application = self._pragma("user_version"), self._pragma("application_id")
             empty = not self._pragma("schema_version")
-        if version > len(MIGRATIONS):
-            raise LibraryError(self.path, "written by a newer transhash", "update transhash to use this library")
-        if application == APPLICATION_ID and version == len(MIGRATIONS):
+        self._check_version(version)
+        if application == APPLICATION_ID and version >= READABLE:
             self._refuse_programs()
             return
         if empty and not application and not new:
@@ -244,16 +243,25 @@ class Database:
         if application != APPLICATION_ID and not (new and empty):
             raise LibraryError(self.path, "not the catalogue of a library", "name another place for it")
         with self.transaction("IMMEDIATE"):
-            version = self._pragma("user_version")  # another process may have been here while we waited
-            for step in MIGRATIONS[version:]:
-                for statement in step.split(";\n"):
-                    self.execute(statement)
-            if new and not version:
+            if not self.migrate() and new:  # no other process has been here while we waited
                 self.execute("INSERT INTO library VALUES (?, ?, ?, ?, ?, randomblob(8), randomblob(16))", new)
                 self.execute("INSERT INTO revision SELECT 1, revision FROM library")
                 self.many("INSERT INTO hash_layers VALUES (?, ?, ?)", [layers] if layers else [])
             self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    def migrate(self) -> int:
+        """Bring the file to the present format, inside a transaction for writing; returns the format that it had."""
+        version = self._pragma("user_version")
+        self._check_version(version)
+        if version < len(MIGRATIONS):
+            for statement in (each for step in MIGRATIONS[version:] for each in step.split(";\n")):
+                self.execute(statement)
             self.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        return version
+
+    def _check_version(self, version: int) -> None:
+        if version > len(MIGRATIONS):
+            raise LibraryError(self.path, "written by a newer transhash", "update transhash to use this library")
 
     def _refuse_programs(self) -> None:
         """Ours has no views and triggers: they would run statements that came with the file."""

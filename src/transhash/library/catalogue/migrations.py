@@ -1,5 +1,7 @@
 """The schema of the catalogue, as the steps that led to it."""
 
+READABLE = 5  # steps that a catalogue must have to be read: what later ones make is looked for where it is read
+
 # The schema is the sum of these steps; PRAGMA user_version counts those taken. Append: never edit a released one.
 MIGRATIONS = (
     """
