@@ -7,14 +7,16 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from collection import draw
 from fake_model import FakeModel
 from transhash import Library
-from transhash.errors import LibraryError
+from transhash.errors import LibraryError, TransHashWarning
 from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.catalogue.migrations import MIGRATIONS
 from transhash.library.opening import CODES
@@ -174,11 +176,42 @@ def test_a_writer_that_waits_too_long_says_so(filled: Path, model: FakeModel, mo
     holder = sqlite3.connect(filled / CATALOGUE, isolation_level=None)
     with Library.open(filled, model) as library:
         holder.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LibraryError, match="another process is writing to this library"):
-            library.index(filled.parent)
+        with pytest.raises(LibraryError, match="another process is writing to this library; try again"):
+            library.add([filled.parent / "new.png"])
         assert len(query(filled, model)) == 6  # reading goes on
         holder.execute("ROLLBACK")
-        assert library.index(filled.parent).added == 1
+        assert len(library.add([filled.parent / "new.png"])) == 1
+    holder.close()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda library: library.index(library.path.parent),
+        lambda library: library.annotate({"cat-0.png": {"label": "x"}}),
+        lambda library: Library.import_(library.path.parent / "all.parquet", library.path, FakeModel())[0].close(),
+    ],
+)
+def test_long_work_waits_for_another_writer_and_says_so(
+    filled: Path, model: FakeModel, monkeypatch: pytest.MonkeyPatch, work: Callable[[Library], object]
+) -> None:
+    monkeypatch.setattr("transhash.library.catalogue.database.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("transhash.library.catalogue.database.SAID_AFTER", 50)
+    holder = sqlite3.connect(filled / CATALOGUE, isolation_level=None, check_same_thread=False)
+    with Library.open(filled, model) as library:
+        library.export(filled.parent / "all.parquet")
+        draw(filled.parent / "new.png", 50)
+        before = library.catalogue.revision().number
+        holder.execute("BEGIN IMMEDIATE")
+        release = Timer(0.4, lambda: holder.execute("ROLLBACK"))
+        release.start()
+        with pytest.warns(TransHashWarning, match="another process is writing to this library; waiting until it has"):
+            work(library)
+        release.join()
+        assert library.catalogue.revision().number > before
+        holder.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LibraryError, match="another process is writing"):  # other work is as impatient as before
+            library.remove([1])
     holder.close()
 
 

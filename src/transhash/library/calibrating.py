@@ -63,20 +63,25 @@ def calibrated(catalogue: Catalogue, searching: LocalSearch, by: str | None) -> 
                 catalogue.calibrations.keep(OwnCalibration(by, fingerprint, curve))
         if is_present:
             return _report(sample, _general(model))
-    raise LibraryError(catalogue.path.parent, "its codes are fitted again and again by others", "try again")
+    raise again_and_again(catalogue)
 
 
-def renew(catalogue: Catalogue, layers: HashLayers) -> None:
-    """Fit probabilities to the same column after hash layers were fitted, inside the same transaction.
+def again_and_again(catalogue: Catalogue) -> LibraryError:
+    """The error where other processes fit hash layers each time that something was calculated for the present ones."""
+    return LibraryError(catalogue.path.parent, "its codes are fitted again and again by others", "try again")
 
-    Where the column does not serve any more, they are the model's again.
+
+def renewed(catalogue: Catalogue, layers: HashLayers) -> OwnCalibration | None:
+    """Probabilities fitted to the same column where hash layers are fitted, inside a transaction.
+
+    None where there were none, and where the column does not serve any more: they are the model's then.
     """
     if own := catalogue.calibrations.present():
-        catalogue.calibrations.forget()
         with suppress(LibraryError):
             curve = sample_of(catalogue, layers, own.by).curve()
             _check_curve(catalogue, own.by, curve)
-            catalogue.calibrations.keep(OwnCalibration(own.by, layers.fingerprint, curve))
+            return OwnCalibration(own.by, layers.fingerprint, curve)
+    return None
 
 
 def sample_of(catalogue: Catalogue, layers: HashLayers | None, by: str) -> Sample:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transhash.errors import DataError, LibraryError
 from transhash.library import calibrating
 from transhash.library.catalogue import recoding
+from transhash.library.catalogue.calibrations import OwnCalibration
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.models import LibraryModel
@@ -26,21 +27,51 @@ LEAST = 100  # pictures, from which on codes are fitted to them
 def fit(catalogue: Catalogue, model: LibraryModel) -> int:
     """Fit hash layers and write all codes: how many pictures there are. Raises `LibraryError` (`Library.fit`)."""
     model.refresh()
-    base, folder = model.base, catalogue.path.parent
+    base, bits, orders = model.base, model.facts.bits, model.orders()
+    for _ in range(calibrating.TRIES):
+        _check_embedded(catalogue)
+        try:
+            with catalogue.reading():  # nobody waits for this, which may take minutes
+                before = catalogue.facts().fingerprint
+                prepared = Prepared.of(catalogue, recoding.fitted(catalogue, base, bits, orders=orders))
+        except DataError as error:
+            raise LibraryError(catalogue.path.parent, error.reason, error.remedy) from error
+        with catalogue.writing(patient=True):
+            if catalogue.facts().fingerprint == before:
+                if not prepared.changes.hold(catalogue):
+                    _check_embedded(catalogue)
+                prepared.write(catalogue)
+                return prepared.changes.layers.pictures
+    raise calibrating.again_and_again(catalogue)
+
+
+class Prepared(NamedTuple):
+    """What becomes of a catalogue with hash layers, calculated before it is written."""
+
+    changes: recoding.Changes
+    calibration: OwnCalibration | None
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, layers: HashLayers) -> Prepared:
+        """To be called inside `Catalogue.reading`."""
+        return cls(recoding.changes(catalogue, layers), calibrating.renewed(catalogue, layers))
+
+    def write(self, catalogue: Catalogue) -> None:
+        """To be called inside `Catalogue.writing`: what others have written since is calculated there."""
+        layers = self.changes.layers
+        holds = self.changes.hold(catalogue)
+        calibration = self.calibration if holds else calibrating.renewed(catalogue, layers)
+        self.changes.write(catalogue)
+        catalogue.calibrations.keep(calibration)
+
+
+def _check_embedded(catalogue: Catalogue) -> None:
     if missing := catalogue.embeddings.missing():
         raise LibraryError(
-            folder,
+            catalogue.path.parent,
             f"{missing:,} pictures have no embedding to fit codes to",
             "run `transhash index` on their folders; vectors of your own are imported again",
         )
-    orders = model.orders()
-    try:
-        with catalogue.writing():
-            layers = recoding.fit(catalogue, base, model.facts.bits, orders=orders)
-            calibrating.renew(catalogue, layers)
-            return layers.pictures
-    except DataError as error:
-        raise LibraryError(folder, error.reason, error.remedy) from error
 
 
 def begin(catalogue: Catalogue, searching: LocalSearch) -> None:
@@ -52,7 +83,7 @@ def begin(catalogue: Catalogue, searching: LocalSearch) -> None:
 def shrink(catalogue: Catalogue, left: int) -> None:
     """Remember how many pictures are left of those that codes were fitted to, so that growing again is a doubling."""
     if left < catalogue.embeddings.fitted_to():
-        with catalogue.writing():
+        with catalogue.writing(patient=True):
             catalogue.embeddings.shrink(left)
 
 
@@ -66,7 +97,7 @@ def fit_if_due(catalogue: Catalogue, searching: LocalSearch, *, added: int = 0, 
     embeddings, model = catalogue.embeddings, searching.own
     model.refresh()
     if general and not model.layers and not embeddings.are_general():
-        with catalogue.writing():
+        with catalogue.writing(patient=True):
             embeddings.keep_general(model.base)
     count = len(searching.codes())
     shrink(catalogue, count - added)

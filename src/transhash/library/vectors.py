@@ -116,7 +116,7 @@ class OwnVectors:
             for (file, _), code, row in zip(rows, codes, saved, strict=True)
         ]
         embeddings = self._catalogue.embeddings
-        with self._catalogue.writing():
+        with self._catalogue.writing(patient=True):
             if layers and not embeddings.fitted_to() and not embeddings.are_at_least(1):  # nobody came before
                 embeddings.use(layers)
             annotation.require()

@@ -94,13 +94,13 @@ def test_a_column_that_is_removed_meanwhile(
 def test_a_picture_that_is_forgotten_meanwhile_is_not_matched(filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     writing, times = filled.catalogue.writing, 0
 
-    def later() -> Any:
+    def later(**patience: bool) -> Any:
         nonlocal times
         times += 1
         if times == 2:  # the column is there, and the pictures were looked up
             with Library.open(filled.path, FakeModel()) as other:
                 assert other.remove(other.passing("name = 'cat-1.png'").tolist()) == 1
-        return writing()
+        return writing(**patience)
 
     monkeypatch.setattr(filled.catalogue, "writing", later)
     assert Rows(rows("good"), lambda other: None).into(filled) == 5

@@ -102,7 +102,7 @@ def test_an_import_that_is_interrupted_at_any_transaction_can_be_repeated(
         left = iter(range(last))
 
         def interrupted(self: Database, kind: str, left: Iterator[int] = left) -> object:
-            if kind == "IMMEDIATE" and next(left, None) is None:
+            if kind != "DEFERRED" and next(left, None) is None:
                 raise KeyboardInterrupt
             return transaction(self, kind)
 

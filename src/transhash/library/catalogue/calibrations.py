@@ -56,9 +56,11 @@ class Calibrations:
         own = self.present()
         return own if own and own.fingerprint == fingerprint else None
 
-    def keep(self, own: OwnCalibration) -> None:
-        """From now on this is the one."""
+    def keep(self, own: OwnCalibration | None) -> None:
+        """From now on this is the one, or there is none."""
         self.forget()
+        if own is None:
+            return
         curve = own.curve
         row = own.by, own.fingerprint, curve.slope, curve.offset, curve.pairs, curve.data
         self._database.execute("INSERT INTO calibration VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -49,12 +49,14 @@ class Catalogue:
         return self.database.damaged()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self, *, patient: bool = False) -> Iterator[None]:
         """All writes inside happen, or none does; if anything was written, there is a new revision.
 
-        A catalogue of an older format is brought to the present one before.
+        A `patient` writer waits for others as long as it takes, and warns once that it does; another one gives up after
+        `LOCK_SECONDS` and raises `LibraryError`. A catalogue of an older format is brought to the present one before.
         """
-        with self.database.transaction("IMMEDIATE"):  # the only one, of all threads and processes
+        # the only one, of all threads and processes
+        with self.database.transaction("PATIENT" if patient else "IMMEDIATE"):
             self.database.migrate()
             number = self.revision().number + 1
             self.pictures.begin(number)

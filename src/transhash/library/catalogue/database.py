@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from transhash.errors import LibraryError
+from transhash.errors import LibraryError, TransHashWarning
 from transhash.library.catalogue.migrations import MIGRATIONS, READABLE
 
 CATALOGUE = "catalogue.sqlite"  # the file's name, in the folder of a library
 APPLICATION_ID = 0x54486C62  # "THlb", in the header of the file
 LOCK_SECONDS = 30
+SAID_AFTER = 2000  # milliseconds for which a writer has waited when it says so
 JOURNAL = 64 << 20  # bytes of the file "-wal" that stay for the next writing: to fit codes writes every page at once
 PAGE = 4096  # rows held at a time
 ASKED = (1, 10, 50, 100, 200, 350, 500)  # keys in a query
@@ -190,8 +192,14 @@ class Database:
 
     @contextmanager
     def transaction(self, kind: str) -> Iterator[None]:
-        """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing."""
-        self.execute(f"BEGIN {kind}")
+        """All or nothing; `kind` is DEFERRED for reading one moment, IMMEDIATE for writing.
+
+        PATIENT is for writing, too, as soon as others have finished, however long that takes.
+        """
+        if kind == "PATIENT":
+            self._wait_to_write()
+        else:
+            self.execute(f"BEGIN {kind}")
         try:
             yield
             self.execute("COMMIT")
@@ -199,6 +207,22 @@ class Database:
             if self._connection.in_transaction:  # SQLite ends it by itself when the disk is full
                 self.execute("ROLLBACK")
             raise
+
+    def _wait_to_write(self) -> None:
+        """Begin to write as soon as others have finished, and warn once that they have not."""
+        self.execute(f"PRAGMA busy_timeout = {SAID_AFTER:.0f}")  # short: Ctrl-C is heard in between
+        try:
+            while True:
+                try:
+                    self.execute("BEGIN IMMEDIATE")
+                    return
+                except LibraryError as error:
+                    if not getattr(error.__cause__, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                        raise
+                    said = f"{self.path}: {error.reason}; waiting until it has finished"
+                    warnings.warn(TransHashWarning(said), stacklevel=2)  # which Python shows once
+        finally:
+            self.execute(f"PRAGMA busy_timeout = {1000 * LOCK_SECONDS:.0f}")
 
     @contextmanager
     def stoppable(self, stop: Callable[[], bool]) -> Iterator[None]:

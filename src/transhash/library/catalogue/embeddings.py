@@ -8,6 +8,7 @@ the library has when it is written is made again from its embedding (`current`).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -130,6 +131,20 @@ class Embeddings:
         ):
             yield [row[0] for row in rows], [row[1] for row in rows], self.array(row[2] for row in rows)
             last = rows[-1][0]
+
+    def changed(self, number: int) -> list[int]:
+        """Ids of the pictures that were written since the revision of a number: whoever puts an embedding says so."""
+        return [id_ for (id_,) in self._database.rows("SELECT id FROM picture WHERE changed > ?", (number,))]
+
+    def coded_of(self, ids: Iterable[int]) -> Iterator[tuple[list[int], list[bytes], NDArray[np.int8]]]:
+        """The same as `coded` gives, of some pictures."""
+        sql = (
+            "SELECT picture.id, code, kept FROM embedding JOIN picture ON picture.id = embedding.picture"
+            " WHERE code IS NOT NULL AND picture.id IN ({})"
+        )
+        rows = self._database.chosen(sql, ids)
+        while page := list(islice(rows, PAGE)):
+            yield [row[0] for row in page], [row[1] for row in page], self.array(row[2] for row in page)
 
     def pages(self) -> Iterator[tuple[list[int], NDArray[np.int8]]]:
         """Ids and embeddings [N, V] of the same, in pages."""

@@ -28,11 +28,15 @@ BATCH = 2048  # rows a transaction
 class Annotation:
     """One import of rows into a catalogue."""
 
-    def __init__(self, catalogue: Catalogue | None, places: Places, key: str, beside: bytes | None) -> None:
+    def __init__(
+        self, catalogue: Catalogue | None, places: Places, key: str, beside: bytes | None, *, patient: bool = True
+    ) -> None:
         """`key`: the column that says which picture a row is about. `beside`: the folder of the rows' file, if any.
 
-        Without a catalogue, which is not made yet, rows can be looked at (`check`), and no more.
+        `patient`: as `Catalogue.writing` has it. Without a catalogue, which is not made yet, rows can be looked at
+        (`check`), and no more.
         """
+        self._patient = patient
         self._given = catalogue
         self._key = key
         self._bases = [places.base, *([beside] if beside else [])]
@@ -74,7 +78,7 @@ class Annotation:
         waiting = self._checked(rows(), self._kinds)
         while batch := list(islice(waiting, BATCH)):
             found = [self._find(key) for key, _ in batch]  # before the lock is held: it may take long
-            with self._catalogue.writing():
+            with self._catalogue.writing(patient=self._patient):
                 self.require()
                 there = self._catalogue.columns.pictures(id_ for id_ in found if id_ is not None)
                 for (key, values), id_ in zip(batch, found, strict=True):
@@ -96,7 +100,7 @@ class Annotation:
         self._catalogue.columns.require(self._own.values())
 
     def _add(self) -> None:
-        with self._catalogue.writing():
+        with self._catalogue.writing(patient=self._patient):
             self._own = self._catalogue.columns.added(self._kinds)
 
     def _by_id(self, values: Mapping[str, Stored | None]) -> dict[int, Stored | None]:
@@ -205,15 +209,21 @@ def annotate(
     places: Places,
     rows: Annotations,
     key: str,
+    *,
+    patient: bool = True,
 ) -> AnnotationReport:
-    """Take in rows of a file, of a mapping from pictures to values, or of mappings that name their picture by `key`."""
+    """Take in rows of a file, of a mapping from pictures to values, or of mappings that name their picture by `key`.
+
+    `patient`: as `Catalogue.writing` has it.
+    """
+    annotation = partial(Annotation, catalogue, places, key, patient=patient)
     if isinstance(rows, str | os.PathLike):
         path = Path(rows)
         beside = os.fsencode(os.path.abspath(path.parent))
-        return Annotation(catalogue, places, key, beside).run(read(path), written=path.suffix.lower() != ".parquet")
+        return annotation(beside).run(read(path), written=path.suffix.lower() != ".parquet")
     if isinstance(rows, Mapping):
         rows = [{**values, key: picture} for picture, values in rows.items()]
-    return Annotation(catalogue, places, key, None).run(partial(iter, list(rows)), written=False)
+    return annotation(None).run(partial(iter, list(rows)), written=False)
 
 
 def drop(catalogue: Catalogue, names: Iterable[str]) -> None:
@@ -221,7 +231,7 @@ def drop(catalogue: Catalogue, names: Iterable[str]) -> None:
 
     Raises `LibraryError`, before any is removed, when there is none of a name.
     """
-    with catalogue.writing():
+    with catalogue.writing(patient=True):
         columns = catalogue.columns.ids()
         wanted = list(dict.fromkeys(names))
         if missing := [name for name in wanted if name not in columns]:

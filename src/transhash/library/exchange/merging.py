@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError
-from transhash.library import calibrating
-from transhash.library.catalogue import recoding
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.embeddings import HashLayers
 from transhash.library.exchange.parquet_file import parquet
+from transhash.library.fitting import Prepared
 from transhash.model import fitted
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def _take(file: Path, head: Head, catalogue: Catalogue) -> None:
     layers = HashLayers(head.base, fitted.Head.from_bytes(head.layers, head.bits), head.fitted_to)
     embeddings = catalogue.embeddings
     if catalogue.facts().fingerprint == layers.fingerprint:  # its making was interrupted
-        with catalogue.writing():
+        with catalogue.writing(patient=True):
             embeddings.use(layers)
         return
     if embeddings.are_general():
@@ -77,7 +76,8 @@ def _take(file: Path, head: Head, catalogue: Catalogue) -> None:
     if missing := embeddings.missing():
         reason = f"its codes were fitted to other pictures, and {missing:,} of the library's have no embedding"
         raise LibraryError(file, reason, ANOTHER)
-    with catalogue.writing():
-        recoding.recode(catalogue, layers.head)
-        embeddings.use(layers)
-        calibrating.renew(catalogue, layers)
+    with catalogue.reading():
+        prepared = Prepared.of(catalogue, layers)
+    with catalogue.writing(patient=True):
+        if not embeddings.fitted_to():  # nobody has fitted meanwhile
+            prepared.write(catalogue)

@@ -175,10 +175,10 @@ def bring(path: Path, catalogue: Catalogue, places: Places, progress: Progress) 
                 "drop it there (`transhash annotate --drop`) or rename it",
             )
     prepare(path, found, catalogue)
-    with catalogue.writing():
+    with catalogue.writing(patient=True):
         own = catalogue.columns.added(found.columns)
     for batch in rows(path):
-        with catalogue.writing():
+        with catalogue.writing(patient=True):
             catalogue.columns.require(own.values())
             for one in batch:
                 file = one.file._replace(folder=places.stored(one.file.folder))

@@ -87,7 +87,7 @@ class IndexRun:
         self.report.removed = self._catalogue.pictures.vanished(self._started)
         self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
         if prune:
-            with self._catalogue.writing():
+            with self._catalogue.writing(patient=True):
                 for root in roots:
                     for folder in self._catalogue.pictures.folders(self._places.ranges(root)):
                         self.report.pruned += self._catalogue.pictures.prune(folder)
@@ -243,7 +243,7 @@ class IndexRun:
 
     def _write(self) -> None:
         if self._changes:
-            with self._catalogue.writing():
+            with self._catalogue.writing(patient=True):
                 for change in self._changes:
                     change()
         self._changes.clear()

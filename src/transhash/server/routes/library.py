@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fastapi import Request
 
 from transhash.errors import DataError
+from transhash.library.exchange.annotation import annotate as annotate_pictures
 from transhash.library.pictures import facets as facets_of
 from transhash.model import Embedder, Kind, calibration_of, reads
 from transhash.server import schemas
@@ -48,7 +49,7 @@ async def annotate(served: Served, body: schemas.Annotations, of: OfLibrary = No
         known = library.info().columns
         if len(known.keys() | names) > MOST_COLUMNS:
             raise Fault(422, "columns", "too many columns", f"use at most {MOST_COLUMNS} in a library, or remove some")
-        return library.annotate(rows, key=body.key)
+        return annotate_pictures(library.catalogue, library.places, rows, body.key, patient=False)
 
     try:
         report = await served.write(annotated, of)
