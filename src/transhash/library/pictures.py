@@ -66,7 +66,7 @@ def written(catalogue: Catalogue, places: Places, ids: Iterable[int]) -> dict[in
 def facets(catalogue: Catalogue) -> Facets:
     """Folders and values for people to choose from."""
     with catalogue.reading():
-        folders = catalogue.pictures.some_folders(MOST_VALUES)
+        folders = catalogue.folders.first(MOST_VALUES)
         texts = {
             name: catalogue.columns.some_texts(column, MOST_VALUES)
             for name, column in catalogue.columns.all().items()

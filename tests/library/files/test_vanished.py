@@ -144,3 +144,86 @@ def test_a_picture_that_became_a_pipe_is_removed_and_named(library: Library, pho
     report = library.index(photos)
     assert report.removed == 1
     assert [one.reason for one in report.skipped] == ["not a regular file"]
+
+
+@pytest.mark.parametrize("place", ["photos", "photos/cat", "photos/nas"])
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_drive_that_is_not_mounted_loses_nothing(
+    tmp_path: Path, photos: Path, model: FakeModel, place: str, *, prune: bool
+) -> None:
+    draw(photos / "nas" / "deep" / "er.png", 55)
+    drive, away = tmp_path / place, tmp_path / "away"
+    with Library.create(tmp_path / "lib", model) as library:
+        library.index(photos)
+        library.annotate({"er.png": {"kind": "kept"}, "cat-0.png": {"kind": "kept"}})
+        drive.rename(away)
+        drive.mkdir()
+
+        for _ in range(2):
+            report = library.index(photos, prune=prune)
+            assert (report.removed, report.pruned, len(library)) == (0, 0, 7)
+            (skipped,) = report.skipped
+            assert (skipped.path, skipped.reason) == (drive, "empty, though pictures of it are known")
+            assert skipped.remedy.startswith("check that its drive is connected; if you emptied it, ")
+
+        drive.rmdir()
+        away.rename(drive)
+        assert counts(library.index(photos, prune=prune)) == {"unchanged": 7}
+        assert len(library.passing("kind = 'kept'")) == 2
+
+
+def test_a_folder_that_was_emptied_is_forgotten_when_it_is_deleted(library: Library, photos: Path) -> None:
+    library.index(photos)
+    for picture in (photos / "dog").iterdir():
+        picture.unlink()
+    assert counts(library.index(photos)) == {"unchanged": 3, "skipped": 1}
+    (photos / "dog").rmdir()
+    assert counts(library.index(photos, prune=True)) == {"removed": 3, "pruned": 3, "unchanged": 3}
+
+
+def test_a_root_that_was_emptied_is_forgotten_when_a_file_is_in_it(
+    tmp_path: Path, photos: Path, model: FakeModel
+) -> None:
+    with Library.create(tmp_path / "lib", model) as library:
+        library.index(photos)
+        shutil.rmtree(photos)
+        photos.mkdir()
+        assert library.index(photos).skipped[0].remedy.endswith("put any file into it")
+        (photos / ".keep").touch()
+        assert counts(library.index(photos, prune=True)) == {"removed": 6, "pruned": 6}
+
+
+def test_a_folder_whose_pictures_were_moved_may_be_empty(library: Library, photos: Path) -> None:
+    library.index(photos)
+    for picture in (photos / "cat").iterdir():
+        picture.rename(photos / "dog" / picture.name)
+    assert counts(library.index(photos, prune=True)) == {"moved": 3, "unchanged": 3}
+
+
+def test_what_had_vanished_from_a_folder_that_is_empty_now_is_not_pruned(library: Library, photos: Path) -> None:
+    """It may have been the drive, before."""
+    library.index(photos)
+    shutil.rmtree(photos / "dog")
+    library.index(photos)
+    (photos / "dog").mkdir()
+    assert counts(library.index(photos)) == {"unchanged": 3}
+    assert counts(library.index(photos, prune=True)) == {"unchanged": 3, "skipped": 1}
+
+
+def test_a_drive_that_is_unmounted_during_the_walk_loses_nothing(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(photos)
+    usual = digests.file_digest
+
+    def leave(path: bytes) -> bytes:
+        if path.endswith(b"cat-9.png"):
+            photos.rename(photos.parent / "away")
+            photos.mkdir()
+        return usual(path)
+
+    draw(photos / "cat" / "cat-9.png", 90)
+    monkeypatch.setattr(digests, "file_digest", leave)
+    report = library.index(photos, prune=True)
+    assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
+    assert photos in [skipped.path for skipped in report.skipped]

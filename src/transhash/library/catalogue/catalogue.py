@@ -15,6 +15,7 @@ from transhash.library.catalogue.calibrations import Calibrations
 from transhash.library.catalogue.columns import Columns
 from transhash.library.catalogue.database import Database, Facts, NewLayers
 from transhash.library.catalogue.embeddings import Embeddings
+from transhash.library.catalogue.folders import Folders
 from transhash.library.catalogue.pictures import Pictures
 from transhash.library.catalogue.records import Revision
 
@@ -37,6 +38,7 @@ class Catalogue:
         self.path = path
         self.embeddings = Embeddings(self.database)
         self.pictures = Pictures(self.database, self.embeddings)
+        self.folders = Folders(self.database)
         self.columns = Columns(self.database)
         self.calibrations = Calibrations(self.database, self.columns)
 

@@ -77,17 +77,6 @@ class Pictures:
             raise self._database.damaged()
         return [Twin(row[0], row[1], row[2], Coded._make((*row[3:10], Origin(*row[10:])))) for row in rows]
 
-    def folders(self, ranges: Iterable[tuple[bytes, bytes]]) -> set[bytes]:
-        """The known folders within half-open ranges."""
-        paths = {
-            path
-            for start, end in ranges
-            for (path,) in self._database.rows("SELECT path FROM folder WHERE path >= ? AND path < ?", (start, end))
-        }
-        if not all(map(is_folder, paths)):
-            raise self._database.damaged()
-        return paths
-
     def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
         """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
         for rows in self._database.pages("SELECT id, code FROM picture WHERE code IS NOT NULL AND vanished IS NULL"):
@@ -172,13 +161,6 @@ class Pictures:
         """Those of some digests (hex) that a row has, of whatever kind, vanished ones included."""
         rows = self._database.chosen("SELECT digest FROM picture WHERE digest IN ({})", map(bytes.fromhex, digests))
         return {digest.hex() for (digest,) in rows}
-
-    def some_folders(self, limit: int) -> list[bytes]:
-        """The first stored folders, by path."""
-        rows = self._database.rows("SELECT path FROM folder ORDER BY path LIMIT ?", (limit,))
-        if not all(is_folder(path) for (path,) in rows):
-            raise self._database.damaged()
-        return [path for (path,) in rows]
 
     def counts(self, searchable: int | None = None) -> tuple[int, int, int]:
         """Pictures that search can find, files with a fault, vanished pictures.

@@ -4,6 +4,9 @@ Both sides come sorted by name, so that they are compared like two sorted lists,
 grow with the collection. A file with known size and time of change is not opened. Any other is hashed: content that is
 known under another path needs no decoding, and is the same picture, moved, when nothing is left at that path.
 
+A folder that had pictures and has nothing in it now may be the place of a drive that is away: it counts as one that
+cannot be read.
+
 A file that was changed just before it was looked at may change once more within the same tick of its clock (2 s on some
 drives). It is remembered under a time that it does not have, so that the next run hashes it again.
 """
@@ -25,6 +28,7 @@ from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import seconds
 from transhash.library.catalogue.records import Coded, File, Known, Origin
+from transhash.library.files.absence import emptied, is_gone
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folder, walk
@@ -68,6 +72,8 @@ class IndexRun:
         self._progress = progress
         self._started = time.time_ns()
         self._changes: list[Callable[[], object]] = []
+        self._unread: list[bytes] = []  # folders that say nothing about what is below them, each with a separator
+        self._empty: dict[bytes, bytes] = {}  # folders without anything, and the root of each
         self._moving: set[int] = set()  # ids that the waiting changes move
         self._written = time.monotonic()
 
@@ -84,13 +90,15 @@ class IndexRun:
                 self.report.first_frames += encoded.is_first
                 self._put(encoded.item, coded(encoded, self._origin))
         self._write()
+        self._name_empty(prune=prune)
         self.report.removed = self._catalogue.pictures.vanished(self._started)
         self.report.skipped.sort(key=lambda skipped: os.fsencode(skipped.path))
         if prune:
             with self._catalogue.writing(patient=True):
                 for root in roots:
-                    for folder in self._catalogue.pictures.folders(self._places.ranges(root)):
-                        self.report.pruned += self._catalogue.pictures.prune(folder)
+                    for folder in self._catalogue.folders.within(self._places.ranges(root)):
+                        if self._is_readable(folder):
+                            self.report.pruned += self._catalogue.pictures.prune(folder)
         if self.report.pruned:
             self._catalogue.database.shrink()
             Thumbnails(self._catalogue.path.parent).sweep(self._catalogue.pictures.known_digests)
@@ -101,24 +109,38 @@ class IndexRun:
         """The files that need a code; everything else that is found out on the way is noted."""
         for root in roots:
             seen: set[bytes] = set()
-            unreadable: list[bytes] = []
             for folder in walk(root):
-                stored = self._places.stored(folder.path)
                 if folder.error:
-                    unreadable.append(os.path.join(folder.path, b""))
+                    self._unread.append(os.path.join(folder.path, b""))
                     self._skip(folder.path, *_fault(folder.error))
-                else:
+                elif not folder.is_empty:
+                    stored = self._places.stored(folder.path)
                     seen.add(stored)
                     self.report.unread = dict(folder.unread + Counter(self.report.unread))
                     yield from self._compare(folder, stored)
             if not os.path.isdir(root):  # went away meanwhile, and with it what is below
+                self._unread.append(os.path.join(root, b""))
                 self._skip(root, "no such folder", "check that its drive is connected, and index again")
                 continue
             # A folder that cannot be read now says nothing about the pictures in it.
-            for stored in self._catalogue.pictures.folders(self._places.ranges(root)) - seen:
-                path = os.path.join(self._places.on_disk(stored), b"")
-                if not path.startswith(tuple(unreadable)):
+            for stored in filter(self._is_readable, self._catalogue.folders.within(self._places.ranges(root)) - seen):
+                if empty := emptied(self._places.on_disk(stored), root):
+                    self._empty[empty] = root
+                else:
                     self._later(partial(self._catalogue.pictures.vanish_folder, stored, self._started))
+
+    def _is_readable(self, stored: bytes) -> bool:
+        """Whether a known folder is below none that could not be read."""
+        return not os.path.join(self._places.on_disk(stored), b"").startswith(tuple(self._unread))
+
+    def _name_empty(self, *, prune: bool) -> None:
+        """Name the empty folders whose pictures are nowhere else; before any is pruned also those that had vanished."""
+        for folder, root in self._empty.items():
+            if self._catalogue.folders.have_pictures(self._places.ranges(folder), vanished=prune):
+                emptied_by_user = "put any file into it" if folder == root else "delete the folder"
+                remedy = f"check that its drive is connected; if you emptied it, {emptied_by_user}"
+                self._skip(folder, "empty, though pictures of it are known", remedy)
+                self._unread.append(os.path.join(folder, b""))
 
     def _compare(self, folder: Folder, stored: bytes) -> Iterator[_Wanted]:
         known = self._catalogue.pictures.known(stored)
@@ -195,7 +217,7 @@ class IndexRun:
         for twin in twins if may_move else []:
             path = os.path.join(self._places.on_disk(twin.folder), twin.name)
             # gone, or the same file: the library was moved next to its pictures, or away from them
-            if twin.id not in self._moving and (path == wanted.path or _is_gone(path)):
+            if twin.id not in self._moving and (path == wanted.path or is_gone(path)):
                 self._moving.add(twin.id)
                 self._later(partial(self._catalogue.pictures.move, twin.id, wanted.file))
                 if twin.coded.reason is None:
@@ -285,17 +307,6 @@ def unfit(status: os.stat_result) -> tuple[str, str] | None:
     if status.st_size > (limit := most_bytes()):  # hashing it would take long, and decoding refuse it
         return too_many_bytes(status.st_size, limit)
     return None
-
-
-def _is_gone(path: bytes) -> bool:
-    """Whether there is surely nothing at a path: one that cannot be looked at is not gone."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def _fault(error: OSError) -> tuple[str, str]:

@@ -29,13 +29,15 @@ Folders = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 class Folder:
     """A folder and the sorted names of its pictures, or the error that kept it from being read.
 
-    `unread` counts the pictures of kinds that are not read, by the ends of their names.
+    `unread` counts the pictures of kinds that are not read, by the ends of their names. `is_empty`: nothing at all is
+    in it.
     """
 
     path: bytes
     names: list[bytes]
     error: OSError | None = None
     unread: Counter[str] = field(default_factory=Counter)
+    is_empty: bool = False
 
 
 def roots(folders: Folders) -> list[bytes]:
@@ -78,7 +80,7 @@ def walk(root: bytes) -> Iterator[Folder]:
                 [n for n in some if (os.path.join(path, n), False) not in ignored] for some in (names, others)
             )
         folders = [folder for folder in listing.folders if (folder, True) not in ignored]
-        yield Folder(path, sorted(names), unread=Counter(map(_suffix, others)))
+        yield Folder(path, sorted(names), None, Counter(map(_suffix, others)), listing.is_empty)
         waiting.extend((folder, ignored) for folder in sorted(folders, reverse=True))
 
 
@@ -90,6 +92,7 @@ class _Listing(NamedTuple):
     folders: list[bytes]  # paths
     has_ignore_file: bool
     is_library: bool
+    is_empty: bool
 
 
 def _listed(path: bytes) -> _Listing:
@@ -97,8 +100,10 @@ def _listed(path: bytes) -> _Listing:
     unread: list[bytes] = []
     folders: list[bytes] = []
     has_ignore_file = is_library = False
+    is_empty = True
     with os.scandir(path) as entries:
         for entry in entries:
+            is_empty = False
             if entry.name.startswith(b"."):
                 has_ignore_file |= entry.name == IGNORE_FILE
             elif entry.is_dir(follow_symlinks=False):
@@ -109,7 +114,7 @@ def _listed(path: bytes) -> _Listing:
                 unread.append(entry.name)
             elif entry.name == _CATALOGUE:
                 is_library = is_catalogue(entry.path)
-    return _Listing(names, unread, folders, has_ignore_file, is_library)
+    return _Listing(names, unread, folders, has_ignore_file, is_library, is_empty)
 
 
 def _suffix(name: bytes) -> str:
