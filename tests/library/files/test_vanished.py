@@ -227,3 +227,14 @@ def test_a_drive_that_is_unmounted_during_the_walk_loses_nothing(
     report = library.index(photos, prune=True)
     assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
     assert photos in [skipped.path for skipped in report.skipped]
+
+
+def test_prune_deletes_the_small_copies_of_replaced_contents(library: Library, photos: Path) -> None:
+    picture = photos / "cat" / "cat-0.png"
+    kept = library.path / "thumbnails"
+    for seed in range(3):
+        draw(picture, 80 + seed)
+        library.index(photos, prune=True)
+        (hit,) = library.search(picture, k=1)
+        Thumbnails(library.path).get(hit.picture)
+        assert [path.stem for path in kept.rglob("*.jpg")] == [hit.picture.digest]

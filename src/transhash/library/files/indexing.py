@@ -101,6 +101,7 @@ class IndexRun:
                             self.report.pruned += self._catalogue.pictures.prune(folder)
         if self.report.pruned:
             self._catalogue.database.shrink()
+        if prune:  # small copies also of contents that were replaced
             Thumbnails(self._catalogue.path.parent).sweep(self._catalogue.pictures.known_digests)
         self.report.unembedded = self._catalogue.embeddings.missing() if self._embeds else 0
         return self.report
