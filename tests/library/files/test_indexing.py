@@ -251,3 +251,30 @@ def test_a_file_of_any_date_is_indexed_and_known(library: Library, photos: Path,
     model.decoded.clear()
     assert counts(library.index(photos)) == {"unchanged": 6}
     assert library.verify(deep=True).problems == []
+
+
+@pytest.mark.parametrize("seconds", [0, 100], ids=["just now", "a while ago"])
+def test_a_file_that_is_replaced_while_it_is_read_keeps_no_code(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """The code would be of one content and the digest of another, and be handed on to whatever has that digest."""
+    latest, archived = photos / "cat" / "latest.png", photos / "zoo" / "archived.png"
+    for name, seed in ((latest, 60), (photos / "next.tmp", 61)):
+        age(draw(name, seed).parent, seconds)
+    usual = digests.file_digest
+    archived.parent.mkdir()
+
+    def rotate(path: bytes) -> bytes:
+        digest = usual(path)
+        if path == os.fsencode(latest) and not archived.exists():
+            latest.rename(archived)
+            (photos / "next.tmp").rename(latest)
+        return digest
+
+    monkeypatch.setattr(digests, "file_digest", rotate)
+    first = library.index(photos)
+    assert [(one.path, one.reason) for one in first.skipped] == [(latest, "changed while it was read")]
+    library.index(photos)
+    assert found(library, latest) == [latest]
+    assert found(library, archived) == [archived]
+    assert library.verify(deep=True).problems == []

@@ -76,7 +76,7 @@ def test_a_file_that_is_too_large_is_not_read(library: Library, photos: Path, mo
     monkeypatch.setattr(digests, "file_digest", lambda path: read.append(path) or digest(path))
 
     report = library.index(photos)
-    assert len(read) == 6
+    assert len(set(read)) == 6
     assert [(skipped.path.name, skipped.reason) for skipped in report.skipped] == [("huge.png", "file too large")]
 
 

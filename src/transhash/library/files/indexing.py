@@ -13,7 +13,6 @@ drives). It is remembered under a time that it does not have, so that the next r
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import time
@@ -21,9 +20,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from transhash.images import PASSING_REASONS, most_bytes, too_many_bytes
+from transhash.images import PASSING_REASONS
 from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import seconds
@@ -32,6 +31,7 @@ from transhash.library.files.absence import emptied, is_gone
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folder, walk
+from transhash.library.files.wanted import NOTHING_THERE, Wanted, changed, fault_of, remembered, stamp, unfit
 from transhash.library.results import IndexReport, Skipped
 from transhash.model.encoder import stream
 from transhash.progress import Progress
@@ -40,20 +40,7 @@ if TYPE_CHECKING:
     from transhash.model import Encoded, Encoder
 
 ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
-_TICK = 3 * 10**9  # ns; no file system counts in coarser steps than 2 s
-_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # a link to nothing, or to itself
 _UNSETTLED = "it changed a moment ago and is perhaps still being copied: index again"
-_AHEAD = 24 * 3600 * 10**9  # ns; how far a drive's clock may be before ours: FAT keeps local time
-
-
-class _Wanted(NamedTuple):
-    """A file that needs a code."""
-
-    path: bytes
-    file: File
-    findable: bool  # before this run
-    is_settled: bool  # it has not changed in the last moments
-    is_known: bool = False  # it is counted, and has a code, but no embedding
 
 
 class IndexRun:
@@ -84,6 +71,9 @@ class IndexRun:
                 if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
                     self._skip(encoded.item.path, encoded.error.reason, encoded.error.remedy)
                     continue
+                if fault := changed(encoded.item):
+                    self._skip(encoded.item.path, *fault)
+                    continue
                 if encoded.item.is_known:
                     self._complete(encoded.item, coded(encoded, self._origin))
                     continue
@@ -106,14 +96,14 @@ class IndexRun:
         self.report.unembedded = self._catalogue.embeddings.missing() if self._embeds else 0
         return self.report
 
-    def _files(self, roots: Iterable[bytes]) -> Iterator[_Wanted]:
+    def _files(self, roots: Iterable[bytes]) -> Iterator[Wanted]:
         """The files that need a code; everything else that is found out on the way is noted."""
         for root in roots:
             seen: set[bytes] = set()
             for folder in walk(root):
                 if folder.error:
                     self._unread.append(os.path.join(folder.path, b""))
-                    self._skip(folder.path, *_fault(folder.error))
+                    self._skip(folder.path, *fault_of(folder.error))
                 elif not folder.is_empty:
                     stored = self._places.stored(folder.path)
                     seen.add(stored)
@@ -143,7 +133,7 @@ class IndexRun:
                 self._skip(folder, "empty, though pictures of it are known", remedy)
                 self._unread.append(os.path.join(folder, b""))
 
-    def _compare(self, folder: Folder, stored: bytes) -> Iterator[_Wanted]:
+    def _compare(self, folder: Folder, stored: bytes) -> Iterator[Wanted]:
         known = self._catalogue.pictures.known(stored)
         row = next(known, None)
         for name in folder.names:
@@ -166,7 +156,7 @@ class IndexRun:
         if row and not row.vanished:
             self._later(partial(self._catalogue.pictures.vanish, stored, row.name, self._started))
 
-    def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> _Wanted | None:
+    def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> Wanted | None:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
         try:
             status = os.stat(path)
@@ -176,26 +166,26 @@ class IndexRun:
                     self._skip(path, *reason)
                 self._gone(stored, row)
                 return None
-            size, mtime_ns = status.st_size, _remembered(modified(status), time.time_ns())
+            size, mtime_ns = status.st_size, remembered(modified(status), time.time_ns())
             again = self._retry and row is not None and row.reason is not None
             if row and not again and (row.size, row.mtime_ns) == (size, modified(status)):
-                return self._same(path, row, stored)
+                return self._same(path, row, stored, status)
             digest = digests.file_digest(path)
         except OSError as error:
-            self._skip(path, *_fault(error))
-            if error.errno in _NOTHING_THERE and os.path.islink(path):  # not when a whole drive goes away
+            self._skip(path, *fault_of(error))
+            if error.errno in NOTHING_THERE and os.path.islink(path):  # not when a whole drive goes away
                 self._gone(stored, row)
             return None
         if row and not again and row.digest == digest:
             if (row.size, row.mtime_ns) != (size, mtime_ns):
                 self._later(partial(self._catalogue.pictures.touch, row.id, size, mtime_ns))
-            return self._same(path, row._replace(size=size, mtime_ns=mtime_ns), stored)
+            return self._same(path, row._replace(size=size, mtime_ns=mtime_ns), stored, status)
         findable = row is not None and row.reason is None and not row.vanished
         is_settled = mtime_ns == modified(status)
-        wanted = _Wanted(path, File(stored, name, size, mtime_ns, digest), findable, is_settled)
+        wanted = Wanted(path, File(stored, name, size, mtime_ns, digest), stamp(status), findable, is_settled)
         return wanted if again else self._reuse(wanted, may_move=row is None)
 
-    def _same(self, path: bytes, row: Known, stored: bytes) -> _Wanted | None:
+    def _same(self, path: bytes, row: Known, stored: bytes, status: os.stat_result) -> Wanted | None:
         """Count a file whose content is known; it is handed back where its embedding is missing."""
         is_lacking = row.reason is None and not row.is_embedded and self._embeds
         if row.vanished and not is_lacking:  # whose code may be of other hash layers: it is back when it is encoded
@@ -208,9 +198,10 @@ class IndexRun:
             self.report.unchanged += 1
         if not is_lacking:
             return None
-        return _Wanted(path, File(stored, row.name, row.size, row.mtime_ns, row.digest), True, True, is_known=True)
+        file = File(stored, row.name, row.size, row.mtime_ns, row.digest)
+        return Wanted(path, file, stamp(status), True, row.mtime_ns == modified(status), is_known=True)
 
-    def _reuse(self, wanted: _Wanted, *, may_move: bool) -> _Wanted | None:
+    def _reuse(self, wanted: Wanted, *, may_move: bool) -> Wanted | None:
         """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
         twins = self._catalogue.pictures.twins(wanted.file.digest)
         if not twins:
@@ -236,7 +227,7 @@ class IndexRun:
         """Whether nothing is missing that encoding would give."""
         return coded.reason is not None or coded.embedding is not None or not self._embeds
 
-    def _complete(self, wanted: _Wanted, coded: Coded) -> None:
+    def _complete(self, wanted: Wanted, coded: Coded) -> None:
         """Write the embedding of a known picture; one that cannot be read any more keeps the code that it has."""
         if coded.reason is not None:
             self._skip(wanted.path, coded.reason, coded.remedy or "")
@@ -244,7 +235,7 @@ class IndexRun:
         self._later(partial(self._catalogue.pictures.put, wanted.file, coded))
         self.report.embedded += 1
 
-    def _put(self, wanted: _Wanted, coded: Coded) -> None:
+    def _put(self, wanted: Wanted, coded: Coded) -> None:
         self._later(partial(self._catalogue.pictures.put, wanted.file, coded))
         if coded.reason is not None:
             self._skip(wanted.path, coded.reason, (coded.remedy or "") if wanted.is_settled else _UNSETTLED)
@@ -276,7 +267,7 @@ class IndexRun:
         self._progress("indexing", self.report.seen, 0, f"{skipped:,} skipped" if skipped else "")
 
 
-def _path(wanted: _Wanted) -> str:
+def _path(wanted: Wanted) -> str:
     return os.fsdecode(wanted.path)
 
 
@@ -294,24 +285,3 @@ def coded(encoded: Encoded, origin: Origin) -> Coded:
         return Coded(encoded.width, encoded.height, encoded.code.tobytes(), None, None, taken, kept, origin)
     assert encoded.error is not None  # there is one or the other
     return Coded(encoded.width, encoded.height, None, encoded.error.reason, encoded.error.remedy)
-
-
-def _remembered(mtime_ns: int, now_ns: int) -> int:
-    """The time of change to remember: one nanosecond off when the file may change again without its time changing."""
-    return mtime_ns - 1 if -_AHEAD < now_ns - mtime_ns < _TICK else mtime_ns
-
-
-def unfit(status: os.stat_result) -> tuple[str, str] | None:
-    """Why a file need not be opened at all, and the remedy."""
-    if not stat.S_ISREG(status.st_mode):
-        return "not a regular file", "replace it by a picture, or remove it"
-    if status.st_size > (limit := most_bytes()):  # hashing it would take long, and decoding refuse it
-        return too_many_bytes(status.st_size, limit)
-    return None
-
-
-def _fault(error: OSError) -> tuple[str, str]:
-    if error.errno in _NOTHING_THERE:
-        return "no such file", "it has vanished, or is a link to nothing"
-    reason = (error.strerror or str(error)).lower()
-    return f"cannot be read ({reason})", "check its permissions and the drive"

@@ -20,8 +20,8 @@ from transhash.library.catalogue.records import Indexed
 from transhash.library.catalogue.soundness import damages, misfits, unfit_columns
 from transhash.library.digests import content_hash, file_digest
 from transhash.library.files.consistency import EXAMPLES, REMADE, head_of, layer_problems, repair
-from transhash.library.files.indexing import unfit
 from transhash.library.files.paths import Places, modified
+from transhash.library.files.wanted import unfit
 from transhash.library.results import Problem, Verification
 from transhash.library.searching import LocalSearch
 from transhash.model.embedder import Embedder
