@@ -170,7 +170,7 @@ def test_a_swap_of_names_swaps_the_codes(library: Library, photos: Path) -> None
     b.rename(a)
     (photos / "x").rename(b)
 
-    assert counts(library.index(photos)) == {"updated": 2, "unchanged": 4}
+    assert counts(library.index(photos)) == {"moved": 2, "unchanged": 4}
     assert found(library, Path(was_a)) == [b]
 
 

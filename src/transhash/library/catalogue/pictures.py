@@ -65,7 +65,8 @@ class Pictures:
         """Some pictures with this content, the first that were found, vanished ones before others."""
         rows = self._database.rows(
             "SELECT picture.id, folder.path, name, width, height, code, reason, remedy, taken, kept,"
-            " COALESCE((SELECT base FROM hash_layers), fingerprint), fingerprint FROM"
+            " COALESCE((SELECT base FROM hash_layers), fingerprint), fingerprint,"
+            " size, mtime_ns, vanished IS NOT NULL FROM"
             # in the order of the index: of files that are all equal there may be any number
             " (SELECT * FROM picture WHERE digest = ? ORDER BY id LIMIT 64) AS picture"
             " JOIN folder ON folder.id = picture.folder LEFT JOIN fault ON fault.id = picture.fault"
@@ -75,7 +76,7 @@ class Pictures:
         )
         if not all(is_folder(row[1]) and is_name(row[2]) and is_coded(*row[3:9]) and is_kept(row[9]) for row in rows):
             raise self._database.damaged()
-        return [Twin(row[0], row[1], row[2], Coded._make((*row[3:10], Origin(*row[10:])))) for row in rows]
+        return [Twin(row[0], row[1], row[2], Coded._make((*row[3:10], Origin(*row[10:12]))), *row[12:]) for row in rows]
 
     def codes(self, width: int) -> Iterator[list[tuple[int, bytes]]]:
         """(id, code) of every picture that search can find, in pages; codes have `width` bytes."""
@@ -270,10 +271,21 @@ class Pictures:
         """A vanished picture is back."""
         self._database.execute("UPDATE picture SET vanished = NULL, changed = ? WHERE id = ?", (self._changing, id_))
 
-    def move(self, id_: int, file: File) -> None:
-        """A picture has a new path; a row that another process wrote for that path meanwhile gives way."""
+    def move(self, id_: int, file: File, when: int) -> None:
+        """A picture has a new path. One that was there vanishes, and is kept under a name that no picture has.
+
+        A row of the same content, which another process wrote for that path meanwhile, gives way.
+        """
         folder = self._folder_id(file.folder)
-        self._delete("folder = ? AND name = ? AND id <> ?", folder, file.name, id_)
+        self._delete("folder = ? AND name = ? AND id <> ? AND digest = ?", folder, file.name, id_, file.digest)
+        there = self._database.rows(
+            "SELECT id FROM picture WHERE folder = ? AND name = ? AND id <> ?", (folder, file.name, id_)
+        )
+        for (other,) in there:
+            self._database.execute(
+                "UPDATE picture SET name = ?, vanished = COALESCE(vanished, ?), changed = ? WHERE id = ?",
+                (b"%b~%d" % (file.name, other), when, self._changing, other),
+            )
         self._database.execute(
             "UPDATE picture SET folder = ?, name = ?, size = ?, mtime_ns = ?, vanished = NULL, changed = ?"
             " WHERE id = ?",

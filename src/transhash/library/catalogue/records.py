@@ -65,6 +65,9 @@ class Twin(NamedTuple):
     folder: bytes
     name: bytes
     coded: Coded
+    size: int
+    mtime_ns: int
+    vanished: bool
 
 
 class Placed(NamedTuple):

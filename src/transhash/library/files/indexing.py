@@ -26,8 +26,9 @@ from transhash.images import PASSING_REASONS
 from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.kinds import seconds
-from transhash.library.catalogue.records import Coded, File, Known, Origin
-from transhash.library.files.absence import emptied, is_gone
+from transhash.library.catalogue.records import Coded, File, Known, Origin, Twin
+from transhash.library.files.absence import emptied
+from transhash.library.files.moves import Moves
 from transhash.library.files.paths import Places, modified
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.files.walk import Folder, walk
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from transhash.model import Encoded, Encoder
 
 ROWS, _SECONDS = 1024, 0.5  # a transaction is written after so many changes or so much time
+_MOST_REPLACED = 4096  # files of a folder with other content than before that are held back, some hundred bytes each
 _UNSETTLED = "it changed a moment ago and is perhaps still being copied: index again"
 
 
@@ -61,11 +63,13 @@ class IndexRun:
         self._changes: list[Callable[[], object]] = []
         self._unread: list[bytes] = []  # folders that say nothing about what is below them, each with a separator
         self._empty: dict[bytes, bytes] = {}  # folders without anything, and the root of each
-        self._moving: set[int] = set()  # ids that the waiting changes move
+        self._moves = Moves(catalogue, places)
+        self._replaced: list[tuple[Wanted, Known]] = []  # files of one folder that are no longer what was known there
         self._written = time.monotonic()
 
-    def run(self, roots: Iterable[bytes], *, prune: bool) -> IndexReport:
+    def run(self, roots: list[bytes], *, prune: bool) -> IndexReport:
         """Bring the catalogue up to date with the pictures below `roots` (absolute, none below another)."""
+        self._moves.roots = tuple(roots)
         for batch in stream(self._model, self._files(roots), source=_path):
             for encoded in batch:
                 if encoded.error and encoded.error.reason in PASSING_REASONS:  # a drive that went away, for example
@@ -147,7 +151,10 @@ class IndexRun:
             wanted = self._judge(os.path.join(folder.path, name), stored, name, match)
             if wanted:
                 yield wanted
+            if len(self._replaced) >= _MOST_REPLACED:
+                yield from self._settle()
             self._write_when_due()
+        yield from self._settle()
         while row:
             self._gone(stored, row)
             row = next(known, None)
@@ -158,6 +165,9 @@ class IndexRun:
 
     def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> Wanted | None:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
+        replaces = row is not None
+        if row and row.id in self._moves.left:
+            row = None
         try:
             status = os.stat(path)
             reason = unfit(status)
@@ -183,7 +193,7 @@ class IndexRun:
         findable = row is not None and row.reason is None and not row.vanished
         is_settled = mtime_ns == modified(status)
         wanted = Wanted(path, File(stored, name, size, mtime_ns, digest), stamp(status), findable, is_settled)
-        return wanted if again else self._reuse(wanted, may_move=row is None)
+        return wanted if again else self._place(wanted, row, replaces=replaces)
 
     def _same(self, path: bytes, row: Known, stored: bytes, status: os.stat_result) -> Wanted | None:
         """Count a file whose content is known; it is handed back where its embedding is missing."""
@@ -201,22 +211,38 @@ class IndexRun:
         file = File(stored, row.name, row.size, row.mtime_ns, row.digest)
         return Wanted(path, file, stamp(status), True, row.mtime_ns == modified(status), is_known=True)
 
-    def _reuse(self, wanted: Wanted, *, may_move: bool) -> Wanted | None:
-        """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
+    def _place(self, wanted: Wanted, row: Known | None, *, replaces: bool) -> Wanted | None:
+        """Find out which picture a file with new content is; it is handed back where it needs a code.
+
+        At the path of a known picture it waits for the other files of the folder: that picture may be among them.
+        """
         twins = self._catalogue.pictures.twins(wanted.file.digest)
-        if not twins:
-            return wanted
-        for twin in twins if may_move else []:
-            path = os.path.join(self._places.on_disk(twin.folder), twin.name)
-            # gone, or the same file: the library was moved next to its pictures, or away from them
-            if twin.id not in self._moving and (path == wanted.path or is_gone(path)):
-                self._moving.add(twin.id)
-                self._later(partial(self._catalogue.pictures.move, twin.id, wanted.file))
-                if twin.coded.reason is None:
-                    self.report.moved += 1
-                else:
-                    self._skip(wanted.path, twin.coded.reason, twin.coded.remedy or "")
-                return None if self._is_whole(twin.coded) else wanted._replace(is_known=True)
+        twin = self._moves.moved(wanted, twins, replaces=replaces)
+        if twin is None:
+            if row is None:
+                return self._reuse(wanted, twins)
+            self._replaced.append((wanted, row))
+            return None
+        self._later(partial(self._catalogue.pictures.move, twin.id, wanted.file, self._started))
+        if twin.coded.reason is None:
+            self.report.moved += 1
+        else:
+            self._skip(wanted.path, twin.coded.reason, twin.coded.remedy or "")
+        return None if self._is_whole(twin.coded) else wanted._replace(is_known=True)
+
+    def _settle(self) -> Iterator[Wanted]:
+        """The files that need a code among those that are no longer what was known at their paths."""
+        for wanted, row in self._replaced:
+            if row.id in self._moves.left:
+                wanted = wanted._replace(findable=False)
+            else:
+                self._moves.kept.add(row.id)
+            if needed := self._reuse(wanted, self._catalogue.pictures.twins(wanted.file.digest)):
+                yield needed
+        self._replaced.clear()
+
+    def _reuse(self, wanted: Wanted, twins: list[Twin]) -> Wanted | None:
+        """Take the code from a picture with the same content, if there is one; otherwise hand the file back."""
         whole = next((twin.coded for twin in twins if self._is_whole(twin.coded)), None)
         if whole is None:
             return wanted
@@ -261,7 +287,7 @@ class IndexRun:
                 for change in self._changes:
                     change()
         self._changes.clear()
-        self._moving.clear()
+        self._moves.waiting.clear()
         self._written = time.monotonic()
         skipped = len(self.report.skipped)
         self._progress("indexing", self.report.seen, 0, f"{skipped:,} skipped" if skipped else "")
