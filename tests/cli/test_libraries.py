@@ -93,6 +93,40 @@ class TestWhichLibrary:
         assert self.found(result) == 6
         assert result.err == f"using {indexed}/.transhash, the library used last; --library LIB names another\n"
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "annotate --drop label",
+            "calibrate folder",
+            "export --to all.parquet",
+            "index",
+            "duplicates --plan plan.jsonl",
+            "duplicates --verdicts verdicts.csv",
+            "duplicates --not-duplicates a.png b.png",
+        ],
+    )
+    def test_what_writes_never_takes_the_one_used_last(
+        self, run, indexed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+    ) -> None:
+        """Where a drive is away, it is another than the user means."""
+        draw(tmp_path / "drive" / "a.png", 9)
+        assert run("index", "drive").code == 0
+        (tmp_path / "mount").mkdir()
+        monkeypatch.chdir(tmp_path / "mount")
+        result = run(*line.split())
+
+        assert (result.code, result.out) == (2, "")
+        assert "--library" in result.err
+        assert not list((tmp_path / "mount").iterdir())
+
+    def test_what_writes_takes_none_of_several_below(self, run, indexed: Path, tmp_path: Path) -> None:
+        draw(tmp_path / "scans" / "a.png", 9)
+        run("index", "scans")
+        result = run("export", "--to", "all.parquet")
+
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("several libraries are below this folder")
+
     def test_of_several_below_the_one_used_last(self, run, indexed: Path, tmp_path: Path) -> None:
         draw(tmp_path / "scans" / "a.png", 9)
         run("index", "scans")

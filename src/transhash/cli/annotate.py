@@ -41,7 +41,7 @@ def annotate(
 
     if file is None and not drop:
         raise typer.BadParameter("give a FILE, or a column to --drop")
-    place = find_library(library, [Path.cwd()], [file.parent] if file else [])
+    place = find_library(library, [Path.cwd()], [file.parent] if file else [], last=False)
     with open_library(place) as opened:
         if drop:
             remove(opened.catalogue, drop)

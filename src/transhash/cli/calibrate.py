@@ -41,7 +41,7 @@ def calibrate(
     """
     if (by is None) != forget:
         raise typer.BadParameter("give a COLUMN, or --forget")
-    with open_library(find_library(library, [Path.cwd()]), model) as opened:
+    with open_library(find_library(library, [Path.cwd()], last=False), model) as opened:
         report = opened.calibrate(by)
     if report is None:
         say("probabilities are the model's again")

@@ -95,7 +95,8 @@ def duplicates(
         raise TransHashError("", "--json and --csv are two forms of one output", "give one of them")
     if within not in {None, "folder"}:
         raise TransHashError(f"--within {within}", "not a place to look in", "give `--within folder`")
-    with open_library(find_library(library, [*(folders or []), Path.cwd()])) as opened:
+    writes = bool(plan or verdicts or not_duplicates)
+    with open_library(find_library(library, [*(folders or []), Path.cwd()], last=not writes)) as opened:
         if verdicts:
             _exchange(opened, verdicts)
         if not_duplicates:

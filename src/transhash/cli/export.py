@@ -58,7 +58,7 @@ def export(
         to /= NAME
     elif isinstance(to, Path) and to.suffix.lower() != ".parquet":
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
-    with open_library(find_library(library, [Path.cwd()])) as opened, stages() as progress:
+    with open_library(find_library(library, [Path.cwd()], last=False)) as opened, stages() as progress:
         if is_milvus(to):
             if vectors:
                 raise typer.BadParameter("a collection in Milvus holds codes", param_hint="--vectors")

@@ -20,7 +20,9 @@ Which library a verb uses
   4. else, for search and annotate, the nearest .transhash at or above the
      file that you name;
   5. else the only .transhash one level below the current folder;
-  6. else the library that you used last.
+  6. else the library that you used last; but not for annotate, calibrate,
+     export and index, nor for duplicates with --plan, --not-duplicates or
+     --verdicts: what is written goes to no library that you did not mean.
 In cases 5 and 6 a message names the library. `index DIR` stops after 3, and
 then makes a new library, DIR/.transhash. `import` stops after 3, and then makes
 a new library, .transhash in the current folder.

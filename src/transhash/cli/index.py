@@ -101,9 +101,9 @@ def _known_folder(named: Path | None, context: typer.Context) -> Path:
     from transhash.library import Library
     from transhash.library.opening import FOLDER
 
-    place = find_library(named, [Path.cwd()])
+    place = find_library(named, [Path.cwd()], last=False)
     if place is None or not Library.exists(place):
-        raise typer.BadParameter("name a folder of pictures", context, param_hint="DIR")
+        raise typer.BadParameter("name a folder of pictures, or its library with --library", context, param_hint="DIR")
     if Library.exists(place / FOLDER):
         return Path(place)
     if place.name != FOLDER:

@@ -35,12 +35,14 @@ def find_library(
     *,
     elsewhere: tuple[str, ...] = (),
     guess: bool = True,
+    last: bool = True,
 ) -> Address | None:
     """Find the library that the user means; None when there is none.
 
     It is the one named, else the nearest `.transhash` at or above a start, else the one in TRANSHASH_LIBRARY, else the
-    nearest at or above a fallback. With `guess` it is then the only one a level below a start, else the one used last;
-    both are named on standard error.
+    nearest at or above a fallback. With `guess` it is then the only one a level below a start, else, with `last`, the
+    one used last; both are named on standard error. A verb that writes never takes the one used last: where a drive is
+    away, that is another than the user means.
 
     Raises `LibraryError` for an address, unless `elsewhere` begins it, and when several libraries are a level below.
     """
@@ -48,7 +50,7 @@ def find_library(
     environment = address(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None
     found = named or _nearest(starts) or environment or _nearest(fallbacks)
     if found is None and guess:
-        found = _guessed(starts)
+        found = _guessed(starts, last_used() if last else None)
     if isinstance(found, str) and not found.startswith(elsewhere):
         raise LibraryError(found, "this verb needs a library in a folder", "run it on the machine that has the folder")
     return found
@@ -66,10 +68,9 @@ def _nearest(starts: Iterable[Path]) -> Path | None:
     return None
 
 
-def _guessed(starts: list[Path]) -> Path | None:
-    """The only library a level below a start, or the one used last."""
+def _guessed(starts: list[Path], last: Path | None) -> Path | None:
+    """The only library a level below a start, or the one used last, if there is one to take."""
     below = [path for start in starts for path in _below(start)]
-    last = last_used()
     if len(below) == 1:
         say(f"using {shown(below[0])}, the only library below this folder; --library LIB names another")
         return below[0]
