@@ -188,7 +188,7 @@ def _no_pictures(folders: list[Path]) -> LibraryError:
     from transhash.library.files.walk import roots, unread
 
     names = ", ".join(map(str, folders))
-    if found := unread(roots(folders)):
+    if found := unread(roots(folders, some=True)):
         return LibraryError(names, f"no pictures that can be read, but {_kinds(found)}", "convert them to JPEG or PNG")
     return LibraryError(names, "no pictures here (.jpg, .png and the like)", "name a folder that has some")
 

@@ -190,9 +190,9 @@ class Library:
         (`fit`). When most of these are gone, and others came, that is a doubling, too. With `general`, given before
         that, or a model of `transhash fit`, codes stay the model's own, as those of other libraries.
 
-        Raises `LibraryError` when a folder is missing or `general` is late, or when the library cannot be written.
+        Raises `LibraryError` when no folder is there or `general` is late, or when the library cannot be written.
         """
-        found = roots(folders)
+        found = roots(folders, some=True)
         self.searching.own.refresh()
         encoder = own.pictured(self.model, self.path)
         self.searching.own.check(general=general)

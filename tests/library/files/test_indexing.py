@@ -192,10 +192,30 @@ def test_several_folders_also_outside_and_overlapping(library: Library, photos: 
     assert found(library, outside) == [outside]
 
 
-def test_a_missing_folder_stops_it_before_anything_is_done(library: Library, photos: Path) -> None:
+def test_a_missing_folder_stops_it_where_no_other_is_there_or_is_above_it(library: Library, photos: Path) -> None:
     with pytest.raises(LibraryError, match="nowhere: no such folder"):
-        library.index([photos, photos / "nowhere"])
+        library.index([photos / "nowhere", photos / "gone"])
+    with pytest.raises(LibraryError, match="nowhere: no such folder"):
+        library.index([photos, photos / "nowhere"])  # it cannot be away alone
+    with pytest.raises(LibraryError, match=r"cat-0.png: a file, not a folder"):
+        library.index([photos, photos / "cat" / "cat-0.png"])
     assert len(library) == 0
+
+
+@pytest.mark.parametrize("prune", [False, True])
+def test_a_missing_folder_is_named_and_the_others_are_indexed(
+    photos: Path, tmp_path: Path, model: FakeModel, *, prune: bool
+) -> None:
+    drive = draw(tmp_path / "drive" / "a.png", 20).parent
+    with Library.create(tmp_path / "lib", model) as library:
+        library.index([photos, drive])
+        shutil.copytree(drive, photos / "backup")
+        drive.rename(tmp_path / "away")
+
+        report = library.index([photos, drive], prune=prune)
+        assert counts(report) == {"added": 1, "unchanged": 6, "skipped": 1}
+        assert (report.skipped[0].path, report.skipped[0].reason) == (drive, "no such folder")
+        assert len(library) == 8
 
 
 def test_progress_counts_what_is_saved(library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,9 @@ class OverError(Exception):
     """No more happens."""
 
 
-def watched(library: Library, folder: Path, *events: Callable[[], object]) -> tuple[list[IndexReport], list[str]]:
+def watched(
+    library: Library, folder: Path | list[Path], *events: Callable[[], object]
+) -> tuple[list[IndexReport], list[str]]:
     """The reports and the complaints while events happen, one in each pause, and then one more run."""
     reports: list[IndexReport] = []
     said: list[str] = []
@@ -102,6 +104,26 @@ def test_a_folder_that_is_away_for_a_while_costs_nothing(model: FakeModel, photo
         f"{photos}: no such folder; check the path; waiting until that works again",
         "the library is kept current again",
     ]
+
+
+def test_one_of_several_folders_may_be_away(model: FakeModel, photos: Path, tmp_path: Path) -> None:
+    drive = draw(tmp_path / "drive" / "a.png", 20).parent
+    with Library.create(tmp_path / "lib", model) as library:
+        reports, said = watched(
+            library,
+            [drive, photos],
+            lambda: drive.rename(tmp_path / "away"),
+            lambda: draw(photos / "new.png", 50),
+            lambda: (tmp_path / "away").rename(drive),
+            (drive / "a.png").unlink,
+        )
+
+    assert [(report.added, report.removed, len(report.skipped)) for report in reports] == [
+        (0, 0, 1),
+        (1, 0, 1),
+        (0, 0, 1),
+    ]
+    assert said == []
 
 
 def test_a_drive_that_is_away_with_its_library_is_waited_for(library: Library, photos: Path, tmp_path: Path) -> None:

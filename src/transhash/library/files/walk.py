@@ -40,18 +40,27 @@ class Folder:
     is_empty: bool = False
 
 
-def roots(folders: Folders) -> list[bytes]:
-    """Absolute folders without symbolic links, none below another; raises `LibraryError` for what is no folder."""
-    found: set[bytes] = set()
-    for folder in [folders] if isinstance(folders, str | os.PathLike) else folders:
-        if not os.path.exists(folder):
-            raise LibraryError(folder, "no such folder", "check the path")
+def roots(folders: Folders, *, some: bool = False) -> list[bytes]:
+    """Absolute folders without symbolic links, none below another; raises `LibraryError` for what is no folder.
+
+    With `some` it is enough that one of them is there, and that those that are missing are below no other.
+    """
+    named = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
+    missing = [folder for folder in named if not os.path.exists(folder)]
+    for folder in named:
+        if folder in missing:
+            continue
         if not os.path.isdir(folder):
             raise LibraryError(folder, "a file, not a folder", "name the folder that holds it")
         if is_catalogue(os.path.join(os.fsencode(folder), _CATALOGUE)):
             raise LibraryError(folder, "a library, not a folder of pictures", "name the folder that has the pictures")
-        found.add(os.fsencode(os.path.realpath(folder)))
-    return sorted(root for root in found if not any(os.fsencode(p) in found for p in Path(os.fsdecode(root)).parents))
+    real = {folder: os.fsencode(os.path.realpath(folder)) for folder in named}
+    found = set(real.values())
+    several = sorted(r for r in found if not any(os.fsencode(p) in found for p in Path(os.fsdecode(r)).parents))
+    for folder in missing:
+        if not some or len(missing) == len(named) or real[folder] not in several:
+            raise LibraryError(folder, "no such folder", "check the path")
+    return several
 
 
 def walk(root: bytes) -> Iterator[Folder]:
@@ -122,8 +131,8 @@ def _suffix(name: bytes) -> str:
 
 
 def count_pictures(folders: Folders) -> int:
-    """How many files `Library.index` would look at; raises `LibraryError` when a folder is missing."""
-    return sum(len(folder.names) for root in roots(folders) for folder in walk(root))
+    """How many files `Library.index` would look at; raises `LibraryError` when it would."""
+    return sum(len(folder.names) for root in roots(folders, some=True) for folder in walk(root))
 
 
 def unread(folders: Iterable[bytes]) -> Counter[str]:
