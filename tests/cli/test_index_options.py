@@ -44,15 +44,19 @@ def test_watch_tells_of_each_change_and_stops_cleanly(photos: Path, end: signal.
         assert process.returncode == 0
 
 
-def test_watch_begins_with_an_empty_folder(photos: Path) -> None:
+def test_watch_begins_with_an_empty_folder_and_makes_no_library_there(photos: Path) -> None:
+    """A drive may be mounted there, and hide it."""
     Path("inbox").mkdir()
     command = [*PROGRAM, "index", "inbox", "--watch", "--interval", "0.1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["pictures"] == 0
+        assert process.stderr is not None
+        assert process.stderr.readline() == "no pictures yet: waiting for the first one\n"
+        assert not list(Path("inbox").iterdir())
         (photos / "cat" / "cat-0.png").rename("inbox/a.png")
         assert json.loads(process.stdout.readline())["added"] == 1
         process.terminate()
+        assert process.communicate() == ("", "stopped watching\n")
     assert process.returncode == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -79,6 +80,8 @@ def index(
     if watch:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the one way to end it is as good as the other
     try:
+        if watch:
+            _await_pictures(folders, library, interval)
         with _opened(folders, library, model, bits, may_be_empty=watch) as opened:
             done = _first_run(
                 opened, folders, prune=prune, retry=retry, general=general, on_interrupt=DONE if watch else PARTLY
@@ -155,6 +158,37 @@ def _tell(
     sys.stdout.flush()
 
 
+def _await_pictures(folders: list[Path], named: Path | None, interval: float) -> None:
+    """Wait until there is a library, or something to put into one.
+
+    A library that is made where a drive is mounted later lies hidden below the drive.
+    """
+    from transhash.library import Library, count_pictures
+
+    is_waiting = False
+    while not Library.exists(_place(folders, named)):
+        try:
+            if count_pictures(folders):
+                return
+        except LibraryError:
+            if not is_waiting:
+                raise
+        if not is_waiting:
+            say("no pictures yet: waiting for the first one")
+        is_waiting = True
+        time.sleep(interval)
+
+
+def _place(folders: list[Path], named: Path | None) -> Path:
+    """Where the library to index into is, or is to be."""
+    from transhash.library.opening import FOLDER
+
+    place = find_library(named, folders, guess=False)
+    if place is None and len(folders) > 1:
+        raise LibraryError("", "several folders need a library with a name", "give it with --library LIB")
+    return folders[0] / FOLDER if place is None else Path(place)
+
+
 def _opened(
     folders: list[Path], named: Path | None, model: str | None, bits: int | None, *, may_be_empty: bool
 ) -> Library:
@@ -164,11 +198,7 @@ def _opened(
     from transhash.library.opening import FOLDER
     from transhash.model.encoder import made_by_fit
 
-    place = find_library(named, folders, guess=False)
-    if place is None:
-        if len(folders) > 1:
-            raise LibraryError("", "several folders need a library with a name", "give it with --library LIB")
-        place = folders[0] / FOLDER
+    place = _place(folders, named)
     if Library.exists(place):
         with suppress(UnmadeError):
             return open_library(place, model, bits)

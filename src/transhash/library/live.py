@@ -7,13 +7,12 @@ import os
 import threading
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from transhash.errors import LibraryError
-from transhash.library.catalogue.database import CATALOGUE
 from transhash.library.library import Library
+from transhash.library.opening import file_of
 from transhash.library.searching import Snapshot
 from transhash.model.embedder import Embedder
 from transhash.model.encoder import is_hash_model
@@ -106,7 +105,7 @@ class LiveLibrary:
     def now(self) -> tuple[Library, Snapshot]:
         """The library, and what it was at the last look; raises `LibraryError` as `here` does."""
         opened = self._opened
-        if _file(self.path) != opened.file or opened.library.creation != opened.creation:
+        if file_of(self.path) != opened.file or opened.library.creation != opened.creation:
             raise LibraryError(self.path, "it was moved or replaced and is opened again", "try again in a moment")
         return opened.library, opened.snapshot
 
@@ -161,11 +160,11 @@ class LiveLibrary:
     def _open(self) -> Opened:
         """What is in the library's place now; raises `LibraryError`."""
         while True:
-            file = _file(self.path)
+            file = file_of(self.path)
             library = Library.open(self.path, self._unfitted)
             try:
                 opened = Opened(library.creation, file, library, library.searching.snapshot())
-                if file == _file(self.path):
+                if file == file_of(self.path):
                     return opened
             except BaseException:
                 library.close()
@@ -211,17 +210,7 @@ class LiveLibrary:
 
     def _is_in_place(self) -> bool:
         opened = self._opened
-        return _file(self.path) == opened.file and opened.library.creation == opened.creation
-
-
-def _file(path: Path) -> tuple[int, int]:
-    """Which file the catalogue is; raises `LibraryError` when there is none."""
-    try:
-        status = os.stat(path / CATALOGUE)
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise LibraryError(path, f"the library is not there ({reason})", "check that its drive is connected") from error
-    return status.st_dev, status.st_ino
+        return file_of(self.path) == opened.file and opened.library.creation == opened.creation
 
 
 def _served(library: Library) -> HashModel | Embedder:

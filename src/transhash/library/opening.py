@@ -58,6 +58,16 @@ def folder_of(model: Encoder) -> str:
     return str(model.folder) if is_hash_model(model) else ""
 
 
+def file_of(path: Path) -> tuple[int, int]:
+    """Which file the catalogue of a library is, device and number; raises `LibraryError` when there is none."""
+    try:
+        status = os.stat(path / CATALOGUE)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise LibraryError(path, f"the library is not there ({reason})", "check that its drive is connected") from error
+    return status.st_dev, status.st_ino
+
+
 def size(path: Path) -> int:
     """Bytes of a file; 0 where there is none."""
     try:

@@ -147,6 +147,26 @@ def test_a_drive_that_is_away_with_its_library_is_waited_for(library: Library, p
     assert library.path == photos / ".transhash"
 
 
+@pytest.mark.parametrize("moments", [0, 1])
+def test_a_drive_that_is_mounted_over_the_library_brings_its_own(
+    library: Library, photos: Path, tmp_path: Path, model: FakeModel, moments: int
+) -> None:
+    """Also before the first look: what is open then is hidden, and nobody would find what is written there."""
+    drive, hidden = tmp_path / "drive", tmp_path / "hidden"
+    draw(drive / "a.png", 50)
+    with Library.create(drive / ".transhash", model) as on_drive:
+        on_drive.index(drive)
+
+    def mount() -> None:
+        photos.rename(hidden)
+        drive.rename(photos)
+
+    reports, said = watched(library, photos, *[lambda: None] * moments, mount, lambda: draw(photos / "b.png", 51))
+    assert ([report.added for report in reports], said, len(library)) == ([1], [], 2)
+    with Library.open(photos, model) as there, Library.open(hidden, model) as before:
+        assert (len(there), len(before)) == (2, 6)
+
+
 def test_another_library_in_its_place_is_not_written_to(library: Library, photos: Path) -> None:
     def exchange() -> None:
         shutil.rmtree(photos / ".transhash")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from transhash.errors import LibraryError
 from transhash.library.files.walk import Folders
 from transhash.library.library import Library
+from transhash.library.opening import file_of
 from transhash.library.results import IndexReport, Skipped
 
 
@@ -30,18 +31,22 @@ def watch(
     folders = [folders] if isinstance(folders, str | os.PathLike) else list(folders)
     skipped = set(known.skipped) if known else set[Skipped]()
     said = ""
+    opened: tuple[int, int] | None = None  # the file of the catalogue
     pause = interval
     while True:
         wait(pause)
         began = time.monotonic()
         try:
-            if said or not Library.exists(library.path):
-                library.reopen()  # what it has open may belong to a drive that is gone
+            file = file_of(library.path)
+            if file != opened:  # what it has open may be of a drive that is gone, or below one that has come
+                library.reopen()
+                opened = file
             report = library.index(folders)
         except LibraryError as error:
             if str(error) != said:
                 trouble(f"{error}; waiting until that works again")
             said = str(error)
+            opened = None
             continue
         if said:
             trouble("the library is kept current again")
