@@ -58,6 +58,7 @@ def test_kinds_that_are_asked_for_come_with_the_evidence(running: Running) -> No
     assert answer["bytes"] == sum(copy["bytes"] for group in answer["groups"] for copy in group["same"])
     fewer = groups(running, kinds="same-file")
     assert set(kinds(fewer).values()) == {"same-file"}
+    assert set(kinds(groups(running, kinds="+edit")).values()) == {"same-file", "copy", "edit"}
 
 
 def test_the_rule_for_the_one_to_keep_is_asked_for(running: Running, photos: Path) -> None:

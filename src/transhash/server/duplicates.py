@@ -12,7 +12,7 @@ import numpy as np
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
 from transhash.library.duplicates.contents import Contents
-from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.kinds import Kind, kinds_of
 from transhash.server import faults
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
@@ -34,18 +34,20 @@ class Wanted(NamedTuple):
     @classmethod
     def of(cls, max_distance: int, kinds: str, rules: str) -> Wanted:
         """From lists with commas; raises a `Fault` for a kind or a rule that is none."""
-        names = {*map(str, Kind), "all"}
-        unknown = next((name for name in kinds.split(",") if name not in names), None)
-        if unknown is not None:
-            raise Fault(422, "value", "kinds cannot be used", f"give {', '.join(map(str, Kind))}, or all")
+        # RAW files are no pictures of the library, and cannot be shown
+        shown = [kind for kind in Kind if kind is not Kind.RAW_JPEG]
+        try:
+            asked = tuple(str(kind) for kind in dict.fromkeys(kinds_of(kinds.split(","))) if kind in shown)
+        except LibraryError:
+            asked = ()
+        if not asked:
+            raise Fault(422, "value", "kinds cannot be used", f"give {', '.join(shown)}, or all")
         found = tuple(rules.split(","))
         try:
             keep.parse(found)
         except LibraryError as error:
             raise Fault(422, "value", "keep cannot be used", error.remedy) from None
-        # RAW files are no pictures of the library, and cannot be shown
-        every = [str(kind) for kind in Kind if kind is not Kind.RAW_JPEG]
-        return cls(max_distance, tuple(every if "all" in kinds.split(",") else dict.fromkeys(kinds.split(","))), found)
+        return cls(max_distance, asked, found)
 
 
 @dataclass

@@ -24,8 +24,9 @@ KindsField: TypeAlias = Annotated[
     str,
     Field(
         max_length=100,
-        pattern=r"^[a-z,-]+$",
-        description="Of same-file, same-pixels, copy, edit, burst, unsure, with commas between them; or all.",
+        pattern=r"^[a-z,+-]+$",
+        description="Of same-file, same-pixels, copy, edit, burst, unsure, with commas between them; or all. "
+        "They replace the default.",
     ),
 ]
 KeepField: TypeAlias = Annotated[

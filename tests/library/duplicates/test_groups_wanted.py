@@ -54,6 +54,24 @@ def test_kinds_that_are_not_asked_for_are_counted(pictures: Path) -> None:
     assert (group.same[0].kind, "mirrored" in group.same[0].why) == ("edit", True)
 
 
+def test_a_plus_adds_kinds_to_the_default_and_equal_files_are_counted_without_them(pictures: Path) -> None:
+    ImageOps.mirror(Image.open(pictures / "11.png")).save(pictures / "11-mirrored.png")
+    (pictures / "more").mkdir()
+    for copy in ("05-again.png", "more/05.png"):
+        shutil.copy(pictures / "05.png", pictures / copy)
+    (pictures / "05-link.png").hardlink_to(pictures / "05.png")  # the same file
+    with Library.create(pictures / ".transhash", OneCode()) as library:
+        library.index(pictures)
+        added = library.duplicates(64, kinds=["+edit"])
+        replaced = library.duplicates(64, kinds=["edit"])
+        assert library.duplicates(64, kinds=["edit"], within=True).others == {"same-file": 1}
+    assert sorted(copy.kind for group in added.groups for copy in group.same) == ["edit", "same-file", "same-file"]
+    assert ([copy.kind for group in replaced.groups for copy in group.same], replaced.others) == (
+        ["edit"],
+        {"same-file": 2},
+    )
+
+
 @pytest.mark.parametrize("name", ["0 titled.png", "9 titled.png"])
 def test_the_best_of_two_has_no_letters_on_it(tmp_path: Path, name: str) -> None:
     image = Image.open(sorted(EXAMPLES.rglob("*.jpg"))[0]).convert("RGB").resize((320, 240), Image.Resampling.BICUBIC)

@@ -1,6 +1,6 @@
 """Duplicates among files, without a library: every picture is looked at.
 
-report = transhash.find_duplicates(["photos/", "backup/"], kinds=["copy", "edit"])
+report = transhash.find_duplicates(["photos/", "backup/"], kinds=["+edit"])
 finding = transhash.compare("a.jpg", "b.jpg")
 finding.kind, finding.evidence.words
 """

@@ -21,7 +21,7 @@ from transhash.library.duplicates import keep
 from transhash.library.duplicates.choosing import Reading, accompanied, by_embeddings, by_signs
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.contents import NO_DATE, Contents, equal_contents
-from transhash.library.duplicates.kinds import Kind
+from transhash.library.duplicates.kinds import DEFAULT, Kind
 from transhash.library.duplicates.neighbours import MOST
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.duplicates.plan import below
@@ -42,7 +42,7 @@ CONFIRMED_AT_ONCE = 256  # pairs; in the end threads wait for the slowest of the
 MANY = 1_000  # pairs that are worth the second or two that processes which help take to start
 
 SAME_FILE = Finding(Kind.SAME_FILE)
-KINDS = (Kind.SAME_FILE, Kind.SAME_PIXELS, Kind.COPY)  # of one picture
+KINDS = DEFAULT
 LOOSE = (Kind.EDIT, Kind.BURST, Kind.UNSURE)  # of pictures that are not quite one
 
 
@@ -116,10 +116,21 @@ class Search:
         if self._wishes.reference:
             groups = [group for group in groups if self._is_referred(group.keep.path)]
         counts = Counter(str(found.kind) for found in self._found.values() if found.kind not in self._wishes.kinds)
+        if Kind.SAME_FILE not in self._wishes.kinds:
+            counts[str(Kind.SAME_FILE)] = self._equal_files()
         skipped = [each for _, each in sorted(self._presence.skipped.items(), key=lambda item: os.fsencode(item[0]))]
         others = {kind: counts[kind] for kind in map(str, Kind) if counts[kind]}
         seen = set(self._presence.paths.values()) - self._presence.skipped.keys()
         return DuplicatesReport(groups, skipped, others, len(seen))
+
+    def _equal_files(self) -> int:
+        """How many files repeat the bytes of another one; hard links are one file."""
+        inodes, paths = self._presence.inodes, self._presence.paths
+        files = {
+            (int(self._first[each]), os.path.dirname(paths[each]) if self._wishes.within else "", inodes[each])
+            for each in self._presence.present(np.flatnonzero(self._held > 1))
+        }
+        return len(files) - len({(content, folder) for content, folder, _ in files})
 
     def _losses(self) -> dict[int, dict[str, bool]]:
         """What pictures have lost that others of their groups have, by first pictures of their contents."""

@@ -20,13 +20,17 @@ class Kind(StrEnum):
     RAW_JPEG = "raw+jpeg"  # by its name the camera's picture of a RAW file, which is not read
 
 
+DEFAULT = (Kind.SAME_FILE, Kind.SAME_PIXELS, Kind.COPY)  # of one picture
+
+
 def kinds_of(texts: Sequence[str]) -> tuple[Kind, ...]:
-    """Kinds by their names, or `all`; raises `LibraryError` for another name."""
-    found = []
+    """Kinds by their names, or `all`; `+edit` adds `edit` to the default. Raises `LibraryError` for another name."""
+    found = list(DEFAULT) if any(text.startswith("+") for text in texts) else []
     for text in texts:
-        if text == "all":
+        name = text.removeprefix("+")
+        if name == "all":
             return tuple(Kind)
-        if text not in [str(kind) for kind in Kind]:
+        if name not in [str(kind) for kind in Kind]:
             raise LibraryError(text, "no kind of duplicates", f"there are {', '.join(Kind)}, and all")
-        found.append(Kind(text))
+        found.append(Kind(name))
     return tuple(found)
