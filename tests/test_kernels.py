@@ -63,6 +63,9 @@ def test_what_an_image_was_made_with_is_read_where_nothing_can_be_written(read_o
     code = "import tempfile\ndef none(*_, **__): raise PermissionError\ntempfile.TemporaryFile = none\n" + CALL
     assert call(code, **places).stderr == ""
 
+    other = code.replace("arange(5)", "arange(5, dtype=np.int32)")  # of other numbers nothing is kept
+    assert "in each process" in call(other, **places).stderr
+
     for path in folder.rglob("*.nbi"):
         path.unlink()
     assert "in each process" in call(code, **places).stderr

@@ -54,11 +54,13 @@ def _or_read(locator: type[Any]) -> type[Any]:
         def __init__(self, function: Callable[..., Any], file: str) -> None:
             super().__init__(function, file)
             self._name = function.__name__
+            self.keeps = True  # what is compiled from now on
 
         def ensure_cache_path(self) -> None:
             try:
                 super().ensure_cache_path()
             except OSError:
+                self.keeps = False
                 kept = f"*.{self._name}-{self.get_disambiguator()}.*.nbi"
                 if not any(Path(self.get_cache_path()).glob(kept)):
                     raise
@@ -78,6 +80,11 @@ class _Kept(FunctionCache):  # type: ignore[misc]
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._cache_file._source_stamp = _SOURCES
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the folder can be written."""
+        return bool(self._impl.locator.keeps)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """What was kept for these arguments; None when there is nothing whole."""
@@ -121,7 +128,7 @@ class _Announcer(event.Listener):  # type: ignore[misc]
             self.said = True
             logging.getLogger("transhash").warning(
                 "compiling for this machine: once, up to a minute"
-                if isinstance(dispatcher._cache, _Kept)
+                if isinstance(dispatcher._cache, _Kept) and dispatcher._cache.keeps
                 else "compiling for this machine, up to a minute in each process: no folder can be written to keep "
                 "the result in; set NUMBA_CACHE_DIR to one"
             )

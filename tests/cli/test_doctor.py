@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ import transhash.model
 from transhash.model import engines, shipped
 from transhash.nn import torch_engine
 from transhash.search import HammingIndex
+
+SOURCE = Path(__file__).parents[2] / "src" / "transhash"
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +68,39 @@ def test_a_search_that_is_wrong_is_noticed(run, photos: Path, monkeypatch: pytes
 
     assert result.code == 1
     assert "differs from brute force" in findings(result)["self-test"]["problem"]
+
+
+def called(room: str) -> Iterator[str]:
+    """The names, with their modules, of the compiled functions of a room that Python calls."""
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in SOURCE.glob(f"{room}/*.py")}
+    functions = [(path, node) for path, tree in trees.items() for node in ast.walk(tree) if is_function(node)]
+    compiled = {id(inner) for _, node in functions if is_compiled(node) for inner in ast.walk(node)}
+    names = {
+        getattr(node, "id", None) for tree in trees.values() for node in ast.walk(tree) if id(node) not in compiled
+    }
+    for path, node in functions:
+        if is_compiled(node, "kernel") and node.name in names:
+            yield f"transhash.{room.replace('/', '.')}.{path.stem}.{node.name}"
+
+
+def is_function(node: ast.AST) -> TypeGuard[ast.FunctionDef]:
+    return isinstance(node, ast.FunctionDef)
+
+
+def is_compiled(node: ast.FunctionDef, *how: str) -> bool:
+    return any(getattr(one, "id", None) in (how or ("kernel", "inlined", "summing")) for one in node.decorator_list)
+
+
+def test_afterwards_nothing_is_left_to_compile_for_searches_and_copies(run, photos: Path) -> None:
+    names = [*called("library/duplicates"), "transhash.shallow.signs._packed", "transhash.search.cosines._first"]
+    assert len(names) > 20
+    assert run("doctor").code == 0
+    functions = {
+        name: getattr(importlib.import_module(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in names
+    }
+    assert [name for name, function in functions.items() if not function.signatures] == []
+    laid = functions["transhash.library.duplicates.laying.correlation"]
+    assert {one.mutable for types in laid.signatures for one in types[:2]} == {True, False}  # of both kinds
 
 
 def test_a_gpu_that_cannot_be_used_is_a_problem_with_its_reason(run, monkeypatch: pytest.MonkeyPatch) -> None:

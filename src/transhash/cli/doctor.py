@@ -46,7 +46,8 @@ def doctor(as_json: JsonOption = False) -> None:
 
     Looks at versions, cores, compiled functions, devices and folders, encodes and searches drawn pictures for two
     seconds, compares the result with a search by brute force, and looks for copies. Exit code 1 when something does
-    not work. Nothing is sent anywhere. The first run on a machine compiles all functions, about a minute.
+    not work. Nothing is sent anywhere. The first run on a machine compiles what searches and `duplicates` need: about a
+    minute, and several when other programs are busy.
     """
     findings = []
     for look in (_versions, _extras, _processor, _devices, _kernels, _state, _temporary, _self_test, _copies):
@@ -246,6 +247,21 @@ def _copies() -> Finding:
         library.index(folder)
         library.duplicates(model.bits)  # compares all with all
         groups = [[each.path.name for each in (group.keep, *group.same)] for group in library.duplicates().groups]
+    _compile_the_rest()
     found = "of 5 drawn pictures one is a copy of another"
     right = [sorted(each) for each in groups] == [["2.png", "smaller.jpg"]]
     return Finding("copies", found, None if right else f"found {groups} instead; report this")
+
+
+def _compile_the_rest() -> None:
+    """Run the functions that large libraries, fitted codes and vectors need, and five pictures do not."""
+    import numpy as np
+
+    from transhash.library import embedding_index
+    from transhash.library.duplicates import collapsing, neighbours
+    from transhash.shallow.signs import signs_of
+
+    embedding_index.prepare()
+    collapsing.prepare()
+    neighbours.neighbours(np.ones((2, 8), np.int8))
+    signs_of(np.ones((9, 8), np.float32), np.ones((2, 8), np.float32), normalize=False)
