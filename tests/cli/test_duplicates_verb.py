@@ -85,6 +85,12 @@ def test_csv_has_a_line_for_each_picture(run, copied: Path) -> None:
     assert rows[0]["width"] == "24"
 
 
+def test_kinds_replace_the_default_and_a_plus_adds_to_it(run, copied: Path) -> None:
+    replaced, added = (run("duplicates", "photos", "--kinds", kinds) for kinds in ("copy,edit", "+edit"))
+    assert (replaced.out, added.out.count("same-file")) == ("", 3)
+    assert "not shown: pairs of other kinds, 3 of kind same-file; " in replaced.err
+
+
 def test_json_and_csv_at_once_are_refused(run, copied: Path) -> None:
     result = run("duplicates", "photos", "--json", "--csv")
     assert (result.code, result.out) == (2, "")
@@ -181,9 +187,10 @@ def test_without_groups_no_sheet_is_made(run, photos: Path, tmp_path: Path) -> N
 
 
 def test_a_sheet_that_cannot_be_drawn_is_refused_before_the_work(run, copied: Path) -> None:
-    result = run("duplicates", "photos", "--sheet", "copies.txt")
-    assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("copies.txt: no sheet can be drawn in this format; ")
+    for name in ("copies.txt", "copies.gif"):
+        result = run("duplicates", "photos", "--sheet", name)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith(f"{name}: no sheet can be drawn in this format; name a file that ends in .jpg")
 
 
 def test_a_plan_is_applied_and_undone(run, copied: Path) -> None:
@@ -225,6 +232,36 @@ def test_the_exit_code_says_whether_anything_was_done(run, copied: Path) -> None
     assert run("undo", "1.log").code == 0
 
 
+def test_after_undo_the_plan_can_be_applied_again(run, copied: Path) -> None:
+    run("duplicates", "photos", "--plan", "my plan.jsonl")
+    for log in ("my plan.jsonl.log", "my plan.jsonl (2).log"):
+        applied = run("apply", "my plan.jsonl", "--to", "removed")
+        assert (applied.code, f"transhash undo '{log}'\n" in applied.err) == (0, True)
+        assert "there is a log already" in run("apply", "my plan.jsonl", "--to", "removed").err
+        assert "3 files brought back, 0 were there already" in run("undo", log).err
+        assert len(photos_of(copied)) == 9
+        assert "0 files brought back, 3 were there already" in run("undo", log).err
+
+
+def test_links_are_not_called_removed_and_one_is_one(run, copied: Path) -> None:
+    run("duplicates", "photos/cat", "--plan", "one.jsonl")
+    applied = run("apply", "one.jsonl", "--to", "hardlink").err
+    assert applied.startswith("1 file replaced by a link, ")
+    assert " bytes; to bring it back: transhash undo one.jsonl.log\n" in applied
+    assert "`transhash index` on its folder: until then a library takes the link for a changed file\n" in applied
+    assert (
+        "`transhash index` on its folder: a library that was indexed meanwhile does not know it"
+        in run("undo", "one.jsonl.log").err
+    )
+
+
+def test_what_is_no_plan_is_said_in_plain_words(run, photos: Path) -> None:
+    assert run("apply", "photos/cat/cat-0.png", "--to", "trash").err.startswith(
+        "photos/cat/cat-0.png: not a plan of duplicates; "
+    )
+    assert "no plan can be read here (no such file or directory)" in run("apply", "none", "--to", "trash").err
+
+
 @pytest.mark.parametrize("empty", [False, True])
 def test_what_cannot_be_brought_back_is_not_promised(run, copied: Path, empty: bool) -> None:
     run("duplicates", "photos", "--plan", "plan.jsonl")
@@ -233,7 +270,7 @@ def test_what_cannot_be_brought_back_is_not_promised(run, copied: Path, empty: b
         Path("plan.jsonl").write_text(f"{head}\n")
     applied = run("apply", "plan.jsonl", "--to", "removed" if empty else "delete")
 
-    assert applied.err.startswith("0 files removed, " if empty else "3 files removed, ")
+    assert applied.err.startswith("0 files removed\n" if empty else "3 files removed, ")
     assert ("deleted files cannot come back" in applied.err) == (not empty)
     assert "transhash undo" not in applied.err
 

@@ -8,6 +8,7 @@ import pytest
 
 from transhash import cli
 from transhash.cli import terminal
+from transhash.cli.output import say, sized
 from transhash.errors import TransHashError, TransHashWarning
 from transhash.system import needs
 
@@ -47,3 +48,14 @@ def test_in_a_log_long_work_says_now_and_then_how_far_it_is(
         progress("training", 1200, 2000, "epoch 1/2")
         progress("encoding", 3, 0, "")
     assert capsys.readouterr().err == "training: 1,200 of 2,000, epoch 1/2\nencoding: 3 of 8\n"
+
+
+def test_sizes_are_in_units_that_show_them() -> None:
+    assert [sized(size) for size in (1, 999, 1_000, 999_499, 999_500, 1_234_567_890)] == [
+        "1 byte", "999 bytes", "1 kB", "999 kB", "1.0 MB", "1,234.6 MB",
+    ]  # fmt: skip
+
+
+def test_a_name_that_is_not_utf8_can_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    say("bad\udcff.jpg: not brought back")
+    assert capsys.readouterr().err == "bad\ufffd.jpg: not brought back\n"

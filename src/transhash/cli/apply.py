@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from transhash.cli.output import DONE, NOTHING, PARTLY, counted, say
+from transhash.cli.output import DONE, NOTHING, PARTLY, counted, say, sized
 from transhash.cli.terminal import stages
+
+if TYPE_CHECKING:
+    from transhash.library.duplicates.applying import Applied
 
 EXAMPLES = """\
   transhash apply plan.jsonl --to trash
@@ -44,14 +49,31 @@ def apply(
     """
     from transhash.library.duplicates.applying import apply_plan
     from transhash.library.duplicates.plan import read_plan
+    from transhash.library.duplicates.undoing import log_for
 
-    path = log or plan.with_name(f"{plan.name}.log")
+    path = log or log_for(plan)
     with stages() as progress:
         done = apply_plan(read_plan(plan), to, path, merge_metadata=merge_metadata, progress=progress)
     for skipped in done.skipped:
         say(f"{skipped.path}: left alone: {skipped.reason}; {skipped.remedy}")
-    back = "deleted files cannot come back" if to == "delete" else f"to bring them back: transhash undo {path}"
-    say(f"{counted(done.done, 'file')} removed, {done.freed / 1e6:,.1f} MB{f'; {back}' if done.done else ''}")
-    if done.done:
-        say("run `transhash index` on their folders: until then a library still finds the removed files")
+    _say_what_was_done(done, to, path)
     raise typer.Exit(DONE if not done.skipped else PARTLY if done.done else NOTHING)
+
+
+def _say_what_was_done(done: Applied, to: str, log: Path) -> None:
+    linked = to in {"hardlink", "symlink"}
+    how = f"replaced by {'a link' if done.done == 1 else 'links'}" if linked else "removed"
+    if not done.done:
+        say(f"0 files {how}")
+        return
+    one = done.done == 1
+    undo = f"to bring {'it' if one else 'them'} back: transhash undo {shlex.quote(os.fspath(log))}"
+    back = f"{'a deleted file' if one else 'deleted files'} cannot come back" if to == "delete" else undo
+    say(f"{counted(done.done, 'file')} {how}, {sized(done.freed)}; {back}")
+    place, found = "its folder" if one else "their folders", "file" if one else "files"
+    until = (
+        f"a library takes the {'link for a changed' if one else 'links for changed'} {found}"
+        if linked
+        else f"a library still finds the removed {found}"
+    )
+    say(f"run `transhash index` on {place}: until then {until}")

@@ -12,7 +12,7 @@ import typer
 
 from transhash.cli.libraries import find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
-from transhash.cli.output import DONE, PARTLY, counted, print_json, say, say_skipped, shown
+from transhash.cli.output import DONE, PARTLY, counted, print_json, say, say_skipped, shown, sized
 from transhash.cli.terminal import stages
 from transhash.errors import TransHashError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   transhash duplicates
-  transhash duplicates photos/2024 --kinds copy,edit --keep oldest
+  transhash duplicates photos/2024 --kinds +edit --keep oldest
   transhash duplicates --sheet copies.jpg          # look at them
   transhash duplicates --plan plan.jsonl           # then: transhash apply plan.jsonl --to trash
 """
@@ -40,7 +40,11 @@ def duplicates(
     *,
     kinds: Annotated[
         str,
-        typer.Option(metavar="KINDS", help="Of same-file, same-pixels, copy, edit, burst, unsure, raw+jpeg; or all."),
+        typer.Option(
+            metavar="KINDS",
+            help="Of same-file, same-pixels, copy, edit, burst, unsure, raw+jpeg; or all. It replaces the default; "
+            "+edit adds to it.",
+        ),
     ] = DEFAULT_KINDS,
     keep: Annotated[
         str,
@@ -78,10 +82,10 @@ def duplicates(
 ) -> None:
     """Find copies of the same picture, and which one to keep.
 
-    A copy is the same picture saved again, resized, slightly cropped, marked, or in other light. With --kinds also
-    edits (mirrored, turned, grey, a part of it, something laid over it) and bursts (the next exposure of one scene).
-    Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends a group. On a terminal
-    the line below says why. Elsewhere --json and --csv do.
+    A copy is the same picture saved again, resized, slightly cropped, marked, or in other light. With --kinds +edit
+    also edits (mirrored, turned, grey, a part of it, something laid over it), with +burst also bursts (the next
+    exposure of one scene). Nothing is deleted. Each line is a path, marked "keep" or with what it is; a blank line ends
+    a group. On a terminal the line below says why. Elsewhere --json and --csv do.
 
     In a library whose codes are fitted, the pictures with the nearest embeddings are compared. In others, those whose
     codes differ in at most --max-distance bits. With --max-distance 64 all pictures of any 64-bit library are looked
@@ -153,7 +157,7 @@ def _say_what_was_found(report: DuplicatesReport) -> None:
     copies = [copy for group in groups for copy in group.same]
     size = sum(copy.bytes for copy in copies)
     found = f"{counted(len(groups), 'group')} with {counted(len(copies), 'copy', 'copies')} of what is kept"
-    say(f"{found}, {size / 1e6:,.1f} MB" if groups else _none(report))
+    say(f"{found}, which take {sized(size)}" if groups else _none(report))
     if len(groups) < len(report.groups):
         say(f"{len(report.groups) - len(groups)} RAW files with pictures of their names, which no plan removes")
     if report.others:
@@ -182,7 +186,7 @@ def _write_plan(
     write_plan(path, plan)
     freed = sum(action.frees for action in plan.removals)
     removals = counted(len(plan.removals), "file")
-    say(f"{path}: a plan to remove {removals}, {freed / 1e6:,.1f} MB; `transhash apply` does it")
+    say(f"{path}: a plan to remove {removals}, {sized(freed)}; `transhash apply` does it")
 
 
 def _remember(opened: Library, one: Path, other: Path) -> None:

@@ -26,9 +26,16 @@ def counted(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
+def sized(size: int) -> str:
+    """A number of bytes for people: 312 bytes, 48 kB, 1,250.3 MB."""
+    if size < 1_000:
+        return counted(size, "byte")
+    return f"{size / 1e3:,.0f} kB" if size < 999_500 else f"{size / 1e6:,.1f} MB"
+
+
 def say(message: str) -> None:
-    """Print a message that is not the result, on standard error."""
-    print(shown(message), file=sys.stderr, flush=True)
+    """Print a message that is not the result, on standard error; a sign stands for what is not UTF-8 in a name."""
+    print(re.sub(r"[\ud800-\udfff]", "\ufffd", shown(message)), file=sys.stderr, flush=True)
 
 
 def say_skipped(files: Iterable[Skipped], all_named: str = "") -> None:

@@ -27,7 +27,8 @@ def undo(
     done = undo_log(log)
     for skipped in done.skipped:
         say(f"{skipped.path}: not brought back: {skipped.reason}; {skipped.remedy}")
-    say(f"{counted(done.back, 'file')} brought back, {counted(done.there, 'was in its place', 'were in their places')}")
+    say(f"{counted(done.back, 'file')} brought back, {counted(done.there, 'was', 'were')} there already")
     if done.back:
-        say("run `transhash index` on their folders: a library that was indexed meanwhile does not know them")
+        folders, them = ("its folder", "it") if done.back == 1 else ("their folders", "them")
+        say(f"run `transhash index` on {folders}: a library that was indexed meanwhile does not know {them}")
     raise typer.Exit(DONE if not done.skipped else PARTLY if done.back or done.there else NOTHING)

@@ -61,7 +61,8 @@ class Log:
         try:
             self._file: BinaryIO = open(path, "xb", buffering=0)  # noqa: SIM115
         except FileExistsError:
-            raise LibraryError(path, "there is a log already", "undo it, or name another one with --log") from None
+            remedy = "bring its files back with `transhash undo`, or name another one with --log"
+            raise LibraryError(path, "there is a log already", remedy) from None
         except OSError as error:
             raise LibraryError(path, f"no log can be written ({error.strerror})", "name another with --log") from None
         self.path = path

@@ -70,15 +70,15 @@ def write_plan(path: Path, plan: Plan) -> None:
 
 def read_plan(path: Path) -> Plan:
     """Read a plan; raises `LibraryError` for a file that is none, or whose lines do not fit."""
+    remedy = "write one with `transhash duplicates --plan`"
     try:
-        lines = path.read_bytes().splitlines()
-        head, *rest = (parsed(line) for line in lines)
-    except (OSError, ValueError) as error:
-        raise LibraryError(
-            path, f"no plan can be read here ({error})", "write one with `transhash duplicates --plan`"
-        ) from None
+        head, *rest = (parsed(line) for line in path.read_bytes().splitlines())
+    except OSError as error:
+        raise LibraryError(path, f"no plan can be read here ({(error.strerror or '').lower()})", remedy) from None
+    except ValueError:
+        raise LibraryError(path, "not a plan of duplicates", remedy) from None
     if not isinstance(head, dict) or head.get("transhash plan") != FORMAT:
-        raise LibraryError(path, "not a plan of this version", "write one with `transhash duplicates --plan`")
+        raise LibraryError(path, "not a plan of this version", remedy)
     folders, reference = _texts(path, 1, head.get("folders")), _texts(path, 1, head.get("reference"))
     return Plan(folders, reference, tuple(_action(path, number, line) for number, line in enumerate(rest, 2)))
 

@@ -12,10 +12,12 @@ from typing import Any
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.applying import HEADER, LOG_FORMAT, LeftError, free
-from transhash.library.duplicates.moving import copied_digest, move
+from transhash.library.duplicates.moving import copied_digest, move, numbered
 from transhash.library.results import Skipped
 from transhash.plain import parsed
 from transhash.progress import Progress, silent
+
+UNDONE = b'\n{"undone": true}\n'  # a line of its own, also where the one before was not finished
 
 
 @dataclass(slots=True)
@@ -30,8 +32,33 @@ class Undone:
 def undo_log(log: Path, progress: Progress = silent) -> Undone:
     """Bring back what a log tells, the last first; deleted files are named as skipped.
 
-    Raises `LibraryError` for what is no log.
+    When all is back, the log says so in its last line (`log_for`). Raises `LibraryError` for what is no log.
     """
+    result = _undone(log, progress)
+    if not result.skipped and not is_undone(log):
+        with suppress(OSError), log.open("ab") as file:
+            file.write(UNDONE)
+    return result
+
+
+def is_undone(log: Path) -> bool:
+    """Whether everything that a log tells was brought back."""
+    try:
+        return log.read_bytes().endswith(UNDONE)
+    except OSError:
+        return False
+
+
+def log_for(plan: Path) -> Path:
+    """Where the log of a plan goes: PLAN.log, or PLAN.log (2) and so on behind logs of which everything is back."""
+    log = plan.with_name(f"{plan.name}.log")
+    number = 1
+    while is_undone(found := log.with_name(numbered(log.name, number, " ({})"))):
+        number += 1
+    return found
+
+
+def _undone(log: Path, progress: Progress) -> Undone:
     result = Undone()
     try:
         if HEADER.startswith(log.read_bytes()):  # nothing was done: the first line was not finished, or the last
