@@ -163,7 +163,7 @@ def test_a_library_whose_pictures_have_all_vanished_is_no_error(run, photos: Pat
     for folder in ("cat", "dog"):
         shutil.rmtree(photos / folder)
 
-    assert run("index", "photos").out == "0 pictures in photos/.transhash: 6 removed\n"
+    assert run("index", "photos").out == "0 pictures in photos/.transhash: 6 vanished\n"
 
 
 def test_a_model_that_does_not_exist(run, photos: Path) -> None:

@@ -111,3 +111,20 @@ def test_export_and_import(run, indexed: Path, tmp_path: Path, monkeypatch: pyte
     assert run("search", "cat/cat-0.png", "-k", 1).out == "   0  cat/cat-0.png  (the same picture)\n"
     assert run("import", "../all.parquet", "--model", "other", "-l", "../new").code == 2
     assert not (tmp_path / "new").exists()
+
+
+def test_an_import_elsewhere_says_that_the_pictures_are_not_there(run, indexed: Path) -> None:
+    assert run("export", "--library", "photos", "--to", "all.parquet").out == "6 pictures in all.parquet\n"
+    shutil.copy("all.parquet", indexed / "all.parquet")
+    there = run("import", "all.parquet", "--library", "photos/other")
+    assert (there.out, there.err) == ("6 pictures in photos/other: 6 added\n", "")
+    elsewhere = run("import", "all.parquet", "--library", "far/library")
+    assert (elsewhere.code, elsewhere.err.count("\n")) == (0, 1)
+    assert "no such file, nor 5 more of the first 6; relative paths start" in elsewhere.err
+
+
+def test_tokens_of_no_file_are_an_error(run, tmp_path: Path) -> None:
+    for words in (("list",), ("remove", "grandma")):
+        result = run("token", *words, "--file", tmp_path / "none")
+        assert (result.code, result.out) == (2, "")
+        assert "no such file" in result.err

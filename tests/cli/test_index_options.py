@@ -37,7 +37,7 @@ def test_watch_tells_of_each_change_and_stops_cleanly(photos: Path, end: signal.
         Path("away").rename(photos)
         assert process.stderr.readline() == "the library is kept current again\n"
         (photos / "new.png").unlink()
-        assert process.stdout.readline() == "6 pictures in photos/.transhash: 1 removed, 6 unchanged\n"
+        assert process.stdout.readline() == "6 pictures in photos/.transhash: 1 vanished, 6 unchanged\n"
         process.send_signal(end)
 
         assert process.communicate() == ("", "stopped watching\n")

@@ -33,6 +33,9 @@ def vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
 def test_an_array_with_ids_and_columns(run, vectors: np.ndarray) -> None:
     done = run("import", "vectors.npy", "--ids", "ids.txt", "--columns", "more.csv", "--library", "lib")
     assert done.out == "400 vectors in lib: 400 added\n"
+    assert "\nvectors   400 (0 unusable files, 0 vanished)\n" in run("info", "--library", "lib").out
+    assert run("export", "--library", "lib", "--to", "all.parquet").out == "400 vectors in all.parquet\n"
+    assert run("import", "all.parquet", "--library", "again").out == "400 vectors in again: 400 added\n"
     again = run("import", "vectors.npy", "--ids", "ids.txt", "--library", "lib", "--json")
     assert json.loads(again.out) | {"library": ""} == {"library": "", "pictures": 400, "added": 0, "replaced": 400}
     lines = run("search", "query.npy", "-k", 2, "--library", "lib", "--json").out.splitlines()
@@ -64,7 +67,7 @@ def test_an_import_that_was_interrupted_is_done_again(run, vectors: np.ndarray) 
     np.save("more.npy", np.tile(vectors, (11, 1)))
     with pytest.raises(KeyboardInterrupt):
         Library.create("late", vectors=np.load("more.npy"), progress=interrupt)
-    assert run("import", "more.npy", "--library", "late").out == "4400 vectors in late: 304 added, 4096 replaced\n"
+    assert run("import", "more.npy", "--library", "late").out == "4,400 vectors in late: 304 added, 4,096 replaced\n"
 
 
 def test_a_column_of_a_parquet_file(run, vectors: np.ndarray) -> None:

@@ -32,7 +32,7 @@ def test_index_again_says_what_has_changed(run, photos: Path) -> None:
     draw(photos / "dog" / "dog-0.png", 31)
     (photos / "cat" / "cat-0.png").rename(photos / "moved.png")
     (photos / "cat" / "cat-1.png").unlink()
-    expected = "6 pictures in photos/.transhash: 1 added, 1 updated, 1 moved, 1 removed, 3 unchanged\n"
+    expected = "6 pictures in photos/.transhash: 1 added, 1 updated, 1 moved, 1 vanished, 3 unchanged\n"
 
     assert run("index", "photos").out == expected
     assert run("index", "photos", "--prune").out == "6 pictures in photos/.transhash: 1 pruned, 6 unchanged\n"
@@ -125,7 +125,7 @@ def test_info_and_models(run, photos: Path) -> None:
     lines = run("info", "-l", "photos").out.splitlines()
     facts = json.loads(run("info", "-l", "photos", "--json").out)
 
-    assert lines[:2] == ["library   photos/.transhash", "pictures  6 (0 files skipped, 0 vanished)"]
+    assert lines[:2] == ["library   photos/.transhash", "pictures  6 (0 unusable files, 0 vanished)"]
     assert (facts["path"], facts["pictures"], facts["bits"]) == (str(photos / ".transhash"), 6, 64)
     assert facts["fingerprint"] == FakeModel().fingerprint
     assert run("models").out == f"fake  64 bits, 8 pixels, 1 MB, {FakeModel().fingerprint[:12]}  (default)\n"

@@ -52,6 +52,7 @@ def export(
     A Milvus collection has the same, and is searched with --library; the same command brings it up to date. Its address
     may have USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
     """
+    from transhash.model.embedder import VECTORS
     from transhash.remote.opening import is_milvus
 
     if isinstance(to, Path) and to.is_dir():
@@ -59,6 +60,7 @@ def export(
     elif isinstance(to, Path) and to.suffix.lower() != ".parquet":
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
     with open_library(find_library(library, [Path.cwd()], last=False)) as opened, stages() as progress:
+        model = opened.info().model
         if is_milvus(to):
             if vectors:
                 raise typer.BadParameter("a collection in Milvus holds codes", param_hint="--vectors")
@@ -72,5 +74,5 @@ def export(
     if as_json:
         print_json({"file": to, "pictures": count})
     else:
-        print(f"{counted(count, 'picture')} in {shown(to)}")
+        print(f"{counted(count, 'vector' if model == VECTORS else 'picture')} in {shown(to)}")
     raise typer.Exit(DONE)

@@ -14,6 +14,7 @@ from transhash.cli.output import DONE, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 
 if TYPE_CHECKING:
+    from transhash.library import Library
     from transhash.library.exchange.vector_files import VectorFile
 
 EXAMPLES = """\
@@ -21,6 +22,8 @@ EXAMPLES = """\
   transhash import all.parquet --library other/library
   transhash import vectors.npy --ids ids.txt --columns more.csv --library vectors/library
 """
+
+LOOKED_AT = 100  # first pictures whose files are looked for
 
 
 def import_(
@@ -66,7 +69,7 @@ def import_(
     if not Library.exists(place) and place.name != FOLDER and place.is_dir() and any(place.iterdir()):
         place /= FOLDER  # a folder of other things contains its library
     if ids or columns or vectors or pictures or holds_vectors(file):
-        _take(place, read_vectors(file, vectors, ids, columns, pictures), model, as_json=as_json)
+        _take(place, read_vectors(file, vectors, ids, columns, pictures), model, as_json=as_json, paths=bool(pictures))
         raise typer.Exit(DONE)
     with stages() as progress:
         used = None if model is None else model_at(model, head(file).bits)
@@ -76,13 +79,36 @@ def import_(
         if as_json:
             print_json({"library": opened.path, "pictures": len(opened), **asdict(report)})
         else:
-            parts = f"{report.added} added" + (f", {report.replaced} replaced" if report.replaced else "")
-            print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {parts}")
+            parts = f"{report.added:,} added" + (f", {report.replaced:,} replaced" if report.replaced else "")
+            print(f"{counted(len(opened), _called(opened))} in {shown(opened.path)}: {parts}")
+        if _called(opened) == "picture":
+            _say_what_is_not_there(opened)
     raise typer.Exit(DONE)
 
 
-def _take(place: Path, found: VectorFile, model: str | None, *, as_json: bool) -> None:
-    """Put vectors into a library, which is made when there is none; `model`: what they come from, if that is known."""
+def _called(library: Library) -> str:
+    from transhash.model.embedder import VECTORS
+
+    return "vector" if library.info().model == VECTORS else "picture"
+
+
+def _say_what_is_not_there(library: Library) -> None:
+    """Say when most of the first files are not where the library looks for them."""
+    first = library.pictures(library.passing()[:LOOKED_AT].tolist()).values()
+    missing = [picture.path for picture in first if not picture.path.exists()]
+    if 2 * len(missing) > len(first):
+        base = shown(library.path.parent)
+        say(
+            f"{missing[0]}: no such file, nor {len(missing) - 1:,} more of the first {len(first):,}; relative paths "
+            f"start at the folder that contains the library ({base}): import where the pictures are, with --library LIB"
+        )
+
+
+def _take(place: Path, found: VectorFile, model: str | None, *, as_json: bool, paths: bool) -> None:
+    """Put vectors into a library, which is made when there is none; `model`: what they come from, if that is known.
+
+    `paths`: the ids are those of pictures.
+    """
     from transhash.library import Library
     from transhash.library.opening import exists
 
@@ -95,17 +121,18 @@ def _take(place: Path, found: VectorFile, model: str | None, *, as_json: bool) -
             with open_library(place, model) as library:
                 if before := len(library):
                     library.vectors.add(vectors, ids, columns, progress=progress)
-                    path, count = library.path, len(library)
         if not before:  # also where an import was interrupted before its first page
             used = None if model is None else named_encoder(model)
-            with Library.create(
+            Library.create(
                 place, used, exist_ok=True, vectors=vectors, ids=ids, columns=columns, progress=progress
-            ) as library:
-                path, count = library.path, len(library)
-    remember(path)
-    added = count - before
-    if as_json:
-        print_json({"library": path, "pictures": count, "added": added, "replaced": len(vectors) - added})
-    else:
-        parts = f"{added} added" + (f", {len(vectors) - added} replaced" if added < len(vectors) else "")
-        print(f"{count} vectors in {shown(path)}: {parts}")
+            ).close()
+    with open_library(place) as library:
+        added = len(library) - before
+        if as_json:
+            told = {"library": library.path, "pictures": len(library), "added": added}
+            print_json({**told, "replaced": len(vectors) - added})
+        else:
+            parts = f"{added:,} added" + (f", {len(vectors) - added:,} replaced" if added < len(vectors) else "")
+            print(f"{counted(len(library), 'vector')} in {shown(library.path)}: {parts}")
+        if paths:
+            _say_what_is_not_there(library)

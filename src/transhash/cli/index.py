@@ -40,7 +40,9 @@ def index(
     library: LibraryOption = None,
     model: ModelOption = None,
     bits: BitsOption = None,
-    prune: Annotated[bool, typer.Option("--prune", help="Forget pictures whose files have vanished.")] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete what is known of pictures whose files have vanished.")
+    ] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Look again at files that could not be used.")] = False,
     general: Annotated[
         bool, typer.Option("--general", help="Keep the model's own codes, to compare them with other libraries.")
@@ -72,9 +74,7 @@ def index(
     """
     folders = folders or [_known_folder(library, context)]
     if watch and prune:
-        raise LibraryError(
-            "--prune with --watch", "a drive that is away for a while would be forgotten", "leave one out"
-        )
+        raise LibraryError("--prune with --watch", "a drive that is away for a while would be pruned", "leave one out")
     if report:
         check_report(report)
     if watch:
@@ -154,7 +154,7 @@ def _tell(
         left = [skipped for skipped in done.skipped if skipped not in named]
         say_skipped(left, "; --report FILE names them all")
         if done.skipped and not done.usable:
-            say(f"none of the {len(done.skipped)} files could be used")
+            say(f"none of the {len(done.skipped):,} files could be used")
     sys.stdout.flush()
 
 
@@ -224,11 +224,17 @@ def _no_pictures(folders: list[Path]) -> LibraryError:
 
 
 def _print(done: IndexReport, opened: Library) -> None:
-    counts = ("added", "updated", "moved", "removed", "pruned", "unchanged")
-    parts = [_count(getattr(done, name), name) for name in counts] + [_count(len(done.skipped), "skipped")]
+    counts = {name: name for name in ("added", "updated", "moved", "removed", "pruned", "unchanged")}
+    counts["removed"] = "vanished"  # until it is pruned
+    parts = [_count(getattr(done, name), word) for name, word in counts.items()] + [
+        _count(len(done.skipped), "skipped")
+    ]
     print(f"{counted(len(opened), 'picture')} in {shown(opened.path)}: {', '.join(filter(None, parts)) or 'none'}")
     if done.fitted:
-        say(f"codes are now fitted to these {done.fitted} pictures (--general at the start keeps the model's own)")
+        say(
+            f"codes are now fitted to these {done.fitted:,} pictures (to keep the model's own codes, make a new "
+            "library with --general)"
+        )
         _tell_what_is_lost(opened)
     if done.embedded:
         say(f"{counted(done.embedded, 'picture')} had no embedding, encoded again")
@@ -262,7 +268,7 @@ def _kinds(counts: Mapping[str, int]) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number else ""
+    return f"{number:,} {what}" if number else ""
 
 
 def _exit_code(done: IndexReport) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transhash.cli.libraries import ANYWHERE, find_library, open_searchable
 from transhash.cli.options import JsonOption, SearchableOption
-from transhash.cli.output import print_json, shown
+from transhash.cli.output import counted, print_json, shown, sized
 
 EXAMPLES = """\
   transhash info
@@ -18,18 +18,22 @@ EXAMPLES = """\
 def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
     """Show how many pictures a library has, and its model.
 
-    Also its own columns, its size on disk, and how many files could not be used.
+    Also its own columns, its size on disk, how many files could not be used (they are read again when they
+    change), and of how many pictures the files have vanished (`transhash index --prune` deletes what is known of them).
     """
+    from transhash.model.embedder import VECTORS
+
     with open_searchable(find_library(library, [Path.cwd()], elsewhere=ANYWHERE)) as opened:
         facts = opened.info()
     if as_json:
         print_json(asdict(facts))
         return
     print(f"library   {shown(facts.path)}")
-    print(f"pictures  {facts.pictures} ({facts.skipped} files skipped, {facts.vanished} vanished)")
+    kept = f"{counted(facts.skipped, 'unusable file')}, {facts.vanished:,} vanished"
+    print(f"{'vectors' if facts.model == VECTORS else 'pictures':<8}  {facts.pictures:,} ({kept})")
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
     if facts.fitted_to:
-        print(f"codes     fitted to {facts.fitted_to} pictures of this library")
+        print(f"codes     fitted to {counted(facts.fitted_to, 'picture')} of this library")
     if facts.general:
         print("codes     general: they stay the model's own (--general)")
     if facts.calibrated_by:
@@ -37,4 +41,4 @@ def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
     if facts.columns:
         print(f"columns   {', '.join(f'{shown(name)} ({kind})' for name, kind in facts.columns.items())}")
     if facts.created:  # of a library elsewhere neither is known
-        print(f"on disk   {facts.bytes / 1e6:.1f} MB, made {facts.created}")
+        print(f"on disk   {sized(facts.bytes)}, made {facts.created}")

@@ -55,6 +55,8 @@ def token(
 
     from transhash.server.tokens import digest_of, read_tokens
 
+    if action != Action.ADD and not file.exists():
+        raise TransHashError(file, "no such file", "check --file; `transhash token add` makes the file")
     known = read_tokens(file) if file.exists() else []
     if action == Action.LIST:
         for each in known:
