@@ -53,6 +53,19 @@ class TestWhichLibrary:
         assert self.found(run("info", "-l", "elsewhere/lib", "--json")) == 6
         assert not (photos / ".transhash").exists()
 
+    def test_an_address_without_its_beginning(self, run, photos: Path) -> None:
+        assert "begins with http://" in run("info", "-l", "127.0.0.1:8931").err
+        assert "http://" not in run("info", "-l", "elsewhere").err
+
+    def test_where_none_can_be_made_another_place_can_be_named(
+        self, run, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("transhash.library.opening.make_folders", refused)
+        assert run("index", "photos").err.endswith("(Permission denied); name another place with --library LIB\n")
+
     def test_a_named_folder_of_other_things_contains_it(self, run, photos: Path) -> None:
         run("index", "photos/cat", "--library", "photos")
         assert self.found(run("info", "-l", "photos", "--json")) == 3

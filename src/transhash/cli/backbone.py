@@ -17,7 +17,7 @@ EXAMPLES = """\
 
 def backbone(
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A .safetensors, .npz or .onnx file, a folder, or a hub id.")
+        str, typer.Argument(metavar="SOURCE", help="A .safetensors, .pth, .npz or .onnx file, a folder, or a hub id.")
     ],
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="The safetensors file to write.")],
     *,

@@ -11,7 +11,8 @@ from transhash.cli.output import DONE
 TOPICS = {
     "library": """\
 Which library a verb uses
-  1. the one that --library names: its folder, or the folder that contains it;
+  1. the one that --library names: its folder, or the folder that contains it
+     where it is called .transhash;
      for `info`, `search` and `serve` also an address: milvus://HOST:PORT/NAME,
      a collection, or for the first two http://HOST:PORT, a server;
   2. else the nearest .transhash at or above the folder that you name, or
@@ -58,6 +59,8 @@ Options that several verbs have
 Results go to standard output, messages to standard error.
 Exit codes: 0 all was done; 1 a part was done (some files failed, or Ctrl-C);
 2 nothing was done.
+In a script with `set -e`, one broken picture ends the script after `index`:
+write `transhash index DIR || [ $? = 1 ]` to go on.
 """,
     "environment": """\
 Environment variables
@@ -67,9 +70,13 @@ Environment variables
   TRANSHASH_MAX_MEGAPIXELS
                       The largest picture that is read; 179 by default.
   TRANSHASH_THREADS   Threads to use; by default one for each core.
+  HF_HOME             Where models of the Hugging Face hub are kept.
+  HF_HUB_OFFLINE      1: nothing is downloaded from the hub.
   NUMBA_CACHE_DIR     Where compiled functions are kept, when the package's
                       folder cannot be written.
   RAY_ADDRESS         The cluster of `encode --engine ray`.
+  XDG_DATA_HOME       Trash below it is the trash of the drive that your home is
+                      on (Linux; ~/.local/share by default).
   XDG_STATE_HOME      transhash/last-library below it has the path of the
                       library that you used last (~/.local/state by default).
 """,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _Wanted: TypeAlias = "tuple[Source, str, str]"  # a picture, its title, its name
 
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".gif": "GIF", ".tif": "TIFF"}
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
 
 TILE = 160  # pixels a side that a picture may take
 CAPTION = 34  # below it: two lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,13 +26,15 @@ def exists(path: str | os.PathLike[str]) -> bool:
 
 def located(path: str | os.PathLike[str]) -> Path:
     """The folder of a library: `path`, or `.transhash` inside of it; raises `LibraryError` when there is none."""
-    if "://" in os.fspath(path):
-        raise LibraryError(os.fspath(path), "an address, not a folder", "open it with transhash.open_library")
+    given = os.fspath(path)
+    if "://" in given:
+        raise LibraryError(given, "an address, not a folder", "open it with transhash.open_library")
     path = Path(path).absolute()
     if os.path.exists(path / CATALOGUE):
         return path
     if not exists(path):
-        raise LibraryError(path, "no library here", "make one with `transhash index`")
+        address = "; a server's address begins with http://" if re.fullmatch(r"[\w.-]+:[0-9]+/?", given) else ""
+        raise LibraryError(path, "no library here", f"make one with `transhash index`{address}")
     return path / FOLDER
 
 
@@ -45,7 +48,9 @@ def made(  # noqa: PLR0917
     try:
         make_folders(path)
     except OSError as error:
-        raise LibraryError(path, f"no library can be made here ({error.strerror})", "choose another place") from error
+        raise LibraryError(
+            path, f"no library can be made here ({error.strerror})", "name another place with --library LIB"
+        ) from error
     folder = os.fsencode(os.path.abspath(model_folder)) if model_folder else b""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Catalogue(path / CATALOGUE, new=Facts(model, fingerprint, bits, folder, now), layers=layers)

@@ -28,12 +28,16 @@ def load(name: str | os.PathLike[str] | None = None, bits: int | None = None, *,
         from transhash.model.hub import is_pretrained
 
         if is_pretrained(path):
-            raise ModelError(path, "a checkpoint, not a model of hash codes", "open it with transhash.load_encoder")
+            raise ModelError(
+                path,
+                "a checkpoint, not a model of hash codes",
+                "use it with `transhash index --model`, or transhash.load_encoder",
+            )
         return HashModel(path, bits, device=device)
     raise ModelError(
         name,
         f"neither a model directory nor a model that ships with transhash ({', '.join(shipped)})",
-        "`transhash models` lists them, and transhash.load_encoder loads models of the Hugging Face hub",
+        "`transhash models` lists them; one of the Hugging Face hub is named OWNER/NAME (transhash.load_encoder)",
     )
 
 

@@ -13,6 +13,7 @@ from transhash.server.security import is_form, is_picture
 from transhash.server.settings import Settings
 
 FIELD = "pictures"
+REMEDY = "send multipart/form-data, or a picture as the body with its Content-Type, such as image/jpeg"
 BODY = {
     "requestBody": {
         "required": True,
@@ -54,7 +55,7 @@ async def pictures(request: Request, settings: Settings) -> list[bytes]:
             raise Fault(400, "form", "not a form with pictures", remedy) from None
         sent = [await each.read() for each in form.getlist(FIELD) if isinstance(each, UploadFile)]
     else:
-        raise Fault(415, "type", "neither a form nor a picture", "send multipart/form-data, or a picture as the body")
+        raise Fault(415, "type", "neither a form nor a picture", REMEDY)
     if not sent:
         raise Fault(422, "no-picture", "no picture", f"send it as a file in the field {FIELD!r}")
     return sent
