@@ -225,8 +225,8 @@ class Library:
     def search(self, query: Several, k: int = 10, **limits: Unpack[Limits]) -> list[list[Hit]]: ...
     @overload
     def search(self, query: One, k: int = 10, **limits: Unpack[Limits]) -> list[Hit]: ...
-    def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> Any:
-        """The k pictures most like one picture, most similar first; for a list of pictures, a list of hits for each.
+    def search(self, query: Any, k: int = 10, **limits: Unpack[Limits]) -> list[Hit] | list[list[Hit]]:
+        """The k pictures most like one, as a list of `Hit`, most similar first; for a list of pictures a list for each.
 
         A query may be a vector, float (F,), `Words("red car")`, or a `Mixture` of these, where the model reads them;
         or encoded already: `Queries(codes)`, `Queries.of(values)`. Cosines order the nearest by code, where the library
@@ -234,8 +234,8 @@ class Library:
 
         At most `max_distance` bits may differ, and the probability of relevance (`Hit`) must be at least
         `min_probability`. `where` is a filter: the nearest of all pictures that pass it, such as `"width >= 800
-        and label = 'cat'"` (`transhash.library.catalogue.where` has the language). Paths that begin with / are compared
-        with absolute paths; others with paths relative to the folder that contains the library.
+        and label = 'cat'"` (docs/catalogue.md has the language). Paths that begin with / are compared with absolute
+        paths; others with paths relative to the folder that contains the library. With `collapse` copies are one hit.
 
         Raises `ImageError` for the first query that cannot be used, `FilterError` for a filter that makes no sense, and
         `UncalibratedError` for a probability that the model was not calibrated to tell.
@@ -295,11 +295,11 @@ class Library:
 
         Compared are, in a fitted library, the pictures with the nearest embeddings, in others those whose codes differ
         in at most `max_distance` bits (docs/duplicates.md). With as many bits as codes have, all are looked at.
-        `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all". `keep`: rules for
-        the one to keep, of which the first that tells two pictures apart decides: "best" (pixels, compression, the
-        camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference` are kept, whatever the
-        rules say, and only their copies are listed. `within`: only pictures of the same folder. With `folders` only
-        pictures below these and `reference` count. What `transhash duplicates --not-duplicates` has noted is left out.
+        `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all"; they replace the
+        default, "+edit" adds to it. `keep`: rules, of which the first that tells two pictures apart decides: "best"
+        (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference`
+        are kept, whatever the rules say, and only their copies are listed. `within`: only pictures of the same folder.
+        With `folders` only pictures below these and `reference` count. Noted `--not-duplicates` are left out.
 
         Raises `LibraryError` for a folder, kind or rule that there is not, `HammingIndexError` for a distance below 0.
         """

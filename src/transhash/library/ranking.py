@@ -77,7 +77,9 @@ class Backend(Protocol):
         """What is known of pictures, by id; those that are gone meanwhile are left out."""
 
 
-def answer(query: Any, model: Callable[[], Encoder], hits_of: Callable[[Queries], list[list[Hit]]]) -> Any:
+def answer(
+    query: Any, model: Callable[[], Encoder], hits_of: Callable[[Queries], list[list[Hit]]]
+) -> list[Hit] | list[list[Hit]]:
     """Search for one (`One`), a list of these, or queries that are encoded: the hits, or a list of hits for each.
 
     Raises `ImageError` for the first picture that cannot be used, and what `ranked` raises.
