@@ -13,7 +13,7 @@ def text(scores: Scores) -> str:
     rows = [
         (f"{cut}, mean over the orders of ties", scores.map),
         (f"{cut}, ties in database order", scores.map_conventional),
-        (f"{cut}, the same without queries that hit nothing", scores.map_skipping),
+        (f"{cut}, ties in database order, only queries with a hit", scores.map_skipping),
         *(
             [(f"{cut}, ties by the query's relaxed code", scores.map_reranked)]
             if scores.map_reranked is not None
