@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def test_codes_are_fitted_again_when_a_library_is_filled_with_others(
     for path in first:
         path.unlink()
     if not at_once:
+        (tmp_path / "pictures" / "emptied").touch()  # by the user, and no drive that is away
         assert library.index(tmp_path / "pictures", prune=True).pruned == LEAST + 20
         assert library.fitted_to == 1
     draw(tmp_path / "pictures", LEAST, seed=4)
@@ -62,9 +64,9 @@ def test_pictures_that_come_back_change_no_code(library: Library, tmp_path: Path
     library.index(tmp_path / "pictures")
     before = library.fingerprint
     (tmp_path / "pictures").rename(tmp_path / "away")
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "others").mkdir(parents=True)
     assert library.index(tmp_path / "pictures").removed == LEAST
-    (tmp_path / "pictures").rmdir()
+    shutil.rmtree(tmp_path / "pictures")
     (tmp_path / "away").rename(tmp_path / "pictures")
     assert library.index(tmp_path / "pictures").added == LEAST
     assert (library.fitted_to, library.fingerprint) == (LEAST, before)
