@@ -27,6 +27,7 @@ TABLES, BITS = 4, 18  # bits of a keypoint's words that agree, so often tried
 CROWD = 48  # keypoints that share these bits: more of them tell nothing
 SHARED = 3  # keypoints that two pictures share at least
 PARTNERS = 8  # pictures that share the most keypoints with one, which it is compared with
+AMONG, LIKELY = 64, 16  # pictures whose hashes are nearest to that of one, and those of them that it is compared with
 ROWS = 2048  # pictures whose hashes are asked at once
 
 _BITS = np.random.default_rng(7).permutation(256)[: TABLES * BITS].reshape(TABLES, BITS)
@@ -80,33 +81,59 @@ def _by_whole(wholes: npt.NDArray[np.uint8]) -> Numbers:
     plain = np.concatenate([hashes(part.astype(np.float32)) for part in _parts(wholes)])
     index = HammingIndex(64)
     index.add(plain)
-    found = []
+    found = [_equal(wholes)]
     for turn in range(8):
         for begin in range(0, len(wholes), ROWS):
             some = wholes[begin : begin + ROWS]
             turned = some if turn == 0 else np.rot90(some.transpose(0, 2, 1) if turn & 4 else some, turn & 3, (1, 2))
             asked = plain[begin : begin + ROWS] if turn == 0 else hashes(np.ascontiguousarray(turned, np.float32))
-            limits, _, ids = index.range_search(asked, radius=RADIUS if turn == 0 else TURNED_RADIUS)
-            asking = np.repeat(np.arange(len(some)), np.diff(limits))
-            once = ids > asking + begin
-            asking, ids = asking[once], ids[once]
-            for part in range(0, len(ids), ROWS):
-                one, two = turned[asking[part : part + ROWS]], wholes[ids[part : part + ROWS]]
-                near = _correlated(one, two)
-                found.append(np.column_stack((asking[part : part + ROWS][near] + begin, ids[part : part + ROWS][near])))
-    return np.concatenate(found) if found else np.empty((0, 2), np.int64)
+            distances, ids = index.search(asked, min(AMONG, len(wholes)))
+            asking, places = np.nonzero((ids >= 0) & (distances <= (RADIUS if turn == 0 else TURNED_RADIUS)))
+            others = ids[asking, places]
+            asking, others = (each[others != asking + begin] for each in (asking, others))
+            alike = np.empty(len(others), np.float32)
+            for part in range(0, len(others), ROWS):
+                rows = slice(part, part + ROWS)
+                alike[rows] = _correlations(turned[asking[rows]], wholes[others[rows]])
+            near = _nearest(asking, alike)
+            found.append(np.sort(np.column_stack((asking[near] + begin, others[near])), axis=1))
+    return np.concatenate(found)
+
+
+def _equal(wholes: npt.NDArray[np.uint8]) -> Numbers:
+    """Each picture with the next ones whose small copies are equal, and with the first: a thousand are no million."""
+    rows = np.ascontiguousarray(wholes).reshape(len(wholes), -1).view(f"V{SMALL * SMALL}")[:, 0]
+    _, first, kinds = np.unique(rows, return_index=True, return_inverse=True)
+    order = np.argsort(kinds, kind="stable")
+    found = [np.column_stack((first[kinds], np.arange(len(wholes))))]
+    for step in range(1, min(PARTNERS, len(order))):
+        one, other = order[:-step], order[step:]
+        found.append(np.column_stack((one, other))[kinds[one] == kinds[other]])
+    every = np.concatenate(found)
+    return every[every[:, 0] < every[:, 1]]
+
+
+def _nearest(asking: Numbers, alike: Floats) -> Numbers:
+    """The places of those that are most alike of each one that asks, `LIKELY` of it, which are roughly alike at all."""
+    order = np.lexsort((-alike, asking))
+    order = order[alike[order] >= ROUGHLY]
+    sizes = np.bincount(asking[order], minlength=1)
+    ranks = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[ranks < LIKELY]
 
 
 def _parts(wholes: npt.NDArray[np.uint8]) -> Iterable[npt.NDArray[np.uint8]]:
     return (wholes[begin : begin + ROWS] for begin in range(0, len(wholes), ROWS))
 
 
-def _correlated(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+def _correlations(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> Floats:
+    """The correlations of small copies [P, SMALL, SMALL]; `ROUGHLY` at least where one is flat: let it be looked at."""
     a, b = (each.reshape(len(each), -1).astype(np.float32) for each in (one, two))
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
-    lengths = (a * a).sum(axis=1) * (b * b).sum(axis=1)
-    plain = np.minimum((a * a).sum(axis=1), (b * b).sum(axis=1)) < 9 * a.shape[1]  # flat: let it be looked at
-    return np.asarray(plain | ((a * b).sum(axis=1) >= ROUGHLY * np.sqrt(lengths)))
+    ones, twos = (a * a).sum(axis=1), (b * b).sum(axis=1)
+    found = (a * b).sum(axis=1) / np.sqrt(np.maximum(ones * twos, 1e-9))
+    flat = np.minimum(ones, twos) < 9 * a.shape[1]
+    return np.where(flat, np.maximum(found, np.float32(ROUGHLY)), found)
 
 
 def _by_keypoints(every: list[Signs]) -> Numbers:
