@@ -15,7 +15,7 @@ from transhash import Library
 from transhash.library.duplicates import pairing
 from transhash.library.duplicates.confirmation import Finding
 from transhash.library.duplicates.glances import Glance, glance, may_match
-from transhash.library.duplicates.neighbours import neighbours
+from transhash.library.duplicates.neighbours import cosines, neighbours
 from transhash.library.duplicates.reading import Looked
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
@@ -36,8 +36,8 @@ def test_neighbours_are_those_of_the_greatest_cosines(partners: int) -> None:
     kept = np.random.default_rng(1).integers(-40, 40, (60, 16)).astype(np.int8)
     unit = kept / np.linalg.norm(kept, axis=1, keepdims=True)
     expected = set()
-    for row, cosines in enumerate(unit @ unit.T - 2 * np.eye(60)):
-        best = [place for place in np.argsort(-cosines)[:partners] if cosines[place] >= 0.2]
+    for row, nearness in enumerate(unit @ unit.T - 2 * np.eye(60)):
+        best = [place for place in np.argsort(-nearness)[:partners] if nearness[place] >= 0.2]
         expected |= {(min(row, place), max(row, place)) for place in best}
     assert {tuple(pair) for pair in neighbours(kept, partners, 0.2)[0].tolist()} == expected
 
@@ -47,6 +47,11 @@ def test_a_pair_has_the_rank_of_the_nearer_look() -> None:
     pairs, ranks = neighbours(kept, 2, 0.1)
     assert pairs.tolist() == [[0, 1], [0, 2], [1, 2]]
     assert ranks.tolist() == [0, 1, 0]
+
+
+def test_the_cosines_of_pairs() -> None:
+    kept = np.array([[3, 4], [8, 6], [-4, 3], [0, 0]], np.int8)
+    assert cosines(kept, np.array([[0, 1], [0, 2], [0, 3]])) == pytest.approx([0.96, 0.0, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from transhash.errors import ImageError
 from transhash.library.duplicates.candidates import Signs, pairs, signs
 from transhash.library.duplicates.glances import Glance, glance, may_match
-from transhash.library.duplicates.neighbours import neighbours
+from transhash.library.duplicates.neighbours import LEAST, TURNED_LEAST, cosines, neighbours
 from transhash.library.duplicates.pairing import Pairing, Picture
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.progress import Progress
@@ -28,7 +28,7 @@ Numbers = NDArray[np.int64]
 Pairs = list[tuple[int, int]]
 
 READ_AT_ONCE = 64
-CLOSEST = 2  # nearest pictures of one that are compared whatever a glance says, where edits are looked for
+CLOSEST = 2  # nearest pictures of one, if they are near, that are compared whatever a glance says, for edits
 
 
 class Reading(NamedTuple):
@@ -82,7 +82,10 @@ def by_embeddings(
     With `turned` also mirrored and turned ones and small parts are looked for.
     """
     reading.progress("looking for neighbours", 0, 1, "")
-    near, ranks = neighbours(embeddings)
+    near, ranks = neighbours(embeddings, least=TURNED_LEAST if turned else LEAST)
+    closest = ranks < CLOSEST if turned else np.zeros(len(near), np.bool_)
+    if turned:  # farther ones only where a glance speaks for them
+        closest &= cosines(embeddings, near) >= LEAST
     reading.progress("looking for neighbours", 1, 1, "")
     seen = _glances(pictures[np.unique(near)], thumbnails, reading)
     found: Pairs = []
@@ -90,11 +93,11 @@ def by_embeddings(
     for begin in range(0, len(near), READ_AT_ONCE):
         rows = named[begin : begin + READ_AT_ONCE].tolist()
         some = [
-            (one, other, rank < CLOSEST)
-            for (one, other), rank in zip(rows, ranks[begin : begin + READ_AT_ONCE].tolist(), strict=True)
+            (one, other, is_closest)
+            for (one, other), is_closest in zip(rows, closest[begin : begin + READ_AT_ONCE].tolist(), strict=True)
             if one in seen and other in seen
         ]
-        fits = spread(lambda pair: (turned and pair[2]) or may_match(seen[pair[0]], seen[pair[1]], turned=turned), some)
+        fits = spread(lambda pair: pair[2] or may_match(seen[pair[0]], seen[pair[1]], turned=turned), some)
         found += [pair[:2] for pair, fit in zip(some, fits, strict=True) if fit]
         reading.progress("glancing", min(begin + READ_AT_ONCE, len(near)), len(near), "")
     return _together(found)

@@ -17,6 +17,8 @@ Floats = npt.NDArray[np.float32]
 MOST = 200_000  # pictures of which all pairs are multiplied
 PARTNERS = 8  # nearest pictures of one that it is compared with: copies come first
 LEAST = 0.65  # cosine of pictures that are compared
+TURNED_LEAST = 0.3  # the same, where turned ones are looked for: turning changes an embedding more than anything else
+AT_ONCE = 1 << 14  # pairs whose cosines are calculated at once
 ROOM = 1 << 25  # products at once
 
 
@@ -41,6 +43,16 @@ def neighbours(
     order = np.lexsort((ranks, every))
     found, first = np.unique(every[order], return_index=True)
     return np.stack((found // max(count, 1), found % max(count, 1)), axis=1), ranks[order][first]
+
+
+def cosines(embeddings: npt.NDArray[np.int8], pairs: Numbers) -> Floats:
+    """The cosine of each pair [P, 2] of rows of embeddings [N, V]."""
+    found = np.empty(len(pairs), np.float32)
+    for begin in range(0, len(pairs), AT_ONCE):
+        one, two = (embeddings[rows].astype(np.float32) for rows in pairs[begin : begin + AT_ONCE].T)
+        lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1)
+        found[begin : begin + AT_ONCE] = (one * two).sum(axis=1) / np.maximum(lengths, 1e-9)
+    return found
 
 
 def _take_all(products: Floats, begin: int, near: Floats, rows: Numbers) -> None:
