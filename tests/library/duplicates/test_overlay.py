@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from transhash import compare
 from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.sketches import sketch
@@ -46,3 +47,19 @@ def test_other_letters_on_one_photograph_were_laid_over_neither(number: int) -> 
     first, second = (sketch(with_letters(number, letters)) for letters in ("SUMMER BY THE SEA", "BEST PRICE TODAY"))
     assert confirm(first, second).kind is not Kind.EDIT
     assert confirm(sketch(photograph(number)), second).kind is Kind.EDIT
+
+
+def with_line(letters: str, opacity: float) -> Image.Image:
+    """A photograph of 1,000 pixels with thin letters."""
+    image = photograph(0).resize((1000, 750), Image.Resampling.BICUBIC)
+    layer = Image.new("L", image.size)
+    ImageDraw.Draw(layer).text((80, 330), letters, round(255 * opacity), font_size=40)
+    return Image.composite(Image.new("RGB", image.size, "white"), image, layer)
+
+
+@pytest.mark.parametrize(("opacity", "kind"), [(0.5, Kind.COPY), (1.0, Kind.EDIT)])
+def test_letters_are_a_watermark_when_something_shows_through(opacity: float, kind: Kind, tmp_path: Path) -> None:
+    """At 256 pixels thin strokes are half transparent, whatever they were."""
+    with_line("", 0).save(tmp_path / "plain.jpg", quality=90)
+    with_line("by the sea in the month of June", opacity).save(tmp_path / "lined.jpg", quality=90)
+    assert compare(tmp_path / "plain.jpg", tmp_path / "lined.jpg").kind is kind

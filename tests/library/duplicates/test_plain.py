@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
 from transhash import compare
 from transhash.library.duplicates.confirmation import confirm
@@ -38,10 +38,54 @@ def form(number: int) -> Image.Image:
     return page
 
 
+def invoice(number: int) -> Image.Image:
+    page = Image.new("RGB", (1654, 2339), "white")
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((100, 100, 500, 220), fill=(20, 60, 140))
+    draw.text((1000, 130), f"Invoice {1041 + number}", fill="black", font_size=44)
+    draw.text((1000, 190), f"2024-0{1 + number}-28", fill="black", font_size=36)
+    for row in range(12):
+        draw.line((100, 500 + 100 * row, 1550, 500 + 100 * row), fill="grey", width=2)
+        draw.text((120, 520 + 100 * row), f"Item number {row + 1} consulting services", fill="black", font_size=32)
+    draw.text((1300, 1750), ("1,250.00", "1,973.00")[number], fill="black", font_size=40)
+    return page
+
+
+def terminal(number: int) -> Image.Image:
+    screen = Image.new("RGB", (1280, 800))
+    random = np.random.default_rng(3)
+    for row in range(20 + number):
+        line = "$ " + "".join(random.choice(list("abcdef /.-xyz"), 60))
+        ImageDraw.Draw(screen).text((10, 10 + 22 * row), line, fill=(0, 220, 0), font_size=18)
+    return screen
+
+
+def slide(number: int) -> Image.Image:
+    shades = np.linspace(0, 80, 720)[:, None, None] + np.array([30, 60, 120]) + np.zeros((1, 1280, 1))
+    image = Image.fromarray(shades.astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    draw.text((60, 40), "Quarterly results", fill="white", font_size=60)
+    for row in range(3 + number):
+        draw.text((100, 160 + 80 * row), f"• Point number {row + 1} about revenue", fill="white", font_size=40)
+    return image
+
+
 def shape(number: int) -> Image.Image:
     image = Image.new("RGBA", (256, 256), (255, 255, 255, 0))
     getattr(ImageDraw.Draw(image), ("ellipse", "rectangle")[number])((60, 60, 190, 190), fill=(255, 255, 255, 255))
     return image
+
+
+def blurred(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(2))
+
+
+def sharpened(image: Image.Image) -> Image.Image:
+    return image.filter(ImageFilter.UnsharpMask(2, 120, 0))
+
+
+def smaller(image: Image.Image) -> Image.Image:
+    return image.resize((image.width // 2, image.height // 2))
 
 
 @pytest.mark.parametrize("draw", [letter, form, shape])
@@ -49,6 +93,29 @@ def test_others_of_their_kind_are_nothing_to_each_other(draw: Callable[[int], Im
     for number in range(2):
         draw(number).save(tmp_path / f"{number}.png")
     assert compare(tmp_path / "0.png", tmp_path / "1.png").kind is None
+
+
+@pytest.mark.parametrize("draw", [invoice, terminal, slide])
+def test_what_differs_in_a_few_strokes_is_no_copy(draw: Callable[[int], Image.Image], tmp_path: Path) -> None:
+    for number in range(2):
+        draw(number).save(tmp_path / f"{number}.jpg", quality=85)
+    assert compare(tmp_path / "0.jpg", tmp_path / "1.jpg").kind in {None, Kind.EDIT}
+
+
+def test_lines_that_were_added_to_a_slide_are_no_watermark(tmp_path: Path) -> None:
+    for number in (1, 4):
+        slide(number).save(tmp_path / f"{number}.png")
+    assert compare(tmp_path / "1.png", tmp_path / "4.png").kind in {None, Kind.EDIT}
+
+
+@pytest.mark.parametrize("draw", [form, invoice, terminal, slide])
+@pytest.mark.parametrize("change", [blurred, sharpened, smaller])
+def test_a_page_that_was_changed_as_a_whole_is_a_copy(
+    draw: Callable[[int], Image.Image], change: Callable[[Image.Image], Image.Image], tmp_path: Path
+) -> None:
+    draw(0).save(tmp_path / "page.png")
+    change(draw(0)).save(tmp_path / "changed.jpg", quality=80)
+    assert compare(tmp_path / "page.png", tmp_path / "changed.jpg").kind is Kind.COPY
 
 
 @pytest.mark.parametrize("draw", [letter, form])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -77,6 +77,9 @@ PART = 0.3  # share of a picture below which a part of it needs twice the eviden
 SURER = 1000.0  # tiles by which a movement that explains everything is better than one that does not
 TINY, TINY_ALIKE = 48, 0.9  # pixels of a picture's longer side that may be too few to tell, correlation of the whole
 RARE = 0.01  # share of the tiles of larger sketches that may disagree where all of the smaller ones agree
+CHANGED = 0.4  # strain of half of the tiles of larger sketches where one was sharpened or blurred, at least
+ODD, ODDER, UNLIKE = 3.0, 8.0, 2.6  # times the strain of nine tenths that one tile of a page has where a stroke was
+# changed: of those that disagree, and of any, whose strain is beyond a limit then
 LARGER = 1.5  # times the pixels of a sketch, from which on a larger one tells more
 NOTHING = Finding(None)
 
@@ -150,24 +153,43 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
     best = max(looks, key=lambda each: each.rank, default=None)
     if best is None or best.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
-    again = _finding(best)
     if found.kind is Kind.COPY and _bears_out(found, best, math.sqrt(larger_a.grey.size / a.grey.size)):
         return found
-    clean = not best.bad and best.alike >= ALIKE  # compression is seen more clearly here
-    if found.kind in {Kind.COPY, Kind.EDIT} and clean:
-        return Finding(again.kind, again.evidence, found.movement) if again.kind is Kind.EDIT else found
-    if again.kind in {Kind.COPY, Kind.EDIT}:
-        return found if found.kind in {Kind.COPY, Kind.EDIT} else Finding(again.kind, again.evidence)
-    return NOTHING
+    return _corrected(found, best)
+
+
+def _corrected(found: Finding, seen: Look) -> Finding:
+    """What was found of two sketches, after a look at larger ones that does not bear out a copy by itself."""
+    again = _finding(seen)
+    if again.kind is Kind.EDIT:  # strokes that one has and the other has not may be seen here alone
+        return Finding(again.kind, again.evidence, found.movement)
+    is_clean = not seen.bad and seen.alike >= ALIKE  # compression is seen more clearly here
+    is_odd = found.kind is Kind.COPY and not seen.bad and _is_odd(seen)
+    if found.kind in {Kind.COPY, Kind.EDIT} and (is_clean or again.kind is Kind.COPY) and not is_odd:
+        return found
+    if again.kind is Kind.COPY and not is_odd:
+        return Finding(again.kind, again.evidence)
+    if is_odd or found.plain or found.kind is not Kind.COPY:
+        return NOTHING
+    if again.kind is Kind.BURST:
+        return Finding(again.kind, again.evidence, found.movement)
+    return Finding(Kind.EDIT, replace(found.evidence, laid_over=True), found.movement)  # letters, no watermark
 
 
 def _bears_out(found: Finding, seen: Look, growth: float) -> bool:
     """Whether larger sketches say nothing against a copy whose tiles all agree: what is sharpened or blurred differs
     in a few tiles where they are small parts of it. Pixels are smaller there by a factor.
     """
-    if found.evidence.disagreeing or seen.bad > RARE * seen.tiles or seen.alike < ALIKE:
+    if found.evidence.disagreeing or seen.alike < ALIKE or _is_odd(seen):
+        return False
+    if seen.bad and (seen.bad > RARE * seen.tiles or seen.usual < CHANGED or seen.most > ODD * seen.strain):
         return False
     return seen.slip <= STILL * growth and seen.drift <= DRIFT * growth and seen.strain <= STRAINED
+
+
+def _is_odd(seen: Look) -> bool:
+    """Whether a tile of a page differs as no other one does: a digit that was changed."""
+    return seen.plain and seen.most > max(UNLIKE, ODDER * seen.strain)
 
 
 def _finding(seen: Look) -> Finding:

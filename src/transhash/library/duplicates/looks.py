@@ -53,6 +53,7 @@ class Look:
         strains = judged.strains[self._right]
         self.strain, self.usual = (float(np.quantile(strains, part)) if len(strains) else 99.0 for part in (0.9, 0.5))
         """Nine tenths and half of the strains of the tiles that agree are below."""
+        self.most = float(judged.strains[judged.structured].max()) if self.tiles else 0.0  # of all tiles
 
     @property
     def good(self) -> int:

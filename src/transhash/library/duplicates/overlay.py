@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from transhash.library.duplicates.sketches import SIDE
 from transhash.library.duplicates.tiles import Tiles
 
 Floats = npt.NDArray[np.float32]
@@ -23,6 +24,8 @@ LEAST = 9.0  # grey levels that a pixel differs by
 ONE_SIDED = 0.97  # share of the difference that goes the same way in a mark
 OPAQUE = 0.4  # share of the way to white or black that nine tenths of a mark's pixels do not reach
 THIN = 0.2  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
+DENSE, THICKER = 0.7, 0.35  # the same two where pictures are larger than sketches
+SHOWING, CLEARLY = 0.4, 0.9  # correlation there of a mark's pixels with those that it covers, and one that is enough
 LONG = 1.8  # times as long as high that a line of letters is
 # what speaks for print: the logarithms of its edges' gradient, of that at its rim and of its pixels (of more the same),
 # the share of these that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
@@ -90,8 +93,14 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
     lines = _in_lines(tiles, touched)
     amount = difference[differs]
     one_sided = max(float(amount[amount > 0].sum()), float(-amount[amount < 0].sum())) / float(np.abs(amount).sum())
-    thin = float(_eroded(solid).sum()) / area < THIN
-    if one_sided > ONE_SIDED and (lines or thin) and _opacity(laid.reference[differs], laid.other[differs]) < OPAQUE:
+    remains = float(_eroded(solid).sum()) / area
+    opacity = _opacity(laid.reference[differs], laid.other[differs])
+    if max(differs.shape) <= SIDE:
+        is_mark = (lines or remains < THIN) and opacity < OPAQUE
+    else:  # at the size of sketches thin strokes fill no pixel, so that solid ones are half transparent as well
+        shown = _shows_through(laid, differs, solid)
+        is_mark = (lines or remains < THICKER or shown > CLEARLY) and shown > SHOWING and opacity < DENSE
+    if one_sided > ONE_SIDED and is_mark:
         return Changed(Overlay.MARK, _whose(laid, differs, solid))
     if not wrong.any():
         return NOTHING
@@ -188,6 +197,14 @@ def _missed(one: Floats, other: Floats, mask: Flags, place: tuple[int, int], wit
         miss = np.where(covered > OVERLAPPING * shown.sum(), miss, np.inf)
     miss[max(top - ELSEWHERE, 0) : top + ELSEWHERE + 1, max(left - ELSEWHERE, 0) : left + ELSEWHERE + 1] = np.inf
     return float(np.sqrt(max(float(miss.min() + (part * part).sum()), 0.0) / shown.sum()))
+
+
+def _shows_through(laid: Laid, differs: Flags, solid: Flags) -> float:
+    """The correlation of the pixels of something laid over a picture with those that it covers."""
+    core = solid if solid.sum() >= CORE else differs
+    one, two = (each[core].astype(np.float64) for each in (laid.reference, laid.other))
+    one, two = one - one.mean(), two - two.mean()
+    return float(one @ two) / max(float(np.sqrt((one @ one) * (two @ two))), 1e-6)
 
 
 def _opacity(one: Floats, other: Floats) -> float:

@@ -125,7 +125,8 @@ def compare(one: Picture, seen: Looked, other: Picture, also: Looked) -> Finding
         return found
     if seen.frames is not None:
         return found if found.kind is not Kind.EDIT and _same_frames(seen, also) else Finding(None)
-    if not found.plain:
+    is_marked = found.kind is Kind.COPY and found.evidence.disagreeing > 0  # letters look half transparent when small
+    if not (found.plain or is_marked):
         return found
     first, second = (sketch(large(each.path), side=LARGE, keyed=False) for each in (one, other))
     return confirm_larger(found, seen.sketch, also.sketch, first, second)
