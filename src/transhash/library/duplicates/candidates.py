@@ -133,7 +133,7 @@ def _correlations(one: npt.NDArray[np.uint8], two: npt.NDArray[np.uint8]) -> Flo
     ones, twos = (a * a).sum(axis=1), (b * b).sum(axis=1)
     found = (a * b).sum(axis=1) / np.sqrt(np.maximum(ones * twos, 1e-9))
     flat = np.minimum(ones, twos) < 9 * a.shape[1]
-    return np.where(flat, np.maximum(found, np.float32(ROUGHLY)), found)
+    return np.asarray(np.where(flat, np.maximum(found, np.float32(ROUGHLY)), found), np.float32)
 
 
 def _by_keypoints(every: list[Signs]) -> Numbers:
