@@ -249,9 +249,9 @@ def test_what_is_no_checkpoint_is_a_sentence(checkpoints: Path, tmp_path: Path) 
 
 
 def test_a_checkpoint_is_no_model_of_codes(checkpoints: Path) -> None:
-    with pytest.raises(ModelError, match=r"a checkpoint, .*; open it with transhash\.load_encoder"):
+    with pytest.raises(ModelError, match=r"a checkpoint, .*; use it with `transhash index --model`"):
         load(checkpoints / "clip")
-    with pytest.raises(ModelError, match=r"transhash\.load_encoder loads models of the Hugging Face hub"):
+    with pytest.raises(ModelError, match=r"one of the Hugging Face hub is named OWNER/NAME"):
         load("owner/name")
 
 
