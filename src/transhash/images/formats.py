@@ -14,6 +14,8 @@ from transhash.images.kinds import is_text, unread_kind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image, ImageFile
     from PIL.Image import Exif
 
@@ -32,6 +34,9 @@ class Reader(Protocol):
     """A picture in a file, as far as its header tells."""
 
     format: str  # Pillow's name for it
+    bits: int  # of a number, as stored
+    is_lossless: bool  # stored without a loss: in a palette some colours may be lost
+    is_plain: bool  # 8 bits of grey, or of red, green and blue, tell all of it but transparency
 
     @property
     def size(self) -> tuple[int, int]:
@@ -46,6 +51,9 @@ class Reader(Protocol):
 
     def pixels(self) -> Image.Image:
         """The pixels, as stored, in any mode of Pillow's."""
+
+    def numbers(self) -> NDArray[np.generic]:
+        """In place of `pixels`: the numbers as stored, [H, W] or [H, W, C], as far as Pillow tells them."""
 
     def exif(self) -> Exif:
         """The EXIF data, after the pixels: some formats have it behind them."""

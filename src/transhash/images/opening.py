@@ -56,6 +56,9 @@ class Opened(NamedTuple):
     is_clear: bool  # some of it is transparent
     taken: datetime | None  # by the camera's clock, without a time zone
     profile: bytes = b""  # the ICC profile of its colours; empty for sRGB, and where nothing is said
+    bits: int = 8  # of a number, as stored
+    is_lossless: bool = False  # stored without a loss, and without a palette
+    is_plain: bool = True  # 8 bits of grey, or of red, green and blue, tell all of it but transparency
 
 
 def load_picture(
@@ -234,7 +237,11 @@ def _decode(source: Source, name: str, min_side: int | None, max_pixels: int | N
     if file.size != size:  # some formats tell it only here
         check_shape(file.size, name)
         check_count(file.size, name, max_pixels)
-    return _found(Opened(image, *file.size, file.format, is_first, False, None), file.exif(), file.info)
+    found = Opened(
+        image, *file.size, file.format, is_first, False, None,
+        bits=file.bits, is_lossless=file.is_lossless, is_plain=file.is_plain,
+    )  # fmt: skip
+    return _found(found, file.exif(), file.info)
 
 
 def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened, int]:

@@ -14,12 +14,16 @@ from transhash.images import jpeg
 from transhash.images.faults import READER_ERRORS
 from transhash.images.metadata import exif_of
 from transhash.images.pixels import to_levels
+from transhash.images.storing import bits_of, is_lossless
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from PIL import Image, ImageFile
     from PIL.Image import Exif
 
 _LOOSE_ALPHA = ("BMP", "DIB", "TGA", "ICO")  # in which a fourth byte may mean nothing
+_PLAIN = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX")  # modes that become RGB without a loss
+_COLOURS_OF_16_BITS, _GREY_OF_16_BITS = ("RGB;16B", "RGBA;16B"), "LA;16B"  # in a PNG, of which Pillow reads 8
 _14_BITS = 63  # the highest upper byte of a number of 14 bits
 
 
@@ -34,6 +38,9 @@ class PillowReader:
         self._whole: tuple[int, int] | None = None  # its size, when it comes smaller
         self._exif: Exif | None = None
         self.format = image.format or ""
+        self.bits = bits_of(image, data)
+        self.is_lossless = is_lossless(image, data)
+        self.is_plain = self.bits <= 8 and image.mode in _PLAIN
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,6 +62,25 @@ class PillowReader:
 
     def pixels(self) -> Image.Image:
         """The pixels as stored."""
+        from PIL import Image
+
+        deep = self._loaded()
+        if deep in _COLOURS_OF_16_BITS:
+            return self._of_16_bits()
+        if deep == _GREY_OF_16_BITS:
+            values = self._grey_of_16_bits()
+            return Image.fromarray(np.stack([to_levels(values[..., band]) for band in (0, 1)], axis=2))
+        return self._without_empty_alpha()
+
+    def numbers(self) -> NDArray[np.generic]:
+        """The numbers as stored; of more than 8 bits the upper ones where Pillow tells no others."""
+        deep = self._loaded()
+        if deep in _COLOURS_OF_16_BITS:
+            return self._both_bytes()
+        return self._grey_of_16_bits() if deep == _GREY_OF_16_BITS else np.asarray(self._image)
+
+    def _loaded(self) -> object:
+        """How the pixels, which are read now, are packed in a PNG."""
         if self.format == "TIFF":  # whose file is closed with the last pixel
             self._exif = exif_of(self._image)
         deep = self._image.tile[0].args if self.format == "PNG" and self._image.tile else None
@@ -65,11 +91,7 @@ class PillowReader:
             if mended is None:
                 raise
             self._image = cast("ImageFile.ImageFile", mended)
-        if deep in ("RGB;16B", "RGBA;16B"):
-            return self._of_16_bits()
-        if deep == "LA;16B":
-            return self._grey_of_16_bits()
-        return self._without_empty_alpha()
+        return deep
 
     def exif(self) -> Exif:
         """The EXIF data, empty when it is damaged."""
@@ -105,10 +127,7 @@ class PillowReader:
         upper = np.asarray(self._image)
         if upper[..., :3].max() > _14_BITS and not isinstance(clear, tuple):
             return self._image
-        lower = self._opened(self._data)
-        lower.tile = [tile._replace(args=f"{self._image.mode};16L") for tile in lower.tile]
-        lower.load()
-        values = upper.astype(np.uint16) << 8 | np.asarray(lower)
+        values = self._both_bytes()
         levels = to_levels(values[..., :3])
         if values.shape[2] == 4:
             alpha = to_levels(values[..., 3:])
@@ -118,15 +137,19 @@ class PillowReader:
             return Image.fromarray(levels)
         return Image.fromarray(np.concatenate([levels, alpha], axis=2))
 
-    def _grey_of_16_bits(self) -> Image.Image:
-        """The same for grey with alpha: its four bytes are read as if they were the four of a colour with alpha."""
-        from PIL import Image
+    def _both_bytes(self) -> NDArray[np.generic]:
+        lower = self._opened(self._data)
+        lower.tile = [tile._replace(args=f"{self._image.mode};16L") for tile in lower.tile]
+        lower.load()
+        values: NDArray[Any] = np.asarray(self._image).astype(np.uint16) << 8 | np.asarray(lower)
+        return values
 
+    def _grey_of_16_bits(self) -> NDArray[np.generic]:
+        """The numbers of grey with alpha: its four bytes are read as if they were the four of a colour with alpha."""
         header = self._data[12:24] + b"\x08\x06" + self._data[26:29]
         data = self._data[:12] + header + zlib.crc32(header).to_bytes(4, "big") + self._data[33:]
         pixels = np.asarray(self._opened(data).convert("RGBA"))
-        values = np.ascontiguousarray(pixels).view(">u2")
-        return Image.fromarray(np.stack([to_levels(values[..., band]) for band in (0, 1)], axis=2))
+        return np.ascontiguousarray(pixels).view(">u2")
 
     def _without_empty_alpha(self) -> Image.Image:
         """Without an alpha that is 0 everywhere, or that the header denies, in formats in which that means nothing."""

@@ -58,12 +58,15 @@ class TiffReader:
     """A TIFF of numbers that Pillow cannot read."""
 
     format = "TIFF"
+    is_lossless = True
 
     def __init__(self, layout: Layout, data: bytes) -> None:
         """`layout` is that of `data`."""
         self._layout = layout
         self._data = data
         self.size = (layout.width, layout.height)
+        self.bits = 8 * layout.dtype.itemsize
+        self.is_plain = layout.dtype == np.uint8 and layout.bands == layout.colours + bool(layout.alpha)
         self.info: Mapping[Any, Any] = {}
 
     def draft(self, side: int) -> tuple[int, int]:
@@ -73,7 +76,8 @@ class TiffReader:
 
     def pixels(self) -> Image.Image:
         """The colours brought to 8 bits."""
-        found, layout = _values(self._data, self._layout), self._layout
+        layout = self._layout
+        found = _values(self._data, layout, layout.colours + bool(layout.alpha))
         levels = to_levels(found[..., : layout.colours])
         if layout.min_is_white:
             levels = 255 - levels
@@ -83,6 +87,10 @@ class TiffReader:
         levels = np.concatenate([levels, to_levels(found[..., layout.colours :], full)], axis=2)
         image = Image.fromarray(levels)
         return image if layout.alpha != _PREMULTIPLIED else _premultiplied(image)
+
+    def numbers(self) -> NDArray[np.generic]:
+        """The numbers of all bands, [H, W, bands]."""
+        return _values(self._data, self._layout, self._layout.bands)
 
     def exif(self) -> Image.Exif:
         """The EXIF data, empty when it is damaged."""
@@ -155,10 +163,9 @@ def layout(data: bytes, name: str) -> Layout | None:
     )
 
 
-def _values(data: bytes, found: Layout) -> NDArray[Any]:
-    """The numbers of the colours and the alpha: [H, W, 1 to 4]; raises what Pillow does for a damaged file."""
+def _values(data: bytes, found: Layout, wanted: int) -> NDArray[Any]:
+    """The numbers of the first bands: [H, W, wanted]; raises what Pillow does for a damaged file."""
     tags = _tags(data) or {}
-    wanted = found.colours + bool(found.alpha)
     if not found.in_planes:
         return _plane(data, tags, found, found.bands, None)[:, :, :wanted]
     return np.concatenate([_plane(data, tags, found, 1, plane) for plane in range(wanted)], axis=2)

@@ -29,6 +29,15 @@ WORDS = {
 }
 
 
+class Stored(NamedTuple):
+    """How a file stores the pixels of its picture."""
+
+    format: str = ""  # Pillow's name for it
+    bits: int = 8  # of a number
+    is_lossless: bool = False  # without a loss, and without a palette
+    is_clear: bool = False  # some of it is transparent
+
+
 class Candidate(NamedTuple):
     """A picture of a group, as rules see it."""
 

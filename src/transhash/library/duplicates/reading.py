@@ -12,6 +12,7 @@ import numpy.typing as npt
 from transhash.images import in_srgb, open_image, open_picture, open_shown, read_file
 from transhash.images.faults import READER_ERRORS
 from transhash.images.formats import reader
+from transhash.library.duplicates.keep import Stored
 from transhash.library.duplicates.sketches import SIDE, SMALL, Sketch, sketch
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 LARGE = 1024  # pixels of the longer side, where a sketch is too small to tell
 FRAMES = 24  # of an animation that are compared
-STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".heic", ".heif")  # without transparency and animation
+HEIC = (".heic", ".heif")
+STILL = (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", *HEIC)  # without transparency and animation
 
 
 class Looked(NamedTuple):
@@ -30,15 +32,21 @@ class Looked(NamedTuple):
     sketch: Sketch
     frames: npt.NDArray[np.uint8] | None = None  # [F, SMALL, SMALL] of an animation or several pages
     pages: int = 1  # frames of an animation, pages of a document
+    stored: Stored = Stored()
 
 
 def look(wanted: Known, thumbnails: Thumbnails | None = None) -> Looked:
     """A picture's sketch, and that of its frames; raises `ImageError`."""
-    if thumbnails and os.path.splitext(wanted.path)[1].lower() in STILL:
-        return Looked(sketch(open_image(thumbnails.get(wanted).content)))
+    suffix = os.path.splitext(wanted.path)[1].lower()
+    if thumbnails and suffix in STILL:  # the file itself is left alone, and its name is believed
+        form = "HEIF" if suffix in HEIC else "JPEG"
+        return Looked(sketch(open_image(thumbnails.get(wanted).content)), stored=Stored(form))
     content = read_file(wanted.path)
     opened = open_picture(content, min_side=SIDE)
-    return Looked(sketch(in_srgb(opened.image, opened.profile)), *(_frames(content) if opened.is_first else (None, 1)))
+    frames, pages = _frames(content) if opened.is_first else (None, 1)
+    form = "JPEG" if opened.format == "MPO" else opened.format
+    stored = Stored(form, opened.bits, opened.is_lossless, opened.is_clear)
+    return Looked(sketch(in_srgb(opened.image, opened.profile)), frames, pages, stored)
 
 
 def large(path: str | os.PathLike[str]) -> Image.Image:
@@ -50,7 +58,10 @@ def large(path: str | os.PathLike[str]) -> Image.Image:
 
 
 def same_pixels(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two files hold the very same pixels, upright, transparency and colours included; raises `ImageError`."""
+    """Whether two files hold the very same pixels, upright, transparency and colours included; raises `ImageError`.
+
+    Where 8 bits of grey, or of red, green and blue, do not tell all of one, the numbers must be the same as stored.
+    """
     contents = read_file(one), read_file(other)
     first, second = (open_picture(content) for content in contents)
     if first.image.size != second.image.size or first.is_clear != second.is_clear:
@@ -61,7 +72,22 @@ def same_pixels(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> b
         one_seen, other_seen = (np.asarray(in_srgb(each.image, each.profile)) for each in (first, second))
         if not np.array_equal(one_seen, other_seen):
             return False
+    if not (first.is_plain and second.is_plain):
+        return first.is_plain == second.is_plain and _same_numbers(*contents)
     return not first.is_clear or np.array_equal(_opacity(contents[0]), _opacity(contents[1]))
+
+
+def _same_numbers(one: bytes, other: bytes) -> bool:
+    """Whether two files store the same numbers, where Pillow tells all of their bits; raises what Pillow does."""
+    found = []
+    for content in (one, other):
+        opened = reader(content, "the picture")
+        numbers = opened.numbers()
+        found.append(numbers[..., 0] if numbers.ndim == 3 and numbers.shape[2] == 1 else numbers)
+        if 8 * numbers.itemsize < opened.bits:
+            return False
+    first, second = found
+    return (first.dtype.kind, first.itemsize) == (second.dtype.kind, second.itemsize) and np.array_equal(first, second)
 
 
 def _opacity(content: bytes) -> npt.NDArray[np.uint8]:
