@@ -34,6 +34,17 @@ def picture(path: Path) -> Image.Image:
     return Image.open(path).convert("RGB").resize((96, 96), Image.Resampling.BICUBIC)
 
 
+def photograph(number: int = 0, size: tuple[int, int] = (320, 240)) -> Image.Image:
+    """A picture with the detail of a photograph: four of the examples side by side."""
+    page = Image.new("RGB", size)
+    half = size[0] // 2, size[1] // 2
+    every = sorted(EXAMPLES.rglob("*.jpg"))
+    for place in range(4):
+        part = Image.open(every[(number * 4 + place) * 3 % len(every)]).convert("RGB")
+        page.paste(part.resize(half, Image.Resampling.BICUBIC), (place % 2 * half[0], place // 2 * half[1]))
+    return page
+
+
 def groups_of(folder: Path, max_distance: int = 64, model: FakeModel | None = None, **wishes: Any) -> list[Duplicates]:
     with Library.create(folder / ".transhash", model or FakeModel(), exist_ok=True) as library:
         library.index(folder)

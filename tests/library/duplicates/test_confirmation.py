@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from grouped import photograph
 from transhash.library.duplicates.confirmation import Finding, confirm
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.laying import onto
 from transhash.library.duplicates.registration import apart, inverse, mirrored, refined, scaled, turned, voted, zoom
 from transhash.library.duplicates.sketches import sketch
-
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
-
-
-def photograph(number: int = 0, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """A picture with the detail of a photograph: four of the examples side by side."""
-    page = Image.new("RGB", size)
-    half = size[0] // 2, size[1] // 2
-    for place in range(4):
-        part = Image.open(EXAMPLES[(number * 4 + place) * 3 % len(EXAMPLES)]).convert("RGB")
-        page.paste(part.resize(half, Image.Resampling.BICUBIC), (place % 2 * half[0], place // 2 * half[1]))
-    return page
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:

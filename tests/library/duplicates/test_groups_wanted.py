@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from collection import draw
 from fake_model import FakeModel
-from grouped import EXAMPLES, OneCode, groups_of, names
+from grouped import EXAMPLES, OneCode, groups_of, names, photograph
 from transhash import Library, find_duplicates
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
@@ -203,3 +203,29 @@ def test_a_raw_file_and_its_jpeg_are_a_group_that_no_plan_touches(tmp_path: Path
     assert (group.keep.path.name, [copy.path.name for copy in group.same]) == ("img_1.cr2", ["IMG_1.JPG"])
     assert group.same[0].kind == "raw+jpeg"
     assert plan_of(report, digests, None, ()).actions == ()
+
+
+@pytest.mark.parametrize("name", ["0 shot.png", "9 shot.png"])
+def test_the_best_of_two_is_no_screenshot(tmp_path: Path, name: str) -> None:
+    image = photograph()
+    image.save(tmp_path / "5.jpg", quality=90)
+    shot = Image.new("RGB", (320, 600), "black")
+    shot.paste(image, (0, 180))
+    ImageDraw.Draw(shot).text((10, 5), "12:41", "white", font_size=14)
+    shot.save(tmp_path / name)
+    ImageOps.expand(image, 20, "white").save(tmp_path / "bordered.jpg", quality=95)
+    (group,) = groups_of(tmp_path)
+    assert group.keep.path.name == "5.jpg"
+    assert {copy.path.name for copy in group.same} == {name, "bordered.jpg"}
+    assert "has no border" in group.why
+
+
+def test_the_best_of_two_is_what_was_saved_without_a_loss_first(tmp_path: Path) -> None:
+    page = Image.new("RGB", (400, 300), "white")
+    for line in range(9):
+        ImageDraw.Draw(page).text((10, 10 + 30 * line), f"{line} lines of words that are read", "black", font_size=22)
+    page.save(tmp_path / "page.png")
+    page.save(tmp_path / "page 0.jpg", quality=80)
+    photograph().save(tmp_path / "photo.jpg", quality=90)
+    Image.open(tmp_path / "photo.jpg").save(tmp_path / "again.png")
+    assert names(groups_of(tmp_path)) == [["page.png", "page 0.jpg"], ["photo.jpg", "again.png"]]

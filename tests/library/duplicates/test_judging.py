@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageOps
 
+from grouped import photograph
+from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.judging import judge, recoloured
 from transhash.library.duplicates.overlay import Laid
+from transhash.library.duplicates.sketches import sketch
 
 
 @pytest.mark.parametrize(("grey", "red", "is_other"), [(190, 50, False), (128, 50, True), (60, -50, False)])
@@ -18,3 +24,27 @@ def test_colours_that_light_cut_off_are_no_other_colours(grey: int, red: int, is
     laid = Laid(picture, picture, there, plain, tinted, lambda: (plain, plain), (picture, picture))
 
     assert recoloured(laid, judge(laid).tiles) is is_other
+
+
+def screenshot(image: Image.Image) -> Image.Image:
+    page = Image.new("RGB", (image.width, 2 * image.height), "black")
+    page.paste(image, (0, image.height // 2))
+    ImageDraw.Draw(page).text((10, 5), "12:41", "white", font_size=14)
+    return page
+
+
+@pytest.mark.parametrize(
+    ("change", "share"), [(screenshot, 0.5), (lambda image: ImageOps.expand(image, 20, "white"), 0.76)]
+)
+def test_what_a_border_takes_of_a_picture_is_known(change: Callable[[Image.Image], Image.Image], share: float) -> None:
+    image = photograph()
+    evidence = confirm(sketch(image), sketch(change(image))).evidence
+    assert evidence.content == (1.0, pytest.approx(share, abs=0.03))
+    assert confirm(sketch(change(image)), sketch(image)).evidence.content == (pytest.approx(share, abs=0.03), 1.0)
+
+
+def test_the_ground_on_which_things_stand_is_no_border() -> None:
+    whole = Image.new("RGB", (320, 240), "white")
+    whole.paste(photograph().resize((200, 120)), (60, 60))
+    evidence = confirm(sketch(whole), sketch(whole.crop((20, 20, 300, 220)))).evidence
+    assert evidence.content == (1.0, 1.0)

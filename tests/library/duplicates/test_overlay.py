@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from PIL import Image, ImageDraw
 
+from grouped import photograph
 from transhash import compare
 from transhash.library.duplicates.confirmation import confirm
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.sketches import sketch
-
-EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "pictures").rglob("*.jpg"))
-
-
-def photograph(number: int) -> Image.Image:
-    """A picture with the detail of a photograph: four of the examples side by side."""
-    page = Image.new("RGB", (320, 240))
-    for place in range(4):
-        part = Image.open(EXAMPLES[(number * 4 + place) * 3 % len(EXAMPLES)]).convert("RGB")
-        page.paste(part.resize((160, 120), Image.Resampling.BICUBIC), (place % 2 * 160, place // 2 * 120))
-    return page
 
 
 def with_ball(number: int, left: int, top: int) -> Image.Image:

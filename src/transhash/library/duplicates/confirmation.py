@@ -15,6 +15,7 @@ import numpy as np
 
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.judging import FEWEST, both_plain
+from transhash.library.duplicates.keep import Stored
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.laying import TURNED, VOTES, correlation, hypotheses, onto, whole
 from transhash.library.duplicates.looks import Look, look
@@ -39,14 +40,17 @@ class Evidence:
         1.0,
         1.0,
     )  # share of each one's area that the other shows; borders are nothing
+    content: tuple[float, float] = (1.0, 1.0)  # share of each one that is no border beyond what the other one shows
     laid_over: bool = False  # something covers a part of the one that `marked` names
+    mark: bool = False  # the one that `marked` names has a watermark
     words: tuple[str, ...] = ()  # what else differs, for people
 
     def text(self, first: str = "the first", second: str = "the second") -> str:
         """The evidence in words, with these names for the two pictures."""
         over = "one of both" if self.marked is None else (first, second)[self.marked]
         tiles = f"{self.agreeing} of {self.agreeing + self.disagreeing} tiles agree" if self.agreeing else ""
-        return "; ".join(filter(None, (f"something laid over {over}" if self.laid_over else "", *self.words, tiles)))
+        laid = f"something laid over {over}" if self.laid_over else f"a mark on {over}" if self.mark else ""
+        return "; ".join(filter(None, (laid, *self.words, tiles)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Finding:
     movement: Movement | None = field(default=None, compare=False)  # from the first to the second sketch
     plain: bool = False  # so little structure that it should be looked at in a larger size
     exact: bool = False  # so near that the pixels may be the very same
+    stored: tuple[Stored, Stored] | None = field(default=None, compare=False)  # how the files of both store them
 
 
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
@@ -202,8 +207,6 @@ def _finding(seen: Look) -> Finding:
         laid_over = bool(seen.bad) and (seen.changed.what is not Overlay.MARK or seen.share < HIDDEN)
         if words or laid_over:
             return _as(seen, Kind.EDIT, words, laid_over=laid_over)
-        if seen.changed.what is Overlay.MARK:
-            words.append("marked")
         if seen.kept < 0.99:
             words.append(f"cropped to {seen.kept:.0%}")
         return _as(seen, Kind.COPY, words)
@@ -270,7 +273,8 @@ def _as(seen: Look, kind: Kind, words: list[str], *, laid_over: bool = False) ->
     zoom = registration.zoom(movement)
     evidence = Evidence(
         seen.good, seen.bad, seen.covered, zoom, registration.turned(movement), registration.mirrored(movement),
-        seen.changed.whose, seen.greyed, seen.shown, laid_over, tuple(words),
+        seen.changed.whose, seen.greyed, seen.shown, seen.content, laid_over, seen.changed.what is Overlay.MARK,
+        tuple(words),
     )  # fmt: skip
     exact = seen.bad == 0 and (seen.usual < EXACT or seen.tiles < FEWEST) and abs(zoom - 1) < 0.02
     return Finding(kind, evidence, movement, seen.plain, exact)

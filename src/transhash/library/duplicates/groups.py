@@ -109,7 +109,7 @@ class Search:
         )  # by the kinds of one picture; by all that are asked for
         with closing(Pairing(self._picture, self._thumbnails)) as self._pairing:
             self._compare(self._worth_a_look(self._firsts))
-        self._lost = self._losses()
+        self._known = self._noted()
         groups = self._groups()
         if Kind.RAW_JPEG in self._wishes.kinds:
             groups += raw_groups(self._copy(each, each, SAME_FILE) for each in self._presence.present(every))
@@ -132,15 +132,14 @@ class Search:
         }
         return len(files) - len({(content, folder) for content, folder, _ in files})
 
-    def _losses(self) -> dict[int, dict[str, bool]]:
-        """What pictures have lost that others of their groups have, by first pictures of their contents."""
+    def _noted(self) -> dict[int, keep.Noted]:
+        """What pairs say of their pictures, for the rules of `keep`, by first pictures of their contents."""
         pixels = self._contents.widths * self._contents.heights
-        lost: dict[int, dict[str, bool]] = {}
+        known: dict[int, keep.Noted] = {}
         for pair, found in self._found.items():
             if found.kind in self._wishes.kinds:
-                for what, whose in keep.losses(found, (int(pixels[pair[0]]), int(pixels[pair[1]]))).items():
-                    lost.setdefault(pair[whose], {})[what] = True
-        return lost
+                keep.note(known, pair, found, (int(pixels[pair[0]]), int(pixels[pair[1]])))
+        return known
 
     def _worth_a_look(self, first: Numbers) -> list[tuple[int, int]]:
         """The pairs to confirm, of pictures with different contents."""
@@ -298,7 +297,7 @@ class Search:
             return keep.Candidate(
                 self._presence.paths[picture], int(contents.widths[picture]), int(contents.heights[picture]),
                 int(contents.sizes[picture]), int(contents.mtimes[picture]), None if date == NO_DATE else date,
-                **self._lost.get(int(self._first[picture]), {}),
+                **self._known.get(int(self._first[picture]), {}),
             )  # fmt: skip
 
         referred = [picture for picture in group if self._is_reference(picture)]

@@ -43,6 +43,8 @@ FEWEST = 6  # tiles with structure that can prove a copy
 MANY = 24  # keypoints that tell how much of a picture another one shows
 LONGEST = 2.0  # pixels of a slip that can be told
 EVEN_ROW, BAR = 3.0, 2.5  # standard deviation of a row that is border, and levels between rows of one bar
+INWARD = 3  # pixels inside of a border, where most are
+GROUND_LEVELS, GROUND_SHARE = 12.0, 0.5  # within so many levels of its grey if it is the picture's own ground
 PAGE = 0.85  # share of a page's pixels that have one of two greys
 GREYED = 0.25  # colours that are left of colours in a grey copy
 
@@ -210,27 +212,42 @@ def covering(a: Sketch, b: Sketch, movement: Movement) -> float:
     return float(((left >= 0) & (top >= 0) & (left <= width) & (top <= height)).mean())
 
 
-def shown_areas(a: Sketch, b: Sketch, movement: Movement) -> tuple[float, float]:
-    """The share of each picture's area that the other one shows, too; borders are nothing."""
-    return _shown(a, b, movement), _shown(b, a, registration.inverse(movement))
+def shown_areas(a: Sketch, b: Sketch, movement: Movement) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The share of each picture's area that the other one shows, too, borders being nothing; and the share of each that
+    is no border beyond the other one.
+    """
+    (one, content), (other, also) = _shown(a, b, movement), _shown(b, a, registration.inverse(movement))
+    return (one, other), (content, also)
 
 
-def _shown(a: Sketch, b: Sketch, movement: Movement) -> float:
-    """The share of a that b shows, without the sides of a that are border."""
+def _shown(a: Sketch, b: Sketch, movement: Movement) -> tuple[float, float]:
+    """The share of a that b shows, without the sides of a that are border; and the share of a without these sides, if
+    they are more than the ground that a stands on.
+    """
     height, width = a.grey.shape
     y, x = (each + 0.5 for each in np.mgrid[0:height:2, 0:width:2].astype(np.float32))
     left = movement[0] * x + movement[1] * y + movement[4]
     top = movement[2] * x + movement[3] * y + movement[5]
     shown = (left >= 0) & (top >= 0) & (left <= b.grey.shape[1]) & (top <= b.grey.shape[0])
     if shown.all() or not shown.any():
-        return float(shown.any())
+        return float(shown.any()), 1.0
     rows, columns = np.flatnonzero(shown.any(axis=1)) * 2, np.flatnonzero(shown.any(axis=0)) * 2
     box = [int(columns[0]), int(rows[0]), int(columns[-1]) + 2, int(rows[-1]) + 2]
-    y0 = box[1] if _is_border(a.grey[: max(box[1] - 1, 0)]) else 0
-    y1 = box[3] if _is_border(a.grey[box[3] + 1 :]) else height
-    x0 = box[0] if _is_border(a.grey[y0:y1, : max(box[0] - 1, 0)].T) else 0
-    x1 = box[2] if _is_border(a.grey[y0:y1, box[2] + 1 :].T) else width
-    return float(shown.sum()) * 4 / max((y1 - y0) * (x1 - x0), 1)
+    above, below = a.grey[: max(box[1] - 1, 0)], a.grey[box[3] + 1 :]
+    y0, y1 = box[1] if _is_border(above) else 0, box[3] if _is_border(below) else height
+    before, after = a.grey[y0:y1, : max(box[0] - 1, 0)].T, a.grey[y0:y1, box[2] + 1 :].T
+    x0, x1 = box[0] if _is_border(before) else 0, box[2] if _is_border(after) else width
+    inside = a.grey[box[1] : box[3], box[0] : box[2]]
+    sides = ((above, inside), (below, inside[::-1]), (before, inside.T), (after, inside.T[::-1]))
+    is_framed = any(_is_border(border) and _stands_out(border, within) for border, within in sides)
+    area = max((y1 - y0) * (x1 - x0), 1)
+    return float(shown.sum()) * 4 / area, area / a.grey.size if is_framed else 1.0
+
+
+def _stands_out(border: Floats, inside: Floats) -> bool:
+    """Whether rows of a border have another grey than most of what begins beyond it, which is no part of it then."""
+    rim = inside[INWARD : INWARD + 1]
+    return bool((np.abs(rim - np.median(border)) < GROUND_LEVELS).mean() < GROUND_SHARE) if rim.size else False
 
 
 def _is_border(strip: Floats) -> bool:

@@ -102,9 +102,18 @@ class Look:
         return covering(self._a, self._b, self.movement), covering(self._b, self._a, back)
 
     @cached_property
+    def _areas(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        return shown_areas(self._a, self._b, self.movement)
+
+    @property
     def shown(self) -> tuple[float, float]:
         """The share of each picture's area that the other one shows."""
-        return shown_areas(self._a, self._b, self.movement)
+        return self._areas[0]
+
+    @property
+    def content(self) -> tuple[float, float]:
+        """The share of each picture that is no border beyond what the other one shows."""
+        return self._areas[1]
 
     @property
     def kept(self) -> float:

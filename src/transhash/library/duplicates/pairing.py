@@ -105,7 +105,8 @@ def _compared(one: tuple[Picture, Looked | ImageError], other: tuple[Picture, Lo
     if isinstance(one[1], ImageError) or isinstance(other[1], ImageError):
         return Finding(None)
     try:
-        return compare(one[0], one[1], other[0], other[1])
+        found = compare(one[0], one[1], other[0], other[1])
+        return replace(found, stored=(one[1].stored, other[1].stored))
     except ImageError:  # one of the files has gone meanwhile
         return Finding(None)
 
