@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 from PIL import Image, ImageDraw
 
@@ -51,3 +53,20 @@ def test_letters_are_a_watermark_when_something_shows_through(opacity: float, ki
     with_line("", 0).save(tmp_path / "plain.jpg", quality=90)
     with_line("by the sea in the month of June", opacity).save(tmp_path / "lined.jpg", quality=90)
     assert compare(tmp_path / "plain.jpg", tmp_path / "lined.jpg").kind is kind
+
+
+def saved(image: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return Image.open(file).convert("RGB")
+
+
+@pytest.mark.parametrize(("number", "grey"), [(1, 255), (3, 255), (5, 0)])
+def test_a_faint_mark_draws_all_under_it_evenly_towards_white_or_black(number: int, grey: int) -> None:
+    clean = photograph(number, (640, 480))
+    layer = Image.new("RGBA", clean.size)
+    ImageDraw.Draw(layer).text((20, 150), "© sample.com", (grey, grey, grey, 120), font_size=40)
+    marked = Image.alpha_composite(clean.convert("RGBA"), layer).convert("RGB")
+    one, other = sketch(saved(clean)), sketch(saved(marked))
+    assert [confirm(one, other).evidence.marked, confirm(other, one).evidence.marked] == [1, 0]
+    assert confirm(one, other).evidence.text("it", "the other").startswith("a mark on the other; ")

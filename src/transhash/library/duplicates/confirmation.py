@@ -158,14 +158,17 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
     best = max(looks, key=lambda each: each.rank, default=None)
     if best is None or best.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
+    again = _finding(best)
+    if again.evidence.mark or again.evidence.laid_over:  # which one has it is seen more clearly here
+        clearer = replace(found.evidence, marked=again.evidence.marked, mark=again.evidence.mark)
+        found = replace(found, evidence=clearer)
     if found.kind is Kind.COPY and _bears_out(found, best, math.sqrt(larger_a.grey.size / a.grey.size)):
         return found
-    return _corrected(found, best)
+    return _corrected(found, best, again)
 
 
-def _corrected(found: Finding, seen: Look) -> Finding:
-    """What was found of two sketches, after a look at larger ones that does not bear out a copy by itself."""
-    again = _finding(seen)
+def _corrected(found: Finding, seen: Look, again: Finding) -> Finding:
+    """What was found of two sketches, after a look at larger ones, and what it found, does not bear out a copy."""
     if again.kind is Kind.EDIT:  # strokes that one has and the other has not may be seen here alone
         return Finding(again.kind, again.evidence, found.movement)
     is_clean = not seen.bad and seen.alike >= ALIKE  # compression is seen more clearly here

@@ -34,6 +34,7 @@ ENOUGH, PRINTED = 250, 124.5
 ON_LINES = 1.9  # times that the gradient of letters is that of what they cover, at least,
 BOTH = 122.0  # where what they cover speaks for print as well
 WHOSE, SURE = 15.5, 2.0  # few colours, and what must speak for one of two pictures more, so that it has the print
+EVENLY, SURE_OF_MARK = 8.0, 3.0  # what an even share of the way to white or black says of a mark, and the same for it
 NEAR = 20  # grey levels within which a colour is the same
 STRAINED = 2.2  # strain of a tile that may have something of the overlay
 CELL = 16  # pixels of a cell: what is sought elsewhere is the cell with most of what differs, and those around it
@@ -101,7 +102,7 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
         shown = _shows_through(laid, differs, solid)
         is_mark = (lines or remains < THICKER or shown > CLEARLY) and shown > SHOWING and opacity < DENSE
     if one_sided > ONE_SIDED and is_mark:
-        return Changed(Overlay.MARK, _whose(laid, differs, solid))
+        return Changed(Overlay.MARK, _whose(laid, differs, solid, is_mark=True))
     if not wrong.any():
         return NOTHING
     upper = _printed(laid, differs, solid, lines)
@@ -110,16 +111,33 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
     return Changed(Overlay.PRINT, _whose(laid, differs, solid))
 
 
-def _whose(laid: Laid, differs: Flags, solid: Flags) -> int | None:
-    """Which of two pictures has what was laid over one: harder edges and fewer colours where both differ."""
+def _whose(laid: Laid, differs: Flags, solid: Flags, *, is_mark: bool = False) -> int | None:
+    """Which of two pictures has what was laid over one: harder edges and fewer colours where both differ. A mark takes
+    the same share of the way to white or to black everywhere.
+    """
     core = solid if solid.sum() >= 8 else differs
     speaks = []
     for each in (laid.reference, laid.other):
         edges = max(1.0, float(np.quantile(np.hypot(*np.gradient(each))[differs], 0.9)))
         speaks.append(STEEP * float(np.log(edges)) + WHOSE * two_greys(each[core]))
-    if abs(speaks[1] - speaks[0]) < SURE:
+    more = speaks[1] - speaks[0]
+    if is_mark:
+        more += EVENLY * _more_evenly(laid.reference[core], laid.other[core])
+    if abs(more) < (SURE_OF_MARK if is_mark else SURE):
         return None
-    return int(speaks[1] > speaks[0]) ^ laid.swapped
+    return int(more > 0) ^ laid.swapped
+
+
+def _more_evenly(one: Floats, other: Floats) -> float:
+    """How much more evenly `other` may be `one` under a white or black mark than the other way round, -1 to 1."""
+    is_brighter = bool(np.median(other - one) > 0)
+    lower, upper = (one, other) if is_brighter else (other, one)
+    spreads = []
+    for whole in (255 - lower, upper):  # the upper one has a white mark, or the lower one a black one
+        first, middle, last = np.quantile((upper - lower) / np.maximum(whole, 12), (0.25, 0.5, 0.75))
+        spreads.append(float((last - first) / max(abs(middle), 1e-3)))
+    more = spreads[1] - spreads[0] if is_brighter else spreads[0] - spreads[1]
+    return min(1.0, max(-1.0, more))
 
 
 def _printed(laid: Laid, differs: Flags, solid: Flags, lines: bool) -> int | None:
