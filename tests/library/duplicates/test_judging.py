@@ -48,3 +48,12 @@ def test_the_ground_on_which_things_stand_is_no_border() -> None:
     whole.paste(photograph().resize((200, 120)), (60, 60))
     evidence = confirm(sketch(whole), sketch(whole.crop((20, 20, 300, 220)))).evidence
     assert evidence.content == (1.0, 1.0)
+
+
+def test_a_cast_is_not_what_grey_has_lost() -> None:
+    grey = photograph().convert("L").convert("RGB")
+    tinted = Image.fromarray((np.asarray(grey) * (1.0, 0.94, 0.85)).astype(np.uint8))
+    evidence = confirm(sketch(grey), sketch(tinted)).evidence
+    assert evidence.greyed is None
+    assert "without colour" not in evidence.words
+    assert confirm(sketch(grey), sketch(photograph())).evidence.greyed == 0

@@ -255,7 +255,7 @@ def _differences(seen: Look) -> list[str]:
         words.append(f"turned by {turned:.0f} degrees")
     if seen.greyed is not None:
         words.append("without colour")
-    if seen.recoloured:
+    if seen.recoloured or (seen.greyed is None and seen.toned):
         words.append("other colours")
     if seen.kept < SLIGHT_CROP:
         words.append(f"a part, {seen.kept:.0%} of it")

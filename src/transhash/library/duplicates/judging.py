@@ -47,6 +47,7 @@ INWARD = 3  # pixels inside of a border, where most are
 GROUND_LEVELS, GROUND_SHARE = 12.0, 0.5  # within so many levels of its grey if it is the picture's own ground
 PAGE = 0.85  # share of a page's pixels that have one of two greys
 GREYED = 0.25  # colours that are left of colours in a grey copy
+LEVELS = 16  # grey levels whose commonest colour is what a cast gives them
 
 
 class Judged(NamedTuple):
@@ -264,11 +265,30 @@ def _is_border(strip: Floats) -> bool:
 
 
 def greyed(a: Sketch, b: Sketch) -> int | None:
-    """The one of both, 0 or 1, that has no colours where the other one has; None: neither."""
-    strengths = [float(np.abs(_inner(each)).mean()) for each in (a, b)]
-    if min(strengths) < 0.7 and max(strengths) > 1.6 and min(strengths) < GREYED * max(strengths):
-        return int(strengths[1] < strengths[0])
-    return None
+    """The one of both, 0 or 1, that has no colours where the other one has; None: neither. A cast has no colours."""
+    if not toned(a, b):
+        return None
+    strengths = [float(np.abs(_uncast(each)).mean()) for each in (a, b)]
+    return int(strengths[1] < strengths[0]) if _is_grey_alone(strengths, 1.0) else None
+
+
+def toned(a: Sketch, b: Sketch) -> bool:
+    """Whether one of both is grey, and the other one has colours or a cast."""
+    return _is_grey_alone([float(np.abs(_inner(each)).mean()) for each in (a, b)], 1.6)
+
+
+def _is_grey_alone(strengths: list[float], least: float) -> bool:
+    return min(strengths) < 0.7 and max(strengths) > least and min(strengths) < GREYED * max(strengths)
+
+
+def _uncast(sketch: Sketch) -> Floats:
+    """A picture's colours without those that its light tells: a tint, a wrong white balance, sepia."""
+    left, top, right, bottom = sketch.content
+    levels = (np.clip(sketch.grey[top:bottom, left:right], 0, 255) / LEVELS).astype(np.int64).ravel()
+    colours = _inner(sketch).reshape(2, -1).copy()
+    for level in np.unique(levels):
+        colours[:, levels == level] -= np.median(colours[:, levels == level], axis=1, keepdims=True)
+    return colours
 
 
 def both_plain(a: Sketch, b: Sketch) -> bool:

@@ -18,6 +18,7 @@ from transhash.library.duplicates.judging import (
     recoloured,
     shown_areas,
     slip,
+    toned,
 )
 from transhash.library.duplicates.laying import ground, lay
 from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
@@ -143,6 +144,11 @@ class Look:
     def greyed(self) -> int | None:
         """The one of both that has no colours where the other one has."""
         return greyed(self._a, self._b)
+
+    @property
+    def toned(self) -> bool:
+        """Whether one of both is grey, and the other one has colours or a cast."""
+        return toned(self._a, self._b)
 
 
 def look(a: Sketch, b: Sketch, movement: Movement, levels: int | None, votes: int) -> Look | None:
