@@ -16,6 +16,7 @@ from fake_model import FakeModel
 from serving import serving
 from transhash import Library
 from transhash.library import LiveLibrary
+from transhash.library.exchange.annotation import annotate
 from transhash.server.faults import Fault
 from transhash.server.metrics import Metrics
 from transhash.server.service import Service
@@ -61,14 +62,13 @@ class Held:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun, self.let = threading.Event(), threading.Event()
-        annotate = Library.annotate
 
-        def slow(library: Library, *given: Any, **named: Any) -> Any:
+        def slow(*given: Any, **named: Any) -> Any:
             self.begun.set()
             assert self.let.wait(20)
-            return annotate(library, *given, **named)
+            return annotate(*given, **named)
 
-        monkeypatch.setattr(Library, "annotate", slow)
+        monkeypatch.setattr("transhash.server.routes.library.annotate_pictures", slow)
 
 
 @pytest.fixture
@@ -101,6 +101,15 @@ def test_what_has_not_begun_in_time_is_not_written(library: Library, model: Fake
         assert first.result().status_code == 200
         assert server.post("/annotations", json={"rows": []}).status_code == 200  # after all that waited
         assert server.get("/pictures/1").json()["columns"]["stars"] == 7
+
+
+def test_a_request_does_not_wait_for_another_process_for_ever(
+    library: Library, model: FakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transhash.library.catalogue.database.LOCK_SECONDS", 0.05)
+    with serving(library.path, model, writable=True) as server, library.catalogue.writing():
+        answer = server.post("/annotations", json=rows(7))
+        assert (answer.status_code, answer.json()["code"]) == (503, "library")
 
 
 def test_a_long_list_lets_others_go_first_again_and_again(
