@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -71,7 +70,7 @@ def _table(kinds: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.where(rows @ rows.T > 0, 1.0, -1.0)
 
 
-def check_labels(labels: ArrayLike, count: int, method: str) -> NDArray[Any]:
+def check_labels(labels: ArrayLike, count: int, method: str) -> NDArray[np.generic]:
     """Labels as classes (N,), also those of one column (N, 1), or multi-hot, bool (N, C).
 
     Raises `DataError` for other shapes, for missing labels, and for columns of anything but 0 and 1.
@@ -100,7 +99,7 @@ def check_labels(labels: ArrayLike, count: int, method: str) -> NDArray[Any]:
     return array
 
 
-def _missing(array: NDArray[Any]) -> bool:
+def _missing(array: NDArray[np.generic]) -> bool:
     if array.dtype.kind == "O":
         try:
             return any(each is None or bool(each != each) for each in array.ravel())  # noqa: PLR0124
