@@ -159,7 +159,8 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
     if best is None or best.tiles < FEWEST:
         return found if found.kind is Kind.UNSURE else Finding(Kind.UNSURE, found.evidence, found.movement)
     again = _finding(best)
-    if again.evidence.mark or again.evidence.laid_over:  # which one has it is seen more clearly here
+    is_laid_over = again.evidence.laid_over and (found.evidence.mark or found.evidence.laid_over)
+    if again.evidence.mark or is_laid_over:  # which one has it is seen more clearly here
         clearer = replace(found.evidence, marked=again.evidence.marked, mark=again.evidence.mark)
         found = replace(found, evidence=clearer)
     if found.kind is Kind.COPY and _bears_out(found, best, math.sqrt(larger_a.grey.size / a.grey.size)):
