@@ -21,9 +21,7 @@ ANYTHING = {  # what has `Any` in its signature, by the reason
         "cli/verbs.py: Verbs.invoke", "cli/verbs.py: Verbs.parse_args", "cli/verbs.py: Verbs.resolve_command",
     ],
     "Pillow's: keys and values of any kind": ["images/formats.py: Reader.info", "images/pillow.py: PillowReader.info"],
-    "arrays of any kind of values": [
-        "images/pixels.py: to_levels", "model/directory.py: read_linear", "shallow/similarity.py: check_labels",
-    ],
+    "arrays of any kind of number": ["images/pixels.py: to_levels", "model/directory.py: read_linear"],
     "what Numba compiles has no types of Python's": [
         "kernels.py: inlined", "kernels.py: kernel", "kernels.py: summing", "search/bitops.py: bits_at",
         "search/bitops.py: borrow", "search/bitops.py: load", "search/bitops.py: lowest", "search/bitops.py: ones",
