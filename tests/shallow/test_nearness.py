@@ -55,6 +55,7 @@ def test_bytes_are_read_as_numbers_are() -> None:
         np.repeat(np.random.default_rng(0).normal(size=(2, 20)), 25, axis=0).astype(np.float32),  # neighbours are equal
         np.array([[1, 2, 3], [4, -5, 6]], np.int8),  # neighbours are opposite
         np.array([[0.1, 2e6, 3], [4, -5e-3, 6]], np.float32),
+        kinds(6, 0)[0],  # each is a neighbour of all others
         np.ones((1, 20), np.float32),
     ],
 )

@@ -30,7 +30,8 @@ def nearness(features: NDArray[np.float32] | NDArray[np.int8], share: float = 1.
     """The map for features (N, F): float32 (F + 1, F), weights and below them what is added.
 
     They are a sample of that `share` of a collection. Compares all pairs of items, so that N should be some thousands.
-    None where neighbours do not differ, or lie in opposite directions, as two items alone do.
+    None where neighbours do not differ, or all have the same mean direction, as up to six items have: each is a
+    neighbour of all others.
     """
     with one_blas_thread():
         mean = features.mean(axis=0, dtype=np.float64)
