@@ -120,11 +120,10 @@ def _recoloured(tiles: Tiles, ground: Floats | None) -> Flags:
     A tint makes each channel stronger by a share, so that it changes a white `ground` as well, and no hue much.
     """
     none = np.zeros(len(tiles.rows), np.bool_)
-    colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
-    seen = np.abs(colours).max(axis=(1, 2)) >= 1.0  # what is grey in both tells nothing
-    if len(none) < FEWEST or not seen.any():
+    if len(none) < FEWEST:
         return none
-    if np.abs(colours[seen]).mean(axis=(0, 2)).min() < 1.0:  # one has no colours: those that the other has are others
+    colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
+    if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:  # one has no colours: those that the other has are others
         return np.asarray(np.abs(colours[:, 0] - colours[:, 1]).max(axis=1) > COLOUR)
     if ground is not None:
         rows = np.repeat(ground[None].astype(np.float64), 1 + len(light) // GROUND, axis=0)
