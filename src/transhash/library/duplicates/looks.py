@@ -29,6 +29,7 @@ from transhash.library.duplicates.tiles import sharpened
 
 # Tuned by benchmarks/copies on other photographs than those that its tables report (docs/duplicates.md)
 CALM = 1.7  # strain of nine tenths of a copy's tiles at most
+SPARSE = 0.4  # share of the tiles below which those with structure are few: slides, whatever their ground
 SPOILT = 0.05  # share of the tiles that sharpening may spoil: from so few on, the softer picture is sharpened instead
 
 
@@ -74,7 +75,9 @@ class Look:
     @property
     def plain(self) -> bool:
         """Whether there is so little structure that larger sketches tell more."""
-        return self._a.plain or self._b.plain or self.tiles < 3 * FEWEST
+        down, across = self._judged.tiles.grid
+        few = max(3 * FEWEST, SPARSE * down * across)
+        return self._a.plain or self._b.plain or self.tiles < few
 
     @property
     def plain_alike(self) -> bool:

@@ -25,7 +25,9 @@ ONE_SIDED = 0.97  # share of the difference that goes the same way in a mark
 OPAQUE = 0.4  # share of the way to white or black that nine tenths of a mark's pixels do not reach
 THIN = 0.2  # share of the differing pixels that is left of thin strokes when the border of 2 pixels is taken off
 DENSE, THICKER = 0.7, 0.35  # the same two where pictures are larger than sketches
-SHOWING, CLEARLY = 0.4, 0.9  # correlation there of a mark's pixels with those that it covers, and one that is enough
+SHOWING, CLEARLY = 0.25, 0.9  # correlation there of a mark's pixels with those that it covers, and one that is enough
+PAGE = 0.85  # share of pixels of two greys where letters of any opacity are print: nothing is seen through them
+TELLING = 8.0  # standard deviation of what is covered from which on that is known
 LONG = 1.8  # times as long as high that a line of letters is
 # what speaks for print: the logarithms of its edges' gradient, of that at its rim and of its pixels (of more the same),
 # the share of these that have one of two greys, lines; and how much must speak (fitted to letters, logos, moves)
@@ -100,7 +102,11 @@ def overlay(laid: Laid, tiles: Tiles, wrong: Flags, strains: Floats) -> Changed:
         is_mark = (lines or remains < THIN) and opacity < OPAQUE
     else:  # at the size of sketches thin strokes fill no pixel, so that solid ones are half transparent as well
         shown = _shows_through(laid, differs, solid)
-        is_mark = (lines or remains < THICKER or shown > CLEARLY) and shown > SHOWING and opacity < DENSE
+        is_mark = (lines or remains < THICKER or (shown or 0.0) > CLEARLY) and (
+            opacity < OPAQUE and two_greys(laid.reference.ravel()) < PAGE
+            if shown is None
+            else shown > SHOWING and opacity < DENSE
+        )
     if one_sided > ONE_SIDED and is_mark:
         return Changed(Overlay.MARK, _whose(laid, differs, solid, is_mark=True))
     if not wrong.any():
@@ -217,12 +223,15 @@ def _missed(one: Floats, other: Floats, mask: Flags, place: tuple[int, int], wit
     return float(np.sqrt(max(float(miss.min() + (part * part).sum()), 0.0) / shown.sum()))
 
 
-def _shows_through(laid: Laid, differs: Flags, solid: Flags) -> float:
-    """The correlation of the pixels of something laid over a picture with those that it covers."""
+def _shows_through(laid: Laid, differs: Flags, solid: Flags) -> float | None:
+    """The correlation of the pixels of something laid over a picture with those that it covers; None where these are
+    so even that it tells nothing.
+    """
     core = solid if solid.sum() >= CORE else differs
-    one, two = (each[core].astype(np.float64) for each in (laid.reference, laid.other))
-    one, two = one - one.mean(), two - two.mean()
-    return float(one @ two) / max(float(np.sqrt((one @ one) * (two @ two))), 1e-6)
+    covered, seen = (each[core].astype(np.float64) for each in (laid.reference, laid.other))
+    if min(covered.std(), seen.std()) < TELLING:
+        return None
+    return float(np.corrcoef(covered, seen)[0, 1])
 
 
 def _opacity(one: Floats, other: Floats) -> float:

@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float32]
 
 SIDE = 256  # pixels of the longer side; smaller pictures stay as they are
 SMALL = 32  # a side of the square copy by which whole pictures are laid on one another
-AROUND = 16  # pixels around the content that a tile at its rim may reach
+AROUND = 9  # pixels around the content that larger sketches compare: a tile of 16 counts with one row of content
 RIM = 3  # pixels beside a border that have something of it
 FILLED = 5.0  # grey levels within which a corner is of one colour
 BLOCK = 8
@@ -50,14 +50,15 @@ class Sketch(NamedTuple):
 
     def marks(self, turned: bool) -> npt.NDArray[np.uint8]:
         """What the pixels are, uint8 [H, W]: 1 where they can be compared, neither at the rim nor filled beside a
-        `turned` picture; and 2 where they are content, or so near to it that tiles at its rim are compared as well.
+        `turned` picture; and 2 where they are content, or so near to it that tiles at its rim count.
         """
         found = np.zeros(self.grey.shape, np.uint8)
         found[RIM:-RIM, RIM:-RIM] = 1
         if turned:
             found[_corners_filled(self.grey, FILLED)] = 0
         left, top, right, bottom = self.content
-        found[max(top - AROUND, 0) : bottom + AROUND, max(left - AROUND, 0) : right + AROUND] |= 2
+        out = AROUND if max(self.grey.shape) > SIDE else -RIM  # in small ones ground would dilute the colours
+        found[max(top - out, 0) : bottom + out, max(left - out, 0) : right + out] |= 2
         return found
 
 
