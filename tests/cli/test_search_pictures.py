@@ -111,7 +111,7 @@ def test_a_sheet_is_drawn_beside_the_hits(run, indexed: Path, tmp_path: Path, na
 
 
 def test_a_sheet_that_cannot_be_drawn(run, indexed: Path) -> None:
-    for name, sentence in (("sheet.txt", "ends in .jpg or .png"), ("nowhere/sheet.jpg", "cannot be written")):
+    for name, sentence in (("sheet.txt", "ends in .jpg, .png or .webp"), ("nowhere/sheet.jpg", "cannot be written")):
         result = run("search", "photos/cat/cat-0.png", "-l", "photos", "--sheet", name)
         assert result.code == 2
         assert sentence in result.err

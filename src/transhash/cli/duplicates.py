@@ -77,7 +77,7 @@ def duplicates(
     as_json: JsonOption = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, one picture a line.")] = False,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the groups on one page: a .jpg or .png file.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the groups on one page: a .jpg, .png or .webp file.")
     ] = None,
 ) -> None:
     """Find copies of the same picture, and which one to keep.

@@ -57,7 +57,7 @@ def search(
         bool, typer.Option("--collapse", help="Give hits that are copies of one another once, with their count.")
     ] = False,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the hits on one page: a .jpg or .png file.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the hits on one page: a .jpg, .png or .webp file.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Show the hits in the terminal, if it can.")] = False,
     library: SearchableOption = None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _Wanted: TypeAlias = "tuple[Source, str, str]"  # a picture, its title, its name
 
-FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 
 TILE = 160  # pixels a side that a picture may take
 CAPTION = 34  # below it: two lines
@@ -115,7 +115,9 @@ def check_name(path: str | os.PathLike[str]) -> str:
     """The format that a file's name asks for; raises `TransHashError` when no sheet can be drawn in it."""
     kind = FORMATS.get(Path(path).suffix.lower())
     if kind is None:
-        raise TransHashError(path, "no sheet can be drawn in this format", "name a file that ends in .jpg or .png")
+        raise TransHashError(
+            path, "no sheet can be drawn in this format", "name a file that ends in .jpg, .png or .webp"
+        )
     return kind
 
 
