@@ -9,7 +9,7 @@ import typer
 
 from transhash.cli.libraries import Address, address, find_library, open_library
 from transhash.cli.options import JsonOption, LibraryOption
-from transhash.cli.output import DONE, counted, print_json, shown
+from transhash.cli.output import DONE, called, counted, print_json, shown
 from transhash.cli.terminal import stages
 
 EXAMPLES = """\
@@ -52,7 +52,6 @@ def export(
     A Milvus collection has the same, and is searched with --library; the same command brings it up to date. Its address
     may have USER:PASSWORD@ and ?index=ivf&nlist=1024 (BIN_IVF_FLAT; by default BIN_FLAT, which is exact).
     """
-    from transhash.model.embedder import VECTORS
     from transhash.remote.opening import is_milvus
 
     if isinstance(to, Path) and to.is_dir():
@@ -60,7 +59,7 @@ def export(
     elif isinstance(to, Path) and to.suffix.lower() != ".parquet":
         raise typer.BadParameter(f"{to} is neither a folder nor called .parquet", param_hint="--to")
     with open_library(find_library(library, [Path.cwd()], last=False)) as opened, stages() as progress:
-        model = opened.info().model
+        what = called(opened.catalogue.facts().model)
         if is_milvus(to):
             if vectors:
                 raise typer.BadParameter("a collection in Milvus holds codes", param_hint="--vectors")
@@ -74,5 +73,5 @@ def export(
     if as_json:
         print_json({"file": to, "pictures": count})
     else:
-        print(f"{counted(count, 'vector' if model == VECTORS else 'picture')} in {shown(to)}")
+        print(f"{counted(count, what)} in {shown(to)}")
     raise typer.Exit(DONE)

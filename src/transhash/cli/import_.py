@@ -10,7 +10,7 @@ import typer
 
 from transhash.cli.libraries import find_library, model_at, named_encoder, open_library, remember
 from transhash.cli.options import JsonOption, LibraryOption, ModelOption
-from transhash.cli.output import DONE, counted, print_json, say, shown
+from transhash.cli.output import DONE, called, counted, print_json, say, shown
 from transhash.cli.terminal import stages
 
 if TYPE_CHECKING:
@@ -76,20 +76,15 @@ def import_(
         opened, report = Library.import_(file, place, used, progress=progress)
     with opened:
         remember(opened.path)
+        what = called(opened.catalogue.facts().model)
         if as_json:
             print_json({"library": opened.path, "pictures": len(opened), **asdict(report)})
         else:
             parts = f"{report.added:,} added" + (f", {report.replaced:,} replaced" if report.replaced else "")
-            print(f"{counted(len(opened), _called(opened))} in {shown(opened.path)}: {parts}")
-        if _called(opened) == "picture":
+            print(f"{counted(len(opened), what)} in {shown(opened.path)}: {parts}")
+        if what == "picture":
             _say_what_is_not_there(opened)
     raise typer.Exit(DONE)
-
-
-def _called(library: Library) -> str:
-    from transhash.model.embedder import VECTORS
-
-    return "vector" if library.info().model == VECTORS else "picture"
 
 
 def _say_what_is_not_there(library: Library) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transhash.cli.libraries import ANYWHERE, find_library, open_searchable
 from transhash.cli.options import JsonOption, SearchableOption
-from transhash.cli.output import counted, print_json, shown, sized
+from transhash.cli.output import called, counted, print_json, shown, sized
 
 EXAMPLES = """\
   transhash info
@@ -21,8 +21,6 @@ def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
     Also its own columns, its size on disk, how many files could not be used (they are read again when they
     change), and of how many pictures the files have vanished (`transhash index --prune` deletes what is known of them).
     """
-    from transhash.model.embedder import VECTORS
-
     with open_searchable(find_library(library, [Path.cwd()], elsewhere=ANYWHERE)) as opened:
         facts = opened.info()
     if as_json:
@@ -30,7 +28,7 @@ def info(library: SearchableOption = None, as_json: JsonOption = False) -> None:
         return
     print(f"library   {shown(facts.path)}")
     kept = f"{counted(facts.skipped, 'unusable file')}, {facts.vanished:,} vanished"
-    print(f"{'vectors' if facts.model == VECTORS else 'pictures':<8}  {facts.pictures:,} ({kept})")
+    print(f"{called(facts.model) + 's':<8}  {facts.pictures:,} ({kept})")
     print(f"model     {facts.model}, {facts.bits} bits, {facts.fingerprint[:12]}")
     if facts.fitted_to:
         print(f"codes     fitted to {counted(facts.fitted_to, 'picture')} of this library")

@@ -26,6 +26,13 @@ def counted(count: int, one: str, several: str = "") -> str:
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
 
 
+def called(model: str) -> str:
+    """What a library of a model holds, in one word: vectors of somebody's own have no pictures."""
+    from transhash.model.embedder import VECTORS
+
+    return "vector" if model == VECTORS else "picture"
+
+
 def sized(size: int) -> str:
     """A number of bytes for people: 312 bytes, 48 kB, 1,250.3 MB."""
     if size < 1_000:

@@ -297,9 +297,9 @@ class Library:
         in at most `max_distance` bits (docs/duplicates.md). With as many bits as codes have, all are looked at.
         `kinds`: "same-file", "same-pixels", "copy", "edit", "burst", "unsure", "raw+jpeg", or "all"; they replace the
         default, "+edit" adds to it. `keep`: rules, of which the first that tells two pictures apart decides: "best"
-        (pixels, compression, the camera's date), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference`
-        are kept, whatever the rules say, and only their copies are listed. `within`: only pictures of the same folder.
-        With `folders` only pictures below these and `reference` count. Noted `--not-duplicates` are left out.
+        (docs/duplicates.md), "largest", "oldest", "newest", "path:GLOB". Pictures below `reference` are kept, whatever
+        the rules say, and only their copies are listed. `within`: only pictures of the same folder. With `folders` only
+        pictures below these and `reference` count. Pairs that `--not-duplicates` has noted are left out.
 
         Raises `LibraryError` for a folder, kind or rule that there is not, `HammingIndexError` for a distance below 0.
         """

@@ -169,13 +169,13 @@ def confirm_larger(found: Finding, a: Sketch, b: Sketch, larger_a: Sketch, large
 
 
 def _corrected(found: Finding, seen: Look, again: Finding) -> Finding:
-    """What was found of two sketches, after a look at larger ones, and what it found, does not bear out a copy."""
+    """What two pictures are where larger sketches (`seen`, and `again` found there) do not bear out `found`."""
     is_marked = found.kind is Kind.COPY and seen.changed.what is Overlay.MARK and not again.evidence.words
     if again.kind is Kind.EDIT and not is_marked:  # strokes that one has and the other has not may be seen here alone
         return Finding(again.kind, again.evidence, found.movement)
     is_clean = not seen.bad and seen.alike >= ALIKE  # compression is seen more clearly here
     is_odd = found.kind is Kind.COPY and not seen.bad and _is_odd(seen)
-    is_borne_out = is_clean or again.kind is Kind.COPY or again.kind is Kind.EDIT  # a mark on many tiles, by now
+    is_borne_out = is_clean or again.kind in {Kind.COPY, Kind.EDIT}  # an edit here: a mark on many tiles
     if found.kind in {Kind.COPY, Kind.EDIT} and is_borne_out and not is_odd:
         return found
     if again.kind is Kind.COPY and not is_odd:

@@ -50,7 +50,7 @@ def is_undone(log: Path) -> bool:
 
 
 def log_for(plan: Path) -> Path:
-    """Where the log of a plan goes: PLAN.log, or PLAN.log (2) and so on behind logs of which everything is back."""
+    """Where the log of a plan goes: PLAN.log; where all that it tells is back, `PLAN (2).log`, and so on."""
     log = plan.with_name(f"{plan.name}.log")
     number = 1
     while is_undone(found := log.with_name(numbered(log.name, number, " ({})"))):
