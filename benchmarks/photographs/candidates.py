@@ -23,19 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
+from benchmarks import growth
 from benchmarks.common import write
 from benchmarks.photographs.box import seen
 from transhash.evaluation.cosine import unit
-from transhash.model.fitted import cosines, embedding, fit_head
+from transhash.model.fitted import cosines, fit_head
 from transhash.search import HammingIndex
 
 CANDIDATES = (10, 128, 256, 512, 1024, 2048, 4096, 8192)
 QUERIES = 1000
 SHOWN = 10  # hits
-NEIGHBOURS = 10  # that a new embedding may lie on the way to
-WAY = (0.2, 0.6)  # how far
-NOISE = 0.5  # as a share of the deviation of each value
-_AT_ONCE = 50  # queries
 BLOCK = 100_000  # embeddings that are compared at a time
 
 Rows = NDArray[np.int64]
@@ -43,25 +40,11 @@ Rows = NDArray[np.int64]
 
 def grown(kept: NDArray[np.int8], count: int) -> tuple[NDArray[np.int8], Rows]:
     """So many embeddings [count, V], the given ones [N, V] first; and which of the given ones each began at [count]."""
-    random = np.random.default_rng(0)
-    place = np.concatenate([np.arange(len(kept)), random.integers(0, len(kept), count - len(kept))])
-    if count == len(kept):
-        return kept, place
-    found = np.empty((count, kept.shape[1]), np.int8)
-    found[: len(kept)] = kept
-    directions = unit(kept.astype(np.float32))
-    spread = directions.std(axis=0)
-    near = np.empty((len(kept), NEIGHBOURS), np.int64)
-    for start in range(0, len(kept), _AT_ONCE):
-        likeness = directions[start : start + _AT_ONCE] @ directions.T
-        likeness[np.arange(len(likeness)), start + np.arange(len(likeness))] = -np.inf
-        near[start : start + _AT_ONCE] = np.argpartition(-likeness, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
-    for start in range(len(kept), count, BLOCK):
-        own = place[start : start + BLOCK]
-        way = random.uniform(*WAY, (len(own), 1)).astype(np.float32)
-        other = near[own, random.integers(0, NEIGHBOURS, len(own))]
-        noise = NOISE * spread * random.standard_normal((len(own), kept.shape[1]), np.float32)
-        found[start : start + len(own)] = embedding((1 - way) * directions[own] + way * directions[other] + noise)
+    found, place = np.empty((count, kept.shape[1]), np.int8), np.empty(count, np.int64)
+    first = 0
+    for part, began in growth.parts(kept, count):
+        found[first : first + len(part)], place[first : first + len(part)] = part, began
+        first += len(part)
     return found, place
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.search.compare --suite public
     python -m benchmarks.search.compare --size 1e6 [--codes benchmarks/search/real.npy] [--engine "faiss HNSW"]
 
-The suite is every engine on five kinds of codes (`SUITE`), each made from a seed or drawn from a file of this
+The suite is every engine on six kinds of codes (`SUITE`), each made from a seed or drawn from a file of this
 repository: recall, queries a second, seconds and memory to build. Results are kept in OUT/search.json as they come,
 each with the machine and its versions; what is there is not measured again.
 """
@@ -23,6 +23,7 @@ SUITE = (  # kinds of codes, bits, sizes
     ("clustered", 64, (1e5, 1e6)),
     ("uniform", 64, (1e5, 1e6)),
     (str(HERE / "real.npy"), 64, (1e5, 1e6)),
+    (str(HERE / "photographs.npy"), 64, (1e5, 1e6)),
     (str(HERE / "photographs.npy"), 128, (1e5, 1e6)),
     ("blobs", 256, (1e5,)),
 )
@@ -31,7 +32,10 @@ SUITE = (  # kinds of codes, bits, sizes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--codes", action="append", metavar="KIND", help="uniform, clustered, or an .npy file of uint8 [N, bits/8]"
+        "--codes",
+        action="append",
+        metavar="KIND",
+        help="uniform, clustered, or an .npy file: codes, uint8 [N, bits/8], or embeddings, int8 [N, V]",
     )
     parser.add_argument("--size", action="append", type=float, metavar="N", help="how many codes, such as 1e6")
     parser.add_argument("--suite", choices=["public"], help="every kind of codes and size that others should compare")

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import growth
 from transhash.errors import DataError
+from transhash.model.fitted import Head, fit_head
 from transhash.search import HammingIndex
 
 Codes = NDArray[np.uint8]
@@ -160,9 +162,10 @@ def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
     """Codes uint8 [count, bits/8]: `uniform`, `clustered` (2,000 centres, 10 % of the bits flipped), `blobs`, or real.
 
     `blobs` are made as ann-benchmarks makes its random-l-256-hamming: signs of Gaussians around 1,000 centres. Real
-    ones come from an `.npy` file of codes: drawn from it, each bit flipped at the rate at which a code and its ten
-    nearest neighbours differ in it. Whatever the seed, the centres are the same. Raises `DataError` when there is no
-    such file.
+    ones come from an `.npy` file. Of embeddings as many as are needed are grown (`benchmarks.growth`), and have codes
+    that are fitted to those of the file. Codes are drawn from, each bit flipped at the rate at which a code and its
+    ten nearest neighbours differ in it. Whatever the seed, the centres are the same. Raises `DataError` when there is
+    no such file.
     """
     rng = np.random.default_rng(seed)
     if kind == "uniform":
@@ -173,14 +176,27 @@ def make_codes(kind: str, count: int, bits: int, seed: int = 0) -> Codes:
         return np.packbits(make_blobs(count, bits, centers=1000, random_state=1)[0] > 0, axis=1)
     if kind == "clustered":
         centres = np.random.default_rng(2000).integers(0, 256, (2000, bits // 8), dtype=np.uint8)
-        rates = np.full(bits, 0.1, np.float32)
-    else:
-        centres = _real(Path(kind), bits)
+        return flipped(centres, count, rng, np.full(bits, 0.1, np.float32))
+    real = _real(Path(kind), bits)
+    if real.dtype == np.uint8:
+        return flipped(real.view(np.uint8), count, rng)
+    kept = real.view(np.int8)
+    return rng.permutation(grown(kept, count, fit_head(kept, bits), seed))
+
+
+def grown(kept: NDArray[np.int8], count: int, head: Head, seed: int = 0) -> Codes:
+    """Codes uint8 [count, bits/8] of embeddings [N, V], first the given ones, then such as lie between them."""
+    return np.concatenate([head.codes(part) for part, _ in growth.parts(kept, count, seed)])
+
+
+def flipped(centres: Codes, count: int, rng: np.random.Generator, rates: NDArray[np.float32] | None = None) -> Codes:
+    """Codes uint8 [count, bits/8] drawn from others, each bit flipped at a rate, or at that of their neighbours."""
+    if rates is None:
         rates = neighbour_rates(centres, rng)
-    codes = np.empty((count, bits // 8), np.uint8)
+    codes = np.empty((count, centres.shape[1]), np.uint8)
     for begin in range(0, count, 1 << 18):
         part = codes[begin : begin + (1 << 18)]
-        flips = np.packbits(rng.random((len(part), bits), dtype=np.float32) < rates, axis=1)
+        flips = np.packbits(rng.random((len(part), len(rates)), dtype=np.float32) < rates, axis=1)
         part[:] = centres[rng.integers(0, len(centres), len(part))] ^ flips
     return codes
 
@@ -198,13 +214,13 @@ def neighbour_rates(codes: Codes, rng: np.random.Generator) -> NDArray[np.float3
     return np.asarray(differ.mean(axis=(0, 1)), np.float32)
 
 
-def _real(path: Path, bits: int) -> Codes:
+def _real(path: Path, bits: int) -> NDArray[np.integer]:
+    """Codes, or embeddings, of a file."""
     try:
-        codes = np.load(path, allow_pickle=False)
+        kept = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise DataError(path, "no codes can be read here", "give uniform, clustered, or an .npy file") from error
-    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] * 8 != bits or len(codes) < 11:
-        raise DataError(
-            path, f"{codes.dtype} of shape {codes.shape}", f"give codes, uint8 [N, {bits // 8}] with N > 10"
-        )
-    return np.asarray(codes)
+    if kept.ndim == 2 and len(kept) > 10 and (kept.dtype == np.int8 or (kept.dtype, kept.shape[1] * 8) == ("u1", bits)):
+        return np.asarray(kept)
+    wanted = f"give codes, uint8 [N, {bits // 8}], or embeddings, int8 [N, V], with N > 10"
+    raise DataError(path, f"{kept.dtype} of shape {kept.shape}", wanted)

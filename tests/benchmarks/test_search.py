@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.search import billion, compare, peers, plots
+from benchmarks.search import billion, compare, enlarged, peers, plots
 from benchmarks.search import measure as bench
 from transhash.errors import DataError
+from transhash.model.fitted import embedding, fit_head
 from transhash.search import HammingIndex
 
 
@@ -66,6 +67,29 @@ def test_real_codes_are_enlarged_at_the_rate_at_which_neighbours_differ(tmp_path
     known = {row.tobytes() for row in np.packbits(bits, axis=1)[:, 1:]}
     assert {row.tobytes() for row in codes[:, 1:]} <= known
     assert len(np.unique(codes, axis=0)) > 1000 > len(known)
+
+
+def test_codes_of_embeddings_are_those_of_a_library_that_grew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random = np.random.default_rng(0)
+    kept = embedding(np.repeat(random.normal(size=(40, 64)), 20, axis=0) + 0.5 * random.normal(size=(800, 64)))
+    np.save(tmp_path / "mine.npy", kept)
+    codes, again, others = (peers.make_codes(str(tmp_path / "mine.npy"), 3000, 64, seed) for seed in (0, 0, 1))
+    assert codes.shape == (3000, 8)
+    np.testing.assert_array_equal(codes, again)
+    assert (codes != others).any()
+    real = {row.tobytes() for row in fit_head(kept, 64).codes(kept)}
+    assert real <= {row.tobytes() for row in codes}
+    assert len(peers.make_codes(str(tmp_path / "mine.npy"), 500, 64)) == 500
+
+    monkeypatch.setattr("sys.argv", ["enlarged", str(tmp_path / "mine.npy"), "--of", "400", "--bits", "64"])
+    enlarged.main()
+    photographs, grown, flipped = (
+        [int(cell) for cell in line.split("|")[4:7]] for line in capsys.readouterr().out.splitlines()[2:]
+    )
+    assert abs(grown[1] - photographs[1]) <= 3  # of clusters of ten and twenty, in which noise is as large
+    assert flipped[1] > photographs[1]
 
 
 def test_a_file_that_holds_no_codes_is_named(tmp_path: Path) -> None:
