@@ -229,6 +229,38 @@ def test_a_drive_that_is_unmounted_during_the_walk_loses_nothing(
     assert photos in [skipped.path for skipped in report.skipped]
 
 
+@pytest.mark.parametrize("place", ["added", "cat"])
+def test_what_another_process_adds_during_a_run_does_not_vanish(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Its folder was looked at before."""
+    monkeypatch.setattr("transhash.library.catalogue.pictures.PAGE", 1)
+    draw(photos / "cat" / "cat-5.png", 80)
+    library.index(photos)
+    usual, ids = FakeModel.one, list[int]()
+
+    def late(model: FakeModel, item: object, source: object, max_pixels: int | None) -> object:
+        if not ids:
+            new = draw(photos / "cat" / "cat-9.png", 99)
+            ids.append(0)
+            with Library.open(library.path, FakeModel()) as other:
+                if place == "added":
+                    ids[:] = other.add([new.read_bytes()])
+                    new.unlink()
+                else:
+                    other.index(photos / "cat")
+                    ids[:] = other.passing("name = 'cat-9.png'").tolist()
+                other.annotate({other.pictures(ids)[ids[0]].path: {"label": "mine"}})
+        return usual(model, item, source, max_pixels)
+
+    for seed in range(5):  # one more than the model takes at once
+        draw(photos / "cat" / f"cat-3-{seed}.png", 50 + seed)
+    monkeypatch.setattr(FakeModel, "one", late)
+    report = library.index(photos, prune=True)
+    assert (report.removed, report.pruned) == (0, 0)
+    assert library.passing("label = 'mine'").tolist() == ids
+
+
 def test_prune_deletes_the_small_copies_of_replaced_contents(library: Library, photos: Path) -> None:
     picture = photos / "cat" / "cat-0.png"
     kept = library.path / "thumbnails"

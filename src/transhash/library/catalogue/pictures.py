@@ -18,6 +18,7 @@ _INDEXED = (
     "SELECT picture.id, folder.path, name, size, mtime_ns, digest, width, height, code, taken FROM picture"
     " JOIN folder ON folder.id = picture.folder WHERE code IS NOT NULL AND vanished IS NULL"
 )
+_EVER = 2**63 - 1  # no revision comes after it
 ORDERS = {
     "taken": "taken",
     "modified": "mtime_ns",
@@ -292,13 +293,13 @@ class Pictures:
             (folder, file.name, file.size, file.mtime_ns, self._changing, id_),
         )
 
-    def vanish(self, folder: bytes, name: bytes, when: int) -> None:
-        """A picture is no longer there."""
-        self._vanish("AND name = ?", when, folder, name)
+    def vanish(self, folder: bytes, name: bytes, when: int, since: int = _EVER) -> None:
+        """A picture is no longer there; nothing is said of one that was written after revision `since`."""
+        self._vanish("AND name = ?", when, since, folder, name)
 
-    def vanish_folder(self, folder: bytes, when: int) -> None:
-        """None of a folder's pictures is there any longer."""
-        self._vanish("", when, folder)
+    def vanish_folder(self, folder: bytes, when: int, since: int = _EVER) -> None:
+        """None of a folder's pictures is there any longer; `since` as for `vanish`."""
+        self._vanish("", when, since, folder)
 
     def forget(self, id_: int) -> None:
         """Delete what is known of a picture."""
@@ -313,7 +314,7 @@ class Pictures:
 
     def _vanish(self, further: str, *parameters: int | bytes) -> None:
         self._database.execute(
-            "UPDATE picture SET changed = ?, vanished = ? WHERE vanished IS NULL"
+            "UPDATE picture SET changed = ?, vanished = ? WHERE vanished IS NULL AND changed <= ?"
             f" AND folder = (SELECT id FROM folder WHERE path = ?) {further}",
             (self._changing, *parameters),
         )

@@ -60,6 +60,7 @@ class IndexRun:
         self._retry = retry
         self._progress = progress
         self._started = time.time_ns()
+        self._since = catalogue.revision().number  # folders were looked at later: what came since is not missing
         self._changes: list[Callable[[], object]] = []
         self._unread: list[bytes] = []  # folders that say nothing about what is below them, each with a separator
         self._empty: dict[bytes, bytes] = {}  # folders without anything, and the root of each
@@ -122,7 +123,7 @@ class IndexRun:
                 if empty := emptied(self._places.on_disk(stored), root):
                     self._empty[empty] = root
                 else:
-                    self._later(partial(self._catalogue.pictures.vanish_folder, stored, self._started))
+                    self._later(partial(self._catalogue.pictures.vanish_folder, stored, self._started, self._since))
 
     def _is_readable(self, stored: bytes) -> bool:
         """Whether a known folder is below none that could not be read."""
@@ -161,7 +162,7 @@ class IndexRun:
 
     def _gone(self, stored: bytes, row: Known | None) -> None:
         if row and not row.vanished:
-            self._later(partial(self._catalogue.pictures.vanish, stored, row.name, self._started))
+            self._later(partial(self._catalogue.pictures.vanish, stored, row.name, self._started, self._since))
 
     def _judge(self, path: bytes, stored: bytes, name: bytes, row: Known | None) -> Wanted | None:
         """What a file needs: nothing, a change that is noted, or (it is returned) a code."""
