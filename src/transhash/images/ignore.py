@@ -84,8 +84,11 @@ class Ignore:
 
 def inside(folder: bytes, above: Ignore | None) -> Ignore:
     """What holds in a folder with an ignore file; raises `OSError` when that cannot be read."""
-    with open(os.path.join(folder, IGNORE_FILE), "rb") as file:
-        return listed(folder, file, above)
+    try:
+        with open(os.path.join(folder, IGNORE_FILE), "rb") as file:
+            return listed(folder, file, above)
+    except FileNotFoundError:  # which would say that the folder is gone, with its pictures
+        raise OSError(f"{os.fsdecode(IGNORE_FILE)} has vanished, or is a link to nothing") from None
 
 
 def listed(folder: bytes, file: BinaryIO, above: Ignore | None) -> Ignore:
@@ -103,7 +106,8 @@ def around(folder: bytes) -> Ignore:
         above.append(folder := parent)
     found = Ignore(os.sep.encode(), DEFAULTS, None)
     for folder in reversed(above):
-        if os.path.isfile(os.path.join(folder, IGNORE_FILE)):
+        file = os.path.join(folder, IGNORE_FILE)
+        if os.path.isfile(file) or os.path.islink(file):
             found = inside(folder, found)
     return found
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,25 @@ def test_deeper_files_come_first_and_those_above_the_root_count(tmp_path: Path) 
     assert found(tmp_path / "photos") == ["in/a.jpg"]
 
 
-def test_a_folder_whose_patterns_cannot_be_read_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nothing")], ids=["a folder", "a link"])
+def test_a_folder_whose_patterns_cannot_be_read_is_named(tmp_path: Path, make: Callable[[Path], None]) -> None:
     touch(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg")
-    (tmp_path / "b" / ".transhashignore").mkdir()
+    make(tmp_path / "b" / ".transhashignore")
 
     folders = list(walk(os.fsencode(tmp_path)))
     assert [folder.path for folder in folders if folder.error] == [os.fsencode(tmp_path / "b")]
     assert found(tmp_path) == ["a/1.jpg"]
+
+
+def test_nothing_vanishes_where_the_patterns_are_a_link_to_nothing(library: Library, photos: Path) -> None:
+    library.index(photos)
+    for folder in (photos / "cat", photos.parent):
+        (folder / ".transhashignore").symlink_to("nothing")
+        report = library.index(photos, prune=True)
+        assert (report.removed, report.pruned, len(library)) == (0, 0, 6)
+        (skipped,) = report.skipped
+        assert skipped.reason == "cannot be read (.transhashignore has vanished, or is a link to nothing)"
+        (folder / ".transhashignore").unlink()
 
 
 def test_no_pattern_takes_long(tmp_path: Path) -> None:
