@@ -137,6 +137,18 @@ def test_what_is_overwritten_is_kept_until_it_is_pruned(library: Library, number
     assert counts(library.index(numbered, prune=True)) == {"moved": 1, "removed": 1, "pruned": 1, "unchanged": 3}
 
 
+def test_what_had_the_longest_name_comes_back_too(library: Library, numbered: Path, tmp_path: Path) -> None:
+    longest = f"cat/{251 * '2'}.png"
+    move(numbered, f"cat/2.png {longest}")
+    library.index(numbered)
+    shutil.copy2(numbered / longest, tmp_path / "backup.png")
+    move(numbered, f"cat/1.png {longest}")
+    library.index(numbered)
+    shutil.copy2(tmp_path / "backup.png", numbered / "cat" / "restored.png")
+    assert counts(library.index(numbered)) == {"moved": 1, "unchanged": 4}
+    assert labels(library)["cat/restored.png"] == "cat/2.png"
+
+
 def test_a_picture_that_takes_the_name_of_a_vanished_one_has_its_own_columns(library: Library, numbered: Path) -> None:
     (numbered / "cat" / "2.png").unlink()
     library.index(numbered)

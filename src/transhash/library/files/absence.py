@@ -5,6 +5,7 @@ Where a drive was mounted and is not now, an empty folder is left, or none.
 
 from __future__ import annotations
 
+import errno
 import os
 
 
@@ -14,8 +15,8 @@ def is_gone(path: bytes) -> bool:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG  # the name of a picture that gave way to another
     return False
 
 
