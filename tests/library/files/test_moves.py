@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -166,6 +168,38 @@ def test_an_edited_picture_keeps_its_columns_also_where_the_original_is_kept(
     draw(numbered / "cat" / "2.png", 70)
     assert counts(library.index(numbered)) == {"updated": 1, "added": 1, "unchanged": 4}
     assert (labels(library)["cat/2.png"], labels(library)[original]) == ("cat/2.png", UNLABELLED)
+
+
+def forget_case(monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
+    """Let a look at a file find it by its name in other letters, too, as on many drives."""
+    for kind in ("stat", "lstat"):
+        usual = getattr(os, kind)
+
+        def look(path: Any, *given: Any, usual: Any = usual, **named: Any) -> os.stat_result:
+            names = {os.fsencode(each).lower(): each for each in photos.rglob("*")} if isinstance(path, bytes) else {}
+            return cast("os.stat_result", usual(names.get(path.lower(), path) if names else path, *given, **named))
+
+        monkeypatch.setattr(os, kind, look)
+
+
+@pytest.mark.parametrize(("one", "other"), [("cat/1.png", "cat/1.PNG"), ("dog", "Dog")])
+def test_a_name_in_other_letters_is_the_same_picture_where_the_drive_says_so(
+    library: Library, numbered: Path, monkeypatch: pytest.MonkeyPatch, one: str, other: str
+) -> None:
+    for old, new in ((one, other), (other, one)):
+        expected = {path.replace(old, new): label for path, label in labels(library).items()}
+        (numbered / old).rename(numbered / new)
+        with monkeypatch.context() as patch:
+            forget_case(patch, numbered)
+            report = counts(library.index(numbered, prune=True))
+        assert report == ({"moved": 1, "unchanged": 4} if "/" in one else {"moved": 2, "unchanged": 3})
+        assert labels(library) == expected
+
+
+def test_a_second_name_of_a_picture_is_a_copy(library: Library, numbered: Path) -> None:
+    """Where the drive tells capital letters from small ones."""
+    (numbered / "cat" / "1.PNG").hardlink_to(numbered / "cat" / "1.png")
+    assert counts(library.index(numbered)) == {"added": 1, "unchanged": 5}
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ A picture has left its place when nothing is there any more, or, where names wer
 from __future__ import annotations
 
 import os
+import unicodedata
 
 from transhash.library import digests
 from transhash.library.catalogue.catalogue import Catalogue
@@ -42,6 +43,8 @@ class Moves:
             elif is_gone(path):
                 if not twin.vanished and self._may_be_away(twin, folder):
                     continue
+            elif _is_renamed(path, wanted.path):
+                pass
             elif self._is_changed(twin, path, wanted, replaces=replaces):
                 self.left.add(twin.id)
             else:
@@ -79,3 +82,18 @@ class Moves:
         """The root of this run that contains a path."""
         path = os.path.join(path, b"")
         return next((root for root in self.roots if path.startswith(os.path.join(root, b""))), None)
+
+
+def _is_renamed(old: bytes, new: bytes) -> bool:
+    """Whether both are one file with one name, of which a drive does not tell capital letters from small ones."""
+    if _folded(old) != _folded(new):
+        return False
+    try:
+        status = os.lstat(old)
+        return status.st_nlink == 1 and os.path.samestat(status, os.lstat(new))
+    except OSError:
+        return False
+
+
+def _folded(path: bytes) -> str:
+    return unicodedata.normalize("NFC", os.fsdecode(path)).casefold()
