@@ -114,6 +114,14 @@ def test_names_that_are_swapped_between_folders(library: Library, numbered: Path
     assert (labels(library)["cat/1.png"], labels(library)["dog/2.png"]) == ("dog/2.png", "cat/1.png")
 
 
+def test_names_that_are_swapped_with_a_folder_that_is_indexed_later(library: Library, numbered: Path) -> None:
+    move(numbered, "cat/1.png dog/2.png", "dog/2.png cat/1.png")
+    assert counts(library.index(numbered / "cat")) == {"moved": 1, "removed": 1, "unchanged": 2}
+    assert labels(library)["cat/1.png"] == "dog/2.png"
+    assert counts(library.index(numbered / "dog")) == {"moved": 1, "unchanged": 1}
+    assert (labels(library)["cat/1.png"], labels(library)["dog/2.png"]) == ("dog/2.png", "cat/1.png")
+
+
 def test_any_exchange_of_names_is_followed(library: Library, numbered: Path) -> None:
     random.seed(5)
     expected = labels(library)

@@ -67,7 +67,7 @@ class Moves:
 
         It is none when that content is of another picture, or when `wanted` took the place of another picture.
         """
-        if self._root_of(path) is None:
+        if self._root_of(path) is None and not replaces:  # perhaps another drive is where one was
             return False
         try:
             status = os.stat(path)
