@@ -264,9 +264,10 @@ class Pictures:
         rows = ((code, self._changing, id_) for id_, code in codes)
         self._database.many("UPDATE picture SET code = ?, changed = ? WHERE id = ?", rows)
 
-    def touch(self, id_: int, size: int, mtime_ns: int) -> None:
-        """The same content has a new time of change."""
-        self._database.execute("UPDATE picture SET size = ?, mtime_ns = ? WHERE id = ?", (size, mtime_ns, id_))
+    def touch(self, id_: int, file: File) -> None:
+        """The same content has a new time of change; nothing is done where it is another one by now."""
+        sql = "UPDATE picture SET size = ?, mtime_ns = ? WHERE id = ? AND digest = ?"
+        self._database.execute(sql, (file.size, file.mtime_ns, id_, file.digest))
 
     def restore(self, id_: int) -> None:
         """A vanished picture is back."""
@@ -275,8 +276,11 @@ class Pictures:
     def move(self, id_: int, file: File, when: int) -> None:
         """A picture has a new path. One that was there vanishes, and is kept under a name that no picture has.
 
-        A row of the same content, which another process wrote for that path meanwhile, gives way.
+        A row of the same content, which another process wrote for that path meanwhile, gives way. Nothing is done where
+        another process has changed or deleted the picture meanwhile: the next run finds out what the file is.
         """
+        if not self._database.rows("SELECT 1 FROM picture WHERE id = ? AND digest = ?", (id_, file.digest)):
+            return
         folder = self._folder_id(file.folder)
         self._delete("folder = ? AND name = ? AND id <> ? AND digest = ?", folder, file.name, id_, file.digest)
         there = self._database.rows(

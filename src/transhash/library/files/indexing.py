@@ -189,7 +189,8 @@ class IndexRun:
             return None
         if row and not again and row.digest == digest:
             if (row.size, row.mtime_ns) != (size, mtime_ns):
-                self._later(partial(self._catalogue.pictures.touch, row.id, size, mtime_ns))
+                touched = File(stored, name, size, mtime_ns, digest)
+                self._later(partial(self._catalogue.pictures.touch, row.id, touched))
             return self._same(path, row._replace(size=size, mtime_ns=mtime_ns), stored, status)
         findable = row is not None and row.reason is None and not row.vanished
         is_settled = mtime_ns == modified(status)
