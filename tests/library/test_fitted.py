@@ -162,6 +162,8 @@ def test_pictures_without_embeddings_are_named_and_nothing_changes(tmp_path: Pat
 def test_fewer_pictures_than_bits_are_refused_and_nothing_changes(tmp_path: Path) -> None:
     draw(tmp_path / "pictures", 20)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
+        with pytest.raises(LibraryError, match="need more than 64 pictures"):
+            library.fit()
         library.index(tmp_path / "pictures")
         with pytest.raises(LibraryError, match="need more than 64 pictures"):
             library.fit()

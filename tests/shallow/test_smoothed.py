@@ -48,11 +48,13 @@ def test_whole_numbers_give_the_hash_function_of_the_same_floats() -> None:
     np.testing.assert_array_equal(smoothed_itq(whole, 16), smoothed_itq(whole.astype(np.float32), 16))
 
 
-def test_too_few_items_are_refused_as_by_itq() -> None:
+@pytest.mark.parametrize("count", [0, 1, 9])
+def test_too_few_items_are_refused_as_by_itq(count: int) -> None:
+    few = kinds(9, 0)[0][:count]
     with pytest.raises(DataError) as plain:
-        itq(kinds(9, 0)[0], 16)
+        itq(few, 16)
     with pytest.raises(DataError) as here:
-        smoothed_itq(kinds(9, 0)[0], 16)
+        smoothed_itq(few, 16)
     assert str(here.value) == str(plain.value)
 
 

@@ -31,6 +31,8 @@ def smoothed_itq(features: NDArray[np.float32] | NDArray[np.int8], bits: int, *,
     Compares all pairs of items, so that N should be some thousands. Raises `DataError` for fewer features, or items,
     than bits.
     """
+    if not len(features):  # which itq refuses
+        return itq(features, bits, seed=seed)
     mean = features.mean(axis=0, dtype=np.float64)
     centred = features - mean
     with one_blas_thread():
