@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collection import draw
 from fake_model import FakeModel
+from fittable_model import FittableModel
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.library import IndexReport, watch
@@ -61,6 +63,16 @@ def test_only_runs_that_change_something_are_told(library: Library, photos: Path
         (0, 0, 1, 1),
     ]
     assert said == []
+
+
+def test_a_run_that_fits_codes_and_finds_no_change_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures came through a server, for example, which fits nothing."""
+    for seed in range(70):
+        draw(tmp_path / "pictures" / f"{seed}.png", seed)
+    with Library.create(tmp_path / "lib", FittableModel()) as library:  # type: ignore[arg-type]
+        due = partial(monkeypatch.setattr, "transhash.library.fitting.LEAST", 70)
+        reports, _ = watched(library, tmp_path / "pictures", lambda: None, due, lambda: None)
+    assert [(report.fitted, report.unchanged) for report in reports] == [(70, 70)]
 
 
 def test_a_file_that_is_being_copied_is_told_once_and_not_called_broken(library: Library, photos: Path) -> None:

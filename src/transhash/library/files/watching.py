@@ -53,6 +53,6 @@ def watch(
             said = ""
         pause = max(interval, time.monotonic() - began)
         is_changed = report.added or report.updated or report.embedded or report.moved or report.removed
-        if is_changed or set(report.skipped) - skipped:
+        if is_changed or report.fitted or set(report.skipped) - skipped:
             yield report
         skipped = set(report.skipped)
