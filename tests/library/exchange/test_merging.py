@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from layered import stale
 from transhash import Library
 from transhash.errors import LibraryError
 from transhash.library.catalogue.database import Database
+from transhash.library.fitting import Prepared
 from transhash.library.results import ImportReport
 
 COUNT = 70  # pictures, a few more than a code has bits
@@ -81,6 +83,39 @@ def test_what_cannot_be_merged_is_refused_and_nothing_is_written(
         with pytest.raises(LibraryError, match=words):
             bring(tmp_path / "one.parquet", other)
         assert other.catalogue.revision() == before
+
+
+@pytest.mark.parametrize("what", ["without embeddings", "general"])
+def test_layers_are_not_taken_where_another_process_has_made_that_impossible(
+    one: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    one.export(tmp_path / "one.parquet", vectors=True)
+    with made(tmp_path / "third", 3, fitted=False) as third, made(tmp_path / "other", 2, fitted=False) as other:
+        third.export(tmp_path / "third.parquet", vectors=False)
+        usual = Prepared.of
+
+        def late(*given: Any) -> Prepared:
+            found = usual(*given)
+            if what == "general":
+                other.index(tmp_path / "other" / "pictures", general=True)
+            else:
+                bring(tmp_path / "third.parquet", other)
+            return found
+
+        monkeypatch.setattr(Prepared, "of", late)
+        with pytest.raises(LibraryError, match="its codes were fitted to other pictures, and "):
+            bring(tmp_path / "one.parquet", other)
+        assert (other.fitted_to, other.fingerprint) == (0, third.fingerprint)
+
+
+def test_the_wish_for_general_codes_is_noted_once_and_not_where_codes_are_fitted(one: Library, tmp_path: Path) -> None:
+    """Also where another process did so, or fitted them, after this one has looked."""
+    with made(tmp_path / "other", 2, fitted=False) as other:
+        for library, noted in ((one, 1), (other, 1), (other, 1)):
+            with library.catalogue.writing():
+                library.catalogue.embeddings.keep_general("base")
+            assert library.catalogue.database.rows("SELECT COUNT(*) FROM hash_layers") == [(noted,)]
+        assert (one.catalogue.embeddings.are_general(), other.catalogue.embeddings.are_general()) == (False, True)
 
 
 def test_another_model_is_named_and_so_is_the_librarys(one: Library, tmp_path: Path) -> None:

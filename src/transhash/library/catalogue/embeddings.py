@@ -81,8 +81,9 @@ class Embeddings:
         return bool(self._database.rows("SELECT 1 FROM hash_layers WHERE head = x''"))
 
     def keep_general(self, base: str) -> None:
-        """Remember that the codes are to stay the model's own."""
-        self._database.execute("INSERT INTO hash_layers VALUES (?, x'', 0)", (base,))
+        """Remember that the codes are to stay the model's own, unless another process has fitted them, or done so."""
+        sql = "INSERT INTO hash_layers SELECT ?, x'', 0 WHERE NOT EXISTS (SELECT 1 FROM hash_layers)"
+        self._database.execute(sql, (base,))
 
     def missing(self) -> int:
         """How many pictures that are there have a code and no embedding: from an older transhash, or another source."""

@@ -70,14 +70,20 @@ def _take(file: Path, head: Head, catalogue: Catalogue) -> None:
         with catalogue.writing(patient=True):
             embeddings.use(layers)
         return
-    if embeddings.are_general():
-        reason = "its codes were fitted to other pictures, and the library keeps the model's own (--general)"
-        raise LibraryError(file, reason, ANOTHER)
-    if missing := embeddings.missing():
-        reason = f"its codes were fitted to other pictures, and {missing:,} of the library's have no embedding"
-        raise LibraryError(file, reason, ANOTHER)
     with catalogue.reading():
+        _check_ready(file, catalogue)
         prepared = Prepared.of(catalogue, layers)
     with catalogue.writing(patient=True):
         if not embeddings.fitted_to():  # nobody has fitted meanwhile
+            if not prepared.changes.hold(catalogue):
+                _check_ready(file, catalogue)
             prepared.write(catalogue)
+
+
+def _check_ready(file: Path, catalogue: Catalogue) -> None:
+    """Raises `LibraryError` where a library cannot take the hash layers of a file."""
+    reason = "its codes were fitted to other pictures, and "
+    if catalogue.embeddings.are_general():
+        raise LibraryError(file, f"{reason}the library keeps the model's own (--general)", ANOTHER)
+    if missing := catalogue.embeddings.missing():
+        raise LibraryError(file, f"{reason}{missing:,} of the library's have no embedding", ANOTHER)
