@@ -8,12 +8,15 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from collection import draw
 from transhash import Library
 from transhash.cli import sheet
+from transhash.library.results import DuplicatesReport
 
 
 @pytest.fixture
@@ -59,6 +62,26 @@ def test_a_folder_restricts_the_search(run, copied: Path) -> None:
         "same-file",
         "photos/cat/zero.png",
     }
+
+
+def test_a_plan_has_the_contents_that_were_compared(run, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those that another process has indexed since: nobody has looked whether these are copies."""
+    usual = Library.duplicates
+
+    def slow(library: Library, *given: Any, **named: Any) -> DuplicatesReport:
+        report = usual(library, *given, **named)
+        for copy in (copy for group in report.groups for copy in group.same):
+            draw(copy.path, copy.id)
+        library.index(copied)
+        return report
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Library, "duplicates", slow)
+        assert run("duplicates", "photos", "--plan", "plan.jsonl").code == 0
+    removals = [action for action in map(json.loads, Path("plan.jsonl").read_text().splitlines()[1:])]
+    assert len(removals) == 5
+    assert all(action["digest"] == action["keep_digest"] for action in removals)
+    assert run("apply", "plan.jsonl", "--to", "gone").code == 2
 
 
 def test_json_has_an_object_for_each_group(run, copied: Path) -> None:

@@ -18,6 +18,7 @@ from transhash.errors import TransHashError
 
 if TYPE_CHECKING:
     from transhash.library import Library
+    from transhash.library.duplicates.contents import Contents
     from transhash.library.results import Duplicates, DuplicatesReport
 
 EXAMPLES = """\
@@ -92,6 +93,7 @@ def duplicates(
     at, which finds more copies and takes longer.
     """
     from transhash.cli.sheet import check_name
+    from transhash.library.duplicates.asking import contents_now
 
     if sheet:
         check_name(sheet)
@@ -107,6 +109,7 @@ def duplicates(
             _remember(opened, *not_duplicates)
             raise typer.Exit(DONE)
         try:
+            before = contents_now(opened) if plan else None  # what changes from here on is not what was compared
             with stages() as progress:
                 report = opened.duplicates(
                     max_distance,
@@ -120,8 +123,8 @@ def duplicates(
         except KeyboardInterrupt:
             say("interrupted: nothing was changed; run the same command again")
             raise typer.Exit(PARTLY) from None
-        if plan:
-            _write_plan(opened, report, plan, folders, reference)
+        if plan and before:
+            _write_plan(before, report, plan, folders, reference)
     if as_csv:
         _print_csv(report.groups)
     else:
@@ -174,13 +177,12 @@ def _none(report: DuplicatesReport) -> str:
 
 
 def _write_plan(
-    opened: Library, report: DuplicatesReport, path: Path, folders: list[Path] | None, reference: list[Path] | None
+    contents: Contents, report: DuplicatesReport, path: Path, folders: list[Path] | None, reference: list[Path] | None
 ) -> None:
     from transhash.library.duplicates.plan import write_plan
     from transhash.library.duplicates.planning import plan_of
 
-    ids = [copy.id for group in report.groups for copy in (group.keep, *group.same)]
-    digests = {id_: picture.digest for id_, picture in opened.pictures(ids).items()}
+    digests = contents.digests_of(copy.id for group in report.groups for copy in (group.keep, *group.same))
     real = None if not folders else [os.path.realpath(folder) for folder in folders]
     plan = plan_of(report, digests, real, [os.path.realpath(folder) for folder in reference or []])
     write_plan(path, plan)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
-from transhash.library.duplicates.contents import Contents
+from transhash.library.duplicates.asking import contents_now
 from transhash.library.duplicates.kinds import Kind, kinds_of
 from transhash.server import faults
 from transhash.server.faults import Fault
 from transhash.server.workers import NAMED
 
 if TYPE_CHECKING:
-    from transhash.library import Library, LiveLibrary
+    from transhash.library import LiveLibrary
     from transhash.library.results import DuplicatesReport
 
 KEPT = 4  # results
@@ -127,9 +124,9 @@ class DuplicateSearches:
 
         try:
             library = self._live.here()
-            before = _contents(library)  # what changes from here on is not what was compared
+            before = contents_now(library)  # what changes from here on is not what was compared
             report = library.duplicates(wanted.max_distance, kinds=wanted.kinds, keep=wanted.keep, progress=progress)
-            run.digests = _digests(before, (copy.id for group in report.groups for copy in (group.keep, *group.same)))
+            run.digests = before.digests_of(copy.id for group in report.groups for copy in (group.keep, *group.same))
             run.report = report
         except TransHashError as error:
             run.error = error
@@ -138,19 +135,3 @@ class DuplicateSearches:
         finally:
             if run.report is None and run.error is None:  # whatever it was, nobody waits for it any longer
                 run.error = faults.interrupted()
-
-
-def _contents(library: Library) -> Contents:
-    """The contents that a catalogue knows; raises `LibraryError` for a damaged one."""
-    with library.catalogue.reading():
-        try:
-            return Contents.of(library.catalogue.pictures.contents())
-        except ValueError as error:
-            raise library.catalogue.damaged() from error
-
-
-def _digests(contents: Contents, ids: Iterable[int]) -> dict[int, str]:
-    """The digests of some pictures, hex, by id; those that are not among the contents are left out."""
-    wanted = np.unique(np.fromiter(ids, np.int64))
-    rows = np.flatnonzero(np.isin(contents.ids, wanted, assume_unique=True))
-    return {int(contents.ids[row]): contents.digest(row) for row in rows.tolist()}

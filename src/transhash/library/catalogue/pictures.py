@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from transhash.errors import LibraryError
 from transhash.library.catalogue.cells import is_coded, is_count, is_fault, is_folder, is_kept, is_name
 from transhash.library.catalogue.database import PAGE, Database
 from transhash.library.catalogue.embeddings import Embeddings
@@ -134,17 +133,12 @@ class Pictures:
             yield from self._database.pages(query, parameters)
 
     def placed(self, ids: Iterable[int]) -> dict[int, Placed]:
-        """Where pictures are, by id."""
+        """Where pictures are, by id, in order; those that are not known any more are left out."""
         sql = (
             "SELECT folder.path, name, width, height FROM picture JOIN folder ON folder.id = picture.folder"
             " WHERE picture.id = ?"
         )
-        wanted = set(ids)
-        placed = {id_: Placed(*row) for id_ in wanted for row in self._database.rows(sql, (id_,))}
-        if len(placed) < len(wanted):
-            raise LibraryError(
-                self._database.path.parent, "the file of its codes is not of its catalogue", "delete that file"
-            )
+        placed = {id_: Placed(*row) for id_ in dict.fromkeys(ids) for row in self._database.rows(sql, (id_,))}
         for folder, name, width, height in placed.values():
             if not (is_folder(folder) and is_name(name) and is_count(width) and is_count(height)):
                 raise self._database.damaged()

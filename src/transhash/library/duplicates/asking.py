@@ -24,6 +24,7 @@ from transhash.library.results import DuplicatesReport
 from transhash.progress import Progress
 
 if TYPE_CHECKING:
+    from transhash.library.catalogue.catalogue import Catalogue
     from transhash.library.library import Library
 
 
@@ -56,10 +57,7 @@ def search_for(
                 reason = f"no picture of the library {library.path} lies below it"
                 raise LibraryError(shown, reason, "run `transhash index` on the folder")
         every = roots(os.fsdecode(each) for some in (*named, *references) for each in some)
-        try:
-            contents = Contents.of(catalogue.pictures.contents(_ranges(places, every) if named else None))
-        except ValueError as error:
-            raise catalogue.damaged() from error
+        contents = _contents(catalogue, _ranges(places, every) if named else None)
 
     def paths(ids: list[int]) -> dict[int, str]:
         with catalogue.reading():
@@ -67,9 +65,23 @@ def search_for(
         return {id_: os.fsdecode(os.path.join(places.on_disk(one.folder), one.name)) for id_, one in placed.items()}
 
     join = library.codes().join(max_distance, ids=contents.ids)
+    contents = contents.of_some(join.ids)  # without what has gone in between
     embeddings = _embeddings(library, contents) if are_fitted(library.searching.own) else None
     thumbnails = Thumbnails(library.path)
     return Search(contents, join, paths, progress, wishes=wishes, thumbnails=thumbnails, embeddings=embeddings).run()
+
+
+def contents_now(library: Library) -> Contents:
+    """What a catalogue knows of all pictures that search can find; raises `LibraryError` for a damaged one."""
+    with library.catalogue.reading():
+        return _contents(library.catalogue, None)
+
+
+def _contents(catalogue: Catalogue, ranges: list[tuple[bytes, bytes]] | None) -> Contents:
+    try:
+        return Contents.of(catalogue.pictures.contents(ranges))
+    except ValueError as error:
+        raise catalogue.damaged() from error
 
 
 def _ranges(places: Places, folders: Iterable[bytes]) -> list[tuple[bytes, bytes]]:

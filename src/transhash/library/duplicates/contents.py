@@ -39,9 +39,19 @@ class Contents(NamedTuple):
             raise ValueError("digests of another length")
         return cls(table[order, 0], marks[order], *(table[order, column] for column in range(1, 6)))
 
+    def of_some(self, ids: Numbers) -> Contents:
+        """The same of those pictures that are among some ids."""
+        wanted = np.isin(self.ids, ids)
+        return Contents(self.ids[wanted], self.digests[wanted], *(each[wanted] for each in self[2:]))
+
     def digest(self, picture: int) -> str:
         """The digest of a picture's content, hex."""
         return bytes(self.digests[picture].tobytes()).hex()
+
+    def digests_of(self, ids: Iterable[int]) -> dict[int, str]:
+        """The digests of pictures, hex, by id; those that are not here are left out."""
+        rows = np.flatnonzero(np.isin(self.ids, np.fromiter(ids, np.int64)))
+        return {int(self.ids[row]): self.digest(row) for row in rows.tolist()}
 
 
 def equal_contents(digests: NDArray[np.void]) -> tuple[Numbers, Numbers]:

@@ -72,7 +72,7 @@ def repair(result: Verification, catalogue: Catalogue, places: Places, model: En
 
 def _names(catalogue: Catalogue, places: Places, ids: list[int]) -> str:
     with suppress(LibraryError):
-        found = catalogue.pictures.placed(ids)
-        paths = (os.path.join(places.on_disk(found[id_].folder), found[id_].name) for id_ in ids)
+        found = catalogue.pictures.placed(ids).values()
+        paths = (os.path.join(places.on_disk(one.folder), one.name) for one in found)
         return ", ".join(map(os.fsdecode, paths))
     return f"ids {', '.join(map(str, ids))}"
