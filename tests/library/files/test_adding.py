@@ -63,6 +63,27 @@ def test_what_cannot_be_used_is_refused_before_anything_is_written(
     assert len(library) == 0
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_content_whose_file_was_edited_is_not_taken_for_the_edit(
+    library: Library, photos: Path, tmp_path: Path, *, indexed: bool
+) -> None:
+    picture = draw(tmp_path / "a.png", 30)
+    (id_,) = library.add([picture])
+    edited = draw(library.pictures([id_])[id_].path, 31)
+    if indexed:
+        library.index(photos)
+
+    with pytest.raises(LibraryError, match="was changed after it was put there; give it another name"):
+        library.add([picture])
+
+    edited.rename(photos / "edited.png")
+    (other,) = library.add([picture])
+    assert library.search(picture, 1)[0].id == other
+    library.index(photos)
+    assert library.pictures([other])[other].path.read_bytes() == picture.read_bytes()
+    assert library.search(photos / "edited.png", 1)[0].path == photos / "edited.png"
+
+
 def test_nothing_is_put_away_through_a_link(library: Library, photos: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()

@@ -17,7 +17,7 @@ from transhash.errors import ImageError, LibraryError
 from transhash.images import Source, file_of, suffix_of
 from transhash.library.catalogue.catalogue import Catalogue
 from transhash.library.catalogue.records import ADDED, Coded, File, Indexed
-from transhash.library.digests import content_hash
+from transhash.library.digests import content_hash, file_digest
 from transhash.library.files.indexing import coded, origin_of
 from transhash.library.files.paths import Places, modified
 from transhash.library.fitting import begin, fit_if_due
@@ -71,8 +71,9 @@ def put(catalogue: Catalogue, places: Places, pictures: list[Prepared]) -> list[
         with catalogue.writing():
             ids = {digest: catalogue.pictures.at(file.folder, file.name) for digest, file in files.items()}
             known = catalogue.pictures.described(id_ for id_ in ids.values() if id_ is not None)
+            current = {each.digest for each in known.values()}  # else the row is of what was there before
             for digest, each in new.items():
-                if ids[digest] not in known:
+                if digest not in current:
                     file = _put_away(places, digest, each, written)  # once more: another process may have removed it
                     catalogue.pictures.put(file, each.coded)
                     ids[digest] = catalogue.pictures.at(file.folder, file.name)
@@ -125,6 +126,8 @@ def _put_away(places: Places, digest: bytes, picture: Prepared, written: list[tu
             with replacing(path) as file:
                 file.write(picture.content)
             written.append((os.fsencode(folder), os.fsencode(name)))
+        elif file_digest(path) != digest:  # the row of this path is another picture's, or will be
+            raise LibraryError(path, "was changed after it was put there", "give it another name, then add again")
         status = path.stat()
     except OSError as error:
         raise LibraryError(path, f"cannot be written ({error.strerror})", "check permissions and the disk") from error
