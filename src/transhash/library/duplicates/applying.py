@@ -22,7 +22,7 @@ from typing import BinaryIO
 from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.merging import additions
-from transhash.library.duplicates.moving import copied_digest, move, numbered
+from transhash.library.duplicates.moving import copied_digest, drive_of, move, numbered
 from transhash.library.duplicates.plan import Action, Plan, below
 from transhash.library.duplicates.trash import Trash
 from transhash.library.results import Skipped
@@ -156,7 +156,7 @@ def _remove(plan: Plan, action: Action, place: _Place, log: Log, number: int, me
             _merge(plan, action, log)
         line = {
             "number": number, "from": action.path, "keep": action.keep, "size": action.size, "digest": action.digest,
-            "mtime_ns": status.st_mtime_ns, "mode": stat.S_IMODE(status.st_mode),
+            "mtime_ns": status.st_mtime_ns, "mode": stat.S_IMODE(status.st_mode), "drive": drive_of(action.path),
         }  # fmt: skip
         if place.way == "folder" or place.trash:
             _move(action, place, log, line)

@@ -27,6 +27,14 @@ def numbered(name: str, number: int, mark: str, longest: int = LONGEST) -> str:
     return os.fsdecode((stem[:size] + end)[:longest])
 
 
+def drive_of(path: str) -> str:
+    """The highest folder above a file that is on its drive: where that drive is mounted."""
+    device, top = os.lstat(path).st_dev, os.path.dirname(path)
+    while os.path.dirname(top) != top and os.lstat(os.path.dirname(top)).st_dev == device:
+        top = os.path.dirname(top)
+    return top
+
+
 def move(source: str, target: str, digest: str) -> None:
     """Move a plain file to a path that nothing has, also to another drive.
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from urllib.parse import quote
 
 from transhash.errors import LibraryError
-from transhash.library.duplicates.moving import LONGEST, numbered
+from transhash.library.duplicates.moving import LONGEST, drive_of, numbered
 
 NOTE = ".trashinfo"
 
@@ -48,13 +48,9 @@ class Trash:
 
     def _of(self, path: str) -> str:
         os.makedirs(self._home, mode=0o700, exist_ok=True)
-        device = os.lstat(path).st_dev
-        if os.stat(self._home).st_dev == device:
+        if os.stat(self._home).st_dev == os.lstat(path).st_dev:
             return self._home
-        top = os.path.dirname(path)
-        while os.path.dirname(top) != top and os.lstat(os.path.dirname(top)).st_dev == device:
-            top = os.path.dirname(top)
-        trash = os.path.join(top, f".Trash-{os.getuid()}")
+        trash = os.path.join(drive_of(path), f".Trash-{os.getuid()}")
         try:
             os.mkdir(trash, 0o700)
         except FileExistsError:

@@ -13,6 +13,7 @@ from transhash.errors import LibraryError
 from transhash.library.digests import file_digest
 from transhash.library.duplicates.applying import HEADER, LOG_FORMAT, LeftError, free
 from transhash.library.duplicates.moving import copied_digest, move, numbered
+from transhash.library.files.absence import emptied
 from transhash.library.results import Skipped
 from transhash.plain import parsed
 from transhash.progress import Progress, silent
@@ -137,8 +138,16 @@ def _drop_second_name(line: dict[str, Any]) -> None:
         os.unlink(line["to"])
 
 
+def _is_away(drive: str) -> bool:
+    """Whether nothing is left at the place where a drive was mounted."""
+    place = os.fsencode(drive)
+    return not os.path.ismount(place) and (not os.path.isdir(place) or emptied(place, place) is not None)
+
+
 def _bring_back(line: dict[str, Any]) -> None:
     path, way = line["from"], line["do"]
+    if _is_away(line.get("drive", os.sep)):  # what is put where it is mounted is hidden when it comes back
+        raise LeftError("its drive is not connected", "connect it, then undo again")
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     if os.path.realpath(folder) != folder:
@@ -147,7 +156,9 @@ def _bring_back(line: dict[str, Any]) -> None:
         try:
             move(line["to"], path, line["digest"])
         except FileNotFoundError:
-            raise LeftError(f"is not at {line['to']} any more", "restore it from a backup") from None
+            raise LeftError(
+                f"is not at {line['to']} any more", "connect the drive of that, or restore it from a backup"
+            ) from None
         if line.get("note"):
             with suppress(FileNotFoundError):
                 os.unlink(line["note"])

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plans import names, plan_for
+from plans import action, names, plan_for
 from transhash.errors import LibraryError
+from transhash.library.duplicates import applying
 from transhash.library.duplicates.applying import apply_plan
+from transhash.library.duplicates.plan import Plan
 from transhash.library.duplicates.undoing import undo_log
 
 
@@ -28,6 +30,38 @@ def test_undo_leaves_no_second_copy_of_a_file_that_had_been_copied_and_not_yet_r
     assert undo_log(tmp_path / "log").there == 1
     assert (photos / "copy0.jpg").exists()
     assert not moved.exists()
+
+
+@pytest.mark.parametrize("mount_point", [True, False])
+@pytest.mark.parametrize("way", ["elsewhere", "hardlink"])
+def test_nothing_is_put_where_a_drive_is_mounted_later(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, *, mount_point: bool
+) -> None:
+    """It would be hidden below the drive, and the log would say that it is back."""
+    before = {path.name: path.read_bytes() for path in photos.iterdir()}
+    monkeypatch.setattr(applying, "drive_of", lambda _: str(photos))
+    apply_plan(plan_for(photos), way, tmp_path / "log")
+    photos.rename(tmp_path / "away")
+    if mount_point:
+        photos.mkdir()
+    undone = undo_log(tmp_path / "log")
+    assert (undone.back, {skipped.reason for skipped in undone.skipped}) == (0, {"its drive is not connected"})
+    assert names(photos) == set() if mount_point else not photos.exists()
+    if mount_point:
+        photos.rmdir()
+    (tmp_path / "away").rename(photos)
+    undone = undo_log(tmp_path / "log")
+    assert (undone.back, undone.skipped) == (4, [])
+    assert {path.name: path.read_bytes() for path in photos.iterdir()} == before
+
+
+def test_a_folder_that_a_plan_has_emptied_gets_its_files_back(photos: Path, tmp_path: Path) -> None:
+    """Where its drive is there."""
+    kept = [path.rename(tmp_path / path.name) for path in photos.glob("kept*.jpg")]
+    actions = tuple(action(photos / path.name.replace("kept", "copy"), path) for path in kept)
+    apply_plan(Plan((str(photos),), (), actions), str(tmp_path / "elsewhere"), tmp_path / "log")
+    assert names(photos) == set()
+    assert undo_log(tmp_path / "log").back == 4
 
 
 def test_a_log_whose_last_line_was_not_finished_brings_back_what_was_done(photos: Path, tmp_path: Path) -> None:
