@@ -16,7 +16,7 @@ from transhash.model import DEFAULT, PRETRAINED, HashModel
 from transhash.model.fit import fit
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.training.export import export_model, load_network
-from transhash.training.facts import FACTS, check_facts, check_recipe, write_text
+from transhash.training.facts import FACTS, RECIPE, check_facts, check_recipe, write_text
 from transhash.training.network import initial_network
 from transhash.training.recipe import Recipe
 
@@ -32,6 +32,17 @@ def test_a_run_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("a file, not a folder")
     with pytest.raises(RecipeError, match="cannot be written"):
         write_text(tmp_path / "run" / "run.yaml", "bits: 64")
+
+
+@pytest.mark.parametrize("theirs", ["pictures", "tokens", "model", "checkpoint-500", "writing-samples"])
+def test_what_is_a_users_own_is_not_taken_for_a_run_s(theirs: str, place: Path, tmp_path: Path) -> None:
+    """A run empties or writes over what has these names, so that a folder of someone's pictures would be gone."""
+    check_recipe(tmp_path, recipe(place))
+    (tmp_path / theirs / "cats").mkdir(parents=True)
+    with pytest.raises(RecipeError, match=rf"holds {theirs}.*choose another --out"):
+        check_recipe(tmp_path, recipe(place))
+    (tmp_path / RECIPE).write_text(recipe(place).dump())
+    check_recipe(tmp_path, recipe(place))
 
 
 def test_a_folder_in_which_no_model_could_be_opened(place: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from transhash.training.recipe import MACHINE, Recipe
 
 RECIPE = "run.yaml"  # in the folder of a run, with what it makes
 FACTS = "data.json"
+LOG = "log.jsonl"  # the history
+_REPLACED = ("model", "tokens", "pictures", "checkpoint-*", "writing-*", LOG)  # of what a run writes over, or removes
 _NAMES = {  # of the facts, for people
     "images": "number of pictures",
     "classes": "classes",
@@ -47,7 +49,15 @@ def check_recipe(run: Path, recipe: Recipe) -> None:
     if run.exists() and not run.is_dir():
         raise RecipeError(run, "a file, not a folder for a run", "choose another --out")
     path = run / RECIPE
-    if path.exists():
+    if not path.exists():
+        theirs = sorted(found.name for name in _REPLACED for found in run.glob(name))
+        if theirs:
+            raise RecipeError(
+                run,
+                f"holds {theirs[0]}, which is of no run that began here, and which a run would replace or remove",
+                "choose another --out, a folder for the run alone",
+            )
+    else:
         # where data and backbone lie may change, as their content is compared (`check_facts`)
         free = {*MACHINE, "data", "backbone"} if (run / FACTS).exists() else set(MACHINE)
         before, now = (one.model_dump(exclude=free) for one in (Recipe.read(path), recipe))

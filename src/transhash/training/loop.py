@@ -41,7 +41,6 @@ from transhash.training.validation import validate
 
 CHECKPOINT_SECONDS = 60.0
 WITHIN = 5  # times as long may a checkpoint within an epoch take to come, for one takes time and disk
-LOG = "log.jsonl"  # the history, in the folder of the run
 VALIDATIONS = 10  # times that a run looks at its validation images
 DIVERGED = "diverged"  # the code of the error of a loss that is no longer finite, which other settings may keep finite
 LOOK = 10  # steps from one look at the loss to the next, for which a GPU must be waited for
@@ -244,7 +243,7 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
                         lines = "".join(
                             json.dumps(entry) + "\n" for entry in history
                         )  # epochs run again are in it once
-                        facts.write_text(run / LOG, lines)
+                        facts.write_text(run / facts.LOG, lines)
             wait = CHECKPOINT_SECONDS * (1 if ended else WITHIN)
             due = (step % LOOK == 0 or ended) and time.monotonic() - saved > wait  # the loss has been looked at
             if accelerator.is_main_process and (due or step == total):
