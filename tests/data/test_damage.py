@@ -138,6 +138,15 @@ def test_parquet_cut_short_is_named(tmp_path: Path) -> None:
         load_dataset("cifar10", tmp_path)
 
 
+def test_parquet_files_that_number_their_classes_otherwise_are_not_mixed(tmp_path: Path) -> None:
+    pictures = pa.array([PICTURE], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    for name, classes in (("a", ["cat", "dog"]), ("b", ["dog", "cat"])):
+        table = pa.table({"image": pictures, "label": [0]})
+        pq.write_table(table.replace_schema_metadata({"classes": json.dumps(classes)}), tmp_path / f"{name}.parquet")
+    with pytest.raises(DataError, match=r"b\.parquet: names other classes than a\.parquet, or in another order"):
+        load_dataset("folder", tmp_path)
+
+
 def test_parquet_without_rows_is_named(tmp_path: Path) -> None:
     plain_parquet(tmp_path)
     pq.write_table(pq.read_table(tmp_path / "test.parquet").slice(0, 0), tmp_path / "test.parquet")

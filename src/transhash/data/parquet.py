@@ -67,6 +67,7 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
     pictures: list[Source] = []
     labels = []
     classes = default_classes
+    named: Path | None = None
     for path in shards:
         try:
             schema = pq.read_schema(path)
@@ -80,7 +81,11 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
             raise DataError(path, "rows without a picture's bytes or without a label", "leave them out of the file")
         pictures += encoded.to_pylist()
         labels.append(table[label].to_numpy().astype(np.int64))
-        classes = _class_names(schema.metadata or {}, label) or classes
+        if names := _class_names(schema.metadata or {}, label):
+            if named and names != classes:
+                said = f"names other classes than {named.name}, or in another order"
+                raise DataError(path, said, "take all files from one set")
+            classes, named = names, path
     numbers = np.concatenate(labels)
     if not len(numbers):
         raise DataError(shards[0], "no rows", "download it again")
