@@ -161,6 +161,15 @@ def test_of_a_method_with_several_settings_the_newest_counts(place: Path, tmp_pa
     assert len(list((tmp_path / "cells").iterdir())) == 3
 
 
+def test_a_mean_is_not_of_seeds_with_different_settings(place: Path, tmp_path: Path) -> None:
+    compare.compare(cells(place, seeds=2), tmp_path, jobs=0, progress=silent)
+    one = compare.compare(cells(place, learning_rate=0.001), tmp_path, jobs=0, progress=silent)
+    assert [(cell["seed"], cell["recipe"]["learning_rate"]) for cell in one["cells"]] == [(0, 0.001)]
+    assert {before["seed"] for before in one["replaced"]} == {0, 1}
+    both = compare.compare(cells(place, seeds=2), tmp_path, jobs=0, progress=silent)
+    assert [cell["recipe"]["learning_rate"] for cell in both["cells"]] == [0.003, 0.003]
+
+
 def test_what_was_read_of_the_queries_before_stays_on_record(place: Path, tmp_path: Path) -> None:
     first = compare.compare(cells(place), tmp_path, jobs=0, progress=silent)["cells"][0]
     again = compare.compare(cells(place, learning_rate=0.001), tmp_path, jobs=0, progress=silent)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from transhash.comparison import choosing
-from transhash.comparison.cells import FITTED, NAMED, Cell
+from transhash.comparison.cells import FITTED, LATER, NAMED, Cell
 from transhash.errors import RecipeError
 from transhash.plain import JsonObject
 from transhash.system import replacing
@@ -81,16 +81,17 @@ def _conditions(result: JsonObject) -> JsonObject:
 def collect(out: Path, keys: set[str], about: JsonObject) -> JsonObject:
     """Everything that `out` holds of this data set and backbone, written to `results.json`.
 
-    Results of earlier matrices are among it, but not of the same method, code length and seed with other settings: of
-    several such the newest, or the one whose key is among `keys`. What such a one had on the queries stays on record
-    (`replaced`). All trials are kept.
+    Results of earlier matrices are among it, but of a method and code length only those with one setting, whatever the
+    seed: the newest, or that of the keys among `keys`. What others had on the queries stays on record (`replaced`). All
+    trials are kept.
     """
     found = sorted(_results(out, "cells", about), key=lambda result: result["key"] in keys)  # those last
-    newest = {_name(result): result for result in found}
+    settings = {_name(result)[:2]: _settings(result) for result in found}
+    newest = {_name(result): result for result in found if _settings(result) == settings[_name(result)[:2]]}
     shown = sorted(newest.values(), key=_name)
     there = {result["key"] for result in found}
     before = read(out).get("replaced", []) if (out / RESULTS).exists() else []
-    older = [result for result in found if _has_read_queries(result) and result is not newest[_name(result)]]
+    older = [result for result in found if _has_read_queries(result) and result is not newest.get(_name(result))]
     many = {
         "trials": _summaries(_results(out, "trials", about)),
         "replaced": _summaries([*older, *(each for each in before if each["key"] not in there)]),
@@ -108,6 +109,12 @@ def _has_read_queries(result: JsonObject) -> bool:
 
 def _name(result: JsonObject) -> tuple[str, int, int]:
     return result["method"], result["bits"], result["seed"]
+
+
+def _settings(result: JsonObject) -> JsonObject:
+    """What a row's results have alike; settings that came later count where they are used."""
+    recipe = result["recipe"] or {}
+    return {name: value for name, value in recipe.items() if name != "seed" and (value or name not in LATER)}
 
 
 def _summaries(results: Iterable[JsonObject]) -> list[JsonObject]:
