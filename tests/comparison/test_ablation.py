@@ -71,6 +71,11 @@ def test_what_cannot_be_is_told_and_left_out(place: Path) -> None:
     assert [each.method for each in found] == ["transhash", "transhash: K = 1"]
     assert len(told) == 1
     assert told[0].startswith("transhash: K = 4, 16 bits: left out (16 bits cannot be split over 4 local groups")
+    found = ablation.variants(cell, ablation.settings(["streams=0,1,3"]), told.append)
+    assert [each.method for each in found] == ["transhash", "transhash: streams = 1"]
+    assert told[1:] == [
+        f"transhash: streams = {count}, 16 bits: left out (a network with {count} streams)" for count in (0, 3)
+    ]
 
 
 @pytest.mark.parametrize(

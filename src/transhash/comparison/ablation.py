@@ -132,6 +132,8 @@ def _changed(recipe: Recipe, name: str, value: Value) -> Recipe:
     whole = recipe.model_dump()
     setting = _RECIPES.get(name, name)
     if name == "streams":
+        if value not in VALUES["streams"]:
+            raise RecipeError("", f"a network with {value} streams", "give 1 or 2")
         whole["groups"] = 0 if value == 1 else recipe.groups or 2
     elif setting.startswith("loss."):
         whole["loss"] = {**recipe.loss, setting.removeprefix("loss."): value}
