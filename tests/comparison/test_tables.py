@@ -57,3 +57,9 @@ def test_a_title_says_how_many_seeds_and_which_trials_there_were() -> None:
 
 def test_a_mean_of_one_keeps_its_one() -> None:
     assert "| 1.0000 |" in tables.markdown(results(transhash=[1.0]))
+
+
+def test_the_name_of_a_recipe_file_takes_no_row_apart() -> None:
+    found = results(**{"50%_a&b|c": [0.5]})
+    assert tables.markdown(found).splitlines()[2] == r"| 50%_a&b\|c | .5000 |"
+    assert r"50\%\_a\&b|c & .5000 \\" in tables.latex(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -51,8 +52,9 @@ def markdown(results: JsonObject, figure: str = "map") -> str:
     for method, row in table.items():
         texts = [spread_text(row.get(bits)) for bits in lengths]
         best = [_is_best(table, method, bits) for bits in lengths]
+        name = method.replace("|", r"\|")
         lines.append(
-            f"| {method} | " + " | ".join(f"**{t}**" if b else t for t, b in zip(texts, best, strict=True)) + " |"
+            f"| {name} | " + " | ".join(f"**{t}**" if b else t for t, b in zip(texts, best, strict=True)) + " |"
         )
     return "\n".join(lines)
 
@@ -71,7 +73,7 @@ def latex(results: JsonObject, figure: str = "map") -> str:
     for method, row in table.items():
         texts = [spread_text(row.get(bits), r" $\pm$ ") for bits in lengths]
         best = [_is_best(table, method, bits) for bits in lengths]
-        name = method.replace("_", r"\_")
+        name = re.sub(r"([#$%&_{}])", r"\\\1", method)  # of a recipe file it may be anything
         shown = [rf"\textbf{{{t}}}" if b else t for t, b in zip(texts, best, strict=True)]
         lines.append(f"{name} & " + " & ".join(shown) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
