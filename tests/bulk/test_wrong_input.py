@@ -72,6 +72,19 @@ def test_a_plan_that_cannot_be_gone_on_with(
         encode(photo.parent, tmp_path / "to", model)
 
 
+@pytest.mark.parametrize("theirs", ["codes-000000.parquet", "manifest.json"])
+def test_files_without_a_plan_are_not_taken_for_this_run_s(
+    theirs: str, photo: Path, tmp_path: Path, model: HashModel
+) -> None:
+    encode(photo.parent, tmp_path / "of another model", model)
+    to = tmp_path / "to"
+    to.mkdir()
+    (tmp_path / "of another model" / theirs).rename(to / theirs)
+    with pytest.raises(DataError, match=rf"holds {theirs}, but no {PLAN}.*choose another --to"):
+        encode(photo.parent, to, model)
+    assert [path.name for path in to.iterdir()] == [theirs]
+
+
 def test_a_picture_that_is_gone_meanwhile_has_its_reason(photo: Path, tmp_path: Path, model: HashModel) -> None:
     encode(photo.parent, tmp_path / "to", model)
     (shard,) = (tmp_path / "to").glob("codes-*")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ from transhash.plain import parsed
 
 FORMAT = 1
 PLAN, MANIFEST = "plan.json.gz", "manifest.json"
+_RESULT = re.compile(r"codes-\d+\.parquet|manifest\.json")
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,16 @@ def made(to: Place, source: str, model: HashModel, shard_size: int, column: str 
     """The plan that is there, or a new one; raises `DataError` when that of another run is there."""
     path, whole = to.below(PLAN), place(source).whole
     head = {"fingerprint": model.fingerprint, "shard_size": shard_size, "column": column}
+    of_another = _results(to)  # before the plan is looked for, which another process may be making
     if to.files.exists(path.path):
         plan = read(to)
         differs = ["source"] if place(plan.source).whole != whole else []
         if differs := [*differs, *(name for name, value in head.items() if getattr(plan, name) != value)]:
             raise DataError(to.url, f"holds a run with another {', '.join(differs)}", "choose another --to")
         return plan
+    if of_another:
+        said = f"holds {of_another[0]}, but no {PLAN} that says what of"
+        raise DataError(to.url, said, "choose another --to, or remove what is there")
     shards = list(pieces(source, shard_size, column))
     try:
         to.files.makedirs(to.path, exist_ok=True)
@@ -74,6 +80,12 @@ def made(to: Place, source: str, model: HashModel, shard_size: int, column: str 
     with replacing(path) as file:
         file.write(gzip.compress(json.dumps({"format": FORMAT, **asdict(plan)}).encode(), mtime=0))
     return plan
+
+
+def _results(to: Place) -> list[str]:
+    """The names of a run's files in a folder."""
+    paths = to.files.ls(to.path, detail=False, refresh=True) if to.files.isdir(to.path) else ()
+    return sorted(name for path in paths if _RESULT.fullmatch(name := path.rpartition("/")[2]))
 
 
 def read(to: Place) -> Plan:
