@@ -255,6 +255,16 @@ def test_a_result_tells_the_machine_and_the_precision_that_it_comes_from(place: 
     assert "machine" not in {name for name in results if name != "cells"}
 
 
+@pytest.mark.parametrize("theirs", ['{"mine": 1}', "[1]", '{"cells": ', '{"cells": 3}'])
+def test_a_file_of_that_name_that_is_of_no_comparison_is_not_written_over(
+    theirs: str, place: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "results.json").write_text(theirs)
+    with pytest.raises(RecipeError, match=r"results\.json: not the results of a comparison; choose another folder"):
+        compare.compare(cells(place, "lsh"), tmp_path, jobs=0, progress=silent)
+    assert (tmp_path / "results.json").read_text() == theirs
+
+
 def test_results_alone_are_enough_to_go_on_from(place: Path, tmp_path: Path) -> None:
     told: list[Any] = []
     first = compare.compare(cells(place, "lsh,itq"), tmp_path, jobs=0, progress=silent)

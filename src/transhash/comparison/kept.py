@@ -18,12 +18,18 @@ _OF_ALL, _OF_NAMED = ("image_size", "validation"), ("epochs", "freeze", "cached_
 
 
 def read(out: Path) -> JsonObject:
-    """The `results.json` of a comparison; raises `RecipeError` when there is none."""
+    """The `results.json` of a comparison; raises `RecipeError` when there is none, or another file."""
+    path = out / RESULTS
     try:
-        results: JsonObject = json.loads((out / RESULTS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(out / RESULTS, f"no results ({error})", "run the comparison first, without --plot") from error
-    return results
+        results: JsonObject = json.loads(path.read_text("utf-8"))
+        if isinstance(results["cells"], list):
+            return results
+    except OSError as error:
+        reason = f"no results ({error.strerror or error})"
+        raise RecipeError(path, reason, "run the comparison first, without --plot") from error
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise RecipeError(path, "not the results of a comparison", "choose another folder, or remove the file")
 
 
 def file_of(out: Path, key: str, into: str = "cells") -> Path:
