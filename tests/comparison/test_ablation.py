@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import statistics
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,14 @@ def test_the_table_has_every_value_and_what_it_is_ahead(results: dict[str, Any])
     deviation = 100 * ((statistics.variance(one) + statistics.variance(base)) / 2) ** 0.5
     mean = f"{statistics.mean(one):.4f} ± {statistics.stdev(one):.4f}".replace("0.", ".")
     assert lines[3] == f"| K = 1 | {mean}, {ahead:+.1f} ± {deviation:.1f} |"
+
+
+def test_a_variant_of_what_the_method_was_before_is_not_held_against_what_it_is(results: dict[str, Any]) -> None:
+    later = copy.deepcopy(results)
+    for cell in later["cells"]:
+        if cell["method"] in ("transhash", "transhash: gamma = 2"):
+            cell["recipe"]["learning_rate"] = 0.001
+    assert [(one.name, *one.rows) for one in ablation.ablations(later)] == [("gamma", 2, 20.0)]
 
 
 def test_the_figure_has_a_panel_a_setting_with_its_error_bars(results: dict[str, Any], tmp_path: Path) -> None:

@@ -153,15 +153,21 @@ class Ablation:
 
 
 def ablations(results: JsonObject, figure: str = "map") -> Iterator[Ablation]:
-    """Every setting that some results change, in their order; nothing for results without variants."""
+    """Every setting that some results change, in their order; nothing for results without variants.
+
+    A variant of what the method was before other settings changed is none of what it is now, and left out.
+    """
     table = spreads(results, figure)
+    recipes = {(cell["method"], cell["bits"]): cell["recipe"] for cell in results["cells"]}
     changed: dict[tuple[str, str], dict[Value, dict[int, Spread]]] = {}
     for name, row in table.items():
         method, colon, change = name.partition(_COLON)
         if colon and method in table:
             setting, _, value = change.partition(" = ")
-            changed.setdefault((method, setting), {})[_read(value, name)] = dict(row)
-    recipes = {(cell["method"], cell["bits"]): cell["recipe"] for cell in results["cells"]}
+            base = {bits: _apart(recipes[method, bits], setting) for bits in table[method]}
+            now = {b: one for b, one in row.items() if base.get(b) in (None, _apart(recipes[name, b], setting))}
+            if now:
+                changed.setdefault((method, setting), {})[_read(value, name)] = now
     order = [*VALUES]
     for method, name in sorted(changed, key=lambda key: (key[0], order.index(key[1]) if key[1] in order else 99, key)):
         own = {bits: value_of(Recipe.model_construct(**recipes[method, bits]), name) for bits in table[method]}
@@ -169,6 +175,13 @@ def ablations(results: JsonObject, figure: str = "map") -> Iterator[Ablation]:
         for bits, kept in own.items():
             rows.setdefault(kept, {})[bits] = table[method][bits]
         yield Ablation(method, name, own, dict(sorted(rows.items(), key=lambda item: _place(item[0]))))
+
+
+def _apart(recipe: JsonObject, name: str) -> JsonObject:
+    """What a recipe has besides a setting and the seed, as far as it is in use; hyper-parameters by their names."""
+    setting = "groups" if name == "streams" else _RECIPES.get(name, name)
+    whole = {**recipe, **{f"loss.{hyper}": value for hyper, value in recipe["loss"].items()}}
+    return {other: value for other, value in whole.items() if value and other not in ("loss", "seed", setting)}
 
 
 def method_of(name: str) -> str:
