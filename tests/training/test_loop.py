@@ -20,7 +20,7 @@ from transhash.losses import BayesianLoss, CroVCALoss
 from transhash.losses.distillation import likeness
 from transhash.nn.mgvt import MGVT, HashConfig
 from transhash.nn.preprocessing import normalise
-from transhash.training import loop
+from transhash.training import loop, source
 from transhash.training.loop import train
 from transhash.training.optimizer import share_of_rate
 from transhash.training.recipe import Recipe
@@ -255,9 +255,28 @@ def test_training_on_cached_tokens_is_training_on_computed_ones(place: Path, tmp
         assert difference <= 0.01 * moved + 1e-7, name
 
 
+def test_pictures_beyond_what_memory_takes_lie_in_a_file_while_tokens_are_computed(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = recipe(place, freeze=1, cached_views=2, epochs=1)
+    in_memory = train(cached, tmp_path / "memory").network.state_dict()
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+    there: list[bool] = []
+    pixels = tmp_path / "file" / "pictures" / "pixels"
+    train(cached, tmp_path / "file", stop_at=1, progress=lambda *_: there.append(pixels.exists()))
+    assert there[0]
+    assert not pixels.parent.exists()
+    in_file = train(cached, tmp_path / "file").network.state_dict()
+    assert all(torch.equal(value, in_file[name]) for name, value in in_memory.items())
+
+
 def test_the_folder_of_another_run_is_refused_and_a_failed_start_claims_nothing(place: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="lower it"):
-        train(recipe(place, batch_size=1000), tmp_path / "run")
+    for wrong, remedy in (
+        ({"batch_size": 1000}, r"lower it \(--set batch_size=\d\d\)"),
+        ({"validation": 0.99}, "validation"),
+    ):
+        with pytest.raises(RecipeError, match=remedy):
+            train(recipe(place, **wrong), tmp_path / "run")
     train(recipe(place), tmp_path / "run", stop_at=1)
     with pytest.raises(RecipeError, match="another loss, epochs"):
         train(recipe(place, epochs=6, loss={"gamma": 3}), tmp_path / "run")

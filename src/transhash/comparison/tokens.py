@@ -24,7 +24,7 @@ from transhash.training.device import autocast, device_of, precision_of
 from transhash.training.network import initial_network
 from transhash.training.recipe import RANDOM, Recipe
 from transhash.training.seeds import seed_everything
-from transhash.training.source import Decoded, side_of
+from transhash.training.source import kept
 from transhash.training.tokens import TokenCache
 
 _PART = 4096  # images a file; what was computed of a build that was broken off is kept by files
@@ -114,16 +114,18 @@ def views(folder: Path, recipe: Recipe, images: ImageSet, rows: NDArray[np.int64
     """The cached views of the training images `rows`, computed unless they are there."""
     cache = TokenCache(folder, recipe.cached_views)
     if not cache.is_whole:
+        decoded = kept(recipe, images, rows, folder / "pictures")
         cache.build(
             _frozen_network(recipe),
             recipe.freeze,
-            Decoded(images, rows, side_of(recipe, images, rows)),
+            decoded,
             recipe.augmentation,
             seed=recipe.split_seed,
             precision=precision_of(recipe.precision, device_of(recipe.device)),
             progress=progress,
             stage="tokens of training views",
         )
+        decoded.remove()
     return cache
 
 

@@ -35,7 +35,7 @@ from transhash.training.optimizer import WeightAverage, optimizer_of, share_of_r
 from transhash.training.processes import average_gradients, gather
 from transhash.training.recipe import Recipe
 from transhash.training.seeds import order, seed_everything
-from transhash.training.source import Decoded, Lower, Source, Tokens, pictures, side_of
+from transhash.training.source import Lower, Source, Tokens, kept, pictures
 from transhash.training.tokens import TokenCache
 from transhash.training.validation import validate
 
@@ -104,9 +104,9 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
         say(note)
     labels = torch.from_numpy(images.labels[train_rows]).to(device)
     if recipe.batch_size > len(labels):
-        raise RecipeError(
-            "", f"batch_size {recipe.batch_size} is more than the {len(labels)} training images", "lower it"
-        )
+        most = len(labels) // processes * processes
+        remedy = f"lower it (--set batch_size={most})" if most > 1 else "lower validation, or add pictures"
+        raise RecipeError("", f"batch_size {recipe.batch_size} is more than the {len(labels)} training images", remedy)
     if rank == 0 and (sentence := warm_up_said(recipe, len(labels))):
         say(sentence)
     ready = cache is not None
@@ -159,9 +159,12 @@ def train(  # noqa: PLR0912, PLR0915 - a loop is read from top to bottom
     if recipe.cached_views and not ready:
         cache = TokenCache(run / "tokens", recipe.cached_views)
         if step < total:
-            decoded = Decoded(images, train_rows, side_of(recipe, images, train_rows))
+            decoded = kept(recipe, images, train_rows, run / "pictures")
             how, seed = recipe.augmentation, recipe.seed
             cache.build(network, recipe.freeze, decoded, how, seed=seed, precision=precision, progress=progress)
+            accelerator.wait_for_everyone()
+            if accelerator.is_main_process:
+                decoded.remove()
     if cache:
         source = Tokens(cache, recipe.freeze, device)
     else:

@@ -238,11 +238,17 @@ def side_of(recipe: Recipe, images: ImageSet, rows: Rows) -> int:
     return max(recipe.image_size, min(wanted, first.width, first.height))
 
 
+def kept(recipe: Recipe, images: ImageSet, rows: Rows, folder: Path) -> Decoded:
+    """The pictures that are augmented: in memory, or where they are many, or of several processes, in a folder."""
+    side = side_of(recipe, images, rows)
+    is_much = len(rows) * side * side * 3 > IN_MEMORY
+    return Decoded(images, rows, side, folder if is_much or several() else None)
+
+
 def pictures(recipe: Recipe, images: ImageSet, rows: Rows, folder: Path, device: torch.device) -> Source:
     """The pictures of a run where they serve it best: on the device if it has room, else in memory or a file."""
-    side = side_of(recipe, images, rows)
-    size = len(rows) * side * side * 3
-    decoded = Decoded(images, rows, side, folder if size > IN_MEMORY or several() else None)
+    decoded = kept(recipe, images, rows, folder)
+    size = len(rows) * decoded.side**2 * 3
     if device.type == "cuda" and size < SHARE * torch.cuda.mem_get_info(device)[0]:
         return OnDevice(decoded, recipe.image_size, recipe.augmentation, device)
     return Pictures(decoded, recipe.image_size, recipe.augmentation, device)
