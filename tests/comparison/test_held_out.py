@@ -13,6 +13,7 @@ import pytest
 from tiny_cells import cells
 from transhash.comparison import cells as matrix
 from transhash.comparison import compare
+from transhash.comparison import run as run_module
 from transhash.comparison.run import prepare
 from transhash.comparison.run import run as run_cell
 from transhash.data.datasets import load_dataset
@@ -25,6 +26,33 @@ def test_validation_scores_held_out_training_images_only(place: Path, tmp_path: 
     scores = result["scores"]
     training = len(split("folder", load_dataset("folder", place / "data")).train)
     assert 0 < scores["queries"] + scores["database"] < training / 2
+
+
+def test_every_figure_is_that_of_both_halves(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def half(*codes: Any, **how: Any) -> Any:
+        share = 1 / (1 + len(found))  # as colours are told apart without a fault
+        whole = evaluate(*codes, **how)
+        curve = whole.precision_by_radius * share
+        found.append(
+            replace(whole, map=share, map_conventional=share, precision_at={1: share}, precision_by_radius=curve)
+        )
+        return found[-1]
+
+    evaluate = run_module.evaluate
+    monkeypatch.setattr(run_module, "evaluate", half)
+    [cell] = cells(place, "lsh", validation=0.4)
+    prepared = prepare(cell.recipe, tmp_path)
+    prepared.tokens(cell.recipe).build(cell.recipe, prepared.images, silent)
+    scores = run_cell(cell, prepared, tmp_path, tmp_path)["scores"]
+    there, back = found
+    for name in ("map", "map_conventional", "map_skipping", "precision_radius_2", "recall_radius_2"):
+        assert scores[name] == (getattr(there, name) + getattr(back, name)) / 2
+    curves = (there.precision_by_radius + back.precision_by_radius) / 2
+    np.testing.assert_allclose(scores["precision_by_radius"], curves, atol=1e-6)
+    assert scores["precision_at"]["1"] == pytest.approx((there.precision_at[1] + back.precision_at[1]) / 2)
+    assert (scores["queries"], scores["database"]) == (there.queries, there.database)
 
 
 def test_validation_cuts_the_ranking_at_the_share_of_the_protocol(

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,8 +139,7 @@ def run(cell: Cell, prepared: Prepared, views: Path | None, folder: Path) -> Jso
 
     if recipe.validation:
         halves = held_out[0::2], held_out[1::2]
-        there, back = score(*halves), score(*halves[::-1])
-        figures = _rounded(there) | {"map": (there.map + back.map) / 2}
+        figures = _mean(_rounded(score(*halves)), _rounded(score(*halves[::-1])))
     else:
         figures = _rounded(score(prepared.split.query, prepared.split.database))
     return {
@@ -182,3 +182,12 @@ def _rounded(scores: Scores) -> JsonObject:
         figures[name] = [round(value, _DIGITS) for value in figures[name]]
     figures["precision_at"] = {place: round(value, _DIGITS) for place, value in figures["precision_at"].items()}
     return figures
+
+
+def _mean(one: Any, other: Any) -> Any:
+    """The mean of each figure; what is counted, or chosen, is that of the first."""
+    if isinstance(one, dict):
+        return {name: _mean(value, other[name]) for name, value in one.items() if name in other}
+    if isinstance(one, list):
+        return [_mean(*both) for both in zip(one, other, strict=True)]
+    return (one + other) / 2 if isinstance(one, float) else one
