@@ -265,6 +265,14 @@ def test_a_file_of_that_name_that_is_of_no_comparison_is_not_written_over(
     assert (tmp_path / "results.json").read_text() == theirs
 
 
+@pytest.mark.parametrize("option", ["--out", "--tokens"])
+def test_a_file_in_the_way_of_a_folder_is_named(option: str, place: Path, tmp_path: Path) -> None:
+    folders = {"--out": tmp_path / "out", "--tokens": tmp_path / "tokens"}
+    folders[option].write_text("")
+    with pytest.raises(RecipeError, match=f"a file is in the way; choose another {option}"):
+        compare.compare(cells(place), folders["--out"], tokens=folders["--tokens"], jobs=0, progress=silent)
+
+
 def test_results_alone_are_enough_to_go_on_from(place: Path, tmp_path: Path) -> None:
     told: list[Any] = []
     first = compare.compare(cells(place, "lsh,itq"), tmp_path, jobs=0, progress=silent)

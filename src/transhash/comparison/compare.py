@@ -67,7 +67,8 @@ def compare(
     until = None if seconds is None else time.monotonic() + seconds
     check_alike(cells)
     first = cells[0].recipe
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out, "--out")
+    _make(tokens or out, "--tokens")
     prepared = prepare(first, tokens or out / "tokens")
     facts = prepared.facts
     about = {**facts, "packages": {name: importlib.metadata.version(name) for name in _PACKAGES}}
@@ -185,6 +186,14 @@ class _Runner:
                 f"cells that failed: {len(self.failures)}, the first of them {name} ({error})",
                 "what the others found is there; give the same command again to try these",
             ) from error
+
+
+def _make(folder: Path, option: str) -> None:
+    """Make a folder unless it is there; raises `RecipeError` where a file is in the way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise RecipeError(folder, "cannot be made, as a file is in the way", f"choose another {option}") from error
 
 
 def name_of(cell: Cell) -> str:
