@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
 from program import run_here
+from transhash.cli.compare import _show
+from transhash.errors import TransHashError
 
 COMMON = (
     "--dataset", "folder", "--image-size", "28", "--bits", "16", "--jobs", "1", "--set", "epochs=2",
@@ -57,6 +60,20 @@ def test_when_no_run_has_ended_it_says_how_to_go_on(place: Path, tmp_path: Path)
     assert result.returncode == 0, result.stderr
     assert result.stdout == ""
     assert "give the same command again, with more --minutes" in " ".join(result.stderr.split())
+
+
+def test_what_has_no_table_is_no_traceback(
+    place: Path, done: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    results = json.loads((done[0] / "results.json").read_text())
+    variant = {**results["cells"][0], "method": "transhash: K = 1"}
+    for cells in ([], [variant]):  # of the latter the method as it is has failed
+        (tmp_path / "results.json").write_text(json.dumps({**results, "cells": cells}))
+        result = compare(place, tmp_path, "--plot", str(tmp_path))
+        assert result.returncode == 2
+        assert "no run has ended that a table could show; run the comparison first" in " ".join(result.stderr.split())
+    with pytest.raises(typer.Exit):
+        _show({**results, "cells": [variant]}, tmp_path, [TransHashError("", "", "")], as_json=False, cite=False)
 
 
 def test_plot_redraws_from_the_results_alone(

@@ -11,7 +11,7 @@ from transhash.cli.options import DataOption, DatasetOption, JsonOption, Protoco
 from transhash.cli.output import NOTHING, PARTLY, print_json, say
 from transhash.cli.terminal import on_terminal, stages
 from transhash.cli.train import settings_of
-from transhash.errors import TransHashError
+from transhash.errors import RecipeError, TransHashError
 from transhash.system import needs
 
 EXAMPLES = """\
@@ -117,6 +117,8 @@ def compare(
         from transhash.comparison import compare as comparison
     if plot is not None:
         results = kept.read(plot)
+        if not ablation.unchanged(results)["cells"]:
+            raise RecipeError(plot, "no run has ended that a table could show", "run the comparison first")
         _write(results, plot)
         if cite:
             print(_cited(results))
@@ -186,7 +188,9 @@ def compare(
 
 def _show(results: dict[str, Any], out: Path, failures: list[TransHashError], *, as_json: bool, cite: bool) -> None:
     """Write and print the table, if there is one, and say how to go on."""
-    if results["cells"]:
+    from transhash.comparison import ablation
+
+    if ablation.unchanged(results)["cells"]:  # variants of a method that failed have no table
         table = _write(results, out)
         if not as_json:
             print(table)
