@@ -153,14 +153,15 @@ class Recipe(BaseModel):
             at = f"{where}, {error.where}" if error.where else where
             raise RecipeError(at, error.reason, error.remedy) from error
         except ValidationError as error:
-            problems = [
-                f"{'.'.join(map(str, e['loc'])) or 'settings'}: {_said(e['type'], e['msg'])}"
+            problems = {  # of a hyper-parameter, which may be of several kinds, one
+                ".".join(map(str, e["loc"][:2])) or "settings": _said(e["type"], e["msg"])
+                if len(e["loc"]) < 3
+                else "must be a finite number, a text, true or false"
                 for e in error.errors()
                 if e["type"] != "default_factory_not_called"  # which only follows from another
-            ]
-            raise RecipeError(
-                where, "; ".join(problems), "`transhash train --dump-recipe` prints every setting"
-            ) from error
+            }
+            said = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+            raise RecipeError(where, said, "`transhash train --dump-recipe` prints every setting") from error
 
     @classmethod
     def read(cls, path: str | Path | None, /, **changes: object) -> Recipe:
