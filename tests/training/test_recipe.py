@@ -63,6 +63,7 @@ def test_changes_overrule_the_file(tmp_path: Path) -> None:
         ("loss: {gamma: }", r"yaml: loss\.gamma: must be a finite number, a text, true or false; `"),
         ("learning_rate: .inf", "learning_rate"),
         ("seed: -1", "seed"),
+        ("seed: 99999999999999999999", "seed: input should be less than"),
         ("split_seed: -1", "split_seed"),
         ("epochs: 1.5", "epochs"),
         ("a: !!python/object:os.system x", "not YAML"),

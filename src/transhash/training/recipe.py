@@ -105,7 +105,7 @@ class Recipe(BaseModel):
     compile: Literal["auto", "on", "off"] = Field(
         "auto", description="compile the network with torch.compile; auto: on a CUDA device"
     )
-    seed: int = Field(0, ge=0, description="of weights, order and augmentation")
+    seed: int = Field(0, ge=0, lt=1 << 63, description="of weights, order and augmentation")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
         description="of matrix products in training; auto: bfloat16 where that is fast, on a GPU without it float16",
