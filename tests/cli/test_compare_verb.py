@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-import typer
 
 from program import run_here
-from transhash.cli.compare import _show
+from transhash.comparison import compare as comparison
 from transhash.errors import TransHashError
 
 COMMON = (
@@ -63,7 +63,10 @@ def test_when_no_run_has_ended_it_says_how_to_go_on(place: Path, tmp_path: Path)
 
 
 def test_what_has_no_table_is_no_traceback(
-    place: Path, done: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+    place: Path,
+    done: tuple[Path, subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     results = json.loads((done[0] / "results.json").read_text())
     variant = {**results["cells"][0], "method": "transhash: K = 1"}
@@ -72,8 +75,15 @@ def test_what_has_no_table_is_no_traceback(
         result = compare(place, tmp_path, "--plot", str(tmp_path))
         assert result.returncode == 2
         assert "no run has ended that a table could show; run the comparison first" in " ".join(result.stderr.split())
-    with pytest.raises(typer.Exit):
-        _show({**results, "cells": [variant]}, tmp_path, [TransHashError("", "", "")], as_json=False, cite=False)
+
+    def fails(*_: Any, failed: Any, **__: Any) -> dict[str, Any]:
+        failed("transhash, 16 bits, seed 0", TransHashError("", "its process ended", "try again"))
+        return {**results, "cells": [variant]}
+
+    monkeypatch.setattr(comparison, "compare", fails)
+    result = compare(place, tmp_path / "out", "--ablate", "K=1")
+    assert result.returncode == 1
+    assert "runs that failed: 1" in result.stderr
 
 
 def test_plot_redraws_from_the_results_alone(
