@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
@@ -20,6 +21,14 @@ A = TypeVar("A")
 def write(file: Path, results: object) -> None:
     """Write results as JSON."""
     file.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+
+
+def a_folder(text: str) -> Path:
+    """An argument of a program that names a folder."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return path
 
 
 def seconds(action: Callable[..., object], *arguments: object) -> float:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from benchmarks.common import write
+from benchmarks.common import a_folder, write
 from benchmarks.copies.changes import CHANGES
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
@@ -110,7 +110,7 @@ def _look(path: Path) -> tuple[Picture, Looked]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("photos", type=a_folder)
     parser.add_argument("--count", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--frames", type=Path, nargs="*", default=[])

@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from benchmarks.common import write
+from benchmarks.common import a_folder, write
 from benchmarks.copies.confirmation import HASHES, files, hashes_of
 from benchmarks.copies.drawn import DRAWN
 from transhash.errors import ImageError
@@ -85,7 +85,7 @@ class Kept:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("photos", type=a_folder)
     parser.add_argument("--frames", type=Path, nargs="*", default=[])
     parser.add_argument("--library", type=Path)
     parser.add_argument("--pairs", type=int, default=20_000)

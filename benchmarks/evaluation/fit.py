@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import transhash
+from benchmarks.common import program
 from transhash.codes import pack
 from transhash.data.parquet import read_parquet
 from transhash.evaluation.cosine import cosine_map
@@ -72,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    program(main)

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.common import write
+from benchmarks.common import a_folder, write
 from benchmarks.photographs.labelled import MOST, read, unseen
 from transhash.codes import pack
 from transhash.evaluation.cosine import cosine_map
@@ -190,7 +190,7 @@ def markdown(results: list[dict[str, Any]]) -> str:
 def main() -> None:
     """The tables, and a file of results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     parser.add_argument("--pictures", default="100,300,1000,3000,10000", help="sizes of libraries, with commas")
     parser.add_argument("--bits", default="16,64", help="code lengths, with commas")
     parser.add_argument("--rounds", type=int, default=5, help="whose mean is told")

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.common import write
+from benchmarks.common import a_folder, write
 from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.sets import SETS, PhotoSet, other_photographs
 from transhash.codes import pack
@@ -41,7 +41,7 @@ Floats = NDArray[np.float32]
 def main() -> None:
     """Measure what is asked for, and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     parser.add_argument("--model", help="a model's name or directory; the model in the box by default")
     parser.add_argument("--only", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/photographs.json"))

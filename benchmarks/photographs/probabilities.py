@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.common import RESULTS, program, write
+from benchmarks.common import RESULTS, a_folder, program, write
 from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.measure import ordered, read
 from benchmarks.photographs.sets import SETS, PhotoSet
@@ -65,7 +65,7 @@ def table(errors: Errors) -> str:
 def main() -> None:
     """Measure all sets that are there, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     parser.add_argument("--cache", type=Path, default=Path(".cache/photographs"))
     parser.add_argument("--json", type=Path, default=RESULTS / "probabilities.json", help="file of results")
     given = parser.parse_args()

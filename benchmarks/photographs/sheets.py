@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import transhash
+from benchmarks.common import a_folder
 from benchmarks.photographs.sets import SETS, PhotoSet
 from transhash.evaluation.cosine import related
 
@@ -27,7 +28,7 @@ RIGHT, WRONG, ASKED = "#2a7d2a", "#b03030", "#202020"
 def main() -> None:
     """Draw the sheet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     parser.add_argument("--out", type=Path, required=True, help="a .jpg or .png file")
     parser.add_argument("--only", nargs="+", choices=SETS, default=[name for name in SETS if name != "Corel-5k"])
     settings = parser.parse_args()

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import transhash
-from benchmarks.common import write
+from benchmarks.common import a_folder, write
 from benchmarks.photographs.box.embedding import embedded
 from benchmarks.photographs.measure import PEERS, after_its_map, hashed, read
 from benchmarks.photographs.sets import pictures
@@ -125,7 +125,7 @@ def markdown(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """The table, and a file of results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), help="of others, these alone")
     parser.add_argument("--cache", type=Path, default=Path(".cache/photographs"), help="folder of what networks say")
     parser.add_argument("--json", type=Path, help="file of results")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.common import RESULTS, ROOT
-from benchmarks.photographs.views import VIEWS, found, markdown, measure
+from benchmarks.photographs.views import VIEWS, found, main, markdown, measure
 from transhash.codes import pack
 from transhash.model.fitted import embedding
 
@@ -21,6 +22,15 @@ def test_of_equal_distances_each_has_its_part() -> None:
     # of one other view each: half of two equal ones, none, a third of three, none
     assert found(distances, things) == pytest.approx(((1 / 2 + 0 + 1 / 3 + 0) / 4,) * 2)
     assert found(np.abs(np.subtract.outer(things, things)), things) == (1.0, 1.0)
+
+
+def test_a_folder_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["views", "--photographs", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit):
+        main()
+    assert "nowhere is no folder" in capsys.readouterr().err
 
 
 def test_a_thing_that_is_seen_once_does_not_ask() -> None:

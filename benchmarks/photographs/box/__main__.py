@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.common import a_folder
 from benchmarks.photographs.box import codes, learning, pictures, squares, stages
 
 
@@ -31,7 +32,7 @@ def main() -> None:
     stage = {name: known.add_parser(name) for name in ("pack", "decode", "learn", "ship", "codes", "order")}
     for each in stage.values():
         each.add_argument("--work", type=Path, default=Path(".cache/box"), help="folder of what stages make")
-    stage["pack"].add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    stage["pack"].add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     stage["pack"].add_argument("--more", action="store_true", help="also sets that no shipped model learned from")
     stage["decode"].add_argument("file", type=Path, help="a packed file")
     stage["learn"].add_argument("--backbone", type=Path, required=True, help="weights of a ViT-S/14")
@@ -40,7 +41,7 @@ def main() -> None:
     stage["ship"].add_argument("--out", type=Path, required=True, help="folder that becomes the model")
     for name in ("codes", "order"):
         stage[name].add_argument("--out", type=Path, required=True, help="folder of a model")
-    stage["order"].add_argument("--photographs", type=Path, required=True, help="folder of the sets")
+    stage["order"].add_argument("--photographs", type=a_folder, required=True, help="folder of the sets")
     given = parser.parse_args()
     torch.manual_seed(0)
     if given.stage == "pack":
