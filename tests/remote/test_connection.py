@@ -12,6 +12,7 @@ import pytest
 from transhash.errors import LibraryError
 from transhash.remote import connection
 from transhash.remote.connection import Connection
+from transhash.remote.http import HttpLibrary
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -76,3 +77,63 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
         with pytest.raises(LibraryError, match="too much at once; wait"):
             asked.ask("GET", "/library")
         asked.close()
+
+
+def test_a_pause_that_is_longer_than_the_patience_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(connection.time, "sleep", pauses.append)
+
+    class Busy(Handler):
+        def do_GET(self) -> None:
+            self.answer(429, b'{"reason": "too much at once", "remedy": "wait"}', "86400")
+
+    with answering(Busy) as address, pytest.raises(LibraryError, match="too much at once; wait"):
+        Connection(address).ask("GET", "/library")
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"{}"), (200, b"[]"), (200, b"null"), (200, b'{"status": "ok"}'), (302, b"{}")]
+)
+def test_what_is_no_server_of_a_library_is_named_so(status: int, body: bytes) -> None:
+    class Other(Handler):
+        def do_GET(self) -> None:
+            self.answer(status, body)
+
+    with answering(Other) as address, pytest.raises(LibraryError, match=r"no transhash server.*; check the address"):
+        HttpLibrary(address)
+
+
+def test_a_token_that_no_header_carries_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    class Library(Handler):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.answer(200, b"{}")
+
+    with answering(Library) as address:
+        monkeypatch.setenv("TRANSHASH_TOKEN", " 0123456789abcdef\n")
+        Connection(address).ask("GET", "/library")
+        assert seen == ["Bearer 0123456789abcdef"]
+        for token in ("two\nlines of a token", "töken töken töken"):
+            with pytest.raises(LibraryError, match="the token is none of a server's") as refused:
+                Connection(address, token)
+            assert token not in str(refused.value)
+
+
+def test_addresses_with_other_letters() -> None:
+    paths = []
+
+    class Library(Handler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.answer(200, b"{}")
+
+    with answering(Library) as address:
+        for path in ("/ferien ä", "/ferien%20%C3%A4"):
+            Connection(address + path).ask("GET", "/library")
+    assert paths == ["/ferien%20%C3%A4/api/v1/library"] * 2
+    for no_host in ("http://a..b", f"http://{'a' * 70}.de"):
+        with pytest.raises(LibraryError, match="not the address of a server"):
+            Connection(no_host)

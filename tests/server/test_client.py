@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from fake_model import FakeModel
 from fake_transhash import PROGRAM
 from fittable_model import FittableModel
 from kinds import draw as draw_kinds
-from serving import Running, serving
+from serving import Running, eventually, serving
 from transhash import Library, open_library
 from transhash.errors import DataError, FilterError, ImageError, LibraryError
 from transhash.library import Hit, Queries
@@ -137,6 +138,76 @@ def test_annotations_have_the_same_kinds(writable: Running, library: Library, ph
     (hit,) = remote.search(photos / "cat" / "cat-00.png", 1)
     assert hit.columns == library.search(photos / "cat" / "cat-00.png", 1)[0].columns
     assert hit.columns["seen"] == datetime(2024, 5, 1)
+
+
+def test_rows_of_any_length_and_number_are_sent_as_one_table(
+    writable: Running, library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = open_library(writable.url)
+    names = [f"cat/cat-{i:02d}.png" for i in range(20)]
+    long = [{"path": name, "caption": f"{number} " + "x" * 200_000} for number, name in enumerate(names)]
+    assert remote.annotate(long).matched == 20  # 4 MB, of which one request takes 2
+    monkeypatch.setattr("transhash.remote.bodies.ROWS_AT_ONCE", 2)
+    mixed = [{"path": name, "age": "old" if number == 19 else number} for number, name in enumerate(names)]
+    report = remote.annotate([{"path": names[0], "width": 3}, *mixed])
+    assert (report.rows, report.left_out, report.columns) == (21, ["width"], {"age": "text"})
+    assert library.search(photos / names[0], 1)[0].columns["age"] == "0"
+    with pytest.raises(DataError, match="of the rows after 2, row 1, column 'stars': expected a number"):
+        remote.annotate([{"path": name, "stars": "5" if name < names[2] else "many"} for name in names])
+    for opened in (remote, library):
+        for value in (Decimal("1.5"), b"bytes", [1], np.array(3)):
+            with pytest.raises(DataError, match=r"row 1, column 'odd': expected a text, a number, a date or true"):
+                opened.annotate([{"path": names[0], "odd": value}])
+
+
+def test_an_empty_column_of_a_file_removes_values_here_and_there(
+    writable: Running, library: Library, tmp_path: Path
+) -> None:
+    table = tmp_path / "rows.csv"
+    table.write_text("path,label\ncat/cat-00.png,\n")
+    open_library(writable.url).annotate(table)
+    assert library.passing("label is null and path = 'cat/cat-00.png'").size == 1
+
+
+def test_pictures_are_sent_in_requests_that_the_server_takes(library: Library, model: FakeModel, photos: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (4, 300, 400, 3), np.uint8)
+    with serving(library.path, model, max_upload=1 << 20) as server, open_library(server.url) as remote:
+        assert [len(hits) for hits in remote.search([*noise], 3)] == [3] * 4
+
+
+def test_nothing_is_changed_in_another_library_that_took_the_place(
+    writable: Running, library: Library, photos: Path, model: FakeModel
+) -> None:
+    remote = open_library(writable.url)
+    (hit,) = remote.search(photos / "cat" / "cat-00.png", 1)
+    library.path.rename(photos / "before")
+    with Library.create(library.path, model) as other:
+        other.index(photos / "dog")
+        for change in (
+            lambda: remote.remove([hit.id]),
+            lambda: remote.annotate({"dog/dog-00.png": {"label": "x"}}),
+            lambda: remote.add([photos / "cat" / "cat-00.png"]),
+        ):
+            with pytest.raises(LibraryError, match="another library is here; open the library again"):
+                change()
+        assert len(other) == 20
+
+
+def test_codes_of_the_layers_before_a_fit_are_refused(tmp_path: Path) -> None:
+    (query, *_) = draw_kinds(tmp_path / "photos", LEAST)
+    with (
+        Library.create(tmp_path / "photos" / ".transhash", FittableModel()) as library,  # type: ignore[arg-type]
+        serving(library.path, FittableModel()) as running,
+        open_library(running.url) as remote,
+    ):
+        codes = Queries(library.model.encode([query]))
+        library.index(tmp_path / "photos")
+        assert library.fitted_to
+        assert eventually(lambda: running.live.model.fingerprint == library.fingerprint)
+        with pytest.raises(LibraryError, match="these codes come from another model"):
+            remote.search(codes, 1)
+        assert remote.info().fingerprint == library.fingerprint
+        assert remote.search(Queries(library.model.encode([query])), 1)[0][0].distance == 0
 
 
 def test_duplicates_are_the_same(server: Running, library: Library, photos: Path) -> None:

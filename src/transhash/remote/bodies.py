@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from transhash.plain import JsonObject
 
 AT_ONCE = 8  # pictures in a request
 MOST_BYTES = 24 << 20  # of the pictures in a request, if it has more than one
+ROWS_AT_ONCE = 5000
+MOST_OF_ROWS = 3 << 19  # bytes of the rows in a request; servers take 2 MiB
+
+T = TypeVar("T")
 
 
 def name_of(source: Source) -> str:
@@ -23,19 +27,29 @@ def name_of(source: Source) -> str:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else "the picture"
 
 
-def batches(sources: list[Source]) -> Iterator[list[bytes]]:
+def batches(sources: list[Source], most: int = MOST_BYTES) -> Iterator[list[bytes]]:
     """The bytes of pictures, as many together as go into a request; raises `ImageError` for a file that has none."""
-    batch: list[bytes] = []
+    contents = (file_of(source, compress_level=1) for source in sources)
+    return _fitting(((content, len(content)) for content in contents), AT_ONCE, most)
+
+
+def parts(rows: list[JsonObject]) -> Iterator[list[JsonObject]]:
+    """Rows, as many together as go into a request."""
+    return _fitting(((row, len(as_json(row)[0]) + 2) for row in rows), ROWS_AT_ONCE, MOST_OF_ROWS)
+
+
+def _fitting(sized: Iterable[tuple[T, int]], at_once: int, most: int) -> Iterator[list[T]]:
+    """Things in groups whose sizes are `most` together; what is larger by itself is alone."""
+    group: list[T] = []
     size = 0
-    for source in sources:
-        content = file_of(source, compress_level=1)
-        if batch and (len(batch) == AT_ONCE or size + len(content) > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(content)
-        size += len(content)
-    if batch:
-        yield batch
+    for each, its_size in sized:
+        if group and (len(group) == at_once or size + its_size > most):
+            yield group
+            group, size = [], 0
+        group.append(each)
+        size += its_size
+    if group:
+        yield group
 
 
 def form(contents: list[bytes]) -> tuple[bytes, str]:

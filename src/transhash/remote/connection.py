@@ -9,7 +9,7 @@ import http.client
 import os
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from transhash.errors import DataError, FilterError, ImageError, LibraryError
 from transhash.plain import parsed
@@ -31,16 +31,24 @@ class Connection:
         try:
             parts = urlsplit(url)
             port = parts.port
+            (parts.hostname or "").encode("idna")
         except ValueError:
             parts, port = urlsplit(""), None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise LibraryError(url, "not the address of a server", "give one such as http://host:8017")
-        self._path = parts.path.rstrip("/")  # below which a proxy shows the server (`transhash serve --prefix`)
-        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{self._path}"
+        path = parts.path.rstrip("/")  # below which a proxy shows the server (`transhash serve --prefix`)
+        self._path = quote(path, safe="/%:@!$&'()*+,;=~")
+        self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, port, timeout=SECONDS)
-        token = token or os.environ.get(TOKEN)
+        token = (token or os.environ.get(TOKEN, "")).strip()
+        if not (token.isascii() and token.isprintable()):
+            raise LibraryError(self.url, "the token is none of a server's", f"copy it again into {TOKEN}")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    def mean(self, library: str) -> None:
+        """Ask for nothing but the library of this `id` from here on: another one in its place is not changed."""
+        self._headers["X-Library"] = library
 
     def close(self) -> None:
         """Close it; the next request opens it again."""
@@ -66,23 +74,27 @@ class Connection:
         until = time.monotonic() + PATIENCE
         while True:
             status, pause, content = self._exchange(method, f"{self._path}/api/v1{path}", body, headers)
-            if status not in (429, 503) or time.monotonic() > until:
+            if status not in (429, 503) or time.monotonic() + pause > until:
                 break
             time.sleep(pause)
         if status == 204 or (status == 404 and missing):
             return None if status == 204 else False
         try:
             answer = parsed(content)
-            reason, remedy = (answer.get("reason", ""), answer.get("remedy", "")) if status >= 400 else ("", "")
-        except (ValueError, AttributeError):
+            if not isinstance(answer, dict) or 300 <= status < 400:
+                raise ValueError
+        except ValueError:
             raise LibraryError(self.url, "no transhash server answers there", "check the address") from None
-        if status < 400:
+        if status < 300:
             return answer
+        reason, remedy = str(answer.get("reason", "")), str(answer.get("remedy", ""))
         if status == 401:
             remedy = f"set {TOKEN} to the server's"
-        if position := answer.get("position"):
-            raise FilterError(where or "", int(position), remedy.removeprefix("write "))
-        if status == 422 and (error := OF_CODE.get(answer.get("code"))):
+        if status == 412:
+            remedy = "open the library again: its pictures have other ids"
+        if isinstance(position := answer.get("position"), int):
+            raise FilterError(where or "", position, remedy.removeprefix("write "))
+        if status == 422 and (error := OF_CODE.get(str(answer.get("code")))):
             raise error(self.url, reason, remedy)
         raise LibraryError(self.url, reason or "no proper answer", remedy or "check the address")
 

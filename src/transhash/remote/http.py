@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 from urllib.parse import urlencode
@@ -17,15 +18,16 @@ from urllib.parse import urlencode
 import numpy as np
 
 from transhash.codes import MOST_BITS
-from transhash.errors import ImageError, LibraryError
+from transhash.errors import DataError, ImageError, LibraryError
 from transhash.images import Source
-from transhash.library.catalogue.kinds import Kind, Value, to_stored, to_value
+from transhash.library.catalogue.kinds import RESERVED, Kind, UnfitError, Value, to_stored, to_value
 from transhash.library.exchange.annotation import Annotations
-from transhash.library.exchange.tables import kinds, read
+from transhash.library.exchange.tables import Rows, kinds, read, unfit
 from transhash.library.ranking import is_picture
 from transhash.library.results import AnnotationReport, Copy, Duplicates, DuplicatesReport, LibraryInfo
 from transhash.library.searchable import Hit, Limits, One, Options, Picture, Queries, Several, Words, ids_of
-from transhash.remote.bodies import as_json, batches, form, name_of
+from transhash.plain import JsonObject
+from transhash.remote.bodies import MOST_BYTES, as_json, batches, form, name_of, parts
 from transhash.remote.connection import Connection
 
 if TYPE_CHECKING:
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from transhash.model import Encoder
 
 MOST_HITS = 1000
-MOST_ROWS = 5000
+FACTS = (
+    "id", "name", "pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns",
+)  # fmt: skip
 
 
 class HttpLibrary:
@@ -48,6 +52,10 @@ class HttpLibrary:
         self._connection = Connection(url, token)
         self.url = self._connection.url
         self._facts: dict[str, Any] = self._connection.ask("GET", "/library")
+        if missing := [name for name in FACTS if name not in self._facts]:
+            self.close()
+            raise LibraryError(self.url, f"no transhash server: it tells no {missing[0]}", "check the address")
+        self._connection.mean(self._facts["id"])
         if model and model.fingerprint != self._facts["fingerprint"]:
             self.close()
             raise LibraryError(
@@ -82,9 +90,8 @@ class HttpLibrary:
     def info(self) -> LibraryInfo:
         """The facts of the library; `path` is its name."""
         self._facts = facts = self._connection.ask("GET", "/library")
-        names = ("pictures", "skipped", "vanished", "model", "bits", "fingerprint", "created", "bytes", "columns")
         newer = ("fitted_to", "general", "calibrated_by")  # of which older servers say nothing
-        known = {name: facts[name] for name in (*names, *newer) if name in names or name in facts}
+        known = {name: facts[name] for name in (*FACTS[2:], *newer) if name in FACTS or name in facts}
         return LibraryInfo(path=facts["name"], **known)
 
     @property
@@ -114,7 +121,8 @@ class HttpLibrary:
                     else [row.tobytes().hex() for row in query.embeddings]
                 )
                 return [self._paged("by-values", _relaxed(*one), options) for one in zip(rows, kept, strict=True)]
-            return [self._paged("by-code", {"codes": [bytes(row).hex()]}, options) for row in query.codes]
+            known = {"fingerprint": self.fingerprint} if "fitted_to" in self._facts else {}  # older servers take none
+            return [self._paged("by-code", {"codes": [bytes(row).hex()], **known}, options) for row in query.codes]
         several = isinstance(query, list | tuple)
         asked = list(query) if several else [query]
         if all(is_picture(each) for each in asked):
@@ -128,9 +136,14 @@ class HttpLibrary:
         """What can be searched with: pictures, words, vectors."""
         return list(self._facts.get("reads", []))
 
+    @property
+    def _most_bytes(self) -> int:
+        """Of the pictures in a request, which the server's limit on requests holds with all that is around them."""
+        return min(MOST_BYTES, 3 * int(self._facts.get("limits", {}).get("upload_bytes", 2 * MOST_BYTES)) // 4)
+
     def _of_pictures(self, sources: list[Source], options: Options) -> list[list[Hit]]:
         found: list[dict[str, Any]] = []
-        for batch in batches(sources):
+        for batch in batches(sources, self._most_bytes):
             names = [name_of(sources[len(found) + number]) for number in range(len(batch))]
             asked = urlencode(_asked(options, min(options.k, MOST_HITS)))
             try:
@@ -148,7 +161,7 @@ class HttpLibrary:
     def add(self, pictures: Iterable[Source]) -> list[int]:
         """Take pictures in, as `Library.add`; the server must have been started with --writable."""
         ids: list[int] = []
-        for batch in batches(list(pictures)):
+        for batch in batches(list(pictures), self._most_bytes):
             ids += self._connection.ask("POST", "/pictures", *form(batch))["ids"]
         return ids
 
@@ -158,22 +171,20 @@ class HttpLibrary:
 
     def annotate(self, rows: Annotations, *, key: str = "path") -> AnnotationReport:
         """Add your own columns to pictures, as `Library.annotate`; the server must be --writable."""
-        if isinstance(rows, str | os.PathLike):
-            listed = list(_typed(Path(rows), key))
-        elif isinstance(rows, Mapping):
-            listed = [{**values, key: os.fspath(picture)} for picture, values in rows.items()]
-        else:
-            listed = [dict(row) for row in rows]
+        source, written = _rows(rows, key)
+        listed, dates = _typed(source, key, written=written)
         report = AnnotationReport()
-        for first in range(0, len(listed), MOST_ROWS):
-            part = listed[first : first + MOST_ROWS]
-            dates = {name for row in part for name, value in row.items() if isinstance(value, date)}
-            body = {"rows": part, "key": key, "dates": sorted(dates)}
-            answer = self._connection.ask("POST", "/annotations", *as_json(body))
+        for part in parts(listed):
+            body = {"rows": part, "key": key, "dates": dates}
+            try:
+                answer = self._connection.ask("POST", "/annotations", *as_json(body))
+            except DataError as error:
+                begins = f"of the rows after {report.rows:,}, " if report.rows else ""
+                raise DataError(error.where, begins + error.reason, error.remedy) from None
             report.rows += answer["rows"]
             report.matched += answer["matched"]
             report.columns |= answer["columns"]
-            report.left_out = answer["left_out"]
+            report.left_out = list(dict.fromkeys([*report.left_out, *answer["left_out"]]))
         return report
 
     def duplicates(
@@ -247,20 +258,33 @@ def _asked(options: Options, k: int) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
-def _typed(path: Path, key: str) -> Iterator[dict[str, Any]]:
-    """The rows of a file, texts of CSV as the values that they look like."""
-    rows = read(path)
-    if path.suffix.lower() == ".parquet":
-        yield from map(dict, rows())
-        return
-    columns = list(dict.fromkeys(name for row in rows() for name in row if name != key))
-    found = kinds(rows(), columns, written=True)
-    for row in rows():
-        values: dict[str, Any] = {key: row.get(key)}
-        for name, kind in found.items():
-            stored = to_stored(row.get(name), kind)
-            values[name] = None if stored is None else to_value(stored, kind)
-        yield values
+def _rows(rows: Annotations, key: str) -> tuple[Rows, bool]:
+    """The rows of a file, a mapping or a list; whether their values are written, as those of CSV are."""
+    if isinstance(rows, str | os.PathLike):
+        return read(Path(rows)), Path(rows).suffix.lower() != ".parquet"
+    if isinstance(rows, Mapping):
+        rows = [{**values, key: picture} for picture, values in rows.items()]
+    return partial(iter, list(rows)), False
+
+
+def _typed(rows: Rows, key: str, *, written: bool) -> tuple[list[JsonObject], list[str]]:
+    """Rows as they are sent, each value of the kind that all of its column are of; and the columns of dates."""
+    names = dict.fromkeys(name for row in rows() for name in row if name != key)
+    found = kinds(rows(), [name for name in names if str(name).lower() not in RESERVED], written=written)
+    listed = []
+    for number, row in enumerate(rows(), 1):
+        sent: JsonObject = {}
+        for name, value in row.items():
+            if name == key:
+                sent[name] = os.fsdecode(value) if isinstance(value, bytes | os.PathLike) else value
+                continue
+            try:
+                stored = to_stored(value, found[name]) if name in found else None
+            except UnfitError as error:
+                raise unfit(number, name, value, error) from None
+            sent[name] = None if stored is None else to_value(stored, found[name])
+        listed.append(sent)
+    return listed, sorted(name for name, kind in found.items() if kind == Kind.DATE)
 
 
 def _copy(copy: dict[str, Any]) -> Copy:
