@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from transhash.search import HammingIndex
 
 
+class FittedError(Exception):
+    """Codes were fitted while queries were searched with that have codes of before."""
+
+
 class Searcher:
     """Searches in a live library."""
 
@@ -32,7 +36,21 @@ class Searcher:
         """The answers to queries, in order."""
         return answered(queries, self._alike)
 
-    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, Found]:
+    def _alike(self, options: Options, queries: dict[int, Query]) -> dict[int, Found | Exception]:
+        try:
+            return {**self._found(options, queries)}
+        except FittedError:  # the codes of pictures are others now, and of a code alone nobody knows the picture
+            others = faults.other_codes(self._live.model.fingerprint)
+            known = {at: query for at, query in queries.items() if query.id is not None or query.embedding is not None}
+            return {**dict.fromkeys(queries, others), **(self._found(options, known) if known else {})}
+
+    def _later(self, than: Snapshot) -> Snapshot | None:
+        now = self._live.later(than)
+        if now is not None and _of(now) != _of(than):
+            raise FittedError
+        return now
+
+    def _found(self, options: Options, queries: dict[int, Query]) -> dict[int, Found]:
         library, snapshot = self._live.now()
         index = snapshot.index
         passing = next(iter(queries.values())).allowed
@@ -56,7 +74,7 @@ class Searcher:
                 packed = snapshot.layers.head.codes(embeddings)  # codes may have been fitted since these were sent
             asked = Queries(packed, relaxed, embeddings, queries[numbers[0]].of_words)
             in_json = not options.collapse  # which asks for more than what is sent
-            answer = library.searching.ranked(asked, limits, snapshot, allowed, self._live.later, in_json=in_json)
+            answer = library.searching.ranked(asked, limits, snapshot, allowed, self._later, in_json=in_json)
             counts = index.histogram(packed, ids=allowed).tolist() if options.histogram else [None] * len(numbers)
             for row, number in enumerate(numbers):
                 more = answer.is_full[row] and options.ranked < total
@@ -65,8 +83,13 @@ class Searcher:
         return found
 
 
+def _of(snapshot: Snapshot) -> str:
+    """What tells the hash layers of a moment from others; empty where codes are the model's own."""
+    return snapshot.layers.fingerprint if snapshot.layers else ""
+
+
 def answered(
-    queries: list[Query], alike: Callable[[Options, dict[int, Query]], dict[int, Found]]
+    queries: list[Query], alike: Callable[[Options, dict[int, Query]], Mapping[int, Found | Exception]]
 ) -> list[Found | Exception]:
     """The answers to queries, in order; `alike` answers those with equal options, by their numbers."""
     answers: list[Found | Exception] = [faults.unknown_picture()] * len(queries)
