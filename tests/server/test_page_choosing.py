@@ -60,6 +60,18 @@ def test_chosen_pictures_are_exported_downloaded_and_let_go(visit: Visit, tmp_pa
     expect(page.locator("#grid .chosen")).to_have_count(0)
 
 
+def test_the_picture_that_the_keyboard_is_at_shows_its_tick(visit: Visit) -> None:
+    page = visit.page
+    shown(visit, 40)
+    page.locator("#grid .picture").first.focus()
+    page.keyboard.press("x")
+    for part in (".pick", ".view"):
+        on_top = (
+            "e => { const { x, y } = e.getBoundingClientRect(); return document.elementFromPoint(x + 9, y + 9) === e; }"
+        )
+        assert page.locator(f"#grid {part}").first.evaluate(on_top)
+
+
 def test_no_archive_is_made_that_would_be_too_large(visit: Visit) -> None:
     """Its format has sizes of 32 bits: a larger one could not be read."""
     page = visit.page

@@ -47,13 +47,18 @@ async function ask(path, options = {}, patience = PATIENCE) {
   }
   if (response.status === 204) return null;
   if (response.ok && response.headers.get("Content-Disposition")) return response.blob();
-  const body = await response.json().catch((error) => {
+  const body = await response.text().then(exact).catch((error) => {
     if (error.name === "AbortError") throw error; // given up while the answer was on its way
     return {};
   });
   if (response.status === 401) onUnknown();
   if (!response.ok) throw new Fault(response.status, body);
   return response.status === 202 ? { ...body, underWay: true } : body;
+}
+
+/** What JSON says; whole numbers that JavaScript would round are the texts that they were written as, where the browser tells. */
+function exact(text) {
+  return JSON.parse(text, (_, value, context) => (Number.isInteger(value) && !Number.isSafeInteger(value) ? (/^-?\d+$/.test(context?.source) ? context.source : value) : value));
 }
 
 const json = (body, headers = {}) => ({ method: "POST", headers: { "Content-Type": "application/json", ...headers }, body: JSON.stringify(body) });

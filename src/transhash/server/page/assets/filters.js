@@ -30,6 +30,13 @@ function filterOf(text, columns) {
   return words.map((word) => `(name like ${quoted(`*${word}*`)} or folder like ${quoted(`*${word}*`)})`).join(" and ");
 }
 
+/** A filter for a folder with all that is below it; in a pattern, * and % stand for anything, but not in the name of a folder that there is. */
+function within(folder, known) {
+  if (!/[*%]/.test(folder)) return `(folder = ${quoted(folder)} or folder like ${quoted(folder + "/*")})`;
+  if (!known.has(folder)) return `folder like ${quoted(folder)}`;
+  return `(path >= ${quoted(folder + "/")} and path < ${quoted(folder + "0")})`; // 0 is the letter after /
+}
+
 export class Filters {
   /** `onChange(values)` is called with what was chosen; `where` is then the filter, or "" for none. `onOpen()`: it is to be seen what can be chosen. */
   constructor(onChange, onOpen) {
@@ -38,6 +45,7 @@ export class Filters {
     this.where = "";
     this.given = {}; // what the filter was made of
     this.texts = [];
+    this.folders = new Set(); // that were offered
     this.rules = new Rules(() => this.change());
     $("filters").addEventListener("submit", (event) => { event.preventDefault(); this.change(); });
     $("filters").addEventListener("change", () => this.change());
@@ -64,12 +72,13 @@ export class Filters {
       for (let at = folder.indexOf("/", 1); at > 0; at = folder.indexOf("/", at + 1)) all.add(folder.slice(0, at));
     }
     all.delete("");
+    this.folders = all;
     this.rules.offer(columns, texts, [...all].sort());
     $("folders").replaceChildren(...[...all].sort().map((folder) => make("option", { value: folder })));
     const chosen = new Map([...Object.entries(this.wanted ?? {}), ...this.texts.map(({ column, select }) => [column, select.value])]);
     this.texts = Object.entries(texts).slice(0, MOST_CHOICES).map(([column, values]) => {
       const select = make("select", {}, make("option", { value: "" }, "any"), ...values.map((value) => make("option", { value }, value)));
-      if (chosen.get(column) && !values.includes(chosen.get(column))) select.append(make("option", {}, chosen.get(column)));
+      if (chosen.get(column) && !values.includes(chosen.get(column))) select.append(make("option", { value: chosen.get(column) }, chosen.get(column)));
       select.value = chosen.get(column) ?? "";
       return { column, select };
     });
@@ -119,8 +128,7 @@ export class Filters {
   compose({ folder: given = "", from, to, size, where: typed = "", texts = {} }) {
     const folder = given.replace(/(.)\/+$/, "$1");
     const parts = [];
-    // a folder with all that is below it; in a pattern, * and % stand for anything
-    if (folder) parts.push(/[*%]/.test(folder) ? `folder like ${quoted(folder)}` : `(folder = ${quoted(folder)} or folder like ${quoted(folder + "/*")})`);
+    if (folder) parts.push(within(folder, this.folders));
     for (const [column, value] of Object.entries(texts)) if (value) parts.push(`${name(column)} = ${quoted(value)}`);
     if (from) parts.push(`taken >= ${quoted(from)}`);
     if (to) parts.push(`taken <= ${quoted(to)}`);

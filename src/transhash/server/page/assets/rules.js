@@ -47,7 +47,7 @@ export class Rules {
 
   offerColumns() {
     const before = $("rule-column").value;
-    $("rule-column").replaceChildren(...Object.keys(this.kinds).map((column) => make("option", {}, column)));
+    $("rule-column").replaceChildren(...Object.keys(this.kinds).map((column) => make("option", { value: column }, column)));
     if (before in this.kinds) $("rule-column").value = before;
     this.offerOperators();
   }
@@ -65,7 +65,7 @@ export class Rules {
     value.hidden = isWhole($("rule-operator").value);
     value.placeholder = { number: "800", "size in bytes": "2MB", date: "2024-05-01" }[kind] ?? "";
     value.inputMode = kind === "number" ? "decimal" : "text";
-    $("rule-values").replaceChildren(...(this.texts[column] ?? []).map((text) => make("option", { value: text })));
+    $("rule-values").replaceChildren(...(Object.hasOwn(this.texts, column) ? this.texts[column] : []).map((text) => make("option", { value: text })));
   }
 
   add() {

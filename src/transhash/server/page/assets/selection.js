@@ -97,7 +97,7 @@ function table(pictures) {
 /** A cell; a text that a spreadsheet would compute is kept a text. */
 function cell(value) {
   if (value === undefined || value === null) return "";
-  const text = typeof value === "string" && /^[=+@\t\r-]/.test(value) ? `'${value}` : String(value);
+  const text = typeof value === "string" && /^[=+@\t\r-]/.test(value) && !/^-\d+$/.test(value) ? `'${value}` : String(value);
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -129,9 +129,10 @@ async function download() {
 /** Names, the first few of many. */
 const few = (names) => names.slice(0, 3).join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 
-/** The name of a file; the server gives some kinds of pictures as PNG. */
+/** The name of a file, one that any system has; the server gives some kinds of pictures as PNG. */
 function named(name, type) {
-  return type === "image/png" && !/\.png$/i.test(name) ? `${name}.png` : name;
+  const plain = name.replace(/[\\/:*?"<>|\0-\x1f]/g, "_");
+  return type === "image/png" && !/\.png$/i.test(plain) ? `${plain}.png` : plain;
 }
 
 function unused(name, names) {
