@@ -115,6 +115,16 @@ def test_sessions_end_by_themselves(library: Library, model: FakeModel) -> None:
         assert server.get("/library", headers={"Cookie": value}).status_code == 401
 
 
+@pytest.mark.parametrize("other", ['seen={"a":"b, c"}', "a b=1", "f@o=1", "alone", "path", "list[0]=1", ""])
+def test_cookies_of_other_programs_of_this_machine_end_no_session(other: str) -> None:
+    made = tokens.Tokens(Settings(token="a secret of the tests"))
+    bearer = [(b"authorization", b"Bearer a secret of the tests")]
+    scope = {"type": "http", "scheme": "http", "server": ("h", 8017), "headers": bearer}
+    cookie = str(made.begin(scope)).partition(";")[0]
+    for sent in (f"{other}; {cookie}", f"{cookie}; {other}"):
+        made.check(scope, {"cookie": sent}, changes=True)
+
+
 def test_two_servers_of_one_machine_do_not_log_each_other_out(library: Library, model: FakeModel) -> None:
     bearer = {"Authorization": "Bearer a secret of the tests"}
     with (

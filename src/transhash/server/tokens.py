@@ -16,11 +16,11 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from transhash.errors import TransHashError
@@ -259,8 +259,5 @@ def _name(scope: Scope) -> str:
 
 
 def _cookie_of(scope: Scope, headers: Mapping[str, str]) -> str:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(_name(scope))
-    except CookieError:
-        return ""
-    return morsel.value if morsel else ""
+    """The session's; other programs of this machine may have set others, of a form that Python's own parser ends at."""
+    return cookie_parser(headers.get("cookie", "")).get(_name(scope), "")
