@@ -146,15 +146,21 @@ export class Comparing {
   }
 
   async decide(verdict) {
-    const { left, right, verdict: before } = this.pair;
+    if (this.isTelling) return; // a key that was meant for the next pair
+    const { left, right, verdict: before } = this.pair, { turn } = this;
     if (verdict === "differ" && left.version === right.version) return note("Both files have the same bytes: keep both instead.");
     try {
+      this.isTelling = true;
       if (this.facts().writable && (verdict === "differ" || before === "differ")) await api.verdict(left.id, right.id, verdict === "differ");
     } catch (error) {
       return trouble(error);
+    } finally {
+      this.isTelling = false;
     }
-    if (before && before !== verdict) this.later();
+    const hasGoneOn = turn !== this.turn; // to another pair, or away
+    if (before && before !== verdict && !hasGoneOn) this.later();
     this.decisions.set(left, right, verdict);
+    if (hasGoneOn) return $("pair").open ? this.tell() : this.changed(this.number);
     $("pair-announce").textContent = DONE[verdict];
     if (this.place + 1 < this.group.same.length) { this.place++; await this.show(); } else await this.go(1);
   }
@@ -198,7 +204,7 @@ export class Comparing {
   onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
     const verdict = KEYS[event.key];
-    if (verdict) this.decide(verdict);
+    if (verdict) { if (!event.repeat) this.decide(verdict); } // a key that is held down decides on what was seen alone
     else if (MODES[event.key]) this.look(MODES[event.key]);
     else if (event.key === "Backspace") this.undo();
     else if (event.key === "PageDown" || event.key === "n") this.go(1);
