@@ -117,3 +117,18 @@ def test_a_page_whose_first_look_at_the_library_fails_opens_with_the_next(browse
     expect(page.locator("#folders option")).to_have_count(2)
     expect(page.locator("#queries .query")).to_have_attribute("title", name_of(gallery, 3))
     context.close()
+
+
+def test_on_a_phone_a_picture_is_seen_when_it_is_opened(browser: Any, gallery: Gallery) -> None:
+    """From an address, which gives no picture before and after it to turn to, and from the neighbours below."""
+    phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+    visit = Visit(browser, f"{gallery.server.url}/#show=3", **phone).ready()
+    page = visit.page
+    neighbours = page.locator("#neighbours button")
+    expect(neighbours).to_have_count(12)
+    expect(page.locator("#viewer-picture")).to_be_in_viewport()
+    neighbours.last.tap()
+    expect(page.locator("#viewer-name")).not_to_have_text(gallery.library.pictures([3])[3].name)
+    expect(page.locator("#viewer-picture")).to_be_in_viewport()
+    assert visit.errors == []
+    visit.context.close()

@@ -62,7 +62,7 @@ export class Viewer {
     if (!$("viewer").open) $("viewer").showModal();
     raise();
     this.events.opened(picture, index, isStep);
-    $("panel").scrollTop = 0;
+    $("panel").scrollTop = $("viewer").scrollTop = 0; // on a phone the picture and what is known of it scroll together
     this.neighbours(picture);
     this.explain(this.map);
   }
