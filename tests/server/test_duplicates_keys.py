@@ -68,3 +68,15 @@ def test_a_comparison_that_was_closed_stays_closed(page: Any) -> None:
         held[0].continue_()
     expect(page.locator("#tally")).to_contain_text("1 pair decided")
     expect(page.locator("#pair")).to_be_hidden()
+
+
+def test_decisions_that_were_forgotten_come_back(page: Any) -> None:
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#pair-title")).to_contain_text("pair 2 of 3")
+    page.keyboard.press("Escape")
+    page.click("#start-over")
+    expect(page.locator("#tally")).to_contain_text("0 pairs decided")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#tally")).to_contain_text("1 pair decided: 1 file to remove")
+    page.reload()
+    expect(page.locator("#tally")).to_contain_text("1 pair decided: 1 file to remove", timeout=120_000)

@@ -54,7 +54,21 @@ export class Decisions {
     this.keep();
   }
 
-  clear() { this.all.clear(); this.done = []; this.keep(); }
+  /** Forget all; returns what brings them back, besides those that come after. */
+  clear() {
+    const { key } = this;
+    this.read();
+    const before = this.all;
+    this.all = new Map();
+    this.done = [];
+    this.keep();
+    return () => {
+      if (key !== this.key) return;
+      this.read();
+      this.all = new Map([...before, ...this.all]);
+      this.keep();
+    };
+  }
 
   keep() { keep(this.key, JSON.stringify(Object.fromEntries(this.all))); }
 

@@ -26,10 +26,17 @@ export class DuplicatesView {
     $("decide").addEventListener("click", () => this.decide());
     $("plan").addEventListener("click", () => this.plan());
     $("apply").addEventListener("click", () => this.apply());
-    $("start-over").addEventListener("click", () => { this.decisions.clear(); this.draw(); });
+    $("start-over").addEventListener("click", () => this.startOver());
   }
 
   leave() { this.turn++; }
+
+  /** Forget all decisions, which may be the work of hours: they can be had back. */
+  startOver() {
+    const again = this.decisions.clear();
+    this.draw();
+    note("The decisions are forgotten", { label: "Undo", seconds: 60, action: () => { again(); this.draw(); } });
+  }
 
   async open(again = false) {
     const mine = ++this.turn;
