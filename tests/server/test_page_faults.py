@@ -299,3 +299,24 @@ def test_the_cut_off_is_searched_with_when_it_rests(visit: Visit) -> None:
     visit.cut(64)
     expect(page.locator("#grid .picture")).to_have_count(40)
     assert "max_distance" not in asked[-1]
+
+
+def test_a_proxy_that_asks_who_one_is_takes_nothing_away(visit: Visit) -> None:
+    """Once its session has ended, a single sign-on answers with a page of its own, and not with an error."""
+    page = visit.page
+    page.locator("#grid .picture").nth(3).click()
+    expect(page.locator("#grid .badge").first).to_have_text("same")
+    address, login = page.url, {"content_type": "text/html", "body": "<!doctype html><title>Sign in</title>"}
+    asked: list[str] = []
+    page.route("**/api/v1/**", lambda route: (asked.append(route.request.url), route.fulfill(**login)))
+    page.locator("#grid .picture").nth(5).click(modifiers=["Control"])
+    expect(page.locator("#empty")).to_contain_text(
+        "something else answers in the place of the server; load the page again"
+    )
+    assert eventually(lambda: page.wait_for_timeout(50) or any(url.endswith("/library") for url in asked))
+    page.wait_for_timeout(200)
+    assert address in page.url
+    page.unroute("**/api/v1/**")
+    page.reload()
+    expect(page.locator("#queries .query")).to_have_count(2)
+    expect(page.locator("#grid .badge").first).to_be_visible()
