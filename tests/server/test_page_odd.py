@@ -90,3 +90,19 @@ def test_files_of_an_archive_have_names_that_any_system_has(page: Any) -> None:
         page.locator("#picks-files").click()
     with zipfile.ZipFile(files.value.path()) as archive:
         assert sorted(archive.namelist()) == ["a.png", "b.png", "c.png", "d.png", "e_.._f_g_.png"]
+
+
+def test_what_is_no_picture_is_not_downloaded_as_one(browser: Any, odd: Running) -> None:
+    visit = Visit(browser, odd.url).ready()
+    page = visit.page
+    page.locator("#grid .pick").first.click()
+    login = {"content_type": "text/html", "body": "<!doctype html>Sign in"}
+    for act, told in (
+        (lambda route: route.fulfill(**login), "the server gave no proper answer"),
+        (lambda route: route.abort(), "the server cannot be reached; check the network"),
+    ):
+        for pattern in ("**/original*", "**/thumbnail*"):
+            page.route(pattern, act)
+        page.locator("#picks-files").click()
+        expect(page.locator("#troubles .trouble", has_text=told)).to_be_visible()
+    visit.context.close()

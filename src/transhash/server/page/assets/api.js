@@ -28,10 +28,11 @@ let isThere = true; // whether the server answered last
 function lookAgain() { for (const image of document.querySelectorAll(".broken > img")) image.dispatchEvent(new Event("again")); }
 addEventListener("online", lookAgain);
 
-async function ask(path, options = {}, patience = PATIENCE) {
+/** What comes back from an address; a `Fault` where nothing does. */
+async function answered(address, options) {
   let response;
   try {
-    response = await fetch(API + path, options);
+    response = await fetch(address, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     isThere = false;
@@ -41,6 +42,11 @@ async function ask(path, options = {}, patience = PATIENCE) {
   reachable(true);
   if (!isThere) lookAgain();
   isThere = true;
+  return response;
+}
+
+async function ask(path, options = {}, patience = PATIENCE) {
+  const response = await answered(API + path, options);
   if (response.status === 429 && patience > 0) {
     await wait(1000 * Number(response.headers.get("Retry-After") || 1));
     return ask(path, options, patience - 1);
@@ -116,8 +122,8 @@ export async function content(picture) {
   let failed = null;
   for (const [isSmall, address] of [[false, original(picture)], [true, thumbnail(picture)]]) {
     for (let tries = 0; tries <= PATIENCE; tries++) {
-      const response = await fetch(address);
-      if (response.ok) return { content: await response.blob(), isSmall };
+      const response = await answered(address);
+      if (response.ok && response.headers.get("Content-Type")?.startsWith("image/")) return { content: await response.blob(), isSmall };
       failed = new Fault(response.status, await response.json().catch(() => ({})));
       if (response.status !== 429) break;
       await wait(1000 * Number(response.headers.get("Retry-After") || 1));
