@@ -61,6 +61,14 @@ def test_a_proxy_is_believed_on_a_socket_of_both_kinds(
     assert json.loads(log.read_text())["address"] == "198.51.100.7"
 
 
+def test_proxies_of_a_network_have_as_many_connections_as_there_are() -> None:
+    admission = Admission(Settings(max_connections_of_one=8, proxies=("192.0.2.0/24", "2001:db8::/32")))
+    guests = [Guest() for _ in range(30)]
+    for guest in guests:
+        admission.enter(guest)
+    assert not any(guest.closed for guest in guests)
+
+
 def test_of_many_connections_that_come_at_once_each_costs_another_one() -> None:
     admission = Admission(Settings(max_connections_of_one=8))
     guests = [Guest() for _ in range(30)]

@@ -125,6 +125,11 @@ def test_everyone_is_let_in_where_that_is_said(place: str) -> None:
         assert httpx.get(f"{own}api/v1/library", trust_env=False).status_code == 200
 
 
+@pytest.mark.parametrize("proxy", ["localhost", "nginx", "*", "10.0.0.1/8", "127.0.0.1:80"])
+def test_a_proxy_that_is_no_address_is_refused(place: str, refused: Callable[..., str], proxy: str) -> None:
+    assert f"--proxy {proxy}: not an address; give that of the proxy" in refused("--library", place, "--proxy", proxy)
+
+
 def test_an_address_that_is_taken_is_named(place: str, refused: Callable[..., str]) -> None:
     with run.listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])

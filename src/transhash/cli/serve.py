@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
@@ -119,7 +120,7 @@ def serve(
         sites=frozenset(each.lower() for each in allow_host or []),
         addresses=not local,
         prefix=_prefix(prefix),
-        proxies=tuple(proxy or ()),
+        proxies=_proxies(proxy or []),
         certificate=certificate,
         access_log=access_log,
         writable=writable,
@@ -172,6 +173,17 @@ def _prefix(text: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", prefix) or "/.." in prefix:
         raise TransHashError(text, "not a prefix", "give a path such as /photos")
     return prefix
+
+
+def _proxies(named: list[str]) -> tuple[str, ...]:
+    """Addresses and networks; a name would be compared with addresses, and never be one."""
+    for each in named:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            remedy = "give that of the proxy, such as 127.0.0.1, or its network, such as 172.16.0.0/12"
+            raise TransHashError(f"--proxy {each}", "not an address", remedy) from None
+    return tuple(named)
 
 
 def _token(file: Path | None) -> str | None:

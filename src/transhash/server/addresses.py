@@ -25,6 +25,13 @@ def counted(address: str) -> str:
     return str(ipaddress.ip_network((int(found) >> NETWORK << NETWORK, NETWORK)))
 
 
+@lru_cache(maxsize=4096)
+def is_among(address: str, networks: tuple[str, ...]) -> bool:
+    """Whether an address is one of these, or in one of these networks (10.0.0.0/8)."""
+    found = _read(address)
+    return found is not None and any(found in ipaddress.ip_network(each) for each in networks)
+
+
 def _read(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(address.partition("%")[0])  # without the interface of a local one

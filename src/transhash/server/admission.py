@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-from transhash.server.addresses import counted
+from transhash.server.addresses import counted, is_among
 from transhash.server.settings import Settings
 
 
@@ -38,7 +38,7 @@ class Admission:
         settings, address = self._settings, address_of(guest)
         self._all[guest] = None
         self._of[address] += 1
-        is_proxy = guest.client is not None and guest.client[0] in settings.proxies
+        is_proxy = guest.client is not None and is_among(guest.client[0], settings.proxies)
         if self._of[address] > settings.max_connections_of_one and not is_proxy:
             self._make_room(address)
         elif len(self._all) > settings.max_connections:

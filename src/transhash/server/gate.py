@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from transhash.server import faults, security
-from transhash.server.addresses import counted
+from transhash.server.addresses import counted, is_among
 from transhash.server.answers import Answer
 from transhash.server.connections import CONNECTION
 from transhash.server.faults import ID, Fault
@@ -106,7 +106,7 @@ class Gate:
                 await RedirectResponse(f"{settings.prefix}/")(scope, receive, answer.send)
                 return
             security.check_sender(scope, headers, settings)
-            if self._of[counted(address)] > settings.max_of_one and address not in settings.proxies:
+            if self._of[counted(address)] > settings.max_of_one and not is_among(address, settings.proxies):
                 refusal = faults.busy("requests")
                 refusal.headers["Connection"] = "close"  # whatever else this client has sent is not even read
                 raise refusal

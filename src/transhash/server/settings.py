@@ -21,7 +21,7 @@ class Settings:
     sites: frozenset[str] = frozenset()  # whose pages may change something, where a proxy puts another name into Host
     addresses: bool = False  # besides `hosts`, any address in figures
     prefix: str = ""  # below which a proxy shows the server, such as /photos
-    proxies: tuple[str, ...] = ()  # addresses whose X-Forwarded-For and X-Forwarded-Proto are believed
+    proxies: tuple[str, ...] = ()  # addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are believed
     certificate: tuple[Path, Path] | None = None  # files of the certificate chain and of its key, for TLS
     access_log: Path | None = None  # a JSON line for each request
     writable: bool = False  # pictures may be added and removed
