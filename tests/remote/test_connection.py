@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from certificates import OPENSSL, certificate
 from transhash.errors import LibraryError
 from transhash.remote import connection
 from transhash.remote.connection import Connection
@@ -30,11 +33,13 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def answering(handler: type[Handler]) -> Iterator[str]:
+def answering(handler: type[Handler], context: ssl.SSLContext | None = None) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'https' if context else 'http'}://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 
@@ -93,7 +98,8 @@ def test_a_pause_that_is_longer_than_the_patience_is_not_waited_for(monkeypatch:
 
 
 @pytest.mark.parametrize(
-    ("status", "body"), [(200, b"{}"), (200, b"[]"), (200, b"null"), (200, b'{"status": "ok"}'), (302, b"{}")]
+    ("status", "body"),
+    [(204, b""), (200, b"{}"), (200, b"[]"), (200, b"null"), (200, b'{"status": "ok"}'), (302, b"{}")],
 )
 def test_what_is_no_server_of_a_library_is_named_so(status: int, body: bytes) -> None:
     class Other(Handler):
@@ -102,6 +108,23 @@ def test_what_is_no_server_of_a_library_is_named_so(status: int, body: bytes) ->
 
     with answering(Other) as address, pytest.raises(LibraryError, match=r"no transhash server.*; check the address"):
         HttpLibrary(address)
+
+
+@pytest.mark.skipif(OPENSSL is None, reason="no openssl here: install it (apt-get install openssl)")
+def test_a_server_whose_certificate_nobody_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+
+    class Library(Handler):
+        def do_GET(self) -> None:
+            self.answer(200, b"{}")
+
+    with answering(Library, context) as address:
+        with pytest.raises(LibraryError, match=r"CERTIFICATE_VERIFY_FAILED.*in SSL_CERT_FILE"):
+            Connection(address).ask("GET", "/library")
+        monkeypatch.setenv("SSL_CERT_FILE", str(chain))
+        assert Connection(address).ask("GET", "/library") == {}
 
 
 def test_a_token_that_no_header_carries_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:

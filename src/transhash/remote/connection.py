@@ -110,8 +110,12 @@ class Connection:
                 self._connection.close()
                 # a connection that was kept may have been closed meanwhile
                 if fresh or is_last or isinstance(error, TimeoutError):
-                    reason = getattr(error, "strerror", None) or error or type(error).__name__
-                    raise LibraryError(
-                        self.url, f"cannot be reached ({reason})", "check that the server runs"
-                    ) from error
+                    reason = " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
+                    raise LibraryError(self.url, f"cannot be reached ({reason})", _remedy(error)) from error
         raise AssertionError("the last try returns or raises")
+
+
+def _remedy(error: Exception) -> str:
+    if type(error).__name__ == "SSLCertVerificationError":  # of a module that not every Python has
+        return "use the name that its certificate is for, and name a file with the one who signed it in SSL_CERT_FILE"
+    return "check that the server runs"

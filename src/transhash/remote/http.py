@@ -51,7 +51,7 @@ class HttpLibrary:
         """
         self._connection = Connection(url, token)
         self.url = self._connection.url
-        self._facts: dict[str, Any] = self._connection.ask("GET", "/library")
+        self._facts: dict[str, Any] = self._connection.ask("GET", "/library") or {}
         if missing := [name for name in FACTS if name not in self._facts]:
             self.close()
             raise LibraryError(self.url, f"no transhash server: it tells no {missing[0]}", "check the address")
