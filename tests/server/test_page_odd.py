@@ -106,3 +106,27 @@ def test_what_is_no_picture_is_not_downloaded_as_one(browser: Any, odd: Running)
         page.locator("#picks-files").click()
         expect(page.locator("#troubles .trouble", has_text=told)).to_be_visible()
     visit.context.close()
+
+
+def test_what_is_shown_goes_on_where_the_browser_refuses_entries_of_its_history(browser: Any, odd: Running) -> None:
+    """Firefox and Safari do, of many in a few seconds: while the cut-off is moved, or one leafs through pictures."""
+    visit = Visit(browser, odd.url).ready()
+    page = visit.page
+    page.locator("#grid .picture").first.click()
+    expect(page.locator("#grid .badge")).to_have_count(5)
+    page.evaluate(
+        "() => { window.entries = 0; const kept = history.replaceState; history.replaceState = function (...all) {"
+        " if (++entries > 40) throw new DOMException('too many', 'SecurityError'); kept.apply(this, all); }; }"
+    )
+    for bits in range(64, 0, -1):
+        visit.cut(bits)
+    expect(page.locator("#grid .badge")).to_have_count(1)
+    assert "cut=1" in page.url
+    page.evaluate("entries = 100")
+    visit.cut(64)
+    expect(page.locator("#grid .badge")).to_have_count(5)
+    page.locator("#grid .view").first.click()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#neighbours button")).to_have_count(4)
+    assert visit.errors == []
+    visit.context.close()

@@ -32,6 +32,11 @@ export function addressOf({ view, queries, active, filters, sort, joined, each, 
   return parts.size ? `#${parts}` : "";
 }
 
+/** Make an entry of the history (`pushState`), or change the present one (`replaceState`). */
+export function enter(way, state, address) {
+  try { history[way](state, "", address); } catch { /* browsers refuse some of many in a few seconds; the next one has all that this one had */ }
+}
+
 /** The state of an address. Of the library's pictures it has the ids alone: what they are is asked when they are searched with. */
 export function stateOf(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));

@@ -1,6 +1,6 @@
 // The page: what is searched with, what is shown of it, and the history of both.
 
-import { addressOf, asQuery, known, NOTHING, stateOf, without } from "./address.js";
+import { addressOf, asQuery, enter, known, NOTHING, stateOf, without } from "./address.js";
 import * as api from "./api.js";
 import { CutOff } from "./cutoff.js";
 import { describing } from "./describing.js";
@@ -28,7 +28,7 @@ let facts = { originals: true, writable: false, probabilities: null, fingerprint
 let state = { ...NOTHING };
 const active = () => (state.joined && state.queries.length > 1 ? together(state.queries) : state.queries[state.active]);
 
-const cutoff = new CutOff((cut) => amend({ cut }), () => refresh(grid.place));
+const cutoff = new CutOff((cut) => { state = { ...state, cut }; }, () => { amend({}); refresh(grid.place); });
 const filters = new Filters((values) => go({ ...state, filters: values, viewing: null, place: null }), () => tell().then(choices).catch(trouble));
 const grid = new Grid($("grid"), {
   search: (picture, event) => searchWith([asQuery(picture)], event.ctrlKey || event.metaKey || event.shiftKey),
@@ -91,13 +91,13 @@ function go(next) {
 
 function push(next) {
   state = next;
-  history.pushState(marked({ ...state, isPushed: true }), "", addressOf(state) || location.pathname);
+  enter("pushState", marked({ ...state, isPushed: true }), addressOf(state) || location.pathname);
 }
 
 /** Change what is remembered of the present view, without a step in the history. */
 function amend(change) {
   state = { ...state, ...change };
-  history.replaceState(marked({ ...history.state, ...state }), "", addressOf(state) || location.pathname);
+  enter("replaceState", marked({ ...history.state, ...state }), addressOf(state) || location.pathname);
   saved.tell();
 }
 
