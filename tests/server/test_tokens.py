@@ -77,6 +77,9 @@ def test_the_command_line_gives_tokens_and_takes_them_back(tmp_path: Path) -> No
     assert [each.name for each in tokens.read_tokens(file)] == ["grandma"]
     assert file.stat().st_mode & 0o077 == 0
     assert run("remove", "me").returncode == 2
+    file.chmod(0o640)  # for the server, which another user runs
+    run("add", "grandpa")
+    assert file.stat().st_mode & 0o777 == 0o640
 
 
 def test_only_digests_are_kept(file: Path) -> None:

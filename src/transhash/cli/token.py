@@ -83,9 +83,11 @@ def token(
 def _write(file: Path, text: str) -> None:
     from transhash.system import replacing
 
+    is_new = not file.exists()
     try:
         with replacing(file) as opened:
             opened.write(text.encode())
-        file.chmod(0o600)
+        if is_new:  # else whom its owner lets read it, such as the server's own user, goes on reading it
+            file.chmod(0o600)
     except OSError as error:
         raise TransHashError(file, f"cannot be written ({error.strerror})", "name another --file") from error
