@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fake_model import FakeModel
 from serving import Running, serving
 from transhash import Library, open_library
 from transhash.errors import LibraryError
-from transhash.library import Mixture, Words
+from transhash.library import Mixture, Queries, Words
 from visiting import CHROMIUM, Visit, expect
 
 
@@ -181,6 +182,11 @@ def test_only_what_pictures_find_has_a_probability(calibrated: Path) -> None:
         values = {"values": [sent["values"]], "embeddings": [sent["embedding"]]}
         assert likely("by-values", **values) == {True}  # as if they were of a picture
         assert likely("by-values", **values, of_words=True) == {False}
+        relaxed = np.array([sent["values"]], np.float32), np.frombuffer(bytes.fromhex(sent["embedding"]), np.int8)[None]
+        with open_library(server.url) as remote:
+            for of_words in (False, True):
+                (hits,) = remote.search(replace(Queries.of(*relaxed), of_words=of_words), 9)
+                assert {hit.probability is None for hit in hits} == {of_words}
         assert likely("joined", like=[{"id": 1}]) == {True}
         assert likely("joined", like=[{"words": "red"}]) == {False}
         assert likely("joined", like=[{"id": 1}, {"id": 2}]) == {False}

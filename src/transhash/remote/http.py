@@ -120,7 +120,9 @@ class HttpLibrary:
                     if query.embeddings is None
                     else [row.tobytes().hex() for row in query.embeddings]
                 )
-                return [self._paged("by-values", _relaxed(*one), options) for one in zip(rows, kept, strict=True)]
+                what = {"of_words": True} if query.of_words else {}
+                relaxed = [{**_relaxed(*one), **what} for one in zip(rows, kept, strict=True)]
+                return [self._paged("by-values", one, options) for one in relaxed]
             known = {"fingerprint": self.fingerprint} if "fitted_to" in self._facts else {}  # older servers take none
             return [self._paged("by-code", {"codes": [bytes(row).hex()], **known}, options) for row in query.codes]
         several = isinstance(query, list | tuple)
