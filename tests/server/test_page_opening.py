@@ -119,6 +119,32 @@ def test_a_page_whose_first_look_at_the_library_fails_opens_with_the_next(browse
     context.close()
 
 
+def test_a_session_that_ends_takes_nothing_away(browser: Any, gallery: Gallery) -> None:
+    with serving(gallery.library.path, FakeModel(), token="a secret of the tests") as server:
+        visit = Visit(browser, f"{server.url}/#token=a%20secret%20of%20the%20tests").ready()
+        page = visit.page
+        expect(page.locator("#grid .picture")).to_have_count(40)
+        page.locator("#grid .pick").nth(0).click()
+        page.locator("#grid .pick").nth(2).click(modifiers=["Shift"])
+        visit.context.clear_cookies()
+
+        page.locator("#grid .picture").nth(5).click()
+        expect(page.locator("#ask-token")).to_be_visible()
+        page.fill("#token", "not that one")
+        page.keyboard.press("Enter")
+        expect(page.locator("#token-wrong")).to_be_visible()
+        page.fill("#token", "a secret of the tests")
+        page.keyboard.press("Enter")
+
+        expect(page.locator("#ask-token")).to_be_hidden()
+        expect(page.locator("#grid .badge").first).to_have_text("same")
+        expect(page.locator("#picks-count")).to_have_text("3 pictures chosen")
+        expect(page.locator("#grid .picture.broken")).to_have_count(0)
+        expect(page.locator("#empty")).to_be_hidden()
+        assert all("Failed to load resource" in error for error in visit.errors), visit.errors
+        visit.context.close()
+
+
 def test_on_a_phone_a_picture_is_seen_when_it_is_opened(browser: Any, gallery: Gallery) -> None:
     """From an address, which gives no picture before and after it to turn to, and from the neighbours below."""
     phone = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}

@@ -57,7 +57,7 @@ async function ask(path, options = {}, patience = PATIENCE) {
     if (error.name === "AbortError") throw error; // given up while the answer was on its way
     return null;
   });
-  if (response.status === 401) onUnknown();
+  if (response.status === 401) { isThere = false; onUnknown(); }
   if (!response.ok) throw new Fault(response.status, body ?? {});
   if (!body) throw new Fault(502, { reason: "something else answers in the place of the server", remedy: "load the page again" }); // a proxy that asks who one is
   return response.status === 202 ? { ...body, underWay: true } : body;

@@ -27,7 +27,7 @@ export function entering(address = "", state = null) {
   return true;
 }
 
-function buttons({ state, go, filters, nothing }) {
+function buttons({ state, go, filters, nothing, refresh, watch, grid }) {
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); $("results").focus(); }); // its address would be another search
   const pictures = (change) => go({ ...state(), view: "pictures", viewing: null, place: null, ...change });
   $("clear").addEventListener("click", () => { $("results").focus({ preventScroll: true }); pictures({ queries: [], active: 0, cut: null }); });
@@ -41,7 +41,17 @@ function buttons({ state, go, filters, nothing }) {
   $("help").addEventListener("click", (event) => event.target === $("help") && $("help").close());
   $("help").addEventListener("close", raise);
   $("log-out").addEventListener("click", () => api.leave().then(() => location.reload(), trouble));
-  $("token-form").addEventListener("submit", (event) => { event.preventDefault(); enter($("token").value.trim()); });
+  $("token-form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter($("token").value.trim(), async () => {
+      if (!document.documentElement.dataset.ready) return location.reload();
+      $("ask-token").close(); // what was chosen, sent and decided before the session ended is still here
+      $("token").value = "";
+      $("token-wrong").hidden = true;
+      await watch();
+      if (state().view === "pictures") await refresh(grid.length ? grid.place : state().place);
+    });
+  });
 }
 
 function pictures({ send, viewer }) {
@@ -106,10 +116,11 @@ function theme() {
   keep("theme", root.dataset.theme);
 }
 
-async function enter(token) {
+/** Begin a session, and go on `then`. */
+async function enter(token, then = () => location.reload()) {
   try {
     await api.begin(token);
-    location.reload();
+    await then();
   } catch (error) {
     $("token-wrong").hidden = error.status !== 401;
     if (error.status !== 401) trouble(error);
