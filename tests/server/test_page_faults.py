@@ -167,6 +167,7 @@ def test_back_closes_a_picture(visit: Visit) -> None:
     expect(page.locator("#viewer")).to_be_hidden()
     assert "show=" not in page.url
     page.go_forward()
+    expect(page.locator("#viewer")).to_be_visible()
     expect(page.locator("#viewer-name")).not_to_have_text(name)
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
