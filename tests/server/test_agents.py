@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import shutil
 import sys
 from io import BytesIO
@@ -14,7 +15,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from collection import draw
+from fake_model import FakeModel
+from fake_transhash import PROGRAM
 from pages import ROOT
+from transhash import Library
+
+SUPPORT = os.pathsep.join(str(ROOT / each) for each in ("src", "tests/support"))
 
 mcp = pytest.importorskip("mcp")
 
@@ -25,7 +32,7 @@ def test_an_agent_searches_a_library(tmp_path: Path) -> None:
         shutil.copytree(ROOT / "examples" / "pictures" / kind, photos / kind)
     first = sorted(photos.glob("cat/*.jpg"))[0]
     shutil.copy(first, photos / "copy.jpg")
-    from transhash import Library, load
+    from transhash import load
 
     with Library.create(photos / ".transhash", load()) as library:
         library.index(photos)
@@ -72,3 +79,24 @@ def test_an_agent_searches_a_library(tmp_path: Path) -> None:
     }.items():
         assert found[name].is_error
         assert words in found[name].content[0].text
+
+
+def test_names_that_are_not_unicode_and_contents_that_are_not_base64_end_no_connection(
+    tmp_path: Path, model: FakeModel
+) -> None:
+    draw(tmp_path / "a.png", 1).rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    with Library.create(tmp_path / ".transhash", model) as library:
+        library.index(tmp_path)
+
+    async def visit() -> list[Any]:
+        command = mcp.StdioServerParameters(
+            command=PROGRAM[0], args=[*PROGRAM[1:], "mcp", "--library", str(tmp_path)], env={"PYTHONPATH": SUPPORT}
+        )
+        async with mcp.Client(command) as client:
+            asked = [("more_like", {"id": 1, "k": 1}), ("search_by_picture", {"content": "\u00e9"})]
+            asked += [("search_by_picture", {"path": str(draw(tmp_path / "b.png", 2))})]
+            return [await client.call_tool(*each) for each in asked]
+
+    _, wrong, found = asyncio.run(visit())
+    assert "content is not base64" in wrong.content[0].text
+    assert json.loads(found.content[0].text)[0]["path"].endswith("/caf?.png")

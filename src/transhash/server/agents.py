@@ -7,7 +7,6 @@ server.run("stdio")
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeAlias
@@ -24,6 +23,7 @@ from transhash.library import Library, Mixture, Queries, Words
 from transhash.library.files.thumbnails import Thumbnails
 from transhash.library.searchable import Hit, One, Picture
 from transhash.model import reads
+from transhash.plain import unicode
 
 MOST = 100  # hits of one answer
 SHOWN = 8  # of them with a small copy
@@ -50,11 +50,11 @@ def tools(library: Library) -> MCPServer[object]:
         try:
             found: Any = library.search(query, k + (without is not None), where=where or None)
         except TransHashError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(unicode(str(error))) from error
         hits: list[Hit] = found[0] if isinstance(query, Queries) else found
         hits = [hit for hit in hits if hit.id != without][:k]
         pictures = [shown_of(thumbnails, hit.picture) for hit in hits[:shown]]
-        return [json.dumps([_told(hit) for hit in hits], ensure_ascii=False), *filter(None, pictures)]
+        return [_json([_told(hit) for hit in hits]), *filter(None, pictures)]
 
     @server.tool(annotations=READS, structured_output=False)
     def library_facts() -> str:
@@ -62,7 +62,7 @@ def tools(library: Library) -> MCPServer[object]:
         info = library.info()
         asked = [kind for kind in reads(library.model) if kind != "vectors"]  # no tool takes these
         facts = {"pictures": info.pictures, "model": info.model, "bits": info.bits, "columns": info.columns}
-        return json.dumps({"library": str(info.path), **facts, "search_by": asked}, ensure_ascii=False)
+        return _json({"library": str(info.path), **facts, "search_by": asked})
 
     @server.tool(annotations=READS, structured_output=False)
     def search_by_picture(
@@ -76,9 +76,10 @@ def tools(library: Library) -> MCPServer[object]:
         if (path is None) == (content is None):
             raise ToolError("give path or content, one of them")
         try:
-            return answered(path or base64.b64decode(content or "", validate=True), k, where, shown)
-        except binascii.Error as error:
+            sent = base64.b64decode(content or "", validate=True)
+        except ValueError as error:
             raise ToolError("content is not base64") from error
+        return answered(path or sent, k, where, shown)
 
     @server.tool(annotations=READS, structured_output=False)
     def search_by_words(
@@ -117,7 +118,7 @@ def tools(library: Library) -> MCPServer[object]:
         try:
             groups = library.duplicates(max_distance).groups
         except TransHashError as error:
-            raise ToolError(str(error)) from error
+            raise ToolError(unicode(str(error))) from error
         told = [
             {
                 "keep": {"id": each.keep.id, "path": str(each.keep.path)},
@@ -127,7 +128,7 @@ def tools(library: Library) -> MCPServer[object]:
             }
             for each in groups[:limit]
         ]
-        return json.dumps({"total": len(groups), "groups": told}, ensure_ascii=False)
+        return _json({"total": len(groups), "groups": told})
 
     def known(ids: Sequence[int]) -> dict[int, Picture]:
         found = library.pictures(ids)
@@ -144,6 +145,11 @@ def shown_of(thumbnails: Thumbnails, picture: Picture) -> Image | None:
         return Image(data=thumbnails.get(picture).content, format="jpeg")
     except ImageError:
         return None
+
+
+def _json(told: Any) -> str:
+    """In JSON; a name that is not UTF-8 would end the connection."""
+    return unicode(json.dumps(told, ensure_ascii=False))
 
 
 def _told(hit: Hit) -> dict[str, Any]:
