@@ -28,6 +28,13 @@ def test_search_against_faiss() -> None:
     assert all("NUMBA_CPU_FEATURES=" in row["machine"] and "FAISS_SIMD_LEVEL=AVX2" in row["machine"] for row in without)
 
 
+@pytest.mark.parametrize("switched", ["", "-avx2"])
+def test_search_among_codes_of_photographs(switched: str) -> None:
+    rows = json.loads((ROOT / f"benchmarks/results/search-photographs{switched}/search.json").read_text("utf-8"))
+    assert measure.table(rows) in page("search")
+    assert bool(switched) == all("NUMBA_CPU_FEATURES=" in row["machine"] for row in rows)
+
+
 def test_the_readme_says_how_many_times_faster_than_faiss() -> None:
     def times(codes: str) -> str:
         of = {row["engine"]: row for row in SEARCH if (row["codes"], row["size"], row["bits"]) == (codes, 10**7, 64)}
