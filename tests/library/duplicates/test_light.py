@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from transhash.library.duplicates.confirmation import Finding, confirm
+from transhash.library.duplicates.confirmation import Finding, confirm, confirm_larger
 from transhash.library.duplicates.kinds import Kind
 from transhash.library.duplicates.light import equalised
 from transhash.library.duplicates.sketches import sketch
@@ -75,6 +75,17 @@ def towel(colour: tuple[int, int, int]) -> Image.Image:
 )
 def test_a_plain_thing_in_another_colour_is_no_copy(colours: tuple[tuple[int, int, int], tuple[int, int, int]]) -> None:
     finding = found(towel(colours[0]), towel(colours[1]))
+    assert finding.kind is Kind.EDIT
+    assert "other colours" in finding.evidence.words
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_larger_look_tells_other_colours(is_first: bool) -> None:
+    """As of violet trousers and grey ones, which were alike when they were small."""
+    pair = [towel(colour).resize((1024, 768)) for colour in ((140, 140, 210), (150, 150, 150))]
+    small = sketch(pair[0])
+    larger = (sketch(each, side=1024) for each in (pair[::-1] if is_first else pair))
+    finding = confirm_larger(confirm(small, small), small, small, *larger)
     assert finding.kind is Kind.EDIT
     assert "other colours" in finding.evidence.words
 

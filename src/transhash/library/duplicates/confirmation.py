@@ -191,7 +191,7 @@ def _bears_out(found: Finding, seen: Look, growth: float) -> bool:
     """Whether larger sketches say nothing against a copy whose tiles all agree: what is sharpened or blurred differs
     in a few tiles where they are small parts of it. Pixels are smaller there by a factor.
     """
-    if found.evidence.disagreeing or seen.alike < ALIKE or _is_odd(seen):
+    if found.evidence.disagreeing or seen.alike < ALIKE or _is_odd(seen) or seen.recoloured:
         return False
     if seen.bad and (seen.bad > RARE * seen.tiles or seen.usual < CHANGED or seen.most > ODD * seen.strain):
         return False

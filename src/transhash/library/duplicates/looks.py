@@ -137,7 +137,7 @@ class Look:
         a, b = self._a, self._b
         return self.good >= 2 * FEWEST and not (a.plain and b.plain and is_page(a) and is_page(b))
 
-    @property
+    @cached_property
     def recoloured(self) -> bool:
         """Whether what is to be seen has other colours."""
         one, two = (self._b, self._a) if self._laid.swapped else (self._a, self._b)
