@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.errors import LibraryError, TransHashError
 from transhash.library.duplicates import keep
-from transhash.library.duplicates.asking import contents_now
 from transhash.library.duplicates.kinds import Kind, kinds_of
 from transhash.server import faults
 from transhash.server.faults import Fault
@@ -117,6 +116,8 @@ class DuplicateSearches:
                 run.thread.join(seconds)
 
     def _run(self, run: Run, wanted: Wanted) -> None:
+        from transhash.library.duplicates.asking import contents_now  # which imports Numba
+
         def progress(stage: str, done: int, total: int, _: str, /) -> None:
             if self._stop:
                 raise StoppedError
