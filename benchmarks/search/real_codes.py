@@ -57,7 +57,8 @@ def main() -> None:
     for place in options.places:
         found = pictures(place, options.most)
         for first in range(0, len(found), AT_ONCE):
-            key = hashlib.sha256(f"{model.fingerprint} {place.resolve()} {first}".encode()).hexdigest()[:12]
+            what = f"{model.fingerprint} {options.embeddings} {options.most} {place.resolve()} {first}"
+            key = hashlib.sha256(what.encode()).hexdigest()[:12]
             kept.append(options.out.with_suffix(f".{key}.npy"))
             if not kept[-1].exists():
                 some = found[first : first + AT_ONCE]

@@ -44,16 +44,21 @@ def answering(handler: type[Handler], context: ssl.SSLContext | None = None) -> 
         thread.join()
 
 
-@pytest.mark.parametrize(("path", "below"), [("", ""), ("/", ""), ("/photos", "/photos"), ("/a/b/", "/a/b")])
-def test_a_server_is_asked_below_the_path_of_its_address(path: str, below: str) -> None:
-    paths = []
+def noting(paths: list[str]) -> type[Handler]:
+    """A server that notes the paths that it is asked for."""
 
     class Library(Handler):
         def do_GET(self) -> None:
             paths.append(self.path)
             self.answer(200, b"{}")
 
-    with answering(Library) as address:
+    return Library
+
+
+@pytest.mark.parametrize(("path", "below"), [("", ""), ("/", ""), ("/photos", "/photos"), ("/a/b/", "/a/b")])
+def test_a_server_is_asked_below_the_path_of_its_address(path: str, below: str) -> None:
+    paths: list[str] = []
+    with answering(noting(paths)) as address:
         asked = Connection(address + path)
         asked.ask("GET", "/library")
         asked.close()
@@ -146,14 +151,8 @@ def test_a_token_that_no_header_carries_is_no_token(monkeypatch: pytest.MonkeyPa
 
 
 def test_addresses_with_other_letters() -> None:
-    paths = []
-
-    class Library(Handler):
-        def do_GET(self) -> None:
-            paths.append(self.path)
-            self.answer(200, b"{}")
-
-    with answering(Library) as address:
+    paths: list[str] = []
+    with answering(noting(paths)) as address:
         for path in ("/ferien ä", "/ferien%20%C3%A4"):
             Connection(address + path).ask("GET", "/library")
     assert paths == ["/ferien%20%C3%A4/api/v1/library"] * 2

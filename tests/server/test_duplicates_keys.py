@@ -40,6 +40,13 @@ def page(browser: Any, tmp_path: Path) -> Iterator[Any]:
             visit.context.close()
 
 
+def hold(page: Any) -> list[Any]:
+    """What the page asks the library to take note of from now on: it waits there to go on."""
+    held: list[Any] = []
+    page.route("**/duplicates/verdicts", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    return held
+
+
 def answer(page: Any, held: list[Any]) -> None:
     """Let the first request that is held go on, as soon as it is there."""
     for _ in range(1000):
@@ -59,8 +66,7 @@ def test_a_key_that_is_held_down_decides_once(page: Any) -> None:
 
 
 def test_no_pair_is_left_out_while_the_library_takes_note_of_one(page: Any) -> None:
-    held: list[Any] = []
-    page.route("**/duplicates/verdicts", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    held = hold(page)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
     answer(page, held)
@@ -69,8 +75,7 @@ def test_no_pair_is_left_out_while_the_library_takes_note_of_one(page: Any) -> N
 
 
 def test_a_comparison_that_was_closed_stays_closed(page: Any) -> None:
-    held: list[Any] = []
-    page.route("**/duplicates/verdicts", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    held = hold(page)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Escape")
     answer(page, held)

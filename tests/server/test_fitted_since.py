@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from fittable_model import FittableModel
 from kinds import draw
@@ -48,37 +51,44 @@ def test_what_was_sent_before_a_fit_is_counted_by_its_present_code(tmp_path: Pat
                 assert found["code"] == now["code"]
 
 
-def test_a_search_in_the_moment_of_the_first_fit_is_of_one_moment(tmp_path: Path) -> None:
+@pytest.fixture
+def nearly_fitted(tmp_path: Path) -> Iterator[tuple[Library, Any]]:
+    """A library that lacks one picture for its first fit, and a server that does not look at it again by itself."""
     draw(tmp_path / "pictures", LEAST - 1)
     with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
         library.index(tmp_path / "pictures")
         live = LiveLibrary(library.path, FittableModel(), interval=3600)  # type: ignore[arg-type]
         with live, answering(live) as server:
-            id_ = int(library.passing()[0])
-            code = server.get(f"/pictures/{id_}").json()["code"]
-            draw(tmp_path / "pictures" / "more", 9, seed=7)
-            library.index(tmp_path / "pictures")
-            assert library.fitted_to
-
-            (found,) = server.post("/search/by-id", json={"ids": [id_], "k": 5}).json()["results"]
-
-            (hit, *_) = found["hits"]
-            assert (hit["id"], hit["distance"], hit["code"]) == (id_, 0, found["code"])
-            assert code != found["code"]
+            yield library, server
 
 
-def test_a_code_alone_is_refused_in_the_moment_of_the_first_fit(tmp_path: Path) -> None:
-    draw(tmp_path / "pictures", LEAST - 1)
-    with Library.create(tmp_path / "library", FittableModel()) as library:  # type: ignore[arg-type]
-        library.index(tmp_path / "pictures")
-        live = LiveLibrary(library.path, FittableModel(), interval=3600)  # type: ignore[arg-type]
-        with live, answering(live) as server:
-            code = server.get(f"/pictures/{library.passing()[0]}").json()["code"]
-            draw(tmp_path / "pictures" / "more", 9, seed=7)
-            library.index(tmp_path / "pictures")
-            refused = server.post("/search/by-code", json={"codes": [code], "k": 5})
-            assert (refused.status_code, refused.json()["code"]) == (422, "fingerprint")
-            assert library.fingerprint[:12] in refused.json()["remedy"]
+def test_a_search_in_the_moment_of_the_first_fit_is_of_one_moment(
+    tmp_path: Path, nearly_fitted: tuple[Library, Any]
+) -> None:
+    library, server = nearly_fitted
+    id_ = int(library.passing()[0])
+    code = server.get(f"/pictures/{id_}").json()["code"]
+    draw(tmp_path / "pictures" / "more", 9, seed=7)
+    library.index(tmp_path / "pictures")
+    assert library.fitted_to
+
+    (found,) = server.post("/search/by-id", json={"ids": [id_], "k": 5}).json()["results"]
+
+    (hit, *_) = found["hits"]
+    assert (hit["id"], hit["distance"], hit["code"]) == (id_, 0, found["code"])
+    assert code != found["code"]
+
+
+def test_a_code_alone_is_refused_in_the_moment_of_the_first_fit(
+    tmp_path: Path, nearly_fitted: tuple[Library, Any]
+) -> None:
+    library, server = nearly_fitted
+    code = server.get(f"/pictures/{library.passing()[0]}").json()["code"]
+    draw(tmp_path / "pictures" / "more", 9, seed=7)
+    library.index(tmp_path / "pictures")
+    refused = server.post("/search/by-code", json={"codes": [code], "k": 5})
+    assert (refused.status_code, refused.json()["code"]) == (422, "fingerprint")
+    assert library.fingerprint[:12] in refused.json()["remedy"]
 
 
 def test_an_explanation_holds_for_a_content_and_a_fit(tmp_path: Path) -> None:
