@@ -20,7 +20,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -131,7 +131,8 @@ def main() -> None:
             same(bench, settings.same, settings.count, random)
         bench.finish()
         results = judged(bench)
-        print_table(results)
+        print(table(results["told"]))
+        print(json.dumps({name: value for name, value in results.items() if name != "told"}, indent=1))
         if settings.result:
             write(settings.result, results)
         if settings.sheet:
@@ -233,7 +234,7 @@ def _gradient(image: Image.Image) -> np.ndarray:
     return np.asarray(pixels[:, :-1] < pixels[:, 1:])
 
 
-def judged(bench: Bench) -> dict[str, object]:
+def judged(bench: Bench) -> dict[str, Any]:
     """The counts of what was told by kind and name, precision and recall by kind, and the hashes at their best."""
     told: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for pair in bench.pairs:
@@ -275,12 +276,13 @@ def judged(bench: Bench) -> dict[str, object]:
     }
 
 
-def print_table(results: dict[str, object]) -> None:
-    print("| pairs | copy | edit | burst | unsure | nothing |\n|---|---:|---:|---:|---:|---:|")
-    for name, counts in results["told"].items():  # type: ignore[attr-defined]
+def table(told: dict[str, dict[str, int]]) -> str:
+    """What pairs were told to be, by kind and name."""
+    rows = ["| pairs | copy | edit | burst | unsure | nothing |", "|---|---:|---:|---:|---:|---:|"]
+    for name, counts in told.items():
         shown = " | ".join(str(counts.get(kind, 0)) for kind in ("copy", "edit", "burst", "unsure", NONE))
-        print(f"| {name} | {shown} |")
-    print(json.dumps({name: value for name, value in results.items() if name != "told"}, indent=1))
+        rows.append(f"| {name} | {shown} |")
+    return "\n".join(rows)
 
 
 def sheet(bench: Bench, path: Path) -> None:

@@ -54,7 +54,7 @@ def steady(values, wanted):  # type: ignore[no-untyped-def]
             counts[low[k] + 1] += above
             sums[low[k]] += below * wanted[k]
             sums[low[k] + 1] += above * wanted[k]
-        curve = _rising(sums / counts)
+        curve = rising(sums / counts)
         if not again:
             break
         levels = np.zeros(256 * PARTS, np.int64)
@@ -87,17 +87,17 @@ def _moments(values, wanted, weights):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _rising(curve):  # type: ignore[no-untyped-def]
+def rising(curve):  # type: ignore[no-untyped-def]
     """A curve that rises everywhere: between the highest so far and the lowest from here."""
     highest, lowest = -np.inf, np.inf
-    rising = np.empty(LEVELS)
-    for k in range(LEVELS):
+    found = np.empty(len(curve))
+    for k in range(len(curve)):
         highest = max(highest, curve[k])
-        rising[k] = highest
-    for k in range(LEVELS - 1, -1, -1):
+        found[k] = highest
+    for k in range(len(curve) - 1, -1, -1):
         lowest = min(lowest, curve[k])
-        rising[k] = (rising[k] + lowest) / 2
-    return rising
+        found[k] = (found[k] + lowest) / 2
+    return found
 
 
 @kernel
@@ -223,7 +223,7 @@ def _bent(wanted, seen, scales):  # type: ignore[no-untyped-def]
         if scale < len(scales):
             for k in range(LEVELS):
                 weights[k] = seen[k] / (1 + ((wanted[k] - curve[k]) / scales[scale]) ** 2)
-    return _rising(curve)
+    return rising(curve)
 
 
 @kernel

@@ -7,11 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from transhash.kernels import kernel
 from transhash.library.duplicates import registration
-from transhash.library.duplicates.curves import BLACK, WHITE
 from transhash.library.duplicates.faint import differing
-from transhash.library.duplicates.light import CHANNELS, DIFFERENCES
 from transhash.library.duplicates.overlay import Laid, two_greys
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -30,15 +27,6 @@ OUTLIER, RARE, LOOSE = 1.5, 8.0, 0.88  # strain, strains of most tiles, correlat
 SHADE = 26.0  # levels by which a tile's mean may be off
 SHAPED, HALO = 0.95, 0.2  # correlation of a tile in which nothing moved, and of its contrast what may be off besides
 FLAT = 7.0  # levels, or times the usual, by which the mean of a tile without structure may be off
-COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
-COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
-VARIED, STRONG = 2.0, 7.0  # levels by which colours vary that tell, and by which paler ones are others
-UNEXPLAINED = 0.6  # share of that (squared) that is left
-GROUND = 4  # tiles that the ground beside them counts like one of
-FEW = 0.04  # share of the tiles that may be of other colours
-NEARLY = 6.0  # levels by which the mean of a channel that was cut off may be less
-GAIN = 0.35  # share by which a tint makes a channel stronger, at most
-STRONGER = 1.6  # times by which colours are stronger, at most
 FEWEST = 6  # tiles with structure that can prove a copy
 MANY = 24  # keypoints that tell how much of a picture another one shows
 LONGEST = 2.0  # pixels of a slip that can be told
@@ -61,7 +49,7 @@ class Judged(NamedTuple):
 
 def judge(laid: Laid) -> Judged:
     """The tiles of two pictures of which one is laid on the other, and which of them disagree."""
-    tiles = tiled(laid.reference, laid.other, laid.there, (laid.colours, laid.tints), _side(laid))
+    tiles = tiled(laid.reference, laid.other, laid.there, laid.colours, _side(laid))
     structured = tiles.deviations.max(axis=1) > STRUCTURE
     strains = tiles.left / np.sqrt(NOISE**2 + (SLIP * tiles.slopes.max(axis=1)) ** 2)
     shades = np.abs(tiles.means[:, 0] - tiles.means[:, 1])
@@ -75,19 +63,6 @@ def judge(laid: Laid) -> Judged:
         faint = differing(laid.reference, laid.other, laid.there, tiles.grid, usual or 1.0)
         wrong = faint[tiles.rows, tiles.columns]
     return Judged(tiles, structured | wrong, strains, wrong)
-
-
-def recoloured(laid: Laid, tiles: Tiles, ground: Floats | None = None) -> bool:
-    """Whether what is to be seen in the tiles of two pictures has other colours.
-
-    `ground` [2, 3]: the grey and both colours of the border that both have, as it is in the reference and in the other.
-    """
-    found = _recoloured(tiles, ground)
-    if found.any() and laid.lit is not None:  # what harsh light took away of a colour makes no other one
-        lit = tiled(laid.reference, laid.other, laid.there, laid.lit(), _side(laid))
-        found &= _recoloured(lit, ground) | ~_may_be_light(tiles)
-        found &= found.sum() > FEW * len(found)
-    return bool(found.any())
 
 
 def _side(laid: Laid) -> int:
@@ -112,72 +87,6 @@ def _off(tiles: Tiles) -> Floats:
         weights = 1 / (1 + (left / 3) ** 2)
     usual = max(1.0, float(np.quantile(np.abs(left), 0.8)))
     return np.asarray(np.abs(left) / usual, np.float32)
-
-
-def _recoloured(tiles: Tiles, ground: Floats | None) -> Flags:
-    """The tiles whose colours are others, once all are tinted alike and made stronger or weaker; few are none.
-
-    A tint makes each channel stronger by a share, so that it changes a white `ground` as well, and no hue much.
-    """
-    none = np.zeros(len(tiles.rows), np.bool_)
-    if len(none) < FEWEST:
-        return none
-    colours, light = tiles.colours.astype(np.float64), tiles.means.astype(np.float64).mean(axis=1)
-    if np.abs(colours).mean(axis=(0, 2)).min() < 1.0:  # one has no colours: those that the other has are others
-        return np.asarray(np.abs(colours[:, 0] - colours[:, 1]).max(axis=1) > COLOUR)
-    if ground is not None:
-        rows = np.repeat(ground[None].astype(np.float64), 1 + len(light) // GROUND, axis=0)
-        colours, light = np.concatenate((colours, rows[:, :, 1:])), np.concatenate((light, rows[:, :, 0].mean(axis=1)))
-    count = len(light)
-    wanted, given = colours[:, 0], colours[:, 1]
-    channels: npt.NDArray[np.float64] = light[:, None] + given @ CHANNELS.T
-    terms: npt.NDArray[np.float64] = np.concatenate((given[:, :, None], channels[:, None] * DIFFERENCES), axis=2)
-    least, most = np.array([1 / STRONGER, *[-GAIN] * 3]), np.array([STRONGER, *[GAIN] * 3])
-    as_is = np.array([1.0, 0, 0, 0])
-    found = as_is.copy()
-    miss: npt.NDArray[np.float64] = np.zeros(count)
-    weights: npt.NDArray[np.float64] = np.ones(count)
-    for _ in range(4):  # what differs by more counts less and less
-        weighted = terms * weights[:, None, None]
-        normal = np.tensordot(weighted, terms, axes=([0, 1], [0, 1])) + 4.0 * count * np.eye(4)
-        right = np.tensordot(weighted, wanted, axes=([0, 1], [0, 1])) + 4.0 * count * as_is
-        found = _bounded(normal, right, found, least, most)
-        miss = np.abs(wanted - terms @ found).max(axis=1)
-        weights = 1 / (1 + (miss / COLOUR) ** 2)
-    colourless = np.abs(colours).max(axis=(1, 2)) < COLOURLESS  # in both: a tint would be seen there
-    bad = (miss > COLOUR) | (colourless & (miss > UNTINTED))
-    if bad.sum() > FEW * count:
-        return np.asarray(bad[: len(none)] if bad[: len(none)].any() else ~none)  # the ground alone: all of them
-    # nearly grey, or paler: no colour is off by much, but those of the one do not tell those of the other
-    coloured = np.abs(colours).max(axis=(1, 2)) >= VARIED
-    if coloured.sum() < FEWEST:
-        return none
-    tints = (light[:, None, None] * colours).sum(axis=0) / np.square(light).sum()
-    varied = np.square((colours - light[:, None, None] * tints)[coloured]).mean(axis=(0, 2))
-    left = float(np.square((wanted - terms @ found)[coloured]).mean())
-    paler = varied.max() > STRONG**2 and left > UNEXPLAINED * varied.min()
-    told = paler or (varied[0] > VARIED**2 and left > UNEXPLAINED * varied[0])
-    return np.asarray(coloured[: len(none)]) if told else none
-
-
-@kernel
-def _bounded(normal, right, start, least, most):  # type: ignore[no-untyped-def]
-    """The solution of a symmetric, positive system within bounds, by Gauss and Seidel's method."""
-    found = start.copy()
-    for _ in range(30):
-        for place in range(len(found)):
-            miss = right[place]
-            for other in range(len(found)):
-                miss -= normal[place, other] * found[other]
-            found[place] = min(max(found[place] + miss / normal[place, place], least[place]), most[place])
-    return found
-
-
-def _may_be_light(tiles: Tiles) -> Flags:
-    """The tiles whose colours light may have made others: hardly any, or a channel is as bright or dark as can be."""
-    channels = tiles.means[:, :, None] + tiles.colours @ CHANNELS.T
-    cut_off = (channels > WHITE - NEARLY) | (channels < BLACK + NEARLY)
-    return np.asarray(cut_off.any(axis=(1, 2)) | (np.abs(tiles.colours).max(axis=(1, 2)) < COLOUR))
 
 
 def slip(tiles: Tiles, some: Flags) -> float:

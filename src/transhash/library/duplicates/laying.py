@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from transhash.kernels import kernel
 from transhash.library.duplicates import registration
 from transhash.library.duplicates.curves import BLACK, WHITE
 from transhash.library.duplicates.features import blurred, halved, slope
-from transhash.library.duplicates.light import CHANNELS, Coloured, lit, lit_colours
+from transhash.library.duplicates.light import CHANNELS, Coloured, lit
 from transhash.library.duplicates.overlay import Laid
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
@@ -141,7 +141,7 @@ def lay(a: Sketch, b: Sketch, movement: Movement, levels: int | None) -> tuple[L
         return None
     unscaled = registration.scaled(here, (1, 1), (1 / factors[0], 1 / factors[1]))
     back = registration.inverse(unscaled) if swapped else unscaled
-    return Laid(*fitted.pair, fitted.there, one.colours, fitted.tints, fitted.lit, fitted.unmet, swapped), back
+    return Laid(*fitted.pair, fitted.there, fitted.raw, fitted.unmet, swapped), back
 
 
 def _goes_astray(movement: Movement) -> bool:
@@ -177,8 +177,7 @@ def ground(one: Sketch, two: Sketch) -> Floats | None:
 class _Fitted(NamedTuple):
     pair: tuple[Floats, Floats]  # both in one frame, equally sharp and bright
     there: npt.NDArray[np.bool_]
-    tints: Floats  # the colours of the laid one
-    lit: Callable[[], tuple[Floats, Floats]] | None  # the colours of both in one light, if one is in harsher light
+    raw: tuple[Coloured, Coloured]  # both in one frame
     unmet: tuple[Floats, Floats]  # both in one frame and equally bright
 
 
@@ -204,7 +203,7 @@ def _fitted(
     laid = Coloured(np.where(there, placed, reference.grey), tints)
     harsher = _clipped(*laid, there) - _clipped(*reference, there)
     harsh, mild = (laid, reference) if harsher > HARSHER else (reference, laid)  # what harsh light took away is gone
-    met, is_even = lit(harsh, mild, there, is_harsh=abs(harsher) > HARSHER)
+    met = lit(harsh, mild, there, is_harsh=abs(harsher) > HARSHER)
     if _edges(met, there) < LEFT * _edges(mild.grey, there):
         return None
     met = _unclipped(harsh.grey, mild.grey, met)
@@ -215,11 +214,7 @@ def _fitted(
         else (reference.grey, np.where(there, met, reference.grey))
     )
 
-    def colours() -> tuple[Floats, Floats]:
-        found = lit_colours(harsh, mild, there)
-        return (found, tints) if harsh is laid else (reference.colours, found)
-
-    return _Fitted(sharpness(*unmet, there), there, tints, None if is_even else colours, unmet)
+    return _Fitted(sharpness(*unmet, there), there, (reference, laid), unmet)
 
 
 @kernel

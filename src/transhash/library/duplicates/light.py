@@ -47,8 +47,8 @@ def equalised(reference: Floats, laid: Floats, there: Flags) -> Floats:
     return np.asarray(through(laid, curve.astype(np.float32)), np.float32)
 
 
-def lit(reference: Coloured, laid: Coloured, there: Flags, *, is_harsh: bool) -> tuple[Floats, bool]:
-    """The laid picture's grey levels in the reference's light, and whether one curve of greys tells all of it.
+def lit(reference: Coloured, laid: Coloured, there: Flags, *, is_harsh: bool) -> Floats:
+    """The laid picture's grey levels in the reference's light.
 
     Light makes each channel of a pixel brighter, and takes away what is beyond white. Of a blue sky that is the blue
     alone: a curve of greys cannot tell. Where that one misses in harsh light, each channel is brought into the light by
@@ -57,23 +57,11 @@ def lit(reference: Coloured, laid: Coloured, there: Flags, *, is_harsh: bool) ->
     grey = equalised(reference.grey, laid.grey, there)
     miss = _off(reference.grey, grey, there) if is_harsh else 0.0
     if miss <= GOOD:
-        return grey, True
+        return grey
     wanted, given = reference.channels, laid.channels
     each = np.stack([np.clip(equalised(one, other, there), 0, 255) for one, other in zip(wanted, given, strict=True)])
     by_channel = np.asarray(np.tensordot(GREY, each, axes=1), np.float32)
-    return by_channel if _off(reference.grey, by_channel, there) < BETTER * miss else grey, False
-
-
-def lit_colours(reference: Coloured, laid: Coloured, there: Flags) -> Floats:
-    """The laid picture's colour differences [2, H, W] in the reference's light.
-
-    There is one curve for all channels, which leaves their order: a red thing stays redder than green.
-    """
-    wanted, given = reference.channels, laid.channels
-    tall = (-1, given.shape[2])
-    pooled = equalised(wanted.reshape(tall), given.reshape(tall), np.concatenate([there] * 3))
-    alike = np.clip(pooled, 0, 255).reshape(given.shape)
-    return np.asarray(np.tensordot(DIFFERENCES, alike, axes=1), np.float32)
+    return by_channel if _off(reference.grey, by_channel, there) < BETTER * miss else grey
 
 
 def _off(reference: Floats, laid: Floats, there: Flags) -> float:

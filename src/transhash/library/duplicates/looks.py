@@ -15,7 +15,6 @@ from transhash.library.duplicates.judging import (
     greyed,
     is_page,
     judge,
-    recoloured,
     shown_areas,
     slip,
     toned,
@@ -23,6 +22,7 @@ from transhash.library.duplicates.judging import (
 from transhash.library.duplicates.laying import ground, lay
 from transhash.library.duplicates.overlay import NOTHING as UNCHANGED
 from transhash.library.duplicates.overlay import Changed, Laid, overlay
+from transhash.library.duplicates.recolouring import recoloured
 from transhash.library.duplicates.registration import Movement
 from transhash.library.duplicates.sketches import Sketch
 from transhash.library.duplicates.tiles import sharpened

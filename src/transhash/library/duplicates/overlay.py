@@ -7,13 +7,13 @@ an area that the other picture shows as well, at another place.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from transhash.library.duplicates.light import Coloured
 from transhash.library.duplicates.sketches import SIDE
 from transhash.library.duplicates.tiles import Tiles
 
@@ -53,11 +53,14 @@ class Laid(NamedTuple):
     reference: Floats  # [H, W]
     other: Floats  # laid on the reference, in its light
     there: Flags  # where both have pixels
-    colours: Floats  # [2, H, W], of the reference
-    tints: Floats  # of the other
-    lit: Callable[[], tuple[Floats, Floats]] | None  # of both in one light, if one of the pictures is in harsher light
+    raw: tuple[Coloured, Coloured]  # reference and other, each in its own light
     unmet: tuple[Floats, Floats]  # reference and other in one light, but as sharp as they are
     swapped: bool = False  # the reference is the second of the two that were compared
+
+    @property
+    def colours(self) -> tuple[Floats, Floats]:
+        """Both colour differences [2, H, W] of the reference and of the other."""
+        return self.raw[0].colours, self.raw[1].colours
 
 
 class Overlay(Enum):
@@ -170,7 +173,7 @@ def _has_moved(laid: Laid, differs: Flags, solid: Flags, upper: int | None) -> b
     """
     if min(solid.shape) < CELL:
         return False
-    pictures = [np.stack((laid.reference, *laid.colours)), np.stack((laid.other, *laid.tints))]
+    pictures = [np.stack((laid.reference, *laid.colours[0])), np.stack((laid.other, *laid.colours[1]))]
     if upper is not None:
         deep = solid
         for _ in range(RIM):
