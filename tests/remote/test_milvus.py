@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +31,7 @@ from transhash.library.catalogue.where import parse
 from transhash.library.files.paths import Places
 from transhash.library.fitting import LEAST
 from transhash.library.searchable import HasModel, Queries
-from transhash.remote import milvus_model
+from transhash.remote import milvus, milvus_model
 from transhash.remote.milvus import send
 from transhash.remote.milvus_collection import Address, Collection
 from transhash.remote.milvus_filter import expression
@@ -84,6 +86,39 @@ def test_a_second_export_brings_the_collection_up_to_date(
             assert [replace(hit.picture, digest="") for hit in library.search(query)] == [
                 hit.picture for hit in opened.search(query)
             ]
+
+
+@pytest.mark.parametrize("later", [1, -1], ids=["the second ends first", "the first began later"])
+def test_two_exports_at_once_keep_what_the_library_has(
+    library: Library, photos: Path, address: str, monkeypatch: pytest.MonkeyPatch, later: int
+) -> None:
+    """All of the second comes between what the first has put and what it deletes."""
+    library.index(photos)
+    send(library, address)
+    (photos / "cat" / "cat-0.png").unlink()
+    library.index(photos)
+    delete, begun = Collection.delete, []
+
+    def interleaved(collection: Collection, expression: str) -> None:
+        begun.append(expression)
+        if len(begun) == 1:
+            with Library.open(library.path, library.model) as second:
+                send(second, address)
+        delete(collection, expression)
+
+    stamps = itertools.count(2 * time.time_ns(), later)
+    monkeypatch.setattr(milvus, "time", SimpleNamespace(time_ns=lambda: next(stamps)))
+    monkeypatch.setattr(Collection, "delete", interleaved)
+    assert send(library, address) == 5
+    with open_library(address, library.model) as opened:
+        assert sorted(each.id for each in opened.newest(None, None, 99)) == library.passing().tolist()
+
+
+def test_a_picture_with_more_text_than_milvus_holds_is_named(library: Library, photos: Path, address: str) -> None:
+    library.index(photos)
+    library.annotate({"cat-0.png": {"story": "é" * 17_000}})
+    with pytest.raises(LibraryError, match=r"cat-0.png.*columns take 6\d,\d\d\d bytes.*shorten"):
+        send(library, address)
 
 
 @pytest.fixture
@@ -285,26 +320,6 @@ def test_a_collection_of_another_model_or_columns_is_replaced_only_when_asked(
 
 def test_a_pattern_that_must_not_match_is_milvus_s_own_not() -> None:
     assert expression(parse("name not like '*a_b*'", {}), "/x") == 'not (name_lower like "%a\\\\_b%")'
-
-
-@pytest.mark.parametrize(
-    "text", ["milvus://host", "milvus://host/", "milvus:///x", "milvus://h/a/b/c", "milvus://h/c?index=hnsw",
-             "milvus://h/c?nlist=x", "milvus://h/c?more=1", "milvus://h:x/c"],
-)  # fmt: skip
-def test_an_address_that_makes_no_sense(text: str) -> None:
-    with pytest.raises(LibraryError, match="not the address of a collection"):
-        Address.read(text)
-
-
-def test_an_address_of_nothing_known() -> None:
-    with pytest.raises(LibraryError, match="such an address"):
-        open_library("ftp://host/photos")
-
-
-def test_an_address_with_everything() -> None:
-    read = Address.read("milvus+tls://me:p%40ss@host/db/photos?index=ivf&nlist=64&nprobe=8")
-    assert read == Address("https://host:19530", "me", "p@ss", "db", "photos", "ivf", 64, 8)
-    assert str(read) == "milvus+tls://host:19530/db/photos"
 
 
 def test_no_server_and_no_collection(milvus: str) -> None:

@@ -7,6 +7,7 @@ hits = library.search("query.jpg", k=10, where="width >= 800")
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import time
 from base64 import b64encode
@@ -25,7 +26,15 @@ from transhash.library.ranking import Near, answer, ranked
 from transhash.library.results import LibraryInfo
 from transhash.library.searchable import Hit, Limits, Options, Picture, Queries
 from transhash.progress import Progress, silent
-from transhash.remote.milvus_collection import MAX_HITS, TEXTS, Address, Collection, Description, UnfinishedError
+from transhash.remote.milvus_collection import (
+    MAX_HITS,
+    MAX_JSON,
+    TEXTS,
+    Address,
+    Collection,
+    Description,
+    UnfinishedError,
+)
 from transhash.remote.milvus_filter import ASCII_LOWER, EVERY, NEVER, expression, number, stored_text
 from transhash.remote.milvus_model import Made
 from transhash.search.hits import Hits
@@ -224,16 +233,17 @@ def send(
 ) -> int:
     """Make a collection hold what search can find in a library, and return how many pictures that are.
 
-    Rows are put, then those that the library has no more deleted.
-
-    Broken off and repeated, it comes to the same. Raises `LibraryError` when the collection is of another model, or has
-    other columns or another folder, unless it may `replace` it.
+    Rows are put, and between their ids older ones deleted that the library has no more: not those of another export
+    that began later. Interrupted and repeated, it comes to the same. Raises `LibraryError` when the collection is of
+    another model, or has other columns or another folder, unless it may `replace` it; and where Milvus has no room for
+    a picture's texts.
     """
     catalogue = library.catalogue
     collection = Collection(Address.read(address))
     try:
         with catalogue.reading():
-            facts, own, total = catalogue.facts(), catalogue.columns.all(), catalogue.pictures.counts()[0]
+            facts, stamp = catalogue.facts(), time.time_ns()
+            own, total = catalogue.columns.all(), catalogue.pictures.counts()[0]
             kinds = {name: str(column.kind) for name, column in own.items()}
             base = stored_text(os.fsdecode(library.places.base))
             wanted = Description(facts.model, facts.fingerprint, facts.bits, base, kinds)
@@ -249,22 +259,19 @@ def send(
                     collection.drop()
             if not collection.exists():
                 collection.create(wanted, total)
-            stamp, rows = time.time_ns(), 0
             collection.keep(wanted, stamp)
+            rows = begin = 0
             ids = {column.id: name for name, column in own.items()}
             for page in catalogue.pictures.indexed():
                 values = catalogue.columns.range(page[0].id, page[-1].id)
                 for start in range(0, len(page), _BATCH):
                     batch = page[start : start + _BATCH]
-                    collection.upsert(
-                        [
-                            _row(each, {name: values.get(id_, {}).get(each.id) for id_, name in ids.items()}, stamp)
-                            for each in batch
-                        ]
-                    )
-                    rows += len(batch)
+                    collection.upsert([_row(each, ids, values, stamp) for each in batch])
+                    known, end = [each.id for each in batch], batch[-1].id + 1
+                    collection.delete(f"export < {stamp} and id >= {begin} and id < {end} and id not in {known}")
+                    rows, begin = rows + len(batch), end
                     progress("exporting", rows, total, "")
-            collection.delete(f"export != {stamp}")
+            collection.delete(f"export < {stamp} and id >= {begin}")
     finally:
         collection.close()
     return rows
@@ -287,8 +294,9 @@ def _check(collection: Collection, wanted: Description) -> None:
     )
 
 
-def _row(each: Indexed, own: dict[str, Any], stamp: int) -> dict[str, Any]:
-    """A picture as a row."""
+def _row(each: Indexed, columns: dict[int, str], stored: dict[int, dict[int, Any]], stamp: int) -> dict[str, Any]:
+    """A picture as a row; own columns' names and values by their ids."""
+    own = {name: stored.get(id_, {}).get(each.id) for id_, name in columns.items()}
     path = os.path.join(each.folder, each.name)
     texts = {
         name: stored_text(os.fsdecode(value)) for name, value in zip(TEXTS, (path, each.folder, each.name), strict=True)
@@ -303,6 +311,13 @@ def _row(each: Indexed, own: dict[str, Any], stamp: int) -> dict[str, Any]:
     }
     if texts["path"].encode() != path:
         kept["path"] = path.hex()
+    size = len(json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_JSON:
+        raise LibraryError(
+            texts["path"],
+            f"its own columns take {size:,} bytes, texts counted twice, and Milvus holds {MAX_JSON:,} of a picture",
+            "shorten these texts, or remove the column",
+        )
     return {
         "id": each.id,
         "code": each.code,

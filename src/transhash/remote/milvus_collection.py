@@ -29,7 +29,7 @@ from transhash.system import needs
 
 FORMAT = 2  # with hash layers, or a description in rows; 1 without
 SHORT = 1000  # bytes of a description that a server keeps
-PART = 30_000  # characters of a longer one in a row, whose JSON may have 65,536 bytes
+PART = 30_000  # characters of a longer one in a row, whose JSON may have `MAX_JSON` bytes
 INDEXES = {"flat": "BIN_FLAT", "ivf": "BIN_IVF_FLAT"}
 TEXTS = ("path", "folder", "name")
 MAX_HITS = 16_384  # that Milvus gives for a query
@@ -38,6 +38,7 @@ _SHOWN = ["id", "code", "path", "width", "height", "size", "modified", "taken", 
 MOST_PARTS = 10_000  # rows of a description: hash layers of 65,536 values are 3,000
 _LAST_ID = 2**63 - 1
 _MAX_TEXT = 65_535  # bytes of a VARCHAR
+MAX_JSON = 65_536  # bytes of a field of JSON
 _EXAMPLE = "give milvus://[USER:PASSWORD@]HOST[:PORT]/[DATABASE/]COLLECTION"
 
 
