@@ -24,6 +24,7 @@ def small_numbers() -> object:
         patch.setattr(blocks, "FEW", 20)
         patch.setattr(join, "PIECE", 700)
         patch.setattr(join, "ROWS", 40)
+        patch.setattr(join, "ROOM", 50)
         yield
 
 
@@ -96,6 +97,16 @@ def test_every_choice_of_blocks_gives_the_same(
     monkeypatch.setattr(blocks, "plan", plan)
     assert sorted(found(made.join(radius))) == sorted(expected(codes, ids, radius))
     assert used
+
+
+def test_threads_hold_no_more_pairs_together_than_one_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSHASH_THREADS", "8")
+    monkeypatch.setattr(join, "AT_ONCE", 1500)  # two pieces, of which eight threads have sixteen under way
+    made = HammingIndex(64)
+    made.add(np.unique(near_codes(np.random.default_rng(2), 200, 64, 0.2), axis=0))
+    sizes = [len(some.first) for some in made.join(63).pairs()]
+    assert sum(sizes) == len(made) * (len(made) - 1) // 2
+    assert max(sizes) <= 1500
 
 
 def test_equal_hashes_of_different_codes_do_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:

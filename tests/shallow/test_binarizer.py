@@ -249,8 +249,10 @@ def test_rescoring_fills_up_and_refuses(vectors: np.ndarray) -> None:
     assert np.isneginf(cosines[0, 2:]).all()
     with pytest.raises(VectorsError, match="do not fit"):
         rescore(vectors[:2], vectors, [[0]])
-    with pytest.raises(VectorsError, match="in their order"):
+    with pytest.raises(VectorsError, match="row 1,500 is a candidate, and there are 1,500 vectors"):
         rescore(vectors[:1], vectors, [[1500]])
+    with pytest.raises(VectorsError, match=r"only 2 candidates; ask for 2 or fewer"):
+        rescore(vectors[:1], vectors, [[0, 1]], 10**12)
 
 
 @pytest.mark.parametrize("k", [-1, 0, 2.5, True, None])

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transhash.kernels import inlined, kernel
-from transhash.search import blocks
+from transhash.search import blocks, hits
 from transhash.search.bitops import borrow, load, lowest, near32
 from transhash.search.scan import distance_to
 from transhash.search.words import PADDING, Words
@@ -26,6 +26,7 @@ BLOCK = 2048  # codes that stay in the first-level cache
 TILE = 256  # codes that are compared with them meanwhile
 PIECE = 1 << 23  # comparisons a thread does at once, and so the most pairs it can find
 ROOM = 1 << 16  # pairs that a piece has room for at first
+AT_ONCE = 1 << 25  # pairs that are held, of however many threads; a pair takes some 40 bytes
 ROWS = 1 << 15  # codes that a thread takes at once
 
 Numbers = npt.NDArray[np.int64]
@@ -80,23 +81,27 @@ def _agreeing(words: Words, radius: int, agreeing: Words, differing: Words) -> I
     rows = np.zeros((len(order) + PADDING, words.shape[1]), np.uint64)
     np.take(words, order, axis=0, out=rows[: len(order)])
 
-    def run(piece: Numbers) -> tuple[Numbers, npt.NDArray[np.int32]]:
+    def near(piece: Numbers) -> tuple[int, Numbers]:
         found = np.empty(ROOM, np.int64)
-        count = _near(rows, ends, piece[0], piece[1], width, radius, found)
+        return _near(rows, ends, *piece, width, radius, found), found
+
+    def settled(piece: tuple[Numbers, int, Numbers]) -> tuple[Numbers, npt.NDArray[np.int32]]:
+        own, count, found = piece
         if count > ROOM:
             found = np.empty(count, np.int64)
-            _near(rows, ends, piece[0], piece[1], width, radius, found)
-        settled: tuple[Numbers, npt.NDArray[np.int32]] = _settled(
-            rows, found[:count], width, agreeing, differing, order
-        )
-        return settled
+            _near(rows, ends, *own, width, radius, found)
+        keys, distances = _settled(rows, found[:count], width, agreeing, differing, order)
+        return keys, distances
 
     pieces = cut_into_pieces(ends, PIECE, ROWS)
     for begin in range(0, len(pieces), 2 * workers()):
-        found = spread(run, pieces[begin : begin + 2 * workers()])
-        keys = np.concatenate([each[0] for each in found])
-        if len(keys):
-            yield Pairs(keys >> 32, keys & 0xFFFFFFFF, np.concatenate([each[1] for each in found]))
+        some = pieces[begin : begin + 2 * workers()]
+        known = [(piece, *counted) for piece, counted in zip(some, spread(near, some), strict=True)]
+        for own in hits.blocks(np.array([count for _, count, _ in known]), AT_ONCE):
+            found = spread(settled, known[own])
+            keys = np.concatenate([each[0] for each in found])
+            if len(keys):
+                yield Pairs(keys >> 32, keys & 0xFFFFFFFF, np.concatenate([each[1] for each in found]))
 
 
 def _runs(words: Words, mask: Words) -> tuple[Numbers, Numbers]:

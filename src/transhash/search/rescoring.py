@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transhash.codes import whole
 from transhash.errors import VectorsError
+from transhash.search.checks import PADDED
 
 
 def rescore(
@@ -37,12 +38,14 @@ def rescore(
             f"queries {asked.shape}, vectors {rows.shape} and candidates {found.shape} do not fit",
             "give (Q, F), (N, F) and (Q, C)",
         )
-    if asked.shape[1] != rows.shape[1] or (found.size and found.max() >= len(rows)):
-        raise VectorsError(
-            "",
-            f"vectors of {rows.shape[1]} values in {len(rows)} rows, for queries of {asked.shape[1]} values",
-            "give the vectors that the codes were made of, in their order",
-        )
+    remedy = "give the vectors that the codes were made of, in their order"
+    if asked.shape[1] != rows.shape[1]:
+        raise VectorsError("", f"vectors of {rows.shape[1]:,} values, for queries of {asked.shape[1]:,} values", remedy)
+    if found.size and found.max() >= len(rows):
+        raise VectorsError("", f"row {found.max():,} is a candidate, and there are {len(rows):,} vectors", remedy)
+    if max(1, len(asked)) * (k - found.shape[1]) > PADDED:
+        reason = f"k is {k:,}, but each query has only {found.shape[1]:,} candidates"
+        raise VectorsError("", reason, f"ask for {max(1, found.shape[1]):,} or fewer")
     cosines = np.full((len(asked), k), -np.inf, np.float32)
     ids = np.full((len(asked), k), -1, np.int64)
     for number, (query, wanted) in enumerate(zip(asked, found, strict=True)):
