@@ -120,6 +120,24 @@ def test_an_answer_takes_little_more_memory_than_its_results(monkeypatch: pytest
     assert most < 20 * 4096 * 100  # 12 bytes are a result
 
 
+def test_many_threads_take_no_more_memory_for_an_answer_than_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRANSHASH_THREADS", "16")
+    monkeypatch.setattr(scan, "ROWS_WORTH_A_THREAD", 64)  # so that threads share the rows
+    monkeypatch.setattr(scan, "BEST", 1 << 16)
+    made, queries = filled(CODES[:900]), CODES[-30:]
+    expected = made.search(queries, 800)  # compiled, before it is measured
+    tracemalloc.start()
+    try:
+        found = made.search(queries, 800)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 100 * 30 * 800
+    for mine, theirs, right in zip(found, expected, oracle.nearest(queries, CODES[:900], IDS[:900], 800), strict=True):
+        np.testing.assert_array_equal(mine, right)
+        np.testing.assert_array_equal(theirs, right)
+
+
 @pytest.mark.parametrize("codes", [CODES[:2000], CODES[:90]], ids=["tables", "few"])
 @pytest.mark.parametrize("at_once", [1, 1 << 10])
 def test_an_answer_that_memory_cannot_hold_is_refused_before_the_search(

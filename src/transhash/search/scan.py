@@ -27,6 +27,7 @@ turning = slices if slices.FAST else planes  # how many queries look at a block
 BLOCK_BYTES = 16384
 QUERIES_AT_ONCE = 256
 ROWS_WORTH_A_THREAD = 1 << 16
+BEST = 1 << 23  # results that threads which share the rows find together: each finds as many as are asked for
 COUNTED = 1 << 10  # queries whose hits are counted before the first is written
 FOUND_AT_ONCE = 1 << 23  # codes found for a group of queries
 
@@ -51,9 +52,11 @@ def nearest(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, boun
 def _scan(store: Store, alive: Bitmap, queries: Words, k: int, bits: int, bounds: Numbers) -> Keys:
     """The same, where `bounds` are what there is to know."""
     size = store.unique
-    by_rows = _is_shared_by_rows(len(queries), size)
+    parts = workers() if _is_shared_by_rows(len(queries), size) else 1
+    parts = min(parts, BEST // max(1, len(queries) * k))
+    by_rows = parts > 1
     if by_rows:
-        pieces = [(0, len(queries), *rows) for rows in cuts(size, workers(), ROWS)]
+        pieces = [(0, len(queries), *rows) for rows in cuts(size, parts, ROWS)]
     else:
         at_once = max(1, min(QUERIES_AT_ONCE, (1 << 22) // selection.room(k), -(-len(queries) // workers())))
         pieces = [(first, min(first + at_once, len(queries)), 0, size) for first in range(0, len(queries), at_once)]
