@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float32]
 
 COPIES = {"saved again (JPEG 80, 50, 25)", "light (brightness, contrast, gamma)", "tinted", "blurred", "sharpened"}
 WHITE, MOST = 235, 0.6  # grey level of a white ground, and share of the rim that has it
-LEAST = 0.05  # share of the picture that the thing has
+LEAST, COLOURED = 0.05, 4.0  # share of the picture that the thing has, and levels of its colours, at least
 TOLD = 8.0  # levels by which a colour must differ somewhere, at 64 × 64 pixels, to be another one
 NAME = re.compile(r"(.+?)-([a-z]+)(_.*)?\.jpg")
 
@@ -64,15 +64,17 @@ def main() -> None:
 
 
 def things(folder: Path, count: int, random: np.random.Generator) -> Iterator[Image.Image]:
-    """Some photographs of a folder that show something on white."""
+    """Some photographs of a folder that show something that has colours on white."""
     paths = files(folder)
     for place in random.permutation(len(paths)).tolist():
         image = opened(paths[place]) if count else None
         if image is None or min(image.size) < 150:
             continue
-        grey = np.asarray(image.convert("L"))
+        grey, *colours = np.moveaxis(np.asarray(image.convert("YCbCr"), np.float32), -1, 0)
         rim = np.concatenate([grey[:4].ravel(), grey[-4:].ravel(), grey[:, :4].ravel(), grey[:, -4:].ravel()])
-        if (rim > WHITE).mean() > MOST and (grey < WHITE).mean() > LEAST:
+        inside = grey < WHITE
+        is_thing = (rim > WHITE).mean() > MOST and inside.mean() > LEAST
+        if is_thing and np.abs(np.stack(colours)[:, inside] - 128).mean() > COLOURED:
             count -= 1
             yield image
 
