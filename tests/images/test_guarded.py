@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import threading
@@ -156,6 +157,16 @@ def test_a_process_that_is_ended_is_replaced(guard: Guard) -> None:
     assert [each.reason for each in failed] == ["broken file"]
     assert guard.small(picture()) == small_copy(picture())
     assert process not in guard.processes
+
+
+def test_nobody_gets_what_is_left_of_the_answer_to_another(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: bytes) -> object:
+        raise MemoryError
+
+    with monkeypatch.context() as context, pytest.raises(MemoryError):
+        context.setattr(json, "loads", fails)
+        guard.small(picture())
+    assert guard.small(picture("PNG", side=40)) == small_copy(picture("PNG", side=40))
 
 
 def test_processes_know_no_token(monkeypatch: pytest.MonkeyPatch, guard: Guard) -> None:

@@ -153,7 +153,7 @@ class Guard:
     def _answer_of(
         self, process: subprocess.Popen[bytes], question: bytes, content: bytes, busy_seconds: float
     ) -> tuple[dict[str, Any], bytes]:
-        lock, answered, is_calm, late = threading.Lock(), threading.Event(), False, False
+        lock, answered, is_calm, late, is_whole = threading.Lock(), threading.Event(), False, False, False
 
         def watch() -> None:
             nonlocal is_calm, late
@@ -175,8 +175,8 @@ class Guard:
         try:
             _send(process.stdin, question, content)
             facts, result = json.loads(_receive(process.stdout)), _receive(process.stdout)
+            is_whole = True
         except (OSError, EOFError, ValueError):
-            self._lose(process)
             if not late:
                 raise _failed(content) from None
             reason, remedy = "takes too long to decode", "save it again as a plain JPEG or PNG"
@@ -184,7 +184,9 @@ class Guard:
         finally:
             with lock:
                 answered.set()
-            if late or is_calm:  # what was made calm may not be allowed to be anything else again
+            # What is left of an answer would be the next picture's; what was made calm may not be allowed to be
+            # anything else again.
+            if late or is_calm or not is_whole:
                 self._lose(process)
         if "reason" in facts:
             raise ImageError(_name(content), str(facts["reason"]), str(facts["remedy"]))
