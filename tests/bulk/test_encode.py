@@ -20,9 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from collection import draw
 from transhash import load
 from transhash.bulk import encode
-from transhash.bulk.encode import Encoder, actors
+from transhash.bulk.encode import Encoder, actors, write_shard
+from transhash.bulk.files import place
+from transhash.bulk.plan import made
 from transhash.errors import DataError
 from transhash.model import HashModel
 
@@ -227,3 +230,15 @@ def test_actors_of_ray_have_a_gpu_each(
         ray.shutdown()
     assert {path.name for path in given.iterdir()} == {"0", "1"}
     check_folder(tmp_path / "to", photos, model)
+
+
+@pytest.mark.parametrize("is_mounted", [False, True])
+def test_a_drive_that_went_away_stops_the_run(is_mounted: bool, tmp_path: Path, model: HashModel) -> None:
+    folder, to = draw(tmp_path / "photos" / "a.png", 0).parent, place(tmp_path / "to")
+    plan = made(to, str(folder), model, 1000, None)
+    folder.rename(tmp_path / "away")
+    if is_mounted:  # as an empty folder
+        folder.mkdir()
+    with pytest.raises(DataError, match=r"gone or empty, as the folder of a drive that is away; .* goes on from here"):
+        write_shard(plan, to, model, 0, 1)
+    assert not list((tmp_path / "to").glob("codes-*"))

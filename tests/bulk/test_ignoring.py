@@ -8,6 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from collection import lock
 from fake_model import FakeModel
 from transhash import Library
 from transhash.bulk.sources import pieces
@@ -82,3 +83,14 @@ def test_patterns_that_cannot_be_read_are_an_error(folder: Path) -> None:
     (folder / ".transhashignore").symlink_to(folder / "nowhere")
     with pytest.raises(DataError, match=r"\.transhashignore: cannot be read"):
         names(str(folder))
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_unless_it_is_skipped(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock(monkeypatch, folder / "keep")
+    lock(monkeypatch, folder / "drafts")
+    with pytest.raises(DataError, match=r"keep: cannot be read \(Permission denied\); make it readable, or name it in"):
+        names(str(folder))
+    (folder / ".transhashignore").write_text("*.png\ndrafts/\nkeep/\n")
+    assert names(str(folder)) == [name for name in LEFT if not name.startswith("keep")]

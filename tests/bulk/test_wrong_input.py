@@ -91,7 +91,7 @@ def test_a_picture_that_is_gone_meanwhile_has_its_reason(photo: Path, tmp_path: 
     scrap = tmp_path / "to" / f"{WRITING}0-{shard.name}"
 
     shard.rename(scrap)
-    photo.unlink()
+    photo.rename(photo.with_name("b.png"))
     assert encode(photo.parent, tmp_path / "to", model).failed == 1
     assert pq.read_table(shard)["error"].to_pylist() == ["no such file; check the path"]
     assert not scrap.exists()

@@ -26,8 +26,8 @@ def lock(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Make a folder unreadable, for the superuser too."""
     scandir = os.scandir
 
-    def refuse(path: bytes) -> object:
-        if path == os.fsencode(folder):
+    def refuse(path: str | bytes) -> object:
+        if os.fsencode(path) == os.fsencode(folder):
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transhash.bulk.files import Place, place, replacing
 from transhash.bulk.plan import Plan, Report, finish, made, missing, read, shard_name
-from transhash.bulk.sources import CHANGED, items, known, utf8
+from transhash.bulk.sources import CHANGED, check_there, items, known, utf8
 from transhash.errors import DataError, TransHashError
 from transhash.model import HashModel, load
 from transhash.progress import Progress, silent
@@ -83,6 +83,8 @@ def write_shard(plan: Plan, to: Place, model: HashModel, number: int, threads: i
     piece = plan.shards[number]
     stream = model.stream(items(piece), source=lambda item: item.source(), threads=threads)
     done = [_Row.of(one) for batch in stream for one in batch]
+    if any(row.error for row in done):
+        check_there(piece)
     arrays = {
         "uri": pa.array([utf8(row.uri) for row in done], pa.string()),
         "code": pa.array([row.code for row in done], pa.binary(plan.bits // 8)),

@@ -10,7 +10,7 @@ import errno
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from transhash.bulk.files import GO_ON, Place, place, reason
@@ -87,7 +87,7 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
             yield piece
     else:
         is_file = root.files.isfile(root.path)
-        paths = [root.path] if is_file else sorted(left(root, root.files.find(root.path)))
+        paths = [root.path] if is_file else _files(root)
         names = [name for path in paths if _is_picture(name := path[len(root.path) :].lstrip("/"))]
         for path in paths:
             if not path.endswith(".parquet") or _is_hidden(path, root.path, (".", "_")):
@@ -109,10 +109,25 @@ def pieces(source: str, size: int, column: str | None) -> Iterator[JsonObject]:
         raise DataError(source, "no pictures, and no Parquet or Lance of any", "check the path")
 
 
+def _files(root: Place) -> list[str]:
+    """The files of a folder that are not skipped, sorted; raises `DataError` for a folder that cannot be read."""
+    if not root.is_local:
+        return sorted(left(root, root.files.find(root.path)))
+    failed: list[OSError] = []  # which fsspec would leave out in silence
+    walked = os.walk(root.path, onerror=failed.append)
+    found = [os.path.join(folder, name).replace(os.sep, "/") for folder, _, names in walked for name in names]
+    unread = {f"{error.filename}/": error for error in failed if not isinstance(error, FileNotFoundError)}
+    paths = sorted(left(root, [*found, *unread]))
+    if wrong := next((path for path in paths if path in unread), None):
+        said = f"cannot be read ({reason(unread[wrong])})"
+        raise DataError(wrong.rstrip("/"), said, "make it readable, or name it in .transhashignore")
+    return paths
+
+
 def items(piece: JsonObject) -> Iterator[Item]:
     """The pictures of a piece, in order."""
     if piece["kind"] == "file":
-        root = place(piece["root"] if "root" in piece else piece["source"])  # plans had none
+        root = _root(piece)
         for name in piece["names"]:
             yield Item(f"{piece['source'].rstrip('/')}/{name}", root.below(name))
         return
@@ -130,6 +145,20 @@ def items(piece: JsonObject) -> Iterator[Item]:
                 uri = row.get("uri") or path
                 yield Item(f"{piece['source']}#{number}" + (f"/{uri}" if uri else ""), data)
             number += 1
+
+
+def check_there(piece: JsonObject) -> None:
+    """Raises `DataError` where a piece's folder is gone or empty, for so a drive looks that went away."""
+    if piece["kind"] != "file" or not (root := _root(piece)).is_local:
+        return
+    with suppress(OSError), os.scandir(root.path) as found:
+        if any(found):
+            return
+    raise DataError(root.url, "it is gone or empty, as the folder of a drive that is away", GO_ON)
+
+
+def _root(piece: JsonObject) -> Place:
+    return place(piece["root"] if "root" in piece else piece["source"])  # plans had none
 
 
 def known(piece: JsonObject) -> Any:
