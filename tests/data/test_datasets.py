@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from collection import lock
 from layouts import LABELS, LAYOUTS, PER_BATCH, PIXELS, TRAINING, folders, parquet
 from transhash.data.cifar import CLASSES
 from transhash.data.datasets import ImageSet, load_dataset
@@ -59,6 +60,14 @@ def test_hidden_files_are_no_pictures(tmp_path: Path) -> None:
     (tmp_path / "train" / "cat" / ".thumbnails").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "train" / "cat" / ".thumbnails" / "023.png")
     assert len(load_dataset("cifar10", tmp_path).images) == len(PIXELS)
+
+
+@pytest.mark.parametrize("locked", ["", "cat", "cat/deep"])
+def test_a_folder_that_cannot_be_read_is_named(locked: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folders(tmp_path) / "train" / "cat" / "deep").mkdir()
+    lock(monkeypatch, tmp_path / "train" / locked)
+    with pytest.raises(DataError, match=rf"{locked}: cannot be read \(Permission denied\)"):
+        load_dataset("folder", tmp_path / "train")
 
 
 def test_the_real_pictures_are_decoded_as_they_are(data_root: Path) -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,25 +103,31 @@ def _folder(root: Path) -> ImageSet:
 
 
 def _class_folders(root: Path) -> tuple[list[Source], NDArray[np.int64], tuple[str, ...]]:
-    """The pictures below each folder in `root`, sorted by path, and the folders' numbers; hidden ones left out."""
+    """The pictures below each folder in `root`, sorted by path, and the folders' numbers; hidden ones left out.
+
+    Raises `DataError` for a folder that cannot be read, whose class or pictures would be missing.
+    """
     files: list[Source] = []
     labels: list[int] = []
     classes: list[str] = []
     if not root.is_dir():
         raise DataError(root, "not a folder", "give a folder of class folders")
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        found = sorted(
-            p
-            for p in folder.rglob("*")
-            if p.suffix.lower() in IMAGE_SUFFIXES
-            and p.is_file()
-            and not any(part.startswith(".") for part in p.relative_to(folder).parts)
-        )
+    _, names, _ = next(os.walk(root, onerror=_unreadable))
+    for name in sorted(name for name in names if not name.startswith(".")):
+        found: list[Path] = []
+        for folder, inner, here in os.walk(root / name, onerror=_unreadable):
+            inner[:] = [each for each in inner if not each.startswith(".")]
+            found += [Path(folder, each) for each in here if not each.startswith(".")]
+        found = sorted(path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
         if found:
             files += found
             labels += [len(classes)] * len(found)
-            classes.append(folder.name)
+            classes.append(name)
     return files, np.array(labels, np.int64), tuple(classes)
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise DataError(error.filename, f"cannot be read ({error.strerror})", "make it readable, or take it out") from error
 
 
 DATASETS: dict[str, Callable[[Path], ImageSet]] = {
