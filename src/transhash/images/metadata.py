@@ -69,12 +69,12 @@ def parsed(text: str) -> datetime | None:
         if not (words := parsedate(text)):  # Wed, 01 May 2024 12:30:45 +0200
             return None
         numbers, half = tuple(map(str, words[:6])), None
-    year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
-    if half and 1 <= hour <= 12:
-        hour = hour % 12 + 12 * (half in "Pp")
     try:
+        year, month, day, hour, minute, second = (int(number or 0) for number in numbers)
+        if half and 1 <= hour <= 12:
+            hour = hour % 12 + 12 * (half in "Pp")
         date = datetime(year, month, day, hour, minute, min(second, 59))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return None if year < _FIRST_YEAR or date in _UNSET else date
 
