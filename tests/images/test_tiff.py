@@ -8,7 +8,7 @@ from PIL import Image
 
 from image_files import encoded, photo, tiff
 from transhash.errors import ImageError
-from transhash.images import load_picture, open_image
+from transhash.images import load_picture, open_image, open_picture
 
 GREY = np.asarray(photo().convert("L")).astype(np.float64)[..., None] / 255  # [40, 60, 1], from 0 to nearly 1
 COLOURS = np.asarray(photo()).astype(np.float64) / 255
@@ -87,6 +87,14 @@ def test_a_band_that_is_no_colour(dtype: str, extra: int, shown: str) -> None:
         wanted = 255 * (shares if shown == "all" else shares * alpha + (1 - alpha))
         assert np.abs(seen - wanted).mean() < 1
         assert np.abs(seen - wanted).max() < 4
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "i4", "f4"])
+def test_an_alpha_that_hides_nothing(dtype: str) -> None:
+    values = numbers(np.concatenate([COLOURS, np.ones_like(GREY)], axis=2), dtype)
+    found = open_picture(tiff(values, extra=2))
+    assert not found.is_clear
+    assert_seen(tiff(values, extra=2), COLOURS)
 
 
 def test_the_first_bands_of_many() -> None:

@@ -48,14 +48,14 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
 def to_levels(values: NDArray[Any], white: int | None = None) -> NDArray[np.uint8]:
     """Numbers of any kind as levels from 0 to 255.
 
-    White is the first of 1, 255, 1023, 4095, 16,383 and 65,535 that no number exceeds, if it is not given: files of
+    White, if it is not given, is the first of 1, 255, 1023, 4095, 16,383 and 65,535 that no number exceeds: files of
     16 bits often hold 10 or 12. When there is none, or some are negative, the range found is stretched.
     """
     if values.dtype.kind == "f":
         most = min(1e38, float(np.finfo(values.dtype).max))
         values = np.clip(np.nan_to_num(values, posinf=0, neginf=0), -most, most).astype(np.float32)
     low, high = (float(end) for end in (values.min(), values.max()))
-    if low >= 0 and high <= _WHITES[-1]:
+    if low >= 0 and (white or high <= _WHITES[-1]):
         low, high = 0.0, float(white or next(white for white in _WHITES if high <= white))
     if values.dtype.kind == "u" and values.dtype.itemsize <= 2:  # by a table, without copies of a wider type
         table = np.rint(np.minimum(np.arange(65536) * (255 / high), 255)).astype(np.uint8)
