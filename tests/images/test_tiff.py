@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_files import encoded, photo, tiff
+import icc
+from image_files import TURNED, encoded, photo, tiff
 from transhash.errors import ImageError
-from transhash.images import load_picture, open_image, open_picture
+from transhash.images import load_picture, open_image, open_picture, open_shown
 
 GREY = np.asarray(photo().convert("L")).astype(np.float64)[..., None] / 255  # [40, 60, 1], from 0 to nearly 1
 COLOURS = np.asarray(photo()).astype(np.float64) / 255
@@ -74,6 +75,23 @@ def test_big_ones() -> None:
         assert_seen(tiff(numbers(COLOURS, dtype), big=True), COLOURS)
     with pytest.raises(ImageError, match="unknown kind of TIFF; convert it to PNG"):
         open_image(tiff(numbers(COLOURS, "u2"), big=True, order=">"))
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+def test_an_orientation(dtype: str, order: str, big: bool) -> None:
+    data = tiff(numbers(COLOURS, dtype), big=big, order=order, others={TURNED: [6]})
+    assert_seen(data, np.rot90(COLOURS, -1))
+    assert (open_picture(data).width, open_picture(data).height) == (40, 60)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_colours_with_a_profile_of_their_own(dtype: str) -> None:
+    values = numbers(COLOURS, dtype)
+    profile = icc.profile()
+    shown = np.asarray(open_shown(tiff(values, others={34675: profile})))
+    meant = open_shown(encoded(open_image(tiff(values)), "PNG", icc_profile=profile))
+    np.testing.assert_array_equal(shown, meant)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -70,10 +71,12 @@ def tiff(
     tile: int | None = None,
     order: str = "<",
     big: bool = False,
+    others: Mapping[int, bytes | list[int]] | None = None,
 ) -> bytes:
     """A TIFF of any numbers [H, W, bands], straight from the specification; one strip or square tiles.
 
-    `differences` is the predictor: 1 none, 2 of whole numbers, 3 of floating ones. `extra` says what the last band is.
+    `differences` is the predictor: 1 none, 2 of whole numbers, 3 of floating ones. `extra` says what the last band is,
+    `others` are further tags.
     """
     height, width, bands = values.shape
     planes = [values[..., band : band + 1] for band in range(bands)] if in_planes else [values]
@@ -90,7 +93,7 @@ def tiff(
     at = 16 if big else 8
     offsets = [at + sum(map(len, packed[:i])) for i in range(len(packed))]
     code = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
-    tags: dict[int, list[int]] = {
+    tags: dict[int, bytes | list[int]] = {
         256: [width],
         257: [height],
         258: [8 * values.dtype.itemsize] * bands,
@@ -101,7 +104,7 @@ def tiff(
         317: [differences],
         339: [code] * bands,
     }
-    tags |= {338: [extra]} if extra is not None else {}
+    tags |= ({338: [extra]} if extra is not None else {}) | dict(others or {})
     counts = list(map(len, packed))
     tags |= (
         {322: [tile], 323: [tile], 324: offsets, 325: counts} if tile else {273: offsets, 278: [height], 279: counts}
@@ -110,10 +113,14 @@ def tiff(
     after = start + (8 if big else 2) + len(tags) * (20 if big else 12) + (8 if big else 4)
     head, tail = struct.pack(order + ("Q" if big else "H"), len(tags)), b""
     for tag, numbers in sorted(tags.items()):
-        content = struct.pack(f"{order}{len(numbers)}{number}", *numbers)
+        kind = 16 if big else 4
+        if isinstance(numbers, bytes):
+            content, kind = numbers, 7
+        else:
+            content = struct.pack(f"{order}{len(numbers)}{number}", *numbers)
         if len(numbers) > 1:
             content, tail = struct.pack(order + number, after + len(tail)), tail + content
-        head += struct.pack(order + ("HHQ" if big else "HHI"), tag, 16 if big else 4, len(numbers)) + content
+        head += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, len(numbers)) + content
     mark = b"II" if order == "<" else b"MM"
     first = struct.pack(order + "HHHQ", 43, 8, 0, start) if big else struct.pack(order + "HI", 42, start)
     return mark + first + b"".join(packed) + head + bytes(8 if big else 4) + tail

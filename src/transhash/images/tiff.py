@@ -25,7 +25,7 @@ from transhash.images.pixels import to_levels
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PREDICTOR = 256, 257, 258, 259, 262, 277, 317
 _STRIPS, _ROWS, _STRIP_BYTES, _PLANAR = 273, 278, 279, 284
 _TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_BYTES = 322, 323, 324, 325
-_EXTRA, _FORMAT, _FILL_ORDER = 338, 339, 266
+_EXTRA, _FORMAT, _FILL_ORDER, _PROFILE = 338, 339, 266, 34675
 
 _DTYPES = {1: "u", 2: "i", 3: "f"}  # by the sample format: unsigned, signed, floating
 _SIZES = {"u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (2, 4, 8)}  # bytes
@@ -67,7 +67,13 @@ class TiffReader:
         self.size = (layout.width, layout.height)
         self.bits = 8 * layout.dtype.itemsize
         self.is_plain = layout.dtype == np.uint8 and layout.bands == layout.colours + bool(layout.alpha)
-        self.info: Mapping[Any, Any] = {}
+
+    @property
+    def info(self) -> Mapping[Any, Any]:
+        """The profile of its colours."""
+        with suppress(*READER_ERRORS):
+            return {"icc_profile": _directory(self._data).get(_PROFILE)}
+        return {}
 
     def draft(self, side: int) -> tuple[int, int]:
         """The size in pixels of 4 bytes that must be held in memory."""
@@ -95,8 +101,9 @@ class TiffReader:
     def exif(self) -> Image.Exif:
         """The EXIF data, empty when it is damaged."""
         exif = Image.Exif()
+        exif.bigtiff, exif.endian = _is_big(self._data), "<" if self._data[:2] == b"II" else ">"
         with suppress(*READER_ERRORS):
-            exif.load(self._data)
+            exif.load_from_fp(BytesIO(self._data), _directory(self._data).offset)
         return exif
 
     def has_more(self) -> bool:
