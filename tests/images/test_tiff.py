@@ -48,8 +48,14 @@ def test_black_and_white_may_change_places(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
 @pytest.mark.parametrize("tile", [None, 16])
-def test_colours_in_planes(dtype: str, tile: int | None) -> None:
-    assert_seen(tiff(numbers(COLOURS, dtype), in_planes=True, tile=tile), COLOURS)
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_colours_in_planes(dtype: str, tile: int | None, compression: str) -> None:
+    for shares in (COLOURS, GREY):
+        assert_seen(tiff(numbers(shares, dtype), in_planes=True, tile=tile, compression=compression), shares)
+        alpha = np.tile(np.linspace(0, 1, 60), (40, 1))[..., None]
+        both = numbers(np.concatenate([shares, alpha], axis=2), dtype)
+        for extra, wanted in ((None, shares), (0, shares), (2, shares * alpha + 1 - alpha)):
+            assert_seen(tiff(both, in_planes=True, tile=tile, compression=compression, extra=extra), wanted)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +173,20 @@ def test_damage_is_named() -> None:
 
 
 def test_numbers_that_take_too_much_memory_are_too_many() -> None:
-    with pytest.raises(ImageError, match="too many pixels"):
-        load_picture(tiff(numbers(COLOURS, "f8")), 20, max_pixels=60 * 40 * 5)
-    load_picture(tiff(numbers(COLOURS, "f8")), 20, max_pixels=60 * 40 * 6)
+    large = tiff(numbers(np.tile(COLOURS, (25, 25, 1)), "f8"))  # 1.5 megapixels, in memory six times as many
+    with pytest.raises(ImageError, match="too many pixels; it has 2 megapixels, the limit is 1; scale it down"):
+        load_picture(large, 20, max_pixels=1_500_000 * 5)
+    load_picture(large, 20, max_pixels=1_500_000 * 6)
+    wide = retagged(tiff(numbers(COLOURS, "u2"), tile=16), {322: 1 << 30})
+    with pytest.raises(ImageError, match="too many pixels; .* scale it down, or set TRANSHASH_MAX_MEGAPIXELS="):
+        load_picture(wide, 20)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2"])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_the_limit_that_pillow_keeps_is_another_matter(
+    dtype: str, compression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tiff(numbers(COLOURS, dtype), compression=compression, others={TURNED: [6]})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert_seen(data, np.rot90(COLOURS, -1))

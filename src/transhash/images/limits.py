@@ -60,13 +60,13 @@ def check_shape(size: tuple[int, int], name: str) -> None:
 def check_count(held: tuple[int, int], name: str, limit: int | None, stored: tuple[int, int] | None = None) -> None:
     """Raises `ImageError` for more pixels in memory than `limit` (None: `most_pixels`).
 
-    `stored` is the size of a picture that comes smaller: it may have `DRAFTED` times as many.
+    `stored` is the size of a picture that comes otherwise: it may have `DRAFTED` times as many.
     """
     most = most_pixels() if limit is None else limit
     times = 1 if stored in (None, held) else DRAFTED
     count = held[0] * held[1] if stored is None else stored[0] * stored[1]
     needed = max(held[0] * held[1], -(-count // times))
     if needed > most:
-        megapixels = f"it has {count / 1e6:.0f} megapixels, the limit is {times * most / 1e6:.0f}"
+        megapixels = f"it has {count / 1e6:.0f} megapixels, the limit is {most * count / needed / 1e6:.0f}"
         lifted = f", or set {MEGAPIXELS}={-(-needed // 10**6)} and index with --retry" if limit is None else ""
         raise ImageError(name, "too many pixels", f"{megapixels}; scale it down{lifted}")

@@ -81,8 +81,12 @@ class PillowReader:
 
     def _loaded(self) -> object:
         """How the pixels, which are read now, are packed in a PNG."""
-        if self.format == "TIFF":  # whose file is closed with the last pixel
-            self._exif = exif_of(self._image)
+        if self.format == "TIFF":
+            from PIL import Image
+
+            self._exif = exif_of(self._image)  # the file is closed with the last pixel
+            tags = cast(Any, self._image).tag_v2
+            self._image.im = Image.new(self._image.mode, (tags[256], tags[257])).im  # or Pillow's limit would count
         deep = self._image.tile[0].args if self.format == "PNG" and self._image.tile else None
         try:
             self._image.load()

@@ -53,6 +53,12 @@ class Layout:
     predictor: int
     tile: tuple[int, int] | None  # width, height
 
+    @property
+    def across(self) -> int:
+        """The pixels of a row, with those that fill the last tile."""
+        block = self.tile[0] if self.tile else self.width
+        return -(-self.width // block) * block
+
 
 class TiffReader:
     """A TIFF of numbers that Pillow cannot read."""
@@ -77,8 +83,8 @@ class TiffReader:
 
     def draft(self, side: int) -> tuple[int, int]:
         """The size in pixels of 4 bytes that must be held in memory."""
-        width, height = self.size
-        return width * max(1, self._layout.bands * self._layout.dtype.itemsize // 4), height
+        layout = self._layout
+        return layout.across * max(1, layout.bands * layout.dtype.itemsize // 4), layout.height
 
     def pixels(self) -> Image.Image:
         """The colours brought to 8 bits."""
@@ -134,7 +140,10 @@ def layout(data: bytes, name: str) -> Layout | None:
     extra = _tuple(tags.get(_EXTRA, ()))
     colours = 3 if photometric == _RGB else 1
     is_known = photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
-    if formats <= {1, 4} and max(bits) <= 8 and not (is_known and bands > colours + 1):
+    misread = bands > colours + 1 or (  # one more than the colours, of grey or in a plane of its own
+        bands > colours and (colours == 1 or planar) and compression in _COMPRESSIONS
+    )
+    if formats <= {1, 4} and max(bits) <= 8 and not (is_known and misread):
         return None
     if photometric in (5, 6, 8) and max(bits) <= 16 and not planar and formats <= {1, 4}:  # CMYK, YCbCr, Lab
         return None
@@ -186,9 +195,8 @@ def _plane(data: bytes, tags: Mapping[int, Any], found: Layout, bands: int, plan
         share = len(offsets) // found.bands
         offsets, counts = (numbers[plane * share : (plane + 1) * share] for numbers in (offsets, counts))
     block = found.tile[0] if found.tile else found.width
-    across = -(-found.width // block) * block  # pixels, with those that fill the last tile
     grey: dict[int, Any] = {
-        _WIDTH: across * each,
+        _WIDTH: found.across * each,
         _HEIGHT: found.height,
         _BITS: 8,
         _COMPRESSION: found.compression,
@@ -200,9 +208,10 @@ def _plane(data: bytes, tags: Mapping[int, Any], found: Layout, bands: int, plan
     else:
         grey |= {_ROWS: min(tags.get(_ROWS, found.height), found.height), _STRIPS: offsets, _STRIP_BYTES: counts}
     picture = TiffImageFile(BytesIO(_with_tags(data, grey)), "")
+    picture.im = Image.new("L", picture.size).im  # Pillow would count its bytes as pixels, by a limit of its own
     picture.load()
-    rows = np.asarray(picture).reshape(found.height, across // block, block * each)
-    blocks = [_undone(rows[:, number], found, bands) for number in range(across // block)]
+    rows = np.asarray(picture).reshape(found.height, -1, block * each)
+    blocks = [_undone(rows[:, number], found, bands) for number in range(rows.shape[1])]
     return np.concatenate(blocks, axis=1)[:, : found.width]
 
 
