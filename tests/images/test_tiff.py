@@ -136,10 +136,18 @@ def test_every_kind_that_pillow_writes_looks_as_it_did() -> None:
         assert np.abs(found - np.asarray(open_image(image)).astype(float)).max() <= 1
 
 
-@pytest.mark.parametrize("tags", [{258: (24,)}, {259: 34712}, {339: 6}, {262: 32803, 258: (16,)}], ids=str)
-def test_a_kind_that_is_not_read_is_named(tags: dict[int, object]) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "tags"),
+    [
+        *(("f4", tags) for tags in ({258: (24,)}, {259: 34712}, {339: 6}, {262: 32803, 258: (16,)})),
+        *(("u1", tags) for tags in ({259: 33003}, {259: 34661}, {262: 9}, {262: 32844}, {258: (6,)})),
+    ],
+    ids=str,
+)
+def test_a_kind_that_is_not_read_is_named(dtype: str, tags: dict[int, object]) -> None:
+    data = retagged(tiff(numbers(GREY, dtype)), tags)
     with pytest.raises(ImageError) as caught:
-        load_picture(retagged(tiff(numbers(GREY, "f4")), tags), 20)
+        load_picture(data, 20)
     assert caught.value.reason == "unknown kind of TIFF"
     assert "convert it" in caught.value.remedy
 
@@ -178,7 +186,7 @@ def test_numbers_that_take_too_much_memory_are_too_many() -> None:
         load_picture(large, 20, max_pixels=1_500_000 * 5)
     load_picture(large, 20, max_pixels=1_500_000 * 6)
     wide = retagged(tiff(numbers(COLOURS, "u2"), tile=16), {322: 1 << 30})
-    with pytest.raises(ImageError, match="too many pixels; .* scale it down, or set TRANSHASH_MAX_MEGAPIXELS="):
+    with pytest.raises(ImageError, match=r"too many pixels; .* scale it down, or set TRANSHASH_MAX_MEGAPIXELS="):
         load_picture(wide, 20)
 
 

@@ -69,17 +69,19 @@ def reader(data: bytes, name: str) -> Reader:
     from transhash.images.pillow import PillowReader
 
     if data.startswith(_TIFF):
-        from transhash.images.tiff import TiffReader, layout
+        from transhash.images import tiff
 
         if unread := unread_kind(data):
             raise ImageError(name, f"{unread[0]} cannot be read", unread[1])
-        if found := layout(data, name):
-            return TiffReader(found, data)
+        if found := tiff.layout(data, name):
+            return tiff.TiffReader(found, data)
     if data.startswith(png.SIGNATURE):
         data = png.lean(data)
     image, claimed = opened(BytesIO(data))
     if image:
         return PillowReader(image, data)
+    if data.startswith(_TIFF) and tiff.is_whole(data):
+        raise ImageError(name, tiff.UNKNOWN, tiff.CONVERT)
     brands = _brands(data)
     if _is_heic(brands) and "HEIF" not in Image.OPEN:
         remedy = "run `pip install 'transhash[pictures]'` and index with --retry, or convert it to JPEG"

@@ -34,7 +34,7 @@ _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
 _PREMULTIPLIED, _ALPHA = 1, 2
 _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _MAX_BANDS = 4096
-_UNKNOWN = "unknown kind of TIFF"
+UNKNOWN, CONVERT = "unknown kind of TIFF", "convert it to PNG or to TIFF of 8 or 16 bits"
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def layout(data: bytes, name: str) -> Layout | None:
     Raises `ImageError` for a kind that neither reads.
     """
     if data.startswith(b"MM\0+"):
-        raise ImageError(name, _UNKNOWN, "convert it to PNG (a BigTIFF whose numbers begin with the highest byte)")
+        raise ImageError(name, UNKNOWN, "convert it to PNG (a BigTIFF whose numbers begin with the highest byte)")
     tags = _tags(data)
     if tags is None:
         return None
@@ -161,7 +161,7 @@ def layout(data: bytes, name: str) -> Layout | None:
         or not colours <= bands <= _MAX_BANDS
         or tags.get(_FILL_ORDER, 1) != 1
     ):
-        raise ImageError(name, _UNKNOWN, f"convert it to PNG or to TIFF of 8 or 16 bits ({about})")
+        raise ImageError(name, UNKNOWN, f"{CONVERT} ({about})")
     order = "<" if data[:2] == b"II" else ">"
     tile = (tags[_TILE_WIDTH], tags[_TILE_HEIGHT]) if _TILE_WIDTH in tags and _TILE_HEIGHT in tags else None
     return Layout(
@@ -177,6 +177,15 @@ def layout(data: bytes, name: str) -> Layout | None:
         predictor=tags.get(_PREDICTOR, 1),
         tile=tile,
     )
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a TIFF says where its pixels are, and lacks none of them."""
+    tags = _tags(data) or {}
+    for places, lengths in ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES)):
+        if places in tags and lengths in tags:
+            return 0 < max(map(sum, zip(_tuple(tags[places]), _tuple(tags[lengths]), strict=False))) <= len(data)
+    return False
 
 
 def _values(data: bytes, found: Layout, wanted: int) -> NDArray[Any]:
