@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from image_files import assert_close, encoded, photo
+from image_files import assert_close, encoded, photo, png, png_chunk
 from transhash.images import open_image
 
 
@@ -39,6 +39,11 @@ def test_transparency_is_laid_on_white() -> None:
     for mode, colour in (("RGB", (1, 2, 3)), ("L", 7), ("1", 0)):
         one = encoded(Image.new(mode, (8, 8), colour), "PNG", transparency=colour)
         assert np.asarray(open_image(one)).min() == 255
+    for bits in (2, 4):
+        levels = np.arange(2**bits)[None, :, None]
+        last = levels[0, -1, 0]
+        found = np.asarray(open_image(png(levels, 0, png_chunk(b"tRNS", bytes([0, last // 2])), bits=bits)))[0, :, 0]
+        assert found.tolist() == [255 if level == last // 2 else level * 255 // last for level in levels[0, :, 0]]
     grey = Image.new("LA", (8, 8), (0, 0))
     assert np.asarray(open_image(encoded(grey, "PNG"))).min() == 255
 

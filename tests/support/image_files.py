@@ -51,11 +51,12 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(values: NDArray[Any], colour_type: int, *chunks: bytes) -> bytes:
-    """A PNG of 16-bit numbers [H, W, bands]; `chunks` come before the pixels."""
+def png(values: NDArray[Any], colour_type: int, *chunks: bytes, bits: int = 16) -> bytes:
+    """A PNG of 16-bit numbers [H, W, bands], or of fewer `bits`; `chunks` come before the pixels."""
     height, width = values.shape[:2]
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    places = values.reshape(height, -1, 1) >> np.arange(bits)[::-1] & 1
+    rows = b"".join(b"\0" + row.tobytes() for row in np.packbits(places.reshape(height, -1), axis=1))
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
     body = png_chunk(b"IHDR", header) + b"".join(chunks) + png_chunk(b"IDAT", zlib.compress(rows))
     return b"\x89PNG\r\n\x1a\n" + body + png_chunk(b"IEND", b"")
 

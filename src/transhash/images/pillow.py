@@ -41,6 +41,9 @@ class PillowReader:
         self.bits = bits_of(image, data)
         self.is_lossless = is_lossless(image, data)
         self.is_plain = self.bits <= 8 and image.mode in _PLAIN
+        clear = image.info.get("transparency")
+        if self.format == "PNG" and image.mode == "L" and self.bits < 8 and isinstance(clear, int):
+            image.info["transparency"] = clear * 255 // (2**self.bits - 1)  # as Pillow brings the pixels to 8
 
     @property
     def size(self) -> tuple[int, int]:
