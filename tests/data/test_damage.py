@@ -130,6 +130,17 @@ def test_parquet_of_another_shape_is_named(columns: dict[str, list], message: st
         load_dataset("cifar10", tmp_path)
 
 
+def test_two_gigabytes_of_pictures_are_not_too_many_for_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = pa.array([{"bytes": bytes(1 << 26)}])  # many times the same, and at the end one that is named
+    pictures = pa.chunked_array([*[large] * 32, pa.array([{"bytes": None}], large.type)])
+    table = pa.table({"img": pictures, "label": [0] * 33})
+    monkeypatch.setattr(pq, "read_table", lambda *_, **__: table)
+    with pytest.raises(DataError, match="without a picture's bytes"):
+        load_dataset("cifar10", plain_parquet(tmp_path))
+
+
 def test_parquet_cut_short_is_named(tmp_path: Path) -> None:
     plain_parquet(tmp_path)
     whole = (tmp_path / "test.parquet").read_bytes()

@@ -63,6 +63,7 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
     """
     with needs("parquet"):
         import pyarrow as pa
+        import pyarrow.compute as pc
         import pyarrow.parquet as pq
     pictures: list[Source] = []
     labels = []
@@ -74,7 +75,7 @@ def read_parquet(shards: list[Path], default_classes: tuple[str, ...] = (), *, b
             image, label = _columns(schema, path)
             only = None if below is None else [(label, "<", below)]
             table = pq.read_table(path, columns=[image, label], filters=only)
-            encoded = table[image].combine_chunks().field("bytes")
+            encoded = pc.struct_field(table[image], "bytes")  # in chunks: one alone holds 2 GB at most
         except (pa.ArrowException, OSError) as error:
             raise DataError(path, f"not a whole Parquet file ({error})", "download it again") from error
         if table[image].null_count or encoded.null_count or table[label].null_count:
