@@ -132,6 +132,13 @@ def test_unlabelled_images_and_queries_in_the_database_are_kept_and_said(tmp_pat
     assert split("lists", images).query.tolist() == [0, 4]
 
 
+@pytest.mark.parametrize("other", ["./data/coco/", "../root/"])
+def test_an_image_that_is_listed_by_two_paths_is_named(tmp_path: Path, other: str) -> None:
+    lists = changed("database.txt", *(f"{other}{line}" for line in ("b.png 1 0 1", "a.png 1 0 0", "c.png 0 1 0")))
+    with pytest.raises(DataError, match=r"train\.txt, line 1: .*a\.png is also the image of .*database\.txt, line 2"):
+        load_dataset("lists", write(tmp_path / "root", {**lists, "train.txt": ["a.png 0 1 0"]}))
+
+
 def test_missing_images_are_named_and_counted(tmp_path: Path) -> None:
     root = write(tmp_path, MULTI)
     (root / "a.png").unlink()

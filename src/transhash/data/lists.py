@@ -172,7 +172,7 @@ def _check_columns(lists: list[List]) -> None:
 def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list[str]]:
     """The images' files, and a note when folders of the listed paths were left out.
 
-    Raises `DataError` when some are missing.
+    Raises `DataError` when some are missing, and when one is listed by two paths.
     """
     listed = [each.paths[number] for each, number in origins]
     notes = []
@@ -192,6 +192,12 @@ def _find(root: Path, origins: list[tuple[List, int]]) -> tuple[list[Path], list
             f"not there ({each.line(number)}){others}",
             "give as the data set's place the folder that the listed paths start from",
         )
+    first: dict[str, int] = {}
+    for row, file in enumerate(files):
+        if (other := first.setdefault(os.path.normpath(file), row)) != row:
+            (each, number), (twin, place) = origins[row], origins[other]
+            said = f"{file} is also the image of {twin.line(place)}, where its path is another one"
+            raise DataError(each.line(number), said, "write its path in one way")
     return files, [*notes, *([f"{root}: the listed paths are read without {dropped}"] if dropped else [])]
 
 
