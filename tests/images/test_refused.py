@@ -15,7 +15,7 @@ from PIL import Image
 
 from image_files import encoded, photo, reason, turned
 from transhash.errors import ImageError
-from transhash.images import load_picture
+from transhash.images import described, load_picture
 
 
 def raising(error: type[Exception]) -> Callable[..., None]:
@@ -86,6 +86,22 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert reason("zero\0byte.jpg") == "cannot be read"
     monkeypatch.setattr(os, "stat", raising(PermissionError))
     assert reason(tmp_path / "none.jpg") == "no permission to read it"
+
+
+def test_what_a_file_says_of_itself_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    writing = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    os.write(writing, turned(6))
+    for path, expected in (
+        (pipe, "not a regular file"),
+        (tmp_path, "a folder, not a picture"),
+        (tmp_path / "none.jpg", "no such file"),
+    ):
+        with pytest.raises(ImageError) as caught, described(path):
+            pass
+        assert caught.value.reason == expected
+    os.close(writing)
 
 
 def test_a_text_under_a_pictures_name_is_called_a_text(tmp_path: Path) -> None:

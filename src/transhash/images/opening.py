@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import BytesIO
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +141,7 @@ def described(path: str | os.PathLike[str]) -> Iterator[tuple[str, Exif]]:
 
     The pixels are left alone, unless the data may lie behind them. Raises `ImageError` for whatever cannot be used.
     """
-    with _Guard(path) as name, open(path, "rb") as file:
+    with _Guard(path) as name, _opened_file(path, name, buffering=-1) as file:
         is_png = file.read(len(SIGNATURE)) == SIGNATURE  # whose comments may be broken, and its pixels come first
         file.seek(0)
         image = None if is_png else opened(file)[0]
@@ -257,15 +257,26 @@ def _found(opened: Opened, exif: Exif, info: Mapping[Any, Any]) -> tuple[Opened,
 
 
 def _read(path: str | os.PathLike[str], name: str) -> bytes:
-    try:
+    with _errors_of_disks(name), _opened_file(path, name) as file:
+        return file.read()
+
+
+def _opened_file(path: str | os.PathLike[str], name: str, buffering: int = 0) -> IO[bytes]:
+    """A file that is open to be read; raises `ImageError` for what is none: a pipe would wait for its other end."""
+    with _errors_of_disks(name):
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "a folder, not a picture", "give the path of a picture")
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(name, "not a regular file", "give the path of a picture")
         check_bytes(status.st_size, name)
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return open(path, "rb", buffering)
+
+
+@contextmanager
+def _errors_of_disks(name: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise ImageError(name, "no such file", "check the path") from None
     except PermissionError:
