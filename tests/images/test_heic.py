@@ -10,7 +10,7 @@ from PIL import Image
 
 from image_files import assert_close, heic, photo, reason
 from transhash.errors import ImageError
-from transhash.images import load_picture, load_square
+from transhash.images import load_picture, load_square, open_image
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1"])
@@ -35,6 +35,12 @@ def test_heic_is_read_upright(tmp_path: Path) -> None:
     turned = load_picture(heic(photo().transpose(Image.Transpose.ROTATE_90), exif=exif.tobytes()), 20)
     assert (turned.width, turned.height) == (60, 40)
     assert_close(turned.pixels, load_square(photo(), 20), 8)
+
+
+def test_a_preview_is_not_the_picture() -> None:
+    image = photo(900, 600)
+    image.info["thumbnails"] = [300]
+    assert open_image(heic(image), min_side=100).size == (900, 600)
 
 
 def test_damaged_heic_is_named() -> None:

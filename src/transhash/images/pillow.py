@@ -58,7 +58,8 @@ class PillowReader:
     def draft(self, side: int) -> tuple[int, int]:
         """Read a JPEG smaller from here on, no side under `side`; the size that must be held in memory."""
         whole = self._image.size
-        if not self._image.draft(None, (side, side)):
+        # pillow-heif would give the preview in a file, which may show the picture before an edit, or badly
+        if self.format not in ("JPEG", "MPO") or not self._image.draft(None, (side, side)):
             return whole
         self._side, self._whole = side, whole
         return whole if jpeg.is_buffered(self._data) else self._image.size
