@@ -24,11 +24,11 @@ FILES = {
     [
         "a.jpg", "b.png", "sub/c.jpg", "sub/deep/d.png", "keep/e.png", "@eaDir/a.jpg/thumb.jpg", "$RECYCLE.BIN/f.jpg",
         "sub/@eaDir/g.jpg", "drafts/h.jpg", "sub/drafts/i.jpg", "other/j.jpg", "other/drafts", "other/drafts.d/k.jpg",
-        "library/thumbnails/ab/m.jpg", ".hidden/l.jpg", ".hidden/.transhashignore",
+        "library/thumbnails/ab/m.jpg", ".hidden/l.jpg", ".hidden/.transhashignore", "own/catalogue.sqlite", "own/n.jpg",
     ],
     "",
 )  # fmt: skip
-LEFT = ["a.jpg", "keep/e.png", "other/drafts.d/k.jpg", "other/j.jpg", "sub/@eaDir/g.jpg", "sub/c.jpg"]
+LEFT = ["a.jpg", "keep/e.png", "other/drafts.d/k.jpg", "other/j.jpg", "own/n.jpg", "sub/@eaDir/g.jpg", "sub/c.jpg"]
 
 
 @pytest.fixture

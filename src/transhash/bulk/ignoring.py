@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from transhash.bulk.files import GO_ON, Place, reason
 from transhash.errors import DataError
 from transhash.images.ignore import DEFAULTS, IGNORE_FILE, Ignore, around, listed
 
 LIBRARY = "catalogue.sqlite"  # in a folder that is a library, with small copies of its pictures
+_OURS = b"THlb"  # in its header
 
 
 def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
@@ -26,7 +28,8 @@ def left(root: Place, paths: Iterable[str]) -> Iterator[str]:
         """The folders that have a file of this name."""
         return {folder_of(below) for below in found.values() if below.rpartition("/")[2] == name}
 
-    lists, libraries = with_a(os.fsdecode(IGNORE_FILE)), with_a(LIBRARY)
+    lists = with_a(os.fsdecode(IGNORE_FILE))
+    libraries = {folder for folder in with_a(LIBRARY) if _is_library(root, folder)}
 
     def whole(below: str) -> bytes:
         return os.fsencode(f"{place}/{below}" if place and below else place or below)
@@ -60,6 +63,13 @@ def _above(root: Place, place: str) -> Ignore:
         return around(os.fsencode(place)) if root.is_local else Ignore(b"", DEFAULTS, None)
     except OSError as error:
         raise DataError(root.url, f"what to skip cannot be read ({reason(error)})", GO_ON) from error
+
+
+def _is_library(root: Place, folder: str) -> bool:
+    at = root.below(f"{folder}/{LIBRARY}".lstrip("/"))
+    with suppress(OSError), at.files.open(at.path, "rb") as file:
+        return bool(file.read(72)[68:] == _OURS)
+    return False
 
 
 def _read(root: Place, folder: str, whole: bytes, above: Ignore) -> Ignore:
