@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from layouts import CLASSES, LAYOUTS, PIXELS, archived, binary, plain_parquet, png, python, string
+from layouts import CLASSES, LAYOUTS, PIXELS, TRAINING, archived, binary, plain_parquet, png, python, string
 from transhash.data.datasets import load_dataset
 from transhash.errors import DataError, ImageError, TransHashError
 
@@ -178,6 +179,15 @@ def test_shards_that_are_not_one_whole_set_are_named(names: list[str], tmp_path:
         (tmp_path / name).write_bytes(shard)
     with pytest.raises(DataError, match="are not one whole set of files"):
         load_dataset("cifar10", tmp_path)
+
+
+def test_a_folder_of_parquet_lacks_no_shard(tmp_path: Path) -> None:
+    plain_parquet(tmp_path)
+    (tmp_path / "train.parquet").rename(tmp_path / "train-00000-of-00002.parquet")
+    with pytest.raises(DataError, match="are not one whole set of files"):
+        load_dataset("folder", tmp_path)
+    shutil.copy(tmp_path / "test.parquet", tmp_path / "train-00001-of-00002.parquet")
+    assert len(load_dataset("folder", tmp_path).images) == len(PIXELS) + (len(PIXELS) - TRAINING)
 
 
 def test_parts_with_different_classes_are_named(tmp_path: Path) -> None:

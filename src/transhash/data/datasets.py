@@ -20,7 +20,7 @@ from transhash.data import cifar
 from transhash.data.corel import corel5k
 from transhash.data.lists import COLUMNS, read_lists
 from transhash.data.mosaic import mosaics
-from transhash.data.parquet import parquet_parts, read_parquet
+from transhash.data.parquet import parquet_files, parquet_parts, read_parquet
 from transhash.data.sets import Images, ImageSet
 from transhash.data.tiny_imagenet import imagenet100_64, imagenet200_64
 from transhash.errors import DataError
@@ -91,7 +91,7 @@ def _cifar10_mosaic(root: Path) -> ImageSet:
 
 def _folder(root: Path) -> ImageSet:
     """A folder of class folders of pictures of any size: the class is the folder's name. Or the same in Parquet."""
-    if shards := sorted(root.glob("*.parquet")) if root.is_dir() else []:
+    if shards := parquet_files(root):
         part = read_parquet(shards)
         return ImageSet("folder", Images(part.pictures), part.labels, part.classes, len(part.labels))
     files, labels, classes = _class_folders(root)

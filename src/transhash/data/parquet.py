@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from transhash.system import needs
 
 _IMAGE_COLUMNS = ("img", "image")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
-_SHARD = re.compile(r"-of-(\d+)\.parquet$")  # train-00000-of-00002.parquet
+_SHARD = re.compile(r"-\d+-of-(\d+)\.parquet$")  # train-00000-of-00002.parquet
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ def parquet_parts(root: Path, test_part: str = "test") -> tuple[list[Path], list
             _check_whole(test)
             return train, test
     return None
+
+
+def parquet_files(root: Path) -> list[Path]:
+    """The Parquet files in a folder, sorted; raises `DataError` when shards of a set are missing."""
+    shards = sorted(root.glob("*.parquet")) if root.is_dir() else []
+    for _, of_a_set in groupby(shards, lambda path: _SHARD.split(path.name)[0]):
+        _check_whole([*of_a_set])
+    return shards
 
 
 def _check_whole(shards: list[Path]) -> None:
