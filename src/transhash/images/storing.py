@@ -23,7 +23,7 @@ def bits_of(image: ImageFile.ImageFile, data: bytes) -> int:
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(258, 8)
         return int(max(bits)) if isinstance(bits, tuple) else int(bits)
-    if image.format == "PPM" and image.tile and image.tile[0].codec_name == "ppm":
+    if image.format == "PPM" and image.mode != "1" and image.tile and image.tile[0].codec_name.startswith("ppm"):
         return int(cast("tuple[str, int]", image.tile[0].args)[1]).bit_length()  # of white
     if image.format == "JPEG2000":
         start = data.find(_SIZES)

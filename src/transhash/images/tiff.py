@@ -140,8 +140,8 @@ def layout(data: bytes, name: str) -> Layout | None:
     extra = _tuple(tags.get(_EXTRA, ()))
     colours = 3 if photometric == _RGB else 1
     is_known = photometric in (_MIN_IS_WHITE, _MIN_IS_BLACK, _RGB)
-    misread = bands > colours + 1 or (  # one more than the colours, of grey or in a plane of its own
-        bands > colours and (colours == 1 or planar) and compression in _COMPRESSIONS
+    misread = bands > colours + 1 or (  # one more than the colours: of grey, in a plane of its own, or no alpha
+        bands > colours and (colours == 1 or planar or 0 in extra) and compression in _COMPRESSIONS
     )
     if formats <= {1, 4} and max(bits) <= 8 and not (is_known and misread):
         return None

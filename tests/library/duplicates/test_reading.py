@@ -20,6 +20,12 @@ GREY = COLOURS[..., 0].astype(np.uint16)
 CMYK = encoded(PHOTO.convert("CMYK"), "TIFF")
 
 
+def written(values: np.ndarray) -> bytes:
+    """A picture of 16 bits, its numbers as a text."""
+    text = " ".join(str(value * 257) for value in values.ravel().tolist())
+    return f"P3 {values.shape[1]} {values.shape[0]} 65535 {text}".encode()
+
+
 def are_same(folder: Path, one: bytes, other: bytes) -> bool:
     paths = folder / "one", folder / "other"
     for path, content in zip(paths, (one, other), strict=True):
@@ -34,8 +40,10 @@ def are_same(folder: Path, one: bytes, other: bytes) -> bool:
         (png(COLOURS.astype(np.uint16) * 257, 2), encoded(PHOTO, "PNG")),
         (tiff((GREY / 255).astype(np.float32)[..., None]), encoded(Image.fromarray(GREY.astype(np.uint8)), "PNG")),
         (CMYK, encoded(PHOTO.convert("CMYK").convert("RGB"), "TIFF")),
+        (tiff(np.dstack([COLOURS, COLOURS[..., 0]]), extra=0), encoded(PHOTO, "PNG")),
+        (written(COLOURS), encoded(PHOTO, "PNG")),
     ],
-    ids=["grey of 16 bits", "colours of 16 bits", "floating", "for print"],
+    ids=["grey of 16 bits", "colours of 16 bits", "floating", "for print", "a fourth band", "in words"],
 )
 def test_what_8_bits_do_not_tell_has_other_pixels(tmp_path: Path, deep: bytes, eight: bytes) -> None:
     assert not are_same(tmp_path, deep, eight)
@@ -61,10 +69,10 @@ def test_numbers_may_be_packed_in_another_way(tmp_path: Path, one: bytes, other:
 
 
 def test_other_bands_are_other_pixels(tmp_path: Path) -> None:
-    bands = np.concatenate((COLOURS, COLOURS), axis=2)
-    more = bands.copy()
-    more[..., 5] = 0
-    assert not are_same(tmp_path, tiff(bands), tiff(more))
+    for bands, extra in ((COLOURS[..., [0, 1, 2, 0, 1, 2]], None), (COLOURS[..., [0, 1, 2, 0]], 0)):
+        more = bands.copy()
+        more[..., -1] = 0
+        assert not are_same(tmp_path, tiff(bands, extra=extra), tiff(more, extra=extra))
 
 
 CLEAR = PHOTO.copy()
@@ -90,6 +98,8 @@ CLEAR.putalpha(Image.linear_gradient("L").resize(PHOTO.size))
         (lambda: heic(PHOTO), Stored("HEIF", 8, False)),
         (lambda: encoded(PHOTO, "PPM"), Stored("PPM", 8, True)),
         (lambda: b"P6 2 1 1023\n" + bytes(12), Stored("PPM", 10, True)),
+        (lambda: b"P3 2 1 1023 0 0 0 0 0 0", Stored("PPM", 10, True)),
+        (lambda: b"P1 2 1 0 1", Stored("PPM", 8, False)),
     ],
 )  # fmt: skip
 def test_how_a_picture_is_stored(tmp_path: Path, made: Callable[[], bytes], stored: Stored) -> None:
