@@ -37,6 +37,13 @@ def test_a_colour_is_shown_as_its_profile_means_it(colour: tuple[int, int, int])
     assert np.abs(shown.astype(int) - icc.in_srgb(np.array(colour, np.uint8))).max() <= 2
 
 
+@pytest.mark.parametrize("name", ["Linear sRGB", "GIMP built-in Linear sRGB"])
+def test_what_is_called_srgb_and_is_linear_is_shown_as_bright_as_it_is(name: str) -> None:
+    for colour in COLOURS:
+        shown = np.asarray(open_shown(picture(colour, icc_profile=icc.profile(name=name, gamma=1.0))))
+        assert np.abs(shown.astype(int) - icc.in_srgb(np.array(colour, np.uint8), gamma=1.0)).max() <= 2
+
+
 def test_every_road_to_a_persons_eyes(tmp_path: Path) -> None:
     path = tmp_path / "iphone.jpg"
     image = Image.new("RGB", (2400, 1600), COLOURS[0])  # which comes smaller from its decoder

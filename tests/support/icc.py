@@ -13,8 +13,10 @@ _SRGB = np.array([[0.43607, 0.22249, 0.01392], [0.38515, 0.71687, 0.09708], [0.1
 _WHITE = (0.9642, 1.0, 0.8249)
 
 
-def profile(primaries: NDArray[np.float64] = P3, name: str = "Display P3", space: bytes = b"RGB ") -> bytes:
-    """A profile of version 2: a matrix and a power of `GAMMA`."""
+def profile(
+    primaries: NDArray[np.float64] = P3, name: str = "Display P3", space: bytes = b"RGB ", gamma: float = GAMMA
+) -> bytes:
+    """A profile of version 2: a matrix and a power."""
     text = name.encode() + b"\0"
     tags = {
         b"desc": b"desc" + bytes(4) + struct.pack(">I", len(text)) + text + bytes(78),
@@ -23,7 +25,7 @@ def profile(primaries: NDArray[np.float64] = P3, name: str = "Display P3", space
     }
     for colour, place in zip(b"rgb", primaries.tolist(), strict=True):
         tags[bytes([colour]) + b"XYZ"] = _xyz(place)
-        tags[bytes([colour]) + b"TRC"] = b"curv" + bytes(4) + struct.pack(">IH", 1, round(GAMMA * 256))
+        tags[bytes([colour]) + b"TRC"] = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
     table, content = struct.pack(">I", len(tags)), b""
     for tag, data in tags.items():
         data += bytes(-len(data) % 4)
@@ -35,9 +37,9 @@ def profile(primaries: NDArray[np.float64] = P3, name: str = "Display P3", space
     return head.ljust(128, b"\0") + table + content
 
 
-def in_srgb(pixels: NDArray[np.uint8], primaries: NDArray[np.float64] = P3) -> NDArray[np.uint8]:
+def in_srgb(pixels: NDArray[np.uint8], primaries: NDArray[np.float64] = P3, gamma: float = GAMMA) -> NDArray[np.uint8]:
     """What numbers of such a profile are in sRGB."""
-    linear = (pixels / 255.0) ** GAMMA @ primaries @ np.linalg.inv(_SRGB)
+    linear = (pixels / 255.0) ** gamma @ primaries @ np.linalg.inv(_SRGB)
     linear = np.clip(linear, 0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(255 * encoded), np.uint8)

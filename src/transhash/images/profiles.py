@@ -34,8 +34,18 @@ def _transform(profile: bytes) -> Any:
         return None
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if opened.profile.xcolor_space.strip() != "RGB" or "srgb" in (opened.profile.profile_description or "").lower():
+        if opened.profile.xcolor_space.strip() != "RGB":
             return None
-        return ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), "RGB", "RGB")
+        is_called_so = "srgb" in (opened.profile.profile_description or "").lower()
+        return None if is_called_so and _keeps_grey(transform) else transform
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None
+
+
+def _keeps_grey(transform: Any) -> bool:
+    """Whether a middle grey stays about what it is: linear sRGB is called sRGB, too, and would be shown too dark."""
+    from PIL import Image, ImageCms
+
+    seen = ImageCms.applyTransform(Image.new("RGB", (1, 1), (128, 128, 128)), transform)
+    return seen is not None and abs(seen.tobytes()[0] - 128) <= 8
