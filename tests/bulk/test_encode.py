@@ -232,6 +232,23 @@ def test_actors_of_ray_have_a_gpu_each(
     check_folder(tmp_path / "to", photos, model)
 
 
+@pytest.mark.parametrize("name", ["a::b", "a*[b]?", "a#b%20"])
+@pytest.mark.parametrize("kind", ["files", "parquet"])
+def test_a_folder_may_have_any_name(
+    name: str, kind: str, tmp_path: Path, model: HashModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "a" / "of another folder.png", 1)
+    picture = draw(tmp_path / name / "a.png", 0)
+    if kind == "parquet":
+        pq.write_table(pa.table({"image": [picture.read_bytes()]}), picture.with_suffix(".parquet"))
+        picture.unlink()
+    monkeypatch.chdir(tmp_path)
+    for source, to in ((name, Path("to") / name), (tmp_path / name, tmp_path / "whole" / name)):
+        assert encode(source, to, model).failed == 0
+        (row,) = rows(to)
+        assert f"/{name}/a." in f"/{row['uri']}"
+
+
 @pytest.mark.parametrize("is_mounted", [False, True])
 def test_a_drive_that_went_away_stops_the_run(is_mounted: bool, tmp_path: Path, model: HashModel) -> None:
     folder, to = draw(tmp_path / "photos" / "a.png", 0).parent, place(tmp_path / "to")

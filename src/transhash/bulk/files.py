@@ -45,6 +45,9 @@ def place(url: str | os.PathLike[str]) -> Place:
     named = os.fspath(url)
     if not named:
         raise DataError("", "a path is empty", "give a path or a URL")
+    if named.startswith("file://") or not ("://" in named or named.startswith("data:")):  # fsspec would cut `a::b`
+        local = fsspec.filesystem("file")
+        return Place(local, local._strip_protocol(named), named)
     try:
         files, path = fsspec.core.url_to_fs(named)
     except (ValueError, ImportError) as error:
