@@ -137,6 +137,14 @@ def test_parquet_of_several_row_groups(table: pa.Table, photos: Path, tmp_path: 
     assert "vector" not in found[0]
 
 
+@pytest.mark.parametrize("name", ["uri", "title"])
+def test_texts_that_are_not_utf8_are_named(name: str, table: pa.Table, tmp_path: Path, model: HashModel) -> None:
+    texts = pa.array([b"caf\xe9"]).view(pa.string())
+    pq.write_table(table.slice(0, 1).append_column(name, texts), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=r"x\.parquet: cannot be read as Parquet \(.*UTF8"):
+        encode(tmp_path / "x.parquet", tmp_path / "to", model)
+
+
 def test_lance(table: pa.Table, tmp_path: Path, model: HashModel) -> None:
     lance = pytest.importorskip("lance", reason="no Lance: pip install 'transhash[lance]'")
     lance.write_dataset(table, tmp_path / "set.lance", max_rows_per_file=6)

@@ -232,6 +232,7 @@ def _batches(piece: JsonObject, names: list[str]) -> Iterator[Any]:
                 at += rows
                 continue
             for batch in file.iter_batches(_ROWS, row_groups=[group], columns=names):
+                batch.validate(full=True)  # of texts, too, which need not be UTF-8
                 low, high = max(begin - at, 0), min(end - at, len(batch))
                 if low < high:
                     yield batch.slice(low, high - low)
