@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageCms
 
 
 def in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -43,7 +43,7 @@ def _transform(profile: bytes) -> Any:
         return None
 
 
-def _keeps_grey(transform: Any) -> bool:
+def _keeps_grey(transform: ImageCms.ImageCmsTransform) -> bool:
     """Whether a middle grey stays about what it is: linear sRGB is called sRGB, too, and would be shown too dark."""
     from PIL import Image, ImageCms
 

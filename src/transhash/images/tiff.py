@@ -75,7 +75,7 @@ class TiffReader:
         self.is_plain = layout.dtype == np.uint8 and layout.bands == layout.colours + bool(layout.alpha)
 
     @property
-    def info(self) -> Mapping[Any, Any]:
+    def info(self) -> Mapping[str, object]:
         """The profile of its colours."""
         with suppress(*READER_ERRORS):
             return {"icc_profile": _directory(self._data).get(_PROFILE)}
