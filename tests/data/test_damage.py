@@ -187,6 +187,7 @@ def test_a_folder_of_parquet_lacks_no_shard(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="are not one whole set of files"):
         load_dataset("folder", tmp_path)
     shutil.copy(tmp_path / "test.parquet", tmp_path / "train-00001-of-00002.parquet")
+    (tmp_path / "._train-00001-of-00002.parquet").write_bytes(b"what a Mac leaves")
     assert len(load_dataset("folder", tmp_path).images) == len(PIXELS) + (len(PIXELS) - TRAINING)
 
 

@@ -61,7 +61,9 @@ def test_the_unpacked_archive_gives_the_same(tmp_path: Path) -> None:
     part(tmp_path / "train.parquet", train)
     part(tmp_path / "valid.parquet", valid)
     expected = load_dataset("imagenet100-64", tmp_path)
-    found = load_dataset("imagenet100-64", archive(tmp_path, train, valid))
+    folder = archive(tmp_path, train, valid) / "tiny-imagenet-200" / "train" / "n00000000" / "images"
+    (folder / "._n00000000_0.JPEG").write_bytes(b"what a Mac leaves")
+    found = load_dataset("imagenet100-64", tmp_path / "tiny-imagenet-200")
     assert (found.classes, found.training) == (expected.classes, expected.training)
     assert isinstance(found.images.sources[0], Path)
     np.testing.assert_array_equal(found.labels, expected.labels)

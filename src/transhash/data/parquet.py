@@ -50,8 +50,8 @@ def parquet_parts(root: Path, test_part: str = "test") -> tuple[list[Path], list
 
 
 def parquet_files(root: Path) -> list[Path]:
-    """The Parquet files in a folder, sorted; raises `DataError` when shards of a set are missing."""
-    shards = sorted(root.glob("*.parquet")) if root.is_dir() else []
+    """The Parquet files in a folder, sorted, but hidden ones; raises `DataError` when shards of a set are missing."""
+    shards = sorted(root.glob("[!.]*.parquet")) if root.is_dir() else []
     for _, of_a_set in groupby(shards, lambda path: _SHARD.split(path.name)[0]):
         _check_whole([*of_a_set])
     return shards

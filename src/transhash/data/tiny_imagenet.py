@@ -70,7 +70,7 @@ def _training_part(folder: Path, count: int) -> Part:
     pictures: list[Source] = []
     numbers: list[int] = []
     for number, name in enumerate([*classes][:count]):
-        found = sorted((folder / "train" / name / "images").glob("*.JPEG"))
+        found = sorted((folder / "train" / name / "images").glob("[!.]*.JPEG"))
         pictures += found
         numbers += [number] * len(found)
     return Part(pictures, np.array(numbers, np.int64), tuple(classes.values()))
