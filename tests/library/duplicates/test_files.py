@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import transhash
+from collection import lock
 from transhash.errors import ImageError, LibraryError
 from transhash.library.duplicates.kinds import Kind
 
@@ -43,6 +44,13 @@ def test_what_is_no_picture_is_named(folder: Path) -> None:
     assert [skipped.path.name for skipped in transhash.find_duplicates(folder).skipped] == ["broken.jpg"]
     with pytest.raises(ImageError):
         transhash.compare(folder / "broken.jpg", folder / "1.png")
+
+
+def test_a_folder_that_cannot_be_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "closed").mkdir()
+    lock(monkeypatch, folder / "closed")
+    (skipped,) = transhash.find_duplicates(folder).skipped
+    assert (skipped.path, skipped.reason) == (folder / "closed", "cannot be read (permission denied)")
 
 
 def test_a_path_that_is_not_there_is_refused(folder: Path) -> None:

@@ -25,6 +25,7 @@ from transhash.library.duplicates.pairing import Picture
 from transhash.library.duplicates.pairing import compare as compared
 from transhash.library.duplicates.reading import look
 from transhash.library.files.walk import roots, walk
+from transhash.library.files.wanted import fault_of
 from transhash.library.results import DuplicatesReport, Skipped
 from transhash.search.join import Join
 from transhash.threads import spread
@@ -48,9 +49,9 @@ def find_duplicates(
     """
     references = [os.fsdecode(root) for root in roots(reference)]
     for folder in references:
-        if not _files([folder]):
+        if not _files([folder])[0]:
             raise LibraryError(folder, "no picture lies below it", "name a folder that has some")
-    files = _files([*([paths] if isinstance(paths, str | os.PathLike) else paths), *references])
+    files, skipped = _files([*([paths] if isinstance(paths, str | os.PathLike) else paths), *references])
     wishes = Wishes(
         kinds=kinds_of(kinds),
         keep=tuple(keep),
@@ -58,7 +59,6 @@ def find_duplicates(
         within=within,
     )
     rows: list[Row] = []
-    skipped: list[Skipped] = []
     for number, row in enumerate(spread(_row, files)):
         if isinstance(row, ImageError):
             skipped.append(Skipped(Path(files[number]), row.reason, row.remedy))
@@ -88,18 +88,22 @@ def compare(one: PathLike, other: PathLike) -> Finding:
     return compared(pictures[0], look(pictures[0]), pictures[1], look(pictures[1]))
 
 
-def _files(paths: Iterable[PathLike]) -> list[str]:
+def _files(paths: Iterable[PathLike]) -> tuple[list[str], list[Skipped]]:
+    """The files, and the folders that cannot be read."""
     found: dict[str, None] = {}
+    skipped: list[Skipped] = []
     for path in paths:
         if os.path.isdir(path):
             for root in roots([path]):
                 for folder in walk(root):
+                    if folder.error:
+                        skipped.append(Skipped(Path(os.fsdecode(folder.path)), *fault_of(folder.error)))
                     found.update((os.fsdecode(os.path.join(folder.path, name)), None) for name in folder.names)
         elif os.path.lexists(path):
             found[os.path.abspath(path)] = None
         else:
             raise LibraryError(path, "no such file or folder", "check the path")
-    return list(found)
+    return list(found), skipped
 
 
 def _row(path: str) -> tuple[bytes, int, int, int, int, int | None] | ImageError:
