@@ -43,7 +43,7 @@ WIDE, ENOUGH = 12, 30  # grey levels of a piece of a curve, and values that tell
 BELOW, ABOVE = 64, 384  # levels below black that a curve is known at, and the first one that it is not
 AS_IS = np.arange(-BELOW, ABOVE).astype(np.float64)  # the curve of light that stays as it is
 STEEPER = 1e-6 * np.arange(len(AS_IS))  # what makes a curve rise everywhere
-TINTED, LIGHTER, BOTH = 0, 1, 2  # what made one picture of the other
+LIGHTER, TINTED, BOTH = 0, 1, 2  # what made one picture of the other
 
 COLOUR = 15.0  # levels by which a tile's colour may be off, after the tint of all
 COLOURLESS, UNTINTED = 4.0, 8.0  # levels of a colour that is none, and of a tint that such a place may lack
@@ -93,7 +93,7 @@ def _unexplained(one: Levels, two: Levels, even: Flags, ground: Floats | None) -
     for given, wanted in ((one, two), (two, one)):
         step = max(1, int(even.sum()) // FITTED)
         told = given[even][::step], wanted[even][::step]
-        for change in (TINTED, LIGHTER, BOTH):
+        for change in (LIGHTER, TINTED, BOTH):
             if found.faint <= LEFT and found.glaring <= LITTLE:
                 return found
             found = found.least(_left(given, wanted, even, _change(*told, change)))
@@ -140,10 +140,12 @@ def _change(given, wanted, change):  # type: ignore[no-untyped-def]
     """
     count = len(given)
     gains, strength = np.ones(3), 1.0
+    if change == LIGHTER:
+        return gains, strength, _light(given, wanted)
     curve, back = AS_IS.copy(), AS_IS.copy()
     bright, weights = np.empty((count, 3)), np.empty(count)
     for step in range(len(SCALES)):
-        if change != TINTED and LIT[step]:
+        if change == BOTH and LIT[step]:
             for p in range(count):
                 _strengthened(given[p], strength, bright[p])
             curve = _light(bright, wanted / gains)
@@ -156,13 +158,12 @@ def _change(given, wanted, change):  # type: ignore[no-untyped-def]
                 miss = min(max(bright[p, c] * gains[c], 0.0), 255.0) - wanted[p, c]
                 lowest, highest = min(lowest, miss), max(highest, miss)
             weights[p] = 1 / (1 + ((highest - lowest) / SCALES[step]) ** 2)
-        if change != LIGHTER:
-            gains = _gains(bright, wanted, weights)
-            most = GAIN
-            if change == BOTH:
-                gains /= (gains[0] * gains[1] * gains[2]) ** (1 / 3)
-                most = GAIN_IN_LIGHT
-            gains = np.minimum(np.maximum(gains, 1 - most), 1 + most)
+        gains = _gains(bright, wanted, weights)
+        most = GAIN
+        if change == BOTH:
+            gains /= (gains[0] * gains[1] * gains[2]) ** (1 / 3)
+            most = GAIN_IN_LIGHT
+        gains = np.minimum(np.maximum(gains, 1 - most), 1 + most)
         strength = _strength(given, wanted / gains, wanted, back, weights)
     return gains, strength, curve
 
