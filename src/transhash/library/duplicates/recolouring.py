@@ -34,7 +34,7 @@ LEFT, LITTLE = 0.01, 0.003  # shares of the places that may be off
 ALIKE = 3.0  # grey levels by which places differ in the same light, the mean of all
 LEVEL, SHADE, OFTEN = 40.0, 12.0, 25  # grey levels and levels of a colour within which places have one; fewest of them
 GAIN, GAIN_IN_LIGHT = 0.3, 0.15  # shares by which a tint makes a channel stronger, at most, and one in other light
-STRONGER = 1.6  # times by which colours are stronger, at most
+STRONGER, FAR = 1.6, 2.0  # times by which colours are stronger, at most; and a channel while its tint is sought
 UNCUT = 6.0, 245.0  # levels within which nothing was cut off
 SCALES = np.array([40.0, 40, 20, 20, 12, 12, 12, 12])  # levels from which on what differs counts less and less
 LIT = np.array([1, 0, 1, 0, 1, 0, 1, 0])  # steps before which the light is found again
@@ -193,7 +193,7 @@ def _gains(bright, wanted, weights):  # type: ignore[no-untyped-def]
             if UNCUT[0] < wanted[p, c] < UNCUT[1]:
                 product += weights[p] * bright[p, c] * wanted[p, c]
                 square += weights[p] * bright[p, c] ** 2
-        gains[c] = product / square
+        gains[c] = min(max(product / square, 1 / FAR), FAR)  # of colours made stronger some are below black
     return gains
 
 
