@@ -243,18 +243,19 @@ def _copies() -> Finding:
             drawn.save(Path(folder, f"{number}.png"))
         drawn.resize((360, 360)).save(Path(folder, "smaller.jpg"))
         drawn.rotate(2).save(Path(folder, "turned.png"))  # an edit, and no copy
+        Image.merge("RGB", drawn.split()[::-1]).save(Path(folder, "colours.png"))  # in other colours: no copy
         library = Library.create(Path(folder, ".transhash"), model)
         library.index(folder)
         library.duplicates(model.bits)  # compares all with all
         groups = [[each.path.name for each in (group.keep, *group.same)] for group in library.duplicates().groups]
     _compile_the_rest()
-    found = "of 5 drawn pictures one is a copy of another"
+    found = "of 6 drawn pictures one is a copy of another"
     right = [sorted(each) for each in groups] == [["2.png", "smaller.jpg"]]
     return Finding("copies", found, None if right else f"found {groups} instead; report this")
 
 
 def _compile_the_rest() -> None:
-    """Run the functions that large libraries, fitted codes and vectors need, and five pictures do not."""
+    """Run the functions that large libraries, fitted codes and vectors need, and six pictures do not."""
     import numpy as np
 
     from transhash.library import embedding_index

@@ -94,3 +94,10 @@ def test_pictures_that_have_hardly_anything_in_common_are_told_nothing() -> None
         there[20 : 20 + size, 20 : 20 + size] = True
         laid = Laid(raw.grey, raw.grey, there, (raw, raw), (raw.grey, raw.grey))
         assert not recoloured(laid, tiled(raw.grey, raw.grey, there, laid.colours, 8))
+
+
+@pytest.mark.parametrize("side", [240, 280, 300])
+def test_hard_edges_between_strong_colours_lie_a_little_off_in_a_copy(side: int) -> None:
+    blocks = np.random.default_rng(3).integers(0, 256, (8, 8, 3), np.uint8)
+    image = Image.fromarray(blocks).resize((320, 320), Image.Resampling.NEAREST)
+    assert kinds(image, compressed(image.resize((side, side)), 92)) == {Kind.COPY}

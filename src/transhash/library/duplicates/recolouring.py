@@ -7,6 +7,7 @@ together, is small in copies: noise of compression goes either way. Where it is 
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -58,10 +59,10 @@ def recoloured(laid: Laid, tiles: Tiles, ground: Floats | None = None) -> bool:
 
     `ground` [2, 3]: the grey and both colours of the border that both have, as it is in the reference and in the other.
     """
-    one, two, even = _places(laid.raw, laid.there)
+    one, two, even, beyond = _places(laid.raw, laid.there)
     if len(one) < SOME:
         return _tiles_differ(tiles, ground)
-    left = _unexplained(one, two, even, ground)
+    left = _unexplained(one, two, even, beyond, ground)
     is_lit_alike = float(np.abs((one - two) @ GREY).mean()) < ALIKE  # in other light fine structure has other colours
     if left.clear > LEFT or (left.glaring > LITTLE and is_lit_alike):
         return True
@@ -70,7 +71,7 @@ def recoloured(laid: Laid, tiles: Tiles, ground: Floats | None = None) -> bool:
 
 class _Left(NamedTuple):
     """What no change explains: of places of one colour the shares that are off faintly, at least, and clearly, and of
-    all places the share that is off so much that it does not matter what is beside them.
+    all places the share that is off so much that the colours around them do not explain it.
     """
 
     faint: float
@@ -82,45 +83,51 @@ class _Left(NamedTuple):
         return _Left(*map(min, self, other))
 
 
-def _unexplained(one: Levels, two: Levels, even: Flags, ground: Floats | None) -> _Left:
+def _unexplained(one: Levels, two: Levels, even: Flags, beyond: Flags, ground: Floats | None) -> _Left:
     """What is left of the colours of places, whatever made one picture of the other."""
     if ground is not None:
         rows = ground[:, 0, None] + ground[:, 1:] @ CHANNELS.T
         beside = np.repeat(rows[:, None].astype(np.float64), int(even.sum()) // GROUND, axis=1)
         one, two = np.concatenate((one, beside[0])), np.concatenate((two, beside[1]))
-        even = np.concatenate((even, np.ones(beside.shape[1], np.bool_)))
-    found = _left(one, two, even, (np.ones(3), 1.0, AS_IS))
+        even, beyond = (np.concatenate((each, np.ones(beside.shape[1], np.bool_))) for each in (even, beyond))
+    found = _left(one, two, even, beyond, (np.ones(3), 1.0, AS_IS))
     for given, wanted in ((one, two), (two, one)):
         step = max(1, int(even.sum()) // FITTED)
         told = given[even][::step], wanted[even][::step]
         for change in (LIGHTER, TINTED, BOTH):
             if found.faint <= LEFT and found.glaring <= LITTLE:
                 return found
-            found = found.least(_left(given, wanted, even, _change(*told, change)))
+            found = found.least(_left(given, wanted, even, beyond, _change(*told, change)))
     return found
 
 
-def _left(given: Levels, wanted: Levels, even: Flags, change: tuple[Levels, float, Levels]) -> _Left:
+def _left(given: Levels, wanted: Levels, even: Flags, beyond: Flags, change: tuple[Levels, float, Levels]) -> _Left:
     """What a change leaves."""
     off = _off(given[even], wanted[even], *change)
-    beside = _off(given, wanted, *change)
-    return _Left(float((off > FAINT).mean()), float((off > CLEAR).mean()), float((beside > GLARING).mean()))
+    anywhere = _off(given, wanted, *change)
+    glaring = (anywhere > GLARING) & beyond
+    return _Left(float((off > FAINT).mean()), float((off > CLEAR).mean()), float(glaring.mean()))
 
 
-def _places(pictures: tuple[Coloured, Coloured], there: Flags) -> tuple[Levels, Levels, Flags]:
-    """The mean channels [P, 3] of two pictures at places, and whether a place has one colour in both [P]."""
+def _places(pictures: tuple[Coloured, Coloured], there: Flags) -> tuple[Levels, Levels, Flags, Flags]:
+    """The mean channels [P, 3] of two pictures at places, whether a place has one colour in both [P], and whether the
+    colours around it in one picture lack that of the other one [P]: where they have it, edges may lie a little off.
+    """
     side = max(1, round(max(there.shape) / PLACES))
     small = np.stack([Coloured(_means(each.grey, side), _means(each.colours, side)).channels for each in pictures])
     whole = _means(there, side) == 1
     even = whole.copy()
     below = (np.abs(np.diff(small, axis=2)) < EVEN).all(axis=(0, 1))
-    beyond = (np.abs(np.diff(small, axis=3)) < EVEN).all(axis=(0, 1))
+    aside = (np.abs(np.diff(small, axis=3)) < EVEN).all(axis=(0, 1))
     even[1:] &= below
     even[:-1] &= below
-    even[:, 1:] &= beyond
-    even[:, :-1] &= beyond
+    even[:, 1:] &= aside
+    even[:, :-1] &= aside
+    around = [np.roll(small, shift, axis=(2, 3)) for shift in product((-1, 0, 1), repeat=2)]
+    lowest, highest = np.min(around, axis=0) - EVEN, np.max(around, axis=0) + EVEN
+    beyond = ((small[::-1] < lowest) | (small[::-1] > highest)).any(axis=(0, 1))
     given, wanted = (np.ascontiguousarray(each[:, whole].T, np.float64) for each in small)
-    return given, wanted, even[whole] if even.sum() >= SOME else np.ones(len(given), np.bool_)
+    return given, wanted, even[whole] if even.sum() >= SOME else np.ones(len(given), np.bool_), beyond[whole]
 
 
 def _means(planes: Floats | Flags, side: int) -> Floats:
