@@ -11,7 +11,6 @@ are of different colours are compared.
 
 from __future__ import annotations
 
-import argparse
 import re
 import tempfile
 from collections import defaultdict
@@ -25,7 +24,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.common import a_folder, write
 from benchmarks.copies.changes import CHANGES, jpeg
-from benchmarks.copies.confirmation import Bench, files, judged, opened, sheet, table
+from benchmarks.copies.confirmation import Bench, files, judged, opened, options, sheet, table
 
 Floats = npt.NDArray[np.float32]
 
@@ -37,13 +36,8 @@ NAME = re.compile(r"(.+?)-([a-z]+)(_.*)?\.jpg")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=a_folder)
-    parser.add_argument("--count", type=int, default=15)
-    parser.add_argument("--seed", type=int, default=1)
+    parser = options(__doc__, count=15)
     parser.add_argument("--named", type=a_folder)
-    parser.add_argument("--result", type=Path)
-    parser.add_argument("--sheet", type=Path)
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
@@ -140,9 +134,8 @@ def _parts(pixels: Floats, random: np.random.Generator) -> list[Floats]:
 
 def _soft(inside: npt.NDArray[np.bool_]) -> Floats:
     mask = Image.fromarray(inside.astype(np.uint8) * 255)
-    return np.asarray(
-        mask.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.GaussianBlur(1)), np.float32
-    ) * np.float32(1 / 255)
+    soft = mask.filter(ImageFilter.MedianFilter(5)).filter(ImageFilter.GaussianBlur(1))
+    return np.asarray(soft, np.float32) * np.float32(1 / 255)
 
 
 def _small(image: Image.Image) -> Floats:

@@ -108,15 +108,21 @@ def _look(path: Path) -> tuple[Picture, Looked]:
     return picture, look(picture)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(description: str | None, count: int) -> argparse.ArgumentParser:
+    """The options that every run on changed photographs has; `count`: the default number of photographs of a folder."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=a_folder)
-    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--count", type=int, default=count)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--frames", type=Path, nargs="*", default=[])
-    parser.add_argument("--same", type=Path, nargs=2)
     parser.add_argument("--result", type=Path)
     parser.add_argument("--sheet", type=Path)
+    return parser
+
+
+def main() -> None:
+    parser = options(__doc__, count=40)
+    parser.add_argument("--frames", type=Path, nargs="*", default=[])
+    parser.add_argument("--same", type=Path, nargs=2)
     settings = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
